@@ -1,0 +1,37 @@
+/** The cluster as the pipeline sees it. Types only. */
+import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
+import type { ProxyError } from './errors.ts';
+import type { Metadata } from './session.ts';
+import type { Stream } from './stream.ts';
+
+/** Asks a cluster for a stream of one session. */
+export interface OpenRequest {
+  readonly session: string;
+  readonly metadata: Metadata;
+  /** The most time this attempt may take, in ms. */
+  readonly timeout: number;
+  /** Whether this is a retry: those have a limit of their own. */
+  readonly retry: boolean;
+}
+
+/** A connected stage. */
+export interface Opened {
+  readonly stream: Stream;
+  readonly endpoint: { readonly name: string; readonly address: string; readonly port?: number };
+  /** Once, when the session has done with it: with the error where the endpoint failed. */
+  release(error?: ProxyError): void;
+}
+
+/** An attempt under way. */
+export interface Opening {
+  readonly opened: Promise<Opened>;
+  /** Ends the attempt; `opened` rejects. */
+  abort(error: ProxyError): void;
+}
+
+/** A live cluster. */
+export interface ClusterHandle {
+  readonly config: Cluster;
+  /** The endpoint is chosen, its limits are checked, and its protocol connects, all within `timeout`. */
+  open(request: OpenRequest): Opening | Opened;
+}

@@ -1,0 +1,121 @@
+/** The protocol: what a folder under protocols/ (or a plugin) exports. Types only. */
+import type { ClusterSpec, ListenerSpec } from '../../gen/l7mp/config/v1/types.ts';
+import type { MessageSchema, Schema } from '../../gen/schema-types.ts';
+import type { Logger } from './log.ts';
+import type { Accept, Metadata } from './session.ts';
+import type { Stream } from './stream.ts';
+
+/** The server side of a protocol: accepts sessions. */
+export interface Listener {
+  /** Resolves once it listens. Rejects, with everything undone, where it can't. */
+  start(): Promise<void>;
+  /** Stops listening, and ends what can't live without it (UDP sessions on its socket). Resolves when it's done. */
+  close(): Promise<void>;
+  /** Where it listens, as in `127.0.0.1:5000`, after `start`. */
+  readonly address: string;
+}
+
+/** What a listener is made of. */
+export interface ListenerContext<Spec> {
+  readonly name: string;
+  readonly spec: Spec;
+  readonly accept: Accept;
+  readonly log: Logger;
+  /** A listener of another protocol (JSONSocket's transport); already constructed, not started. */
+  listen(spec: ListenerSpec, accept: Accept): Listener;
+}
+
+/** An endpoint to connect to: resolved, with every default filled in. */
+export interface Target {
+  readonly name: string;
+  /** An IP address, or a path; empty where the cluster has no network. */
+  readonly address: string;
+  /** The configured name, where `address` came from DNS: for TLS and Host. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly bind?: { readonly address?: string; readonly port?: number };
+}
+
+/** One attempt to connect. */
+export interface ConnectRequest {
+  /** The session's name. */
+  readonly session: string;
+  readonly metadata: Metadata;
+  readonly target: Target;
+  /** Aborted when the attempt takes too long or the session ends. The connector then destroys what it has begun. */
+  readonly signal: AbortSignal;
+  /** The most time that this attempt may take, in ms. */
+  readonly timeout: number;
+  /** Tells the cluster that the endpoint failed (or served) the session, where the protocol knows better (HTTP 5xx). */
+  report(ok: boolean): void;
+}
+
+/** The client side of a protocol. */
+export interface Connector {
+  /** A connected stream. Rejects (or throws) with a ProxyError. */
+  connect(request: ConnectRequest): Stream | Promise<Stream>;
+  /** Lets go of what it keeps between sessions (idle connections). Streams that are in use go on. */
+  close?(): Promise<void>;
+}
+
+/** What a connector is made of. */
+export interface ConnectorContext<Spec> {
+  /** The cluster's name. */
+  readonly name: string;
+  readonly spec: Spec;
+  readonly log: Logger;
+  readonly services: Services;
+  /** The connector of another protocol (JSONSocket's transport). */
+  connector(spec: ClusterSpec): Connector;
+}
+
+/** What clusters inside the proxy stand for: joined in main.ts. */
+export interface Services {
+  /** Answers a REST request: L7mpController. */
+  readonly api: RequestHandler;
+  /** Answers a request for metrics: Prometheus. */
+  readonly metrics: RequestHandler;
+  /** Counts what passes a Metric cluster. */
+  readonly meter: Meter;
+}
+
+export interface Request {
+  readonly method: string;
+  /** With the query. */
+  readonly url: string;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface Response {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Buffer;
+}
+
+export type RequestHandler = (request: Request) => Promise<Response>;
+
+/** Named counters of bytes and packets. */
+export interface Meter {
+  counter(name: string, labels: Readonly<Record<string, string>>): { bytes: number; packets: number };
+}
+
+/** A protocol: its name in `spec.protocol` and the roles it has. */
+export interface Protocol<L = object, C = object> {
+  readonly name: string;
+  readonly listener?: (context: ListenerContext<L>) => Listener;
+  readonly connector?: (context: ConnectorContext<C>) => Connector;
+  /** True where the connector needs no endpoints: it has no network, or its spec says where it goes. */
+  readonly local?: boolean;
+  /** What its streams are: for `check` and the documentation. `transport`: as what it rides on. */
+  readonly framing: 'bytes' | 'datagrams' | 'any' | 'transport';
+  /** Listener sessions that have no end of their own are ended after this many idle ms, unless configured otherwise. */
+  readonly idleTimeout?: number;
+  /** A plugin's own specs; those of the built-in protocols are in the configuration schema. */
+  readonly schema?: { readonly listener?: MessageSchema; readonly cluster?: MessageSchema; readonly messages?: Schema };
+}
+
+/** A protocol whose specs are not known here: what registries hold. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type AnyProtocol = Protocol<any, any>;

@@ -1,0 +1,83 @@
+/** The session: one client's stream from accept to close, and what became of it. Types only. */
+import type { Json } from '../../gen/l7mp/config/v1/types.ts';
+import type { ErrorCode, ProxyError } from './errors.ts';
+import type { Stream } from './stream.ts';
+
+/** What is known of a session: a JSON tree that the listener fills, rules match and rewrite, and clusters read. */
+export type Metadata = Record<string, Json>;
+
+/** What a listener hands over for each new session. */
+export interface Incoming {
+  /** Unique among live sessions. */
+  readonly name: string;
+  readonly metadata: Metadata;
+  readonly stream: Stream;
+}
+
+/**
+ * Takes a session. Before it returns it has called `stream.open`, or it has refused and destroyed the stream (then
+ * it gives false); so data that came with the session is delivered right after.
+ */
+export type Accept = (incoming: Incoming) => boolean;
+
+/**
+ * ```
+ * init -> connected <-> disconnected -> finalizing -> destroyed
+ *    \_________________________________/
+ * ```
+ */
+export type SessionStatus = 'INIT' | 'CONNECTED' | 'DISCONNECTED' | 'FINALIZING' | 'DESTROYED';
+
+/** One thing that happened to a session. */
+export interface SessionEvent {
+  readonly event: string;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+  readonly message: string;
+  readonly content?: Json;
+}
+
+/** What passed in one direction. */
+export interface DirectionCounters {
+  bytes: number;
+  /** Datagrams, or chunks of a byte stream. */
+  packets: number;
+  /** Datagrams dropped for want of room or rate. */
+  dropped: number;
+}
+
+/** A stage of a session as others see it. */
+export interface StageView {
+  /** The listener's or cluster's name. */
+  readonly origin: string;
+  readonly endpoint?: { readonly name: string; readonly address: string; readonly port?: number };
+  readonly status: 'INIT' | 'READY' | 'RETRYING' | 'FINALIZED';
+  readonly attempts: number;
+}
+
+/** A session as the REST API, logs and metrics see it. */
+export interface SessionView {
+  readonly name: string;
+  readonly listener: string;
+  readonly metadata: Metadata;
+  readonly status: SessionStatus;
+  readonly source: StageView;
+  readonly destination: StageView | undefined;
+  readonly ingress: readonly StageView[];
+  readonly egress: readonly StageView[];
+  readonly events: readonly SessionEvent[];
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  readonly endedAt: number | undefined;
+  /** From the client, and to it. */
+  readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
+  /** Names of the rule list, rule and route that were taken. */
+  readonly rulelist: string | undefined;
+  readonly rule: string | undefined;
+  readonly route: string | undefined;
+  /** Why it ended: `OK`, or a code of the catalogue. */
+  readonly reason: ErrorCode | 'OK' | undefined;
+  readonly retries: number;
+  /** Ends it at once. */
+  destroy(error: ProxyError): void;
+}

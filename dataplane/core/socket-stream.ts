@@ -1,0 +1,84 @@
+/** A Node.js byte stream (TCP, TLS, UNIX sockets, a child's stdio) as Stream. */
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { BaseStream } from './base-stream.ts';
+import { ProxyError } from './errors.ts';
+import type { Flow, Sink, Stream } from './stream.ts';
+
+/** Wraps a duplex that keeps half-close (`allowHalfOpen`) and has read nothing yet. It owns the duplex from then on. */
+export class SocketStream extends BaseStream implements Stream {
+  readonly framing = 'bytes';
+  readonly reliable = true;
+  readonly halfClose = true;
+  private readonly socket: Duplex;
+  private failure: ProxyError | undefined;
+
+  constructor(socket: Duplex) {
+    super();
+    this.socket = socket;
+    // A socket may fail before the session opens the stream; unheard, the event would end the process.
+    socket.on('error', (error) => {
+      this.failure ??= ProxyError.from(error, 'PEER_RESET');
+    });
+    socket.on('close', () => {
+      this.emitClose(this.failure);
+    });
+    if (socket.destroyed) this.emitClose(this.failure);
+  }
+
+  protected start(): void {
+    const { socket, sink } = this;
+    socket.on('end', () => {
+      sink.end();
+    });
+    socket.on('drain', () => {
+      sink.drain();
+    });
+    socket.on('data', (chunk: Buffer) => {
+      sink.data(chunk, false);
+    });
+  }
+
+  override open(sink: Sink): void {
+    super.open(sink);
+    if (this.socket.readableEnded && !this.closed) sink.end();
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.socket.write(chunk);
+  }
+
+  end(): void {
+    this.socket.end();
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  destroy(error?: ProxyError): void {
+    if (error && this.socket instanceof Socket && !this.socket.destroyed) {
+      this.failure ??= error;
+      this.socket.resetAndDestroy();
+    } else {
+      this.socket.destroy();
+    }
+  }
+
+  offloadFlow(): Flow | undefined {
+    const { socket } = this;
+    if (!(socket instanceof Socket) || 'encrypted' in socket) return undefined;
+    const { localAddress, localPort, remoteAddress, remotePort } = socket;
+    if (localAddress === undefined || localPort === undefined) return undefined;
+    if (remoteAddress === undefined || remotePort === undefined) return undefined;
+    return {
+      transport: 'tcp',
+      local: { address: localAddress, port: localPort },
+      remote: { address: remoteAddress, port: remotePort },
+    };
+  }
+}

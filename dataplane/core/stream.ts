@@ -1,0 +1,88 @@
+/** The stream: what every protocol turns its connections into, and what the pipeline joins. */
+import type { ProxyError } from './errors.ts';
+
+/** Whether a stream is a sequence of bytes, or of messages with boundaries. */
+export type Framing = 'bytes' | 'datagrams';
+
+/** Why a peer ended its side, where its protocol can say so (WebSocket: RFC 6455, section 7.4). */
+export interface EndReason {
+  readonly code: number;
+  readonly message: string;
+}
+
+/** Header fields in the order received, names as received: name, value, name, value, … */
+export type HeaderList = readonly string[];
+
+/**
+ * What travels beside the payload from one end of a session to the other. A stream that has no word for a signal
+ * ignores it; a transform passes it on.
+ */
+export type Signal =
+  /** The head of a response; status 1xx is informational and may be followed by others. */
+  | { readonly type: 'response'; readonly status: number; readonly reason?: string; readonly headers: HeaderList }
+  /** Trailer fields of a request or a response, before its end. */
+  | { readonly type: 'trailers'; readonly headers: HeaderList };
+
+/** A flow in the kernel's terms: what an offload engine needs to know. */
+export interface Flow {
+  readonly transport: 'udp' | 'tcp';
+  readonly local: { readonly address: string; readonly port: number };
+  readonly remote: { readonly address: string; readonly port: number };
+}
+
+/** Where a stream delivers what it reads. */
+export interface Sink {
+  /** `text` is true for a message that its protocol marks as text. The chunk is the receiver's: it isn't reused. */
+  data(chunk: Buffer, text: boolean): void;
+  signal(signal: Signal): void;
+  /** Nothing more will be read. The other direction may go on. */
+  end(reason?: EndReason): void;
+  /** After `write` returned false: it may be called again. */
+  drain(): void;
+  /** The stream is gone, with both directions, for whatever reason (`destroy` included). Called once, last. */
+  close(error?: ProxyError): void;
+}
+
+/**
+ * A duplex stream. It reads nothing before `open`, and calls nothing but the sink that `open` was given.
+ *
+ * ```
+ *  created --open(sink)--> open --sink.end--> half closed (theirs) --end()--> closed
+ *                            \---end()------> half closed (ours) --sink.end--/
+ *  any --destroy()/failure--> closed                      (closed: sink.close, once)
+ * ```
+ */
+export interface Stream {
+  readonly framing: Framing;
+  /**
+   * Whether `pause` holds the peer back without loss. Where it doesn't (UDP), a bounded queue takes what can't be
+   * written, and drops the oldest.
+   */
+  readonly reliable: boolean;
+  /** Whether `end` tells the peer that no more will come while it may still send. False: there is no such word (UDP). */
+  readonly halfClose: boolean;
+  /** Where the other end is a byte stream: the largest datagram to make of it, in bytes. */
+  readonly maxDatagram?: number;
+  /** Whether the stage may be connected again when it breaks. Absent: yes. False once something can't be said again. */
+  readonly retriable?: boolean;
+  /** Takes the framing of what is written to it, before `open`: for streams that only pass on. */
+  adoptFraming?(framing: Framing): void;
+  /** Starts reading. Called once. */
+  open(sink: Sink): void;
+  /** Takes a chunk, always; false asks to wait for `drain` before the next. The chunk isn't changed. */
+  write(chunk: Buffer, text: boolean): boolean;
+  /** Ends this side after what was written. */
+  end(reason?: EndReason): void;
+  signal?(signal: Signal): void;
+  /** Stops and restarts reading. A few chunks may still come after `pause`. */
+  pause(): void;
+  resume(): void;
+  /** Ends both sides at once; what was written may be lost. With an error a peer is told, where there is a way (RST). */
+  destroy(error?: ProxyError): void;
+  /** Server side: the session is connected; what was held back (a JSONSocket's answer) may go out. */
+  connected?(): void;
+  /** Server side: the session could not be connected; the client is told why, then the stream is destroyed. */
+  refuse?(error: ProxyError): void;
+  /** The flow that an offload engine may take over, where this stream is plain datagrams or bytes of a socket. */
+  offloadFlow?(): Flow | undefined;
+}

@@ -1,0 +1,10 @@
+/** Discard: drops what it is sent. */
+import type { Protocol } from '../../core/protocol.ts';
+import { TransformStream } from '../../core/transform-stream.ts';
+
+export const protocol: Protocol = {
+  name: 'Discard',
+  framing: 'any',
+  local: true,
+  connector: () => ({ connect: () => new TransformStream({ data: () => undefined }) }),
+};

@@ -1,0 +1,17 @@
+/** Echo: sends back what it is sent. */
+import type { Protocol } from '../../core/protocol.ts';
+import { TransformStream } from '../../core/transform-stream.ts';
+
+export const protocol: Protocol = {
+  name: 'Echo',
+  framing: 'any',
+  local: true,
+  connector: () => ({
+    connect: () =>
+      new TransformStream({
+        data: (chunk, text, emit) => {
+          emit(chunk, text);
+        },
+      }),
+  }),
+};

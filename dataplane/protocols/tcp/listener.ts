@@ -1,0 +1,16 @@
+/** TCP, server side: a session for each connection. */
+import type { TcpListener } from '../../../gen/l7mp/config/v1/types.ts';
+import type { Listener, ListenerContext } from '../../core/protocol.ts';
+import { SocketStream } from '../../core/socket-stream.ts';
+import { endsMetadata, sessionName } from '../../sockets/addresses.ts';
+import { TcpServer } from '../../sockets/tcp-server.ts';
+
+export function createListener({ spec, accept, log }: ListenerContext<TcpListener>): Listener {
+  return new TcpServer(spec, log, (socket, ends) => {
+    accept({
+      name: sessionName('TCP', ends),
+      metadata: endsMetadata('TCP', ends),
+      stream: new SocketStream(socket),
+    });
+  });
+}

@@ -1,0 +1,33 @@
+/** Addresses as metadata and names show them. */
+import type { Metadata } from '../core/session.ts';
+
+/** Both ends of a connection, from the listener's side. */
+export interface Ends {
+  readonly srcAddress: string;
+  readonly srcPort: number;
+  readonly dstAddress: string;
+  readonly dstPort: number;
+}
+
+/** An IPv4 client of a dual-stack socket by its plain address: `::ffff:10.0.0.1` is `10.0.0.1`. */
+export function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}
+
+/** `10.0.0.1:80`, `[::1]:80`. */
+export function formatAddress(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
+}
+
+/** The metadata of a session on a transport: `IP` and the ports. */
+export function endsMetadata(transport: 'TCP' | 'UDP' | 'SCTP', ends: Ends): Metadata {
+  return {
+    IP: { src_addr: ends.srcAddress, dst_addr: ends.dstAddress },
+    [transport]: { src_port: ends.srcPort, dst_port: ends.dstPort },
+  };
+}
+
+/** `TCP:10.0.0.1:5000-10.0.0.2:80`: what a session of these ends is called. */
+export function sessionName(protocol: string, ends: Ends): string {
+  return `${protocol}:${ends.srcAddress}:${String(ends.srcPort)}-${ends.dstAddress}:${String(ends.dstPort)}`;
+}

@@ -1,0 +1,79 @@
+/** A TCP server: what listeners of all protocols over TCP stand on. */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Keepalive } from '../../gen/l7mp/config/v1/types.ts';
+import { ProxyError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Listener } from '../core/protocol.ts';
+import { type Ends, formatAddress, plainAddress } from './addresses.ts';
+
+export interface TcpServerOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly no_delay?: boolean;
+  readonly keepalive?: Keepalive;
+  readonly backlog?: number;
+}
+
+/** Listens, and hands over each connection with its ends as the client and the operator see them. */
+export class TcpServer implements Listener {
+  private readonly server: Server;
+  private readonly options: TcpServerOptions;
+
+  constructor(options: TcpServerOptions, log: Logger, onConnection: (socket: Socket, ends: Ends) => void) {
+    this.options = options;
+    this.server = createServer(
+      {
+        allowHalfOpen: true,
+        noDelay: options.no_delay ?? true,
+        ...(options.keepalive && { keepAlive: true, keepAliveInitialDelay: options.keepalive.initial_delay }),
+      },
+      (socket) => {
+        const { remoteAddress, remotePort, localAddress, localPort } = socket;
+        if (remoteAddress === undefined || localAddress === undefined) {
+          socket.destroy(); // gone before it was accepted
+          return;
+        }
+        onConnection(socket, {
+          srcAddress: plainAddress(remoteAddress),
+          srcPort: remotePort ?? 0,
+          dstAddress: plainAddress(localAddress),
+          dstPort: localPort ?? 0,
+        });
+      },
+    );
+    this.server.on('error', (error) => {
+      log.error({ error: error.message }, 'accepting connections failed');
+    });
+  }
+
+  get address(): string {
+    const bound = this.server.address();
+    return bound !== null && typeof bound === 'object' ? formatAddress(bound.address, bound.port) : '';
+  }
+
+  start(): Promise<void> {
+    const { address, port, backlog } = this.options;
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error): void => {
+        reject(ProxyError.from(error));
+      };
+      this.server.once('error', fail);
+      this.server.listen({ host: address, port, backlog: backlog ?? 4096 }, () => {
+        this.server.off('error', fail);
+        resolve();
+      });
+    });
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.server.listening) {
+        resolve();
+        return;
+      }
+      // Connections live on with their sessions; waiting for them would make a removed listener hold up a reload.
+      this.server.close();
+      resolve();
+    });
+  }
+}

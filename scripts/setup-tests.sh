@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside npm's packages: Debian packages (as root or by sudo), and Python packages in .cache/venv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+debian=(curl dnsutils iproute2 iperf3 ncat nghttp2-client openssl python3 python3-venv sipp socat)
+missing=()
+for package in "${debian[@]}"; do
+  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+python=(websockets)
+if ! [ -x .cache/venv/bin/python ]; then
+  python3 -m venv .cache/venv
+fi
+for package in "${python[@]}"; do
+  .cache/venv/bin/python -c "import importlib.metadata as m; m.version('$package')" 2>/dev/null ||
+    .cache/venv/bin/pip install --quiet --disable-pip-version-check "$package"
+done
