@@ -1,0 +1,186 @@
+/**
+ * One direction between two neighbouring streams of a session: passes chunks on, holds the reader back while the
+ * writer is full, and keeps what came in while the writer was away.
+ *
+ * ```
+ *   reader ──data──▶ link ──write──▶ writer
+ *      ▲               │ write() === false, or no writer yet
+ *      └────pause──────┤ reader is reliable: it is paused; the little that still comes is kept
+ *                      └ reader is not (UDP): a bounded queue, the oldest is dropped and counted
+ * ```
+ */
+import type { DirectionCounters } from '../core/session.ts';
+import type { EndReason, Signal, Stream } from '../core/stream.ts';
+
+/** Sees what enters a link before it goes on: rate limits and mirrors. */
+export interface Gate {
+  /** False drops the chunk. */
+  pass(chunk: Buffer, text: boolean): boolean;
+  signal?(signal: Signal): void;
+  /** The reader has ended, or the session has. */
+  close(): void;
+}
+
+type Item = { readonly chunk: Buffer; readonly text: boolean } | { readonly signal: Signal };
+
+export class Link {
+  readonly counters: DirectionCounters;
+  /** The reader has ended. */
+  ended = false;
+  /** The writer was told so, or is gone; nothing more is written. */
+  finished = false;
+  gate: Gate | undefined;
+  /** The reader is held back by its gate, whatever the writer says. */
+  private held = false;
+  private reader: Stream | undefined;
+  private writer: Stream | undefined;
+  /** Chunks go straight through: there is a writer, it has room, and nothing waits. */
+  private flowing = false;
+  private paused = false;
+  private queue: Item[] | undefined;
+  private reason: EndReason | undefined;
+  /** Datagrams are made of the reader's bytes: none is larger. */
+  private split = 0;
+  private readonly queueLimit: number;
+  private readonly onFinish: (link: Link) => void;
+
+  /** `onFinish` is called when the writer was told of the end. */
+  constructor(counters: DirectionCounters, queueLimit: number, onFinish: (link: Link) => void) {
+    this.counters = counters;
+    this.queueLimit = queueLimit;
+    this.onFinish = onFinish;
+  }
+
+  setReader(reader: Stream): void {
+    this.reader = reader;
+    this.paused = false;
+    if (this.held) this.pause();
+    this.adapt();
+  }
+
+  /** A writer to begin (or go on) with; `undefined` holds everything until there is one again. */
+  setWriter(writer: Stream | undefined): void {
+    this.writer = writer;
+    this.flowing = false;
+    this.adapt();
+    if (writer) this.drain();
+  }
+
+  private adapt(): void {
+    const { reader, writer } = this;
+    if (reader && writer) {
+      writer.adoptFraming?.(reader.framing);
+      this.split = reader.framing === 'bytes' && writer.framing === 'datagrams' ? (writer.maxDatagram ?? 0) : 0;
+    }
+  }
+
+  push(chunk: Buffer, text: boolean): void {
+    if (this.finished) return;
+    this.counters.bytes += chunk.length;
+    this.counters.packets++;
+    if (this.gate !== undefined && !this.gate.pass(chunk, text)) {
+      this.counters.dropped++;
+      return;
+    }
+    if (!this.flowing || this.writer === undefined) this.enqueue({ chunk, text });
+    else if (!this.write(this.writer, chunk, text)) this.block();
+  }
+
+  signal(signal: Signal): void {
+    if (this.finished) return;
+    this.gate?.signal?.(signal);
+    if (this.flowing && this.writer) this.writer.signal?.(signal);
+    else this.enqueue({ signal });
+  }
+
+  /** Nothing more will be pushed. The writer's `end` comes after what waits. */
+  finish(reason?: EndReason): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.reason = reason;
+    this.gate?.close();
+    this.tryFinish();
+  }
+
+  /** Nothing can be written any more: what waits is dropped, what comes is, too; the reader reads on to its end. */
+  discard(): void {
+    this.finished = true;
+    this.queue = undefined;
+    this.writer = undefined;
+    this.unpause();
+  }
+
+  /** The gate holds the reader back, or lets it go on. */
+  hold(held: boolean): void {
+    this.held = held;
+    if (held) this.pause();
+    else if (this.flowing) this.unpause();
+  }
+
+  /** The writer has room again. */
+  drain(): void {
+    const { writer, queue } = this;
+    if (writer === undefined || this.finished) return;
+    if (queue) {
+      for (let sent = 0; sent < queue.length; sent++) {
+        const item = queue[sent];
+        if (item === undefined) break;
+        if ('signal' in item) {
+          writer.signal?.(item.signal);
+        } else if (!this.write(writer, item.chunk, item.text)) {
+          queue.splice(0, sent + 1);
+          if (queue.length === 0) this.queue = undefined;
+          this.tryFinish();
+          return;
+        }
+      }
+      this.queue = undefined;
+    }
+    this.flowing = true;
+    this.unpause();
+    this.tryFinish();
+  }
+
+  private write(writer: Stream, chunk: Buffer, text: boolean): boolean {
+    if (this.split === 0 || chunk.length <= this.split) return writer.write(chunk, text);
+    let room = true;
+    for (let start = 0; start < chunk.length; start += this.split) {
+      room = writer.write(chunk.subarray(start, start + this.split), text);
+    }
+    return room;
+  }
+
+  private enqueue(item: Item): void {
+    this.queue ??= [];
+    this.queue.push(item);
+    if (this.reader?.reliable) this.pause();
+    else if (this.queue.length > this.queueLimit) {
+      this.queue.shift();
+      this.counters.dropped++;
+    }
+  }
+
+  private block(): void {
+    this.flowing = false;
+    if (this.reader?.reliable) this.pause();
+  }
+
+  private pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.reader?.pause();
+  }
+
+  private unpause(): void {
+    if (!this.paused || this.held) return;
+    this.paused = false;
+    this.reader?.resume();
+  }
+
+  private tryFinish(): void {
+    if (!this.ended || this.finished || this.queue !== undefined || this.writer === undefined) return;
+    this.finished = true;
+    this.writer.end(this.reason);
+    this.onFinish(this);
+  }
+}

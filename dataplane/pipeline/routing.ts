@@ -1,0 +1,83 @@
+/** Finds the route of a session: rules in order, `apply` into other lists, rewrites on the way. */
+import type { Rewrite, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
+import type { ClusterHandle } from '../core/cluster.ts';
+import { ProxyError } from '../core/errors.ts';
+import { parsePointer, setAt } from '../core/json-pointer.ts';
+import type { Metadata } from '../core/session.ts';
+import { predicateOf } from './match.ts';
+
+/** The live configuration by name: one immutable snapshot. */
+export interface RoutingTable {
+  rulelist(name: string): RuleList | undefined;
+  rule(name: string): Rule | undefined;
+  route(name: string): Route | undefined;
+  cluster(name: string): ClusterHandle | undefined;
+}
+
+/** What was decided, and by which objects. */
+export interface Decision {
+  readonly route: Route;
+  readonly rulelist: string;
+  readonly rule: string;
+}
+
+/**
+ * The first rule that matches decides. A rule that applies another list decides by that list, or, where nothing there
+ * matches, by its own route, or not at all; then the next rule is asked.
+ *
+ * @throws ProxyError `NO_ROUTE` where nothing matches, `UNKNOWN_ROUTE` where the rule's route does not exist.
+ */
+export function decide(table: RoutingTable, rulelist: string, metadata: Metadata): Decision {
+  const list = table.rulelist(rulelist);
+  if (list === undefined) throw new ProxyError('NO_ROUTE', `rule list ${rulelist} does not exist`);
+  const decision = search(table, list, metadata);
+  if (decision === undefined) throw new ProxyError('NO_ROUTE', `no rule of ${rulelist} matches`);
+  return decision;
+}
+
+function search(table: RoutingTable, list: RuleList, metadata: Metadata): Decision | undefined {
+  for (const name of list.rules) {
+    const rule = table.rule(name);
+    if (rule === undefined || !predicateOf(rule.match)(metadata)) continue;
+    const { rewrite, apply, route: routeName } = rule.action;
+    if (rewrite.length > 0) rewriteMetadata(rewrite, metadata);
+    if (apply !== undefined) {
+      const next = table.rulelist(apply);
+      const decision = next && search(table, next, metadata);
+      if (decision) return decision;
+    }
+    if (routeName === undefined) continue;
+    const route = table.route(routeName);
+    if (route === undefined) throw new ProxyError('UNKNOWN_ROUTE', `rule ${name} names route ${routeName}, unknown`);
+    return { route, rulelist: list.name, rule: name };
+  }
+  return undefined;
+}
+
+const compiled = new WeakMap<Rewrite, readonly string[]>();
+
+function rewriteMetadata(rewrites: readonly Rewrite[], metadata: Metadata): void {
+  for (const rewrite of rewrites) {
+    let tokens = compiled.get(rewrite);
+    if (tokens === undefined) {
+      tokens = parsePointer(rewrite.path);
+      compiled.set(rewrite, tokens);
+    }
+    const { value } = rewrite;
+    // A copy: a later rewrite below this path must not change the configuration.
+    setAt(metadata, tokens, typeof value === 'object' && value !== null ? structuredClone(value) : value);
+  }
+}
+
+/** The destination of a route: its one cluster, or one of several by weight. `random` is from 0 up to 1. */
+export function destinationOf(route: Route, random: () => number = Math.random): string {
+  const { destination, destinations } = route;
+  if (destinations.length === 0) return destination ?? '';
+  const total = destinations.reduce((sum, { weight }) => sum + weight, 0);
+  let point = random() * total;
+  for (const { cluster, weight } of destinations) {
+    point -= weight;
+    if (point < 0) return cluster;
+  }
+  return destinations.at(-1)?.cluster ?? '';
+}

@@ -1,0 +1,358 @@
+/**
+ * A session from accept to close: finds its route, connects its stages, joins them, and ends them together.
+ *
+ * ```
+ *   client ──▶ ingress stages ──▶ destination
+ *      ▲                              │          each arrow is a Link
+ *      └────── egress stages ◀────────┘
+ * ```
+ */
+import type { Json, Listener, Retry, Route } from '../../gen/l7mp/config/v1/types.ts';
+import type { ClusterHandle } from '../core/cluster.ts';
+import { type ErrorCode, ProxyError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type {
+  DirectionCounters,
+  Incoming,
+  Metadata,
+  SessionEvent,
+  SessionStatus,
+  SessionView,
+  StageView,
+} from '../core/session.ts';
+import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
+import { framed } from './framing.ts';
+import { Link } from './link.ts';
+import { type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
+import { Stage, type StageOwner } from './stage.ts';
+
+/** What a session needs of its manager. */
+export interface SessionContext {
+  readonly listener: Listener;
+  /** The configuration that it is routed with, for as long as it lives. */
+  readonly table: RoutingTable;
+  readonly log: Logger;
+  /** Its stages are connected: copies may be taken, time limits start. */
+  onConnected(session: PipelineSession): void;
+  /** It is over: its streams are gone and its counters are final. */
+  onDestroyed(session: PipelineSession): void;
+}
+
+/** How long streams that were ended in order have to flush, in ms. */
+const FLUSH_TIMEOUT = 30_000;
+
+export class PipelineSession implements SessionView, StageOwner {
+  readonly name: string;
+  readonly metadata: Metadata;
+  readonly listener: string;
+  readonly startedAt = Date.now();
+  endedAt: number | undefined;
+  status: SessionStatus = 'INIT';
+  reason: ErrorCode | 'OK' | undefined;
+  retries = 0;
+  readonly events: SessionEvent[] = [];
+  readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
+  /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
+  idleTimeout = 0;
+  /** When data last moved, as the last look saw it, in ms since the epoch. */
+  private activeAt = this.startedAt;
+  /** Packets in both directions at that time. */
+  private seenPackets = 0;
+  /** One side has ended and the other can't be told: it ends when nothing moves any more. */
+  private lingering = false;
+  private readonly context: SessionContext;
+  private readonly client: Stream;
+  private clientOpen = true;
+  private decision: Decision | undefined;
+  private stages: readonly Stage[] = [];
+  private destinationAt = 0;
+  /** The client was told why it is refused; its stream closes by itself. */
+  private refused = false;
+  private readonly fromClient: Link;
+  private readonly toClient: Link;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(incoming: Incoming, context: SessionContext) {
+    const { listener } = context;
+    this.context = context;
+    this.name = incoming.name;
+    this.listener = listener.name;
+    this.metadata = incoming.metadata;
+    this.metadata['name'] = incoming.name;
+    this.client = framed(incoming.stream, listener.options.framing);
+    this.counters = { ingress: newCounters(), egress: newCounters() };
+    this.fromClient = this.newLink(this.counters.ingress);
+    this.toClient = this.newLink(this.counters.egress);
+    this.event('INIT', `new session from listener ${listener.name}`);
+  }
+
+  /** Opens the client's stream, finds the route, and connects. False: it was refused. */
+  start(): boolean {
+    const { table, listener } = this.context;
+    this.fromClient.setReader(this.client);
+    this.client.open(new ClientSink(this, this.fromClient, this.toClient));
+    try {
+      this.decision = decide(table, listener.rules, this.metadata);
+    } catch (error) {
+      const reason = ProxyError.from(error);
+      this.event('LOOKUP FAILED', reason.message);
+      this.finish(reason);
+      return false;
+    }
+    const { route, rule } = this.decision;
+    this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
+    const clusters = [...route.ingress, destinationOf(route), ...route.egress];
+    this.destinationAt = route.ingress.length;
+    let input = this.fromClient;
+    this.stages = clusters.map((cluster, index) => {
+      const output = index === clusters.length - 1 ? this.toClient : this.newLink(newCounters());
+      const stage = new Stage(this, cluster, input, output);
+      input = output;
+      return stage;
+    });
+    for (const stage of this.stages) {
+      if (this.over) break;
+      stage.connect();
+    }
+    return !this.over;
+  }
+
+  get route(): string | undefined {
+    return this.decision?.route.name;
+  }
+
+  get rule(): string | undefined {
+    return this.decision?.rule;
+  }
+
+  get rulelist(): string | undefined {
+    return this.decision?.rulelist;
+  }
+
+  get routeConfig(): Route | undefined {
+    return this.decision?.route;
+  }
+
+  get source(): StageView {
+    return { origin: this.listener, status: this.clientOpen ? 'READY' : 'FINALIZED', attempts: 1 };
+  }
+
+  get destination(): StageView | undefined {
+    return this.stages[this.destinationAt]?.view;
+  }
+
+  get ingress(): readonly StageView[] {
+    return this.stages.slice(0, this.destinationAt).map((stage) => stage.view);
+  }
+
+  get egress(): readonly StageView[] {
+    return this.stages.slice(this.destinationAt + 1).map((stage) => stage.view);
+  }
+
+  /** The link that what the client sends enters first. */
+  get clientLink(): Link {
+    return this.fromClient;
+  }
+
+  get clientReliable(): boolean {
+    return this.client.reliable;
+  }
+
+  get over(): boolean {
+    return this.status === 'FINALIZING' || this.status === 'DESTROYED';
+  }
+
+  destroy(error: ProxyError): void {
+    this.finish(error);
+  }
+
+  // What its stages need, and tell.
+
+  get retry(): Retry {
+    const { decision } = this;
+    if (decision === undefined) throw new ProxyError('INTERNAL', `session ${this.name} has no route yet`);
+    return decision.route.retry;
+  }
+
+  get connectTimeout(): number {
+    return this.decision?.route.timeouts.connect || this.retry.timeout;
+  }
+
+  cluster(name: string): ClusterHandle | undefined {
+    return this.context.table.cluster(name);
+  }
+
+  stageReady(): void {
+    if (this.over || this.stages.some(({ status }) => status !== 'READY')) return;
+    const first = this.status === 'INIT';
+    this.status = 'CONNECTED';
+    this.event('CONNECT', first ? 'all stages are connected' : 'connected again');
+    if (!first) return;
+    this.client.connected?.();
+    this.toClient.setWriter(this.client);
+    this.context.onConnected(this);
+  }
+
+  stageRetrying(stage: Stage, error: ProxyError): void {
+    this.retries++;
+    if (this.status === 'CONNECTED') {
+      this.status = 'DISCONNECTED';
+      this.event('DISCONNECT', error.message, stage.cluster);
+    }
+    this.event('RETRY', error.message, stage.cluster);
+  }
+
+  stageFailed(stage: Stage, error: ProxyError): void {
+    this.event('ERROR', error.message, stage.cluster);
+    if (this.over) this.checkOver();
+    else this.finish(error);
+  }
+
+  stageClosed(stage: Stage, error?: ProxyError): void {
+    stage.input.discard();
+    if (error) this.event('ERROR', error.message, stage.cluster);
+    if (this.over) this.checkOver();
+    else if (this.stages.every(({ status }) => status === 'FINALIZED')) this.finishInOrder(error);
+  }
+
+  /** The client's stream is gone. */
+  clientClosed(error?: ProxyError): void {
+    this.clientOpen = false;
+    this.toClient.discard();
+    if (this.over) this.checkOver();
+    else if (error) this.finish(error);
+    else this.finishInOrder();
+  }
+
+  /**
+   * Ends it where its time is over. Packets are counted anyway, so a look now and then finds what is idle without a
+   * timer for each session or a clock for each packet.
+   */
+  expire(now: number): void {
+    const timeouts = this.decision?.route.timeouts;
+    const packets = this.counters.ingress.packets + this.counters.egress.packets;
+    if (packets !== this.seenPackets) {
+      this.seenPackets = packets;
+      this.activeAt = now;
+    }
+    const silent = now - this.activeAt;
+    if (this.lingering && silent >= (timeouts?.half_close ?? 0)) {
+      if (this.over) this.cut(undefined);
+      else this.finishInOrder();
+      return;
+    }
+    if (this.over) return;
+    const idle = timeouts?.idle ?? this.idleTimeout;
+    if (idle > 0 && silent >= idle) {
+      this.finish(new ProxyError('IDLE_TIMEOUT', `nothing moved for ${idle} ms`));
+    } else if (timeouts && timeouts.session > 0 && now - this.startedAt >= timeouts.session) {
+      this.finish(new ProxyError('SESSION_TIMEOUT', `it lasted ${timeouts.session} ms`));
+    }
+  }
+
+  /** A link has told its writer of the end. */
+  private readonly onLinkFinished = (link: Link): void => {
+    const stage = this.stages.find(({ input }) => input === link);
+    const writer = stage === undefined ? this.client : stage.stream;
+    if (writer?.halfClose !== false) return;
+    if (!this.over) this.lingering = true;
+    else if (stage) stage.destroy(undefined, false);
+    else writer.destroy();
+  };
+
+  /** One end is gone, or both have ended: what was written is flushed, and what is left is closed. */
+  private finishInOrder(error?: ProxyError): void {
+    this.status = 'FINALIZING';
+    this.reason = error?.code ?? 'OK';
+    this.event('END', error?.message ?? 'the streams have ended');
+    for (const stage of this.stages) {
+      if (stage.status !== 'READY' || (stage.input.finished && stage.stream?.halfClose === false)) {
+        stage.destroy(undefined, false);
+      }
+    }
+    this.fromClient.finish();
+    for (const stage of this.stages) if (stage.status === 'FINALIZED') stage.output.finish();
+    if (this.clientOpen && this.toClient.finished && !this.client.halfClose) this.client.destroy();
+    // A peer that was told of the end, and doesn't end: it is waited for as long as something moves.
+    this.lingering = !this.fromClient.ended || this.stages.some(({ output }) => !output.ended);
+    this.timer = setTimeout(() => this.cut(undefined), FLUSH_TIMEOUT);
+    this.checkOver();
+  }
+
+  /** Ends everything at once. */
+  private finish(error: ProxyError): void {
+    if (this.over) return;
+    const unconnected = this.status === 'INIT';
+    this.status = 'FINALIZING';
+    this.reason = error.code;
+    this.event('END', error.message);
+    if (unconnected && this.clientOpen && this.client.refuse && error.code !== 'DELETED') {
+      this.client.refuse(error);
+      this.refused = true;
+    }
+    this.cut(error);
+  }
+
+  private cut(error: ProxyError | undefined): void {
+    // What a peer did to one side is done to the other: a reset is passed on. All else is a plain close.
+    const reset = error?.code === 'PEER_RESET';
+    for (const stage of this.stages) stage.destroy(error, reset);
+    if (this.clientOpen && !this.refused) this.client.destroy(reset ? error : undefined);
+    this.checkOver();
+  }
+
+  private checkOver(): void {
+    if (this.status !== 'FINALIZING' || this.clientOpen) return;
+    if (this.stages.some((stage) => stage.status !== 'FINALIZED')) return;
+    this.status = 'DESTROYED';
+    this.endedAt = Date.now();
+    clearTimeout(this.timer);
+    this.event('DESTROYED', `ended: ${this.reason ?? 'OK'}`);
+    this.context.onDestroyed(this);
+  }
+
+  private newLink(counters: DirectionCounters): Link {
+    return new Link(counters, this.context.listener.options.queue_limit, this.onLinkFinished);
+  }
+
+  private event(event: string, message: string, content?: Json): void {
+    this.events.push({ event, timestamp: Date.now(), message, ...(content !== undefined && { content }) });
+  }
+}
+
+function newCounters(): DirectionCounters {
+  return { bytes: 0, packets: 0, dropped: 0 };
+}
+
+/** Hears the client's stream. */
+class ClientSink implements Sink {
+  private readonly session: PipelineSession;
+  private readonly output: Link;
+  private readonly input: Link;
+
+  constructor(session: PipelineSession, output: Link, input: Link) {
+    this.session = session;
+    this.output = output;
+    this.input = input;
+  }
+
+  data(chunk: Buffer, text: boolean): void {
+    this.output.push(chunk, text);
+  }
+
+  signal(signal: Signal): void {
+    this.output.signal(signal);
+  }
+
+  end(reason?: EndReason): void {
+    this.output.finish(reason);
+  }
+
+  drain(): void {
+    this.input.drain();
+  }
+
+  close(error?: ProxyError): void {
+    this.session.clientClosed(error);
+  }
+}

@@ -1,0 +1,176 @@
+/** All sessions: admits new ones, ends those whose time is over, keeps ended ones listed, drains. */
+import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
+import { type ErrorCode, ProxyError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { Accept, Incoming, SessionView } from '../core/session.ts';
+import { Gates, RateGate } from './gate.ts';
+import type { Gate } from './link.ts';
+import { MirrorGate } from './mirror.ts';
+import { TokenBucket } from './rate-limit.ts';
+import type { RoutingTable } from './routing.ts';
+import { PipelineSession, type SessionContext } from './session.ts';
+
+/** What is needed from outside. */
+export interface SessionsOptions {
+  readonly log: Logger;
+  /** The routing table of now: a session keeps the one that it started with. */
+  readonly table: () => RoutingTable;
+  /** A session is over: for logs and totals. */
+  readonly onEnd: (session: SessionView) => void;
+  /** A session was not taken: for totals. */
+  readonly onRefused: (listener: string, code: ErrorCode) => void;
+}
+
+/** A listener's sessions are accepted under this: its name stays, its configuration may change. */
+export interface Admission {
+  /** For new sessions. Limits apply at once. */
+  configure(config: Listener): void;
+  readonly accept: Accept;
+}
+
+/** How often sessions are looked at whose time may be over, in ms. */
+const SWEEP_INTERVAL = 250;
+
+export class Sessions {
+  private readonly options: SessionsOptions;
+  private readonly live = new Map<string, PipelineSession>();
+  private readonly tracked = new Map<PipelineSession, NodeJS.Timeout>();
+  private sweeper: NodeJS.Timeout | undefined;
+  private draining = false;
+  private onEmpty: (() => void) | undefined;
+
+  constructor(options: SessionsOptions) {
+    this.options = options;
+  }
+
+  get size(): number {
+    return this.live.size;
+  }
+
+  /** Live sessions, then the ended ones that are still listed. */
+  *list(): IterableIterator<SessionView> {
+    yield* this.live.values();
+    yield* this.tracked.keys();
+  }
+
+  get(name: string): SessionView | undefined {
+    const live = this.live.get(name);
+    if (live) return live;
+    for (const session of this.tracked.keys()) if (session.name === name) return session;
+    return undefined;
+  }
+
+  /** The door of one listener. `idleTimeout` (ms) is its protocol's, where its configuration has none; 0 is never. */
+  admission(config: Listener, idleTimeout: number): Admission {
+    let current = config;
+    let active = 0;
+    let rate: TokenBucket | undefined;
+    let context: SessionContext | undefined;
+    const configure = (next: Listener): void => {
+      const perSecond = next.options.sessions_per_second;
+      if (rate === undefined || perSecond !== current.options.sessions_per_second) {
+        rate = perSecond > 0 ? new TokenBucket(perSecond) : undefined;
+      }
+      current = next;
+    };
+    configure(config);
+    const refusal = (): ProxyError | undefined => {
+      const { max_sessions } = current.options;
+      if (this.draining) return new ProxyError('DRAINED', 'the proxy is draining');
+      if (max_sessions > 0 && active >= max_sessions) {
+        return new ProxyError('LIMIT_EXCEEDED', `listener ${current.name} has its ${max_sessions} sessions`);
+      }
+      if (rate && !rate.take())
+        return new ProxyError('RATE_LIMITED', `listener ${current.name}: too many new sessions`);
+      return undefined;
+    };
+    const ended = (session: PipelineSession): void => {
+      active--;
+      this.ended(session, current.options.track);
+    };
+    const connected = (session: PipelineSession): void => this.connected(session, current);
+    const accept = (incoming: Incoming): boolean => {
+      const refused = refusal();
+      if (refused) {
+        this.options.onRefused(current.name, refused.code);
+        if (incoming.stream.refuse) incoming.stream.refuse(refused);
+        else incoming.stream.destroy();
+        return false;
+      }
+      const table = this.options.table();
+      if (context?.listener !== current || context.table !== table) {
+        const { log } = this.options;
+        context = { listener: current, table, log, onConnected: connected, onDestroyed: ended };
+      }
+      const session = new PipelineSession(incoming, context);
+      session.idleTimeout = current.options.idle_timeout ?? idleTimeout;
+      active++;
+      this.live.set(session.name, session);
+      this.sweeper ??= setInterval(() => this.sweep(), SWEEP_INTERVAL).unref();
+      return session.start();
+    };
+    return { configure, accept };
+  }
+
+  private connected(session: PipelineSession, listener: Listener): void {
+    const gates: Gate[] = [];
+    const { datagrams_per_second, bytes_per_second } = listener.options;
+    if (datagrams_per_second > 0 || bytes_per_second > 0) {
+      gates.push(new RateGate(session.clientLink, session.clientReliable, listener.options));
+    }
+    const mirrors = session.routeConfig?.mirrors.filter(({ percent }) => Math.random() * 100 < percent) ?? [];
+    if (mirrors.length > 0) {
+      gates.push(new MirrorGate(session, mirrors, this.options.log));
+    }
+    if (gates.length > 0) session.clientLink.gate = gates.length === 1 ? gates[0] : new Gates(gates);
+  }
+
+  private ended(session: PipelineSession, track: number): void {
+    session.clientLink.gate?.close();
+    if (this.live.get(session.name) === session) this.live.delete(session.name);
+    this.options.onEnd(session);
+    if (track > 0) {
+      const timer = setTimeout(() => this.tracked.delete(session), track * 1000).unref();
+      this.tracked.set(session, timer);
+    }
+    if (this.live.size === 0) {
+      clearInterval(this.sweeper);
+      this.sweeper = undefined;
+      this.onEmpty?.();
+    }
+  }
+
+  private sweep(): void {
+    const now = Date.now();
+    for (const session of this.live.values()) session.expire(now);
+  }
+
+  /** Takes no new sessions; resolves when the last has ended. Those left after `timeout` ms are ended as drained. */
+  async drain(timeout: number): Promise<void> {
+    this.draining = true;
+    if (this.live.size > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, timeout);
+        this.onEmpty = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    await this.close();
+  }
+
+  /** Ends every session at once; resolves when all are gone. */
+  async close(): Promise<void> {
+    this.draining = true;
+    const empty = new Promise<void>((resolve) => {
+      if (this.live.size === 0) resolve();
+      else this.onEmpty = resolve;
+    });
+    const reason = new ProxyError('DRAINED', 'the proxy is stopping');
+    for (const session of [...this.live.values()]) session.destroy(reason);
+    await empty;
+    for (const timer of this.tracked.values()) clearTimeout(timer);
+    this.tracked.clear();
+  }
+}

@@ -1,0 +1,235 @@
+/** One cluster on a session's way: connects, and connects again as the route's retry says. */
+import type { Cluster, Retry } from '../../gen/l7mp/config/v1/types.ts';
+import type { ClusterHandle, Opened, Opening, OpenRequest } from '../core/cluster.ts';
+import { ProxyError } from '../core/errors.ts';
+import type { Metadata, StageView } from '../core/session.ts';
+import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
+import { framed } from './framing.ts';
+import type { Link } from './link.ts';
+
+/** What a stage needs of its session. */
+export interface StageOwner {
+  readonly name: string;
+  readonly metadata: Metadata;
+  readonly retry: Retry;
+  readonly connectTimeout: number;
+  cluster(name: string): ClusterHandle | undefined;
+  /** It is connected, for the first time or again. */
+  stageReady(stage: Stage): void;
+  /** It broke, and is being connected again. */
+  stageRetrying(stage: Stage, error: ProxyError): void;
+  /** It broke for good, or could not be connected. */
+  stageFailed(stage: Stage, error: ProxyError): void;
+  /** Its stream is gone after it had ended; with an error where that was not in order (a child's exit status). */
+  stageClosed(stage: Stage, error?: ProxyError): void;
+  /** The session is ending: nothing is connected again. */
+  readonly over: boolean;
+}
+
+/**
+ * ```
+ *   INIT ──connect──▶ READY ──closed──▶ FINALIZED
+ *    │ ▲                │
+ *    └─┴── RETRYING ◀───┘ (retry_on, num_retries; `timeout` between two attempts)
+ * ```
+ */
+export class Stage {
+  readonly cluster: string;
+  /** What it reads goes here. */
+  readonly output: Link;
+  /** What it writes comes from here. */
+  readonly input: Link;
+  status: StageView['status'] = 'INIT';
+  stream: Stream | undefined;
+  private readonly owner: StageOwner;
+  private opened: Opened | undefined;
+  private opening: Opening | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private attempts = 0;
+  /** It was connected, and isn't now. */
+  private lost = false;
+  /** Retries since the stage last worked. */
+  private retries = 0;
+  private readyAt = 0;
+
+  constructor(owner: StageOwner, cluster: string, input: Link, output: Link) {
+    this.owner = owner;
+    this.cluster = cluster;
+    this.input = input;
+    this.output = output;
+  }
+
+  get view(): StageView {
+    const { cluster, opened, status, attempts } = this;
+    return { origin: cluster, ...(opened && { endpoint: opened.endpoint }), status, attempts };
+  }
+
+  connect(): void {
+    const { owner } = this;
+    this.attempts++;
+    const handle = owner.cluster(this.cluster);
+    if (handle === undefined) {
+      this.failed(new ProxyError('UNKNOWN_CLUSTER', `cluster ${this.cluster} does not exist`));
+      return;
+    }
+    const request: OpenRequest = {
+      session: owner.name,
+      metadata: owner.metadata,
+      timeout: handle.config.connect_timeout || owner.connectTimeout,
+      retry: this.retries > 0,
+    };
+    let result: Opening | Opened;
+    try {
+      result = handle.open(request);
+    } catch (error) {
+      this.failed(ProxyError.from(error, 'CONNECT_FAILED'));
+      return;
+    }
+    if ('stream' in result) {
+      this.connected(result, handle.config);
+      return;
+    }
+    this.opening = result;
+    result.opened.then(
+      (opened) => {
+        this.opening = undefined;
+        if (this.status === 'FINALIZED') discardOpened(opened);
+        else this.connected(opened, handle.config);
+      },
+      (error: unknown) => {
+        this.opening = undefined;
+        if (this.status !== 'FINALIZED') this.failed(ProxyError.from(error, 'CONNECT_FAILED'));
+      },
+    );
+  }
+
+  private connected(opened: Opened, config: Cluster): void {
+    const stream = framed(opened.stream, config.framing);
+    this.opened = opened;
+    this.stream = stream;
+    this.status = 'READY';
+    this.lost = false;
+    this.readyAt = Date.now();
+    this.output.setReader(stream);
+    this.owner.stageReady(this);
+    stream.open(new StageSink(this, stream));
+    this.input.setWriter(stream);
+  }
+
+  /** Its stream told of an end that may have been asked for, or not. */
+  ended(reason?: EndReason): void {
+    // An end that nobody asked for breaks the stage, where the route wants it connected again.
+    if (!this.input.ended && this.wantsRetry('disconnect') && this.stream?.retriable !== false) {
+      const { stream } = this;
+      this.broken(new ProxyError('PEER_CLOSED', `${this.cluster} ended the stream`));
+      stream?.destroy();
+      return;
+    }
+    this.output.finish(reason);
+  }
+
+  /** Its stream is gone. */
+  closed(error?: ProxyError): void {
+    if (this.output.ended) {
+      this.finalize(error);
+      this.owner.stageClosed(this, error);
+      return;
+    }
+    const reason = error ?? new ProxyError('PEER_CLOSED', `${this.cluster} closed the stream`);
+    if (this.stream?.retriable !== false && this.wantsRetry('disconnect')) {
+      this.broken(reason);
+    } else {
+      this.finalize(reason);
+      this.owner.stageFailed(this, reason);
+    }
+  }
+
+  /** A connected stage is to be connected again. */
+  private broken(error: ProxyError): void {
+    this.input.setWriter(undefined);
+    this.stream = undefined;
+    this.lost = true;
+    this.opened?.release(error);
+    this.opened = undefined;
+    // A stage that breaks as soon as it is connected is not connected again at once, for ever.
+    const pause = Date.now() - this.readyAt < this.owner.retry.timeout ? this.owner.retry.timeout : 0;
+    if (pause === 0) this.retries = 0;
+    this.retry(error, pause);
+  }
+
+  private failed(error: ProxyError): void {
+    if (this.wantsRetry(this.lost ? 'disconnect' : 'connect-failure')) this.retry(error, this.owner.retry.timeout);
+    else {
+      this.status = 'FINALIZED';
+      this.owner.stageFailed(this, error);
+    }
+  }
+
+  private wantsRetry(event: 'connect-failure' | 'disconnect'): boolean {
+    const { retry_on, num_retries } = this.owner.retry;
+    return (retry_on === 'always' || retry_on === event) && this.retries < num_retries && !this.owner.over;
+  }
+
+  private retry(error: ProxyError, pause: number): void {
+    this.status = 'RETRYING';
+    this.retries++;
+    this.owner.stageRetrying(this, error);
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.connect();
+    }, pause);
+  }
+
+  /** Ends it at once; nothing is told to the session. */
+  destroy(error: ProxyError | undefined, reset: boolean): void {
+    const { stream } = this;
+    if (this.status === 'FINALIZED') return;
+    this.finalize(error);
+    stream?.destroy(reset ? error : undefined);
+  }
+
+  private finalize(error?: ProxyError): void {
+    this.status = 'FINALIZED';
+    clearTimeout(this.timer);
+    this.opening?.abort(error ?? new ProxyError('DELETED', `session ${this.owner.name} has ended`));
+    this.opened?.release(error);
+  }
+}
+
+/** Hears one connection of a stage; what an earlier one still says is not heard. */
+class StageSink implements Sink {
+  private readonly stage: Stage;
+  private readonly stream: Stream;
+
+  constructor(stage: Stage, stream: Stream) {
+    this.stage = stage;
+    this.stream = stream;
+  }
+
+  data(chunk: Buffer, text: boolean): void {
+    if (this.stage.stream === this.stream) this.stage.output.push(chunk, text);
+  }
+
+  signal(signal: Signal): void {
+    if (this.stage.stream === this.stream) this.stage.output.signal(signal);
+  }
+
+  drain(): void {
+    if (this.stage.stream === this.stream) this.stage.input.drain();
+  }
+
+  end(reason?: EndReason): void {
+    if (this.stage.stream === this.stream) this.stage.ended(reason);
+  }
+
+  close(error?: ProxyError): void {
+    if (this.stage.stream === this.stream && this.stage.status === 'READY') this.stage.closed(error);
+  }
+}
+
+/** A connection that came after its session had ended. */
+function discardOpened(opened: Opened): void {
+  opened.stream.open({ data() {}, signal() {}, end() {}, drain() {}, close() {} });
+  opened.stream.destroy();
+  opened.release();
+}
