@@ -1,0 +1,68 @@
+/** The protocols that are loaded, and the listeners and connectors that are made of them. */
+import type { ClusterSpec, ListenerSpec } from '../../gen/l7mp/config/v1/types.ts';
+import { ProxyError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { AnyProtocol, Connector, Listener, Services } from '../core/protocol.ts';
+import type { Accept } from '../core/session.ts';
+
+/** Loads a protocol by its name; undefined where there is none of the name. */
+export type ProtocolLoader = (name: string) => Promise<AnyProtocol | undefined>;
+
+type Spec = ListenerSpec | ClusterSpec;
+
+export class ProtocolRegistry {
+  private readonly load: ProtocolLoader;
+  private readonly services: Services;
+  private readonly log: Logger;
+  private readonly loaded = new Map<string, AnyProtocol>();
+
+  constructor(load: ProtocolLoader, services: Services, log: Logger) {
+    this.load = load;
+    this.services = services;
+    this.log = log;
+  }
+
+  /** Loads what specs need, transports of transports included. @throws ProxyError `UNSUPPORTED`. */
+  async prepare(specs: Iterable<Spec>): Promise<void> {
+    for (const top of specs) {
+      for (let spec: Spec | undefined = top; spec; spec = 'transport_spec' in spec ? spec.transport_spec : undefined) {
+        const { protocol: name } = spec;
+        if (this.loaded.has(name)) continue;
+        const protocol = await this.load(name);
+        if (protocol === undefined) throw new ProxyError('UNSUPPORTED', `there is no protocol ${name}`);
+        this.loaded.set(name, protocol);
+      }
+    }
+  }
+
+  /** A prepared protocol. */
+  get(name: string): AnyProtocol {
+    const protocol = this.loaded.get(name);
+    if (protocol === undefined) throw new ProxyError('INTERNAL', `protocol ${name} is not loaded`);
+    return protocol;
+  }
+
+  listener(name: string, spec: ListenerSpec, accept: Accept): Listener {
+    const { listener } = this.get(spec.protocol);
+    if (listener === undefined) throw new ProxyError('UNSUPPORTED', `${spec.protocol} has no listener`);
+    return listener({
+      name,
+      spec,
+      accept,
+      log: this.log,
+      listen: (inner, innerAccept) => this.listener(name, inner, innerAccept),
+    });
+  }
+
+  connector(name: string, spec: ClusterSpec): Connector {
+    const { connector } = this.get(spec.protocol);
+    if (connector === undefined) throw new ProxyError('UNSUPPORTED', `${spec.protocol} has no cluster`);
+    return connector({
+      name,
+      spec,
+      log: this.log,
+      services: this.services,
+      connector: (inner) => this.connector(name, inner),
+    });
+  }
+}
