@@ -1,0 +1,141 @@
+/** A pipeline of fake streams: sessions run for real, between a client and clusters that the test plays. */
+import type { Cluster, Listener, Route, Rule } from '../../gen/l7mp/config/v1/types.ts';
+import type { ClusterHandle, OpenRequest, Opened, Opening } from '../../dataplane/core/cluster.ts';
+import { ProxyError } from '../../dataplane/core/errors.ts';
+import { silentLogger } from '../../dataplane/core/log.ts';
+import type { Metadata, SessionView } from '../../dataplane/core/session.ts';
+import type { RoutingTable } from '../../dataplane/pipeline/routing.ts';
+import { type Admission, Sessions } from '../../dataplane/pipeline/sessions.ts';
+import { FakeStream } from './fake-stream.ts';
+
+export class FakeCluster implements ClusterHandle {
+  readonly config: Cluster;
+  readonly requests: OpenRequest[] = [];
+  /** The streams that were given, in order. */
+  readonly streams: FakeStream[] = [];
+  readonly released: (ProxyError | undefined)[] = [];
+  /** How the next attempts end: a stream, an error, or never. The last is repeated. */
+  plan: (() => FakeStream | ProxyError | 'never')[] = [() => new FakeStream()];
+  aborted: ProxyError | undefined;
+
+  constructor(name: string, config: Partial<Cluster> = {}) {
+    this.config = { ...({ framing: 'none', connect_timeout: 0 } as Cluster), name, ...config };
+  }
+
+  get last(): FakeStream {
+    const stream = this.streams.at(-1);
+    if (!stream) throw new Error(`cluster ${this.config.name} has no stream yet`);
+    return stream;
+  }
+
+  open(request: OpenRequest): Opening | Opened {
+    this.requests.push(request);
+    const outcome = (this.plan.length > 1 ? this.plan.shift()! : this.plan[0]!)();
+    if (outcome === 'never') {
+      let reject: (error: ProxyError) => void;
+      const opened = new Promise<Opened>((_resolve, fail) => (reject = fail));
+      return {
+        opened,
+        abort: (error) => {
+          this.aborted = error;
+          reject(error);
+        },
+      };
+    }
+    if (outcome instanceof ProxyError) throw outcome;
+    this.streams.push(outcome);
+    const endpoint = { name: 'endpoint', address: '127.0.0.1', port: 1 };
+    return { stream: outcome, endpoint, release: (error) => this.released.push(error) };
+  }
+}
+
+/** A configured route with every default filled in. */
+export function route(overrides: Partial<Route> = {}): Route {
+  return {
+    name: 'route',
+    destination: 'cluster',
+    destinations: [],
+    ingress: [],
+    egress: [],
+    retry: { retry_on: 'never', num_retries: 1, timeout: 10 },
+    timeouts: { connect: 0, session: 0, half_close: 1000 },
+    mirrors: [],
+    ...overrides,
+  };
+}
+
+export interface Harness {
+  readonly sessions: Sessions;
+  readonly admission: Admission;
+  readonly ended: SessionView[];
+  readonly refused: string[];
+  cluster(name: string): FakeCluster;
+  /** A client comes. */
+  accept(client: FakeStream, metadata?: Metadata): SessionView | undefined;
+}
+
+/** Sessions of one listener with one rule and one route. Clusters are made when they are first named. */
+export function harness(
+  routed: Partial<Route> = {},
+  options: Partial<Listener['options']> = {},
+  rule: Partial<Rule> = {},
+): Harness {
+  const clusters = new Map<string, FakeCluster>();
+  const ended: SessionView[] = [];
+  const refused: string[] = [];
+  const cluster = (name: string): FakeCluster => {
+    const existing = clusters.get(name) ?? new FakeCluster(name);
+    clusters.set(name, existing);
+    return existing;
+  };
+  const table: RoutingTable = {
+    rulelist: (name) => (name === 'rules' ? { name, rules: ['rule'] } : undefined),
+    rule: (name) => ({ name, action: { rewrite: [], route: 'route' }, ...rule }),
+    route: (name) => (name === 'route' ? route(routed) : undefined),
+    cluster: (name) => (name === 'missing' ? undefined : cluster(name)),
+  };
+  const sessions = new Sessions({
+    log: silentLogger,
+    table: () => table,
+    onEnd: (session) => ended.push(session),
+    onRefused: (_listener, code) => refused.push(code),
+  });
+  const listener: Listener = {
+    name: 'listener',
+    spec: { protocol: 'Stdio' },
+    rules: 'rules',
+    options: {
+      track: 0,
+      max_sessions: 0,
+      sessions_per_second: 0,
+      datagrams_per_second: 0,
+      bytes_per_second: 0,
+      queue_limit: 4,
+      framing: 'none',
+      ...options,
+    },
+  };
+  const admission = sessions.admission(listener, 0);
+  let counter = 0;
+  return {
+    sessions,
+    admission,
+    ended,
+    refused,
+    cluster,
+    accept: (stream, metadata = {}) => {
+      const name = `session-${String(counter++)}`;
+      admission.accept({ name, metadata, stream });
+      return sessions.get(name);
+    },
+  };
+}
+
+/** Resolves when the condition holds. */
+export async function until(condition: () => boolean, what = 'the condition'): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
