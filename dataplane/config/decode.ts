@@ -1,0 +1,138 @@
+/** Decodes a whole configuration, or one object for the REST API: every fault at once, nothing half done. */
+import type { Admin, Cluster, Listener, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
+import { schema as builtin } from '../../gen/l7mp/config/v1/schema.ts';
+import type { Schema } from '../../gen/schema-types.ts';
+import type { ConfigObjects, ConfigSnapshot, Kind, Owned } from '../core/config.ts';
+import type { Fault } from '../core/errors.ts';
+import type { AnyProtocol } from '../core/protocol.ts';
+import { type DecodedObject, Decoder, type DecoderOptions } from './decoder.ts';
+import { isPlain } from './scalars.ts';
+import { checkMeaning } from './meaning.ts';
+
+export interface DecodeOptions {
+  /** The schema, with those of plugins: see `withPlugins`. The built-in one when absent. */
+  readonly schema?: Schema;
+  /** Unknown fields are passed over. */
+  readonly lenient?: boolean;
+}
+
+/** The snapshot, or what is wrong. */
+export type Decoded<T> =
+  | { readonly value: T; readonly faults: readonly never[] }
+  | { readonly value?: undefined; readonly faults: readonly Fault[] };
+
+/** Where the lists of the configuration put their objects. */
+const LISTS: readonly (readonly [list: string, kind: Kind])[] = [
+  ['listeners', 'Listener'],
+  ['clusters', 'Cluster'],
+  ['rulelists', 'RuleList'],
+  ['rules', 'Rule'],
+  ['routes', 'Route'],
+];
+
+/** Decodes what a configuration file holds. An empty one is a configuration, too. */
+export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded<ConfigSnapshot> {
+  const decoder = newDecoder(options, () => false);
+  const plain = raw ?? {};
+  if (!isPlain(plain)) {
+    decoder.fault('', 'an object with listeners, clusters, rulelists, rules, routes or admin', raw);
+    return { faults: decoder.faults };
+  }
+  const lists = LISTS.map(([list]) => list);
+  for (const key of Object.keys(plain)) {
+    if (key === 'admin' || lists.includes(key) || options.lenient) continue;
+    decoder.fault(key, `one of admin, ${lists.join(', ')}`, `"${key}"`);
+  }
+  const admin = decoder.message('Admin', plain['admin'] ?? {}, 'admin', undefined);
+  for (const [list, kind] of namedFirst(plain)) {
+    for (const [index, item] of list.items) decoder.object(kind, item, `${list.name}[${index}]`, undefined);
+  }
+  checkMeaning(decoder);
+  if (decoder.faults.length > 0) return { faults: decoder.faults };
+  return { value: { admin: admin as unknown as Admin, ...collect(decoder) }, faults: [] };
+
+  /** Objects with names come before those without, so that made-up names keep clear of them. */
+  function* namedFirst(config: Record<string, unknown>) {
+    for (const named of [true, false]) {
+      for (const [name, kind] of LISTS) {
+        const list = config[name];
+        if (list === undefined || list === null) continue;
+        if (!Array.isArray(list)) {
+          if (named) decoder.fault(name, 'a list', list);
+          continue;
+        }
+        const items = list
+          .map((item: unknown, index) => [index, item] as const)
+          .filter(([, item]) => (isPlain(item) && item['name'] !== undefined) === named);
+        yield [{ name, items }, kind] as const;
+      }
+    }
+  }
+}
+
+/** One object, with those that are written in it. */
+export interface DecodedPart {
+  readonly name: string;
+  readonly objects: ConfigObjects;
+}
+
+/** Decodes one object of a kind, as the REST API gets it. Names of `existing` objects are taken. */
+export function decodeObject(
+  kind: Kind,
+  raw: unknown,
+  existing: ConfigObjects,
+  options: DecodeOptions = {},
+): Decoded<DecodedPart> {
+  const exists = (each: Kind, name: string): boolean => {
+    const list = LISTS.find(([, listed]) => listed === each)?.[0] as keyof ConfigObjects;
+    return existing[list].has(name);
+  };
+  const decoder = newDecoder(options, exists);
+  const path = kind.toLowerCase();
+  const name = decoder.object(kind, raw, path, undefined);
+  checkMeaning(decoder, existing);
+  if (decoder.faults.length > 0 || name === undefined) return { faults: decoder.faults };
+  return { value: { name, objects: collect(decoder) }, faults: [] };
+}
+
+/** The built-in schema with the specs of plugins added. */
+export function withPlugins(plugins: Iterable<AnyProtocol>): Schema {
+  const merged: Record<string, Schema[string]> = { ...builtin };
+  for (const { name, listener, connector, schema } of plugins) {
+    Object.assign(merged, schema?.messages);
+    const roles = [
+      ['ListenerSpec', listener && { ...(schema?.listener ?? { fields: {} }) }, `${name}Listener`],
+      ['ClusterSpec', connector && { ...(schema?.cluster ?? { fields: {} }) }, `${name}Cluster`],
+    ] as const;
+    for (const [spec, message, messageName] of roles) {
+      if (message === undefined) continue;
+      merged[messageName] = message;
+      merged[spec] = { variants: { ...merged[spec]?.variants, [name]: { message: messageName } } };
+    }
+  }
+  return merged;
+}
+
+function newDecoder({ schema = builtin, lenient = false }: DecodeOptions, exists: DecoderOptions['exists']): Decoder {
+  return new Decoder({ schema, lenient, exists });
+}
+
+function collect({ objects }: Decoder): ConfigObjects {
+  // The decoder has checked every field by the schema that these types are generated from.
+  const typed = <T>(decoded: ReadonlyMap<string, DecodedObject>): ReadonlyMap<string, Owned<T>> =>
+    new Map([...decoded].map(([name, { value, owner }]) => [name, { value: value as T, owner }]));
+  return {
+    listeners: typed<Listener>(objects.Listener),
+    clusters: typed<Cluster>(objects.Cluster),
+    rulelists: typed<RuleList>(objects.RuleList),
+    rules: typed<Rule>(objects.Rule),
+    routes: typed<Route>(objects.Route),
+  };
+}
+
+/** A configuration with nothing in it. */
+export function emptySnapshot(): ConfigSnapshot {
+  const { value } = decodeConfig({});
+  if (value === undefined) throw new Error('the empty configuration has faults');
+  return value;
+}

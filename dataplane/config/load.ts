@@ -1,0 +1,26 @@
+/** A configuration's text, or its file, to a snapshot. */
+import { readFile } from 'node:fs/promises';
+import type { ConfigSnapshot } from '../core/config.ts';
+import { FaultsError, ProxyError } from '../core/errors.ts';
+import { type DecodeOptions, decodeConfig } from './decode.ts';
+import { locate, parseText } from './parse.ts';
+
+/** @throws FaultsError with every fault and its line. */
+export async function loadText(text: string, options: DecodeOptions = {}): Promise<ConfigSnapshot> {
+  const parsed = await parseText(text);
+  const { value, faults } = decodeConfig(parsed.raw, options);
+  if (value === undefined) throw new FaultsError(locate(faults, parsed));
+  return value;
+}
+
+/** @throws FaultsError as `loadText`, ProxyError where the file can't be read. */
+export async function loadFile(path: string, options: DecodeOptions = {}): Promise<ConfigSnapshot> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const { code, message } = ProxyError.from(error);
+    throw new ProxyError(code, `expected a configuration file at ${path}: ${message}`, error);
+  }
+  return loadText(text, options);
+}

@@ -1,0 +1,119 @@
+/** Strings, numbers and booleans of the configuration: what is accepted, and what is said of what isn't. */
+import { isIP } from 'node:net';
+import type { FieldSchema } from '../../gen/schema-types.ts';
+import type { Plain } from '../core/address.ts';
+import { parsePointer } from '../core/json-pointer.ts';
+
+/** The value, or what was expected. */
+type Read =
+  | { readonly value: unknown; readonly expected?: undefined }
+  | { readonly value?: undefined; readonly expected: string };
+
+/** An object as YAML and JSON make them; no array, no date. */
+export function isPlain(value: unknown): value is Plain {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** Reads a scalar. Numbers and booleans may be written as strings, and where a string is wanted, a number may stand. */
+export function readScalar(field: FieldSchema, raw: unknown): Read {
+  switch (field.type) {
+    case 'boolean':
+      return readBoolean(raw);
+    case 'integer':
+    case 'number':
+      return readNumber(field, raw);
+    default:
+      return readString(field, raw);
+  }
+}
+
+function readBoolean(raw: unknown): Read {
+  if (typeof raw === 'boolean') return { value: raw };
+  if (raw === 'true' || raw === 'false') return { value: raw === 'true' };
+  return { expected: 'true or false' };
+}
+
+function readNumber({ type, min, max, unit }: FieldSchema, raw: unknown): Read {
+  const least = min ?? 0;
+  const kind = type === 'integer' ? 'a whole number' : 'a number';
+  const range = max === undefined ? `of at least ${least}` : `from ${least} to ${max}`;
+  const expected = `${kind} ${range}${unit === undefined ? '' : ` (${unit})`}`;
+  const text = typeof raw === 'string' && /^\s*(\d+(\.\d+)?|0x[\da-f]+)\s*$/iu.test(raw);
+  const value = typeof raw === 'number' ? raw : text ? Number(raw) : NaN;
+  if (!Number.isFinite(value) || value < least || value > (max ?? Number.MAX_SAFE_INTEGER)) return { expected };
+  return type === 'integer' && !Number.isInteger(value) ? { expected } : { value };
+}
+
+function readString(field: FieldSchema, raw: unknown): Read {
+  const { values, format, min } = field;
+  if (values) {
+    const wanted = String(raw).toLowerCase();
+    const value = typeof raw === 'object' ? undefined : values.find((each) => each.toLowerCase() === wanted);
+    return value === undefined
+      ? { expected: values.length === 1 ? `"${values[0] ?? ''}"` : `one of ${values.join(', ')}` }
+      : { value };
+  }
+  if (typeof raw !== 'string' && typeof raw !== 'number') return { expected: expectedText(format) };
+  const text = String(raw);
+  if (min !== undefined && text.length < min) return { expected: `at least ${min} characters` };
+  return format === undefined || fits(format, text) ? { value: text } : { expected: expectedText(format) };
+}
+
+function fits(format: NonNullable<FieldSchema['format']>, text: string): boolean {
+  switch (format) {
+    case 'json-pointer':
+      return succeeds(() => parsePointer(text));
+    case 'regex':
+      return succeeds(() => new RegExp(text, 'u'));
+    case 'address':
+      return isIP(text) !== 0;
+    case 'host':
+      return isIP(text) !== 0 || /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*\.?$/iu.test(text);
+    case 'duration':
+      return /^\d+(\.\d+)?(ms|s|m|h)$/u.test(text);
+    case 'path':
+      return text !== '' && !text.includes('\0');
+    case 'base64':
+      return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/u.test(text);
+  }
+}
+
+function expectedText(format: FieldSchema['format']): string {
+  switch (format) {
+    case 'json-pointer':
+      return 'a JSON pointer, as in /IP/src_addr';
+    case 'regex':
+      return 'a regular expression';
+    case 'address':
+      return 'an IP address';
+    case 'host':
+      return 'an IP address or a DNS name';
+    case 'duration':
+      return 'a duration, as in 500ms';
+    case 'path':
+      return 'a path';
+    case 'base64':
+      return 'base64';
+    case undefined:
+      return 'a string';
+  }
+}
+
+function succeeds(attempt: () => unknown): boolean {
+  try {
+    attempt();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What was found, in a few words. */
+export function describe(found: unknown): string {
+  if (found === undefined || found === null) return 'nothing';
+  if (Array.isArray(found)) return `a list of ${found.length}`;
+  if (isPlain(found)) return `an object with ${Object.keys(found).slice(0, 4).join(', ') || 'no fields'}`;
+  const text = JSON.stringify(found) as string | undefined;
+  if (text === undefined) return typeof found;
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

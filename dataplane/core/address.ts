@@ -1,0 +1,361 @@
+/**
+ * Addresses in one line, in the forms that users of socat and curl write:
+ *
+ * ```
+ *   udp-listen:5000,bind=127.0.0.1      SCHEME:REST[,OPTION=VALUE…]      as socat
+ *   ws://127.0.0.1:16000/path           SCHEME://HOST:PORT[/PATH]        as curl
+ *   -                                   standard input and output
+ * ```
+ */
+import { ProxyError } from './errors.ts';
+import { nearest } from './nearest.ts';
+
+/** Plain configuration, as it would stand in the YAML file. */
+export type Plain = Record<string, unknown>;
+
+/** What an address can be. `either` is decided by the place where it stands. */
+export type Role = 'listen' | 'connect' | 'either';
+
+/** A parsed address. */
+export interface Address {
+  readonly scheme: string;
+  readonly role: Role;
+  readonly protocol: string;
+  /** The listener's spec. @throws ProxyError where the protocol has no listener, or the address lacks something. */
+  toListener(): Plain;
+  /** The cluster, with its spec and endpoints. @throws ProxyError where the address lacks something. */
+  toCluster(): Plain;
+}
+
+type Form = 'network' | 'path' | 'fifo' | 'command' | 'shell' | 'interface' | 'none';
+
+/** One row of the table of schemes: the help pages are made from it, too. */
+export interface SchemeRow {
+  readonly names: readonly string[];
+  readonly protocol: string;
+  readonly role: Role;
+  readonly form: Form;
+  /** Fields of the spec that the scheme stands for. */
+  readonly spec?: Plain;
+  readonly defaultPort?: number;
+  /** The default host of a listener. */
+  readonly host?: string;
+  readonly about: string;
+}
+
+/** Every scheme. Names are lower case; case doesn't count when they are read. */
+export const SCHEMES: readonly SchemeRow[] = [
+  row('udp udp4 udp6', 'UDP', 'either', 'network', 'UDP datagrams; a session for each client'),
+  row(
+    'udp-listen udp-l udp4-listen udp4-l udp-recvfrom udp4-recvfrom',
+    'UDP',
+    'listen',
+    'network',
+    'receive on a port',
+  ),
+  row('udp6-listen udp6-l udp6-recvfrom', 'UDP', 'listen', 'network', 'receive on a port, IPv6 and IPv4', {
+    host: '::',
+  }),
+  row('udp-connect udp4-connect udp6-connect udp-sendto udp4-sendto udp6-sendto', 'UDP', 'connect', 'network', 'send'),
+  row('tcp tcp4 tcp6', 'TCP', 'either', 'network', 'TCP'),
+  row('tcp-listen tcp-l tcp4-listen tcp4-l', 'TCP', 'listen', 'network', 'accept connections'),
+  row('tcp6-listen tcp6-l', 'TCP', 'listen', 'network', 'accept connections, IPv6 and IPv4', { host: '::' }),
+  row('tcp-connect tcp4-connect tcp6-connect', 'TCP', 'connect', 'network', 'connect'),
+  row('tls ssl openssl', 'TLS', 'either', 'network', 'TLS over TCP', { spec: { tls: {} } }),
+  row('tls-listen ssl-l openssl-listen', 'TLS', 'listen', 'network', 'accept TLS; wants cert and key', {
+    spec: { tls: {} },
+  }),
+  row('tls-connect openssl-connect', 'TLS', 'connect', 'network', 'connect with TLS', { spec: { tls: {} } }),
+  row('http', 'HTTP', 'either', 'network', 'HTTP/1.1 and HTTP/2; a session is a request', { defaultPort: 80 }),
+  row('http-listen http-l', 'HTTP', 'listen', 'network', 'take requests', { defaultPort: 80 }),
+  row('http-connect', 'HTTP', 'connect', 'network', 'send requests', { defaultPort: 80 }),
+  row('https', 'HTTP', 'either', 'network', 'HTTP over TLS', { defaultPort: 443, spec: { tls: {} } }),
+  row('https-listen https-l', 'HTTP', 'listen', 'network', 'take requests over TLS; wants cert and key', {
+    defaultPort: 443,
+    spec: { tls: {} },
+  }),
+  row('ws websocket', 'WebSocket', 'either', 'network', 'WebSocket', { defaultPort: 80 }),
+  row('ws-listen ws-l websocket-listen', 'WebSocket', 'listen', 'network', 'accept WebSockets', { defaultPort: 80 }),
+  row('ws-connect', 'WebSocket', 'connect', 'network', 'connect a WebSocket', { defaultPort: 80 }),
+  row('wss', 'WebSocket', 'either', 'network', 'WebSocket over TLS', { defaultPort: 443, spec: { tls: {} } }),
+  row('wss-listen wss-l', 'WebSocket', 'listen', 'network', 'accept WebSockets over TLS; wants cert and key', {
+    defaultPort: 443,
+    spec: { tls: {} },
+  }),
+  row('sctp', 'SCTP', 'either', 'network', 'SCTP, one-to-one'),
+  row('sctp-listen sctp4-listen sctp6-listen', 'SCTP', 'listen', 'network', 'accept associations'),
+  row('sctp-connect sctp4-connect sctp6-connect', 'SCTP', 'connect', 'network', 'connect'),
+  row('unix local', 'UnixDomainSocket', 'either', 'path', 'UNIX stream socket; @NAME is abstract'),
+  row('unix-listen unix-l', 'UnixDomainSocket', 'listen', 'path', 'accept on a path'),
+  row('unix-connect unix-client', 'UnixDomainSocket', 'connect', 'path', 'connect to a path'),
+  row('unix-dgram unix-datagram', 'UnixDatagram', 'either', 'path', 'UNIX datagram socket'),
+  row('unix-recvfrom unix-recv unix-dgram-listen', 'UnixDatagram', 'listen', 'path', 'receive on a path'),
+  row('unix-sendto unix-dgram-connect', 'UnixDatagram', 'connect', 'path', 'send to a path'),
+  row('unix-seqpacket seqpacket', 'UnixSeqpacket', 'either', 'path', 'UNIX sequenced-packet socket'),
+  row('unix-seqpacket-listen', 'UnixSeqpacket', 'listen', 'path', 'accept on a path'),
+  row('unix-seqpacket-connect', 'UnixSeqpacket', 'connect', 'path', 'connect to a path'),
+  row('pipe fifo', 'Pipe', 'either', 'fifo', 'named pipe; reply_path=PATH for the other way'),
+  row('packet interface if', 'AF_PACKET', 'either', 'interface', 'frames of a network interface'),
+  row('- stdio', 'Stdio', 'either', 'none', 'standard input and output'),
+  row('exec', 'StdioFork', 'connect', 'command', 'a program with arguments, for each session'),
+  row('system shell', 'StdioFork', 'connect', 'shell', 'a shell command, for each session'),
+  row('echo', 'Echo', 'connect', 'none', 'send back what comes'),
+  row('discard null', 'Discard', 'connect', 'none', 'drop what comes'),
+  row('logger', 'Logger', 'connect', 'none', 'write what passes; log_file=, log_prefix=, format='),
+  row('json-encap', 'JSONEncap', 'connect', 'none', 'wrap datagrams in JSON with their metadata'),
+  row('json-decap', 'JSONDecap', 'connect', 'none', 'unwrap them'),
+  row('metric', 'Metric', 'connect', 'none', 'count what passes; name='),
+];
+
+function row(
+  names: string,
+  protocol: string,
+  role: Role,
+  form: Form,
+  about: string,
+  more: Pick<SchemeRow, 'spec' | 'defaultPort' | 'host'> = {},
+): SchemeRow {
+  return { names: names.split(' '), protocol, role, form, about, ...more };
+}
+
+const BY_NAME = new Map(SCHEMES.flatMap((scheme) => scheme.names.map((name) => [name, scheme] as const)));
+
+/** Options of socat and curl by our names; dots go down into messages. */
+const OPTION_NAMES: Readonly<Record<string, string>> = {
+  cert: 'tls.cert',
+  key: 'tls.key',
+  ca: 'tls.ca',
+  cafile: 'tls.ca',
+  cacert: 'tls.ca',
+  alpn: 'tls.alpn',
+  sni: 'tls.server_name',
+  servername: 'tls.server_name',
+  insecure: 'tls.insecure',
+  commonname: 'tls.server_name',
+  perm: 'mode',
+  'perm-early': 'mode',
+  mode: 'mode',
+  sp: 'bind.port',
+  sourceport: 'bind.port',
+};
+
+/** Options of socat that say what is so anyway: refused with the reason, so that nobody counts on more. */
+const NEEDLESS: Readonly<Record<string, string>> = {
+  fork: 'every connection is a session of its own already',
+  reuseaddr: 'listeners reuse their address already',
+};
+
+/** @throws ProxyError `INVALID_CONFIG` that says what was expected. */
+export function parseAddress(text: string): Address {
+  const { scheme, rest, url } = splitScheme(text);
+  const found = BY_NAME.get(scheme);
+  if (found) return makeAddress(text, scheme, found, rest, url);
+  const [outer, inner] = splitOnce(scheme, '+');
+  if (outer === 'jsonsocket' && inner !== undefined) return wrapJsonSocket(parseAddress(text.slice(outer.length + 1)));
+  const near = nearest(scheme, [...BY_NAME.keys()]);
+  const hint = near === undefined ? `one of ${[...BY_NAME.keys()].join(', ')}` : `perhaps "${near}"`;
+  throw invalid(text, `a scheme that is known (${hint})`, `"${scheme}"`);
+}
+
+function makeAddress(text: string, scheme: string, found: SchemeRow, rest: string, url: boolean): Address {
+  const { head, options } = url || found.form === 'shell' ? { head: rest, options: {} } : splitOptions(text, rest);
+  const place = readPlace(text, found, head);
+  return {
+    scheme,
+    role: found.role,
+    protocol: found.protocol,
+    toListener() {
+      if (found.role === 'connect') throw invalid(text, 'an address that sessions can come from', `"${scheme}"`);
+      const { host, port, ...local } = place;
+      const { bind, ...others } = options;
+      const address = bind ?? host ?? found.host;
+      if (found.form === 'network' && port === undefined) throw invalid(text, 'a port to listen on', 'none');
+      return {
+        protocol: found.protocol,
+        ...structuredClone(found.spec),
+        ...local,
+        ...(port !== undefined && { port }),
+        ...(address !== undefined && { address }),
+        ...nested(others),
+      };
+    },
+    toCluster() {
+      if (found.role === 'listen') throw invalid(text, 'an address that can be connected to', `"${scheme}"`);
+      const { host, port, ...local } = place;
+      if (found.form === 'network' && (host === undefined || port === undefined)) {
+        throw invalid(text, 'a host and a port to connect to', `"${text}"`);
+      }
+      const { bind, ...others } = options;
+      const spec = {
+        protocol: found.protocol,
+        ...structuredClone(found.spec),
+        ...local,
+        ...(port !== undefined && { port }),
+        ...nested(bind === undefined ? others : { ...others, 'bind.address': bind }),
+      };
+      if (host !== undefined) return { spec, endpoints: [{ spec: { address: host } }] };
+      if (typeof local['filename'] === 'string') {
+        return {
+          spec: { protocol: found.protocol, ...nested(others) },
+          endpoints: [{ spec: { address: local['filename'] } }],
+        };
+      }
+      return { spec };
+    },
+  };
+}
+
+/** `jsonsocket+udp://…`: the address of the transport, with the header in front. */
+function wrapJsonSocket(transport: Address): Address {
+  return {
+    scheme: `jsonsocket+${transport.scheme}`,
+    role: transport.role,
+    protocol: 'JSONSocket',
+    toListener: () => ({ protocol: 'JSONSocket', transport_spec: transport.toListener() }),
+    toCluster: () => {
+      const { spec, ...others } = transport.toCluster();
+      return { spec: { protocol: 'JSONSocket', transport_spec: spec }, ...others };
+    },
+  };
+}
+
+interface Place extends Plain {
+  host?: string;
+  port?: number;
+}
+
+function readPlace(text: string, { form, protocol, defaultPort }: SchemeRow, head: string): Place {
+  switch (form) {
+    case 'network':
+      return readNetwork(text, protocol, defaultPort, head);
+    case 'path':
+      if (head === '') throw invalid(text, 'a path', 'none');
+      return { filename: head };
+    case 'fifo':
+      if (head === '') throw invalid(text, 'the path of a named pipe', 'none');
+      return { path: head };
+    case 'interface':
+      if (head === '') throw invalid(text, 'the name of a network interface', 'none');
+      return { interface: head };
+    case 'command': {
+      const [command, ...args] = splitWords(head);
+      if (command === undefined) throw invalid(text, 'a program', 'none');
+      return { command, args };
+    }
+    case 'shell':
+      if (head === '') throw invalid(text, 'a shell command', 'none');
+      return { command: '/bin/sh', args: ['-c', head] };
+    case 'none':
+      if (head !== '') throw invalid(text, 'nothing behind the scheme', `"${head}"`);
+      return {};
+  }
+}
+
+function readNetwork(text: string, protocol: string, defaultPort: number | undefined, head: string): Place {
+  const slash = head.indexOf('/');
+  const authority = slash < 0 ? head : head.slice(0, slash);
+  const path = slash < 0 ? undefined : head.slice(slash);
+  const match = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d+)$/u.exec(authority) ?? undefined;
+  const place: Place = {};
+  if (match) {
+    const host = match[1] ?? match[2];
+    if (host !== undefined && host !== '' && host !== '*') place.host = host;
+    place.port = Number(match[3]);
+    if (place.port > 65535) throw invalid(text, 'a port from 0 to 65535', String(place.port));
+  } else {
+    const bare = /^\[([^\]]+)\]$/u.exec(authority)?.[1] ?? authority;
+    if (bare.includes(':') && !authority.startsWith('[')) throw invalid(text, 'HOST:PORT', `"${authority}"`);
+    if (bare === '') throw invalid(text, 'HOST:PORT', 'nothing');
+    place.host = bare;
+    if (defaultPort !== undefined) place.port = defaultPort;
+  }
+  if (path !== undefined && path !== '/') {
+    if (protocol !== 'WebSocket' && protocol !== 'HTTP') throw invalid(text, 'no path', `"${path}"`);
+    place['path'] = path;
+  }
+  return place;
+}
+
+function splitScheme(text: string): { scheme: string; rest: string; url: boolean } {
+  const trimmed = text.trim();
+  if (trimmed === '-') return { scheme: '-', rest: '', url: false };
+  // A path alone is a socket or a named pipe's: users of curl and nc write it so.
+  if (trimmed.startsWith('/') || trimmed.startsWith('./')) return { scheme: 'unix', rest: trimmed, url: false };
+  const match = /^([A-Za-z0-9+-]+)(:\/\/|:|,|$)/u.exec(trimmed);
+  if (!match?.[1]) throw invalid(text, 'an address, as in tcp://127.0.0.1:80 or udp-listen:5000', `"${text}"`);
+  const separator = match[2] ?? '';
+  const scheme = match[1].toLowerCase();
+  const rest = trimmed.slice(match[1].length + (separator === ',' ? 0 : separator.length));
+  return { scheme, rest, url: separator === '://' && !rest.includes(',') };
+}
+
+function splitOptions(text: string, rest: string): { head: string; options: Record<string, string> } {
+  const [head = '', ...pairs] = splitCommas(rest);
+  const options: Record<string, string> = {};
+  for (const pair of pairs) {
+    const [name, value] = splitOnce(pair, '=');
+    const key = name.toLowerCase();
+    const needless = NEEDLESS[key];
+    if (needless !== undefined) throw invalid(text, `no option "${name}": ${needless}`, `"${pair}"`);
+    if (key === 'verify') options['tls.insecure'] = value === '0' ? 'true' : 'false';
+    else options[OPTION_NAMES[key] ?? key] = value ?? 'true';
+  }
+  return { head, options };
+}
+
+/** Splits at commas that are neither quoted nor escaped. */
+function splitCommas(text: string): string[] {
+  const parts: string[] = [];
+  let part = '';
+  let quote = '';
+  for (let at = 0; at < text.length; at++) {
+    const character = text.charAt(at);
+    if (character === '\\' && text.charAt(at + 1) === ',') {
+      part += ',';
+      at++;
+    } else if (quote === '' && character === ',') {
+      parts.push(part);
+      part = '';
+    } else {
+      if (quote === character) quote = '';
+      else if (quote === '' && (character === '"' || character === "'")) quote = character;
+      part += character;
+    }
+  }
+  return [...parts, part];
+}
+
+/** Words as a shell splits them, with quotes and backslashes; nothing is expanded. */
+export function splitWords(text: string): string[] {
+  const words: string[] = [];
+  const pattern = /\s*((?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)/gsu;
+  for (const [, word = ''] of text.matchAll(pattern)) {
+    words.push(
+      word.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/gsu, (_, single?: string, double?: string, one?: string) => {
+        return single ?? double?.replace(/\\(["\\$`])/gu, '$1') ?? one ?? '';
+      }),
+    );
+  }
+  return words;
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+/** `{ 'tls.cert': 'x' }` as `{ tls: { cert: 'x' } }`. */
+function nested(options: Record<string, string>): Plain {
+  const out: Plain = {};
+  for (const [name, value] of Object.entries(options)) {
+    const keys = name.split('.');
+    let at = out;
+    for (const key of keys.slice(0, -1)) at = (at[key] ??= {}) as Plain;
+    at[keys.at(-1) ?? name] = value;
+  }
+  return out;
+}
+
+function invalid(text: string, expected: string, found: string): ProxyError {
+  return new ProxyError('INVALID_CONFIG', `address "${text}": expected ${expected}, found ${found}`);
+}
