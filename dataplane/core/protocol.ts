@@ -33,7 +33,7 @@ export interface Target {
   /** The configured name, where `address` came from DNS: for TLS and Host. */
   readonly hostname: string;
   readonly port: number;
-  readonly bind?: { readonly address?: string; readonly port?: number };
+  readonly bind?: { readonly address?: string; readonly port?: number } | undefined;
 }
 
 /** One attempt to connect. */
