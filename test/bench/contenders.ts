@@ -1,0 +1,136 @@
+/** The proxies that are measured: how each is started to relay one kind of traffic from port 5000 to the server's 6000. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { envoyConfig } from './envoy.ts';
+import { SERVER } from './lab.ts';
+
+export type Kind = 'udp' | 'tcp' | 'http' | 'http2' | 'websocket';
+
+export const PROXY_PORT = 5000;
+export const SERVER_PORT = 6000;
+
+export interface Contender {
+  readonly name: string;
+  /** The command, its configuration written to `directory`; undefined where it can't relay this kind. */
+  readonly command: (kind: Kind, directory: string) => readonly string[] | undefined;
+}
+
+const ROOT = join(import.meta.dirname, '../..');
+const TO_SERVER = `${SERVER}:${SERVER_PORT}`;
+
+/** What everything is compared with: the relay that one writes with Node.js alone. */
+const bare: Contender = {
+  name: 'bare',
+  command: (kind) => [
+    process.execPath,
+    join(import.meta.dirname, `baselines/${kind}.js`),
+    String(PROXY_PORT),
+    SERVER,
+    String(SERVER_PORT),
+  ],
+};
+
+const PROTOCOLS = { udp: 'UDP', tcp: 'TCP', http: 'HTTP', http2: 'HTTP', websocket: 'WebSocket' } as const;
+
+const l7mp: Contender = {
+  name: 'l7mp',
+  command: (kind, directory) => {
+    const protocol = PROTOCOLS[kind];
+    const rules = [{ action: { route: { destination: 'server' } } }];
+    const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };
+    const config = {
+      admin: { log_level: 'warn' },
+      listeners: [{ name: 'bench', spec: { protocol, port: PROXY_PORT }, rules }],
+      clusters: [{ name: 'server', spec: server, endpoints: [{ spec: { address: SERVER } }] }],
+    };
+    // YAML takes JSON.
+    return [join(ROOT, 'bin/l7mp'), 'proxy', '-c', write(directory, 'l7mp.yaml', JSON.stringify(config))];
+  },
+};
+
+const envoy: Contender = {
+  name: 'envoy',
+  command: (kind, directory) => {
+    const file = write(directory, 'envoy.json', JSON.stringify(envoyConfig(kind, PROXY_PORT, SERVER, SERVER_PORT)));
+    // One worker, as the others have one; without the memory shared by hot restarts.
+    const quiet = ['--log-level', 'error', '--disable-hot-restart'];
+    return [join(ROOT, '.cache/venv/bin/envoy'), '-c', file, '--concurrency', '1', ...quiet];
+  },
+};
+
+const nginx: Contender = {
+  name: 'nginx',
+  command: (kind, directory) => {
+    const stream = `stream {
+  server { listen ${PROXY_PORT}${kind === 'udp' ? ' udp' : ' backlog=4096'}; proxy_pass ${TO_SERVER}; }
+}`;
+    const upgrade = kind === 'websocket' ? '$http_upgrade' : '""';
+    const http = `http {
+  access_log off;
+  keepalive_requests 1000000000;
+  upstream server { server ${TO_SERVER}; keepalive 256; keepalive_requests 1000000000; }
+  server {
+    listen ${PROXY_PORT} backlog=4096${kind === 'http2' ? ' http2' : ''};
+    location / {
+      proxy_pass http://server;
+      proxy_http_version 1.1;
+      proxy_set_header Upgrade ${upgrade};
+      proxy_set_header Connection ${kind === 'websocket' ? 'upgrade' : '""'};
+    }
+  }
+}`;
+    const module = '/usr/lib/nginx/modules/ngx_stream_module.so';
+    const body = kind === 'udp' || kind === 'tcp' ? `load_module ${module};\n${stream}` : http;
+    return nginxCommand(directory, body);
+  },
+};
+
+/** nginx in one process and in the foreground. */
+export function nginxCommand(directory: string, body: string): readonly string[] {
+  const [modules = '', rest = body] = body.startsWith('load_module') ? body.split(/(?<=;)\n/, 2) : ['', body];
+  const head = 'daemon off; master_process off; error_log stderr error;';
+  const text = `${modules}\n${head}\npid ${directory}/nginx.pid;\nevents { worker_connections 15000; }\n${rest}\n`;
+  return ['nginx', '-p', directory, '-c', write(directory, 'nginx.conf', text)];
+}
+
+const haproxy: Contender = {
+  name: 'haproxy',
+  command: (kind, directory) => {
+    if (kind === 'udp') return undefined;
+    const protocol = kind === 'http2' ? ' proto h2' : '';
+    const text = `global
+  maxconn 9000
+  nbthread 1
+defaults
+  mode ${kind === 'tcp' ? 'tcp' : 'http'}
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  http-reuse always
+listen bench
+  bind :${PROXY_PORT}${protocol} backlog 4096
+  server server ${TO_SERVER}${protocol}
+`;
+    return ['haproxy', '-db', '-q', '-f', write(directory, 'haproxy.cfg', text)];
+  },
+};
+
+const socat: Contender = {
+  name: 'socat',
+  command: (kind) => {
+    if (kind !== 'udp' && kind !== 'tcp') return undefined;
+    const transport = kind.toUpperCase();
+    const backlog = kind === 'tcp' ? ',backlog=4096' : '';
+    return ['socat', `${transport}4-LISTEN:${PROXY_PORT},fork,reuseaddr${backlog}`, `${transport}4:${TO_SERVER}`];
+  },
+};
+
+/** The baseline, then ours. */
+export const CONTENDERS: readonly Contender[] = [bare, l7mp];
+export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat];
+
+function write(directory: string, name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}

@@ -1,0 +1,93 @@
+/** `npm run bench`: our proxy beside a bare relay (and, with --peers, beside others), one JSON object a line. */
+import { parseArgs } from 'node:util';
+import { connections, http, http2 } from './cases/http.ts';
+import { memory } from './cases/memory.ts';
+import { startup } from './cases/startup.ts';
+import { tcp } from './cases/tcp.ts';
+import { udp } from './cases/udp.ts';
+import { websocket } from './cases/websocket.ts';
+import { type Contender, CONTENDERS, PEERS } from './contenders.ts';
+import { Lab } from './lab.ts';
+import type { Benchmark } from './measurement.ts';
+import { createLine, formatTable, type Line } from './report.ts';
+
+const BENCHMARKS: readonly Benchmark[] = [udp, tcp, connections, http, http2, websocket, memory, startup];
+
+const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
+
+Measures the proxy beside a bare Node.js relay and prints one JSON object a line; a table goes to standard error.
+Needs root, and what scripts/setup-bench.sh installs.
+
+  --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
+  --repeats N    take the medians of N (default: 3)
+  --quick        one short repeat, to see that everything works: its figures mean nothing
+  --help
+
+Exits with 1 where a bar is missed, and with 2 where something could not be measured.
+`;
+
+interface Settings {
+  readonly contenders: readonly Contender[];
+  readonly repeats: number;
+  readonly quick: boolean;
+}
+
+let failures = 0;
+
+/** One round after the other over all contenders, so that whatever drifts drifts for all of them. */
+async function run(lab: Lab, benchmark: Benchmark, { contenders, repeats, quick }: Settings): Promise<Line[]> {
+  const shared = new Map<string, number>();
+  const figures = new Map(benchmark.metrics.map(({ name }) => [name, new Map<string, number[]>()]));
+  const taking = contenders.filter(
+    ({ name, command }) => !benchmark.without?.includes(name) && command(benchmark.kind, lab.directory) !== undefined,
+  );
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    for (const contender of taking) {
+      console.error(`${benchmark.name}: ${contender.name} (${repeat + 1} of ${repeats})`);
+      try {
+        const values = await benchmark.measure({ lab, contender, durationMs: quick ? 1000 : 3000, quick, shared });
+        for (const [name, value] of Object.entries(values)) {
+          const of = figures.get(name);
+          of?.set(contender.name, [...(of.get(contender.name) ?? []), value]);
+        }
+      } catch (error) {
+        failures++;
+        console.error(
+          `${benchmark.name}: ${contender.name} failed: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      }
+    }
+  }
+  return benchmark.metrics.map((metric) => createLine(metric, figures.get(metric.name) ?? new Map()));
+}
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    peers: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    repeats: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
+const repeats = Number(options.repeats ?? (options.quick ? 1 : 3));
+if (options.help || unknown.length > 0 || !(repeats >= 1)) {
+  if (unknown.length > 0) console.error(`unknown benchmark: ${unknown.join(', ')}\n`);
+  process.stderr.write(HELP);
+  process.exit(options.help ? 0 : 2);
+}
+
+const lab = new Lab();
+const settings = { contenders: options.peers ? [...CONTENDERS, ...PEERS] : CONTENDERS, repeats, quick: options.quick };
+const lines: Line[] = [];
+for (const benchmark of BENCHMARKS) {
+  if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue;
+  for (const line of await run(lab, benchmark, settings)) {
+    console.log(JSON.stringify(line));
+    lines.push(line);
+  }
+}
+lab.close();
+console.error(`\n${formatTable(lines)}`);
+process.exit(failures > 0 ? 2 : lines.some((line) => line.pass === false) ? 1 : 0);

@@ -1,0 +1,72 @@
+/** What a benchmark is: metrics with their bars, and one measurement of one contender. */
+import { join } from 'node:path';
+import { type Contender, type Kind, PROXY_PORT, SERVER_PORT } from './contenders.ts';
+import { CLIENT, type Lab, PROXY, type Running, SERVER } from './lab.ts';
+
+/** What must be reached: of the value itself, or of its ratio to the baseline. */
+export interface Bar {
+  readonly of: 'ratio' | 'value';
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly unit: string;
+  /** Absent where a figure is for information. */
+  readonly bar?: Bar;
+}
+
+export interface Measurement {
+  readonly lab: Lab;
+  readonly contender: Contender;
+  /** How long one figure is measured. */
+  readonly durationMs: number;
+  /** `--quick`: fewer and shorter. */
+  readonly quick: boolean;
+  /** What the baseline's measurement leaves for those that follow: all get the load that half fills the baseline. */
+  readonly shared: Map<string, number>;
+}
+
+export interface Benchmark {
+  readonly name: string;
+  /** The traffic that a contender must be able to relay. */
+  readonly kind: Kind;
+  readonly metrics: readonly Metric[];
+  /** Names of peers that aren't measured. */
+  readonly without?: readonly string[];
+  /** One value for each metric (by name), in its unit. */
+  measure(measurement: Measurement): Promise<Readonly<Record<string, number>>>;
+}
+
+/** Runs `use` while the contender relays `kind`. */
+export async function withProxy<T>(
+  { lab, contender }: Measurement,
+  kind: Kind,
+  use: (proxy: Running) => Promise<T>,
+): Promise<T> {
+  const command = contender.command(kind, lab.directory);
+  if (!command) throw new Error(`${contender.name} can't relay ${kind}`);
+  const proxy = await lab.serve('proxy', command, kind === 'udp' ? 'udp' : 'tcp', PROXY_PORT);
+  try {
+    return await use(proxy);
+  } finally {
+    await proxy.stop();
+  }
+}
+
+/** Runs a load generator of `load/` with these options, beside where everything is. */
+export async function runLoad<Result>(lab: Lab, name: string, options: object, timeoutMs: number): Promise<Result> {
+  const where = {
+    clientNamespace: lab.namespace('client'),
+    serverNamespace: lab.namespace('server'),
+    clientAddress: CLIENT,
+    targetAddress: PROXY,
+    targetPort: PROXY_PORT,
+    serverAddress: SERVER,
+    serverPort: SERVER_PORT,
+  };
+  const file = join(import.meta.dirname, `load/${name}.js`);
+  const output = await lab.run('client', [process.execPath, file, JSON.stringify({ ...where, ...options })], timeoutMs);
+  return JSON.parse(output) as Result;
+}

@@ -1,0 +1,100 @@
+/** Figures of all contenders made into lines and a table. */
+import type { Bar, Metric } from './measurement.ts';
+
+/** What one metric came to. */
+export interface Line {
+  readonly name: string;
+  /** Ours; medians. */
+  readonly value: number | undefined;
+  readonly unit: string;
+  readonly baseline: number | undefined;
+  readonly ratio: number | undefined;
+  readonly bar?: string;
+  readonly pass?: boolean;
+  /** What each repeat gave. */
+  readonly repeats: { readonly value: readonly number[]; readonly baseline: readonly number[] };
+  readonly peers?: Readonly<Record<string, { readonly value: number; readonly ratio: number | undefined }>>;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.ceil(middle - 1)] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
+}
+
+/** The line of a metric from each contender's repeats; `bare` and `l7mp` are the first two. */
+export function createLine(metric: Metric, figures: ReadonlyMap<string, readonly number[]>): Line {
+  const { name, unit, bar } = metric;
+  const baseline = medianOf(figures.get('bare'));
+  const value = medianOf(figures.get('l7mp'));
+  const ratio = divide(value, baseline);
+  const peers: Record<string, { value: number; ratio: number | undefined }> = {};
+  for (const [peer, values] of figures) {
+    if (peer === 'bare' || peer === 'l7mp' || values.length === 0) continue;
+    const peerValue = median(values);
+    peers[peer] = { value: round(peerValue), ratio: divide(peerValue, baseline) };
+  }
+  return {
+    name,
+    value: value === undefined ? undefined : round(value),
+    unit,
+    baseline: baseline === undefined ? undefined : round(baseline),
+    ratio,
+    ...(bar && { bar: formatBar(bar), pass: isReached(bar, bar.of === 'ratio' ? ratio : value) }),
+    repeats: {
+      value: (figures.get('l7mp') ?? []).map(round),
+      baseline: (figures.get('bare') ?? []).map(round),
+    },
+    ...(Object.keys(peers).length > 0 && { peers }),
+  };
+}
+
+/** All lines as a table for people. */
+export function formatTable(lines: readonly Line[]): string {
+  const peers = [...new Set(lines.flatMap((line) => Object.keys(line.peers ?? {})))];
+  const rows = [
+    ['metric', 'unit', 'bare', 'l7mp', 'ratio', 'bar', '', ...peers],
+    ...lines.map((line) => [
+      line.name,
+      line.unit,
+      text(line.baseline),
+      text(line.value),
+      text(line.ratio),
+      line.bar ?? '',
+      line.pass === undefined ? '' : line.pass ? 'pass' : 'MISSED',
+      ...peers.map((peer) => text(line.peers?.[peer]?.value)),
+    ]),
+  ];
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const format = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ');
+  return rows.map(format).join('\n');
+}
+
+function medianOf(values: readonly number[] = []): number | undefined {
+  return values.length === 0 ? undefined : median(values);
+}
+
+function divide(value: number | undefined, baseline: number | undefined): number | undefined {
+  return value === undefined || baseline === undefined ? undefined : Math.round((value / baseline) * 1000) / 1000;
+}
+
+function isReached({ atLeast = -Infinity, atMost = Infinity }: Bar, found: number | undefined): boolean {
+  return found !== undefined && found >= atLeast && found <= atMost;
+}
+
+function formatBar({ of, atLeast, atMost }: Bar): string {
+  const limit = atLeast === undefined ? `<= ${String(atMost)}` : `>= ${atLeast}`;
+  return of === 'ratio' ? `${limit} x` : limit;
+}
+
+/** Four significant digits are more than a measurement has. */
+function round(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+function text(value: number | undefined): string {
+  return value === undefined ? '-' : String(value);
+}

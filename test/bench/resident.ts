@@ -1,0 +1,15 @@
+/** Memory of processes, from /proc (proc(5)). */
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Resident memory of a process and its children, in KB; 0 where it is gone. */
+export function residentKb(pid: number): number {
+  try {
+    const own = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+    );
+    return children.reduce((sum, child) => sum + residentKb(Number(child)), own);
+  } catch {
+    return 0;
+  }
+}
