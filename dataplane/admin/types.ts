@@ -1,0 +1,53 @@
+/** What the REST API needs of the proxy. */
+import type { Admin, Cluster } from '../../gen/l7mp/config/v1/types.ts';
+import type { Plain } from '../core/address.ts';
+import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../core/config.ts';
+import type { Fault } from '../core/errors.ts';
+import type { SessionView } from '../core/session.ts';
+
+/** A value, or what is wrong with it. */
+export interface Checked<T> {
+  readonly value?: T | undefined;
+  readonly faults: readonly Fault[];
+}
+
+/** The state of an endpoint. */
+export interface EndpointState {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly health: string;
+  readonly sessions: number;
+  readonly totalSessions: number;
+  readonly totalFailures: number;
+}
+
+export interface AdminDependencies {
+  readonly admin: Admin;
+  readonly sink: ConfigSink;
+  readonly sessions: { list(): Iterable<SessionView>; get(name: string): SessionView | undefined };
+  readonly endpoints: (cluster: string) => readonly EndpointState[];
+  /** Where a listener listens, as in `127.0.0.1:5000`. */
+  readonly addressOf: (listener: string) => string | undefined;
+  /** A spec without its defaults. */
+  readonly compactSpec: (message: 'ListenerSpec' | 'ClusterSpec', spec: object) => Plain;
+  /** A configuration as its file would hold it. */
+  plain(snapshot: ConfigSnapshot): Plain;
+  /** A cluster as its file would hold it. */
+  plainCluster(cluster: Cluster): Plain;
+  setLogLevel(level: Admin['log_level']): void;
+  /** The page of metrics. */
+  metrics(): Promise<string>;
+  /** Decodes a whole configuration; `lenient` passes over unknown fields. */
+  decodeConfig(raw: unknown, lenient: boolean): Checked<ConfigSnapshot>;
+  /** Decodes one object with what is written in it. */
+  decodeObject(
+    kind: Kind,
+    raw: unknown,
+    lenient: boolean,
+  ): Checked<{ readonly name: string; readonly objects: ConfigObjects }>;
+  /** YAML to plain JSON. @throws FaultsError */
+  parse(text: string): Promise<unknown>;
+  /** Whether the first configuration is live and the proxy isn't stopping. */
+  ready(): boolean;
+}

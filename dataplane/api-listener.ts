@@ -1,0 +1,96 @@
+/** The REST API on a listener of the proxy's own: an HTTP listener whose every session goes to an L7mpController cluster. */
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Admin, Api } from '../gen/l7mp/config/v1/types.ts';
+import { Cluster } from './cluster/cluster.ts';
+import { decodeConfig } from './config/decode.ts';
+import type { ConfigSnapshot } from './core/config.ts';
+import { FaultsError } from './core/errors.ts';
+import type { Logger } from './core/log.ts';
+import type { Listener } from './core/protocol.ts';
+import { createLoadBalancer } from './lb/index.ts';
+import { Sessions } from './pipeline/sessions.ts';
+import type { ProtocolRegistry } from './runtime/protocols.ts';
+
+const NAME = 'l7mp-api';
+
+/** Serves the API until it is closed, or a listener of the configuration wants its port. */
+export class ApiListener {
+  private readonly api: Api;
+  private readonly registry: ProtocolRegistry;
+  private readonly log: Logger;
+  private listener: Listener | undefined;
+  private sessions: Sessions | undefined;
+
+  /** @throws FaultsError where it would be open to strangers. */
+  constructor({ api }: Admin, registry: ProtocolRegistry, log: Logger) {
+    const guarded = api.token !== undefined || api.tls?.client_certificate === 'require';
+    if (!api.disable && !isLoopback(api.address) && !guarded) {
+      const expected = 'a token, or tls with client_certificate: require, off loopback';
+      throw new FaultsError([{ path: 'admin.api', expected, found: `${api.address} without either` }]);
+    }
+    this.api = api;
+    this.registry = registry;
+    this.log = log;
+  }
+
+  get address(): string | undefined {
+    return this.listener?.address;
+  }
+
+  /** Starts, stops, or stays, as the configuration leaves the port free or not. */
+  async follow(config: ConfigSnapshot): Promise<void> {
+    const wanted = !this.api.disable && !this.isTaken(config);
+    if (wanted && this.listener === undefined) await this.start();
+    else if (!wanted) await this.close();
+  }
+
+  /** Whether a listener of the configuration has the port. */
+  isTaken({ listeners }: ConfigSnapshot): boolean {
+    const { port } = this.api;
+    return port !== 0 && [...listeners.values()].some(({ value: { spec } }) => 'port' in spec && spec.port === port);
+  }
+
+  async close(): Promise<void> {
+    const { listener, sessions } = this;
+    this.listener = undefined;
+    this.sessions = undefined;
+    await listener?.close();
+    await sessions?.close();
+  }
+
+  private async start(): Promise<void> {
+    const { registry, log } = this;
+    const { address, port, tls } = this.api;
+    const { value: config } = decodeConfig({
+      listeners: [{ name: NAME, spec: { protocol: 'HTTP', address, port, ...(tls && { tls }) }, rules: NAME }],
+      rulelists: [{ name: NAME, rules: [{ action: { route: { destination: NAME } } }] }],
+      clusters: [{ name: NAME, spec: { protocol: 'L7mpController' } }],
+    });
+    const listener = config?.listeners.get(NAME)?.value;
+    const cluster = config?.clusters.get(NAME)?.value;
+    if (!config || !listener || !cluster) throw new Error('the configuration of the API has faults');
+    await registry.prepare([listener.spec, cluster.spec]);
+    const live = new Cluster({
+      config: cluster,
+      connector: registry.connector(NAME, cluster.spec),
+      createLoadBalancer,
+      local: true,
+      log,
+    });
+    const table = {
+      rulelist: (name: string) => config.rulelists.get(name)?.value,
+      rule: (name: string) => config.rules.get(name)?.value,
+      route: (name: string) => config.routes.get(name)?.value,
+      cluster: () => live,
+    };
+    const sessions = new Sessions({ log, table: () => table, onEnd: () => undefined, onRefused: () => undefined });
+    const server = registry.listener(NAME, listener.spec, sessions.admission(listener, 0).accept);
+    await server.start();
+    this.listener = server;
+    this.sessions = sessions;
+  }
+}
+
+function isLoopback(address: string): boolean {
+  return (isIPv4(address) && address.startsWith('127.')) || (isIPv6(address) && address === '::1');
+}

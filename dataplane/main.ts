@@ -1,0 +1,206 @@
+/** The proxy: its parts are made and joined here, and nowhere else. */
+import type { Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.ts';
+import { createAdminApi } from './admin/index.ts';
+import { ApiListener } from './api-listener.ts';
+import { Cluster } from './cluster/cluster.ts';
+import { decodeConfig, decodeObject, emptySnapshot, withPlugins } from './config/decode.ts';
+import { parseText } from './config/parse.ts';
+import { compact, toPlain } from './config/print.ts';
+import type { ConfigSnapshot } from './core/config.ts';
+import type { AnyProtocol, Services } from './core/protocol.ts';
+import type { SessionView } from './core/session.ts';
+import { createLoadBalancer } from './lb/index.ts';
+import type { RoutingTable } from './pipeline/routing.ts';
+import { Sessions } from './pipeline/sessions.ts';
+import { protocols as builtin } from './protocols/index.ts';
+import { ProtocolRegistry } from './runtime/protocols.ts';
+import { type Live, Reconciler } from './runtime/reconciler.ts';
+import { createAccessLog } from './telemetry/access-log.ts';
+import { createLogger, type LogLevel, type ProcessLogger } from './telemetry/log.ts';
+import { createMetrics, NamedCounters } from './telemetry/metrics.ts';
+import { SessionTotals } from './telemetry/totals.ts';
+
+export interface ProxyOptions {
+  /** The first configuration; its `admin` part is that of the process for good. Empty when absent. */
+  readonly config?: ConfigSnapshot;
+  /** Protocols beside the built-in ones. */
+  readonly plugins?: readonly AnyProtocol[];
+  /** The log's level, whatever the configuration says. */
+  readonly logLevel?: LogLevel;
+  /** Whether the REST API is served by itself, where no listener of the configuration has its port. Default: true. */
+  readonly api?: boolean;
+  readonly log?: ProcessLogger;
+}
+
+/** A running proxy. */
+export interface Proxy {
+  readonly log: ProcessLogger;
+  /** Replaces the configuration, as a whole or not at all. @throws FaultsError */
+  replace(config: ConfigSnapshot): Promise<void>;
+  /** Where a listener listens, as in `127.0.0.1:5000`. */
+  addressOf(listener: string): string | undefined;
+  /** Where the REST API is served by itself, as in `127.0.0.1:1234`. */
+  readonly apiAddress: string | undefined;
+  readonly snapshot: ConfigSnapshot;
+  sessions(): Iterable<SessionView>;
+  /** Opens log files anew. */
+  reopenLogs(): void;
+  /** Takes no new sessions, and closes when the last has ended or after `timeout` ms. */
+  drain(timeout: number): Promise<void>;
+  /** Ends everything at once. */
+  close(): Promise<void>;
+}
+
+/** Starts a proxy. @throws FaultsError where its configuration can't be made live; nothing is left behind then. */
+export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
+  const first = options.config ?? emptySnapshot();
+  const { admin } = first;
+  const log = options.log ?? createLogger(options.logLevel ?? admin.log_level, admin.log_file);
+  const accessLog = admin.access_log_path && createAccessLog(admin.access_log_path, admin.access_log_format);
+
+  const totals = new SessionTotals();
+  const counters = new NamedCounters();
+  const plugins = new Map((options.plugins ?? []).map((plugin) => [plugin.name, plugin]));
+  const services: Services = {
+    api: (request) => api(request),
+    metrics: async () => ({
+      status: 200,
+      headers: { 'content-type': 'text/plain; version=0.0.4' },
+      body: await metrics(),
+    }),
+    meter: counters,
+  };
+  const registry = new ProtocolRegistry(
+    async (name) => plugins.get(name) ?? (await builtin[name]?.())?.protocol,
+    services,
+    log,
+  );
+
+  let table: LiveTable | undefined;
+  const sessions: Sessions = new Sessions({
+    log,
+    table: () => {
+      const { live } = reconciler;
+      if (table?.live !== live) table = new LiveTable(live);
+      return table;
+    },
+    onEnd: (session) => {
+      totals.ended(session);
+      if (accessLog) accessLog.write(session);
+    },
+    onRefused: (listener, code) => totals.refuse(listener, code),
+  });
+  const reconciler: Reconciler<Cluster> = new Reconciler<Cluster>(
+    {
+      protocols: registry,
+      makeCluster: (config, connector, { local = false }) =>
+        new Cluster({ config, connector, createLoadBalancer, local, log }),
+      makeDoor: (config, { idleTimeout = 0 }) => sessions.admission(config, idleTimeout),
+      log,
+    },
+    emptySnapshot(),
+  );
+
+  const metrics = createMetrics(
+    {
+      totals: () => totals.with(sessions.list()),
+      clusters: () =>
+        [...reconciler.live.clusters].map(([name, cluster]) => ({
+          name,
+          endpoints: cluster.view(),
+          failures: cluster.totals.failures,
+          connectLatency: cluster.totals.connectLatency,
+        })),
+    },
+    counters,
+  );
+  const schema = withPlugins(plugins.values());
+  const { handle: api } = createAdminApi({
+    admin,
+    sink: reconciler,
+    sessions: { list: () => sessions.list(), get: (name) => sessions.get(name) },
+    endpoints: (cluster) => reconciler.live.clusters.get(cluster)?.view() ?? [],
+    addressOf: (listener) => reconciler.addressOf(listener),
+    compactSpec: (message, spec) => compact(schema, message, spec),
+    plain: (snapshot) => toPlain(schema, snapshot),
+    plainCluster: (cluster) => compact(schema, 'Cluster', cluster),
+    setLogLevel: (level) => log.setLevel(level),
+    metrics,
+    decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
+    decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, reconciler.snapshot, { schema, lenient }),
+    parse: async (text) => (await parseText(text)).raw,
+    ready: () => ready,
+  });
+
+  let ready = false;
+  const apiListener = new ApiListener(admin, registry, log);
+  const withApi = options.api ?? true;
+  const replace = async (config: ConfigSnapshot): Promise<void> => {
+    if (apiListener.isTaken(config)) await apiListener.close();
+    try {
+      await reconciler.replace(config);
+    } finally {
+      if (withApi) await apiListener.follow(reconciler.snapshot);
+    }
+  };
+  const close = async (end: () => Promise<void>): Promise<void> => {
+    ready = false;
+    const stopped = reconciler.stopListening();
+    await end();
+    await stopped;
+    await apiListener.close();
+    await reconciler.close();
+    await Promise.all([accessLog && accessLog.close(), log.close()]);
+  };
+
+  try {
+    await replace(first);
+    ready = true;
+  } catch (error) {
+    await close(() => sessions.close());
+    throw error;
+  }
+  return {
+    log,
+    replace,
+    addressOf: (listener) => reconciler.addressOf(listener),
+    get apiAddress() {
+      return apiListener.address;
+    },
+    get snapshot() {
+      return reconciler.snapshot;
+    },
+    sessions: () => sessions.list(),
+    reopenLogs: () => {
+      log.reopen();
+      if (accessLog) accessLog.reopen();
+    },
+    drain: (timeout) => close(() => sessions.drain(timeout)),
+    close: () => close(() => sessions.close()),
+  };
+}
+
+/** The live configuration by name, as sessions look it up. */
+class LiveTable implements RoutingTable {
+  readonly live: Live<Cluster>;
+
+  constructor(live: Live<Cluster>) {
+    this.live = live;
+  }
+
+  rulelist(name: string): RuleList | undefined {
+    return this.live.snapshot.rulelists.get(name)?.value;
+  }
+
+  rule(name: string): Rule | undefined {
+    return this.live.snapshot.rules.get(name)?.value;
+  }
+
+  route(name: string): Route | undefined {
+    return this.live.snapshot.routes.get(name)?.value;
+  }
+
+  cluster(name: string): Cluster | undefined {
+    return this.live.clusters.get(name);
+  }
+}
