@@ -98,3 +98,16 @@ function round(value: number): number {
 function text(value: number | undefined): string {
   return value === undefined ? '-' : String(value);
 }
+
+/** The least-squares slope of equidistant values, by step. */
+export function slope(values: readonly number[]): number {
+  const middle = (values.length - 1) / 2;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  let products = 0;
+  let squares = 0;
+  for (const [index, value] of values.entries()) {
+    products += (index - middle) * (value - mean);
+    squares += (index - middle) ** 2;
+  }
+  return products / squares;
+}
