@@ -272,9 +272,11 @@ export class Cluster implements ClusterHandle {
 
   private rebuild(): void {
     const { config } = this;
-    const port = 'port' in config.spec ? config.spec.port : 0;
-    const bind = 'bind' in config.spec ? config.spec.bind : undefined;
-    const path = 'filename' in config.spec ? (config.spec.filename ?? '') : '';
+    let { spec: transport } = config;
+    while ('transport_spec' in transport) transport = transport.transport_spec;
+    const port = 'port' in transport ? transport.port : 0;
+    const bind = 'bind' in transport ? transport.bind : undefined;
+    const path = 'filename' in transport ? (transport.filename ?? '') : '';
     const next: Endpoint[] = [];
     const keep = (identity: EndpointIdentity, weight: number): void => {
       const endpoint = this.endpoints.find((each) => each.is(identity)) ?? new Endpoint(identity, weight, bind);

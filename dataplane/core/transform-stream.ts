@@ -10,6 +10,8 @@ export type Emit = (chunk: Buffer, text: boolean) => void;
 export interface Transformer {
   /** What comes out, where it isn't what goes in. */
   readonly framing?: Framing;
+  /** What will go in. */
+  adoptFraming?(framing: Framing): void;
   /** Handles a chunk: calls `emit` for what shall go on, any number of times. Throwing ends the stream. */
   data(chunk: Buffer, text: boolean, emit: Emit): void;
   /** At the end, before the end is passed on. */
@@ -39,6 +41,7 @@ export class TransformStream extends BaseStream implements Stream {
 
   adoptFraming(framing: Framing): void {
     this.framing = this.transformer.framing ?? framing;
+    this.transformer.adoptFraming?.(framing);
   }
 
   protected start(): void {

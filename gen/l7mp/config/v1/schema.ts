@@ -184,7 +184,7 @@ export const schema: Schema = {
   },
   JsonSocketHeader: {
     fields: {
-      path: { type: 'message', message: 'JsonSocketHeaderPath' },
+      path: { type: 'message', message: 'JsonSocketHeaderPath', shorthand: 'from' },
       set: { type: 'message', message: 'JsonSocketHeaderSet' },
     },
   },

@@ -13,7 +13,7 @@ export interface DiscardCluster {}
 export interface LoggerCluster {
   /** `stdout`, `stderr`, `-` (stdout) or a file. */
   readonly log_file: string;
-  /** In front of each line. */
+  /** In front of each line; in JSON a member of its own, `prefix`. */
   readonly log_prefix?: string;
   /** How payloads are written: `text`, `hex` or `json` (one object a line, with time, session and payload in base64). */
   readonly format: 'text' | 'hex' | 'json';
@@ -27,7 +27,7 @@ export interface JsonDecapCluster {}
 
 /** MetricCluster counts the bytes and datagrams that pass. */
 export interface MetricCluster {
-  /** The name of the counters. */
+  /** The name of the counters. The cluster's name when absent. */
   readonly name?: string;
   /** Labels of the counters. */
   readonly labels: Readonly<Record<string, string>>;
@@ -286,7 +286,7 @@ export interface JsonSocketCluster {
 
 /** JsonSocketHeader sets a part of the header. */
 export interface JsonSocketHeader {
-  /** A copy of a part of the session's metadata. */
+  /** A copy of a part of the session's metadata; a string is `from`. */
   readonly path?: JsonSocketHeaderPath;
   /** A constant. */
   readonly set?: JsonSocketHeaderSet;
@@ -294,9 +294,12 @@ export interface JsonSocketHeader {
 
 /** JsonSocketHeaderPath copies a part of the metadata into the header. */
 export interface JsonSocketHeaderPath {
-  /** A JSON pointer into the metadata. */
+  /** A JSON pointer into the metadata; `/` is all of it. */
   readonly from: string;
-  /** A JSON pointer into the header. The same as `from` when absent. */
+  /**
+   * A JSON pointer into the header. When absent or `/`, an object's members go into the header itself, and any other value
+   * to where it was in the metadata.
+   */
   readonly to?: string;
 }
 

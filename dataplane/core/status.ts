@@ -1,0 +1,37 @@
+/** The HTTP status (RFC 9110, section 15) that tells a client why its session was refused, where its protocol has one. */
+import type { ErrorCode, ProxyError } from './errors.ts';
+
+const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
+  CIRCUIT_OPEN: 503,
+  CONNECT_TIMEOUT: 504,
+  DRAINED: 503,
+  LIMIT_EXCEEDED: 503,
+  LISTENER_CLOSED: 503,
+  NO_DESCRIPTORS: 503,
+  NO_ENDPOINT: 503,
+  NO_ROUTE: 404,
+  RATE_LIMITED: 429,
+  RESPONSE_TIMEOUT: 504,
+  TOO_LARGE: 413,
+  UNKNOWN_CLUSTER: 503,
+  UNKNOWN_ROUTE: 503,
+};
+
+const REASONS: Readonly<Record<number, string>> = {
+  404: 'Not Found',
+  413: 'Content Too Large',
+  429: 'Too Many Requests',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+};
+
+/** 502 where no other fits better. */
+export function statusOf({ code }: ProxyError): number {
+  return STATUS[code] ?? 502;
+}
+
+/** What the client reads, as in `Not Found: NO_ROUTE`: the code, and nothing of the inside. */
+export function refusalText(error: ProxyError): string {
+  return `${REASONS[statusOf(error)] ?? 'Error'}: ${error.code}`;
+}

@@ -1,0 +1,10 @@
+/** JSONDecap: takes the payload out of the JSON objects that JSONEncap makes. */
+import type { Protocol } from '../../core/protocol.ts';
+import { createConnector } from './connector.ts';
+
+export const protocol: Protocol = {
+  name: 'JSONDecap',
+  framing: 'datagrams',
+  local: true,
+  connector: createConnector,
+};

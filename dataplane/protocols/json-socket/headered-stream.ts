@@ -1,0 +1,142 @@
+/**
+ * A transport's stream that begins with a header:
+ *
+ * ```
+ *   HEADER ──header came──▶ PAYLOAD ──▶ closed      what comes in goes to the sink as it is
+ *      └────refused───────▶ OVER ─────▶ closed      what comes in is dropped
+ * ```
+ */
+import type { ProxyError } from '../../core/errors.ts';
+import type { EndReason, Flow, Framing, Signal, Sink, Stream } from '../../core/stream.ts';
+import type { Answer, Header, HeaderReader } from './codec.ts';
+
+export abstract class HeaderedStream implements Stream {
+  readonly framing: Framing;
+  readonly reliable: boolean;
+  readonly halfClose: boolean;
+  declare readonly maxDatagram?: number;
+  protected readonly transport: Stream;
+  protected phase: 'HEADER' | 'PAYLOAD' | 'OVER' = 'HEADER';
+  private readonly reader: HeaderReader;
+  /** A datagram that isn't payload: the peer's header, which it sends again where an answer was lost. */
+  private repeated: Buffer | undefined;
+  private sink: Sink | undefined;
+  /** What came in behind the header before anyone listened; the transport is paused then. */
+  private held: ((sink: Sink) => void)[] | undefined;
+
+  constructor(transport: Stream, reader: HeaderReader) {
+    const { framing, reliable, halfClose, maxDatagram } = transport;
+    this.framing = framing;
+    this.reliable = reliable;
+    this.halfClose = halfClose;
+    if (maxDatagram !== undefined) this.maxDatagram = maxDatagram;
+    this.transport = transport;
+    this.reader = reader;
+  }
+
+  protected abstract headerReceived(header: Header): void;
+  /** The peer's header is none, or says no. */
+  protected abstract headerRefused(refusal: Answer): void;
+  /** The transport ended or closed before there was a header. */
+  protected abstract headerMissing(error?: ProxyError): void;
+  /** The peer sent its header again. */
+  protected abstract headerRepeated(): void;
+  /** The transport is gone. */
+  protected abstract transportClosed(): void;
+
+  /** Opens the transport and waits for the header. */
+  protected begin(): void {
+    this.transport.open({
+      data: (chunk, text) => this.receive(chunk, text),
+      signal: (signal) => this.deliver((sink) => sink.signal(signal)),
+      end: (reason) => {
+        if (this.phase === 'HEADER') this.headerMissing();
+        else if (this.phase === 'PAYLOAD') this.deliver((sink) => sink.end(reason));
+      },
+      drain: () => this.sink?.drain(),
+      close: (error) => {
+        if (this.phase === 'HEADER') this.headerMissing(error);
+        this.phase = 'OVER';
+        this.transportClosed();
+        this.deliver((sink) => sink.close(error));
+      },
+    });
+  }
+
+  private receive(chunk: Buffer, text: boolean): void {
+    if (this.phase === 'PAYLOAD') {
+      if (this.repeated?.length === chunk.length && this.repeated.equals(chunk)) this.headerRepeated();
+      else if (this.sink && !this.held) this.sink.data(chunk, text);
+      else this.deliver((sink) => sink.data(chunk, text));
+      return;
+    }
+    if (this.phase === 'OVER') return;
+    const received = this.reader.push(chunk);
+    if (received === undefined) return;
+    if (received.refusal) {
+      this.headerRefused(received.refusal);
+      return;
+    }
+    const { header, bytes, rest } = received;
+    this.phase = 'PAYLOAD';
+    if (!this.reliable) this.repeated = bytes;
+    this.headerReceived(header);
+    if (rest.length > 0) this.receive(rest, text);
+  }
+
+  private deliver(event: (sink: Sink) => void): void {
+    if (this.sink && !this.held) {
+      event(this.sink);
+      return;
+    }
+    if (!this.held) {
+      this.held = [];
+      this.transport.pause();
+    }
+    if (this.reliable || this.held.length < MAX_HELD) this.held.push(event);
+  }
+
+  open(sink: Sink): void {
+    this.sink = sink;
+    if (!this.held) return;
+    for (const event of this.held) event(sink);
+    this.held = undefined;
+    this.transport.resume();
+  }
+
+  get retriable(): boolean {
+    return this.transport.retriable ?? true;
+  }
+
+  write(chunk: Buffer, text: boolean): boolean {
+    return this.transport.write(chunk, text);
+  }
+
+  end(reason?: EndReason): void {
+    this.transport.end(reason);
+  }
+
+  signal(signal: Signal): void {
+    this.transport.signal?.(signal);
+  }
+
+  pause(): void {
+    this.transport.pause();
+  }
+
+  resume(): void {
+    this.transport.resume();
+  }
+
+  destroy(error?: ProxyError): void {
+    this.transport.destroy(error);
+  }
+
+  /** Behind the header the payload is the transport's own. */
+  offloadFlow(): Flow | undefined {
+    return this.transport.offloadFlow?.();
+  }
+}
+
+/** Datagrams that are kept for the moment between the header and `open`. */
+const MAX_HELD = 64;
