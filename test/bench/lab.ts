@@ -1,6 +1,6 @@
 /** Where measurements happen: three network namespaces in a row, and processes pinned inside them. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -38,7 +38,7 @@ export class Lab {
   constructor() {
     if (process.getuid?.() !== 0) throw new Error('the benchmarks need root: they make network namespaces');
     removeAbandoned();
-    this.directory = mkdtempSync(join(tmpdir(), `${PREFIX}-`));
+    this.directory = mkdtempSync(join(tmpdir(), `${PREFIX}-${process.pid}-`));
     process.on('exit', () => this.close());
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(130));
     this.latency = holdLatency();
@@ -181,21 +181,20 @@ function holdLatency(): number | undefined {
   }
 }
 
-/** Namespaces of benches that were killed. */
+/** What benches have left that were killed. */
 function removeAbandoned(): void {
-  for (const line of run('ip', 'netns', 'list').split('\n')) {
-    const [, pid] = new RegExp(`^${PREFIX}-(\\d+)-`).exec(line) ?? [];
-    if (pid !== undefined && !isAlive(Number(pid))) run('ip', 'netns', 'del', line.split(' ')[0] ?? '');
-  }
+  const abandoned = (name: string): boolean => {
+    const [, pid] = new RegExp(`^${PREFIX}-(\\d+)-`).exec(name) ?? [];
+    return pid !== undefined && !isAlive(pid);
+  };
+  const namespaces = run('ip', 'netns', 'list').split(/\s+/);
+  for (const name of namespaces.filter(abandoned)) run('ip', 'netns', 'del', name);
+  for (const name of readdirSync(tmpdir()).filter(abandoned)) rmSync(join(tmpdir(), name), { recursive: true });
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+/** A process that has ended but that nobody has waited for has no command line. */
+function isAlive(pid: string): boolean {
+  return readText(`/proc/${pid}/cmdline`) !== '';
 }
 
 function kill(child: ChildProcess): void {

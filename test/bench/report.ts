@@ -78,7 +78,7 @@ function medianOf(values: readonly number[] = []): number | undefined {
 }
 
 function divide(value: number | undefined, baseline: number | undefined): number | undefined {
-  return value === undefined || baseline === undefined ? undefined : Math.round((value / baseline) * 1000) / 1000;
+  return value === undefined || !baseline ? undefined : Math.round((value / baseline) * 1000) / 1000;
 }
 
 function isReached({ atLeast = -Infinity, atMost = Infinity }: Bar, found: number | undefined): boolean {

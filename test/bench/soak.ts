@@ -22,11 +22,11 @@ Exits with 1 where memory or descriptors grow, or a session fails.
 
 const KINDS = { tcp: 'TCP', udp: 'UDP', http: 'HTTP', websocket: 'WebSocket' } as const;
 /**
- * Memory is read as the lowest of a window, which is what is left after a garbage collection; the first windows, in which
- * the heap finds its size, don't count.
+ * Memory is read as the lowest of a window, which is what a full garbage collection leaves: one comes about once a minute.
+ * The first windows, in which the heap finds its size, don't count.
  */
-const WINDOWS = 20;
-const FIRST_WINDOWS = 6;
+const WINDOWS = 8;
+const FIRST_WINDOWS = 2;
 /** Less than anything that would be kept for a session. */
 const MAX_BYTES_A_SESSION = 64;
 /** UDP has no end of its own. */
@@ -83,7 +83,7 @@ proxy.on('exit', (code, signal) => {
   process.exit(2);
 });
 
-for (const port of [ports.tcp, ports.http, ports.websocket]) await waitForPort(port ?? 0);
+for (const kind of kinds.filter((name) => name !== 'udp')) await waitForPort(ports[kind] ?? 0);
 await Promise.all(kinds.map((kind) => runSession(kind, ports[kind] ?? 0, 0)));
 await sleep(UDP_IDLE_MS * 2);
 const descriptorsBefore = countDescriptors();

@@ -173,6 +173,7 @@ function echo(rate: number, milliseconds: number): { loss: number; p50: number; 
       if (sentAt >= WARM_UP_MS) samples.add((now - sentAt) * 1000);
     }
   }
+  if (samples.size === 0) throw new Error('no echo came back');
   const [p50 = NaN, p99 = NaN] = samples.quantiles(0.5, 0.99);
   return { loss: 1 - samples.size / counted, p50, p99 };
 }
