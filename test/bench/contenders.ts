@@ -3,11 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envoyConfig } from './envoy.ts';
 import { SERVER } from './lab.ts';
-
-export type Kind = 'udp' | 'tcp' | 'http' | 'http2' | 'websocket';
-
-export const PROXY_PORT = 5000;
-export const SERVER_PORT = 6000;
+import { type Kind, PROXY_PORT, SERVER_PORT } from './route.ts';
 
 export interface Contender {
   readonly name: string;

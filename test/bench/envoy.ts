@@ -1,5 +1,5 @@
 /** Envoy's configuration as a plain relay. */
-import type { Kind } from './contenders.ts';
+import type { Kind } from './route.ts';
 
 const TYPE = 'type.googleapis.com';
 const EXTENSIONS = `${TYPE}/envoy.extensions`;

@@ -1,7 +1,8 @@
 /** What a benchmark is: metrics with their bars, and one measurement of one contender. */
 import { join } from 'node:path';
-import { type Contender, type Kind, PROXY_PORT, SERVER_PORT } from './contenders.ts';
+import type { Contender } from './contenders.ts';
 import { CLIENT, type Lab, PROXY, type Running, SERVER } from './lab.ts';
+import { type Kind, PROXY_PORT, SERVER_PORT } from './route.ts';
 
 /** What must be reached: of the value itself, or of its ratio to the baseline. */
 export interface Bar {

@@ -1,8 +1,9 @@
 /** What wrk and h2load measure against nginx: connections, HTTP/1.1 and HTTP/2 requests; and HTTP's latency under half load. */
-import { nginxCommand, PROXY_PORT, SERVER_PORT } from '../contenders.ts';
+import { nginxCommand } from '../contenders.ts';
 import { type Lab, PROXY } from '../lab.ts';
 import type { HttpOptions, HttpResult } from '../load/http.ts';
 import { type Benchmark, runLoad, withProxy } from '../measurement.ts';
+import { PROXY_PORT, SERVER_PORT } from '../route.ts';
 
 const CONNECTIONS = 50;
 const URL = `http://${PROXY}:${PROXY_PORT}/`;

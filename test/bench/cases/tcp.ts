@@ -1,7 +1,7 @@
 /** TCP: throughput of long streams, by iperf3. */
-import { PROXY_PORT, SERVER_PORT } from '../contenders.ts';
 import { PROXY } from '../lab.ts';
 import { type Benchmark, withProxy } from '../measurement.ts';
+import { PROXY_PORT, SERVER_PORT } from '../route.ts';
 
 const STREAMS = [1, 8];
 
