@@ -1,162 +1,177 @@
-/** The OpenAPI document of the REST API. */
-import { KINDS } from './changes.ts';
+/** The OpenAPI document of the REST API. A copy is checked in as docs/openapi.json, by `npm run generate`. */
+import { type Collection, COLLECTIONS, KINDS } from './changes.ts';
+import { configSchemas } from './config-schemas.ts';
+import { viewSchemas } from './view-schemas.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const reply = (description: string, schema: Json): Json => ({
+const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+const listOf = (name: string): Json => ({ type: 'array', items: reference(name) });
+
+const answer = (description: string, schema: Json): Json => ({
   description,
   content: { 'application/json': { schema } },
 });
-const status = { $ref: '#/components/schemas/Status' };
-const FAILURES: Json = {
-  '400': reply('The name is unknown or taken, or the body has faults: all are named', status),
-  '401': reply('The bearer token is wanted', status),
-  '415': reply('The body is neither JSON nor YAML', status),
-  '422': reply('Strict mode: the body does not fit the schema', status),
-};
-const DONE: Json = { '200': reply('Done', status), ...FAILURES };
+const page = (description: string): Json => ({
+  description,
+  content: { 'text/plain': { schema: { type: 'string' } } },
+});
 
-const parameter = (name: string, description: string): Json => ({
+const status = (description: string): Json => answer(description, reference('Status'));
+const UNAUTHORIZED: Json = { '401': status('The bearer token is wanted') };
+const UNKNOWN: Json = { '400': status('The name is unknown, or the query is wrong'), ...UNAUTHORIZED };
+const DONE: Json = { '200': status('Done'), ...UNKNOWN, '503': status('The proxy is stopping') };
+const CHANGED: Json = {
+  ...DONE,
+  '400': status('The name is unknown or taken, or the body has faults: all are named'),
+  '413': status('The body is too large'),
+  '415': status('The body is neither JSON nor YAML, by its content type'),
+  '422': status('In strict mode: the body has faults, all are named'),
+  '501': status('This cannot be changed while the proxy runs'),
+};
+
+const inPath = (name: string, description: string): Json => ({
   name,
   in: 'path',
   required: true,
   description,
   schema: { type: 'string' },
 });
-const query = (name: string, description: string, schema: Json): Json => ({ name, in: 'query', description, schema });
-const RECURSIVE = query('recursive', 'Shows or deletes what was written in the object, too', { type: 'boolean' });
-const FORMAT = query('format', '`json`, `pretty`, or a number of spaces', { type: 'string' });
-const NAME = parameter('name', 'The name, percent-encoded');
+const NAME = inPath('name', 'The name, percent-encoded');
+const RECURSIVE: Json = {
+  name: 'recursive',
+  in: 'query',
+  description: 'Shows the objects that are named by their names otherwise',
+  schema: { type: 'boolean', default: false },
+};
+const RECURSIVE_DELETE: Json = {
+  ...RECURSIVE,
+  description: 'Deletes what was written in the object, too, and ends the sessions of deleted listeners and clusters',
+};
+const FORMAT: Json = {
+  name: 'format',
+  in: 'query',
+  description: '`json` (one line), `pretty`, or a number of spaces from 0 to 9',
+  schema: { type: 'string', default: 'json' },
+};
 
-const body = (key: string): Json => ({
-  required: true,
-  content: Object.fromEntries(
-    ['application/json', 'text/x-yaml'].map((type) => [
-      type,
-      { schema: { type: 'object', properties: { [key]: { type: ['object', 'string', 'array'] } } } },
-    ]),
-  ),
+/** A body that wraps one object, as in `{"listener": {…}}`. */
+const wrapped = (key: string, schema: Json): Json => {
+  const media = { schema: { type: 'object', properties: { [key]: schema }, required: [key] } };
+  return { required: true, content: { 'application/json': media, 'text/x-yaml': media } };
+};
+
+const get = (operationId: string, summary: string, parameters: readonly Json[], schema: Json): Json => ({
+  operationId,
+  summary,
+  parameters: [...parameters, FORMAT],
+  responses: { '200': answer(summary, schema), ...UNKNOWN },
+});
+const getPage = (operationId: string, summary: string): Json => ({
+  operationId,
+  summary,
+  responses: { '200': page(summary), ...UNAUTHORIZED },
+});
+const post = (operationId: string, summary: string, parameters: readonly Json[], requestBody: Json): Json => ({
+  operationId,
+  summary,
+  parameters,
+  requestBody,
+  responses: CHANGED,
+});
+const remove = (operationId: string, summary: string, parameters: readonly Json[]): Json => ({
+  operationId,
+  summary,
+  parameters,
+  responses: DONE,
 });
 
-const shown = (schema: Json): Json => ({ '200': reply('As it is', schema), ...FAILURES });
-const object = { type: 'object' };
-const named = { $ref: '#/components/schemas/Named' };
-const list = { type: 'array', items: named };
-const page = (summary: string): Json => ({
-  get: {
-    summary,
-    responses: { '200': { description: summary, content: { 'text/plain': { schema: { type: 'string' } } } } },
-  },
-});
-
-function collectionPaths(collection: keyof typeof KINDS): Json {
-  const { body: key } = KINDS[collection];
+function objectPaths(collection: Collection): Json {
+  const { kind, label } = KINDS[collection];
   return {
     [`/api/v1/${collection}`]: {
-      get: { summary: `Lists ${collection}`, parameters: [RECURSIVE, FORMAT], responses: shown(list) },
-      post: { summary: `Adds a ${key}`, requestBody: body(key), responses: DONE },
+      get: get(`get${kind}s`, `Lists ${collection}`, [RECURSIVE], listOf(kind)),
+      post: post(`add${kind}`, `Adds a ${label}`, [], wrapped(label, reference(`config.${kind}`))),
     },
     [`/api/v1/${collection}/{name}`]: {
-      get: { summary: `Shows a ${key}`, parameters: [NAME, RECURSIVE, FORMAT], responses: shown(named) },
-      delete: { summary: `Deletes a ${key}`, parameters: [NAME, RECURSIVE], responses: DONE },
+      get: get(`get${kind}`, `Shows a ${label}`, [NAME, RECURSIVE], reference(kind)),
+      delete: remove(`delete${kind}`, `Deletes a ${label}`, [NAME, RECURSIVE_DELETE]),
     },
   };
 }
+
+const ENDPOINT = inPath('endpoint', "The endpoint's name, percent-encoded");
+const POSITION = inPath('position', 'The position of the rule, from 0; its name will do, too, where it is in the list');
+const INSERT = inPath('position', 'Where the rule is inserted: 0 is the first place, the length of the list the last');
+const RULE: Json = { anyOf: [{ type: 'string' }, reference('config.Rule')] };
 
 export const openapi: Json = {
   openapi: '3.1.0',
   info: {
     title: 'l7mp',
-    version: '1',
+    version: '1.0.0',
     description: 'Shows and changes the configuration of a proxy, and shows and ends its sessions.',
     license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
   },
+  servers: [{ url: 'http://127.0.0.1:1234' }],
   security: [{}, { token: [] }],
   paths: {
-    '/': page('What there is'),
-    '/healthz': page('The process lives'),
+    '/': { get: getPage('getIndex', 'What there is') },
+    '/healthz': { get: { ...getPage('getHealth', 'The process lives'), security: [{}] } },
     '/ready': {
       get: {
-        summary: 'The configuration is live',
+        operationId: 'getReadiness',
+        summary: 'Whether the configuration is live',
         security: [{}],
-        responses: {
-          '200': { description: 'Ready', content: { 'text/plain': { schema: { type: 'string' } } } },
-          '503': { description: 'Not yet, or stopping', content: { 'text/plain': { schema: { type: 'string' } } } },
-        },
+        responses: { '200': page('It is'), '503': page('Not yet, or the proxy is stopping') },
       },
     },
-    '/metrics': page('Metrics in the format of Prometheus'),
-    '/api/v1/openapi.json': { get: { summary: 'This document', parameters: [FORMAT], responses: shown(object) } },
+    '/metrics': { get: getPage('getMetrics', "Metrics in Prometheus's text format") },
+    '/api/v1/openapi.json': { get: get('getOpenapi', 'This document', [], { type: 'object' }) },
     '/api/v1/config': {
-      get: { summary: 'The configuration', parameters: [FORMAT], responses: shown(object) },
-      post: { summary: 'Replaces the configuration, but for admin', requestBody: body('config'), responses: DONE },
+      get: get('getConf', 'The whole configuration, and the sessions', [], reference('Config')),
+      post: post(
+        'setConf',
+        'Replaces the configuration, as a whole or not at all; `admin` stays as it is',
+        [],
+        wrapped('config', reference('config.Config')),
+      ),
     },
     '/api/v1/admin': {
-      get: { summary: 'The settings of the process', parameters: [FORMAT], responses: shown(object) },
-      post: { summary: 'Sets the log level', requestBody: body('admin'), responses: DONE },
+      get: get('getAdmin', 'The settings of the process', [], reference('Admin')),
+      post: post('applyAdmin', 'Sets `log_level` and `strict`', [], wrapped('admin', reference('config.Admin'))),
     },
-    ...(Object.keys(KINDS) as (keyof typeof KINDS)[]).reduce<Json>(
-      (all, each) => ({ ...all, ...collectionPaths(each) }),
-      {},
-    ),
+    ...Object.assign({}, ...COLLECTIONS.map(objectPaths)),
     '/api/v1/clusters/{name}/endpoints': {
-      get: { summary: 'Lists the endpoints of a cluster', parameters: [NAME, FORMAT], responses: shown(list) },
-      post: { summary: 'Adds an endpoint', parameters: [NAME], requestBody: body('endpoint'), responses: DONE },
+      get: get('getEndPoints', 'Lists the endpoints of a cluster', [NAME], listOf('Endpoint')),
+      post: post(
+        'addEndPoint',
+        'Adds an endpoint to a cluster',
+        [NAME],
+        wrapped('endpoint', { anyOf: [{ type: 'string' }, reference('config.Endpoint')] }),
+      ),
+    },
+    '/api/v1/clusters/{name}/endpoints/{endpoint}': {
+      get: get('getEndPointOfCluster', 'Shows an endpoint', [NAME, ENDPOINT], reference('Endpoint')),
+      delete: remove('deleteEndPointOfCluster', 'Takes an endpoint out of its cluster', [NAME, ENDPOINT]),
     },
     '/api/v1/endpoints/{name}': {
-      get: { summary: 'Shows an endpoint', parameters: [NAME, FORMAT], responses: shown(named) },
-      delete: { summary: 'Deletes an endpoint', parameters: [NAME], responses: DONE },
+      get: get('getEndPoint', 'Shows an endpoint, whose name only one cluster has', [NAME], reference('Endpoint')),
+      delete: remove('deleteEndPoint', 'Takes an endpoint, whose name only one cluster has, out of it', [NAME]),
     },
     '/api/v1/rulelists/{name}/rules/{position}': {
-      get: {
-        summary: 'Shows the rule at a position',
-        parameters: [NAME, parameter('position', 'From 0'), RECURSIVE, FORMAT],
-        responses: shown(named),
-      },
-      post: {
-        summary: 'Inserts a rule at a position',
-        parameters: [NAME, parameter('position', 'From 0')],
-        requestBody: body('rule'),
-        responses: DONE,
-      },
-      delete: {
-        summary: 'Takes the rule at a position out of the list',
-        parameters: [NAME, parameter('position', 'From 0')],
-        responses: DONE,
-      },
+      get: get('getRuleFromRuleList', 'Shows a rule of a list', [NAME, POSITION, RECURSIVE], reference('Rule')),
+      post: post('addRuleToRuleList', 'Inserts a rule into a list', [NAME, INSERT], wrapped('rule', RULE)),
+      delete: remove('deleteRuleFromRuleList', 'Takes a rule out of a list; the rule itself stays', [NAME, POSITION]),
     },
-    '/api/v1/sessions': { get: { summary: 'Lists sessions', parameters: [FORMAT], responses: shown(list) } },
+    '/api/v1/sessions': { get: get('getSessions', 'Lists sessions', [], listOf('Session')) },
     '/api/v1/sessions/{name}': {
-      get: { summary: 'Shows a session', parameters: [NAME, FORMAT], responses: shown(named) },
-      delete: { summary: 'Ends a session at once', parameters: [NAME], responses: DONE },
+      get: get('getSession', 'Shows a session', [NAME], reference('Session')),
+      delete: remove('deleteSession', 'Ends a session at once', [NAME]),
     },
   },
   components: {
     securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-    schemas: {
-      Status: {
-        type: 'object',
-        required: ['status', 'message'],
-        properties: {
-          status: { type: 'integer' },
-          message: { type: 'string' },
-          content: {},
-          faults: {
-            type: 'array',
-            items: {
-              type: 'object',
-              required: ['path', 'expected', 'found'],
-              properties: {
-                path: { type: 'string' },
-                expected: { type: 'string' },
-                found: { type: 'string' },
-                line: { type: 'integer' },
-              },
-            },
-          },
-        },
-      },
-      Named: { type: 'object', required: ['name'], properties: { name: { type: 'string' } } },
-    },
+    schemas: { ...viewSchemas, ...configSchemas() },
   },
 };

@@ -1,5 +1,5 @@
 /** Answers of the REST API, in l7mp's form: `{status, message, content?}`, and whatever helps beside it. */
-import { type Fault, FaultsError, formatFault, ProxyError } from '../core/errors.ts';
+import { type ErrorCode, type Fault, FaultsError, formatFault, ProxyError } from '../core/errors.ts';
 import type { Response } from '../core/protocol.ts';
 
 const REASONS: Readonly<Record<number, string>> = {
@@ -7,7 +7,6 @@ const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   404: 'Not Found',
-  405: 'Method Not Allowed',
   413: 'Payload Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Entity',
@@ -16,45 +15,71 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
+/** Errors that say more than "the proxy failed". */
+const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
+  DRAINED: 503,
+  INVALID_CONFIG: 400,
+  TOO_LARGE: 413,
+  UNSUPPORTED: 501,
+};
+
+interface Details {
+  /** What was wrong, each with its place. */
+  readonly faults?: readonly Fault[];
+  /** The methods that the path has. */
+  readonly allow?: readonly string[];
+}
+
 /** A request that fails with this status. */
 export class HttpError extends Error {
   readonly status: number;
   readonly content: unknown;
-  readonly faults: readonly Fault[] | undefined;
+  readonly details: Details;
 
-  constructor(status: number, content: unknown, faults?: readonly Fault[]) {
+  constructor(status: number, content: unknown, details: Details = {}) {
     super(typeof content === 'string' ? content : REASONS[status]);
     this.status = status;
     this.content = content;
-    this.faults = faults;
+    this.details = details;
   }
 
   /** In strict mode 422 with each fault in the form of l7mp's validator; else 400 with all in the text. */
   static ofFaults(faults: readonly Fault[], strict: boolean): HttpError {
-    if (!strict) return new HttpError(400, faults.map(formatFault).join('; '), faults);
-    const content = faults.map(({ path, expected, found }) => ({
-      keyword: expected.startsWith('no such field') ? 'additionalProperties' : 'type',
-      dataPath: `.${path}`,
-      message: `expected ${expected}, found ${found}`,
-    }));
-    return new HttpError(422, content, faults);
+    if (!strict) return new HttpError(400, faults.map(formatFault).join('; '), { faults });
+    return new HttpError(422, faults.map(toValidation), { faults });
   }
 
   static from(error: unknown): HttpError {
     if (error instanceof HttpError) return error;
     if (error instanceof FaultsError) return HttpError.ofFaults(error.faults, false);
     const { code, message } = ProxyError.from(error);
-    return new HttpError(code === 'UNSUPPORTED' ? 501 : code === 'DRAINED' ? 503 : 500, `${code}: ${message}`);
+    return new HttpError(STATUS_OF[code] ?? 500, `${code}: ${message}`);
   }
 }
 
+/** A fault in the words of the JSON schema validator whose answers l7mp's users know. */
+function toValidation({ path, expected, found }: Fault): object {
+  return {
+    keyword: found === 'nothing' ? 'required' : expected.startsWith('one of ') ? 'enum' : 'type',
+    dataPath: `.${path}`,
+    message: `expected ${expected}, found ${found}`,
+  };
+}
+
+/** What l7mp answers where a name is unknown: 400, not 404. */
 export const notFound = (): HttpError => new HttpError(400, 'Not Found');
 
+/** Private keys that stand in the configuration as text are never shown. */
+function hideKeys(_name: string, value: unknown): unknown {
+  return typeof value === 'string' && value.includes('PRIVATE KEY-----') ? '<PRIVATE>' : value;
+}
+
+/** `indent`: spaces; one line when absent. */
 export function json(status: number, body: unknown, indent?: number): Response {
   return {
     status,
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },
-    body: `${JSON.stringify(body, null, indent)}\n`,
+    body: `${JSON.stringify(body, hideKeys, indent)}\n`,
   };
 }
 
@@ -64,9 +89,16 @@ export function text(status: number, body: string, type = 'text/plain; charset=u
 
 export const ok = (): Response => json(200, { status: 200, message: 'OK' });
 
-export function failure({ status, content, faults }: HttpError): Response {
+export function failure({ status, content, details: { faults, allow = [] } }: HttpError): Response {
   const reason = REASONS[status] ?? 'Error';
   const message = status === 422 ? `${reason}: the request does not fit the schema` : reason;
   const { headers, ...rest } = json(status, { status, message, content, ...(faults && { faults }) });
-  return { ...rest, headers: status === 401 ? { ...headers, 'www-authenticate': 'Bearer' } : headers };
+  return {
+    ...rest,
+    headers: {
+      ...headers,
+      ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+      ...(allow.length > 0 && { allow: allow.join(', ') }),
+    },
+  };
 }

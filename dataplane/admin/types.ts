@@ -1,4 +1,4 @@
-/** What the REST API needs of the proxy. */
+/** What the REST API needs of the proxy: main.ts gives it. */
 import type { Admin, Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../core/address.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../core/config.ts';
@@ -23,31 +23,33 @@ export interface EndpointState {
 }
 
 export interface AdminDependencies {
+  /** The settings that the process was started with. */
   readonly admin: Admin;
   readonly sink: ConfigSink;
   readonly sessions: { list(): Iterable<SessionView>; get(name: string): SessionView | undefined };
+  /** Endpoints of a cluster as they are now: several of one name where a DNS name has several addresses. */
   readonly endpoints: (cluster: string) => readonly EndpointState[];
   /** Where a listener listens, as in `127.0.0.1:5000`. */
   readonly addressOf: (listener: string) => string | undefined;
   /** A spec without its defaults. */
   readonly compactSpec: (message: 'ListenerSpec' | 'ClusterSpec', spec: object) => Plain;
   /** A configuration as its file would hold it. */
-  plain(snapshot: ConfigSnapshot): Plain;
+  readonly plain: (snapshot: ConfigSnapshot) => Plain;
   /** A cluster as its file would hold it. */
-  plainCluster(cluster: Cluster): Plain;
-  setLogLevel(level: Admin['log_level']): void;
+  readonly plainCluster: (cluster: Cluster) => Plain;
+  readonly setLogLevel: (level: Admin['log_level']) => void;
   /** The page of metrics. */
-  metrics(): Promise<string>;
+  readonly metrics: () => Promise<string>;
   /** Decodes a whole configuration; `lenient` passes over unknown fields. */
-  decodeConfig(raw: unknown, lenient: boolean): Checked<ConfigSnapshot>;
-  /** Decodes one object with what is written in it. */
-  decodeObject(
+  readonly decodeConfig: (raw: unknown, lenient: boolean) => Checked<ConfigSnapshot>;
+  /** Decodes one object with what is written in it, beside the objects of the sink's snapshot. */
+  readonly decodeObject: (
     kind: Kind,
     raw: unknown,
     lenient: boolean,
-  ): Checked<{ readonly name: string; readonly objects: ConfigObjects }>;
+  ) => Checked<{ readonly name: string; readonly objects: ConfigObjects }>;
   /** YAML to plain JSON. @throws FaultsError */
-  parse(text: string): Promise<unknown>;
+  readonly parse: (text: string) => Promise<unknown>;
   /** Whether the first configuration is live and the proxy isn't stopping. */
-  ready(): boolean;
+  readonly ready: () => boolean;
 }

@@ -3,29 +3,64 @@ import type { Cluster, Endpoint, Listener, Route, Rule, RuleList } from '../../g
 import type { Plain } from '../core/address.ts';
 import type { ConfigObjects } from '../core/config.ts';
 import type { SessionView, StageView } from '../core/session.ts';
-import type { EndpointState } from './types.ts';
+import { without } from './body.ts';
+import type { AdminDependencies, EndpointState } from './types.ts';
 
 /** What views are made of. */
 export interface ViewContext {
   readonly objects: ConfigObjects;
   /** Sub-objects are shown, not named. */
   readonly recursive: boolean;
-  /** A spec without its defaults. */
-  readonly spec: (message: 'ListenerSpec' | 'ClusterSpec', spec: object) => Plain;
-  readonly endpoints: (cluster: string) => readonly EndpointState[];
-  readonly addressOf: (listener: string) => string | undefined;
+  readonly spec: AdminDependencies['compactSpec'];
+  readonly cluster: AdminDependencies['plainCluster'];
+  readonly endpoints: AdminDependencies['endpoints'];
+  readonly addressOf: AdminDependencies['addressOf'];
+  readonly limit: Limit;
 }
 
-/** A reference: the name, or what it names; `x:<STALE>` where there is nothing of the name. */
+/** Lists that apply lists that apply lists … can stand for more than fits into memory. */
+interface Limit {
+  /** Sub-objects that may still be shown. */
+  objects: number;
+  /** Levels that may still be shown. */
+  levels: number;
+}
+
+const MAX_OBJECTS = 100_000;
+const MAX_LEVELS = 32;
+
+export function createViewContext(dependencies: AdminDependencies, recursive: boolean): ViewContext {
+  const { sink, compactSpec, plainCluster, endpoints, addressOf } = dependencies;
+  return {
+    objects: sink.snapshot,
+    recursive,
+    spec: compactSpec,
+    cluster: plainCluster,
+    endpoints,
+    addressOf,
+    limit: { objects: MAX_OBJECTS, levels: MAX_LEVELS },
+  };
+}
+
+/**
+ * A reference: the name, or what it names; `x:<STALE>` where there is nothing of the name. Beyond the limits it is the
+ * name again.
+ */
 function refer<T>(
-  { recursive }: ViewContext,
+  { recursive, limit }: ViewContext,
   objects: ReadonlyMap<string, { readonly value: T }>,
   name: string,
   view: (value: T) => Plain,
 ): string | Plain {
   if (!recursive) return name;
   const found = objects.get(name);
-  return found === undefined ? `${name}:<STALE>` : view(found.value);
+  if (found === undefined) return `${name}:<STALE>`;
+  if (limit.levels === 0 || limit.objects === 0) return name;
+  limit.objects--;
+  limit.levels--;
+  const shown = view(found.value);
+  limit.levels++;
+  return shown;
 }
 
 export function listenerView(context: ViewContext, { name, spec, rules, options }: Listener): Plain {
@@ -39,17 +74,16 @@ export function listenerView(context: ViewContext, { name, spec, rules, options 
   };
 }
 
-export function clusterView(context: ViewContext, { name, spec, endpoints, loadbalancer, ...more }: Cluster): Plain {
+export function clusterView(context: ViewContext, cluster: Cluster): Plain {
+  const { name, endpoints, loadbalancer } = cluster;
+  const plain = context.cluster(cluster);
+  const shown = endpointViews(endpoints, context.endpoints(name), name);
   const { policy, key } = loadbalancer;
-  const states = context.endpoints(name);
+  const random = key === undefined && ['HashRing', 'ConsistentHash', 'Maglev'].includes(policy);
   return {
-    name,
-    spec: context.spec('ClusterSpec', spec),
-    endpoints: context.recursive ? endpointViews(endpoints, states, name) : states.length,
-    loadbalancer: { policy, ...(key !== undefined && { key }) },
-    ...(more.health_check && { health_check: more.health_check }),
-    ...(more.outlier_detection && { outlier_detection: more.outlier_detection }),
-    ...(more.framing !== 'none' && { framing: more.framing }),
+    ...plain,
+    endpoints: context.recursive ? shown : shown.length,
+    loadbalancer: { policy, ...(random && { key: '<RANDOM>' }), ...(plain['loadbalancer'] as Plain | undefined) },
   };
 }
 
@@ -63,6 +97,7 @@ export function endpointViews(
   return endpoints.map((endpoint) => endpointView(endpoint, states));
 }
 
+/** `resolved`: what it is now, or, where DNS gives several addresses, what they are. */
 export function endpointView({ name, spec, weight }: Endpoint, states: readonly EndpointState[]): Plain {
   const { address, port, bind } = spec;
   const resolved = states.filter((state) => state.name === name || state.name.startsWith(`${name}#`));
@@ -70,10 +105,14 @@ export function endpointView({ name, spec, weight }: Endpoint, states: readonly 
     name,
     spec: { ...(address !== undefined && { address }), ...(port > 0 && { port }), ...(bind && { bind }) },
     weight,
-    ...(resolved.length > 0 && {
-      health: resolved.map(({ health }) => health).join(','),
-      sessions: resolved.reduce((sum, { sessions }) => sum + sessions, 0),
-    }),
+    resolved: resolved.map((state) => ({
+      address: state.address,
+      port: state.port,
+      health: state.health,
+      sessions: state.sessions,
+      total_sessions: state.totalSessions,
+      total_failures: state.totalFailures,
+    })),
   };
 }
 
@@ -131,28 +170,33 @@ export function routeView(context: ViewContext, route: Route): Plain {
 
 export function sessionView(context: ViewContext, session: SessionView): Plain {
   const listener = context.objects.listeners.get(session.listener)?.value;
-  const { name, metadata, source, destination, ingress, egress, status, events } = session;
+  const { metadata, source, destination, ingress, egress, counters, reason, endedAt } = session;
   return {
-    name,
-    metadata,
+    name: session.name,
+    metadata: without(metadata, 'name'), // it stands beside
     source: {
       origin: source.origin,
-      listener: listener ? context.spec('ListenerSpec', listener.spec) : {},
+      listener: listener ? context.spec('ListenerSpec', listener.spec) : '<INVALID>',
       status: source.status,
     },
     destination: destination && stageView(destination),
     ingress: ingress.map(stageView),
     egress: egress.map(stageView),
-    status,
-    events,
+    status: session.status,
+    events: session.events.map(({ event, timestamp, message, content }) => ({
+      event,
+      timestamp: new Date(timestamp).toISOString(),
+      message,
+      content: content ?? '',
+    })),
     rulelist: session.rulelist,
     rule: session.rule,
     route: session.route,
-    counters: session.counters,
+    counters,
     retries: session.retries,
     started_at: session.startedAt,
-    ended_at: session.endedAt,
-    reason: session.reason,
+    ended_at: endedAt,
+    reason,
   };
 }
 

@@ -40,11 +40,12 @@ export interface ConfigDelta {
 export interface ConfigSink {
   readonly snapshot: ConfigSnapshot;
   /**
-   * Makes the change as a whole, or not at all.
+   * Makes the change as a whole, or not at all. A function is called when the change's turn has come, with what there
+   * is then: so changes at the same time don't undo each other. What it throws is passed on, and nothing changes.
    *
    * @throws FaultsError with everything that stands in the way.
    */
-  apply(delta: ConfigDelta): Promise<void>;
+  apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta)): Promise<void>;
   /** Replaces everything, as a whole or not at all. */
   replace(snapshot: ConfigSnapshot): Promise<void>;
 }

@@ -80,8 +80,11 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink {
     return this.listeners.get(listener)?.listener.address;
   }
 
-  apply(delta: ConfigDelta): Promise<void> {
-    return this.enqueue(() => this.change(withDelta(this.snapshot, delta)));
+  apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta)): Promise<void> {
+    return this.enqueue(() => {
+      const { snapshot } = this;
+      return this.change(withDelta(snapshot, typeof delta === 'function' ? delta(snapshot) : delta));
+    });
   }
 
   replace(snapshot: ConfigSnapshot): Promise<void> {

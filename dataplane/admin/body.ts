@@ -1,0 +1,73 @@
+/** The body of a request: one object, as JSON or YAML. */
+import type { Plain } from '../core/address.ts';
+import { FaultsError } from '../core/errors.ts';
+import type { Request } from '../core/protocol.ts';
+import { HttpError } from './respond.ts';
+
+/** The largest JSON body, in bytes: some 80,000 clusters. Reading it takes the proxy's only thread. */
+const MAX_JSON = 8 * 1024 * 1024;
+/** The largest YAML body, in bytes: YAML takes about a hundred times as long as JSON. */
+const MAX_YAML = 1024 * 1024;
+
+/**
+ * The content type must be named, as l7mp wants it: a page in a browser can send a form to a loopback address, but no
+ * JSON.
+ *
+ * @throws HttpError 415, 413, 400.
+ */
+export async function readBody(parse: (text: string) => Promise<unknown>, request: Request): Promise<Plain> {
+  const { headers, body } = request;
+  const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
+  const language = /^(?:application|text)\/(?:x-|vnd\.)?(json|yaml)$/u.exec(type)?.[1];
+  if (language === undefined) throw new HttpError(415, `Unknown content type: ${type || 'N/A'}`);
+  const most = language === 'json' ? MAX_JSON : MAX_YAML;
+  if (body.length > most) {
+    throw new HttpError(413, `expected at most ${most} bytes of ${language.toUpperCase()}, found ${body.length}`);
+  }
+  const text = body.toString('utf8');
+  const raw = language === 'json' ? parseJson(text) : await parseYaml(parse, text);
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    throw new HttpError(400, `expected an object in the body, found ${text.trim() === '' ? 'nothing' : 'none'}`);
+  }
+  return raw as Plain;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return text.trim() === '' ? undefined : JSON.parse(text);
+  } catch (error) {
+    throw new HttpError(400, `Invalid JSON format in request: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+async function parseYaml(parse: (text: string) => Promise<unknown>, text: string): Promise<unknown> {
+  try {
+    return await parse(text);
+  } catch (error) {
+    if (error instanceof FaultsError) throw HttpError.ofFaults(error.faults, false);
+    throw error;
+  }
+}
+
+/** What the body wraps, as in `{"listener": {…}}`; an object without the wrap is taken, too. */
+export function unwrap(body: Plain, key: string): unknown {
+  return body[key] ?? body;
+}
+
+/** As `unwrap`, where nothing but an object will do. @throws HttpError 400. */
+export function unwrapObject(body: Plain, key: string): Plain {
+  const raw = unwrap(body, key);
+  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) return raw as Plain;
+  throw new HttpError(400, `${key}: expected an object, found ${Array.isArray(raw) ? 'a list' : typeof raw}`);
+}
+
+/** The name that an object brings along. */
+export function nameOf(raw: unknown): string | undefined {
+  const name = typeof raw === 'object' && raw !== null ? (raw as Plain)['name'] : undefined;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** The object without some of its fields. */
+export function without(object: Plain, ...names: readonly string[]): Plain {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name)));
+}

@@ -1,0 +1,141 @@
+/** What answers look like, as JSON schemas: closed, so that a field that nobody documented fails the tests. */
+
+type Json = Readonly<Record<string, unknown>>;
+
+const string: Json = { type: 'string' };
+const integer: Json = { type: 'integer', minimum: 0 };
+const boolean: Json = { type: 'boolean' };
+const object: Json = { type: 'object' };
+const list = (items: Json): Json => ({ type: 'array', items });
+const reference = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
+/** A name; or, asked recursively, what it names; `name:<STALE>` where there is nothing of the name. */
+const nameOr = (name: string): Json => ({ anyOf: [string, reference(name)] });
+
+/** An object with these fields and no others; those that end in `?` may be absent. */
+function closed(fields: Readonly<Record<string, Json>>): Json {
+  const entries = Object.entries(fields);
+  return {
+    type: 'object',
+    required: entries.filter(([name]) => !name.endsWith('?')).map(([name]) => name),
+    properties: Object.fromEntries(entries.map(([name, schema]) => [name.replace('?', ''), schema])),
+    additionalProperties: false,
+  };
+}
+
+const spec: Json = { type: 'object', required: ['protocol'], properties: { protocol: string } };
+const counters = closed({ bytes: integer, packets: integer, dropped: integer });
+const address = closed({ address: string, 'port?': integer });
+
+export const viewSchemas: Readonly<Record<string, Json>> = {
+  Status: closed({
+    status: integer,
+    message: string,
+    'content?': {
+      description: 'What went wrong: text, or (422) a list of faults as a JSON schema validator says them',
+    },
+    'faults?': list(closed({ path: string, expected: string, found: string, 'line?': integer })),
+  }),
+  Config: closed({
+    admin: reference('Admin'),
+    listeners: list(reference('config.Listener')),
+    clusters: list(reference('config.Cluster')),
+    rulelists: list(reference('config.RuleList')),
+    rules: list(reference('config.Rule')),
+    routes: list(reference('config.Route')),
+    sessions: list(reference('Session')),
+  }),
+  Admin: {
+    type: 'object',
+    required: ['version', 'log_level', 'strict'],
+    properties: { version: string, log_level: string, strict: boolean, api: object },
+  },
+  Listener: closed({
+    name: string,
+    spec,
+    rules: nameOr('RuleList'),
+    options: object,
+    'bound?': { type: 'string', description: 'Where it listens, as in 127.0.0.1:5000' },
+  }),
+  Cluster: {
+    type: 'object',
+    required: ['name', 'spec', 'endpoints', 'loadbalancer'],
+    properties: {
+      name: string,
+      spec,
+      endpoints: {
+        anyOf: [integer, list(reference('Endpoint'))],
+        description: 'How many; or, asked recursively, which',
+      },
+      loadbalancer: { type: 'object', required: ['policy'], properties: { policy: string, key: string } },
+    },
+  },
+  Endpoint: {
+    anyOf: [
+      closed({
+        name: string,
+        spec: closed({ 'address?': string, 'port?': integer, 'bind?': object }),
+        weight: integer,
+        resolved: list(
+          closed({
+            address: string,
+            port: integer,
+            health: { enum: ['healthy', 'unhealthy', 'ejected'] },
+            sessions: integer,
+            total_sessions: integer,
+            total_failures: integer,
+          }),
+        ),
+      }),
+      {
+        ...closed({ name: string, spec: closed({ address: { const: '<VIRTUAL>' } }) }),
+        description: 'The one endpoint of a cluster that has no network',
+      },
+    ],
+  },
+  RuleList: closed({ name: string, rules: list(nameOr('Rule')) }),
+  Rule: closed({
+    name: string,
+    match: object,
+    action: closed({ 'rewrite?': list(object), 'route?': nameOr('Route'), 'apply?': nameOr('RuleList') }),
+  }),
+  Route: closed({
+    name: string,
+    'destination?': nameOr('Cluster'),
+    'destinations?': list(closed({ cluster: nameOr('Cluster'), weight: integer })),
+    ingress: list(nameOr('Cluster')),
+    egress: list(nameOr('Cluster')),
+    retry: closed({ retry_on: string, num_retries: integer, timeout: integer }),
+    timeouts: closed({ connect: integer, 'idle?': integer, session: integer, half_close: integer }),
+    'mirrors?': list(closed({ cluster: nameOr('Cluster'), percent: { type: 'number' } })),
+  }),
+  Stage: closed({
+    origin: { type: 'string', description: "The cluster's name" },
+    'endpoint?': closed({ name: string, spec: address }),
+    status: { enum: ['INIT', 'READY', 'RETRYING', 'FINALIZED'] },
+    attempts: integer,
+  }),
+  Session: closed({
+    name: string,
+    metadata: object,
+    source: closed({
+      origin: { type: 'string', description: "The listener's name" },
+      listener: { anyOf: [spec, { const: '<INVALID>' }], description: 'Its spec; <INVALID> where it is gone' },
+      status: string,
+    }),
+    'destination?': reference('Stage'),
+    ingress: list(reference('Stage')),
+    egress: list(reference('Stage')),
+    status: { enum: ['INIT', 'CONNECTED', 'DISCONNECTED', 'FINALIZING', 'DESTROYED'] },
+    events: list(
+      closed({ event: string, timestamp: { type: 'string', format: 'date-time' }, message: string, content: {} }),
+    ),
+    'rulelist?': string,
+    'rule?': string,
+    'route?': string,
+    counters: closed({ ingress: counters, egress: counters }),
+    retries: integer,
+    started_at: { type: 'integer', description: 'Milliseconds since the epoch' },
+    'ended_at?': { type: 'integer', description: 'Milliseconds since the epoch' },
+    'reason?': { type: 'string', description: 'Why it ended: OK, or a code of docs/errors.md' },
+  }),
+};
