@@ -1,107 +1,69 @@
-/** One attempt to connect an endpoint, while it is under way. */
-import type { Opened, Opening, OpenRequest } from '../core/cluster.ts';
-import { ProxyError } from '../core/errors.ts';
-import type { ConnectRequest, Target } from '../core/protocol.ts';
+/** One session's way to an endpoint: what its connector is asked, then the session's hold on what was connected. */
+import type { Opened, OpenRequest } from '../core/cluster.ts';
+import type { ProxyError } from '../core/errors.ts';
+import type { ConnectRequest } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Stream } from '../core/stream.ts';
+import type { Endpoint } from './endpoint.ts';
 
-/** What connectors see. The signal is made when it is asked for: a connector that answers at once needs none. */
-export class Attempt implements ConnectRequest {
+/** Hears how attempts go. */
+export interface AttemptOwner {
+  /** The endpoint served a session, or failed it. */
+  outcome(endpoint: Endpoint, ok: boolean): void;
+  /** A session has done with its stream; `verdict` is what the protocol reported last. */
+  released(endpoint: Endpoint, error: ProxyError | undefined, verdict: boolean | undefined): void;
+}
+
+/** One object for both, as requests over kept connections are many: there it is all that `open` allocates. */
+export class Attempt implements ConnectRequest, Opened {
   readonly session: string;
   readonly metadata: Metadata;
-  readonly target: Target;
   readonly timeout: number;
-  private readonly outcome: (ok: boolean) => void;
+  readonly target: Endpoint;
+  /** There once it is connected. */
+  stream!: Stream;
+  private readonly owner: AttemptOwner;
   private controller: AbortController | undefined;
-  /** The protocol has said how it went: that it ended in order says no more. */
-  reported = false;
+  private abortedWith: ProxyError | undefined;
+  private verdict: boolean | undefined;
+  private released = false;
 
-  constructor(request: OpenRequest, target: Target, outcome: (ok: boolean) => void) {
+  constructor(request: OpenRequest, target: Endpoint, owner: AttemptOwner) {
     this.session = request.session;
     this.metadata = request.metadata;
     this.timeout = request.timeout;
     this.target = target;
-    this.outcome = outcome;
+    this.owner = owner;
   }
 
+  get endpoint(): Endpoint {
+    return this.target;
+  }
+
+  /** Made when it is asked for: a connector that answers at once needs none. */
   get signal(): AbortSignal {
-    this.controller ??= new AbortController();
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.abortedWith) this.controller.abort(this.abortedWith);
+    }
     return this.controller.signal;
   }
 
   report(ok: boolean): void {
-    this.reported = true;
-    this.outcome(ok);
+    if (this.released) return;
+    this.verdict = ok;
+    this.owner.outcome(this.target, ok);
   }
 
+  /** Tells the connector to give up. */
   abort(error: ProxyError): void {
+    this.abortedWith = error;
     this.controller?.abort(error);
   }
-}
 
-/** Waits for a stream, not longer than `timeout` ms. What comes too late is destroyed. */
-export function awaitStream(
-  promise: Promise<Stream>,
-  timeout: number,
-  where: string,
-  cancel: (error: ProxyError) => void,
-): { readonly stream: Promise<Stream>; readonly abort: (error: ProxyError) => void } {
-  let abort: (error: ProxyError) => void = () => undefined;
-  const stream = new Promise<Stream>((resolve, reject) => {
-    let over = false;
-    const timer = setTimeout(() => {
-      abort(new ProxyError('CONNECT_TIMEOUT', `connecting to ${where} took more than ${timeout} ms`));
-    }, timeout);
-    abort = (error) => {
-      if (over) return;
-      over = true;
-      clearTimeout(timer);
-      cancel(error);
-      reject(error);
-    };
-    promise.then(
-      (connected) => {
-        if (over) {
-          connected.open({ data() {}, signal() {}, end() {}, drain() {}, close() {} });
-          connected.destroy();
-          return;
-        }
-        over = true;
-        clearTimeout(timer);
-        resolve(connected);
-      },
-      (error: unknown) => abort(ProxyError.from(error, 'CONNECT_FAILED')),
-    );
-  });
-  return { stream, abort: (error) => abort(error) };
-}
-
-/** An opening that waits for something before it starts. */
-export function openAfter(ready: Promise<void>, timeout: number, open: () => Opening | Opened): Opening {
-  let abort: (error: ProxyError) => void = () => undefined;
-  const opened = new Promise<Opened>((resolve, reject) => {
-    let over = false;
-    abort = (error) => {
-      over = true;
-      clearTimeout(timer);
-      reject(error);
-    };
-    const timer = setTimeout(() => abort(new ProxyError('HOST_NOT_FOUND', `no address after ${timeout} ms`)), timeout);
-    void ready.then(() => {
-      if (over) return;
-      clearTimeout(timer);
-      try {
-        const result = open();
-        if ('stream' in result) {
-          resolve(result);
-          return;
-        }
-        abort = (error) => result.abort(error);
-        result.opened.then(resolve, reject);
-      } catch (error) {
-        reject(ProxyError.from(error, 'CONNECT_FAILED'));
-      }
-    });
-  });
-  return { opened, abort: (error) => abort(error) };
+  release(error?: ProxyError): void {
+    if (this.released) return;
+    this.released = true;
+    this.owner.released(this.target, error, this.verdict);
+  }
 }

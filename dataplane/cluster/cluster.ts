@@ -6,19 +6,14 @@ import type { LoadBalancer } from '../core/load-balancer.ts';
 import type { Logger } from '../core/log.ts';
 import type { Connector } from '../core/protocol.ts';
 import type { Stream } from '../core/stream.ts';
-import { Attempt, awaitStream, openAfter } from './attempt.ts';
-import { isName, type Resolve, Resolver } from './dns.ts';
-import {
-  type ClusterTotals,
-  Endpoint,
-  type EndpointIdentity,
-  type EndpointView,
-  LATENCY_BOUNDS,
-  viewOf,
-} from './endpoint.ts';
-import { HealthChecker } from './health.ts';
-import { recordOutcome } from './outlier.ts';
-import type { probe } from './probe.ts';
+import { Attempt, type AttemptOwner } from './attempt.ts';
+import { type Resolve, Resolver } from './dns.ts';
+import { EndpointSet, namesOf, type Surroundings } from './endpoint-set.ts';
+import { type Endpoint, type EndpointView, viewOf } from './endpoint.ts';
+import { HealthChecker, type Probe } from './health.ts';
+import { isFault, recordFailure, recordSuccess } from './outlier.ts';
+import { discard, Pending, type PendingHandlers } from './pending.ts';
+import { ClusterTotals } from './totals.ts';
 
 export interface ClusterOptions {
   readonly config: Config;
@@ -27,46 +22,44 @@ export interface ClusterOptions {
   /** The protocol has no network, or its spec says where it goes: without endpoints there is one, of no address. */
   readonly local: boolean;
   readonly log: Logger;
-  readonly now?: () => number;
+  /** How names are looked up; by the system when absent. */
   readonly resolve?: Resolve;
-  readonly probe?: typeof probe;
+  /** How endpoints are checked. */
+  readonly probe?: Probe;
 }
 
-/** The address of an endpoint that has none. */
-export const VIRTUAL_ADDRESS = '<VIRTUAL>';
-
-export class Cluster implements ClusterHandle {
+export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   config: Config;
-  readonly totals: ClusterTotals = {
-    sessions: 0,
-    failures: new Map(),
-    connectLatency: { bounds: LATENCY_BOUNDS, counts: new Array<number>(LATENCY_BOUNDS.length + 1).fill(0), sum: 0 },
-  };
+  readonly totals = new ClusterTotals();
   private readonly options: ClusterOptions;
-  private readonly now: () => number;
+  private readonly endpoints = new EndpointSet();
+  private readonly surroundings: Surroundings;
+  private readonly resolver: Resolver;
   private balancer: LoadBalancer;
-  private endpoints: readonly Endpoint[] = [];
-  private resolver: Resolver;
   private checker: HealthChecker | undefined;
-  private readonly ejected = new Map<Endpoint, NodeJS.Timeout>();
+  /** Those that wait for a name to be looked up. */
+  private readonly waiting = new Set<Pending>();
   private sessions = 0;
   private pending = 0;
   private retries = 0;
   private started = false;
+  private closed = false;
 
   constructor(options: ClusterOptions) {
+    const { config, createLoadBalancer, local, log, resolve } = options;
     this.options = options;
-    this.config = options.config;
-    this.now = options.now ?? Date.now;
-    this.balancer = options.createLoadBalancer(options.config.loadbalancer);
-    this.resolver = this.newResolver();
-    this.rebuild();
+    this.config = config;
+    this.balancer = createLoadBalancer(config.loadbalancer);
+    this.resolver = new Resolver(config.dns, { log, resolve, onAnswer: (changed) => this.onAnswer(changed) });
+    this.surroundings = { local, addressesOf: (name) => this.resolver.of(name) };
+    this.resolver.watch(namesOf(config, local));
+    this.endpoints.follow(config, this.surroundings);
   }
 
   /** Starts looking up names and checking health. */
   start(): void {
     this.started = true;
-    this.resolver.watch(this.names());
+    this.resolver.start();
     this.startChecks();
   }
 
@@ -76,264 +69,243 @@ export class Cluster implements ClusterHandle {
     this.config = config;
     const changed = (field: keyof Config): boolean => JSON.stringify(before[field]) !== JSON.stringify(config[field]);
     if (changed('loadbalancer')) this.balancer = this.options.createLoadBalancer(config.loadbalancer);
-    if (changed('dns')) {
-      this.resolver.close();
-      this.resolver = this.newResolver();
-    }
-    if (changed('endpoints') || changed('dns')) {
-      this.rebuild();
-      if (this.started) this.resolver.watch(this.names());
-    }
+    if (changed('endpoints')) this.resolver.watch(namesOf(config, this.options.local));
+    if (changed('dns')) this.resolver.configure(config.dns);
+    if (changed('endpoints') || changed('dns')) this.follow();
     if (changed('health_check')) {
       this.checker?.close();
       this.checker = undefined;
-      for (const endpoint of this.endpoints) this.setHealthy(endpoint, true);
       if (this.started) this.startChecks();
     }
+    for (const endpoint of this.endpoints.list) {
+      if (config.health_check === undefined) endpoint.healthy = true;
+      if (config.outlier_detection === undefined) endpoint.readmit();
+    }
+    this.endpoints.refresh();
+    this.wake();
   }
 
-  /** Stops what runs by itself. Sessions go on. */
+  /** Stops what runs by itself. Sessions go on, and may still be connected again: to any endpoint, as none is watched. */
   async close(): Promise<void> {
     this.started = false;
+    this.closed = true;
     this.resolver.close();
     this.checker?.close();
-    for (const timer of this.ejected.values()) clearTimeout(timer);
-    this.ejected.clear();
+    for (const endpoint of this.endpoints.list) {
+      endpoint.readmit();
+      endpoint.healthy = true;
+    }
+    this.endpoints.refresh();
+    this.wake();
     await this.options.connector.close?.();
   }
 
   view(): readonly EndpointView[] {
-    const now = this.now();
-    return this.endpoints.map((endpoint) => viewOf(endpoint, now));
+    return this.endpoints.list.map(viewOf);
   }
 
-  get activeSessions(): number {
-    return this.sessions;
-  }
-
-  /** @throws ProxyError `CIRCUIT_OPEN`, `NO_ENDPOINT`, or what the connector throws. */
+  /**
+   * Picks an endpoint and connects it. What the connector has at once is given at once.
+   *
+   * @throws ProxyError `CIRCUIT_OPEN`, `NO_ENDPOINT`, `HOST_NOT_FOUND`, or what the connector throws.
+   */
   open(request: OpenRequest): Opening | Opened {
-    if (this.resolver.pending && !this.endpoints.some(({ usable }) => usable)) {
-      return openAfter(this.resolver.ready, request.timeout, () => this.open(request));
+    this.checkLimits(request.retry);
+    if (this.mustWait) {
+      const pending = this.newPending(request);
+      this.waiting.add(pending);
+      return pending;
     }
+    const attempt = this.newAttempt(request);
+    const result = this.connect(attempt);
+    if (!('then' in result)) return this.opened(attempt, result);
+    const pending = this.newPending(request);
+    this.await(pending, attempt, result);
+    return pending;
+  }
+
+  // What attempts, and those who wait for one, tell.
+
+  outcome(endpoint: Endpoint, ok: boolean): void {
+    if (ok) recordSuccess(endpoint);
+    else this.blame(endpoint);
+  }
+
+  released(endpoint: Endpoint, error: ProxyError | undefined, verdict: boolean | undefined): void {
+    this.sessions--;
+    endpoint.sessions--;
+    if (error) this.totals.countFailure(error.code);
+    if (error && isFault(error.code)) {
+      if (verdict !== false) this.blame(endpoint);
+    } else if (verdict === undefined) {
+      recordSuccess(endpoint);
+    }
+  }
+
+  onTimeout(pending: Pending): void {
+    const { name } = this.config;
+    const { request, attempt } = pending;
+    const after = `after ${request.timeout} ms`;
+    const error = attempt
+      ? new ProxyError(
+          'CONNECT_TIMEOUT',
+          `endpoint ${attempt.target.name} of cluster ${name} is not connected ${after}`,
+        )
+      : new ProxyError('HOST_NOT_FOUND', `cluster ${name} has no address of its endpoints ${after}`);
+    pending.abort(this.failed(error, attempt?.target));
+  }
+
+  onOver(pending: Pending): void {
+    this.waiting.delete(pending);
+    this.pending--;
+    if (pending.request.retry) this.retries--;
+    if (pending.attempt) pending.attempt.target.sessions--;
+  }
+
+  /** Where nobody can be picked, and look-ups may still bring someone. */
+  private get mustWait(): boolean {
+    return this.endpoints.usable === 0 && this.resolver.pending;
+  }
+
+  private checkLimits(retry: boolean): void {
+    const { max_sessions, max_pending, max_retries } = this.config.circuit_breaker;
+    let full: string | undefined;
+    if (max_sessions > 0 && this.sessions + this.pending >= max_sessions) full = `${max_sessions} sessions`;
+    else if (max_pending > 0 && this.pending >= max_pending) full = `${max_pending} connects under way`;
+    else if (retry && max_retries > 0 && this.retries >= max_retries) full = `${max_retries} retries under way`;
+    if (full !== undefined)
+      throw this.failed(new ProxyError('CIRCUIT_OPEN', `cluster ${this.config.name} takes no more than ${full}`));
+  }
+
+  private newAttempt(request: OpenRequest): Attempt {
+    const { list, usable } = this.endpoints;
+    const endpoint = usable > 0 ? this.balancer.pick(list, request.metadata) : undefined;
+    if (endpoint === undefined) throw this.failed(this.noEndpoint());
+    return new Attempt(request, endpoint, this);
+  }
+
+  private connect(attempt: Attempt): Stream | Promise<Stream> {
     try {
-      return this.connect(request);
+      return this.options.connector.connect(attempt);
     } catch (error) {
-      throw this.failed(error);
+      throw this.failed(error, attempt.target);
     }
   }
 
-  private connect(request: OpenRequest): Opening | Opened {
-    this.checkLimits(request);
-    const endpoint = this.balancer.pick(this.endpoints, request.metadata) ?? this.leastBad();
-    if (endpoint === undefined) throw this.noEndpoint();
-    const attempt = new Attempt(request, endpoint, (ok) => this.outcome(endpoint, ok));
-    let result: Stream | Promise<Stream>;
-    try {
-      result = this.options.connector.connect(attempt);
-    } catch (error) {
-      this.outcome(endpoint, false);
-      throw error;
-    }
-    return 'then' in result ? this.wait(request, endpoint, attempt, result) : this.opened(endpoint, attempt, result);
-  }
-
-  private wait(request: OpenRequest, endpoint: Endpoint, attempt: Attempt, promise: Promise<Stream>): Opening {
-    const startedAt = performance.now();
-    this.pending++;
-    if (request.retry) this.retries++;
-    const where = `${endpoint.name} of ${this.config.name}`;
-    const { stream, abort } = awaitStream(promise, request.timeout, where, (error) => attempt.abort(error));
-    const settled = (): void => {
-      this.pending--;
-      if (request.retry) this.retries--;
-    };
-    const opened = stream.then(
-      (connected) => {
-        settled();
-        this.recordLatency(performance.now() - startedAt);
-        return this.opened(endpoint, attempt, connected);
-      },
-      (error: unknown) => {
-        settled();
-        const failure = this.failed(error);
-        // That the session went away is not the endpoint's fault.
-        if (failure.code !== 'DELETED' && failure.code !== 'DRAINED') this.outcome(endpoint, false);
-        throw failure;
-      },
-    );
-    return { opened, abort };
-  }
-
-  private opened(endpoint: Endpoint, attempt: Attempt, stream: Stream): Opened {
+  private opened(attempt: Attempt, stream: Stream): Opened {
     this.sessions++;
     this.totals.sessions++;
-    endpoint.sessions++;
-    endpoint.totalSessions++;
-    return new Connection(stream, endpoint, (error) => {
-      this.sessions--;
-      endpoint.sessions--;
-      if (error) this.failed(error);
-      const fault = error !== undefined && ENDPOINT_FAULTS.has(error.code);
-      if (fault || !attempt.reported) this.outcome(endpoint, !fault);
-    });
+    attempt.target.sessions++;
+    attempt.target.totalSessions++;
+    attempt.stream = stream;
+    return attempt;
   }
 
-  private checkLimits({ retry }: OpenRequest): void {
-    const { max_sessions, max_pending, max_retries } = this.config.circuit_breaker;
-    const open = (limit: string): ProxyError =>
-      new ProxyError('CIRCUIT_OPEN', `cluster ${this.config.name} has its ${limit}`);
-    if (max_sessions > 0 && this.sessions + this.pending >= max_sessions) throw open(`${max_sessions} sessions`);
-    if (max_pending > 0 && this.pending >= max_pending) throw open(`${max_pending} connects under way`);
-    if (retry && max_retries > 0 && this.retries >= max_retries) throw open(`${max_retries} retries under way`);
+  private newPending(request: OpenRequest): Pending {
+    this.pending++;
+    if (request.retry) this.retries++;
+    return new Pending(request, this);
   }
 
-  /** Where all are out, an ejected one is better than none: that its sessions failed may not have been its fault. */
-  private leastBad(): Endpoint | undefined {
-    const ejected = this.endpoints.filter(({ healthy, address }) => healthy && address !== '');
-    return ejected.sort((a, b) => a.ejectedUntil - b.ejectedUntil)[0];
+  private await(pending: Pending, attempt: Attempt, promise: Promise<Stream>): void {
+    const startedAt = performance.now();
+    pending.attempt = attempt;
+    // Counted from the start: else all sessions of a burst would go to the endpoint that has the fewest.
+    attempt.target.sessions++;
+    promise.then(
+      (stream) => {
+        if (pending.over) {
+          discard(stream);
+          return;
+        }
+        this.totals.countConnect(performance.now() - startedAt);
+        pending.succeed(this.opened(attempt, stream));
+      },
+      (error: unknown) => {
+        if (!pending.over) pending.abort(this.failed(error, attempt.target));
+      },
+    );
+  }
+
+  private onAnswer(changed: boolean): void {
+    if (changed) this.follow();
+    this.wake();
+  }
+
+  /** Goes on with those who waited for a name. */
+  private wake(): void {
+    for (const pending of [...this.waiting]) {
+      if (this.mustWait) return;
+      if (pending.over) continue;
+      this.waiting.delete(pending);
+      try {
+        const attempt = this.newAttempt(pending.request);
+        const result = this.connect(attempt);
+        if ('then' in result) this.await(pending, attempt, result);
+        else pending.succeed(this.opened(attempt, result));
+      } catch (error) {
+        pending.abort(ProxyError.from(error));
+      }
+    }
   }
 
   private noEndpoint(): ProxyError {
-    const { name, endpoints } = this.config;
-    if (endpoints.length === 0) return new ProxyError('NO_ENDPOINT', `cluster ${name} has no endpoints`);
-    const unhealthy = this.endpoints.filter(({ healthy }) => !healthy).length;
-    const unresolved = this.endpoints.filter(({ address }) => address === '').length;
-    const counts = `${unhealthy} unhealthy, ${unresolved} without an address`;
-    return new ProxyError('NO_ENDPOINT', `cluster ${name}: none of ${this.endpoints.length} endpoints (${counts})`);
+    const { name } = this.config;
+    const { list } = this.endpoints;
+    if (list.length === 0) return new ProxyError('NO_ENDPOINT', `cluster ${name} has no endpoints`);
+    const failures = this.resolver.failures();
+    if (failures.length > 0 && list.every(({ located }) => !located))
+      return new ProxyError(
+        'HOST_NOT_FOUND',
+        `cluster ${name} has no address of its endpoints: ${failures.join(', ')}`,
+      );
+    const lost = list.filter(({ located }) => !located).length;
+    const counts = `${list.length - lost} unhealthy, ${lost} without an address`;
+    return new ProxyError('NO_ENDPOINT', `cluster ${name} can use none of its ${list.length} endpoints: ${counts}`);
   }
 
-  private failed(error: unknown): ProxyError {
+  /** Counts a failure, and holds it against the endpoint whose fault it is. */
+  private failed(error: unknown, endpoint?: Endpoint): ProxyError {
     const failure = ProxyError.from(error, 'CONNECT_FAILED');
-    this.totals.failures.set(failure.code, (this.totals.failures.get(failure.code) ?? 0) + 1);
+    this.totals.countFailure(failure.code);
+    if (endpoint && isFault(failure.code)) this.blame(endpoint);
     return failure;
   }
 
-  private recordLatency(elapsed: number): void {
-    const { bounds, counts } = this.totals.connectLatency;
-    let bucket = bounds.findIndex((bound) => elapsed <= bound);
-    if (bucket < 0) bucket = bounds.length;
-    counts[bucket] = (counts[bucket] ?? 0) + 1;
-    this.totals.connectLatency.sum += elapsed;
-  }
-
-  private outcome(endpoint: Endpoint, ok: boolean): void {
-    if (!recordOutcome(endpoint, ok, this.config.outlier_detection, this.endpoints, this.now())) return;
-    const until = endpoint.ejectedUntil - this.now();
-    this.options.log.warn({ cluster: this.config.name, endpoint: endpoint.name, ms: until }, 'endpoint ejected');
-    clearTimeout(this.ejected.get(endpoint));
-    const timer = setTimeout(() => {
-      this.ejected.delete(endpoint);
-      this.refresh(endpoint);
-    }, until).unref();
-    this.ejected.set(endpoint, timer);
-    this.refresh(endpoint);
-  }
-
-  private refresh(endpoint: Endpoint): void {
-    endpoint.usable =
-      endpoint.healthy && endpoint.ejectedUntil <= this.now() && (endpoint.address !== '' || this.virtual);
-  }
-
-  private setHealthy(endpoint: Endpoint, healthy: boolean): void {
-    endpoint.healthy = healthy;
-    this.refresh(endpoint);
-  }
-
-  private get virtual(): boolean {
-    return this.options.local && this.config.endpoints.length === 0;
-  }
-
-  private newResolver(): Resolver {
-    const { log, resolve } = this.options;
-    return new Resolver(this.config.dns, log, () => this.rebuild(), resolve);
-  }
-
-  private names(): string[] {
-    return this.config.endpoints.flatMap(({ spec }) =>
-      isName(spec.address) && !this.options.local ? [spec.address] : [],
+  private blame(endpoint: Endpoint): void {
+    const { outlier_detection, name: cluster } = this.config;
+    const { list } = this.endpoints;
+    const duration = recordFailure(endpoint, this.closed ? undefined : outlier_detection, list, Date.now());
+    if (duration === 0) return;
+    this.options.log.warn(
+      { cluster, endpoint: endpoint.name, ms: duration },
+      'endpoint ejected: it failed its sessions',
     );
+    endpoint.ejection = setTimeout(() => {
+      endpoint.readmit();
+      this.endpoints.refresh();
+      this.options.log.info({ cluster, endpoint: endpoint.name }, 'endpoint readmitted');
+    }, duration).unref();
+    this.endpoints.refresh();
+  }
+
+  private follow(): void {
+    this.endpoints.follow(this.config, this.surroundings);
+    this.checker?.watch(this.endpoints.list);
   }
 
   private startChecks(): void {
-    const { config, options } = this;
-    if (config.health_check === undefined || this.virtual) return;
+    const { config, options, endpoints } = this;
+    if (config.health_check === undefined) return;
     this.checker = new HealthChecker(config.health_check, {
-      ...(options.probe && { probe: options.probe }),
+      probe: options.probe,
       onChange: (endpoint, reason) => {
-        this.refresh(endpoint);
-        const fields = { cluster: config.name, endpoint: endpoint.name, ...(reason !== undefined && { reason }) };
+        endpoints.refresh();
+        const fields = { cluster: config.name, endpoint: endpoint.name };
         if (endpoint.healthy) options.log.info(fields, 'endpoint is healthy');
-        else options.log.warn(fields, 'endpoint is unhealthy');
+        else options.log.warn({ ...fields, reason }, 'endpoint is unhealthy');
       },
     });
-    this.checker.watch(this.endpoints);
-  }
-
-  private rebuild(): void {
-    const { config } = this;
-    let { spec: transport } = config;
-    while ('transport_spec' in transport) transport = transport.transport_spec;
-    const port = 'port' in transport ? transport.port : 0;
-    const bind = 'bind' in transport ? transport.bind : undefined;
-    const path = 'filename' in transport ? (transport.filename ?? '') : '';
-    const next: Endpoint[] = [];
-    const keep = (identity: EndpointIdentity, weight: number): void => {
-      const endpoint = this.endpoints.find((each) => each.is(identity)) ?? new Endpoint(identity, weight, bind);
-      endpoint.weight = weight;
-      next.push(endpoint);
-    };
-    for (const { name, spec, weight } of config.endpoints) {
-      const own = spec.port || port;
-      const { address = path } = spec;
-      if (!isName(address) || this.options.local) {
-        keep({ name, spec, address, port: own }, weight);
-        continue;
-      }
-      const addresses = this.resolver.of(address);
-      const several = config.dns.all && addresses.length > 1;
-      for (const each of addresses)
-        keep({ name: several ? `${name}#${each}` : name, spec, address: each, port: own }, weight);
-      if (addresses.length === 0) keep({ name, spec, address: '', port: own }, weight);
-    }
-    if (next.length === 0 && this.virtual) keep({ name: config.name, spec: { port: 0 }, address: path, port }, 1);
-    for (const [endpoint, timer] of this.ejected) {
-      if (next.includes(endpoint)) continue;
-      clearTimeout(timer);
-      this.ejected.delete(endpoint);
-    }
-    this.endpoints = next;
-    for (const endpoint of next) this.refresh(endpoint);
-    this.checker?.watch(next);
-  }
-}
-
-/** What speaks against an endpoint after it was connected. */
-const ENDPOINT_FAULTS: ReadonlySet<ProxyError['code']> = new Set([
-  'CHILD_EXITED',
-  'CONNECT_REFUSED',
-  'PEER_RESET',
-  'PROTOCOL_ERROR',
-  'RESPONSE_TIMEOUT',
-  'TLS_FAILED',
-  'UNREACHABLE',
-]);
-
-/** A session's hold on an endpoint. */
-class Connection implements Opened {
-  readonly stream: Stream;
-  readonly endpoint: Endpoint;
-  private done: ((error?: ProxyError) => void) | undefined;
-
-  constructor(stream: Stream, endpoint: Endpoint, done: (error?: ProxyError) => void) {
-    this.stream = stream;
-    this.endpoint = endpoint;
-    this.done = done;
-  }
-
-  release(error?: ProxyError): void {
-    const { done } = this;
-    this.done = undefined;
-    done?.(error);
+    this.checker.watch(endpoints.list);
   }
 }

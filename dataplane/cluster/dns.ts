@@ -4,14 +4,15 @@ import { isIP } from 'node:net';
 import type { Dns } from '../../gen/l7mp/config/v1/types.ts';
 import type { Logger } from '../core/log.ts';
 
-/** Every address of a name, in the system's order. */
+/** Every address of a name, in the resolver's order. */
 export type Resolve = (name: string, family: Dns['family']) => Promise<readonly string[]>;
+
+const FAMILY = { any: 0, ipv4: 4, ipv6: 6 } as const;
 
 /** The system's resolver: /etc/hosts counts. */
 export const systemResolve: Resolve = (name, family) =>
   new Promise((resolve, reject) => {
-    const wanted = family === 'any' ? 0 : family === 'ipv4' ? 4 : 6;
-    lookup(name, { all: true, family: wanted }, (error, addresses) => {
+    lookup(name, { all: true, family: FAMILY[family] }, (error, addresses) => {
       if (error) reject(error);
       else resolve(addresses.map(({ address }) => address));
     });
@@ -22,80 +23,131 @@ export function isName(address: string | undefined): address is string {
   return address !== undefined && address !== '' && isIP(address) === 0 && !/[/@]/u.test(address);
 }
 
-/** Keeps the last addresses of a name when a look-up fails. */
+/** What is known of a name. */
+interface Entry {
+  /** All its addresses, sorted: resolvers turn their order round from time to time. */
+  all: readonly string[];
+  /** The one that is used where one is: it stays as long as the name has it. */
+  first: string | undefined;
+  /** Why the last look-up failed. */
+  failure: string | undefined;
+  /** It was looked up, whatever came of it. */
+  answered: boolean;
+  /** Counts look-ups: what an earlier one still answers is not heard. */
+  lookups: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+export interface ResolverOptions {
+  readonly log: Logger;
+  /** Called after each look-up; `changed`: the name has other addresses now. */
+  readonly onAnswer: (changed: boolean) => void;
+  readonly resolve?: Resolve | undefined;
+}
+
+/** Each name has a life of its own: one that takes long, or fails, holds no other back. */
 export class Resolver {
-  private readonly config: Dns;
-  private readonly resolve: Resolve;
-  private readonly log: Logger;
-  private readonly onChange: () => void;
-  private readonly addresses = new Map<string, readonly string[]>();
-  private readonly failed = new Set<string>();
-  private names: readonly string[] = [];
-  private timer: NodeJS.Timeout | undefined;
-  private closed = false;
-  /** Resolves when every name was looked up once, whatever came of it. */
-  ready: Promise<void> = Promise.resolve();
-  pending = false;
+  private config: Dns;
+  private readonly options: ResolverOptions;
+  private readonly entries = new Map<string, Entry>();
+  private started = false;
 
-  constructor(config: Dns, log: Logger, onChange: () => void, resolve: Resolve = systemResolve) {
+  constructor(config: Dns, options: ResolverOptions) {
     this.config = config;
-    this.log = log;
-    this.onChange = onChange;
-    this.resolve = resolve;
+    this.options = options;
   }
 
-  /** Looks these up from now on, at once and at the interval. */
+  /** These names are wanted from now on, and no others. New ones are looked up at once, or at the start. */
   watch(names: readonly string[]): void {
-    this.names = names;
-    clearTimeout(this.timer);
-    if (names.length === 0) return;
-    this.pending = names.some((name) => !this.addresses.has(name));
-    this.ready = this.refresh();
-  }
-
-  /** The addresses of a name: none before the first look-up. */
-  of(name: string): readonly string[] {
-    return this.addresses.get(name) ?? [];
-  }
-
-  close(): void {
-    this.closed = true;
-    clearTimeout(this.timer);
-  }
-
-  private async refresh(): Promise<void> {
-    const { names } = this;
-    const changes = await Promise.all(names.map((name) => this.look(name)));
-    if (this.closed || this.names !== names) return;
-    this.pending = false;
-    if (changes.includes(true)) this.onChange();
-    this.timer = setTimeout(() => void this.refresh(), this.config.interval).unref();
-  }
-
-  /** True where the addresses have changed. */
-  private async look(name: string): Promise<boolean> {
-    try {
-      const found = await this.resolve(name, this.config.family);
-      // Resolvers turn the order round from time to time: only the set counts where all are taken.
-      const taken = this.config.all ? [...new Set(found)].sort() : this.keepFirst(name, found);
-      this.failed.delete(name);
-      if (taken.length === 0 || taken.join() === this.of(name).join()) return false;
-      this.addresses.set(name, taken);
-      return true;
-    } catch (error) {
-      if (!this.failed.has(name)) {
-        this.failed.add(name);
-        const reason = error instanceof Error ? error.message : String(error);
-        this.log.warn({ name, error: reason }, 'looking up an endpoint failed; its last addresses stay');
-      }
-      return false;
+    for (const [name, entry] of this.entries) {
+      if (names.includes(name)) continue;
+      clearTimeout(entry.timer);
+      this.entries.delete(name);
+    }
+    for (const name of names) {
+      if (this.entries.has(name)) continue;
+      const entry: Entry = {
+        all: [],
+        first: undefined,
+        failure: undefined,
+        answered: false,
+        lookups: 0,
+        timer: undefined,
+      };
+      this.entries.set(name, entry);
+      if (this.started) void this.look(name, entry);
     }
   }
 
-  /** The address that is in use, as long as the name still has it; else the first. */
-  private keepFirst(name: string, found: readonly string[]): readonly string[] {
-    const [current] = this.of(name);
-    if (current !== undefined && found.includes(current)) return [current];
-    return found.slice(0, 1);
+  /** Looks names up from now on, at the interval. */
+  start(): void {
+    this.started = true;
+    for (const [name, entry] of this.entries) void this.look(name, entry);
+  }
+
+  /** Looks names up anew in another way; until then they keep their addresses. */
+  configure(config: Dns): void {
+    this.config = config;
+    if (this.started) this.start();
+  }
+
+  close(): void {
+    this.started = false;
+    for (const entry of this.entries.values()) {
+      clearTimeout(entry.timer);
+      entry.lookups++;
+      entry.answered = true; // nothing more will come
+    }
+  }
+
+  /** Whether a name has not been looked up yet. */
+  get pending(): boolean {
+    for (const { answered } of this.entries.values()) if (!answered) return true;
+    return false;
+  }
+
+  /** The addresses of a name that are taken: none before the first look-up. */
+  of(name: string): readonly string[] {
+    const entry = this.entries.get(name);
+    if (entry?.first === undefined) return [];
+    return this.config.all ? entry.all : [entry.first];
+  }
+
+  /** What went wrong with a name that has no addresses. */
+  failures(): string[] {
+    return [...this.entries].flatMap(([name, { first, failure }]) =>
+      first === undefined && failure !== undefined ? [`${name}: ${failure}`] : [],
+    );
+  }
+
+  private async look(name: string, entry: Entry): Promise<void> {
+    clearTimeout(entry.timer);
+    const lookup = ++entry.lookups;
+    let found: readonly string[] = [];
+    let failure: string | undefined;
+    try {
+      found = await (this.options.resolve ?? systemResolve)(name, this.config.family);
+      if (found.length === 0) failure = 'it has no addresses';
+    } catch (error) {
+      failure = error instanceof Error ? error.message : String(error);
+    }
+    if (this.entries.get(name) !== entry || entry.lookups !== lookup) return;
+    const before = this.of(name).join();
+    this.record(name, entry, found, failure);
+    entry.timer = setTimeout(() => void this.look(name, entry), this.config.interval).unref();
+    this.options.onAnswer(this.of(name).join() !== before);
+  }
+
+  private record(name: string, entry: Entry, found: readonly string[], failure: string | undefined): void {
+    const { log } = this.options;
+    entry.answered = true;
+    if (failure === undefined) {
+      if (entry.failure !== undefined) log.info({ name }, 'looking up an endpoint works again');
+      entry.all = [...new Set(found)].sort();
+      if (entry.first === undefined || !found.includes(entry.first)) entry.first = found[0];
+    } else if (entry.failure === undefined) {
+      log.warn({ name, error: failure }, 'looking up an endpoint failed; it keeps the addresses that it has');
+    }
+    entry.failure = failure;
   }
 }

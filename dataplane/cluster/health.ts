@@ -1,20 +1,28 @@
 /** Active health checks: asks every endpoint at an interval, and says when its state turns. */
 import type { HealthCheck } from '../../gen/l7mp/config/v1/types.ts';
+import { ProxyError } from '../core/errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { probe } from './probe.ts';
 
+/** Asks an endpoint once; rejects with the reason where it is not well. Gives up when the signal aborts. */
+export type Probe = typeof probe;
+
 export interface HealthOptions {
-  /** Called when an endpoint turns healthy or unhealthy, after its `healthy` was set. */
+  /** Called when an endpoint turns healthy or unhealthy, after its `healthy` was set; with why it is unhealthy. */
   readonly onChange: (endpoint: Endpoint, reason: string | undefined) => void;
-  /** Asks once; rejects where the endpoint is not well. */
-  readonly probe?: typeof probe;
+  readonly probe?: Probe | undefined;
 }
 
+/** The checks of one endpoint. */
 interface Check {
+  /** To the next one, or to the end of this one's time. */
   timer: NodeJS.Timeout | undefined;
-  readonly abort: AbortController;
+  /** Ends the one under way. */
+  abort: AbortController | undefined;
   /** Results in a row that speak against the present state. */
   streak: number;
+  /** Until the first result nothing is known: it decides alone. */
+  first: boolean;
 }
 
 export class HealthChecker {
@@ -32,7 +40,7 @@ export class HealthChecker {
     for (const endpoint of this.checks.keys()) if (!endpoints.includes(endpoint)) this.forget(endpoint);
     for (const endpoint of endpoints) {
       if (this.checks.has(endpoint) || endpoint.address === '') continue;
-      const check: Check = { timer: undefined, abort: new AbortController(), streak: 0 };
+      const check: Check = { timer: undefined, abort: undefined, streak: 0, first: true };
       this.checks.set(endpoint, check);
       void this.run(endpoint, check);
     }
@@ -46,31 +54,39 @@ export class HealthChecker {
     const check = this.checks.get(endpoint);
     this.checks.delete(endpoint);
     clearTimeout(check?.timer);
-    check?.abort.abort();
+    check?.abort?.abort(new Error('the check is not wanted any more'));
   }
 
   private async run(endpoint: Endpoint, check: Check): Promise<void> {
-    let failure: string | undefined;
+    const { interval, timeout } = this.config;
+    const abort = new AbortController();
+    check.abort = abort;
+    check.timer = setTimeout(() => abort.abort(new Error(`no answer in ${timeout} ms`)), timeout);
+    let failure: unknown;
     try {
-      await (this.options.probe ?? probe)(endpoint, this.config, check.abort.signal);
+      await (this.options.probe ?? probe)(endpoint, this.config, abort.signal);
     } catch (error) {
-      failure = error instanceof Error ? error.message : String(error);
+      failure = error;
     }
-    if (check.abort.signal.aborted) return;
+    if (this.checks.get(endpoint) !== check) return;
+    clearTimeout(check.timer);
+    // Up to a tenth of jitter, so that the checks of many proxies don't come at once.
+    check.timer = setTimeout(() => void this.run(endpoint, check), interval * (0.95 + Math.random() * 0.1)).unref();
     this.record(endpoint, check, failure);
-    // A tenth of jitter, so that the checks of many proxies don't come at once.
-    const pause = this.config.interval * (0.95 + Math.random() * 0.1);
-    check.timer = setTimeout(() => void this.run(endpoint, check), pause).unref();
   }
 
-  private record(endpoint: Endpoint, check: Check, failure: string | undefined): void {
-    const { healthy_threshold, unhealthy_threshold } = this.config;
-    const well = failure === undefined;
+  private record(endpoint: Endpoint, check: Check, failure: unknown): void {
+    const error = failure === undefined ? undefined : ProxyError.from(failure);
+    // That we have no descriptors left says nothing about the endpoint.
+    if (error?.code === 'NO_DESCRIPTORS') return;
+    const well = error === undefined;
     check.streak = well === endpoint.healthy ? 0 : check.streak + 1;
-    if (check.streak < (well ? healthy_threshold : unhealthy_threshold)) return;
-    if (well === endpoint.healthy) return;
-    endpoint.healthy = well;
+    const { healthy_threshold, unhealthy_threshold } = this.config;
+    const threshold = check.first ? 1 : well ? healthy_threshold : unhealthy_threshold;
+    check.first = false;
+    if (check.streak < threshold) return;
     check.streak = 0;
-    this.options.onChange(endpoint, failure);
+    endpoint.healthy = well;
+    this.options.onChange(endpoint, error?.message);
   }
 }

@@ -3,57 +3,79 @@ import { createSocket } from 'node:dgram';
 import { connect, isIPv6, type Socket } from 'node:net';
 import type { HealthCheck } from '../../gen/l7mp/config/v1/types.ts';
 import type { Target } from '../core/protocol.ts';
+import { formatAddress } from '../sockets/addresses.ts';
 
-/** The most bytes of an answer that are looked at. */
-const MAX_ANSWER = 16 * 1024;
+/** The most bytes that an HTTP status line may have. */
+const MAX_STATUS_LINE = 8 * 1024;
 
-/** Resolves where the endpoint is well. Rejects with the reason, also after `timeout` or where `signal` aborts. */
+/** Resolves where the endpoint is well. Rejects with what is wrong, or with the signal's reason when it aborts. */
 export async function probe(target: Target, config: HealthCheck, signal: AbortSignal): Promise<void> {
-  const limit = AbortSignal.any([signal, AbortSignal.timeout(config.timeout)]);
   const port = config.port || target.port;
   switch (config.type) {
     case 'tcp':
-      (await connected(target.address, port, limit)).destroy();
-      return;
+      return probeConnect(target, port, signal);
     case 'http':
-      return probeHttp(target, port, config, limit);
+      return probeHttp(target, port, config, signal);
     case 'udp':
-      return probeUdp(target.address, port, config, limit);
+      return probeUdp(target, port, config, signal);
   }
 }
 
-/** An endpoint with a path is a UNIX socket. */
-async function connected(address: string, port: number, signal: AbortSignal): Promise<Socket> {
-  const local = address.startsWith('/') || address.startsWith('@');
-  const socket = connect(local ? { path: address.replace(/^@/u, '\0') } : { host: address, port });
+/** A promise that the signal's abort rejects, too. */
+function unlessAborted<T>(
+  signal: AbortSignal,
+  start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    start(resolve, reject);
+  });
+}
+
+function isPath(address: string): boolean {
+  return address.startsWith('/') || address.startsWith('@');
+}
+
+/** A socket that is being connected; the endpoint with a path is a UNIX socket. */
+function dial({ address, bind }: Target, port: number): Socket {
+  if (isPath(address)) return connect({ path: address.replace(/^@/u, '\0') });
+  return connect({ host: address, port, ...(bind?.address !== undefined && { localAddress: bind.address }) });
+}
+
+async function probeConnect(target: Target, port: number, signal: AbortSignal): Promise<void> {
+  const socket = dial(target, port);
   try {
-    await inTime<undefined>(signal, (resolve, reject) => {
-      socket.on('error', reject);
+    await unlessAborted<undefined>(signal, (resolve, reject) => {
       socket.once('connect', () => resolve(undefined));
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        // A socket of another type has the path: datagram and seqpacket endpoints are there, too.
+        if (error.code === 'EPROTOTYPE') resolve(undefined);
+        else reject(error);
+      });
     });
-    return socket;
-  } catch (error) {
+  } finally {
     socket.destroy();
-    throw error;
   }
 }
 
 async function probeHttp(target: Target, port: number, config: HealthCheck, signal: AbortSignal): Promise<void> {
-  const socket = await connected(target.address, port, signal);
+  const socket = dial(target, port);
+  const host = config.host ?? (isPath(target.address) ? 'localhost' : formatAddress(target.hostname, port));
   try {
-    const status = await inTime<number>(signal, (resolve, reject) => {
+    const status = await unlessAborted<number>(signal, (resolve, reject) => {
       let answer = '';
       socket.setEncoding('latin1');
       socket.on('data', (text: string) => {
         answer += text;
-        const line = /^HTTP\/1\.[01] (\d{3})/u.exec(answer);
+        const line = /^HTTP\/1\.[01] (\d{3})(?=[ \r\n])/u.exec(answer);
         if (line) resolve(Number(line[1]));
-        else if (answer.length > MAX_ANSWER || answer.includes('\n')) reject(new Error('the answer is not HTTP/1.1'));
+        else if (answer.includes('\n') || answer.length > MAX_STATUS_LINE)
+          reject(new Error('expected the status line of an HTTP/1.1 answer, found something else'));
       });
       socket.on('error', reject);
       socket.on('close', () => reject(new Error('the connection was closed without an answer')));
-      const host = config.host ?? target.hostname;
-      socket.write(`GET ${config.path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\nuser-agent: l7mp\r\n\r\n`);
+      socket.write(`GET ${config.path} HTTP/1.1\r\nhost: ${host}\r\nuser-agent: l7mp\r\nconnection: close\r\n\r\n`);
     });
     const { expected_statuses: expected } = config;
     const well = expected.length > 0 ? expected.includes(status) : status >= 200 && status <= 299;
@@ -63,17 +85,20 @@ async function probeHttp(target: Target, port: number, config: HealthCheck, sign
   }
 }
 
-async function probeUdp(address: string, port: number, config: HealthCheck, signal: AbortSignal): Promise<void> {
+async function probeUdp(target: Target, port: number, config: HealthCheck, signal: AbortSignal): Promise<void> {
+  const { address, bind } = target;
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
   const expected = bytesOf(config.expect ?? '');
   try {
-    await inTime<undefined>(signal, (resolve, reject) => {
+    await unlessAborted<undefined>(signal, (resolve, reject) => {
       socket.on('error', reject); // a connected socket hears of ICMP errors
       socket.on('message', (answer) => {
         if (answer.subarray(0, expected.length).equals(expected)) resolve(undefined);
         else reject(new Error('the answer does not start as expected'));
       });
-      socket.connect(port, address, () => socket.send(bytesOf(config.send ?? '')));
+      const ask = (): void => socket.connect(port, address, () => socket.send(bytesOf(config.send ?? '')));
+      if (bind?.address === undefined) ask();
+      else socket.bind({ address: bind.address }, ask);
     });
   } finally {
     socket.close();
@@ -83,16 +108,4 @@ async function probeUdp(address: string, port: number, config: HealthCheck, sign
 /** Text, or bytes in hexadecimal after `0x`. */
 function bytesOf(text: string): Buffer {
   return text.startsWith('0x') ? Buffer.from(text.slice(2), 'hex') : Buffer.from(text);
-}
-
-/** A promise that is rejected when the signal aborts. */
-function inTime<T>(
-  signal: AbortSignal,
-  start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    signal.addEventListener('abort', () => reject(new Error('no answer in time')), { once: true });
-    start(resolve, reject);
-  });
 }

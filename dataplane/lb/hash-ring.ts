@@ -8,10 +8,10 @@ import { hash32 } from './hash.ts';
 import type { KeyOf } from './key.ts';
 import { pickRandom } from './random.ts';
 
-/** `points`: points of an endpoint with the least weight. */
+/** `points`: points of an endpoint of weight 1. `random` gives numbers from 0 up to 1. */
 export function createHashRing(key: KeyOf, points: number, random: () => number = Math.random): LoadBalancer {
   let known: readonly Candidate[] | undefined;
-  let ring: Ring = { hashes: new Uint32Array(0), owners: [] };
+  let ring: Ring = { hashes: new Uint32Array(0), owners: new Uint32Array(0) };
   return {
     pick(candidates, metadata) {
       const text = key(metadata);
@@ -20,6 +20,7 @@ export function createHashRing(key: KeyOf, points: number, random: () => number 
         ring = buildRing(candidates, points);
         known = candidates;
       }
+      // Behind an unusable endpoint's points stand those of any of the others: its sessions are spread among them.
       const { hashes, owners } = ring;
       const start = firstAtOrAfter(hashes, hash32(text));
       for (let step = 0; step < hashes.length; step++) {
@@ -35,22 +36,32 @@ interface Ring {
   /** Sorted. */
   readonly hashes: Uint32Array;
   /** The candidate's index for each point. */
-  readonly owners: readonly number[];
+  readonly owners: Uint32Array;
 }
 
-/** The most points of a whole ring: weights far apart are scaled down to fit. */
-const MAX_POINTS = 1_000_000;
+/** The most points of a ring, give or take one for each endpoint: it is made anew within some 30 ms. */
+const MAX_POINTS = 2 ** 17;
+/** Above every index: a hash times this, plus an index, is exact as a double (32 and 21 bits). */
+const INDEXES = 2 ** 21;
 
 function buildRing(candidates: readonly Candidate[], points: number): Ring {
-  const least = Math.min(...candidates.map(({ weight }) => weight));
-  const total = candidates.reduce((sum, { weight }) => sum + (weight / least) * points, 0);
-  const scale = Math.min(1, MAX_POINTS / total);
-  const placed = candidates.flatMap(({ name, weight }, index) => {
-    const count = Math.max(1, Math.round((weight / least) * points * scale));
-    return Array.from({ length: count }, (_, point) => ({ hash: hash32(`${name}#${point}`), index }));
+  const total = candidates.reduce((sum, { weight }) => sum + weight * points, 0);
+  // Halved until it fits: a scale that followed the total would move points whenever an endpoint comes or goes.
+  const scale = total > MAX_POINTS ? 2 ** Math.floor(Math.log2(MAX_POINTS / total)) : 1;
+  const counts = candidates.map(({ weight }) => Math.max(1, Math.round(weight * points * scale)));
+  // Both in one number, so that they are sorted without an object for each point.
+  const placed = new Float64Array(counts.reduce((sum, count) => sum + count, 0));
+  let at = 0;
+  candidates.forEach(({ hashKey }, index) => {
+    for (let point = 0; point < (counts[index] ?? 0); point++) {
+      placed[at++] = hash32(`${hashKey}#${point}`) * INDEXES + index;
+    }
   });
-  placed.sort((a, b) => a.hash - b.hash || a.index - b.index);
-  return { hashes: Uint32Array.from(placed, ({ hash }) => hash), owners: placed.map(({ index }) => index) };
+  placed.sort();
+  return {
+    hashes: Uint32Array.from(placed, (each) => Math.floor(each / INDEXES)),
+    owners: Uint32Array.from(placed, (each) => each % INDEXES),
+  };
 }
 
 /** Binary search; behind the last point comes the first. */

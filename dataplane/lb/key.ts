@@ -7,20 +7,31 @@ import type { Metadata } from '../core/session.ts';
 export type KeyOf = (metadata: Metadata) => string | undefined;
 
 /**
- * A JSON pointer (`/IP/src_addr`), or the id of a protocol field (`IP_src_addr`, `IP.src_addr`). `<RANDOM>` and an
- * absent key give nothing.
+ * A JSON pointer (`/IP/src_addr`), or the id of a protocol's field, with its protocol (`IP_src_addr`, `IP.src_addr`) or
+ * without (`src_addr`, `src_port`: of whichever protocol has it). `<RANDOM>` and an absent key give nothing.
  */
 export function keyOf(key: string | undefined): KeyOf {
   if (key === undefined || key === '' || key === '<RANDOM>') return () => undefined;
-  const tokens = key.startsWith('/') ? parsePointer(key) : undefined;
-  const alternatives = tokens ? [tokens] : [key.split('.'), splitFirst(key), [key]];
+  if (key.startsWith('/')) {
+    const path = parsePointer(key);
+    return (metadata) => textOf(getAt(metadata, path));
+  }
+  const paths = [[key], key.split('.'), splitFirst(key)];
   return (metadata) => {
-    for (const path of alternatives) {
-      const value: Json | undefined = getAt(metadata, path);
-      if (value !== undefined) return typeof value === 'string' ? value : JSON.stringify(value);
+    for (const path of paths) {
+      const value = getAt(metadata, path);
+      if (value !== undefined) return textOf(value);
+    }
+    for (const protocol of Object.values(metadata)) {
+      const value = getAt(protocol, [key]);
+      if (value !== undefined) return textOf(value);
     }
     return undefined;
   };
+}
+
+function textOf(value: Json | undefined): string | undefined {
+  return typeof value === 'string' || value === undefined ? value : JSON.stringify(value);
 }
 
 /** `UDP_src_port` is `src_port` of `UDP`. */

@@ -21,10 +21,16 @@ export function createMaglev(key: KeyOf, size: number, random: () => number = Ma
         table = buildTable(candidates, slots);
         known = candidates;
       }
-      // Slots behind belong to any of the others: what leaves an unusable endpoint is spread among them.
-      const start = hash32(text, 0x6d61676c) % slots;
-      for (let step = 0; step < slots; step++) {
-        const candidate = candidates[table[(start + step) % slots] ?? 0];
+      // What leaves an unusable endpoint is spread over the others by further hashes: neighbouring slots are not
+      // independent of each other.
+      let slot = 0;
+      for (let attempt = 0; attempt < REHASHES; attempt++) {
+        slot = hash32(text, SEED + attempt) % slots;
+        const candidate = candidates[table[slot] ?? 0];
+        if (candidate?.usable) return candidate;
+      }
+      for (let step = 1; step <= slots; step++) {
+        const candidate = candidates[table[(slot + step) % slots] ?? 0];
         if (candidate?.usable) return candidate;
       }
       return undefined;
@@ -32,20 +38,25 @@ export function createMaglev(key: KeyOf, size: number, random: () => number = Ma
   };
 }
 
+/** Hashes that are tried before slots are walked: unless nearly all endpoints are unusable, one of them hits. */
+const REHASHES = 16;
+/** Of slots; the hashes of endpoints have others. */
+const SEED = 0x6d61_676c;
+
 function buildTable(candidates: readonly Candidate[], slots: number): Int32Array {
   const table = new Int32Array(slots).fill(-1);
   const heaviest = Math.max(...candidates.map(({ weight }) => weight));
-  // In the order of their names, so that the order of the configuration doesn't matter.
+  // In an order of their own, so that the order of the configuration doesn't matter.
   const takers = candidates
-    .map(({ name, weight }, index) => ({
-      name,
+    .map(({ hashKey, weight }, index) => ({
+      hashKey,
       index,
       share: weight / heaviest,
       credit: 0,
-      at: hash32(name) % slots,
-      skip: (hash32(name, 0x736b6970) % (slots - 1)) + 1,
+      at: hash32(hashKey) % slots,
+      skip: (hash32(hashKey, 0x736b_6970) % (slots - 1)) + 1,
     }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+    .sort((a, b) => (a.hashKey < b.hashKey ? -1 : 1));
   for (let filled = 0; filled < slots;) {
     for (const taker of takers) {
       // A weight below the heaviest misses turns.

@@ -5,30 +5,28 @@
 import type { Candidate, LoadBalancer } from '../core/load-balancer.ts';
 
 export function createRoundRobin(): LoadBalancer {
-  // By name: an endpoint that stays keeps its credit when others come and go.
-  let credits = new Map<string, number>();
-  let known: readonly Candidate[] | undefined;
+  let known: readonly Candidate[] = [];
+  let credits: number[] = [];
   return {
     pick(candidates) {
       if (known !== candidates) {
-        credits = new Map(candidates.map(({ name }) => [name, credits.get(name) ?? 0]));
+        // An endpoint that stays keeps its credit when others come and go.
+        const kept = new Map(known.map(({ name }, index) => [name, credits[index]]));
+        credits = candidates.map(({ name }) => kept.get(name) ?? 0);
         known = candidates;
       }
       let total = 0;
-      let most = -Infinity;
-      let best: (typeof candidates)[number] | undefined;
-      for (const candidate of candidates) {
-        if (!candidate.usable) continue;
+      let best = -1;
+      for (let index = 0; index < candidates.length; index++) {
+        const candidate = candidates[index];
+        if (!candidate?.usable) continue;
         total += candidate.weight;
-        const credit = (credits.get(candidate.name) ?? 0) + candidate.weight;
-        credits.set(candidate.name, credit);
-        if (credit > most) {
-          most = credit;
-          best = candidate;
-        }
+        const credit = (credits[index] ?? 0) + candidate.weight;
+        credits[index] = credit;
+        if (best < 0 || credit > (credits[best] ?? 0)) best = index;
       }
-      if (best) credits.set(best.name, most - total);
-      return best;
+      if (best >= 0) credits[best] = (credits[best] ?? 0) - total;
+      return candidates[best];
     },
   };
 }

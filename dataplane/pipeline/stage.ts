@@ -184,15 +184,16 @@ export class Stage {
   destroy(error: ProxyError | undefined, reset: boolean): void {
     const { stream } = this;
     if (this.status === 'FINALIZED') return;
-    this.finalize(error);
+    this.opening?.abort(error ?? new ProxyError('DELETED', `session ${this.owner.name} has ended`));
+    this.finalize();
     stream?.destroy(reset ? error : undefined);
   }
 
-  private finalize(error?: ProxyError): void {
+  /** `fault`: what its own stream failed with. How its session ended otherwise says nothing about the endpoint. */
+  private finalize(fault?: ProxyError): void {
     this.status = 'FINALIZED';
     clearTimeout(this.timer);
-    this.opening?.abort(error ?? new ProxyError('DELETED', `session ${this.owner.name} has ended`));
-    this.opened?.release(error);
+    this.opened?.release(fault);
   }
 }
 
