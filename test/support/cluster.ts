@@ -20,7 +20,7 @@ export function endpoint(name: string, address?: string, weight = 1): EndpointCo
 export function clusterConfig(overrides: Partial<Config> = {}): Config {
   return {
     name: 'cluster',
-    spec: { protocol: 'TCP', port: 80, no_delay: true, proxy_protocol: 'off' } as Config['spec'],
+    spec: { protocol: 'TCP', port: 80, no_delay: true, proxy_protocol: 'off' },
     endpoints: [endpoint('a'), endpoint('b'), endpoint('c')],
     loadbalancer: { policy: 'Trivial', table_size: 65537, points: 160 },
     circuit_breaker: { max_sessions: 0, max_pending: 0, max_retries: 0 },
@@ -76,9 +76,9 @@ export interface TestCluster {
   readonly cluster: Cluster;
   readonly connector: FakeConnector;
   /** Opens a session that is expected to be connected at once. */
-  connect(metadata?: Metadata): Opened;
+  readonly connect: (metadata?: Metadata) => Opened;
   /** The code of the error that opening a session throws. */
-  refusal(request?: Partial<OpenRequest>): string;
+  readonly refusal: (request?: Partial<OpenRequest>) => string;
 }
 
 export function request(overrides: Partial<OpenRequest> = {}): OpenRequest {
@@ -116,7 +116,7 @@ export function testCluster(overrides: Partial<Config> = {}, options: Partial<Cl
 }
 
 /** Stops the clock: `tick` moves it, and lets what waits for promises go on. */
-export function stopClock(): { tick(ms: number): Promise<void>; restore(): void } {
+export function stopClock(): { readonly tick: (ms: number) => Promise<void>; readonly restore: () => void } {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_700_000_000_000 });
   return {
     tick: async (ms) => {
