@@ -1,13 +1,12 @@
-/** The configuration's messages as JSON schemas (draft 2020-12), made of the generated schema. */
-import { schema } from '../../gen/l7mp/config/v1/schema.ts';
-import type { FieldSchema, MessageSchema } from '../../gen/schema-types.ts';
+/** The configuration's messages as JSON schemas (draft 2020-12). */
+import type { FieldSchema, MessageSchema, Schema } from '../../gen/schema-types.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 const reference = (name: string): Json => ({ $ref: `#/components/schemas/config.${name}` });
 
 /** By name, as in `config.Listener`. What a message refers to is in there, too. */
-export function configSchemas(): Record<string, Json> {
+export function configSchemas(schema: Schema): Record<string, Json> {
   return Object.fromEntries(Object.entries(schema).map(([name, message]) => [`config.${name}`, messageOf(message)]));
 }
 

@@ -1,4 +1,5 @@
 /** The OpenAPI document of the REST API. A copy is checked in as docs/openapi.json, by `npm run generate`. */
+import type { Schema } from '../../gen/schema-types.ts';
 import { type Collection, COLLECTIONS, KINDS } from './changes.ts';
 import { configSchemas } from './config-schemas.ts';
 import { viewSchemas } from './view-schemas.ts';
@@ -105,73 +106,75 @@ const POSITION = inPath('position', 'The position of the rule, from 0; its name 
 const INSERT = inPath('position', 'Where the rule is inserted: 0 is the first place, the length of the list the last');
 const RULE: Json = { anyOf: [{ type: 'string' }, reference('config.Rule')] };
 
-export const openapi: Json = {
-  openapi: '3.1.0',
-  info: {
-    title: 'l7mp',
-    version: '1.0.0',
-    description: 'Shows and changes the configuration of a proxy, and shows and ends its sessions.',
-    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-  },
-  servers: [{ url: 'http://127.0.0.1:1234' }],
-  security: [{}, { token: [] }],
-  paths: {
-    '/': { get: getPage('getIndex', 'What there is') },
-    '/healthz': { get: { ...getPage('getHealth', 'The process lives'), security: [{}] } },
-    '/ready': {
-      get: {
-        operationId: 'getReadiness',
-        summary: 'Whether the configuration is live',
-        security: [{}],
-        responses: { '200': page('It is'), '503': page('Not yet, or the proxy is stopping') },
+export function createOpenapi(schema: Schema): Json {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'l7mp',
+      version: '1.0.0',
+      description: 'Shows and changes the configuration of a proxy, and shows and ends its sessions.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: 'http://127.0.0.1:1234' }],
+    security: [{}, { token: [] }],
+    paths: {
+      '/': { get: getPage('getIndex', 'What there is') },
+      '/healthz': { get: { ...getPage('getHealth', 'The process lives'), security: [{}] } },
+      '/ready': {
+        get: {
+          operationId: 'getReadiness',
+          summary: 'Whether the configuration is live',
+          security: [{}],
+          responses: { '200': page('It is'), '503': page('Not yet, or the proxy is stopping') },
+        },
+      },
+      '/metrics': { get: getPage('getMetrics', "Metrics in Prometheus's text format") },
+      '/api/v1/openapi.json': { get: get('getOpenapi', 'This document', [], { type: 'object' }) },
+      '/api/v1/config': {
+        get: get('getConf', 'The whole configuration, and the sessions', [], reference('Config')),
+        post: post(
+          'setConf',
+          'Replaces the configuration, as a whole or not at all; `admin` stays as it is',
+          [],
+          wrapped('config', reference('config.Config')),
+        ),
+      },
+      '/api/v1/admin': {
+        get: get('getAdmin', 'The settings of the process', [], reference('Admin')),
+        post: post('applyAdmin', 'Sets `log_level` and `strict`', [], wrapped('admin', reference('config.Admin'))),
+      },
+      ...Object.assign({}, ...COLLECTIONS.map(objectPaths)),
+      '/api/v1/clusters/{name}/endpoints': {
+        get: get('getEndPoints', 'Lists the endpoints of a cluster', [NAME], listOf('Endpoint')),
+        post: post(
+          'addEndPoint',
+          'Adds an endpoint to a cluster',
+          [NAME],
+          wrapped('endpoint', { anyOf: [{ type: 'string' }, reference('config.Endpoint')] }),
+        ),
+      },
+      '/api/v1/clusters/{name}/endpoints/{endpoint}': {
+        get: get('getEndPointOfCluster', 'Shows an endpoint', [NAME, ENDPOINT], reference('Endpoint')),
+        delete: remove('deleteEndPointOfCluster', 'Takes an endpoint out of its cluster', [NAME, ENDPOINT]),
+      },
+      '/api/v1/endpoints/{name}': {
+        get: get('getEndPoint', 'Shows an endpoint, whose name only one cluster has', [NAME], reference('Endpoint')),
+        delete: remove('deleteEndPoint', 'Takes an endpoint, whose name only one cluster has, out of it', [NAME]),
+      },
+      '/api/v1/rulelists/{name}/rules/{position}': {
+        get: get('getRuleFromRuleList', 'Shows a rule of a list', [NAME, POSITION, RECURSIVE], reference('Rule')),
+        post: post('addRuleToRuleList', 'Inserts a rule into a list', [NAME, INSERT], wrapped('rule', RULE)),
+        delete: remove('deleteRuleFromRuleList', 'Takes a rule out of a list; the rule itself stays', [NAME, POSITION]),
+      },
+      '/api/v1/sessions': { get: get('getSessions', 'Lists sessions', [], listOf('Session')) },
+      '/api/v1/sessions/{name}': {
+        get: get('getSession', 'Shows a session', [NAME], reference('Session')),
+        delete: remove('deleteSession', 'Ends a session at once', [NAME]),
       },
     },
-    '/metrics': { get: getPage('getMetrics', "Metrics in Prometheus's text format") },
-    '/api/v1/openapi.json': { get: get('getOpenapi', 'This document', [], { type: 'object' }) },
-    '/api/v1/config': {
-      get: get('getConf', 'The whole configuration, and the sessions', [], reference('Config')),
-      post: post(
-        'setConf',
-        'Replaces the configuration, as a whole or not at all; `admin` stays as it is',
-        [],
-        wrapped('config', reference('config.Config')),
-      ),
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      schemas: { ...viewSchemas, ...configSchemas(schema) },
     },
-    '/api/v1/admin': {
-      get: get('getAdmin', 'The settings of the process', [], reference('Admin')),
-      post: post('applyAdmin', 'Sets `log_level` and `strict`', [], wrapped('admin', reference('config.Admin'))),
-    },
-    ...Object.assign({}, ...COLLECTIONS.map(objectPaths)),
-    '/api/v1/clusters/{name}/endpoints': {
-      get: get('getEndPoints', 'Lists the endpoints of a cluster', [NAME], listOf('Endpoint')),
-      post: post(
-        'addEndPoint',
-        'Adds an endpoint to a cluster',
-        [NAME],
-        wrapped('endpoint', { anyOf: [{ type: 'string' }, reference('config.Endpoint')] }),
-      ),
-    },
-    '/api/v1/clusters/{name}/endpoints/{endpoint}': {
-      get: get('getEndPointOfCluster', 'Shows an endpoint', [NAME, ENDPOINT], reference('Endpoint')),
-      delete: remove('deleteEndPointOfCluster', 'Takes an endpoint out of its cluster', [NAME, ENDPOINT]),
-    },
-    '/api/v1/endpoints/{name}': {
-      get: get('getEndPoint', 'Shows an endpoint, whose name only one cluster has', [NAME], reference('Endpoint')),
-      delete: remove('deleteEndPoint', 'Takes an endpoint, whose name only one cluster has, out of it', [NAME]),
-    },
-    '/api/v1/rulelists/{name}/rules/{position}': {
-      get: get('getRuleFromRuleList', 'Shows a rule of a list', [NAME, POSITION, RECURSIVE], reference('Rule')),
-      post: post('addRuleToRuleList', 'Inserts a rule into a list', [NAME, INSERT], wrapped('rule', RULE)),
-      delete: remove('deleteRuleFromRuleList', 'Takes a rule out of a list; the rule itself stays', [NAME, POSITION]),
-    },
-    '/api/v1/sessions': { get: get('getSessions', 'Lists sessions', [], listOf('Session')) },
-    '/api/v1/sessions/{name}': {
-      get: get('getSession', 'Shows a session', [NAME], reference('Session')),
-      delete: remove('deleteSession', 'Ends a session at once', [NAME]),
-    },
-  },
-  components: {
-    securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-    schemas: { ...viewSchemas, ...configSchemas() },
-  },
-};
+  };
+}

@@ -1,5 +1,6 @@
 /** The process as a whole: its index, health, metrics, document, configuration and settings. */
 import type { Admin } from '../../gen/l7mp/config/v1/types.ts';
+import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 import type { Plain } from '../core/address.ts';
 import { productVersion } from '../core/version.ts';
 import { readBody, unwrapObject, without } from './body.ts';
@@ -21,7 +22,7 @@ export function processRoutes(context: Context): Route[] {
     },
     {
       path: '/api/v1/openapi.json',
-      methods: { GET: async (call) => show(call, (await import('./openapi.ts')).openapi) },
+      methods: { GET: async (call) => show(call, (await import('./openapi.ts')).createOpenapi(schema)) },
     },
     {
       path: '/api/v1/config',

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { format, resolveConfig } from 'prettier';
+import { createOpenapi } from '../../dataplane/admin/openapi.ts';
 import { readSource } from './schema.ts';
 import { printTypes } from './types.ts';
 
@@ -13,6 +14,7 @@ const outputs: Record<string, string> = {
     "import type { Schema } from '../../../schema-types.ts';",
     `export const schema: Schema = ${JSON.stringify(source.schema)};`,
   ].join('\n'),
+  'docs/openapi.json': JSON.stringify(createOpenapi(source.schema)),
 };
 
 const stale: string[] = [];

@@ -1,0 +1,171 @@
+/** The REST API over a configuration in memory: nothing listens, and sessions are what the test says. */
+import { createAdminApi } from '../../dataplane/admin/index.ts';
+import type { EndpointState } from '../../dataplane/admin/types.ts';
+import { decodeConfig, decodeObject } from '../../dataplane/config/decode.ts';
+import { parseText } from '../../dataplane/config/parse.ts';
+import { compact, toPlain } from '../../dataplane/config/print.ts';
+import type { ConfigDelta, ConfigSink, ConfigSnapshot } from '../../dataplane/core/config.ts';
+import { FaultsError, type ProxyError } from '../../dataplane/core/errors.ts';
+import type { Response } from '../../dataplane/core/protocol.ts';
+import type { SessionView } from '../../dataplane/core/session.ts';
+import { withDelta } from '../../dataplane/runtime/plan.ts';
+import { schema } from '../../gen/l7mp/config/v1/schema.ts';
+
+/** Changes one after the other, each with a pause in which others may come. */
+export class MemorySink implements ConfigSink {
+  snapshot: ConfigSnapshot;
+  /** What the next change fails with. */
+  failure: Error | undefined;
+  private queue: Promise<unknown> = Promise.resolve();
+
+  constructor(snapshot: ConfigSnapshot) {
+    this.snapshot = snapshot;
+  }
+
+  apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta)): Promise<void> {
+    return this.enqueue(() => withDelta(this.snapshot, typeof delta === 'function' ? delta(this.snapshot) : delta));
+  }
+
+  replace(snapshot: ConfigSnapshot): Promise<void> {
+    return this.enqueue(() => snapshot);
+  }
+
+  private enqueue(make: () => ConfigSnapshot): Promise<void> {
+    const result = this.queue.then(async () => {
+      const next = make();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.failure) throw this.failure;
+      this.snapshot = next;
+    });
+    this.queue = result.catch(() => undefined);
+    return result;
+  }
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Response['headers'];
+  readonly text: string;
+  /** The body, where it is JSON. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  readonly body: any;
+}
+
+export interface TestApi {
+  readonly sink: MemorySink;
+  readonly sessions: Map<string, SessionView>;
+  readonly logLevels: string[];
+  readonly states: Map<string, EndpointState[]>;
+  readonly operations: readonly { readonly path: string; readonly method: string }[];
+  ready: boolean;
+  get(url: string, headers?: Record<string, string>): Promise<Answer>;
+  delete(url: string): Promise<Answer>;
+  post(url: string, body: unknown, type?: string): Promise<Answer>;
+  send(method: string, url: string, headers?: Record<string, string>, body?: string | Buffer): Promise<Answer>;
+}
+
+/** `config`: what the YAML file would hold. */
+export function createTestApi(config: object = {}): TestApi {
+  const { value, faults } = decodeConfig(config);
+  if (value === undefined) throw new FaultsError(faults);
+  const sink = new MemorySink(value);
+  const sessions = new Map<string, SessionView>();
+  const logLevels: string[] = [];
+  const states = new Map<string, EndpointState[]>();
+  const { handle, operations } = createAdminApi({
+    admin: value.admin,
+    sink,
+    sessions: { list: () => sessions.values(), get: (name) => sessions.get(name) },
+    endpoints: (name) => states.get(name) ?? statesOf(sink.snapshot, name),
+    addressOf: (name) => (sink.snapshot.listeners.has(name) ? '127.0.0.1:5000' : undefined),
+    compactSpec: (message, spec) => compact(schema, message, spec),
+    plain: (snapshot) => toPlain(schema, snapshot),
+    plainCluster: (cluster) => compact(schema, 'Cluster', cluster),
+    setLogLevel: (level) => logLevels.push(level),
+    metrics: () => Promise.resolve('# nothing\n'),
+    decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
+    decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, sink.snapshot, { schema, lenient }),
+    parse: async (text) => (await parseText(text)).raw,
+    ready: () => api.ready,
+  });
+  const send: TestApi['send'] = async (method, url, headers = {}, body = '') => {
+    const answer = await handle({ method, url, headers, body: Buffer.from(body) });
+    const text = answer.body.toString();
+    const isJson = answer.headers['content-type']?.startsWith('application/json') === true;
+    return { ...answer, text, body: isJson ? (JSON.parse(text) as unknown) : undefined };
+  };
+  const api: TestApi = {
+    sink,
+    sessions,
+    logLevels,
+    states,
+    operations,
+    ready: true,
+    send,
+    get: (url, headers) => send('GET', url, headers),
+    delete: (url) => send('DELETE', url),
+    post: (url, body, type = 'application/json') =>
+      send('POST', url, { 'content-type': type }, typeof body === 'string' ? body : JSON.stringify(body)),
+  };
+  return api;
+}
+
+/** Every endpoint healthy; one of no address where there is none. */
+function statesOf({ clusters }: ConfigSnapshot, name: string): EndpointState[] {
+  const cluster = clusters.get(name)?.value;
+  if (cluster === undefined) return [];
+  const state = { health: 'healthy', sessions: 0, totalSessions: 0, totalFailures: 0 };
+  if (cluster.endpoints.length === 0) return [{ name, address: '', port: 0, ...state }];
+  return cluster.endpoints.map(({ name: each, spec }) => ({
+    name: each,
+    address: spec.address ?? '',
+    port: spec.port,
+    ...state,
+  }));
+}
+
+export interface FakeSession extends SessionView {
+  destroyedWith: ProxyError | undefined;
+}
+
+/** A connected session from listener `in` to cluster `out`. */
+export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
+  const session: FakeSession = {
+    name: 'UDP:127.0.0.1:46876-0.0.0.0:9002-0',
+    listener: 'in',
+    metadata: {
+      name: 'UDP:127.0.0.1:46876-0.0.0.0:9002-0',
+      IP: { src_addr: '127.0.0.1', dst_addr: '0.0.0.0' },
+      UDP: { src_port: 46876, dst_port: 9002 },
+    },
+    status: 'CONNECTED',
+    source: { origin: 'in', status: 'READY', attempts: 1 },
+    destination: {
+      origin: 'out',
+      endpoint: { name: 'out-EndPoint-1', address: '127.0.0.2', port: 9003 },
+      status: 'READY',
+      attempts: 1,
+    },
+    ingress: [],
+    egress: [],
+    events: [
+      { event: 'INIT', timestamp: 1_600_000_000_000, message: 'new session from listener in' },
+      { event: 'LOOKUP SUCCESS', timestamp: 1_600_000_000_001, message: 'route r by rule ru' },
+      { event: 'CONNECT', timestamp: 1_600_000_000_002, message: 'all stages are connected', content: 'out' },
+    ],
+    startedAt: 1_600_000_000_000,
+    endedAt: undefined,
+    counters: { ingress: { bytes: 10, packets: 2, dropped: 0 }, egress: { bytes: 5, packets: 1, dropped: 0 } },
+    rulelist: 'rl',
+    rule: 'ru',
+    route: 'r',
+    reason: undefined,
+    retries: 0,
+    destroyedWith: undefined,
+    destroy(error) {
+      session.destroyedWith = error;
+    },
+    ...overrides,
+  };
+  return session;
+}
