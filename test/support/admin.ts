@@ -5,7 +5,7 @@ import { decodeConfig, decodeObject } from '../../dataplane/config/decode.ts';
 import { parseText } from '../../dataplane/config/parse.ts';
 import { compact, toPlain } from '../../dataplane/config/print.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot } from '../../dataplane/core/config.ts';
-import { FaultsError, type ProxyError } from '../../dataplane/core/errors.ts';
+import { type Fault, FaultsError, type ProxyError } from '../../dataplane/core/errors.ts';
 import type { Response } from '../../dataplane/core/protocol.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
 import { withDelta } from '../../dataplane/runtime/plan.ts';
@@ -46,9 +46,32 @@ export interface Answer {
   readonly status: number;
   readonly headers: Response['headers'];
   readonly text: string;
-  /** The body, where it is JSON. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  readonly body: any;
+  /** The body, where it is JSON: whatever the test expects of it. */
+  readonly body: Shown;
+  /** The same, where a list is expected. */
+  readonly list: readonly Shown[];
+}
+
+/** Fields of answers. Which of them an answer has, the tests find out. */
+export interface Shown {
+  readonly status: number;
+  readonly message: string;
+  readonly content: string;
+  readonly faults: readonly Fault[];
+  readonly name: string;
+  readonly spec: { readonly tls: { readonly key: string } };
+  readonly options: { readonly track: number };
+  readonly rules: Shown & readonly Shown[];
+  readonly action: { readonly route: Shown };
+  readonly destination: Shown;
+  readonly ingress: readonly Shown[];
+  readonly endpoints: readonly Shown[];
+  readonly resolved: readonly { readonly health: string }[];
+  readonly admin: { readonly strict: boolean };
+  readonly clusters: readonly Shown[];
+  readonly listeners: readonly Shown[];
+  readonly sessions: readonly Shown[];
+  readonly openapi: string;
 }
 
 export interface TestApi {
@@ -92,7 +115,8 @@ export function createTestApi(config: object = {}): TestApi {
     const answer = await handle({ method, url, headers, body: Buffer.from(body) });
     const text = answer.body.toString();
     const isJson = answer.headers['content-type']?.startsWith('application/json') === true;
-    return { ...answer, text, body: isJson ? (JSON.parse(text) as unknown) : undefined };
+    const parsed: unknown = isJson ? JSON.parse(text) : undefined;
+    return { ...answer, text, body: parsed as Shown, list: Array.isArray(parsed) ? (parsed as Shown[]) : [] };
   };
   const api: TestApi = {
     sink,

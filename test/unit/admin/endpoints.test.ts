@@ -14,7 +14,7 @@ describe('REST API: endpoints', () => {
     api = createTestApi(CLUSTERS);
   });
   const names = async (cluster = 'u'): Promise<string[]> =>
-    ((await api.get(`/api/v1/clusters/${cluster}/endpoints`)).body as { name: string }[]).map(({ name }) => name);
+    (await api.get(`/api/v1/clusters/${cluster}/endpoints`)).list.map(({ name }) => name);
 
   it('adds, shows and deletes', async () => {
     const endpoint = { name: 'e', spec: { address: '10.0.0.1', port: 15000 }, weight: 3 };
@@ -71,7 +71,7 @@ describe('REST API: endpoints', () => {
     );
     const faulty = await api.post('/api/v1/clusters/u/endpoints', { endpoint: { name: 'x' } });
     expect(faulty.status).to.equal(400);
-    expect(faulty.body.faults[0].path).to.equal('endpoint.spec');
+    expect(faulty.body.faults[0]!.path).to.equal('endpoint.spec');
   });
 
   it('says so where several clusters have an endpoint of the name', async () => {
@@ -95,6 +95,6 @@ describe('REST API: endpoints', () => {
     ]);
     const { body } = await api.get('/api/v1/endpoints/dns');
     expect(body.spec).to.deep.equal({ address: 'example.org' });
-    expect(body.resolved.map(({ health }: { health: string }) => health)).to.deep.equal(['healthy', 'ejected']);
+    expect(body.resolved.map(({ health }) => health)).to.deep.equal(['healthy', 'ejected']);
   });
 });

@@ -32,18 +32,18 @@ describe('REST API: configuration objects', () => {
 
   describe('listing and showing', () => {
     it('names sub-objects', async () => {
-      const { body } = await api.get('/api/v1/listeners');
-      expect(body).to.have.length(1);
-      expect(body[0]).to.deep.include({ name: 'a', spec: { protocol: 'UDP', port: 9001 }, rules: 'a-RuleList-1' });
-      expect(body[0].options.track).to.equal(0);
+      const { list } = await api.get('/api/v1/listeners');
+      expect(list).to.have.length(1);
+      expect(list[0]).to.deep.include({ name: 'a', spec: { protocol: 'UDP', port: 9001 }, rules: 'a-RuleList-1' });
+      expect(list[0]!.options.track).to.equal(0);
     });
 
     it('shows sub-objects when asked recursively, down to the endpoints', async () => {
       const { body } = await api.get('/api/v1/listeners/a?recursive=true');
-      const { route } = body.rules.rules[0].action;
+      const { route } = body.rules.rules[0]!.action;
       expect(route.destination.endpoints[0]).to.deep.include({ spec: { address: '127.0.0.2' }, weight: 1 });
-      expect(route.ingress[0].endpoints).to.deep.equal([
-        { name: route.ingress[0].name, spec: { address: '<VIRTUAL>' } },
+      expect(route.ingress[0]!.endpoints).to.deep.equal([
+        { name: route.ingress[0]!.name, spec: { address: '<VIRTUAL>' } },
       ]);
     });
 
@@ -56,11 +56,11 @@ describe('REST API: configuration objects', () => {
     it('counts endpoints in a list of clusters and shows them for one', async () => {
       const cluster = { name: 'u', spec: { protocol: 'UDP', port: 1 }, endpoints: ['127.0.0.1', '127.0.0.2'] };
       await api.post('/api/v1/clusters', { cluster: { ...cluster, loadbalancer: { policy: 'HashRing' } } });
-      const { body: all } = await api.get('/api/v1/clusters');
-      const listed = (all as { name: string }[]).find(({ name }) => name === 'u');
+      const { list } = await api.get('/api/v1/clusters');
+      const listed = list.find(({ name }) => name === 'u');
       expect(listed).to.deep.include({ endpoints: 2, loadbalancer: { policy: 'HashRing', key: '<RANDOM>' } });
       const { body } = await api.get('/api/v1/clusters/u');
-      expect(body.endpoints.map(({ name }: { name: string }) => name)).to.deep.equal(['u-EndPoint-1', 'u-EndPoint-2']);
+      expect(body.endpoints.map(({ name }) => name)).to.deep.equal(['u-EndPoint-1', 'u-EndPoint-2']);
     });
 
     it('shows a route with the defaults of its retry', async () => {
@@ -184,10 +184,7 @@ describe('REST API: configuration objects', () => {
       const listener = { name: 'b', spec: { protocol: 'UDP', port: 70000 }, rules: 5 };
       const { status, body } = await api.post('/api/v1/listeners', { listener });
       expect(status).to.equal(400);
-      expect(body.faults.map(({ path }: { path: string }) => path)).to.have.members([
-        'listener.spec.port',
-        'listener.rules',
-      ]);
+      expect(body.faults.map(({ path }) => path)).to.have.members(['listener.spec.port', 'listener.rules']);
       expect(body.content).to.include('listener.spec.port: expected').and.to.include('70000');
     });
 
@@ -199,10 +196,8 @@ describe('REST API: configuration objects', () => {
       expect(body.message).to.match(/^Unprocessable Entity: /u);
       expect(body.content).to.have.length(2);
       expect(body.content[0]).to.include.keys('keyword', 'dataPath');
-      expect(body.content.map(({ dataPath }: { dataPath: string }) => dataPath)).to.deep.equal([
-        '.cluster.colour',
-        '.cluster.shape',
-      ]);
+      const validations = body.content as unknown as { dataPath: string }[];
+      expect(validations.map(({ dataPath }) => dataPath)).to.deep.equal(['.cluster.colour', '.cluster.shape']);
       expect((await api.post('/api/v1/clusters', { cluster })).body).to.deep.equal(DONE);
     });
 
