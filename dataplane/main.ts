@@ -30,6 +30,8 @@ export interface ProxyOptions {
   /** Whether the REST API is served by itself, where no listener of the configuration has its port. Default: true. */
   readonly api?: boolean;
   readonly log?: ProcessLogger;
+  /** Told of each session that has ended. */
+  readonly onSessionEnd?: (session: SessionView) => void;
 }
 
 /** A running proxy. */
@@ -87,6 +89,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     onEnd: (session) => {
       totals.ended(session);
       if (accessLog) accessLog.write(session);
+      options.onSessionEnd?.(session);
     },
     onRefused: (listener, code) => totals.refuse(listener, code),
   });

@@ -79,8 +79,13 @@ export interface Stream {
   resume(): void;
   /** Ends both sides at once; what was written may be lost. With an error a peer is told, where there is a way (RST). */
   destroy(error?: ProxyError): void;
-  /** Server side: the session is connected; what was held back (a JSONSocket's answer) may go out. */
-  connected?(): void;
+  /** Client side: it answers with a `response` signal of its own. */
+  readonly responds?: boolean;
+  /**
+   * Server side: the session is connected; what was held back (a JSONSocket's answer) may go out. `responds`: the
+   * answer itself comes as a signal.
+   */
+  connected?(responds: boolean): void;
   /** Server side: the session could not be connected; the client is told why, then the stream is destroyed. */
   refuse?(error: ProxyError): void;
   /** The flow that an offload engine may take over, where this stream is plain datagrams or bytes of a socket. */

@@ -180,8 +180,8 @@ class FramedStream implements Stream {
     this.inner.destroy(error);
   }
 
-  connected(): void {
-    this.inner.connected?.();
+  connected(responds: boolean): void {
+    this.inner.connected?.(responds);
   }
 
   refuse(error: ProxyError): void {

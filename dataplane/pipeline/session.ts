@@ -188,7 +188,7 @@ export class PipelineSession implements SessionView, StageOwner {
     this.status = 'CONNECTED';
     this.event('CONNECT', first ? 'all stages are connected' : 'connected again');
     if (!first) return;
-    this.client.connected?.();
+    this.client.connected?.(this.stages.some(({ stream }) => stream?.responds === true));
     this.toClient.setWriter(this.client);
     this.context.onConnected(this);
   }

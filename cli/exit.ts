@@ -1,0 +1,44 @@
+/** Exit codes, and how errors are told. */
+import { FaultsError, formatFault, ProxyError } from '../dataplane/core/errors.ts';
+
+/** The exit codes of every subcommand; the manual page lists them. */
+export const EXIT = {
+  ok: 0,
+  /** It failed while it ran. */
+  failed: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** The configuration is wrong. */
+  config: 3,
+  /** The proxy's REST API could not be reached, or refused. */
+  api: 4,
+} as const;
+
+export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
+  [EXIT.ok, 'success; a proxy that was told to stop has drained'],
+  [EXIT.failed, 'failed while running: a session broke, a file could not be read'],
+  [EXIT.usage, 'the command line is wrong'],
+  [EXIT.config, 'the configuration is wrong, or a listener could not listen'],
+  [EXIT.api, "the proxy's REST API could not be reached, or refused the request"],
+];
+
+/** The REST API could not be reached, or refused. */
+export class ApiError extends Error {}
+
+/** Says what is wrong on stderr, and gives the exit code. No stack traces: those are for bugs. */
+export function reportError(error: unknown): number {
+  if (error instanceof FaultsError) {
+    for (const fault of error.faults) console.error(`l7mp: ${formatFault(fault)}`);
+    return EXIT.config;
+  }
+  if (error instanceof ApiError) {
+    console.error(`l7mp: ${error.message}`);
+    return EXIT.api;
+  }
+  if (error instanceof ProxyError) {
+    console.error(`l7mp: ${error.message}`);
+    return error.code === 'INVALID_CONFIG' ? EXIT.config : EXIT.failed;
+  }
+  console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  return EXIT.failed;
+}

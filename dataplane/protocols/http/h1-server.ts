@@ -1,0 +1,462 @@
+/**
+ * HTTP/1.1, server side: one connection, its requests one after the other, each a session.
+ *
+ * ```
+ *   head ──▶ body ──▶ (response not done: what comes is kept) ──▶ head …
+ *     └──▶ tunnel (101, or 2xx to CONNECT): bytes both ways until both have ended
+ * ```
+ */
+import type { Duplex } from 'node:stream';
+import { BaseStream } from '../../core/base-stream.ts';
+import { ProxyError } from '../../core/errors.ts';
+import type { Accept } from '../../core/session.ts';
+import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
+import { sessionName } from '../../sockets/addresses.ts';
+import {
+  BodyDecoder,
+  fieldOf,
+  findHeadEnd,
+  formatFields,
+  formatLastChunk,
+  hasToken,
+  isHopByHop,
+  parseRequestHead,
+  requestBody,
+  type RequestHead,
+} from './codec.ts';
+import { Outbox } from './outbox.ts';
+import { type ConnectionFacts, requestMetadata } from './request.ts';
+import { REASONS, refusalBody, statusOf } from './status.ts';
+
+export interface ServerOptions {
+  readonly maxHeaderBytes: number;
+  /** ms; 0 is no limit. */
+  readonly headerTimeout: number;
+  /** ms; 0 is no limit. */
+  readonly keepAliveTimeout: number;
+}
+
+/** Bytes of later requests that are kept while one is answered; then the client is held back. */
+const MAX_PIPELINED = 64 * 1024;
+
+export class ServerConnection {
+  readonly outbox: Outbox;
+  readonly socket: Duplex;
+  private readonly facts: ConnectionFacts;
+  private readonly options: ServerOptions;
+  private readonly accept: Accept;
+  private readonly nextNumber: () => number;
+  private readonly onClose: (connection: ServerConnection) => void;
+  /** What came and wasn't taken yet. */
+  private pending: Buffer | undefined;
+  private stream: ServerStream | undefined;
+  private body: BodyDecoder | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private timerKind: 'head' | 'idle' | undefined;
+  private pausedByUs = false;
+  private ended = false;
+
+  constructor(
+    socket: Duplex,
+    facts: ConnectionFacts,
+    options: ServerOptions,
+    accept: Accept,
+    nextNumber: () => number,
+    onClose: (connection: ServerConnection) => void,
+  ) {
+    this.socket = socket;
+    this.outbox = new Outbox(socket);
+    this.facts = facts;
+    this.options = options;
+    this.accept = accept;
+    this.nextNumber = nextNumber;
+    this.onClose = onClose;
+    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('end', () => this.receiveEnd());
+    socket.on('drain', () => this.stream?.drained());
+    socket.on('error', () => undefined); // `close` follows
+    socket.on('close', () => this.closed());
+    this.wait('idle');
+  }
+
+  /** Closes it once no request is being answered. */
+  finish(): void {
+    this.ended = true;
+    if (this.stream === undefined) this.outbox.end();
+  }
+
+  private receive(chunk: Buffer): void {
+    const buffer = this.pending ? Buffer.concat([this.pending, chunk]) : chunk;
+    this.pending = undefined;
+    this.process(buffer, 0);
+  }
+
+  private process(buffer: Buffer, from: number): void {
+    let at = from;
+    try {
+      while (at < buffer.length) {
+        const { stream } = this;
+        if (stream?.tunnelling) {
+          stream.received(at === 0 ? buffer : buffer.subarray(at));
+          return;
+        }
+        if (this.body && !this.body.done) {
+          at = this.body.push(buffer, at);
+          if (this.bodyDone()) stream?.requestEnded();
+          continue;
+        }
+        if (stream) {
+          this.keep(buffer, at);
+          return;
+        }
+        const next = this.head(buffer, at);
+        if (next < 0) return;
+        at = next;
+      }
+    } catch (error) {
+      this.fail(ProxyError.from(error));
+    }
+  }
+
+  /** Begins the request whose head starts at `at`. Gives where its body starts; -1: it isn't all there. */
+  private head(buffer: Buffer, at: number): number {
+    let start = at;
+    // Empty lines in front of a request are passed over (RFC 9112, section 2.2).
+    while (buffer[start] === 13 && buffer[start + 1] === 10) start += 2;
+    if (start >= buffer.length) return start;
+    const end = findHeadEnd(buffer, start);
+    const size = (end < 0 ? buffer.length : end) - start;
+    if (size > this.options.maxHeaderBytes) throw new ProxyError('TOO_LARGE', 'the head of a request');
+    if (end < 0) {
+      this.pending = start === 0 ? buffer : buffer.subarray(start);
+      this.wait('head');
+      return -1;
+    }
+    clearTimeout(this.timer);
+    this.timerKind = undefined;
+    const request = parseRequestHead(buffer, start, end);
+    const body = requestBody(request);
+    if (request.minor === 1 && fieldOf(request, 'host') === undefined) {
+      throw new ProxyError('PROTOCOL_ERROR', 'expected a Host header');
+    }
+    const metadata = requestMetadata(request, `1.${request.minor}`, this.facts);
+    const stream = new ServerStream(this, request, body.kind !== 'none');
+    this.stream = stream;
+    this.body = new BodyDecoder(body, stream);
+    const name = `${sessionName('HTTP', this.facts.ends)}-${this.nextNumber()}`;
+    if (this.accept({ name, metadata, stream }) && this.body.done && !stream.tunnel) stream.requestEnded();
+    return end;
+  }
+
+  private bodyDone(): boolean {
+    return this.body?.done === true;
+  }
+
+  private keep(buffer: Buffer, at: number): void {
+    this.pending = at === 0 ? buffer : buffer.subarray(at);
+    if (this.pending.length > MAX_PIPELINED && !this.pausedByUs) {
+      this.pausedByUs = true;
+      this.socket.pause();
+    }
+  }
+
+  private receiveEnd(): void {
+    this.ended = true;
+    const { stream } = this;
+    if (stream === undefined) this.outbox.end();
+    else if (stream.tunnelling || stream.tunnel) stream.requestEnded();
+    else if (this.body && !this.body.done) stream.broken(new ProxyError('PEER_CLOSED', 'the request was cut short'));
+    // A client that has sent its request and closed its side still gets its response.
+  }
+
+  /** The response is out, and the session has let go: the next request may come. */
+  responded(stream: ServerStream, keep: boolean): void {
+    if (this.stream !== stream) return;
+    this.stream = undefined;
+    if (!keep || this.ended || this.body?.done === false) {
+      // What the client still sends is read and dropped, else its system would answer with a reset that takes the
+      // response along (RFC 9112, section 9.6).
+      this.outbox.end();
+      this.socket.resume();
+      this.lingering();
+      return;
+    }
+    if (this.pausedByUs) {
+      this.pausedByUs = false;
+      this.socket.resume();
+    }
+    const { pending } = this;
+    this.pending = undefined;
+    if (pending) queueMicrotask(() => this.process(pending, 0));
+    else this.wait('idle');
+  }
+
+  private lingering(): void {
+    this.body = new BodyDecoder({ kind: 'close' }, { bodyData() {}, bodyTrailers() {} });
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.socket.destroy(), 2000).unref();
+  }
+
+  /** The request can't be understood: it is answered, and the connection is closed. */
+  private fail(error: ProxyError): void {
+    const { stream } = this;
+    if (stream) {
+      stream.broken(error);
+      return;
+    }
+    const status = error.code === 'TOO_LARGE' ? 431 : 400;
+    this.answer(status, `${REASONS[status] ?? ''}: ${error.message}\n`);
+  }
+
+  /** An answer of the connection's own, and its end. */
+  private answer(status: number, body: string): void {
+    const text = Buffer.from(body);
+    this.outbox.write(
+      `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
+        `content-length: ${text.length}\r\nconnection: close\r\n\r\n`,
+    );
+    this.outbox.write(text);
+    this.outbox.end();
+    this.socket.resume();
+    this.lingering();
+  }
+
+  private wait(kind: 'head' | 'idle'): void {
+    if (this.timerKind === kind) return; // a head that trickles in gets no more time
+    this.timerKind = kind;
+    clearTimeout(this.timer);
+    const limit = kind === 'head' ? this.options.headerTimeout : this.options.keepAliveTimeout;
+    if (limit === 0) return;
+    this.timer = setTimeout(() => {
+      if (kind === 'head') this.answer(408, 'the head of the request did not come in time\n');
+      else this.outbox.end();
+    }, limit).unref();
+  }
+
+  private closed(): void {
+    clearTimeout(this.timer);
+    this.onClose(this);
+    const { stream } = this;
+    this.stream = undefined;
+    stream?.connectionClosed();
+  }
+}
+
+/** One request and its response. */
+export class ServerStream extends BaseStream implements Stream {
+  readonly framing = 'bytes';
+  readonly reliable = true;
+  readonly halfClose = true;
+  readonly tunnel: boolean;
+  tunnelling = false;
+  private readonly connection: ServerConnection;
+  private readonly request: RequestHead;
+  private readonly expectContinue: boolean;
+  private keepAlive: boolean;
+  /** How the response's body is written; undefined before its head is. */
+  private coding: 'none' | 'length' | 'chunked' | 'close' | undefined;
+  /** Bytes of an announced length that are still to be written. */
+  private left = 0;
+  private trailers: HeaderList = [];
+  private requestDone = false;
+  private responseDone = false;
+
+  constructor(connection: ServerConnection, request: RequestHead, hasBody: boolean) {
+    super();
+    this.connection = connection;
+    this.request = request;
+    this.tunnel =
+      request.method === 'CONNECT' ||
+      (!hasBody && hasToken(fieldOf(request, 'connection'), 'upgrade') && fieldOf(request, 'upgrade') !== undefined);
+    const wanted = fieldOf(request, 'connection');
+    this.keepAlive = request.minor === 1 ? !hasToken(wanted, 'close') : hasToken(wanted, 'keep-alive');
+    this.expectContinue = hasBody && fieldOf(request, 'expect')?.toLowerCase() === '100-continue';
+  }
+
+  protected start(): void {
+    // The connection delivers.
+  }
+
+  // What the connection tells.
+
+  bodyData(chunk: Buffer): void {
+    if (!this.closed) this.sink.data(chunk, false);
+  }
+
+  bodyTrailers(headers: HeaderList): void {
+    if (!this.closed) this.sink.signal({ type: 'trailers', headers });
+  }
+
+  received(chunk: Buffer): void {
+    if (!this.closed) this.sink.data(chunk, false);
+  }
+
+  requestEnded(): void {
+    if (this.requestDone) return;
+    this.requestDone = true;
+    if (this.closed) return;
+    this.sink.end();
+    this.settle();
+  }
+
+  drained(): void {
+    if (!this.closed) this.sink.drain();
+  }
+
+  broken(error: ProxyError): void {
+    this.connection.socket.destroy();
+    this.emitClose(error);
+  }
+
+  connectionClosed(): void {
+    const inOrder = this.responseDone && this.requestDone;
+    this.emitClose(inOrder ? undefined : new ProxyError('PEER_RESET', 'the client closed the connection'));
+  }
+
+  // What the session asks.
+
+  connected(responds: boolean): void {
+    // An upstream that isn't HTTP answers nothing: a tunnel to it is open, and a waiting body is wanted.
+    if (responds || this.closed) return;
+    if (this.request.method === 'CONNECT') this.respond(200, 'Connection Established', []);
+    else if (this.expectContinue) this.connection.outbox.write('HTTP/1.1 100 Continue\r\n\r\n');
+  }
+
+  signal(signal: Signal): void {
+    if (this.closed) return;
+    if (signal.type === 'trailers') this.trailers = signal.headers;
+    else this.respond(signal.status, signal.reason ?? REASONS[signal.status] ?? '', signal.headers);
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.closed || this.responseDone || chunk.length === 0) return true;
+    if (this.coding === undefined) this.respond(200, 'OK', []);
+    const { outbox } = this.connection;
+    switch (this.coding) {
+      case 'chunked':
+        outbox.write(`${chunk.length.toString(16)}\r\n`);
+        outbox.write(chunk);
+        return outbox.write('\r\n');
+      case 'length': {
+        // More than was announced would be read as the next response.
+        const part = chunk.length > this.left ? chunk.subarray(0, this.left) : chunk;
+        this.left -= part.length;
+        return part.length === 0 || outbox.write(part);
+      }
+      case 'close':
+        return outbox.write(chunk);
+      default:
+        return true; // a response that has no body
+    }
+  }
+
+  end(): void {
+    if (this.closed || this.responseDone) return;
+    if (this.tunnelling) {
+      this.responseDone = true;
+      this.connection.outbox.end();
+      this.settle();
+      return;
+    }
+    if (this.coding === undefined) this.respond(200, 'OK', ['content-length', '0']);
+    if (this.coding === 'chunked') this.connection.outbox.write(formatLastChunk(this.trailers));
+    if (this.coding === 'length' && this.left > 0) {
+      this.destroy(new ProxyError('PROTOCOL_ERROR', `the response ended ${this.left} bytes early`));
+      return;
+    }
+    this.responseDone = true;
+    this.settle();
+  }
+
+  refuse(error: ProxyError): void {
+    if (this.closed) return;
+    const body = Buffer.from(refusalBody(error));
+    const status = statusOf(error);
+    const length = String(body.length);
+    this.respond(status, REASONS[status] ?? '', [
+      'content-type',
+      'text/plain; charset=utf-8',
+      'content-length',
+      length,
+    ]);
+    this.write(body);
+    this.responseDone = true;
+    this.finish();
+  }
+
+  pause(): void {
+    this.connection.socket.pause();
+  }
+
+  resume(): void {
+    this.connection.socket.resume();
+  }
+
+  destroy(error?: ProxyError): void {
+    if (this.closed) return;
+    // A response cut short must be seen to be: only the end of the connection says so.
+    this.connection.socket.destroy();
+    this.emitClose(error);
+  }
+
+  private respond(status: number, reason: string, headers: HeaderList): void {
+    if (this.coding !== undefined || this.responseDone) return;
+    const { outbox } = this.connection;
+    const { method, minor } = this.request;
+    if (status < 200 && status !== 101) {
+      if (minor === 1) outbox.write(`HTTP/1.1 ${status} ${reason}\r\n${formatFields(headers)}\r\n`);
+      return;
+    }
+    const opensTunnel = this.tunnel && (status === 101 || (method === 'CONNECT' && status < 300));
+    let connection: string | undefined;
+    let length: string | undefined;
+    for (let index = 0; index < headers.length; index += 2) {
+      const key = (headers[index] ?? '').toLowerCase();
+      if (key === 'connection') connection = headers[index + 1];
+      else if (key === 'content-length') length = headers[index + 1];
+    }
+    let text = `HTTP/1.1 ${status} ${reason}\r\n`;
+    for (let index = 0; index + 1 < headers.length; index += 2) {
+      const key = (headers[index] ?? '').toLowerCase();
+      if (!isHopByHop(key, connection) || (opensTunnel && (key === 'upgrade' || key === 'connection'))) {
+        text += formatFields([headers[index] ?? '', headers[index + 1] ?? '']);
+      }
+    }
+    if (opensTunnel) {
+      outbox.write(`${text}\r\n`);
+      this.coding = 'close';
+      this.tunnelling = true;
+      return;
+    }
+    if (this.tunnel) this.requestEnded(); // there is no tunnel: the request is all there was
+    if (method === 'HEAD' || status === 204 || status === 304) this.coding = 'none';
+    else if (length !== undefined) {
+      this.coding = 'length';
+      this.left = Number(length);
+    } else if (minor === 1) {
+      this.coding = 'chunked';
+      text += 'transfer-encoding: chunked\r\n';
+    } else {
+      this.coding = 'close';
+      this.keepAlive = false;
+    }
+    if (!this.keepAlive) text += 'connection: close\r\n';
+    else if (minor === 0) text += 'connection: keep-alive\r\n';
+    outbox.write(`${text}\r\n`);
+  }
+
+  /** The response is out. A request that is still coming is of no more use. */
+  private settle(): void {
+    if (!this.responseDone || this.closed) return;
+    if (this.tunnelling) {
+      if (this.requestDone) this.emitClose();
+      return;
+    }
+    this.finish();
+  }
+
+  private finish(): void {
+    this.emitClose();
+    this.connection.responded(this, this.keepAlive && this.requestDone);
+  }
+}

@@ -1,0 +1,141 @@
+/** Requests between the wire and a session's metadata, where rules read and rewrite them. */
+import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/types.ts';
+import type { Metadata } from '../../core/session.ts';
+import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
+import { type HttpMetadata, httpOf, urlParts } from '../../sockets/http-metadata.ts';
+import { type Fields, fieldOf, hasToken, isHopByHop } from './codec.ts';
+
+/** A request as it came: kept beside the metadata, so that what nobody rewrites goes out as it came in. */
+export interface Original extends Fields {
+  readonly target: string;
+  readonly path: string;
+  readonly query: string | undefined;
+  /** How many different header names there are. */
+  readonly distinct: number;
+  /** The request wants the connection for itself: Upgrade, or CONNECT. */
+  readonly tunnel: boolean;
+}
+
+const originals = new WeakMap<object, Original>();
+
+/** What is known of a connection, for each of its requests. */
+export interface ConnectionFacts {
+  readonly ends: Ends;
+  readonly scheme: 'http' | 'https';
+  /** `TLS` and `PROXY`, where there are. */
+  readonly metadata: Metadata;
+  readonly forwarded: HttpListener['forwarded'];
+}
+
+/** The metadata of a request. */
+export function requestMetadata(
+  head: Fields & { readonly method: string; readonly target: string },
+  version: string,
+  facts: ConnectionFacts,
+): Metadata {
+  const { method, target, keys, values } = head;
+  const headers: Record<string, string> = {};
+  let distinct = 0;
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index] ?? '';
+    if (Object.hasOwn(headers, key)) headers[key] = fieldOf(head, key) ?? '';
+    else {
+      distinct++;
+      headers[key] = values[index] ?? '';
+    }
+  }
+  const url = urlParts(target, headers['host'], facts.scheme);
+  if (facts.forwarded !== 'off') forward(headers, facts, url.host);
+  const tunnel =
+    method === 'CONNECT' || (headers['upgrade'] !== undefined && hasToken(headers['connection'], 'upgrade'));
+  const http: HttpMetadata = { method, version, url, headers };
+  originals.set(http, { names: head.names, keys, values, target, path: url.path, query: url.query, distinct, tunnel });
+  return { ...endsMetadata('TCP', facts.ends), ...facts.metadata, HTTP: http as unknown as Metadata };
+}
+
+/** `X-Forwarded-*`: who asked, how, and for what. */
+function forward(headers: Record<string, string>, { forwarded, ends, scheme }: ConnectionFacts, host: string): void {
+  const before = forwarded === 'append' ? headers['x-forwarded-for'] : undefined;
+  headers['x-forwarded-for'] = before === undefined ? ends.srcAddress : `${before}, ${ends.srcAddress}`;
+  const keep = forwarded === 'append';
+  if (!keep || headers['x-forwarded-proto'] === undefined) headers['x-forwarded-proto'] = scheme;
+  if (!keep || headers['x-forwarded-host'] === undefined) headers['x-forwarded-host'] = headers['host'] ?? host;
+}
+
+/** What is sent to an HTTP endpoint. */
+export interface OutgoingRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly host: string;
+  /** Names as they came where they came; hop-by-hop fields and Host are not among them. */
+  readonly headers: readonly string[];
+  readonly tunnel: boolean;
+  /** The protocol that the tunnel is to speak. */
+  readonly upgrade: string | undefined;
+  readonly trailers: boolean;
+  /** The length that was announced; `chunked` where there is a body of unknown length; undefined where there is none. */
+  readonly body: number | 'chunked' | undefined;
+}
+
+/** The request of a session: as it came, with what rules changed; or one of the cluster's making. */
+export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority: string): OutgoingRequest {
+  const http = metadata['HTTP'];
+  const original = typeof http === 'object' && http !== null ? originals.get(http) : undefined;
+  const now = httpOf(metadata);
+  const headers = now.headers ?? {};
+  const connection = text(headers['connection']);
+  const list: string[] = [];
+  const add = (name: string, key: string, value: string): void => {
+    if (key !== 'host' && key !== 'content-length' && !isHopByHop(key, connection)) list.push(name, value);
+  };
+  const seen = original?.keys ?? [];
+  original?.keys.forEach((key, index) => {
+    if (!Object.hasOwn(headers, key)) return; // a rule removed it
+    const value = original.values[index] ?? '';
+    const wanted = text(headers[key]) ?? value;
+    const single = seen.indexOf(key) === seen.lastIndexOf(key);
+    if (wanted === value || (!single && wanted === fieldOf(original, key)))
+      add(original.names[index] ?? key, key, value);
+    else if (seen.indexOf(key) === index) add(original.names[index] ?? key, key, wanted);
+  });
+  for (const key in headers) {
+    const value = text(headers[key]);
+    if (value !== undefined && !seen.includes(key.toLowerCase())) add(key, key.toLowerCase(), value);
+  }
+  const length = text(headers['content-length']);
+  const chunked = headers['transfer-encoding'] !== undefined;
+  return {
+    method: now.method ?? spec.method,
+    target: targetOf(original, now, spec),
+    host: spec.host ?? text(headers['host']) ?? authority,
+    headers: list,
+    tunnel: original?.tunnel ?? false,
+    upgrade: original?.tunnel ? text(headers['upgrade']) : undefined,
+    trailers: hasToken(text(headers['te']), 'trailers'),
+    body:
+      original === undefined || chunked
+        ? 'chunked'
+        : length === undefined || length === '0'
+          ? undefined
+          : Number(length),
+  };
+}
+
+function targetOf(
+  original: Original | undefined,
+  { path, query }: ReturnType<typeof httpOf>,
+  spec: HttpCluster,
+): string {
+  if (original && path === original.path && query === original.query) {
+    // An absolute target is for proxies: the origin is sent its path (RFC 9112, section 3.2.2).
+    if (original.target.startsWith('/') || original.target === '*' || path === '') return original.target;
+  }
+  const target = path === undefined ? spec.path : `${path.startsWith('/') ? '' : '/'}${path}`;
+  const whole = query === undefined || query === '' ? target : `${target}?${query}`;
+  // What a rule wrote must not break the request line.
+  return whole.replace(/[^\x21-\x7e\x80-\xff]/gu, (character) => encodeURIComponent(character));
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
+}

@@ -1,0 +1,76 @@
+/** The metadata of a session that began with an HTTP request: HTTP itself, and WebSocket's handshake. */
+import type { Json } from '../../gen/l7mp/config/v1/types.ts';
+import type { Metadata } from '../core/session.ts';
+
+/** `HTTP` in the metadata. */
+export interface HttpMetadata {
+  method: string;
+  version: string;
+  url: UrlParts;
+  /** By lower-case name. */
+  headers: Record<string, string>;
+}
+
+export interface UrlParts {
+  scheme: string;
+  host: string;
+  port?: number;
+  path: string;
+  /** Without the question mark; absent where there is none. */
+  query?: string;
+}
+
+/** The parts of a request's target (RFC 9112, section 3.2), with the authority of `host` where it names none. */
+export function urlParts(target: string, host: string | undefined, scheme: string): UrlParts {
+  let rest = target;
+  let authority = host ?? '';
+  let found = scheme;
+  if (!rest.startsWith('/')) {
+    const absolute = /^([a-z][a-z\d+.-]*):\/\/([^/?#]*)(.*)$/iu.exec(rest);
+    if (absolute) {
+      found = absolute[1]?.toLowerCase() ?? scheme;
+      authority = absolute[2] ?? '';
+      rest = absolute[3] ?? '';
+    } else if (rest !== '*') {
+      authority = rest; // CONNECT
+      rest = '';
+    }
+  }
+  const colon = authority.endsWith(']') ? -1 : authority.lastIndexOf(':');
+  const port = colon < 0 ? NaN : Number(authority.slice(colon + 1));
+  const parts: UrlParts = {
+    scheme: found,
+    host: Number.isInteger(port) ? authority.slice(0, colon) : authority,
+    path: rest,
+  };
+  if (Number.isInteger(port)) parts.port = port;
+  const question = rest.indexOf('?');
+  if (question >= 0) {
+    parts.path = rest.slice(0, question);
+    parts.query = rest.slice(question + 1);
+  }
+  return parts;
+}
+
+/** The HTTP part of a session's metadata, as far as it is there: rules may have written anything. */
+export function httpOf(metadata: Metadata): {
+  method?: string;
+  path?: string;
+  query?: string;
+  headers?: Record<string, Json>;
+} {
+  const http = metadata['HTTP'];
+  if (!isObject(http)) return {};
+  const { method, url, headers } = http;
+  const { path, query } = isObject(url) ? url : {};
+  return {
+    ...(typeof method === 'string' && { method }),
+    ...(typeof path === 'string' && { path }),
+    ...(typeof query === 'string' && { query }),
+    ...(isObject(headers) && { headers }),
+  };
+}
+
+function isObject(value: Json | undefined): value is Record<string, Json> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
