@@ -1,24 +1,36 @@
 /** Appends lines to stdout, stderr or a file, and never makes anyone wait: a full disk costs lines, not sessions. */
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { createWriteStream, fstatSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { isatty } from 'node:tty';
 
 /** Where lines go: `stdout`, `-` (stdout), `stderr`, or the path of a file. */
 export type Target = string;
 
 /** Bytes that may wait for a slow disk or reader; lines beyond are dropped, and counted. */
 const MAX_PENDING = 4 * 1024 * 1024;
-/** After a failed write, a file is tried again this much later, in ms. */
+/** After a failed write, the target is tried again this much later, in ms. */
 const RETRY_INTERVAL = 1000;
+/** The most time that closing waits for a slow disk or reader, in ms. */
+const CLOSE_TIMEOUT = 1000;
+
+const STANDARD: Readonly<Record<string, 1 | 2>> = { stdout: 1, '-': 1, stderr: 2 };
 
 export class LineWriter {
   private readonly target: Target;
   private readonly onTrouble: (message: string) => void;
-  private out: WriteStream | NodeJS.WriteStream | undefined;
+  private out: Writable | undefined;
+  /** Stops hearing `out`. */
+  private detach: () => void = () => undefined;
   private failedAt = -Infinity;
-  /** Lines that were dropped since the last one that was written. */
-  private missed = 0;
+  /** Lines are being lost; it was told. */
+  private troubled = false;
+  /** Lines that were lost since then. */
+  private lost = 0;
+  /** The last write may have left half a line. */
+  private torn = false;
   private closed = false;
 
-  /** `onTrouble` is told once when writing fails and once when it works again. */
+  /** `onTrouble` is told once when lines are lost, and once when writing works again. */
   constructor(target: Target, onTrouble: (message: string) => void = () => undefined) {
     this.target = target;
     this.onTrouble = onTrouble;
@@ -27,61 +39,114 @@ export class LineWriter {
   /** Writes a line; the newline is added. */
   write(line: string): void {
     const out = this.open();
-    if (out === undefined || out.writableLength > MAX_PENDING) {
-      this.missed++;
-      return;
+    if (out === undefined) {
+      this.lost++;
+    } else if (out.writableLength > MAX_PENDING) {
+      this.lost++;
+      this.trouble('too slow');
+    } else {
+      const start = this.torn ? '\n' : '';
+      this.torn = false;
+      out.write(`${start}${line}\n`, this.onWritten);
     }
-    if (this.missed > 0) {
-      this.onTrouble(`writing to ${this.target} works again; ${this.missed} lines were lost`);
-      this.missed = 0;
-    }
-    out.write(`${line}\n`);
   }
 
-  /** Opens the file anew: its old name may have been moved away. */
+  /** Opens the file anew: its old name may have been moved away. What was written still goes to the old one. */
   reopen(): void {
-    if (this.out && this.isFile) {
-      (this.out as WriteStream).end();
+    if (!(this.target in STANDARD)) {
+      this.out?.end();
       this.out = undefined;
     }
     this.failedAt = -Infinity;
   }
 
-  /** Resolves when what was written is out. */
+  /** Resolves when what was written is out, or after a second. */
   async close(): Promise<void> {
     this.closed = true;
     const { out } = this;
     this.out = undefined;
-    if (out === undefined || out.destroyed) return;
-    await new Promise<void>((resolve) => {
-      if (this.isFile) (out as WriteStream).once('close', resolve).end();
-      else out.write('', () => resolve());
-    });
-  }
-
-  private get isFile(): boolean {
-    return !['stdout', 'stderr', '-'].includes(this.target);
-  }
-
-  private open(): WriteStream | NodeJS.WriteStream | undefined {
-    if (this.out || this.closed) return this.out;
-    if (!this.isFile) {
-      const standard = this.target === 'stderr' ? process.stderr : process.stdout;
-      standard.on('error', () => undefined); // a reader that went away costs lines
-      this.out = standard;
-      return standard;
+    if (out === undefined) return;
+    if (!out.destroyed) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, CLOSE_TIMEOUT);
+        const done = (): void => {
+          clearTimeout(timer);
+          resolve();
+        };
+        if (isStandard(out)) out.write('', done);
+        else if (this.target in STANDARD) out.end(done);
+        else out.once('close', done).end();
+      });
     }
-    if (Date.now() - this.failedAt < RETRY_INTERVAL) return undefined;
-    const file = createWriteStream(this.target, { flags: 'a' });
-    file.on('error', (error) => {
-      if (this.failedAt === -Infinity || this.missed === 0)
-        this.onTrouble(`writing to ${this.target}: ${error.message}`);
+    this.detach();
+  }
+
+  private readonly onWritten = (error?: Error | null): void => {
+    if (error) {
+      this.lost++;
+    } else if (this.troubled && (this.out?.writableLength ?? 0) < MAX_PENDING / 2) {
+      this.troubled = false;
+      this.onTrouble(`writing to ${this.target} works again; ${this.lost} lines were lost`);
+      this.lost = 0;
+    }
+  };
+
+  private trouble(why: string): void {
+    if (this.troubled) return;
+    this.troubled = true;
+    this.onTrouble(`writing to ${this.target}: ${why}; lines are lost`);
+  }
+
+  private open(): Writable | undefined {
+    if (this.out || this.closed) return this.out;
+    const now = Date.now();
+    if (now - this.failedAt < RETRY_INTERVAL) return undefined;
+    const out = openTarget(this.target);
+    if (out.destroyed) {
+      this.failedAt = now; // a standard stream whose reader has gone: it doesn't come back
+      return undefined;
+    }
+    const onError = (error: Error): void => {
+      if (this.out !== out) return;
+      this.out = undefined;
       this.failedAt = Date.now();
-      this.missed++;
-      if (this.out === file) this.out = undefined;
-      file.destroy();
-    });
-    this.out = file;
-    return file;
+      this.torn = !('pending' in out && out.pending === true);
+      this.detach();
+      this.trouble(error.message);
+    };
+    out.on('error', onError);
+    if (isStandard(out)) this.detach = () => out.off('error', onError);
+    this.out = out;
+    return out;
+  }
+}
+
+function openTarget(target: Target): Writable {
+  const fd = STANDARD[target];
+  if (fd === undefined) return createWriteStream(target, { flags: 'a' });
+  // Node.js writes to a redirected stdout at once, and after a full disk never again.
+  if (!isStream(fd)) return createWriteStream('', { fd, autoClose: false });
+  const standard = fd === 1 ? process.stdout : process.stderr;
+  // Nobody may hear its failure later on: unheard, it would end the process.
+  if (!standard.listeners('error').includes(ignore)) standard.on('error', ignore);
+  return standard;
+}
+
+function ignore(): void {
+  // The writer that is concerned has its own listener.
+}
+
+function isStandard(out: Writable): boolean {
+  return out === process.stdout || out === process.stderr;
+}
+
+/** Whether a descriptor is a terminal, a pipe or a socket: those don't block. */
+function isStream(fd: number): boolean {
+  if (isatty(fd)) return true;
+  try {
+    const stats = fstatSync(fd);
+    return stats.isFIFO() || stats.isSocket();
+  } catch {
+    return true; // closed: writing fails, which is heard
   }
 }
