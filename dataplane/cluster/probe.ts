@@ -1,5 +1,6 @@
 /** One health check of one endpoint: TCP connect, an HTTP request, a UDP datagram. */
 import { createSocket } from 'node:dgram';
+import { readFile } from 'node:fs/promises';
 import { connect, isIPv6, type Socket } from 'node:net';
 import type { HealthCheck } from '../../gen/l7mp/config/v1/types.ts';
 import type { Target } from '../core/protocol.ts';
@@ -13,7 +14,7 @@ export async function probe(target: Target, config: HealthCheck, signal: AbortSi
   const port = config.port || target.port;
   switch (config.type) {
     case 'tcp':
-      return probeConnect(target, port, signal);
+      return target.address.startsWith('@') ? probeAbstract(target.address) : probeConnect(target, port, signal);
     case 'http':
       return probeHttp(target, port, config, signal);
     case 'udp':
@@ -33,13 +34,9 @@ function unlessAborted<T>(
   });
 }
 
-function isPath(address: string): boolean {
-  return address.startsWith('/') || address.startsWith('@');
-}
-
-/** A socket that is being connected; the endpoint with a path is a UNIX socket. */
+/** A socket that is being connected; an endpoint with a path is a UNIX socket. */
 function dial({ address, bind }: Target, port: number): Socket {
-  if (isPath(address)) return connect({ path: address.replace(/^@/u, '\0') });
+  if (address.includes('/')) return connect({ path: address });
   return connect({ host: address, port, ...(bind?.address !== undefined && { localAddress: bind.address }) });
 }
 
@@ -59,9 +56,27 @@ async function probeConnect(target: Target, port: number, signal: AbortSignal): 
   }
 }
 
+/**
+ * Whether there is a UNIX socket of an abstract name, by the kernel's list (net/unix/af_unix.c, unix_seq_show): Node.js
+ * fills names up with zeros before it connects, and zeros count.
+ */
+async function probeAbstract(name: string): Promise<void> {
+  const lines = (await readFile('/proc/net/unix', 'latin1')).split('\n');
+  const found = lines.some((line) => {
+    const [, , , flags = '', type, , , path = ''] = line.split(/ +/u);
+    const accepts = (parseInt(flags, 16) & ACCEPTS) !== 0 || type === DGRAM;
+    return accepts && path.replace(/@+$/u, '') === name; // zeros are shown as @
+  });
+  if (!found) throw new Error(`there is no socket ${name}`);
+}
+
+/** `__SO_ACCEPTCON` of linux/net.h. */
+const ACCEPTS = 0x10000;
+const DGRAM = '0002';
+
 async function probeHttp(target: Target, port: number, config: HealthCheck, signal: AbortSignal): Promise<void> {
   const socket = dial(target, port);
-  const host = config.host ?? (isPath(target.address) ? 'localhost' : formatAddress(target.hostname, port));
+  const host = config.host ?? (target.address.includes('/') ? 'localhost' : formatAddress(target.hostname, port));
   try {
     const status = await unlessAborted<number>(signal, (resolve, reject) => {
       let answer = '';

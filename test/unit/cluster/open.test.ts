@@ -156,7 +156,7 @@ describe('a session’s hold on an endpoint', () => {
     const test = testCluster({ loadbalancer: { policy: 'LeastSessions', table_size: 7, points: 1 } });
     const openings = Array.from({ length: 6 }, () => openLater(test));
     expect(test.cluster.view().map(({ sessions }) => sessions)).to.deep.equal([2, 2, 2]);
-    for (const { fail } of test.connector.connecting) fail(REFUSED);
+    for (const connecting of test.connector.connecting) connecting.fail(REFUSED);
     await Promise.all(openings.map(codeOf));
     expect(test.cluster.view().map(({ sessions }) => sessions)).to.deep.equal([0, 0, 0]);
   });
@@ -325,7 +325,7 @@ describe('the limits of a cluster', () => {
     test.connector.connecting[0]!.fail(REFUSED);
     await codeOf(retry);
     const again = openLater(test, { retry: true });
-    for (const { fail } of test.connector.connecting) fail(REFUSED);
+    for (const connecting of test.connector.connecting) connecting.fail(REFUSED);
     await Promise.all([codeOf(first), codeOf(again)]);
   });
 
