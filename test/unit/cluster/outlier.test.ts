@@ -192,12 +192,16 @@ describe('outlier ejection', () => {
     await clock.tick(10_000);
   });
 
-  it('does not eject an endpoint that is gone', () => {
+  it('does not eject an endpoint that is gone, and runs no timer for one', () => {
     const test = create({ consecutive_failures: 1 });
-    const opened = test.connect();
-    const gone = opened.endpoint as { ejection?: unknown };
-    test.cluster.update(clusterConfig({ outlier_detection: DETECTION, endpoints: [endpoint('b')] }));
-    opened.release(REFUSED);
+    const [first, second] = [test.connect(), test.connect()];
+    const gone = first.endpoint as { readonly ejection?: unknown };
+    first.release(REFUSED);
+    expect(gone.ejection).not.to.equal(undefined);
+    const outlier_detection = { ...DETECTION, consecutive_failures: 1 };
+    test.cluster.update(clusterConfig({ outlier_detection, endpoints: [endpoint('b')] }));
+    expect(gone.ejection).to.equal(undefined);
+    second.release(REFUSED);
     expect(gone.ejection).to.equal(undefined);
   });
 

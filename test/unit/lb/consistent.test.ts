@@ -106,6 +106,17 @@ describe('HashRing', () => {
   });
 });
 
+describe('HashRing with more points than a ring may have', () => {
+  it('moves nothing but the keys of the endpoint that goes', () => {
+    const create = (): LoadBalancer => createHashRing(keyOf('/key'), 10_000);
+    const list = candidates(...Array<number>(6).fill(100));
+    const before = assign(create(), list);
+    const after = assign(create(), list.slice(1));
+    expect(moved(before, after)).to.be.closeTo(1 / 6, 0.03);
+    expect(after.filter((each, index) => before[index] !== 'e0' && before[index] !== each)).to.deep.equal([]);
+  });
+});
+
 describe('Maglev', () => {
   it('takes a table size that is no prime for the next one that is', () => {
     const [even, prime] = [createMaglev(keyOf('/key'), 1000), createMaglev(keyOf('/key'), 1009)];
