@@ -149,6 +149,26 @@ describe(`health checks of Python ${versionOf('python3', '--version')} and socat
     await watch({ type: 'udp', send, expect: '0x00ff' }, '127.0.0.1', port)('unhealthy');
   });
 
+  it('udp: asks from the address that is configured', async () => {
+    const port = await run(udpServer());
+    const { cluster } = testCluster({
+      health_check: { ...CHECK, type: 'udp', send: 'who', expect: 'pong:127.0.0.2' },
+      endpoints: ['127.0.0.2', '127.0.0.3'].map((address) => ({
+        name: `from-${address}`,
+        spec: { address: '127.0.0.1', port, bind: { address, port: 0 } },
+        weight: 1,
+      })),
+    });
+    cluster.start();
+    cleanups.push(() => cluster.close());
+    const states = (): string =>
+      cluster
+        .view()
+        .map(({ health }) => health)
+        .join(' ');
+    await eventually(() => states() === 'healthy unhealthy', 'one endpoint to be unhealthy');
+  });
+
   it('udp: works over IPv6', async () => {
     const port = await run(udpServer(0, '::1'));
     await watch({ type: 'udp', send: 'x' }, '::1', port)('healthy');

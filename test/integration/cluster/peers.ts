@@ -55,7 +55,7 @@ export function greeter(name: string, port: number | string = 0): Peer {
   return new Peer(['socat', '-d', '-d', listen, `SYSTEM:echo ${name}; cat`], /listening on AF=2 127\.0\.0\.1:(\d+)/u);
 }
 
-/** Answers each datagram with `pong:` and what it said. Captures its port. */
+/** Answers each datagram with `pong:` and what it said, or, asked `who`, who said it. Captures its port. */
 export function udpServer(port: number | string = 0, host = '127.0.0.1'): Peer {
   const program = `
 import socket
@@ -64,7 +64,7 @@ s.bind(('${host}', ${port}))
 print('port', s.getsockname()[1], flush=True)
 while True:
     data, peer = s.recvfrom(65535)
-    s.sendto(b'pong:' + data, peer)
+    s.sendto(b'pong:' + (peer[0].encode() if data == b'who' else data), peer)
 `;
   return new Peer(['python3', '-c', program], /port (\d+)/u);
 }
