@@ -17,7 +17,8 @@ import { ProtocolRegistry } from './runtime/protocols.ts';
 import { type Live, Reconciler } from './runtime/reconciler.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
 import { createLogger, type LogLevel, type ProcessLogger } from './telemetry/log.ts';
-import { createMetrics, NamedCounters } from './telemetry/metrics.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { NamedCounters } from './telemetry/named-counters.ts';
 import { SessionTotals } from './telemetry/totals.ts';
 
 export interface ProxyOptions {
@@ -119,7 +120,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   );
   const schema = withPlugins(plugins.values());
   const { handle: api } = createAdminApi({
-    admin,
+    admin: { ...admin, log_level: options.logLevel ?? admin.log_level },
     sink: reconciler,
     sessions: { list: () => sessions.list(), get: (name) => sessions.get(name) },
     endpoints: (cluster) => reconciler.live.clusters.get(cluster)?.view() ?? [],

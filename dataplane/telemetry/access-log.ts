@@ -1,22 +1,24 @@
-/** The access log: a line for each session that has ended. */
+/** The access log: a line for each session that has ended. docs/observability.md explains each field. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { getAt, parsePointer } from '../core/json-pointer.ts';
 import { LineWriter } from '../core/line-writer.ts';
-import type { SessionView } from '../core/session.ts';
+import type { Metadata, SessionView } from '../core/session.ts';
+import { escapeJson, escapeText } from './escape.ts';
 
 type Field = (session: SessionView) => Json | undefined;
 
-/** The fields of a JSON line, and the commands of a template: `%BYTES_IN%`. `docs/observability.md` explains each. */
-const FIELDS: Readonly<Record<string, Field>> = {
+/** The fields of a JSON line, and, in capitals, the commands of a template: `%BYTES_IN%`. */
+export const FIELDS: Readonly<Record<string, Field>> = {
   time: ({ startedAt }) => new Date(startedAt).toISOString(),
   session: ({ name }) => name,
   listener: ({ listener }) => listener,
-  source: ({ metadata }) => getAt(metadata, ['IP', 'src_addr']),
+  source: ({ metadata }) => sourceOf(metadata),
+  rulelist: ({ rulelist }) => rulelist,
   rule: ({ rule }) => rule,
   route: ({ route }) => route,
   cluster: ({ destination }) => destination?.origin,
   endpoint: ({ destination }) => destination?.endpoint?.name,
-  endpoint_address: ({ destination }) => destination?.endpoint?.address,
+  endpoint_address: ({ destination }) => destination?.endpoint && toAddress(destination.endpoint),
   duration_ms: ({ startedAt, endedAt }) => (endedAt ?? Date.now()) - startedAt,
   bytes_in: ({ counters }) => counters.ingress.bytes,
   bytes_out: ({ counters }) => counters.egress.bytes,
@@ -29,7 +31,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
 };
 
 const TEXT_TEMPLATE =
-  '[%TIME%] %SESSION% %LISTENER% -> %CLUSTER%/%ENDPOINT% %REASON% %BYTES_IN% %BYTES_OUT% %DURATION_MS%ms';
+  '[%TIME%] %SESSION% %LISTENER% -> %CLUSTER%/%ENDPOINT% %REASON% in=%BYTES_IN% out=%BYTES_OUT% %DURATION_MS%ms';
 
 export interface AccessLog {
   write(session: SessionView): void;
@@ -40,7 +42,7 @@ export interface AccessLog {
 /** `format`: `json`, `text`, or a template with `%COMMAND%` and `%{/json/pointer}%` (of the metadata). */
 export function createAccessLog(target: string, format: string): AccessLog {
   const writer = new LineWriter(target, (message) => process.stderr.write(`l7mp: access log: ${message}\n`));
-  const line = format === 'json' ? formatJson : compileTemplate(format === 'text' ? TEXT_TEMPLATE : format);
+  const line = formatter(format);
   return {
     write: (session) => writer.write(line(session)),
     reopen: () => writer.reopen(),
@@ -48,8 +50,15 @@ export function createAccessLog(target: string, format: string): AccessLog {
   };
 }
 
+/** What makes lines of a format. */
+export function formatter(format: string): (session: SessionView) => string {
+  return format === 'json' ? formatJson : compileTemplate(format === 'text' ? TEXT_TEMPLATE : format);
+}
+
 function formatJson(session: SessionView): string {
-  return JSON.stringify(Object.fromEntries(Object.entries(FIELDS).map(([name, field]) => [name, field(session)])));
+  const values: Record<string, Json | undefined> = {};
+  for (const [name, field] of Object.entries(FIELDS)) values[name] = field(session);
+  return escapeJson(JSON.stringify(values));
 }
 
 /** A command that isn't known stays as it is, so that it is seen. What is absent is `-`. */
@@ -60,17 +69,29 @@ function compileTemplate(template: string): (session: SessionView) => string {
       const tokens = parsePointer(pointer);
       return ({ metadata }) => getAt(metadata, tokens);
     }
-    return FIELDS[part.slice(1, -1).toLowerCase()] ?? part;
+    const name = /^%([A-Z_]+)%$/u.exec(part)?.[1]?.toLowerCase() ?? '';
+    return Object.hasOwn(FIELDS, name) ? (FIELDS[name] ?? part) : part;
   });
   return (session) => parts.map((part) => (typeof part === 'string' ? part : printable(part(session)))).join('');
 }
 
-/** A peer's text must not make lines or steer terminals. */
 function printable(value: Json | undefined): string {
   if (value === undefined || value === null || value === '') return '-';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  // eslint-disable-next-line no-control-regex -- they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/gu, (control) => {
-    return `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
+  return escapeText(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+/** The client's address and port, whatever the protocol. */
+function sourceOf(metadata: Metadata): string | undefined {
+  const address = getAt(metadata, ['IP', 'src_addr']);
+  if (typeof address !== 'string') return undefined;
+  for (const protocol of ['UDP', 'TCP', 'SCTP']) {
+    const port = getAt(metadata, [protocol, 'src_port']);
+    if (typeof port === 'number') return toAddress({ address, port });
+  }
+  return address;
+}
+
+function toAddress({ address, port }: { readonly address: string; readonly port?: number }): string {
+  if (port === undefined || port === 0) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -1,23 +1,27 @@
 /** The structured log: JSON lines with level, time, message, and the fields session, listener and cluster. */
 import { LineWriter } from '../core/line-writer.ts';
 import type { LogFields, Logger } from '../core/log.ts';
+import { escapeJson, flatten } from './escape.ts';
 
-/** The levels of the configuration, with those of l7mp's users, and how severe they are. */
+/** The levels of the configuration, with those of l7mp's users, by how severe they are. Lines have four of them. */
 const SEVERITY = {
   silly: 10,
   trace: 10,
   verbose: 20,
   debug: 20,
-  http: 30,
   info: 30,
-  notice: 30,
+  http: 32,
+  notice: 35,
   warn: 40,
   error: 50,
   silent: Infinity,
 } as const;
 
 export type LogLevel = keyof typeof SEVERITY;
-const NAMES = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' } as const;
+type LineLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Longer strings are cut: a peer's header of a megabyte is not the log's. */
+const MAX_STRING = 4096;
 
 /** A logger that is told where it writes, and closed. */
 export interface ProcessLogger extends Logger {
@@ -28,22 +32,22 @@ export interface ProcessLogger extends Logger {
   close(): Promise<void>;
 }
 
-/** Text for people where `target` is a terminal, JSON lines elsewhere. */
+/** Text for people where `target` is a terminal, JSON lines elsewhere. `target`: `stdout`, `-`, `stderr` or a file. */
 export function createLogger(level: LogLevel, target: string): ProcessLogger {
   const writer = new LineWriter(target, (message) => process.stderr.write(`l7mp: ${message}\n`));
-  const pretty = (target === 'stderr' && process.stderr.isTTY) || (target === 'stdout' && process.stdout.isTTY);
-  const format = pretty ? formatText : formatJson;
+  const terminal = target === 'stderr' ? process.stderr.isTTY : isStdout(target) && process.stdout.isTTY;
+  const format = terminal ? formatText : formatJson;
   let least: number = SEVERITY[level];
   const at =
-    (severity: keyof typeof NAMES) =>
+    (lineLevel: LineLevel) =>
     (fields: LogFields, message: string): void => {
-      if (severity >= least) writer.write(format(NAMES[severity], fields, message));
+      if (SEVERITY[lineLevel] >= least) writer.write(format(lineLevel, fields, message));
     };
   return {
-    debug: at(20),
-    info: at(30),
-    warn: at(40),
-    error: at(50),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
     setLevel: (next) => {
       least = SEVERITY[next];
     },
@@ -52,14 +56,45 @@ export function createLogger(level: LogLevel, target: string): ProcessLogger {
   };
 }
 
-function formatJson(level: string, fields: LogFields, message: string): string {
-  return JSON.stringify({ level, time: new Date().toISOString(), ...fields, msg: message });
+function isStdout(target: string): boolean {
+  return target === 'stdout' || target === '-';
 }
 
-function formatText(level: string, fields: LogFields, message: string): string {
-  const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
-  // Control characters of a peer must not steer a terminal.
-  const line = `${new Date().toISOString().slice(11, 23)} ${level.padEnd(5)} ${message}${pairs.join('')}`;
-  // eslint-disable-next-line no-control-regex -- they are what is looked for
-  return line.replace(/[\u0000-\u001f\u007f-\u009f]/gu, ' ');
+/** One object on one line. The fields can't pass for the level, the time or the message. */
+export function formatJson(level: LineLevel, fields: LogFields, message: string): string {
+  const head = { level, time: new Date().toISOString() };
+  return escapeJson(stringify({ ...head, ...fields, ...head, msg: message }));
+}
+
+/** `12:00:00.000 info  message name=value …`. */
+export function formatText(level: LineLevel, fields: LogFields, message: string): string {
+  const pairs = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => ` ${name}=${stringify(value)}`);
+  return flatten(`${new Date().toISOString().slice(11, 23)} ${level.padEnd(5)} ${message}${pairs.join('')}`);
+}
+
+/** JSON of anything: a log line must not fail. */
+function stringify(value: unknown): string {
+  try {
+    return JSON.stringify(value, replace);
+  } catch (error) {
+    return JSON.stringify({ unprintable: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+function replace(_name: string, value: unknown): unknown {
+  if (typeof value === 'string') return value.length > MAX_STRING ? `${value.slice(0, MAX_STRING)}…` : value;
+  if (typeof value === 'bigint') return String(value);
+  if (value instanceof Error) {
+    const { name, message, stack, cause } = value;
+    return {
+      name,
+      ...('code' in value && { code: value.code }),
+      message,
+      stack,
+      ...(cause !== undefined && { cause }),
+    };
+  }
+  return value;
 }

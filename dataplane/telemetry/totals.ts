@@ -20,19 +20,31 @@ export interface Totals {
   readonly refused: ReadonlyMap<string, ReadonlyMap<ErrorCode, number>>;
 }
 
+/**
+ * Listeners, and clusters, whose sums are kept: beyond, the one goes in which no session has ended for the longest.
+ * Listeners and clusters may come and go for years.
+ */
+const MAX_NAMES = 2000;
+
 export class SessionTotals {
   private readonly listeners = new Map<string, Sums>();
   private readonly clusters = new Map<string, Sums>();
   private readonly refused = new Map<string, Map<ErrorCode, number>>();
+  private readonly limit: number;
+
+  constructor(limit = MAX_NAMES) {
+    this.limit = limit;
+  }
 
   /** Adds a session that has ended. */
   ended(session: SessionView): void {
-    this.add(this.listeners, this.clusters, session, true);
+    addEnded(this.recent(this.listeners, session.listener, newSums), session);
+    if (session.destination) addEnded(this.recent(this.clusters, session.destination.origin, newSums), session);
   }
 
+  /** Adds a session that was not taken. */
   refuse(listener: string, code: ErrorCode): void {
-    const codes = this.refused.get(listener) ?? new Map<ErrorCode, number>();
-    this.refused.set(listener, codes);
+    const codes = this.recent(this.refused, listener, () => new Map<ErrorCode, number>());
     codes.set(code, (codes.get(code) ?? 0) + 1);
   }
 
@@ -40,25 +52,45 @@ export class SessionTotals {
   with(live: Iterable<SessionView>): Totals {
     const listeners = copy(this.listeners);
     const clusters = copy(this.clusters);
-    for (const session of live) if (session.status !== 'DESTROYED') this.add(listeners, clusters, session, false);
+    for (const session of live) {
+      if (session.status === 'DESTROYED') continue; // listed for a while, and counted already
+      addLive(listeners, session.listener, session);
+      if (session.destination) addLive(clusters, session.destination.origin, session);
+    }
     return { listeners, clusters, refused: this.refused };
   }
 
-  private add(listeners: Map<string, Sums>, clusters: Map<string, Sums>, session: SessionView, ended: boolean): void {
-    addTo(listeners, session.listener, session, ended);
-    if (session.destination) addTo(clusters, session.destination.origin, session, ended);
+  /** The entry of a name, which becomes the most recent one. */
+  private recent<T>(all: Map<string, T>, name: string, make: () => T): T {
+    const entry = all.get(name) ?? make();
+    all.delete(name);
+    all.set(name, entry);
+    if (all.size > this.limit) {
+      const [oldest = ''] = all.keys();
+      all.delete(oldest);
+    }
+    return entry;
   }
 }
 
-function addTo(all: Map<string, Sums>, name: string, session: SessionView, ended: boolean): void {
+function addEnded(sums: Sums, session: SessionView): void {
+  const reason = session.reason ?? 'OK';
+  add(sums, session);
+  sums.closed.set(reason, (sums.closed.get(reason) ?? 0) + 1);
+}
+
+function addLive(all: Map<string, Sums>, name: string, session: SessionView): void {
   const sums = all.get(name) ?? newSums();
   all.set(name, sums);
+  add(sums, session);
+  sums.active++;
+}
+
+function add(sums: Sums, { retries, counters }: SessionView): void {
   sums.opened++;
-  sums.retries += session.retries;
-  addCounters(sums.ingress, session.counters.ingress);
-  addCounters(sums.egress, session.counters.egress);
-  if (ended) sums.closed.set(session.reason ?? 'OK', (sums.closed.get(session.reason ?? 'OK') ?? 0) + 1);
-  else sums.active++;
+  sums.retries += retries;
+  addCounters(sums.ingress, counters.ingress);
+  addCounters(sums.egress, counters.egress);
 }
 
 function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: DirectionCounters): void {

@@ -1,0 +1,129 @@
+/** Every instrument, and the plain counters that it reads. */
+import type { Attributes, BatchObservableResult, Meter, Observable } from '@opentelemetry/api';
+import type { MetricsSource } from './metrics.ts';
+import type { NamedCounters } from './named-counters.ts';
+import { observeProcess } from './process-instruments.ts';
+import type { Sums } from './totals.ts';
+
+export function observeAll(meter: Meter, source: MetricsSource, named: NamedCounters): void {
+  observeSessions(meter, source);
+  observeClusters(meter, source);
+  observeNamed(meter, named);
+  observeProcess(meter);
+}
+
+function observeSessions(meter: Meter, source: MetricsSource): void {
+  const active = meter.createObservableGauge('l7mp.sessions.active', { description: 'Open sessions, by listener' });
+  const opened = meter.createObservableCounter('l7mp.sessions.opened', { description: 'Sessions taken, by listener' });
+  const closed = meter.createObservableCounter('l7mp.sessions.closed', {
+    description: 'Ended sessions, by listener and reason: OK, or a code of the error catalogue',
+  });
+  const refused = meter.createObservableCounter('l7mp.sessions.refused', {
+    description: 'Sessions that limits kept out, by listener and reason',
+  });
+  const retries = meter.createObservableCounter('l7mp.sessions.retries', {
+    description: 'Stages that were connected again, by listener',
+  });
+  const clusterActive = meter.createObservableGauge('l7mp.cluster.sessions.active', {
+    description: 'Open sessions, by destination cluster',
+  });
+  const [listenerTraffic, clusterTraffic] = [traffic(meter, 'listener'), traffic(meter, 'cluster')];
+  const all = [active, opened, closed, refused, retries, clusterActive, ...listenerTraffic.all, ...clusterTraffic.all];
+  meter.addBatchObservableCallback((result) => {
+    const totals = source.totals();
+    for (const [listener, sums] of totals.listeners) {
+      result.observe(active, sums.active, { listener });
+      result.observe(opened, sums.opened, { listener });
+      result.observe(retries, sums.retries, { listener });
+      for (const [reason, count] of sums.closed) result.observe(closed, count, { listener, reason });
+      listenerTraffic.observe(result, sums, { listener });
+    }
+    for (const [cluster, sums] of totals.clusters) {
+      result.observe(clusterActive, sums.active, { cluster });
+      clusterTraffic.observe(result, sums, { cluster });
+    }
+    for (const [listener, codes] of totals.refused) {
+      for (const [reason, count] of codes) result.observe(refused, count, { listener, reason });
+    }
+  }, all);
+}
+
+interface Traffic {
+  readonly all: readonly Observable[];
+  observe(result: BatchObservableResult, sums: Sums, labels: Attributes): void;
+}
+
+function traffic(meter: Meter, subject: string): Traffic {
+  const bytes = meter.createObservableCounter(`l7mp.${subject}.bytes`, {
+    description: `Payload, by ${subject} and direction (ingress: from the client)`,
+    unit: 'By',
+  });
+  const packets = meter.createObservableCounter(`l7mp.${subject}.packets`, {
+    description: `Datagrams, or chunks of byte streams, by ${subject} and direction`,
+  });
+  const dropped = meter.createObservableCounter(`l7mp.${subject}.dropped`, {
+    description: `Datagrams dropped for want of room or rate, by ${subject} and direction`,
+  });
+  return {
+    all: [bytes, packets, dropped],
+    observe(result, sums, labels) {
+      for (const direction of ['ingress', 'egress'] as const) {
+        const counters = sums[direction];
+        const attributes = { ...labels, direction, path: 'user' };
+        result.observe(bytes, counters.bytes, attributes);
+        result.observe(packets, counters.packets, attributes);
+        result.observe(dropped, counters.dropped, attributes);
+      }
+    },
+  };
+}
+
+function observeClusters(meter: Meter, source: MetricsSource): void {
+  const endpoints = meter.createObservableGauge('l7mp.cluster.endpoints', {
+    description: 'Endpoints, by cluster and health: healthy, unhealthy or ejected',
+  });
+  const failures = meter.createObservableCounter('l7mp.cluster.failures', {
+    description: 'Failed connects and broken sessions, by cluster and reason',
+  });
+  meter.addBatchObservableCallback(
+    (result) => {
+      for (const cluster of source.clusters()) {
+        for (const health of ['healthy', 'unhealthy', 'ejected']) {
+          const count = cluster.endpoints.filter((endpoint) => endpoint.health === health).length;
+          result.observe(endpoints, count, { cluster: cluster.name, health });
+        }
+        for (const [reason, count] of cluster.failures) {
+          result.observe(failures, count, { cluster: cluster.name, reason });
+        }
+      }
+    },
+    [endpoints, failures],
+  );
+}
+
+function observeNamed(meter: Meter, named: NamedCounters): void {
+  const bytes = meter.createObservableCounter('l7mp.metric.bytes', {
+    description: 'Bytes through Metric clusters, by their names and labels',
+    unit: 'By',
+  });
+  const packets = meter.createObservableCounter('l7mp.metric.packets', {
+    description: 'Datagrams, or chunks of byte streams, through Metric clusters, by their names and labels',
+  });
+  meter.addBatchObservableCallback(
+    (result) => {
+      for (const { name, labels, ...counts } of named.all()) {
+        const attributes = { ...toLabels(labels), name };
+        result.observe(bytes, counts.bytes, attributes);
+        result.observe(packets, counts.packets, attributes);
+      }
+    },
+    [bytes, packets],
+  );
+}
+
+/** Labels of the configuration by names that Prometheus can read; of names that become the same, the first stays. */
+function toLabels(labels: Readonly<Record<string, string>>): Attributes {
+  const safe: Attributes = {};
+  for (const [name, value] of Object.entries(labels)) safe[name.replace(/^(?=\d)|[^a-zA-Z0-9_]/gu, '_')] ??= value;
+  return safe;
+}
