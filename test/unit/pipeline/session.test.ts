@@ -79,6 +79,17 @@ describe('a session', () => {
     expect(pipeline.ended).to.have.length(1);
   });
 
+  it('tells a cluster of what its own endpoint failed with, and of nothing that others did', () => {
+    const { client } = start({ ingress: ['in'] });
+    client.closes(RESET);
+    expect(pipeline.cluster('cluster').released).to.deep.equal([undefined]);
+    const another = new FakeStream();
+    pipeline.accept(another);
+    pipeline.cluster('in').last.closes(RESET);
+    expect(pipeline.cluster('in').released).to.deep.equal([undefined, RESET]);
+    expect(pipeline.cluster('cluster').released).to.deep.equal([undefined, undefined]);
+  });
+
   it('keeps what came with the session until its cluster is connected', async () => {
     pipeline = harness({ retry: { retry_on: 'always', num_retries: 1, timeout: 5 } });
     pipeline.cluster('cluster').plan = [refusedBy, () => new FakeStream()];
