@@ -1,10 +1,12 @@
 /** HTTP, client side: requests over kept connections to each endpoint. */
+import type { Socket } from 'node:net';
 import type { HttpCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Connector, ConnectorContext, ConnectRequest, Target } from '../../core/protocol.ts';
 import type { Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
-import { connectTcp } from '../../sockets/tcp-connect.ts';
+import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 import { ClientConnection, ClientStream, Pool } from './h1-client.ts';
+import type { Http2Client } from './h2-client.ts';
 import { outgoingRequest } from './request.ts';
 
 export function createConnector(context: ConnectorContext<HttpCluster>): Connector {
@@ -13,25 +15,45 @@ export function createConnector(context: ConnectorContext<HttpCluster>): Connect
 
 class HttpConnector implements Connector {
   private readonly spec: HttpCluster;
+  private readonly dialer: ConnectionDialer;
   private readonly pools = new Map<string, Pool>();
+  private h2: Promise<Http2Client> | undefined;
+  /** Endpoints that chose HTTP/2 by ALPN. */
+  private readonly speaksH2 = new Set<string>();
 
-  constructor({ spec }: ConnectorContext<HttpCluster>) {
+  constructor({ spec, log }: ConnectorContext<HttpCluster>) {
     this.spec = spec;
+    this.dialer = new ConnectionDialer(spec, log, ALPN[spec.version]);
   }
 
   connect(request: ConnectRequest): Stream | Promise<Stream> {
     const { target } = request;
+    if (this.spec.version === '2') return this.connectH2(request);
     const pool = this.poolOf(target);
     const kept = pool.take();
-    return kept ? this.ask(kept, pool, request) : this.connectAnew(pool, request);
+    if (kept) return this.ask(kept, pool, request);
+    if (this.speaksH2.has(keyOf(target))) return this.connectH2(request);
+    return this.connectAnew(pool, request);
   }
 
   private async connectAnew(pool: Pool, request: ConnectRequest): Promise<Stream> {
-    return this.ask(await this.dial(pool, request.target, request.signal), pool, request);
+    const { target, metadata, signal } = request;
+    const socket = await this.dialer.connect(target, metadata, signal);
+    if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') {
+      this.speaksH2.add(keyOf(target));
+      return this.connectH2(request, socket);
+    }
+    return this.ask(new ClientConnection(socket, pool), pool, request);
   }
 
-  private async dial(pool: Pool, target: Target, signal: AbortSignal): Promise<ClientConnection> {
-    return new ClientConnection(await connectTcp(target, {}, signal), pool);
+  private async connectH2(request: ConnectRequest, socket?: Socket): Promise<Stream> {
+    this.h2 ??= this.makeH2();
+    return (await this.h2).request(request, socket);
+  }
+
+  private async makeH2(): Promise<Http2Client> {
+    const { Http2Client } = await import('./h2-client.ts');
+    return new Http2Client(this.spec, this.dialer);
   }
 
   private ask(connection: ClientConnection, pool: Pool, request: ConnectRequest): Stream {
@@ -40,12 +62,13 @@ class HttpConnector implements Connector {
     return new ClientStream(connection, outgoingRequest(metadata, this.spec, authority), {
       responseTimeout: this.spec.response_timeout,
       report: (ok) => request.report(ok),
-      reconnect: () => this.dial(pool, target, AbortSignal.timeout(timeout)),
+      reconnect: async () =>
+        new ClientConnection(await this.dialer.connect(target, metadata, AbortSignal.timeout(timeout)), pool),
     });
   }
 
-  private poolOf({ address, port }: Target): Pool {
-    const key = `${address} ${port}`;
+  private poolOf(target: Target): Pool {
+    const key = keyOf(target);
     let pool = this.pools.get(key);
     if (pool === undefined) {
       pool = new Pool({ maxIdle: this.spec.max_idle_connections, idleTimeout: this.spec.idle_timeout });
@@ -54,9 +77,21 @@ class HttpConnector implements Connector {
     return pool;
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     for (const pool of this.pools.values()) pool.close();
     this.pools.clear();
-    return Promise.resolve();
+    (await this.h2)?.close();
+    await this.dialer.close();
   }
 }
+
+function keyOf({ address, port, hostname }: Target): string {
+  return `${address} ${port} ${hostname}`;
+}
+
+/** What TLS offers, by the configured version. */
+const ALPN: Readonly<Record<HttpCluster['version'], readonly string[]>> = {
+  auto: ['h2', 'http/1.1'],
+  '1.1': ['http/1.1'],
+  '2': ['h2'],
+};

@@ -36,6 +36,9 @@ export interface ServerOptions {
   readonly keepAliveTimeout: number;
 }
 
+/** The start of every HTTP/2 connection (RFC 9113, section 3.4). */
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+
 /** Bytes of later requests that are kept while one is answered; then the client is held back. */
 const MAX_PIPELINED = 64 * 1024;
 
@@ -47,6 +50,8 @@ export class ServerConnection {
   private readonly accept: Accept;
   private readonly nextNumber: () => number;
   private readonly onClose: (connection: ServerConnection) => void;
+  /** Hears of a connection that begins with HTTP/2's preface; it is not HTTP/1.1's then. */
+  private onPreface: ((first: Buffer) => void) | undefined;
   /** What came and wasn't taken yet. */
   private pending: Buffer | undefined;
   private stream: ServerStream | undefined;
@@ -63,6 +68,7 @@ export class ServerConnection {
     accept: Accept,
     nextNumber: () => number,
     onClose: (connection: ServerConnection) => void,
+    onPreface?: (first: Buffer) => void,
   ) {
     this.socket = socket;
     this.outbox = new Outbox(socket);
@@ -71,6 +77,7 @@ export class ServerConnection {
     this.accept = accept;
     this.nextNumber = nextNumber;
     this.onClose = onClose;
+    this.onPreface = onPreface;
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('end', () => this.receiveEnd());
     socket.on('drain', () => this.stream?.drained());
@@ -88,6 +95,17 @@ export class ServerConnection {
   private receive(chunk: Buffer): void {
     const buffer = this.pending ? Buffer.concat([this.pending, chunk]) : chunk;
     this.pending = undefined;
+    if (this.onPreface && PREFACE.startsWith(buffer.toString('latin1', 0, PREFACE.length))) {
+      if (buffer.length < PREFACE.length) {
+        this.pending = buffer;
+        this.wait('head');
+        return;
+      }
+      clearTimeout(this.timer);
+      this.onPreface(buffer);
+      return;
+    }
+    this.onPreface = undefined;
     this.process(buffer, 0);
   }
 

@@ -2,8 +2,7 @@
 import type { Socket } from 'node:net';
 import type { HttpListener } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
-import type { Ends } from '../../sockets/addresses.ts';
-import { TcpServer } from '../../sockets/tcp-server.ts';
+import { type Connection, ConnectionServer } from '../../sockets/connection-server.ts';
 import { ServerConnection, type ServerOptions } from './h1-server.ts';
 import type { ConnectionFacts } from './request.ts';
 
@@ -13,9 +12,9 @@ export function createListener(context: ListenerContext<HttpListener>): Listener
 
 class HttpServer implements Listener {
   private readonly context: ListenerContext<HttpListener>;
-  private readonly server: TcpServer;
+  private readonly server: ConnectionServer;
   private readonly options: ServerOptions;
-  private readonly connections = new Set<ServerConnection>();
+  private readonly connections = new Set<{ finish(): void }>();
   private counter = 0;
 
   constructor(context: ListenerContext<HttpListener>) {
@@ -26,7 +25,7 @@ class HttpServer implements Listener {
       headerTimeout: spec.header_timeout,
       keepAliveTimeout: spec.keep_alive_timeout,
     };
-    this.server = new TcpServer(spec, log, (socket, ends) => this.connected(socket, ends));
+    this.server = new ConnectionServer(spec, log, (connection) => this.connected(connection), ALPN[spec.version]);
   }
 
   get address(): string {
@@ -43,12 +42,25 @@ class HttpServer implements Listener {
     await this.server.close();
   }
 
-  private connected(socket: Socket, ends: Ends): void {
-    const facts: ConnectionFacts = { ends, scheme: 'http', metadata: {}, forwarded: this.context.spec.forwarded };
-    this.serve(socket, facts);
+  private connected({ socket, ends, metadata, alpn }: Connection): void {
+    const { version, tls, forwarded } = this.context.spec;
+    const facts: ConnectionFacts = { ends, scheme: tls ? 'https' : 'http', metadata, forwarded };
+    if (alpn === 'h2' || (version === '2' && alpn === undefined)) void this.serveH2(socket, facts);
+    else if (version === 'auto' && tls === undefined) this.detect(socket, facts);
+    else this.serveH1(socket, facts);
   }
 
-  private serve(socket: Socket, facts: ConnectionFacts): void {
+  /** Without TLS nothing names the version but the first bytes (RFC 9113, section 3.3). */
+  private detect(socket: Socket, facts: ConnectionFacts): void {
+    const connection = this.serveH1(socket, facts, (first) => {
+      socket.removeAllListeners();
+      this.connections.delete(connection);
+      socket.unshift(first);
+      void this.serveH2(socket, facts);
+    });
+  }
+
+  private serveH1(socket: Socket, facts: ConnectionFacts, onPreface?: (first: Buffer) => void): ServerConnection {
     const connection = new ServerConnection(
       socket,
       facts,
@@ -56,7 +68,25 @@ class HttpServer implements Listener {
       this.context.accept,
       () => this.counter++,
       (closed) => this.connections.delete(closed),
+      onPreface,
     );
     this.connections.add(connection);
+    return connection;
+  }
+
+  private async serveH2(socket: Socket, facts: ConnectionFacts): Promise<void> {
+    const { serveHttp2 } = await import('./h2-server.ts');
+    if (socket.destroyed) return;
+    const session = serveHttp2(socket, facts, this.options, this.context.accept, () => this.counter++);
+    const connection = { finish: () => session.close() };
+    this.connections.add(connection);
+    session.once('close', () => this.connections.delete(connection));
   }
 }
+
+/** What TLS offers, by the configured version. */
+const ALPN: Readonly<Record<HttpListener['version'], readonly string[]>> = {
+  auto: ['h2', 'http/1.1'],
+  '1.1': ['http/1.1'],
+  '2': ['h2'],
+};

@@ -2,10 +2,11 @@
 import type { TcpCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Connector, ConnectorContext } from '../../core/protocol.ts';
 import { SocketStream } from '../../core/socket-stream.ts';
-import { connectTcp } from '../../sockets/tcp-connect.ts';
+import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 
-export function createConnector({ spec }: ConnectorContext<TcpCluster>): Connector {
+export function createConnector({ spec, log }: ConnectorContext<TcpCluster>): Connector {
+  const dialer = new ConnectionDialer(spec, log);
   return {
-    connect: async ({ target, signal }) => new SocketStream(await connectTcp(target, spec, signal)),
+    connect: async ({ target, metadata, signal }) => new SocketStream(await dialer.connect(target, metadata, signal)),
   };
 }

@@ -3,13 +3,13 @@ import type { TcpListener } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { SocketStream } from '../../core/socket-stream.ts';
 import { endsMetadata, sessionName } from '../../sockets/addresses.ts';
-import { TcpServer } from '../../sockets/tcp-server.ts';
+import { ConnectionServer } from '../../sockets/connection-server.ts';
 
 export function createListener({ spec, accept, log }: ListenerContext<TcpListener>): Listener {
-  return new TcpServer(spec, log, (socket, ends) => {
+  return new ConnectionServer(spec, log, ({ socket, ends, metadata }) => {
     accept({
       name: sessionName('TCP', ends),
-      metadata: endsMetadata('TCP', ends),
+      metadata: { ...endsMetadata('TCP', ends), ...metadata },
       stream: new SocketStream(socket),
     });
   });

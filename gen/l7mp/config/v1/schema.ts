@@ -299,7 +299,7 @@ export const schema: Schema = {
     fields: {
       port: { type: 'integer', max: 65535 },
       bind: { type: 'message', message: 'SocketAddress' },
-      tls: { type: 'message', message: 'TlsClient' },
+      tls: { type: 'message', message: 'TlsClient', default: {} },
       proxy_protocol: { type: 'string', default: 'off', values: ['off', 'v1', 'v2'] },
     },
   },

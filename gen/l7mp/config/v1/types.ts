@@ -496,7 +496,7 @@ export interface TlsCluster {
   /** The address to connect from. */
   readonly bind?: SocketAddress;
   /** What is shown to and asked of servers. */
-  readonly tls?: TlsClient;
+  readonly tls: TlsClient;
   /** Start each connection with a PROXY protocol header of this version, in front of TLS. */
   readonly proxy_protocol: 'off' | 'v1' | 'v2';
 }

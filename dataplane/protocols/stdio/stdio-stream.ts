@@ -1,0 +1,83 @@
+/** Standard input and output as one stream. There is one pair: one session has it at a time. */
+import { BaseStream } from '../../core/base-stream.ts';
+import { ProxyError } from '../../core/errors.ts';
+import type { Stream } from '../../core/stream.ts';
+
+let taken = false;
+
+export class StdioStream extends BaseStream implements Stream {
+  readonly framing = 'bytes';
+  readonly reliable = true;
+  readonly halfClose = true;
+  private inputEnded = false;
+  private outputEnded = false;
+
+  /** @throws ProxyError `LIMIT_EXCEEDED` where another session has it. */
+  constructor() {
+    super();
+    if (taken) throw new ProxyError('LIMIT_EXCEEDED', 'another session has standard input and output');
+    taken = true;
+  }
+
+  protected start(): void {
+    process.stdin.on('data', this.onData).on('end', this.onEnd).on('error', this.onError);
+    process.stdout.on('drain', this.onDrain).on('error', this.onError);
+    if (process.stdin.readableEnded) queueMicrotask(this.onEnd);
+  }
+
+  private readonly onData = (chunk: Buffer): void => this.sink.data(chunk, false);
+  private readonly onDrain = (): void => this.sink.drain();
+
+  private readonly onEnd = (): void => {
+    if (this.closed || this.inputEnded) return;
+    this.inputEnded = true;
+    this.sink.end();
+    this.settle();
+  };
+
+  /** A reader that went away (EPIPE) is a peer that closed. */
+  private readonly onError = (error: Error): void => {
+    this.release();
+    this.emitClose(ProxyError.from(error, 'PEER_RESET'));
+  };
+
+  write(chunk: Buffer): boolean {
+    return this.closed || this.outputEnded || process.stdout.write(chunk);
+  }
+
+  /** Standard output itself stays open: the log may go there. */
+  end(): void {
+    if (this.outputEnded || this.closed) return;
+    process.stdout.write('', () => {
+      this.outputEnded = true;
+      this.settle();
+    });
+  }
+
+  pause(): void {
+    process.stdin.pause();
+  }
+
+  resume(): void {
+    process.stdin.resume();
+  }
+
+  destroy(error?: ProxyError): void {
+    if (this.closed) return;
+    this.release();
+    this.emitClose(error);
+  }
+
+  private settle(): void {
+    if (!this.inputEnded || !this.outputEnded || this.closed) return;
+    this.release();
+    this.emitClose();
+  }
+
+  private release(): void {
+    taken = false;
+    process.stdin.off('data', this.onData).off('end', this.onEnd).off('error', this.onError);
+    process.stdin.pause();
+    process.stdout.off('drain', this.onDrain).off('error', this.onError);
+  }
+}

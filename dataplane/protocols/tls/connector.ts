@@ -1,0 +1,13 @@
+/** TLS, client side: a connection and a handshake for each session. */
+import type { TlsCluster } from '../../../gen/l7mp/config/v1/types.ts';
+import type { Connector, ConnectorContext } from '../../core/protocol.ts';
+import { SocketStream } from '../../core/socket-stream.ts';
+import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
+
+export function createConnector({ spec, log }: ConnectorContext<TlsCluster>): Connector {
+  const dialer = new ConnectionDialer(spec, log);
+  return {
+    connect: async ({ target, metadata, signal }) => new SocketStream(await dialer.connect(target, metadata, signal)),
+    close: () => dialer.close(),
+  };
+}

@@ -1,0 +1,16 @@
+/** TLS, server side: a session for each connection whose handshake succeeds. */
+import type { TlsListener } from '../../../gen/l7mp/config/v1/types.ts';
+import type { Listener, ListenerContext } from '../../core/protocol.ts';
+import { SocketStream } from '../../core/socket-stream.ts';
+import { endsMetadata, sessionName } from '../../sockets/addresses.ts';
+import { ConnectionServer } from '../../sockets/connection-server.ts';
+
+export function createListener({ spec, accept, log }: ListenerContext<TlsListener>): Listener {
+  return new ConnectionServer(spec, log, ({ socket, ends, metadata }) => {
+    accept({
+      name: sessionName('TLS', ends),
+      metadata: { ...endsMetadata('TCP', ends), ...metadata },
+      stream: new SocketStream(socket),
+    });
+  });
+}
