@@ -85,6 +85,9 @@ function toVariant(field: protobuf.Field): [string, { message: string; aliases?:
   return [String(rules['protocol']), { message: field.type, ...(aliases.length > 0 ? { aliases } : {}) }];
 }
 
+/** In ms: what Node.js's timers hold. A longer one would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 function toField(field: protobuf.Field): FieldSchema {
   const rules = rulesOf(field);
   const resolved = field.resolvedType;
@@ -108,6 +111,8 @@ function toField(field: protobuf.Field): FieldSchema {
   ] as const) {
     if (rules[key] !== undefined) out[key] = rules[key];
   }
+  if (rules['unit'] === 'ms') out['max'] ??= LONGEST_TIMER;
+  if (rules['unit'] === 's') out['max'] ??= Math.floor(LONGEST_TIMER / 1000);
   if (rules['default'] !== undefined) out['default'] = JSON.parse(rules['default'] as string) as unknown;
   if (rules['alias'] !== undefined) out['aliases'] = list(rules['alias']);
   if (rules['values'] !== undefined) out['values'] = list(rules['values']);

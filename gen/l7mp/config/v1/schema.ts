@@ -27,7 +27,7 @@ export const schema: Schema = {
       circuit_breaker: { type: 'message', message: 'CircuitBreaker', default: {} },
       dns: { type: 'message', message: 'Dns', default: {} },
       framing: { type: 'string', default: 'none', values: ['none', 'length-prefix-2', 'length-prefix-4', 'newline'] },
-      connect_timeout: { type: 'integer', unit: 'ms' },
+      connect_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
     },
   },
   Endpoint: {
@@ -59,8 +59,8 @@ export const schema: Schema = {
   HealthCheck: {
     fields: {
       type: { type: 'string', default: 'tcp', values: ['tcp', 'http', 'udp'] },
-      interval: { type: 'integer', min: 10, unit: 'ms', default: 5000 },
-      timeout: { type: 'integer', min: 1, unit: 'ms', default: 1000 },
+      interval: { type: 'integer', min: 10, unit: 'ms', max: 2147483647, default: 5000 },
+      timeout: { type: 'integer', min: 1, unit: 'ms', max: 2147483647, default: 1000 },
       healthy_threshold: { type: 'integer', min: 1, default: 1 },
       unhealthy_threshold: { type: 'integer', min: 1, default: 3 },
       port: { type: 'integer', max: 65535 },
@@ -74,8 +74,8 @@ export const schema: Schema = {
   OutlierDetection: {
     fields: {
       consecutive_failures: { type: 'integer', min: 1, default: 5 },
-      base_ejection_time: { type: 'integer', min: 1, unit: 'ms', default: 30000 },
-      max_ejection_time: { type: 'integer', min: 1, unit: 'ms', default: 300000 },
+      base_ejection_time: { type: 'integer', min: 1, unit: 'ms', max: 2147483647, default: 30000 },
+      max_ejection_time: { type: 'integer', min: 1, unit: 'ms', max: 2147483647, default: 300000 },
       max_ejection_percent: { type: 'integer', max: 100, default: 50 },
     },
   },
@@ -88,13 +88,13 @@ export const schema: Schema = {
   },
   Dns: {
     fields: {
-      interval: { type: 'integer', min: 100, unit: 'ms', default: 5000 },
+      interval: { type: 'integer', min: 100, unit: 'ms', max: 2147483647, default: 5000 },
       family: { type: 'string', default: 'any', values: ['any', 'ipv4', 'ipv6'] },
       all: { type: 'boolean' },
     },
   },
   SocketAddress: { fields: { address: { type: 'string', format: 'host' }, port: { type: 'integer', max: 65535 } } },
-  Keepalive: { fields: { initial_delay: { type: 'integer', unit: 'ms', default: 60000 } } },
+  Keepalive: { fields: { initial_delay: { type: 'integer', unit: 'ms', max: 2147483647, default: 60000 } } },
   TlsServer: {
     fields: {
       cert: { type: 'string', required: true },
@@ -172,7 +172,7 @@ export const schema: Schema = {
   JsonSocketListener: {
     fields: {
       transport_spec: { type: 'message', message: 'ListenerSpec', required: true, aliases: ['transport'] },
-      header_timeout: { type: 'integer', min: 1, unit: 'ms', default: 10000 },
+      header_timeout: { type: 'integer', min: 1, unit: 'ms', max: 2147483647, default: 10000 },
       max_header_bytes: { type: 'integer', min: 32, unit: 'bytes', default: 65507 },
     },
   },
@@ -205,8 +205,8 @@ export const schema: Schema = {
       version: { type: 'string', default: 'auto', values: ['auto', '1.1', '2'] },
       proxy_protocol: { type: 'string', default: 'off', values: ['off', 'optional', 'required'] },
       max_header_bytes: { type: 'integer', min: 256, unit: 'bytes', default: 16384 },
-      header_timeout: { type: 'integer', unit: 'ms', default: 60000 },
-      keep_alive_timeout: { type: 'integer', unit: 'ms', default: 65000 },
+      header_timeout: { type: 'integer', unit: 'ms', max: 2147483647, default: 60000 },
+      keep_alive_timeout: { type: 'integer', unit: 'ms', max: 2147483647, default: 65000 },
       forwarded: { type: 'string', default: 'append', values: ['append', 'replace', 'off'] },
     },
   },
@@ -220,8 +220,8 @@ export const schema: Schema = {
       method: { type: 'string', default: 'POST' },
       path: { type: 'string', default: '/' },
       max_idle_connections: { type: 'integer', default: 256 },
-      idle_timeout: { type: 'integer', unit: 'ms', default: 30000 },
-      response_timeout: { type: 'integer', unit: 'ms' },
+      idle_timeout: { type: 'integer', unit: 'ms', max: 2147483647, default: 30000 },
+      response_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
     },
   },
   PacketListener: {
@@ -264,7 +264,7 @@ export const schema: Schema = {
       env: { type: 'string', map: true },
       cwd: { type: 'string' },
       stderr: { type: 'string', default: 'log', values: ['log', 'inherit', 'discard'] },
-      kill_timeout: { type: 'integer', unit: 'ms', default: 2000 },
+      kill_timeout: { type: 'integer', unit: 'ms', max: 2147483647, default: 2000 },
     },
   },
   TcpListener: {
@@ -292,7 +292,7 @@ export const schema: Schema = {
       port: { type: 'integer', required: true, max: 65535 },
       tls: { type: 'message', message: 'TlsServer', required: true },
       proxy_protocol: { type: 'string', default: 'off', values: ['off', 'optional', 'required'] },
-      handshake_timeout: { type: 'integer', min: 1, unit: 'ms', default: 10000 },
+      handshake_timeout: { type: 'integer', min: 1, unit: 'ms', max: 2147483647, default: 10000 },
     },
   },
   TlsCluster: {
@@ -356,7 +356,7 @@ export const schema: Schema = {
       path: { type: 'string' },
       subprotocols: { type: 'string', repeated: true },
       max_message_bytes: { type: 'integer', min: 1, unit: 'bytes', default: 104857600 },
-      ping_interval: { type: 'integer', unit: 'ms' },
+      ping_interval: { type: 'integer', unit: 'ms', max: 2147483647 },
       compress: { type: 'boolean' },
       proxy_protocol: { type: 'string', default: 'off', values: ['off', 'optional', 'required'] },
     },
@@ -370,7 +370,7 @@ export const schema: Schema = {
       subprotocols: { type: 'string', repeated: true },
       headers: { type: 'string', map: true },
       max_message_bytes: { type: 'integer', min: 1, unit: 'bytes', default: 104857600 },
-      ping_interval: { type: 'integer', unit: 'ms' },
+      ping_interval: { type: 'integer', unit: 'ms', max: 2147483647 },
       compress: { type: 'boolean' },
       message_type: { type: 'string', default: 'binary', values: ['binary', 'text'] },
     },
@@ -397,7 +397,7 @@ export const schema: Schema = {
       access_log_format: { type: 'string', default: 'json' },
       strict: { type: 'boolean' },
       api: { type: 'message', message: 'Api', default: {} },
-      drain_timeout: { type: 'integer', unit: 'ms', default: 10000 },
+      drain_timeout: { type: 'integer', unit: 'ms', max: 2147483647, default: 10000 },
       offload: { type: 'string', default: 'disable', values: ['init', 'no_init', 'disable'] },
       offload_ifs: { type: 'string', repeated: true, shorthand: 'name' },
     },
@@ -421,12 +421,12 @@ export const schema: Schema = {
   },
   ListenerOptions: {
     fields: {
-      track: { type: 'integer', unit: 's' },
+      track: { type: 'integer', unit: 's', max: 2147483 },
       max_sessions: { type: 'integer', unit: 'sessions' },
       sessions_per_second: { type: 'number', min: 0, unit: 'sessions/s' },
       datagrams_per_second: { type: 'number', min: 0, unit: 'datagrams/s' },
       bytes_per_second: { type: 'number', min: 0, unit: 'bytes/s' },
-      idle_timeout: { type: 'integer', optional: true, unit: 'ms' },
+      idle_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647 },
       queue_limit: { type: 'integer', min: 1, unit: 'datagrams', default: 1024 },
       framing: { type: 'string', default: 'none', values: ['none', 'length-prefix-2', 'length-prefix-4', 'newline'] },
     },
@@ -499,15 +499,15 @@ export const schema: Schema = {
     fields: {
       retry_on: { type: 'string', default: 'never', values: ['never', 'always', 'connect-failure', 'disconnect'] },
       num_retries: { type: 'integer', max: 1000000, default: 1 },
-      timeout: { type: 'integer', min: 1, unit: 'ms', default: 2000 },
+      timeout: { type: 'integer', min: 1, unit: 'ms', max: 2147483647, default: 2000 },
     },
   },
   Timeouts: {
     fields: {
-      connect: { type: 'integer', unit: 'ms' },
-      idle: { type: 'integer', optional: true, unit: 'ms' },
-      session: { type: 'integer', unit: 'ms' },
-      half_close: { type: 'integer', unit: 'ms', default: 1000 },
+      connect: { type: 'integer', unit: 'ms', max: 2147483647 },
+      idle: { type: 'integer', optional: true, unit: 'ms', max: 2147483647 },
+      session: { type: 'integer', unit: 'ms', max: 2147483647 },
+      half_close: { type: 'integer', unit: 'ms', max: 2147483647, default: 1000 },
     },
   },
   Mirror: {

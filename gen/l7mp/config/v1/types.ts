@@ -94,19 +94,23 @@ export interface LoadBalancer {
   /** How it chooses. `Trivial` takes the first healthy one. */
   readonly policy: 'Trivial' | 'RoundRobin' | 'Random' | 'LeastSessions' | 'HashRing' | 'ConsistentHash' | 'Maglev';
   /**
-   * HashRing, ConsistentHash, Maglev: a JSON pointer into the session's metadata, whose value is hashed. A session for
-   * which it gives nothing, and `<RANDOM>`, go anywhere.
+   * HashRing, ConsistentHash, Maglev: what is hashed: a JSON pointer into the session's metadata, as in `/IP/src_addr`, or
+   * the id of a protocol's field, as in `IP_src_addr` or `src_port`. A session that has no such value goes anywhere, and
+   * so do all with `<RANDOM>` or without a key.
    */
   readonly key?: string;
-  /** Maglev: the number of slots, a prime. */
+  /** Maglev: the number of slots; what is no prime is taken for the next one. */
   readonly table_size: number;
   /** HashRing: points on the ring for a weight of one. */
   readonly points: number;
 }
 
-/** HealthCheck asks every endpoint, at an interval. */
+/** HealthCheck asks every endpoint, at once and then at an interval. The first answer decides alone. */
 export interface HealthCheck {
-  /** `tcp`: it accepts a connection. `http`: it answers a request with an expected status. `udp`: it answers a datagram. */
+  /**
+   * `tcp`: it accepts a connection (UNIX sockets of every type: somebody has the socket). `http`: it answers a request
+   * with an expected status. `udp`: it answers a datagram.
+   */
   readonly type: 'tcp' | 'http' | 'udp';
   /** Between two checks of an endpoint, in ms. */
   readonly interval: number;
@@ -120,7 +124,7 @@ export interface HealthCheck {
   readonly port: number;
   /** http: the path that is asked for. */
   readonly path: string;
-  /** http: the host header. The endpoint's address when absent. */
+  /** http: the host header. The endpoint's address and port when absent. */
   readonly host?: string;
   /** http: the statuses that are well. 200 to 299 when absent. */
   readonly expected_statuses: readonly number[];
@@ -130,7 +134,7 @@ export interface HealthCheck {
   readonly expect?: string;
 }
 
-/** OutlierDetection ejects an endpoint that fails its sessions, for a while. */
+/** OutlierDetection ejects an endpoint that fails its sessions, for a while; unless no other is left. */
 export interface OutlierDetection {
   /** Failures in a row that eject an endpoint. */
   readonly consecutive_failures: number;
@@ -158,7 +162,7 @@ export interface Dns {
   readonly interval: number;
   /** Which addresses are taken. */
   readonly family: 'any' | 'ipv4' | 'ipv6';
-  /** Every address of a name is an endpoint of its own, instead of only the first. */
+  /** Every address of a name is an endpoint of its own, named `ENDPOINT#ADDRESS`, instead of only the first. */
   readonly all: boolean;
 }
 
