@@ -124,6 +124,9 @@ function observeNamed(meter: Meter, named: NamedCounters): void {
 /** Labels of the configuration by names that Prometheus can read; of names that become the same, the first stays. */
 function toLabels(labels: Readonly<Record<string, string>>): Attributes {
   const safe: Attributes = {};
-  for (const [name, value] of Object.entries(labels)) safe[name.replace(/^(?=\d)|[^a-zA-Z0-9_]/gu, '_')] ??= value;
+  for (const [name, value] of Object.entries(labels)) {
+    // The serializer, too, makes one underscore of several.
+    safe[name.replace(/^(?=\d|$)|[^a-zA-Z0-9_]/gu, '_').replace(/_+/gu, '_')] ??= value;
+  }
   return safe;
 }
