@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { FIELDS } from '../../../dataplane/telemetry/access-log.ts';
+import { createMetrics } from '../../../dataplane/telemetry/metrics.ts';
+import { NamedCounters } from '../../../dataplane/telemetry/named-counters.ts';
+import { SessionTotals } from '../../../dataplane/telemetry/totals.ts';
+import { fakeSession } from '../../support/admin.ts';
+
+describe('docs/observability.md', () => {
+  const page = readFileSync('docs/observability.md', 'utf8');
+
+  it('explains each field of the access log, by its name in JSON and its command', () => {
+    for (const field of Object.keys(FIELDS)) {
+      expect(page).to.include(`\`${field}\``).and.to.include(`\`%${field.toUpperCase()}%\``);
+    }
+  });
+
+  it('explains each metric, and no other', async () => {
+    const totals = new SessionTotals();
+    totals.ended(fakeSession({ status: 'DESTROYED', endedAt: 1, reason: 'OK' }));
+    totals.refuse('in', 'RATE_LIMITED');
+    const connectLatency = { bounds: [1], counts: [0, 0], sum: 0 };
+    const clusters = [{ name: 'c', endpoints: [], failures: new Map([['NO_ENDPOINT', 1]]), connectLatency }];
+    const named = new NamedCounters();
+    named.counter('n', {});
+    const make = createMetrics({ totals: () => totals.with([]), clusters: () => clusters }, named);
+    let metrics = await make();
+    // The event loop is sampled from the first page on.
+    while (!metrics.includes('nodejs_')) {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      metrics = await make();
+    }
+    const served = [...metrics.matchAll(/^# TYPE (\S+)/gmu)]
+      .map(([, name]) => name)
+      .filter((name) => name !== 'target_info');
+    const explained = [...page.matchAll(/`((?:l7mp|process|nodejs)_[a-z0-9_]+)`/gu)].map(([, name]) => name);
+    expect(served).to.have.length.above(20);
+    expect(explained).to.have.members(served);
+  });
+});
