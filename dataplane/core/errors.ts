@@ -41,7 +41,11 @@ export class ProxyError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, cause?: unknown) {
+    // These are outcomes, not bugs: a stack for every reset would cost more than the reset. A cause has its own.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message, cause === undefined ? undefined : { cause });
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'ProxyError';
     this.code = code;
   }

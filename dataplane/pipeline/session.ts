@@ -52,6 +52,8 @@ export class PipelineSession implements SessionView, StageOwner {
   retries = 0;
   readonly events: SessionEvent[] = [];
   readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
+  /** Its place among the live sessions. */
+  slot = 0;
   /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
   idleTimeout = 0;
   /** When data last moved, as the last look saw it, in ms since the epoch. */
@@ -70,7 +72,8 @@ export class PipelineSession implements SessionView, StageOwner {
   private refused = false;
   private readonly fromClient: Link;
   private readonly toClient: Link;
-  private timer: NodeJS.Timeout | undefined;
+  /** When what was written must be out, in ms since the epoch. */
+  private flushUntil = Infinity;
 
   constructor(incoming: Incoming, context: SessionContext) {
     const { listener } = context;
@@ -241,7 +244,10 @@ export class PipelineSession implements SessionView, StageOwner {
       else this.finishInOrder();
       return;
     }
-    if (this.over) return;
+    if (this.over) {
+      if (now >= this.flushUntil) this.cut(undefined);
+      return;
+    }
     const idle = timeouts?.idle ?? this.idleTimeout;
     if (idle > 0 && silent >= idle) {
       this.finish(new ProxyError('IDLE_TIMEOUT', `nothing moved for ${idle} ms`));
@@ -275,7 +281,7 @@ export class PipelineSession implements SessionView, StageOwner {
     if (this.clientOpen && this.toClient.finished && !this.client.halfClose) this.client.destroy();
     // A peer that was told of the end, and doesn't end: it is waited for as long as something moves.
     this.lingering = !this.fromClient.ended || this.stages.some(({ output }) => !output.ended);
-    this.timer = setTimeout(() => this.cut(undefined), FLUSH_TIMEOUT);
+    this.flushUntil = Date.now() + FLUSH_TIMEOUT;
     this.checkOver();
   }
 
@@ -306,7 +312,6 @@ export class PipelineSession implements SessionView, StageOwner {
     if (this.stages.some((stage) => stage.status !== 'FINALIZED')) return;
     this.status = 'DESTROYED';
     this.endedAt = Date.now();
-    clearTimeout(this.timer);
     this.event('DESTROYED', `ended: ${this.reason ?? 'OK'}`);
     this.context.onDestroyed(this);
   }

@@ -9,6 +9,7 @@ import { MirrorGate } from './mirror.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { RoutingTable } from './routing.ts';
 import { PipelineSession, type SessionContext } from './session.ts';
+import { SessionList } from './session-list.ts';
 
 /** What is needed from outside. */
 export interface SessionsOptions {
@@ -33,7 +34,7 @@ const SWEEP_INTERVAL = 250;
 
 export class Sessions {
   private readonly options: SessionsOptions;
-  private readonly live = new Map<string, PipelineSession>();
+  private readonly live = new SessionList<PipelineSession>();
   private readonly tracked = new Map<PipelineSession, NodeJS.Timeout>();
   private sweeper: NodeJS.Timeout | undefined;
   private draining = false;
@@ -49,14 +50,12 @@ export class Sessions {
 
   /** Live sessions, then the ended ones that are still listed. */
   *list(): IterableIterator<SessionView> {
-    yield* this.live.values();
+    yield* this.live.all();
     yield* this.tracked.keys();
   }
 
   get(name: string): SessionView | undefined {
-    const live = this.live.get(name);
-    if (live) return live;
-    for (const session of this.tracked.keys()) if (session.name === name) return session;
+    for (const session of this.list()) if (session.name === name) return session;
     return undefined;
   }
 
@@ -105,7 +104,7 @@ export class Sessions {
       const session = new PipelineSession(incoming, context);
       session.idleTimeout = current.options.idle_timeout ?? idleTimeout;
       active++;
-      this.live.set(session.name, session);
+      this.live.add(session);
       this.sweeper ??= setInterval(() => this.sweep(), SWEEP_INTERVAL).unref();
       return session.start();
     };
@@ -127,7 +126,7 @@ export class Sessions {
 
   private ended(session: PipelineSession, track: number): void {
     session.clientLink.gate?.close();
-    if (this.live.get(session.name) === session) this.live.delete(session.name);
+    this.live.remove(session);
     this.options.onEnd(session);
     if (track > 0) {
       const timer = setTimeout(() => this.tracked.delete(session), track * 1000).unref();
@@ -142,7 +141,7 @@ export class Sessions {
 
   private sweep(): void {
     const now = Date.now();
-    for (const session of this.live.values()) session.expire(now);
+    for (const session of this.live.all()) session.expire(now);
   }
 
   /** Takes no new sessions; resolves when the last has ended. Those left after `timeout` ms are ended as drained. */
@@ -168,7 +167,7 @@ export class Sessions {
       else this.onEmpty = resolve;
     });
     const reason = new ProxyError('DRAINED', 'the proxy is stopping');
-    for (const session of [...this.live.values()]) session.destroy(reason);
+    for (const session of this.live.all()) session.destroy(reason);
     await empty;
     for (const timer of this.tracked.values()) clearTimeout(timer);
     this.tracked.clear();

@@ -122,6 +122,8 @@ export class TlsAcceptor {
           return;
         }
         settle();
+        // As tls.Server does for its sockets: HTTP/2 waits for it.
+        Reflect.set(secure, 'secureConnecting', false);
         if (sni !== '') names.set(secure, sni);
         resolve(secure);
       };

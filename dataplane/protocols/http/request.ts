@@ -10,13 +10,16 @@ export interface Original extends Fields {
   readonly target: string;
   readonly path: string;
   readonly query: string | undefined;
-  /** How many different header names there are. */
-  readonly distinct: number;
   /** The request wants the connection for itself: Upgrade, or CONNECT. */
   readonly tunnel: boolean;
 }
 
-const originals = new WeakMap<object, Original>();
+/** A symbol, since a weak map of many short lives costs the collector more than all the rest. JSON doesn't show it. */
+const ORIGINAL = Symbol('original');
+
+interface WithOriginal extends HttpMetadata {
+  [ORIGINAL]?: Original;
+}
 
 /** What is known of a connection, for each of its requests. */
 export interface ConnectionFacts {
@@ -35,21 +38,17 @@ export function requestMetadata(
 ): Metadata {
   const { method, target, keys, values } = head;
   const headers: Record<string, string> = {};
-  let distinct = 0;
   for (let index = 0; index < keys.length; index++) {
     const key = keys[index] ?? '';
     if (Object.hasOwn(headers, key)) headers[key] = fieldOf(head, key) ?? '';
-    else {
-      distinct++;
-      headers[key] = values[index] ?? '';
-    }
+    else headers[key] = values[index] ?? '';
   }
   const url = urlParts(target, headers['host'], facts.scheme);
   if (facts.forwarded !== 'off') forward(headers, facts, url.host);
   const tunnel =
     method === 'CONNECT' || (headers['upgrade'] !== undefined && hasToken(headers['connection'], 'upgrade'));
-  const http: HttpMetadata = { method, version, url, headers };
-  originals.set(http, { names: head.names, keys, values, target, path: url.path, query: url.query, distinct, tunnel });
+  const http: WithOriginal = { method, version, url, headers };
+  http[ORIGINAL] = { names: head.names, keys, values, target, path: url.path, query: url.query, tunnel };
   return { ...endsMetadata('TCP', facts.ends), ...facts.metadata, HTTP: http as unknown as Metadata };
 }
 
@@ -80,7 +79,7 @@ export interface OutgoingRequest {
 /** The request of a session: as it came, with what rules changed; or one of the cluster's making. */
 export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority: string): OutgoingRequest {
   const http = metadata['HTTP'];
-  const original = typeof http === 'object' && http !== null ? originals.get(http) : undefined;
+  const original = typeof http === 'object' && http !== null ? (http as unknown as WithOriginal)[ORIGINAL] : undefined;
   const now = httpOf(metadata);
   const headers = now.headers ?? {};
   const connection = text(headers['connection']);
