@@ -33,7 +33,8 @@ export interface ApiSession {
   readonly egress: readonly ApiStage[];
   readonly events: readonly {
     readonly event: string;
-    readonly timestamp: number;
+    /** ISO 8601. */
+    readonly timestamp: string;
     readonly message: string;
     readonly content?: unknown;
   }[];

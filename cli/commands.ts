@@ -1,6 +1,6 @@
 /** Every subcommand with its options: help, completion, manual page and reference are made from this. */
-import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { productVersion } from '../dataplane/core/version.ts';
 import { PIPE_HELP } from './pipe-help.ts';
 
 const LEVELS = ['silly', 'trace', 'verbose', 'debug', 'info', 'http', 'notice', 'warn', 'error', 'silent'];
@@ -17,7 +17,7 @@ function withApi(command: Command): Command {
 export function addCommands(program: Command): void {
   program
     .description('A multiprotocol service proxy: any protocol in, any protocol out.')
-    .version(version(), '-V, --version')
+    .version(productVersion(), '-V, --version')
     .showSuggestionAfterError()
     .showHelpAfterError('(--help says more)');
 
@@ -92,18 +92,6 @@ export function addCommands(program: Command): void {
 function wholeNumber(text: string): number {
   if (!/^\d+$/u.test(text)) throw new InvalidArgumentError('expected a whole number');
   return Number(text);
-}
-
-export function version(): string {
-  // From the sources and from dist/: the nearest package.json above is the project's.
-  for (const up of ['../package.json', '../../package.json']) {
-    try {
-      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version;
-    } catch {
-      continue;
-    }
-  }
-  return 'unknown';
 }
 
 const PROXY_HELP = `

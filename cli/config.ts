@@ -2,7 +2,8 @@
 import { type ApiOptions, get } from './api.ts';
 
 export async function config(options: ApiOptions): Promise<void> {
-  const found = await get(options, '/api/v1/config');
+  const found = await get<Record<string, unknown>>(options, '/api/v1/config');
+  delete found['sessions']; // they aren't the file's
   if (options.json) console.log(JSON.stringify(found, null, 2));
   else process.stdout.write((await import('yaml')).stringify(found));
 }

@@ -31,8 +31,8 @@ function describe(session: ApiSession): string {
     ...(retries === 0 ? [] : [`retries    ${retries}`]),
     'timeline',
     ...events.map(({ event, timestamp, message, content }) => {
-      const offset = `+${timestamp - session.started_at} ms`.padStart(10);
-      return `${offset}  ${event}: ${message}${content === undefined ? '' : ` (${JSON.stringify(content)})`}`;
+      const offset = `+${Date.parse(timestamp) - session.started_at} ms`.padStart(10);
+      return `${offset}  ${event}: ${message}${content === undefined || content === '' ? '' : ` (${JSON.stringify(content)})`}`;
     }),
   ];
   return lines.join('\n');
