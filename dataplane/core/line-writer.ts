@@ -124,7 +124,7 @@ export class LineWriter {
 function openTarget(target: Target): Writable {
   const fd = STANDARD[target];
   if (fd === undefined) return createWriteStream(target, { flags: 'a' });
-  // Node.js writes to a redirected stdout at once, and after a full disk never again.
+  // Node.js itself writes to a redirected stdout synchronously: a slow disk would hold up the traffic.
   if (!isStream(fd)) return createWriteStream('', { fd, autoClose: false });
   const standard = fd === 1 ? process.stdout : process.stderr;
   // Nobody may hear its failure later on: unheard, it would end the process.

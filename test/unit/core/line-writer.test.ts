@@ -1,6 +1,16 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -135,25 +145,59 @@ describe('LineWriter', () => {
     await exited(child);
   });
 
-  it('survives a redirection to a full disk', async () => {
-    const full = openSync('/dev/full', 'w');
+  it('survives a redirection to a file that cannot grow, and goes on when it can', async () => {
+    const redirected = openSync(file, 'a');
     try {
       const child = runScript(
         `
-        for (let line = 0; line < 100; line++) {
-          writer.write('lost');
+        process.on('SIGXFSZ', () => undefined); // what the system says before EFBIG
+        process.send('started');
+        await new Promise((resolve) => process.once('message', resolve));
+        while (troubles.length < 2) {
+          writer.write('x'.repeat(100));
           await new Promise((resolve) => setTimeout(resolve, 1));
+          if (troubles.length === 1) process.send('full');
         }
         process.send({ troubles });
         process.exit(0);`,
-        full,
+        redirected,
       );
-      const [{ troubles: told }] = (await once(child, 'message')) as [{ troubles: string[] }];
-      expect(told).to.have.length(1);
-      expect(told[0]).to.include('ENOSPC');
+      await once(child, 'message');
+      execFileSync('prlimit', ['--pid', String(child.pid), '--fsize=4096:']);
+      child.send('go');
+      await once(child, 'message');
+      truncateSync(file);
+      const told = await new Promise<string[]>((resolve) => {
+        child.on('message', (message) => {
+          if (message !== 'full') resolve((message as { troubles: string[] }).troubles);
+        });
+      });
+      expect(told[0]).to.include('EFBIG');
+      expect(told[1]).to.match(/^writing to stdout works again; \d+ lines were lost$/u);
       await exited(child);
     } finally {
-      closeSync(full);
+      closeSync(redirected);
+    }
+  });
+
+  it('does not wait for the file that stdout is redirected to', async () => {
+    const redirected = openSync(file, 'a');
+    try {
+      const child = runScript(
+        `
+        const { fstatSync } = await import('node:fs');
+        writer.write('later');
+        const size = fstatSync(1).size;
+        await writer.close();
+        process.send({ size, after: fstatSync(1).size });
+        process.exit(0);`,
+        redirected,
+      );
+      const [sizes] = (await once(child, 'message')) as [object];
+      expect(sizes).to.deep.equal({ size: 0, after: 'later\n'.length });
+      await exited(child);
+    } finally {
+      closeSync(redirected);
     }
   });
 
