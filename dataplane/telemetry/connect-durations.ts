@@ -2,7 +2,7 @@
 import { type HrTime, ValueType } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import { AggregationTemporality, DataPointType, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
-import type { ClusterMetrics, MetricsSource } from './metrics.ts';
+import type { ClusterMetrics, MetricsSource } from './metrics-source.ts';
 
 const START = toHrTime(performance.timeOrigin);
 

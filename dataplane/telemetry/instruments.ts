@@ -1,6 +1,6 @@
 /** Every instrument, and the plain counters that it reads. */
 import type { Attributes, BatchObservableResult, Meter, Observable } from '@opentelemetry/api';
-import type { MetricsSource } from './metrics.ts';
+import type { MetricsSource } from './metrics-source.ts';
 import type { NamedCounters } from './named-counters.ts';
 import { observeProcess } from './process-instruments.ts';
 import type { Sums } from './totals.ts';

@@ -2,28 +2,8 @@
  * Metrics by OpenTelemetry's API, as a Prometheus page. Nothing is measured in the hot path: plain counters are read
  * when the page is asked for. The SDK is loaded with the first request.
  */
+import type { MetricsSource } from './metrics-source.ts';
 import type { NamedCounters } from './named-counters.ts';
-import type { Totals } from './totals.ts';
-
-/** One cluster, as metrics see it. */
-export interface ClusterMetrics {
-  readonly name: string;
-  readonly endpoints: readonly { readonly name: string; readonly health: string }[];
-  /** Failed connects and broken sessions, by reason. */
-  readonly failures: ReadonlyMap<string, number>;
-  /** Counts of connects that took up to each bound (ms), the last for the rest; and the sum of all, in ms. */
-  readonly connectLatency: {
-    readonly bounds: readonly number[];
-    readonly counts: readonly number[];
-    readonly sum: number;
-  };
-}
-
-/** Where metrics come from. */
-export interface MetricsSource {
-  totals(): Totals;
-  clusters(): Iterable<ClusterMetrics>;
-}
 
 /** Makes the page: text in Prometheus's format. */
 export type MetricsPage = () => Promise<string>;

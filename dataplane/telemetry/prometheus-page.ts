@@ -11,7 +11,7 @@ import {
 import { productVersion } from '../core/version.ts';
 import { connectDurations } from './connect-durations.ts';
 import { observeAll } from './instruments.ts';
-import type { MetricsSource } from './metrics.ts';
+import type { MetricsSource } from './metrics-source.ts';
 import type { NamedCounters } from './named-counters.ts';
 
 /** Label sets of one instrument: the names that totals.ts keeps, times directions or reasons. */

@@ -1,0 +1,22 @@
+/** Where metrics come from: main.ts gives it. Types only. */
+import type { Totals } from './totals.ts';
+
+/** One cluster, as metrics see it. */
+export interface ClusterMetrics {
+  readonly name: string;
+  readonly endpoints: readonly { readonly name: string; readonly health: string }[];
+  /** Failed connects and broken sessions, by reason. */
+  readonly failures: ReadonlyMap<string, number>;
+  /** Counts of connects that took up to each bound (ms), the last for the rest; and the sum of all, in ms. */
+  readonly connectLatency: {
+    readonly bounds: readonly number[];
+    readonly counts: readonly number[];
+    readonly sum: number;
+  };
+}
+
+/** Asked anew for each page. */
+export interface MetricsSource {
+  totals(): Totals;
+  clusters(): Iterable<ClusterMetrics>;
+}
