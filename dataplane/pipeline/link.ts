@@ -30,6 +30,8 @@ export class Link {
   /** The writer was told so, or is gone; nothing more is written. */
   finished = false;
   gate: Gate | undefined;
+  /** What the writer reads goes on here: its framing may be that of what is written to it. */
+  next: Link | undefined;
   /** The reader is held back by its gate, whatever the writer says. */
   private held = false;
   private reader: Stream | undefined;
@@ -72,6 +74,7 @@ export class Link {
       writer.adoptFraming?.(reader.framing);
       this.split = reader.framing === 'bytes' && writer.framing === 'datagrams' ? (writer.maxDatagram ?? 0) : 0;
     }
+    this.next?.adapt();
   }
 
   push(chunk: Buffer, text: boolean): void {

@@ -110,6 +110,7 @@ export class PipelineSession implements SessionView, StageOwner {
     this.stages = clusters.map((cluster, index) => {
       const output = index === clusters.length - 1 ? this.toClient : this.newLink(newCounters());
       const stage = new Stage(this, cluster, input, output);
+      input.next = output;
       input = output;
       return stage;
     });

@@ -42,6 +42,11 @@ export class ProtocolRegistry {
     return protocol;
   }
 
+  /** What a spec rides on in the end: itself, where it has no transport. */
+  transport(spec: Spec): AnyProtocol {
+    return 'transport_spec' in spec ? this.transport(spec.transport_spec) : this.get(spec.protocol);
+  }
+
   listener(name: string, spec: ListenerSpec, accept: Accept): Listener {
     const { listener } = this.get(spec.protocol);
     if (listener === undefined) throw new ProxyError('UNSUPPORTED', `${spec.protocol} has no listener`);

@@ -210,7 +210,7 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink {
     const { protocols, makeDoor } = this.options;
     try {
       // A listener that is made anew keeps its door: its sessions still count against its limits.
-      const door = this.listeners.get(config.name)?.door ?? makeDoor(config, protocols.get(config.spec.protocol));
+      const door = this.listeners.get(config.name)?.door ?? makeDoor(config, protocols.transport(config.spec));
       return { config, door, listener: protocols.listener(config.name, config.spec, door.accept) };
     } catch (error) {
       throw faultAt(`listeners.${config.name}`, error);

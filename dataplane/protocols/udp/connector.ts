@@ -1,35 +1,43 @@
 /** UDP, client side: a connected socket for each session. */
-import { createSocket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
 import type { UdpCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../core/errors.ts';
-import type { Connector, ConnectorContext } from '../../core/protocol.ts';
-import { ConnectedStream } from './connected-stream.ts';
+import type { Connector, ConnectorContext, Target } from '../../core/protocol.ts';
+import { formatAddress } from '../../sockets/addresses.ts';
+import { DatagramStream } from './datagram-stream.ts';
+import { SendQueue } from './send-queue.ts';
+import { bindSocket, connectSocket, newSocket } from './socket.ts';
 
 export function createConnector({ spec }: ConnectorContext<UdpCluster>): Connector {
-  return {
-    connect: ({ target }) =>
-      new Promise((resolve, reject) => {
-        const socket = createSocket({
-          type: isIPv6(target.address) ? 'udp6' : 'udp4',
-          // Addresses are resolved before: a synchronous look-up spares each session a trip through the event loop.
-          lookup: (address, _options, callback) => {
-            callback(null, address, isIPv6(address) ? 6 : 4);
-          },
-        });
-        const fail = (error: Error): void => {
-          socket.close();
-          reject(ProxyError.from(error, 'CONNECT_FAILED'));
-        };
-        socket.once('error', fail);
-        const connect = (): void => {
-          socket.connect(target.port, target.address, () => {
-            socket.off('error', fail);
-            resolve(new ConnectedStream(socket, spec.max_datagram || undefined));
-          });
-        };
-        if (target.bind) socket.bind({ port: target.bind.port ?? 0, address: target.bind.address ?? '' }, connect);
-        else connect();
-      }),
-  };
+  return { connect: ({ target }) => connect(target, spec) };
+}
+
+async function connect(target: Target, spec: UdpCluster): Promise<DatagramStream> {
+  const { address, port, bind } = target;
+  try {
+    const socket = bind
+      ? await bindSocket({
+          address: bind.address ?? (address.includes(':') ? '::' : '0.0.0.0'),
+          port: bind.port ?? 0,
+          reusePort: false,
+          receiveBuffer: spec.receive_buffer,
+        })
+      : newSocket(address, spec.receive_buffer);
+    await connectSocket(socket, target);
+    const stream = new DatagramStream({
+      socket,
+      queue: new SendQueue(socket),
+      peer: target,
+      isConnected: true,
+      endsOnError: true,
+      maxDatagram: spec.max_datagram || undefined,
+      release: () => socket.close(),
+    });
+    socket.on('message', (datagram) => stream.deliver(datagram));
+    // A connected socket reports ICMP errors of earlier datagrams (ECONNREFUSED): the endpoint is gone.
+    socket.on('error', (error) => stream.failed(error));
+    return stream;
+  } catch (error) {
+    const { code, message } = ProxyError.from(error);
+    throw new ProxyError(code, `connecting to ${formatAddress(address, port)}: ${message}`, error);
+  }
 }

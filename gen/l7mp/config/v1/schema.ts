@@ -323,6 +323,7 @@ export const schema: Schema = {
       port: { type: 'integer', max: 65535 },
       bind: { type: 'message', message: 'SocketAddress' },
       max_datagram: { type: 'integer', max: 65507, unit: 'bytes' },
+      receive_buffer: { type: 'integer', unit: 'bytes' },
     },
   },
   UnixDomainSocketListener: {

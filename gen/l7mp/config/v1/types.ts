@@ -507,7 +507,7 @@ export interface TlsCluster {
 
 /**
  * UdpListener receives datagrams. In mode `server` each new source address and port is a session; in mode `singleton` there
- * is one session, connected to one peer.
+ * is one session, connected to one peer; when it ends, it begins anew.
  */
 export interface UdpListener {
   /** The address it listens on; `::` takes IPv4, too. */
@@ -527,7 +527,7 @@ export interface UdpListenerOptions {
    * first source as its peer.
    */
   readonly mode?: 'server' | 'singleton';
-  /** Let several sockets listen on the port. */
+  /** Let several sockets, of other listeners and other processes, have the port: the kernel spreads the sources among them. */
   readonly reuse_port: boolean;
   /** The socket's receive buffer; the system's default when 0. */
   readonly receive_buffer: number;
@@ -541,6 +541,8 @@ export interface UdpCluster {
   readonly bind?: SocketAddress;
   /** The largest datagram that is made of a byte stream; the path MTU's when 0. */
   readonly max_datagram: number;
+  /** Each socket's receive buffer; the system's default when 0. */
+  readonly receive_buffer: number;
 }
 
 /** UnixDomainSocketListener listens on a UNIX stream socket. */
