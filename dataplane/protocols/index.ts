@@ -19,6 +19,8 @@ export const protocols: Readonly<Record<string, () => Promise<{ readonly protoco
   TCP: () => import('./tcp/index.ts'),
   TLS: () => import('./tls/index.ts'),
   UDP: () => import('./udp/index.ts'),
+  UnixDatagram: () => import('./unix-datagram/index.ts'),
   UnixDomainSocket: () => import('./unix-domain-socket/index.ts'),
+  UnixSeqpacket: () => import('./unix-seqpacket/index.ts'),
   WebSocket: () => import('./websocket/index.ts'),
 };

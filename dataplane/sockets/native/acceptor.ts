@@ -1,0 +1,67 @@
+/** Accepts the connections of a listening socket. */
+import { ProxyError } from '../../core/errors.ts';
+import type { Logger } from '../../core/log.ts';
+import { accept, close, EAGAIN, ECONNABORTED, EINTR, EPOLLIN, systemError } from './libc.ts';
+import { type Watch, watch } from './poller.ts';
+
+/** Connections that are accepted before others have their turn. */
+const ACCEPT_BUDGET = 64;
+
+/** How long accepting rests where there are no descriptors left, in ms: the connection would be told again at once. */
+const REST = 100;
+
+export interface AcceptorOptions {
+  /** Listens, and doesn't block. */
+  readonly fd: number;
+  /** How the log names it. */
+  readonly name: string;
+  readonly log: Logger;
+  /** Takes the descriptor. What it throws is logged. */
+  onConnection(fd: number): void;
+}
+
+/** It owns the listening descriptor. */
+export class Acceptor {
+  private readonly options: AcceptorOptions;
+  private readonly watch: Watch;
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(options: AcceptorOptions) {
+    this.options = options;
+    this.watch = watch(options.fd, this.onReady);
+    this.watch.want(EPOLLIN);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.watch.close();
+    close(this.options.fd);
+  }
+
+  private readonly onReady = (): void => {
+    for (let budget = ACCEPT_BUDGET; budget > 0 && !this.closed; budget--) {
+      const fd = accept(this.options.fd);
+      if (fd === -EAGAIN) return;
+      if (fd === -EINTR || fd === -ECONNABORTED) continue;
+      if (fd < 0) {
+        this.complain(systemError('accept', -fd));
+        this.watch.rest();
+        this.timer = setTimeout(() => this.watch.want(EPOLLIN), REST);
+        return;
+      }
+      try {
+        this.options.onConnection(fd);
+      } catch (error) {
+        this.complain(ProxyError.from(error));
+      }
+    }
+  };
+
+  private complain({ message }: ProxyError): void {
+    const { name, log } = this.options;
+    log.error({ listener: name, error: message }, 'accepting connections failed');
+  }
+}
