@@ -14,10 +14,14 @@ const LOOK_INTERVAL = 1000;
 
 const files = new Map<string, LogFile>();
 
-/** `onTrouble` of the first share is told when writing fails, and when it works again. */
-export function shareWriter(target: string, onTrouble: (message: string) => void): SharedWriter {
+/** `onTrouble` and `lookInterval` (ms) of the first share count: who is told of failures, how soon rotation is seen. */
+export function shareWriter(
+  target: string,
+  onTrouble: (message: string) => void,
+  lookInterval = LOOK_INTERVAL,
+): SharedWriter {
   const path = target === '-' ? 'stdout' : target;
-  const file = files.get(path) ?? new LogFile(path, onTrouble);
+  const file = files.get(path) ?? new LogFile(path, onTrouble, lookInterval);
   files.set(path, file);
   file.shares++;
   return {
@@ -35,11 +39,13 @@ class LogFile {
   shares = 0;
   private readonly path: string;
   private readonly rotates: boolean;
+  private readonly lookInterval: number;
   private lookedAt = 0;
   private inode: number | undefined;
 
-  constructor(path: string, onTrouble: (message: string) => void) {
+  constructor(path: string, onTrouble: (message: string) => void, lookInterval: number) {
     this.path = path;
+    this.lookInterval = lookInterval;
     this.writer = new LineWriter(path, onTrouble);
     this.rotates = path !== 'stdout' && path !== 'stderr';
   }
@@ -52,7 +58,7 @@ class LogFile {
   /** Log rotation renames the file: then the name is opened anew. */
   private followRotation(): void {
     const now = Date.now();
-    if (now - this.lookedAt < LOOK_INTERVAL) return;
+    if (now - this.lookedAt < this.lookInterval) return;
     this.lookedAt = now;
     stat(this.path, (error, stats) => {
       const inode = error ? undefined : stats.ino;
