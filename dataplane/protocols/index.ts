@@ -2,6 +2,7 @@
 import type { AnyProtocol } from '../core/protocol.ts';
 
 export const protocols: Readonly<Record<string, () => Promise<{ readonly protocol: AnyProtocol }>>> = {
+  AF_PACKET: () => import('./af-packet/index.ts'),
   Discard: () => import('./discard/index.ts'),
   Echo: () => import('./echo/index.ts'),
   HTTP: () => import('./http/index.ts'),
@@ -13,6 +14,7 @@ export const protocols: Readonly<Record<string, () => Promise<{ readonly protoco
   Metric: () => import('./metric/index.ts'),
   Pipe: () => import('./pipe/index.ts'),
   Prometheus: () => import('./prometheus/index.ts'),
+  SCTP: () => import('./sctp/index.ts'),
   Stdio: () => import('./stdio/index.ts'),
   StdioFork: () => import('./stdio-fork/index.ts'),
   Sync: () => import('./sync/index.ts'),

@@ -1,9 +1,16 @@
 /** Pipe, server side: a session for each writer that opens the FIFO; the next begins when the one before has ended. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PipeListener } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
-import { ensureFifo, openReader, openWriter } from './fifo.ts';
+import { ensureFifo, type Opened, openWriter, WriterWatch } from './fifo.ts';
 import { FifoStream } from './fifo-stream.ts';
+
+/** How long nobody reads the FIFO after a session that did not read to its end, in ms: its writer is told (EPIPE). */
+const REST = 100;
+
+/** Between two attempts to open a FIFO that can't be opened, in ms. */
+const RETRY = 1000;
 
 export function createListener(context: ListenerContext<PipeListener>): Listener {
   return new FifoListener(context);
@@ -14,51 +21,72 @@ class FifoListener implements Listener {
   private readonly context: ListenerContext<PipeListener>;
   private readonly abort = new AbortController();
   private running: Promise<void> = Promise.resolve();
+  private counter = 0;
 
   constructor(context: ListenerContext<PipeListener>) {
     this.context = context;
     this.address = context.spec.path;
   }
 
-  async start(): Promise<void> {
-    const { path, reply_path: replyPath } = this.context.spec;
-    await ensureFifo(path);
-    if (replyPath !== undefined) await ensureFifo(replyPath);
-    this.running = this.serve();
+  start(): Promise<void> {
+    return new Promise((resolve) => {
+      this.running = this.serve(this.open());
+      resolve();
+    });
   }
 
+  /** The session that runs has its own ends of the FIFOs, and goes on. */
   async close(): Promise<void> {
     this.abort.abort(new ProxyError('LISTENER_CLOSED', `listener ${this.context.name} was closed`));
     await this.running;
   }
 
-  private isClosed(): boolean {
-    return this.abort.signal.aborted;
+  private open(): WriterWatch {
+    const { path, reply_path: replyPath } = this.context.spec;
+    ensureFifo(path);
+    if (replyPath !== undefined) ensureFifo(replyPath);
+    return new WriterWatch(path);
   }
 
-  private async serve(): Promise<void> {
-    const { name, spec, accept, log } = this.context;
+  private async serve(first: WriterWatch): Promise<void> {
+    const { name, log } = this.context;
     const { signal } = this.abort;
-    for (let counter = 0; !signal.aborted; counter++) {
+    let writers: WriterWatch | undefined = first;
+    while (!signal.aborted) {
+      let rest = REST;
       try {
-        const reader = await openReader(spec.path, signal);
-        const writer = spec.reply_path === undefined ? undefined : await openWriter(spec.reply_path, signal);
-        const stream = new FifoStream(reader, writer);
-        accept({ name: `Pipe:${name}-${counter}`, metadata: { Pipe: { path: spec.path } }, stream });
-        await ended(reader, signal);
+        writers ??= this.open();
+        let ended = true;
+        while (ended) ended = await this.run(await writers.next(signal));
       } catch (error) {
-        if (this.isClosed()) return;
-        log.error({ listener: name, error: ProxyError.from(error).message }, 'reading a named pipe failed');
-        await new Promise((resolve) => setTimeout(resolve, 1000).unref());
+        rest = RETRY;
+        if (!this.abort.signal.aborted) {
+          log.error({ listener: name, error: ProxyError.from(error).message }, 'reading a named pipe failed');
+        }
       }
+      writers?.close();
+      writers = undefined;
+      await sleep(rest, undefined, { signal }).catch(() => undefined);
     }
   }
-}
 
-/** Resolves when the reader is closed, or the listener is. */
-function ended(reader: { once(event: 'close', listener: () => void): unknown }, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    reader.once('close', resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  /** Runs one session. Whether it read to the writer's end. */
+  private run(opened: Opened): Promise<boolean> {
+    const { name, spec, accept } = this.context;
+    const { path, reply_path: replyPath } = spec;
+    return new Promise((resolve) => {
+      const stream = new FifoStream({ reads: true, writes: replyPath !== undefined });
+      const { reader } = opened;
+      stream.setReader(opened);
+      stream.gone.addEventListener('abort', () => resolve(reader.readableEnded), { once: true });
+      this.abort.signal.addEventListener('abort', () => resolve(true), { once: true });
+      if (replyPath !== undefined) {
+        openWriter(replyPath, stream.gone).then(
+          (writer) => stream.setWriter(writer),
+          (error: unknown) => stream.destroy(ProxyError.from(error)),
+        );
+      }
+      accept({ name: `Pipe:${name}-${this.counter++}`, metadata: { Pipe: { path } }, stream });
+    });
+  }
 }

@@ -44,9 +44,9 @@ class SeqpacketListener implements Listener {
 
   private take(fd: number): void {
     const { name, spec, accept } = this.context;
-    const stream = new SeqpacketStream(fd, spec.filename);
     // struct ucred (linux/socket.h)
     const credentials = getOption(fd, SOL_SOCKET, SO_PEERCRED, 12);
+    const stream = new SeqpacketStream(fd, spec.filename);
     accept({
       name: `UnixSeqpacket:${name}-${this.counter++}`,
       metadata: {

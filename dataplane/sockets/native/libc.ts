@@ -35,6 +35,7 @@ const calls = {
   epoll_ctl: call('int epoll_ctl(int epoll, int operation, int fd, void *event)'),
   epoll_wait: call('int epoll_wait(int epoll, void *events, int count, int timeout)'),
   eventfd: call('int eventfd(uint32_t value, int flags)'),
+  getpeername: call('int getpeername(int fd, void *address, void *length)'),
   getsockname: call('int getsockname(int fd, void *address, void *length)'),
   getsockopt: call('int getsockopt(int fd, int level, int name, void *value, void *length)'),
   if_nametoindex: call('uint32_t if_nametoindex(const char *name)'),
@@ -43,8 +44,10 @@ const calls = {
   listen: call('int listen(int fd, int backlog)'),
   mkfifo: call('int mkfifo(const char *path, uint32_t mode)'),
   read: call('intptr_t read(int fd, void *data, size_t length)'),
+  recvmmsg: call('int recvmmsg(int fd, uintptr_t messages, uint32_t count, int flags, void *timeout)'),
   recvmsg: call('intptr_t recvmsg(int fd, uintptr_t header, int flags)'),
   send: call('intptr_t send(int fd, const void *data, size_t length, int flags)'),
+  sendmmsg: call('int sendmmsg(int fd, uintptr_t messages, uint32_t count, int flags)'),
   sendto: call('intptr_t sendto(int fd, const void *data, size_t length, int flags, void *address, uint32_t size)'),
   setsockopt: call('int setsockopt(int fd, int level, int name, void *value, uint32_t length)'),
   shutdown: call('int shutdown(int fd, int how)'),
@@ -140,9 +143,18 @@ export function accept(fd: number): number {
 
 /** The bytes of the socket's own address. */
 export function getSocketName(fd: number): Buffer {
+  return readName('getsockname', fd);
+}
+
+/** The bytes of its peer's. */
+export function getPeerName(fd: number): Buffer {
+  return readName('getpeername', fd);
+}
+
+function readName(name: 'getpeername' | 'getsockname', fd: number): Buffer {
   const address = Buffer.alloc(128); // struct sockaddr_storage
   const length = int32(address.length);
-  check('getsockname', calls.getsockname(fd, address, length));
+  check(name, calls[name](fd, address, length));
   return address.subarray(0, length.readInt32LE());
 }
 
@@ -160,6 +172,16 @@ export function getOption(fd: number, level: number, name: number, length = 4): 
 /** `header`: where a `struct msghdr` stands. The message's length, or a negative errno. */
 export function recvmsg(fd: number, header: number, flags: number): number {
   return resultOf(calls.recvmsg(fd, header, flags | MSG_DONTWAIT));
+}
+
+/** `messages`: where an array of `struct mmsghdr` stands. The number of messages received, or a negative errno. */
+export function recvmmsg(fd: number, messages: number, count: number): number {
+  return resultOf(calls.recvmmsg(fd, messages, count, MSG_DONTWAIT, null));
+}
+
+/** As recvmmsg. Fewer messages than asked for: the next one failed, and fails with its errno when it is sent first. */
+export function sendmmsg(fd: number, messages: number, count: number): number {
+  return resultOf(calls.sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 /** The number of bytes taken, or a negative errno. */

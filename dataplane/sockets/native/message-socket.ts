@@ -65,6 +65,7 @@ export class MessageSocket extends BaseStream implements Stream {
   private failure: ProxyError | undefined;
   private linger: NodeJS.Timeout | undefined;
 
+  /** Where it throws, it has closed the descriptor. */
   constructor(fd: number, { peer, reliable, halfClose, maxDatagram, onClosed }: MessageSocketOptions) {
     super();
     this.fd = fd;
@@ -102,9 +103,19 @@ export class MessageSocket extends BaseStream implements Stream {
     return true;
   }
 
+  /** What such a failure is called. */
+  protected failureOf(errno: number): ProxyError {
+    return systemError(this.peer, errno, 'PEER_RESET');
+  }
+
   /** Before the descriptor is closed because of an error. */
   protected abort(): void {
     // There is nothing to tell the peer with.
+  }
+
+  /** After the descriptor was closed. */
+  protected released(): void {
+    this.onClosed?.();
   }
 
   protected start(): void {
@@ -167,7 +178,7 @@ export class MessageSocket extends BaseStream implements Stream {
       if (length < 0) {
         if (length === -EAGAIN) return;
         if (length === -EINTR || !this.isFatal(-length)) continue;
-        this.failure ??= systemError(this.peer, -length, 'PEER_RESET');
+        this.failure ??= this.failureOf(-length);
         // Told first, though what the peer sent before it went can still be read (net/core/datagram.c).
         if (length === -ECONNRESET && this.halfClose) continue;
         this.close(this.failure);
@@ -176,7 +187,8 @@ export class MessageSocket extends BaseStream implements Stream {
       if (length === 0 && this.isEnd()) {
         this.readEnded = true;
         this.sink.end();
-        this.settle();
+        if (this.halfClose) this.settle();
+        else this.close(this.failure); // both sides end at once
         return;
       }
       if (length > MAX_MESSAGE) {
@@ -212,7 +224,7 @@ export class MessageSocket extends BaseStream implements Stream {
     if (result === -EAGAIN) return false;
     if (result === -EMSGSIZE && this.reliable) {
       this.fail(`a message of ${message.length} bytes is larger than net.core.wmem_max allows`);
-    } else if (this.isFatal(-result)) this.writeFailed(systemError(this.peer, -result, 'PEER_RESET'));
+    } else if (this.isFatal(-result)) this.writeFailed(this.failureOf(-result));
     return true;
   }
 
@@ -275,7 +287,7 @@ export class MessageSocket extends BaseStream implements Stream {
     this.queue = undefined;
     this.watch.close();
     close(this.fd);
-    this.onClosed?.();
+    this.released();
   }
 
   /** Asks epoll for what is wanted just now. */
