@@ -1,59 +1,60 @@
-/** UDP sockets, bound or connected. */
-import { createSocket, type Socket } from 'node:dgram';
-import { isIPv6 } from 'node:net';
-import { ProxyError } from '../../core/errors.ts';
+/** UDP sockets: what both kinds, that of system calls and that of node:dgram, have in common. */
+import type { ProxyError } from '../../core/errors.ts';
+import type { Source } from './source-table.ts';
 
-export interface BindOptions {
-  readonly address: string;
-  readonly port: number;
+export interface SocketOptions {
+  /** The IP address and port to have; `::` takes IPv4, too. Absent: the system chooses. */
+  readonly local?: Source | undefined;
+  /** The one peer: the socket is connected to it. */
+  readonly peer?: Source | undefined;
   /** Other sockets may have the port, too: the kernel spreads the sources among them. */
-  readonly reusePort: boolean;
+  readonly reusePort?: boolean;
   /** Bytes; the system's default when 0. */
-  readonly receiveBuffer: number;
+  readonly receiveBuffer?: number;
 }
 
-/** A socket for addresses of this one's family; `::` takes IPv4, too. An error that nobody waits for is not thrown. */
-export function newSocket(address: string, receiveBuffer: number): Socket {
-  const socket = createSocket({
-    type: isIPv6(address) ? 'udp6' : 'udp4',
-    ...(receiveBuffer > 0 && { recvBufferSize: receiveBuffer }),
-    // Addresses are resolved before: a synchronous look-up spares each session a trip through the event loop.
-    lookup: (host, _options, callback) => {
-      callback(null, host, isIPv6(host) ? 6 : 4);
-    },
-  });
-  socket.on('error', () => undefined);
-  return socket;
+/** Told of what a socket receives. */
+export interface Receiver {
+  /** In the order of arrival from each source. `address`: IPv4 addresses are plain ones on dual-stack sockets, too. */
+  received(datagram: Buffer, address: string, port: number): void;
+  /** Of a connected socket: its peer refused an earlier datagram (ICMP). */
+  failed(error: ProxyError): void;
 }
 
-/** @throws ProxyError where the address can't be had; nothing is left behind. */
-export async function bindSocket({ address, port, reusePort, receiveBuffer }: BindOptions): Promise<Socket> {
-  const shared = reusePort ? (await import('./shared-port.ts')).bindShared(address, port) : undefined;
-  const socket = newSocket(address, receiveBuffer);
-  await attempt(socket, (done) => socket.bind(shared === undefined ? { port, address } : { fd: shared }, done));
-  return socket;
+/** Told of what becomes of what is written. */
+export interface Writer {
+  /** There is room again. */
+  drained(): void;
+  /** A datagram could not be sent. */
+  failed(error: ProxyError): void;
 }
 
-/** @throws ProxyError where it can't be connected; it is closed then. */
-export function connectSocket(socket: Socket, { address, port }: { address: string; port: number }): Promise<void> {
-  return attempt(socket, (done) => socket.connect(port, address, done));
+/** One writer's way to one peer. */
+export interface Sender {
+  /** Takes a datagram, always; false: the writer is told when there is room again. */
+  send(datagram: Buffer): boolean;
+  /** The writer is to be told nothing more. What was sent goes on. */
+  close(): void;
 }
 
-function attempt(socket: Socket, start: (done: () => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: unknown): void => {
-      socket.close();
-      reject(ProxyError.from(error, 'CONNECT_FAILED'));
-    };
-    socket.once('error', fail);
-    try {
-      start(() => {
-        socket.off('error', fail);
-        resolve();
-      });
-    } catch (error) {
-      socket.off('error', fail);
-      fail(error);
-    }
-  });
+export interface UdpSocket {
+  /** What it is bound to. */
+  readonly local: Source;
+  /** Before anything is received: called in the turn in which the socket was opened. */
+  start(receiver: Receiver): void;
+  /** `peer`: none for a connected socket. */
+  sender(writer: Writer, peer?: Source): Sender;
+  /** Sends what waits, as far as the system takes it. */
+  close(): Promise<void>;
 }
+
+/** Opens a socket. @throws ProxyError; nothing is left behind then. */
+export type OpenSocket = (options: SocketOptions) => UdpSocket | Promise<UdpSocket>;
+
+/** What a port of 0 is sent: it is nobody's, and says that no answer is expected (RFC 768). */
+export const NOWHERE: Sender = {
+  send: () => true,
+  close() {
+    // Nothing is left.
+  },
+};
