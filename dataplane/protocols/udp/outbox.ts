@@ -20,6 +20,9 @@ const EINVAL = 22;
 
 const batch = new SendBatch();
 
+/** Whose datagrams the messages of the batch are. */
+const owners: OutboxSender[] = [];
+
 /** Those with something to send in this phase. */
 let due: Outbox[] = [];
 
@@ -57,8 +60,6 @@ export class Outbox {
   private closed = false;
   private largestSegment = LARGEST_SEGMENT;
   private watch: Watch | undefined;
-  /** Whose datagrams the messages of the batch are. */
-  private owners: OutboxSender[] = [];
 
   constructor(fd: number) {
     this.fd = fd;
@@ -115,7 +116,7 @@ export class Outbox {
         const index = batch.count;
         const taken = batch.add(waiting, next, name, nameLength, this.largestSegment);
         if (taken === 0) return true;
-        this.owners[index] = sender;
+        owners[index] = sender;
         next += taken;
       }
     }
@@ -129,7 +130,7 @@ export class Outbox {
       if (result >= 0 || result === -EINTR) continue;
       if (result === -EAGAIN && this.block()) return;
       if (batch.segmentsOf(index) > 1 && this.shortens(-result, batch.sizeOf(index))) return;
-      const owner = this.owners[index];
+      const owner = owners[index];
       if (owner) failures.push({ writer: owner.writer, error: systemError('send', -result, 'PEER_RESET') });
       this.taken(index++);
     }
@@ -143,7 +144,7 @@ export class Outbox {
   }
 
   private taken(index: number): void {
-    const sender = this.owners[index];
+    const sender = owners[index];
     if (sender?.advance(batch.segmentsOf(index))) this.busy.delete(sender);
   }
 

@@ -10,6 +10,16 @@ import type {
   UdpSocket,
   Writer,
 } from '../../../dataplane/protocols/udp/socket.ts';
+import {
+  bind,
+  close,
+  setOption,
+  SO_REUSEADDR,
+  SOCK_DGRAM,
+  socket as newSocket,
+  SOL_SOCKET,
+} from '../../../dataplane/sockets/native/libc.ts';
+import { AF_INET, encodeInet } from '../../../dataplane/sockets/native/sockaddr.ts';
 
 const LOOPBACK = { address: '127.0.0.1', port: 0 };
 
@@ -45,6 +55,19 @@ async function until(condition: () => boolean): Promise<void> {
 describe('UDP sockets', () => {
   it('are made by system calls where koffi is', () => {
     expect(openSocket).to.equal(openNativeSocket);
+  });
+
+  it('keep their port from sockets that would share it unasked', async () => {
+    const mine = openNativeSocket({ local: LOOPBACK });
+    const fd = newSocket(AF_INET, SOCK_DGRAM);
+    try {
+      setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+      const { address, port } = mine.local;
+      expect(() => bind(fd, encodeInet(address, port), 'theirs')).to.throw('EADDRINUSE');
+    } finally {
+      close(fd);
+      await mine.close();
+    }
   });
 
   const kinds: [string, OpenSocket][] = [
