@@ -1,19 +1,13 @@
 /** How full a UDP socket is, looked at now and then: the look costs as much as a part of the sending. */
 import type { Socket } from 'node:dgram';
+import { ProxyError } from '../../core/errors.ts';
+import type { Writer } from './socket.ts';
 
 /** Bytes that may wait in a socket before its writers are asked to wait. */
 const LIMIT = 256 * 1024;
 
 /** One in so many datagrams (a power of two) is sent with a callback, and the socket is looked at then. */
 const INTERVAL = 64;
-
-/** A stream that writes to the socket. */
-export interface Writer {
-  /** There is room again. */
-  drained(): void;
-  /** A datagram could not be sent. Only some failures are told: those that last are told soon. */
-  failed(error: Error): void;
-}
 
 /**
  * Datagrams go out at once, unless the kernel has no room; then libuv queues them without a limit. The first datagram,
@@ -36,7 +30,7 @@ export class SendQueue {
 
   callbackFor(writer: Writer): (error: Error | null) => void {
     return (error) => {
-      if (error) writer.failed(error);
+      if (error) writer.failed(ProxyError.from(error, 'PEER_RESET'));
       if (this.full && this.size < LIMIT / 2) this.drain();
     };
   }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:dgram';
 import { expect } from 'chai';
-import { SendQueue, type Writer } from '../../../dataplane/protocols/udp/send-queue.ts';
+import { SendQueue } from '../../../dataplane/protocols/udp/send-queue.ts';
+import type { Writer } from '../../../dataplane/protocols/udp/socket.ts';
 
 /** A socket that holds as much as the test says. */
 function queueOf() {

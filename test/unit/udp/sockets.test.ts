@@ -153,6 +153,17 @@ describe('UDP sockets', () => {
         expect(client.heard.errors[0]?.code).to.equal('CONNECT_REFUSED');
       });
 
+      it('tell of a datagram that is too large; the next one goes', async () => {
+        const server = await open({ local: LOOPBACK });
+        const client = await open({ peer: server.socket.local });
+        const sender = client.socket.sender(client.heard);
+        sender.send(Buffer.alloc(65_520));
+        sender.send(Buffer.from('next'));
+        await until(() => server.heard.datagrams.length === 1 && client.heard.errors.length === 1);
+        expect(server.heard.datagrams).to.deep.equal(['next']);
+        expect(client.heard.errors[0]?.code).to.equal('TOO_LARGE');
+      });
+
       it('receive nothing more once they are closed, in the midst of what came, too', async () => {
         const server = await open({ local: LOOPBACK });
         const client = await open({ peer: server.socket.local });
