@@ -43,7 +43,7 @@ class InterfaceListener implements Listener {
     const { name, spec, accept } = this.context;
     const { interface: device, mode } = spec;
     accept({
-      name: `AF_PACKET:${device}-${name}-${this.counter++}`,
+      name: `AF_PACKET:${name}-${this.counter++}`,
       metadata: { AF_PACKET: { interface: device, mode, ethertype: spec.ethertype } },
       stream,
     });

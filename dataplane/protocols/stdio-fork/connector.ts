@@ -1,126 +1,89 @@
-/** StdioFork, client side: starts a child, and ends it with its session. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+/** StdioFork, client side: starts a child for each session, and ends it with it. */
+import { spawn, type StdioOptions } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import type { StdioForkCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../core/errors.ts';
-import type { Logger } from '../../core/log.ts';
 import type { Connector, ConnectorContext, ConnectRequest } from '../../core/protocol.ts';
 import type { Stream } from '../../core/stream.ts';
+import { type Child, ChildStream } from './child-stream.ts';
+import { endGroup } from './process-group.ts';
+import { logLines } from './stderr-log.ts';
 
 /** The most of a session's metadata that a child's environment takes (execve(2) limits one string to 128 KiB). */
 const MAX_ENVIRONMENT = 100 * 1024;
 
-export function createConnector({ spec, log, name: cluster }: ConnectorContext<StdioForkCluster>): Connector {
-  return { connect: (request) => start(spec, log, cluster, request) };
-}
+export function createConnector(context: ConnectorContext<StdioForkCluster>): Connector {
+  const { spec, log, name } = context;
+  /** Children that are being ended. */
+  const dying = new Set<Promise<void>>();
 
-function start(spec: StdioForkCluster, log: Logger, cluster: string, request: ConnectRequest): Promise<Stream> {
-  const metadata = JSON.stringify(request.metadata);
-  const env = {
-    ...process.env,
-    L7MP_SESSION: request.session,
-    ...(metadata.length <= MAX_ENVIRONMENT && { L7MP_METADATA: metadata }),
-    ...spec.env,
+  const end = (pid: number): void => {
+    const gone = endGroup(pid, spec.kill_timeout).finally(() => dying.delete(gone));
+    dying.add(gone);
   };
+
+  const connect = async (request: ConnectRequest): Promise<Stream> => {
+    const child = await start(spec, request);
+    const { pid } = child;
+    if (pid === undefined) throw new ProxyError('CONNECT_FAILED', `starting ${spec.command}: it has no process id`);
+    if (child.stderr) logLines(child.stderr, log, { cluster: name, session: request.session, pid });
+    const stream = new ChildStream(child, spec.command, () => end(pid));
+    if (!request.signal.aborted) return stream;
+    stream.destroy();
+    throw ProxyError.from(request.signal.reason, 'CONNECT_FAILED');
+  };
+
+  return {
+    connect,
+    async close() {
+      await Promise.all(dying);
+    },
+  };
+}
+
+/** @throws ProxyError `NOT_FOUND`, `PERMISSION_DENIED`, `NO_DESCRIPTORS`, `CONNECT_FAILED` */
+function start(spec: StdioForkCluster, request: ConnectRequest): Promise<Child> {
+  const { command, args, cwd } = spec;
   return new Promise((resolve, reject) => {
-    const child = spawn(spec.command, spec.args, {
-      env,
-      // A group of its own: what the child starts is ended with it.
-      detached: true,
-      stdio: ['pipe', 'pipe', spec.stderr === 'inherit' ? 'inherit' : spec.stderr === 'discard' ? 'ignore' : 'pipe'],
-      ...(spec.cwd !== undefined && { cwd: spec.cwd }),
-    }) as ChildProcessWithoutNullStreams;
-    child.once('error', (error) => {
+    const fail = (error: unknown): void => {
       const { code, message } = ProxyError.from(error, 'CONNECT_FAILED');
-      reject(new ProxyError(code, `starting ${spec.command}: ${message}`, error));
-    });
-    child.once('spawn', () => {
-      if (spec.stderr === 'log') logLines(child, log, cluster, request.session);
-      resolve(new ChildStream(child, spec));
-    });
-  });
-}
-
-/** A child's standard error, line by line; a line without end is cut. */
-function logLines(child: ChildProcessWithoutNullStreams, log: Logger, cluster: string, session: string): void {
-  let rest = '';
-  child.stderr.setEncoding('utf8');
-  child.stderr.on('data', (text: string) => {
-    const lines = `${rest}${text}`.split('\n');
-    rest = (lines.pop() ?? '').slice(-4096);
-    for (const line of lines) log.warn({ cluster, session, pid: child.pid, stderr: line.slice(0, 4096) }, 'child');
-  });
-  child.stderr.on('error', () => undefined);
-}
-
-class ChildStream extends BaseStream implements Stream {
-  readonly framing = 'bytes';
-  readonly reliable = true;
-  readonly halfClose = true;
-  private readonly child: ChildProcessWithoutNullStreams;
-  private readonly spec: StdioForkCluster;
-  private killer: NodeJS.Timeout | undefined;
-  private exited = false;
-
-  constructor(child: ChildProcessWithoutNullStreams, spec: StdioForkCluster) {
-    super();
-    this.child = child;
-    this.spec = spec;
-    child.stdin.on('error', () => undefined); // a child that reads no more; its exit says the rest
-    child.stdout.on('error', () => undefined);
-    child.once('close', (code, signal) => {
-      this.exited = true;
-      clearTimeout(this.killer);
-      const failed =
-        code !== 0 &&
-        `${spec.command} ${signal === null ? `exited with status ${code ?? 0}` : `was ended by ${signal}`}`;
-      this.emitClose(failed ? new ProxyError('CHILD_EXITED', failed) : undefined);
-    });
-  }
-
-  protected start(): void {
-    const { stdout, stdin } = this.child;
-    const { sink } = this;
-    stdout.on('data', (chunk: Buffer) => sink.data(chunk, false));
-    stdout.on('end', () => sink.end());
-    stdin.on('drain', () => sink.drain());
-  }
-
-  write(chunk: Buffer): boolean {
-    const { stdin } = this.child;
-    return stdin.destroyed || stdin.writableEnded || stdin.write(chunk);
-  }
-
-  end(): void {
-    this.child.stdin.end();
-  }
-
-  pause(): void {
-    this.child.stdout.pause();
-  }
-
-  resume(): void {
-    this.child.stdout.resume();
-  }
-
-  destroy(error?: ProxyError): void {
-    if (this.closed) return;
-    this.child.stdin.destroy();
-    this.child.stdout.destroy();
-    if (!this.exited) {
-      this.kill('SIGTERM');
-      this.killer = setTimeout(() => this.kill('SIGKILL'), this.spec.kill_timeout);
-    }
-    this.emitClose(error);
-  }
-
-  private kill(signal: NodeJS.Signals): void {
-    const { pid } = this.child;
-    if (pid === undefined || this.exited) return;
+      // The system says ENOENT of either.
+      const what = code === 'NOT_FOUND' && cwd !== undefined && !existsSync(cwd) ? `no directory ${cwd}` : message;
+      reject(new ProxyError(code, `starting ${command}: ${what}`, error));
+    };
     try {
-      process.kill(-pid, signal);
-    } catch {
-      // Gone in between.
+      const child = spawn(command, args, {
+        env: environmentOf(spec, request),
+        // A process group of its own: what the child starts is ended with it.
+        detached: true,
+        stdio: stdioOf(spec),
+        ...(cwd !== undefined && { cwd }),
+      }) as Child;
+      child.once('error', fail);
+      child.once('spawn', () => {
+        child.off('error', fail);
+        // Only a signal that can't be sent is told from now on.
+        child.on('error', () => undefined);
+        resolve(child);
+      });
+    } catch (error) {
+      fail(error); // an argument with a zero in it
     }
-  }
+  });
+}
+
+function stdioOf({ stderr }: StdioForkCluster): StdioOptions {
+  const third = { log: 'pipe', inherit: 'inherit', discard: 'ignore' } as const;
+  return ['pipe', 'pipe', third[stderr]];
+}
+
+/** The proxy's own environment, the session (its metadata in JSON unless too long), and what the cluster adds. */
+function environmentOf({ env }: StdioForkCluster, { session, metadata }: ConnectRequest): NodeJS.ProcessEnv {
+  const json = JSON.stringify(metadata);
+  return {
+    ...process.env,
+    L7MP_SESSION: session,
+    ...(Buffer.byteLength(json) <= MAX_ENVIRONMENT && { L7MP_METADATA: json }),
+    ...env,
+  };
 }

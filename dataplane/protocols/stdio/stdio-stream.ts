@@ -17,12 +17,14 @@ export class StdioStream extends BaseStream implements Stream {
     super();
     if (taken) throw new ProxyError('LIMIT_EXCEEDED', 'another session has standard input and output');
     taken = true;
+    setBlocking(false);
   }
 
   protected start(): void {
     process.stdin.on('data', this.onData).on('end', this.onEnd).on('error', this.onError);
     process.stdout.on('drain', this.onDrain).on('error', this.onError);
-    if (process.stdin.readableEnded) queueMicrotask(this.onEnd);
+    // An earlier session has read it to its end.
+    if (process.stdin.readableEnded || process.stdin.destroyed) queueMicrotask(this.onEnd);
   }
 
   private readonly onData = (chunk: Buffer): void => this.sink.data(chunk, false);
@@ -76,8 +78,18 @@ export class StdioStream extends BaseStream implements Stream {
 
   private release(): void {
     taken = false;
+    setBlocking(true);
     process.stdin.off('data', this.onData).off('end', this.onEnd).off('error', this.onError);
     process.stdin.pause();
     process.stdout.off('drain', this.onDrain).off('error', this.onError);
   }
+}
+
+/**
+ * Node.js writes to a pipe on standard output synchronously: a reader that is slow would stop the whole proxy. It has no
+ * public switch for that; where the handle has none either, it stays as it is.
+ */
+function setBlocking(blocking: boolean): void {
+  const { _handle: handle } = process.stdout as { _handle?: { setBlocking?(blocking: boolean): number } };
+  handle?.setBlocking?.(blocking);
 }

@@ -18,6 +18,8 @@ import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
+  EPOLLERR,
+  EPOLLHUP,
   EPOLLIN,
   epollWait,
   eventCounter,
@@ -58,7 +60,7 @@ export function watch(fd: number, onReady: OnReady): Watch {
 
 class FdWatch implements Watch {
   readonly token: number;
-  readonly onReady: OnReady;
+  private readonly onReady: OnReady;
   private readonly poller: Poller;
   private readonly fd: number;
   /** What epoll was asked for; -1 is nothing. */
@@ -82,6 +84,13 @@ class FdWatch implements Watch {
     if (this.closed || this.asked < 0) return;
     this.poller.control(EPOLL_CTL_DEL, this.fd, 0, this.token);
     this.asked = -1;
+  }
+
+  /** The waiting thread may have been told of what isn't asked for any more. */
+  tell(events: number): void {
+    if (this.asked < 0) return;
+    const wanted = events & (this.asked | EPOLLERR | EPOLLHUP);
+    if (wanted !== 0) this.onReady(wanted);
   }
 
   close(): void {
@@ -161,7 +170,7 @@ class Poller {
         const token = this.events.readUInt32LE(at + DATA_OFFSET);
         // One that an earlier event of this batch closed isn't there any more.
         if (token === WAKE) read(this.counter, Buffer.alloc(8));
-        else this.watches.get(token)?.onReady(this.events.readUInt32LE(at));
+        else this.watches.get(token)?.tell(this.events.readUInt32LE(at));
       }
     } finally {
       if (this.watches.size === 0) this.close();

@@ -1,0 +1,78 @@
+/** A child's standard input and output as Stream. */
+import type { ChildProcessByStdio } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { BaseStream } from '../../core/base-stream.ts';
+import { ProxyError } from '../../core/errors.ts';
+import type { Stream } from '../../core/stream.ts';
+
+/** A child with the streams that it was started with; its standard error is the log's, or is absent. */
+export type Child = ChildProcessByStdio<Writable, Readable, Readable | null>;
+
+export class ChildStream extends BaseStream implements Stream {
+  readonly framing = 'bytes';
+  readonly reliable = true;
+  readonly halfClose = true;
+  private readonly child: Child;
+  private readonly onGone: () => void;
+
+  /** `command`: as errors name it. `onGone`: the session has done with the child, or the child has ended. */
+  constructor(child: Child, command: string, onGone: () => void) {
+    super();
+    this.child = child;
+    this.onGone = onGone;
+    // A child that reads no more, or closes its output: its exit says the rest.
+    child.stdin.on('error', () => undefined);
+    child.stdout.on('error', () => undefined);
+    // It has ended, and nobody else (whom it started) writes to its output any more.
+    child.once('close', (code, signal) => this.finish(exitError(command, code, signal)));
+  }
+
+  protected start(): void {
+    const { stdout, stdin } = this.child;
+    const { sink } = this;
+    stdout.on('data', (chunk: Buffer) => sink.data(chunk, false));
+    stdout.on('end', () => sink.end());
+    stdin.on('drain', () => {
+      if (!this.closed) sink.drain();
+    });
+    // Writers that wait for a child that closed its input would wait for ever.
+    stdin.on('close', () => {
+      if (!this.closed) sink.drain();
+    });
+  }
+
+  write(chunk: Buffer): boolean {
+    const { stdin } = this.child;
+    return stdin.destroyed || stdin.writableEnded || stdin.write(chunk);
+  }
+
+  end(): void {
+    this.child.stdin.end();
+  }
+
+  pause(): void {
+    this.child.stdout.pause();
+  }
+
+  resume(): void {
+    this.child.stdout.resume();
+  }
+
+  destroy(error?: ProxyError): void {
+    this.child.stdin.destroy();
+    this.child.stdout.destroy();
+    this.finish(error);
+  }
+
+  private finish(error: ProxyError | undefined): void {
+    if (this.closed) return;
+    this.onGone();
+    this.emitClose(error);
+  }
+}
+
+function exitError(command: string, code: number | null, signal: NodeJS.Signals | null): ProxyError | undefined {
+  if (code === 0) return undefined;
+  const how = signal === null ? `exited with status ${code ?? 'unknown'}` : `was ended by ${signal}`;
+  return new ProxyError('CHILD_EXITED', `${command} ${how}`);
+}

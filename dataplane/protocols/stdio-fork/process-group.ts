@@ -1,0 +1,26 @@
+/** Ends a child and all that it has started, but for those that left its process group (setsid(2)). */
+
+/** Between two looks whether the group is gone, in ms. */
+const LOOK = 20;
+
+/** SIGTERM, and SIGKILL for what is there `timeout` ms later. Resolves when the group is gone. `pid`: its leader's. */
+export async function endGroup(pid: number, timeout: number): Promise<void> {
+  if (!signalGroup(pid, 'SIGTERM')) return;
+  const deadline = Date.now() + timeout;
+  while (Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK, timeout)));
+    // As long as one of the group lives, its number isn't given to another process.
+    if (!signalGroup(pid, 0)) return;
+  }
+  signalGroup(pid, 'SIGKILL');
+}
+
+/** False: there is no such group any more. */
+function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-pid, signal);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // it changed its user: it is there
+  }
+}
