@@ -61,17 +61,15 @@ export class SocketStream extends BaseStream implements Stream {
   }
 
   destroy(error?: ProxyError): void {
-    if (error && this.socket instanceof Socket && !this.socket.destroyed) {
-      this.failure ??= error;
-      this.socket.resetAndDestroy();
-    } else {
-      this.socket.destroy();
-    }
+    if (error) this.failure ??= error;
+    const { socket } = this;
+    if (error && isTcp(socket)) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   offloadFlow(): Flow | undefined {
     const { socket } = this;
-    if (!(socket instanceof Socket) || 'encrypted' in socket) return undefined;
+    if (!isTcp(socket)) return undefined;
     const { localAddress, localPort, remoteAddress, remotePort } = socket;
     if (localAddress === undefined || localPort === undefined) return undefined;
     if (remoteAddress === undefined || remotePort === undefined) return undefined;
@@ -81,4 +79,9 @@ export class SocketStream extends BaseStream implements Stream {
       remote: { address: remoteAddress, port: remotePort },
     };
   }
+}
+
+/** Plain TCP, and connected: Node.js throws where TLS or a UNIX socket is asked for a reset. */
+function isTcp(socket: Duplex): socket is Socket {
+  return socket instanceof Socket && !('encrypted' in socket) && socket.remoteFamily !== undefined;
 }

@@ -4,8 +4,9 @@ import type { TlsClient } from '../../gen/l7mp/config/v1/types.ts';
 import type { Logger } from '../core/log.ts';
 import type { Target } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
+import { proxyHeaderOf } from './proxy-protocol.ts';
 import { connectTcp, type TcpConnectOptions } from './tcp-connect.ts';
-import type { TlsDialer } from './tls.ts';
+import { TlsDialer } from './tls-dialer.ts';
 
 export interface ConnectionDialerOptions extends TcpConnectOptions {
   readonly proxy_protocol?: 'off' | 'v1' | 'v2';
@@ -14,46 +15,26 @@ export interface ConnectionDialerOptions extends TcpConnectOptions {
 
 export class ConnectionDialer {
   private readonly options: ConnectionDialerOptions;
-  private readonly log: Logger;
-  private readonly alpn: readonly string[];
-  private dialer: Promise<TlsDialer> | undefined;
+  private readonly tls: TlsDialer | undefined;
 
-  /** `alpn`: what is offered where the configuration names none. */
+  /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
   constructor(options: ConnectionDialerOptions, log: Logger, alpn: readonly string[] = []) {
     this.options = options;
-    this.log = log;
-    this.alpn = alpn;
+    this.tls = options.tls && new TlsDialer(options.tls, log, alpn);
   }
 
-  /** A socket with half-close and no listeners. @throws ProxyError */
+  /** A socket with half-close; the caller listens to its errors from the same turn on. @throws ProxyError */
   async connect(target: Target, metadata: Metadata, signal: AbortSignal): Promise<Socket> {
-    const { proxy_protocol = 'off', tls } = this.options;
+    const { proxy_protocol = 'off' } = this.options;
     const socket = await connectTcp(target, this.options, signal);
-    if (proxy_protocol !== 'off') {
-      const { proxyHeaderOf } = await import('./proxy-protocol.ts');
-      socket.write(proxyHeaderOf(proxy_protocol, metadata));
-    }
-    if (tls === undefined) return socket;
+    if (proxy_protocol !== 'off') socket.write(proxyHeaderOf(proxy_protocol, metadata));
+    if (this.tls === undefined) return socket;
     socket.on('error', () => undefined); // TLS hears of it, too
-    try {
-      this.dialer ??= this.makeDialer(tls);
-      return await (await this.dialer).connect(socket, target.hostname, signal);
-    } catch (error) {
-      socket.destroy();
-      throw error;
-    }
+    return this.tls.connect(socket, target.hostname, signal);
   }
 
-  private async makeDialer(tls: TlsClient): Promise<TlsDialer> {
-    const { TlsDialer } = await import('./tls.ts');
-    return new TlsDialer(tls, this.log, this.alpn);
-  }
-
-  async close(): Promise<void> {
-    try {
-      (await this.dialer)?.close();
-    } catch {
-      // It was never made: its sessions were told why.
-    }
+  close(): Promise<void> {
+    this.tls?.close();
+    return Promise.resolve();
   }
 }

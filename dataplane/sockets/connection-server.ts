@@ -6,12 +6,16 @@ import type { Logger } from '../core/log.ts';
 import type { Listener } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
 import { type Ends, formatAddress } from './addresses.ts';
-import type { ProxyMode } from './proxy-protocol.ts';
+import { readProxyHeader } from './proxy-protocol.ts';
 import { TcpServer, type TcpServerOptions } from './tcp-server.ts';
-import type { TlsAcceptor } from './tls.ts';
+import { TlsAcceptor } from './tls-acceptor.ts';
+import { tlsMetadata } from './tls-metadata.ts';
+
+/** How long a PROXY header, and a handshake, may take unless configured otherwise, in ms. */
+const TIMEOUT = 10_000;
 
 export interface ConnectionServerOptions extends TcpServerOptions {
-  readonly proxy_protocol: ProxyMode;
+  readonly proxy_protocol: 'off' | 'optional' | 'required';
   readonly tls?: TlsServer;
   /** ms */
   readonly handshake_timeout?: number;
@@ -33,11 +37,12 @@ export class ConnectionServer implements Listener {
   private readonly options: ConnectionServerOptions;
   private readonly log: Logger;
   private readonly server: TcpServer;
-  private readonly alpn: readonly string[];
+  private readonly acceptor: TlsAcceptor | undefined;
   private readonly onConnection: (connection: Connection) => void;
-  private acceptor: TlsAcceptor | undefined;
+  /** Connections that can't be spoken on yet: they go with the server. */
+  private readonly preparing = new Set<Socket>();
 
-  /** `alpn`: what is offered where the configuration names none. */
+  /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
   constructor(
     options: ConnectionServerOptions,
     log: Logger,
@@ -46,8 +51,8 @@ export class ConnectionServer implements Listener {
   ) {
     this.options = options;
     this.log = log;
-    this.alpn = alpn;
     this.onConnection = onConnection;
+    this.acceptor = options.tls && new TlsAcceptor(options.tls, log, alpn);
     const plain = options.proxy_protocol === 'off' && options.tls === undefined;
     this.server = new TcpServer(options, log, (socket, ends) => {
       if (plain) onConnection({ socket, ends, metadata: {}, alpn: undefined });
@@ -60,43 +65,45 @@ export class ConnectionServer implements Listener {
   }
 
   async start(): Promise<void> {
-    const { tls } = this.options;
-    if (tls) {
-      const { TlsAcceptor } = await import('./tls.ts');
-      this.acceptor = new TlsAcceptor(tls, this.log, this.alpn);
-    }
-    try {
-      await this.server.start();
-    } catch (error) {
-      this.acceptor?.close();
-      throw error;
-    }
+    await this.server.start();
+    this.acceptor?.start();
   }
 
   async close(): Promise<void> {
     this.acceptor?.close();
+    for (const socket of this.preparing) socket.destroy();
     await this.server.close();
   }
 
   private async prepare(socket: Socket, peer: Ends): Promise<void> {
-    const { proxy_protocol, handshake_timeout = 10_000 } = this.options;
-    const ignore = (): void => undefined;
-    socket.on('error', ignore); // whoever waits for something hears of it, too
+    socket.on('error', () => undefined); // whoever waits for something hears of it, too
+    this.preparing.add(socket);
     try {
-      const { readProxyHeader } = await import('./proxy-protocol.ts');
-      const { ends, metadata } = await readProxyHeader(socket, proxy_protocol, peer);
-      if (this.acceptor === undefined) {
-        this.onConnection({ socket, ends, metadata, alpn: undefined });
-        return;
-      }
-      const { tlsMetadata } = await import('./tls.ts');
-      const secure = await this.acceptor.accept(socket, handshake_timeout);
-      const alpn = typeof secure.alpnProtocol === 'string' ? secure.alpnProtocol : undefined;
-      this.onConnection({ socket: secure, ends, metadata: { ...metadata, ...tlsMetadata(secure) }, alpn });
+      this.onConnection(await this.prepared(socket, peer));
     } catch (error) {
       socket.destroy();
-      const source = formatAddress(peer.srcAddress, peer.srcPort);
-      this.log.info({ source, error: ProxyError.from(error).message }, 'a connection was refused');
+      const { code, message } = ProxyError.from(error);
+      const fields = { source: formatAddress(peer.srcAddress, peer.srcPort), error: message };
+      // Whoever only knocks (a health check, a scanner) isn't worth a line.
+      if (code === 'PEER_CLOSED' || code === 'PEER_RESET') this.log.debug(fields, 'a connection was given up');
+      else this.log.info(fields, 'a connection was refused');
+    } finally {
+      this.preparing.delete(socket);
     }
+  }
+
+  private async prepared(socket: Socket, peer: Ends): Promise<Connection> {
+    const { proxy_protocol: mode, handshake_timeout: timeout = TIMEOUT } = this.options;
+    const { ends, metadata } =
+      mode === 'off' ? { ends: peer, metadata: {} } : await readProxyHeader(socket, mode, peer, timeout);
+    if (this.acceptor === undefined) return { socket, ends, metadata, alpn: undefined };
+    const secure = await this.acceptor.accept(socket, timeout);
+    const { alpnProtocol } = secure;
+    return {
+      socket: secure,
+      ends,
+      metadata: { ...metadata, ...tlsMetadata(secure) },
+      alpn: typeof alpnProtocol === 'string' ? alpnProtocol : undefined,
+    };
   }
 }

@@ -2,15 +2,17 @@
  * The PROXY protocol, versions 1 and 2, as haproxy's doc/proxy-protocol.txt defines it: a header in front of a connection
  * that says who the client is.
  */
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { ProxyError } from '../core/errors.ts';
-import type { Ends } from './addresses.ts';
+import { type Ends, plainAddress } from './addresses.ts';
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');
+/** Signature, version and command, family and transport, length. */
+const FIXED = 16;
 /** The longest header of version 1, its CRLF included. */
 const MAX_V1 = 107;
-/** The most that addresses and TLVs of version 2 may take. */
-const MAX_V2 = 16 + 4096;
+/** The most that addresses and TLVs of version 2 may take here; the protocol would allow 65,535. */
+const MAX_V2 = 4096;
 
 /** A header that was read. */
 export interface ProxyHeader {
@@ -19,11 +21,9 @@ export interface ProxyHeader {
   readonly length: number;
   /** Undefined where the sender speaks for itself (LOCAL), or doesn't know (UNKNOWN). */
   readonly ends: Ends | undefined;
-  /** Version 2: the type-length-values behind the addresses, in hexadecimal by type. */
+  /** Version 2: the type-length-values behind the addresses, in hexadecimal by type, as in `0x02`. */
   readonly tlvs: Readonly<Record<string, string>>;
 }
-
-const malformed = (what: string): ProxyError => new ProxyError('PROTOCOL_ERROR', `malformed PROXY header: ${what}`);
 
 /**
  * Reads a header from the start of a connection: `incomplete` where more bytes are needed, `absent` where it isn't one.
@@ -32,107 +32,155 @@ const malformed = (what: string): ProxyError => new ProxyError('PROTOCOL_ERROR',
  */
 export function parseProxyHeader(bytes: Buffer): ProxyHeader | 'incomplete' | 'absent' {
   const common = Math.min(bytes.length, SIGNATURE.length);
-  if (common > 0 && bytes.subarray(0, common).equals(SIGNATURE.subarray(0, common))) {
-    return bytes.length < 16 ? 'incomplete' : parseV2(bytes);
-  }
+  if (common > 0 && bytes.subarray(0, common).equals(SIGNATURE.subarray(0, common))) return parseV2(bytes);
   const start = bytes.toString('latin1', 0, 6);
-  if (!'PROXY '.startsWith(start.slice(0, bytes.length))) return 'absent';
-  return bytes.length < 6 ? 'incomplete' : parseV1(bytes);
+  if (!'PROXY '.startsWith(start)) return 'absent';
+  return start.length < 6 ? 'incomplete' : parseV1(bytes);
 }
 
 function parseV1(bytes: Buffer): ProxyHeader | 'incomplete' {
   const end = bytes.subarray(0, MAX_V1).indexOf('\r\n');
   if (end < 0) {
-    if (bytes.length >= MAX_V1) throw malformed('no end of line');
+    if (bytes.length >= MAX_V1) throw malformed(`a line of at most ${MAX_V1} bytes`, 'a longer one');
     return 'incomplete';
   }
-  const [, family, srcAddress = '', dstAddress = '', src = '', dst = '', more] = bytes
-    .toString('latin1', 0, end)
-    .split(' ');
+  const line = bytes.toString('latin1', 0, end);
+  const [, family, src = '', dst = '', srcPort = '', dstPort = '', more] = line.split(' ');
   const length = end + 2;
+  // Whatever else the line of an unknown client says is not to be believed.
   if (family === 'UNKNOWN') return { version: 1, length, ends: undefined, tlvs: {} };
   const valid = family === 'TCP4' ? isIPv4 : family === 'TCP6' ? isIPv6 : undefined;
-  if (!valid?.(srcAddress) || !valid(dstAddress) || more !== undefined) throw malformed('the addresses');
-  return { version: 1, length, ends: { srcAddress, srcPort: port(src), dstAddress, dstPort: port(dst) }, tlvs: {} };
+  if (!valid?.(src) || !valid(dst) || line.includes('%') || more !== undefined) {
+    throw malformed('TCP4 or TCP6 with two addresses and two ports, or UNKNOWN', JSON.stringify(line));
+  }
+  const ends = {
+    srcAddress: canonical(src),
+    srcPort: readPort(srcPort),
+    dstAddress: canonical(dst),
+    dstPort: readPort(dstPort),
+  };
+  return { version: 1, length, ends, tlvs: {} };
 }
 
-function port(text: string): number {
-  const number = /^(0|[1-9]\d{0,4})$/u.test(text) ? Number(text) : NaN;
-  if (!(number <= 65535)) throw malformed(`the port "${text}"`);
-  return number;
+function readPort(text: string): number {
+  const port = /^(0|[1-9]\d{0,4})$/u.test(text) ? Number(text) : NaN;
+  if (!(port <= 65535)) throw malformed('a port from 0 to 65535', JSON.stringify(text));
+  return port;
 }
+
+/** The bytes that addresses take, by address family: UNSPEC, INET, INET6, UNIX. */
+const ADDRESS_BYTES: readonly number[] = [0, 12, 36, 216];
 
 function parseV2(bytes: Buffer): ProxyHeader | 'incomplete' {
-  const versionCommand = bytes.readUInt8(12);
-  const family = bytes.readUInt8(13);
-  const length = 16 + bytes.readUInt16BE(14);
-  if (versionCommand >> 4 !== 2 || (versionCommand & 15) > 1) throw malformed('the version or command');
-  if (length > MAX_V2) throw malformed(`${length} bytes`);
+  // What is wrong already is not waited for: a sender that says little holds no connection.
+  const versionCommand = bytes[12] ?? 0x20;
+  if (versionCommand !== 0x20 && versionCommand !== 0x21) {
+    throw malformed('version 2 with LOCAL or PROXY', `0x${versionCommand.toString(16)}`);
+  }
+  const protocol = bytes[13] ?? 0;
+  const family = protocol >> 4;
+  const size = ADDRESS_BYTES[family];
+  if (size === undefined || (protocol & 15) > 2) throw malformed('a known protocol', `0x${protocol.toString(16)}`);
+  if (bytes.length < FIXED) return 'incomplete';
+  const rest = bytes.readUInt16BE(14);
+  if (rest > MAX_V2) throw malformed(`at most ${MAX_V2} bytes`, String(rest));
+  const length = FIXED + rest;
+  const isProxied = versionCommand === 0x21;
+  if (isProxied && rest < size) throw malformed(`${size} bytes of addresses`, String(rest));
   if (bytes.length < length) return 'incomplete';
-  const local = (versionCommand & 15) === 0;
-  const size = { 1: 12, 2: 36, 3: 216 }[family >> 4] ?? 0;
-  if (!local && 16 + size > length) throw malformed('the addresses are cut short');
-  const ends = local ? undefined : readEnds(bytes, family >> 4);
-  return { version: 2, length, ends, tlvs: local ? {} : readTlvs(bytes.subarray(16 + size, length)) };
+  // Of what stands for no known address, nothing is to be believed, the TLVs included.
+  if (!isProxied || family === 0) return { version: 2, length, ends: undefined, tlvs: {} };
+  const ends = family === 1 ? readEnds(bytes, 4, ipv4) : family === 2 ? readEnds(bytes, 16, ipv6) : undefined;
+  return { version: 2, length, ends, tlvs: readTlvs(bytes.subarray(FIXED + size, length)) };
 }
 
-function readEnds(bytes: Buffer, family: number): Ends | undefined {
-  if (family !== 1 && family !== 2) return undefined; // UNSPEC, UNIX
-  const width = family === 1 ? 4 : 16;
-  const address = (at: number): string => {
-    const part = bytes.subarray(at, at + width);
-    if (family === 1) return part.join('.');
-    return Array.from({ length: 8 }, (_, index) => part.readUInt16BE(index * 2).toString(16)).join(':');
-  };
-  const ports = 16 + 2 * width;
+function readEnds(bytes: Buffer, width: number, address: (part: Buffer) => string): Ends {
+  const ports = FIXED + 2 * width;
   return {
-    srcAddress: address(16),
-    dstAddress: address(16 + width),
+    srcAddress: address(bytes.subarray(FIXED, FIXED + width)),
+    dstAddress: address(bytes.subarray(FIXED + width, ports)),
     srcPort: bytes.readUInt16BE(ports),
     dstPort: bytes.readUInt16BE(ports + 2),
   };
 }
 
+function ipv4(part: Buffer): string {
+  return part.join('.');
+}
+
+function ipv6(part: Buffer): string {
+  return canonical(Array.from({ length: 8 }, (_, index) => part.readUInt16BE(index * 2).toString(16)).join(':'));
+}
+
+/** As the kernel would tell it: rules compare text. */
+function canonical(address: string): string {
+  return isIPv4(address) ? address : plainAddress(new SocketAddress({ address, family: 'ipv6' }).address);
+}
+
 function readTlvs(bytes: Buffer): Record<string, string> {
   const tlvs: Record<string, string> = {};
   for (let at = 0; at < bytes.length;) {
-    if (at + 3 > bytes.length) throw malformed('a TLV is cut short');
-    const end = at + 3 + bytes.readUInt16BE(at + 1);
-    if (end > bytes.length) throw malformed('a TLV is cut short');
+    const end = at + 3 + (at + 3 <= bytes.length ? bytes.readUInt16BE(at + 1) : 0);
+    if (end > bytes.length) throw malformed('a whole TLV', `one cut short at ${at}`);
     tlvs[`0x${bytes.toString('hex', at, at + 1)}`] = bytes.toString('hex', at + 3, end);
     at = end;
   }
   return tlvs;
 }
 
-/** A header that says these ends; without them, that the client is unknown. */
+/** A header that says these ends; without them, or where they are no pair of one family, that the client is unknown. */
 export function formatProxyHeader(version: 'v1' | 'v2', ends: Ends | undefined): Buffer {
-  const v4 = ends !== undefined && isIPv4(ends.srcAddress) && isIPv4(ends.dstAddress);
-  const v6 = ends !== undefined && isIPv6(ends.srcAddress) && isIPv6(ends.dstAddress);
-  if (version === 'v1') {
-    if (!v4 && !v6) return Buffer.from('PROXY UNKNOWN\r\n');
-    const { srcAddress, dstAddress, srcPort, dstPort } = ends;
-    return Buffer.from(`PROXY ${v4 ? 'TCP4' : 'TCP6'} ${srcAddress} ${dstAddress} ${srcPort} ${dstPort}\r\n`);
+  const pair = ends && addressPair(withoutZone(ends.srcAddress), withoutZone(ends.dstAddress));
+  if (ends === undefined || pair === undefined) {
+    return version === 'v1'
+      ? Buffer.from('PROXY UNKNOWN\r\n')
+      : Buffer.concat([SIGNATURE, Buffer.from([0x20, 0, 0, 0])]);
   }
-  if (!v4 && !v6) return Buffer.concat([SIGNATURE, Buffer.from([0x20, 0, 0, 0])]);
-  const addresses = Buffer.concat([addressBytes(ends.srcAddress), addressBytes(ends.dstAddress), Buffer.alloc(4)]);
-  addresses.writeUInt16BE(ends.srcPort, addresses.length - 4);
-  addresses.writeUInt16BE(ends.dstPort, addresses.length - 2);
-  return Buffer.concat([SIGNATURE, Buffer.from([0x21, v4 ? 0x11 : 0x21, 0, addresses.length]), addresses]);
+  const { isV4, source, destination } = pair;
+  const { srcPort, dstPort } = ends;
+  if (version === 'v1') {
+    return Buffer.from(`PROXY ${isV4 ? 'TCP4' : 'TCP6'} ${source} ${destination} ${srcPort} ${dstPort}\r\n`);
+  }
+  const size = isV4 ? 12 : 36;
+  const header = Buffer.alloc(FIXED + size);
+  SIGNATURE.copy(header);
+  header.writeUInt32BE(isV4 ? 0x2111_0000 + size : 0x2121_0000 + size, 12);
+  addressBytes(source).copy(header, FIXED);
+  addressBytes(destination).copy(header, FIXED + (size - 4) / 2);
+  header.writeUInt16BE(srcPort, FIXED + size - 4);
+  header.writeUInt16BE(dstPort, FIXED + size - 2);
+  return header;
+}
+
+/** Both in one family: an IPv4 address beside one of IPv6 is mapped into it. */
+function addressPair(
+  source: string,
+  destination: string,
+): { isV4: boolean; source: string; destination: string } | undefined {
+  if (isIPv4(source) && isIPv4(destination)) return { isV4: true, source, destination };
+  const map = (address: string): string => (isIPv4(address) ? `::ffff:${address}` : address);
+  const mapped = { isV4: false, source: map(source), destination: map(destination) };
+  return isIPv6(mapped.source) && isIPv6(mapped.destination) ? mapped : undefined;
+}
+
+/** The zone of a link-local address means nothing elsewhere. */
+function withoutZone(address: string): string {
+  return address.replace(/%.*$/u, '');
 }
 
 /** The bytes of an IP address in network order. */
 function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number));
-  const plain = address.replace(/%.*$/u, '').replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/u, (_, a, b, c, d) => {
-    return `${(Number(a) * 256 + Number(b)).toString(16)}:${(Number(c) * 256 + Number(d)).toString(16)}`;
+  const hexadecimal = address.replace(/[\d.]+$/u, (tail) => {
+    return isIPv4(tail) ? addressBytes(tail).toString('hex').replace(/^.{4}/u, '$&:') : tail;
   });
-  const [head = '', tail] = plain.split('::');
-  const groups = (text: string | undefined): string[] => (text === undefined || text === '' ? [] : text.split(':'));
-  const left = groups(head);
-  const right = groups(tail);
+  const [left = [], right = []] = hexadecimal.split('::').map((side) => side.split(':').filter(Boolean));
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0');
   const bytes = Buffer.alloc(16);
   [...left, ...zeros, ...right].forEach((group, index) => bytes.writeUInt16BE(parseInt(group, 16), index * 2));
   return bytes;
+}
+
+function malformed(expected: string, found: string): ProxyError {
+  return new ProxyError('PROTOCOL_ERROR', `malformed PROXY header: expected ${expected}, found ${found}`);
 }

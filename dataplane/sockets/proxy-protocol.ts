@@ -3,75 +3,96 @@ import type { Socket } from 'node:net';
 import { ProxyError } from '../core/errors.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Ends } from './addresses.ts';
-import { formatProxyHeader, parseProxyHeader } from './proxy-codec.ts';
-
-/** Whether listeners expect a header. */
-export type ProxyMode = 'off' | 'optional' | 'required';
-
-/** How long a header may take, in ms. */
-const TIMEOUT = 10_000;
+import { formatProxyHeader, parseProxyHeader, type ProxyHeader } from './proxy-codec.ts';
 
 export interface ProxyFacts {
+  /** The client's, by the header; the socket's where it names none. */
   readonly ends: Ends;
   /** `PROXY` where there was a header. */
   readonly metadata: Metadata;
 }
 
-/** Who the client is: by the header, else by the socket. What is behind the header stays unread. @throws ProxyError */
-export async function readProxyHeader(socket: Socket, mode: ProxyMode, ends: Ends): Promise<ProxyFacts> {
-  if (mode === 'off') return { ends, metadata: {} };
-  const bytes = await new Promise<Buffer>((resolve, reject) => {
-    let gathered = Buffer.alloc(0);
+/**
+ * Reads the header in front of a connection; what is behind it stays unread. In `optional` mode a client that says
+ * nothing within `timeout` ms (its server may speak first), or something else, has none.
+ *
+ * @throws ProxyError `PROTOCOL_ERROR`, `PEER_CLOSED`, or what the socket fails with.
+ */
+export async function readProxyHeader(
+  socket: Socket,
+  mode: 'optional' | 'required',
+  peer: Ends,
+  timeout: number,
+): Promise<ProxyFacts> {
+  const header = await readHeader(socket, mode === 'optional', timeout);
+  if (header === undefined) return { ends: peer, metadata: {} };
+  const { ends = peer, version, tlvs } = header;
+  return { ends, metadata: { PROXY: { version, tlvs, proxy_addr: peer.srcAddress } } };
+}
+
+/** Undefined where there is none, and none is wanted. */
+function readHeader(socket: Socket, optional: boolean, timeout: number): Promise<ProxyHeader | undefined> {
+  return new Promise((resolve, reject) => {
+    let bytes: Buffer = Buffer.alloc(0);
     const settle = (): void => {
       clearTimeout(timer);
-      socket.off('readable', read).off('error', fail).off('close', closed);
+      socket.off('readable', read).off('end', end).off('close', end).off('error', fail);
     };
     const fail = (error: Error): void => {
       settle();
-      reject(ProxyError.from(error, 'PROTOCOL_ERROR'));
+      reject(ProxyError.from(error, 'PEER_RESET'));
     };
-    const closed = (): void => fail(new ProxyError('PEER_CLOSED', 'expected a PROXY header, found the end'));
-    const read = (): void => {
-      const chunk = socket.read() as Buffer | null;
-      if (chunk === null) {
-        if (socket.readableEnded) closed();
+    const absent = (error: ProxyError): void => {
+      if (!optional) {
+        fail(error);
         return;
       }
-      gathered = Buffer.concat([gathered, chunk]);
+      settle();
+      if (bytes.length > 0) socket.unshift(bytes);
+      resolve(undefined);
+    };
+    /** A header that was begun is none that may be missing. */
+    const give = (error: ProxyError): void => (bytes.length > 0 ? fail(error) : absent(error));
+    const end = (): void => give(new ProxyError('PEER_CLOSED', 'expected a PROXY header, found the end'));
+    const read = (): void => {
+      const chunk = socket.read() as Buffer | null;
+      if (chunk === null) return;
+      bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
       try {
-        if (parseProxyHeader(gathered) === 'incomplete') return;
+        const header = parseProxyHeader(bytes);
+        if (header === 'incomplete') return;
+        if (header === 'absent') {
+          absent(new ProxyError('PROTOCOL_ERROR', 'expected a PROXY header, found other bytes'));
+          return;
+        }
         settle();
-        resolve(gathered);
+        if (bytes.length > header.length) socket.unshift(bytes.subarray(header.length));
+        resolve(header);
       } catch (error) {
         fail(error as Error);
       }
     };
-    const timer = setTimeout(() => fail(new ProxyError('PROTOCOL_ERROR', 'no PROXY header in time')), TIMEOUT);
-    socket.on('readable', read).on('error', fail).on('close', closed);
+    const timer = setTimeout(() => {
+      give(new ProxyError('PROTOCOL_ERROR', `expected a PROXY header within ${timeout} ms`));
+    }, timeout);
+    socket.on('readable', read).on('end', end).on('close', end).on('error', fail);
   });
-  const header = parseProxyHeader(bytes);
-  if (header === 'incomplete' || header === 'absent') {
-    if (mode === 'required') throw new ProxyError('PROTOCOL_ERROR', 'expected a PROXY header, found other bytes');
-    socket.unshift(bytes);
-    return { ends, metadata: {} };
-  }
-  if (bytes.length > header.length) socket.unshift(bytes.subarray(header.length));
-  const { version, tlvs } = header;
-  return { ends: header.ends ?? ends, metadata: { PROXY: { version, tlvs, proxy_addr: ends.srcAddress } } };
 }
 
-/** The header for a session's client. */
+/** The header that tells who a session's client is. */
 export function proxyHeaderOf(version: 'v1' | 'v2', metadata: Metadata): Buffer {
-  const ip = metadata['IP'] as Metadata | undefined;
-  const ports = (metadata['TCP'] ?? metadata['UDP']) as Metadata | undefined;
-  const [source, destination] = [ip?.['src_addr'], ip?.['dst_addr']];
-  const [srcPort, dstPort] = [ports?.['src_port'], ports?.['dst_port']];
-  const known = typeof source === 'string' && typeof destination === 'string';
-  if (!known || !isPort(srcPort) || !isPort(dstPort)) return formatProxyHeader(version, undefined);
-  return formatProxyHeader(version, { srcAddress: source, dstAddress: destination, srcPort, dstPort });
+  const { src_addr: srcAddress, dst_addr: dstAddress } = objectOf(metadata['IP']);
+  const { src_port: srcPort, dst_port: dstPort } = objectOf(metadata['TCP'] ?? metadata['UDP'] ?? metadata['SCTP']);
+  const isKnown =
+    typeof srcAddress === 'string' && typeof dstAddress === 'string' && isPort(srcPort) && isPort(dstPort);
+  return formatProxyHeader(version, isKnown ? { srcAddress, srcPort, dstAddress, dstPort } : undefined);
 }
 
 /** Rules may have written anything there. */
+function objectOf(value: Metadata[string] | undefined): Metadata {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+}
+
 function isPort(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65535;
 }

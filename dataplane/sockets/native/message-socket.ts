@@ -217,7 +217,7 @@ export class MessageSocket extends BaseStream implements Stream {
   /** False: the kernel has no room for it now. */
   private deliver(message: Buffer): boolean {
     let result = this.transmit(message);
-    if (result === -EMSGSIZE && this.reliable && growSendBuffer(this.fd, message.length)) {
+    if (result === -EMSGSIZE && this.reliable && growSendBuffer(this.fd, 2 * message.length)) {
       result = this.transmit(message);
     }
     if (result >= 0) return true;
@@ -299,11 +299,11 @@ export class MessageSocket extends BaseStream implements Stream {
   }
 }
 
-/** Makes room for a message of this size. Above net.core.wmem_max it takes CAP_NET_ADMIN. */
-function growSendBuffer(fd: number, size: number): boolean {
+/** Makes room in the send buffer, as far as net.core.wmem_max allows; more takes CAP_NET_ADMIN. `size`: in bytes. */
+export function growSendBuffer(fd: number, size: number): boolean {
   for (const option of [SO_SNDBUFFORCE, SO_SNDBUF]) {
     try {
-      setOption(fd, SOL_SOCKET, option, 2 * size);
+      setOption(fd, SOL_SOCKET, option, size);
       return true;
     } catch {
       continue;

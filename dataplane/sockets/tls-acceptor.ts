@@ -1,0 +1,101 @@
+/** The server side of TLS for one listener: a handshake on each connection. */
+import type { Socket } from 'node:net';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import type { TlsServer } from '../../gen/l7mp/config/v1/types.ts';
+import { ProxyError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { loadTls, type Reloading, type ServerContexts, watchServer } from './tls-context.ts';
+
+export class TlsAcceptor {
+  private readonly spec: TlsServer;
+  private readonly contexts: Reloading<ServerContexts>;
+  private readonly alpn: string[];
+
+  /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
+  constructor(spec: TlsServer, log: Logger, alpn: readonly string[]) {
+    this.spec = spec;
+    this.alpn = [...(spec.alpn.length > 0 ? spec.alpn : alpn)];
+    this.contexts = watchServer(spec, log);
+  }
+
+  /** From here on changed certificate files count; until `close`. Connections that stand keep theirs. */
+  start(): void {
+    this.contexts.watch();
+  }
+
+  close(): void {
+    this.contexts.close();
+  }
+
+  /**
+   * A socket that keeps half-close as the one below does. `timeout` in ms.
+   *
+   * @throws ProxyError `TLS_FAILED`, `PEER_CLOSED`; the socket is destroyed then.
+   */
+  accept(socket: Socket, timeout: number): Promise<TLSSocket> {
+    const { client_certificate: wanted } = this.spec;
+    const { main, named } = this.contexts.current;
+    const { TLSSocket } = loadTls();
+    const secure = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: main,
+      requestCert: wanted !== 'none',
+      rejectUnauthorized: wanted === 'require',
+      ...(this.alpn.length > 0 && { ALPNProtocols: this.alpn }),
+      ...(named.length > 0 && {
+        SNICallback: (name, callback) => callback(null, contextFor(this.contexts.current, name)),
+      }),
+    });
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        secure.off('secure', succeed).off('close', closed).off('error', fail);
+        secure.on('error', () => undefined); // until its stream hears of it
+      };
+      const refuse = (error: ProxyError): void => {
+        settle();
+        secure.destroy();
+        socket.destroy();
+        reject(error);
+      };
+      const fail = (error: Error): void => {
+        refuse(new ProxyError('TLS_FAILED', `TLS handshake: ${error.message}`, error));
+      };
+      const closed = (): void => {
+        refuse(new ProxyError('PEER_CLOSED', 'TLS handshake: the client closed the connection'));
+      };
+      const succeed = (): void => {
+        if (wanted !== 'none') checkClient(secure);
+        if (wanted === 'require' && !secure.authorized) {
+          refuse(
+            new ProxyError('TLS_FAILED', `expected a client certificate, found ${String(secure.authorizationError)}`),
+          );
+          return;
+        }
+        settle();
+        Reflect.set(secure, 'secureConnecting', false); // as tls.Server does; HTTP/2 waits for it
+        resolve(secure);
+      };
+      const timer = setTimeout(() => {
+        refuse(new ProxyError('TLS_FAILED', `TLS handshake: expected it within ${timeout} ms`));
+      }, timeout);
+      secure.once('secure', succeed).once('close', closed).once('error', fail);
+    });
+  }
+}
+
+/** Sets `authorized` as tls.Server does: without one, Node.js leaves the verdict on the client's certificate unread. */
+function checkClient(secure: TLSSocket): void {
+  const handle = Reflect.get(secure, '_handle') as { verifyError(): NodeJS.ErrnoException | null };
+  const error = handle.verifyError();
+  secure.authorized = error === null;
+  if (error) Reflect.set(secure, 'authorizationError', error.code ?? error.message);
+}
+
+function contextFor({ main, named }: ServerContexts, serverName: string): SecureContext {
+  const name = serverName.toLowerCase();
+  const exact = named.find(({ names }) => names.includes(name));
+  // A wildcard covers one label (RFC 6125, section 6.4.3); an exact name comes before it.
+  const wildcard = `*${name.slice(name.indexOf('.'))}`;
+  return (exact ?? named.find(({ names }) => names.includes(wildcard)))?.context ?? main;
+}
