@@ -2,12 +2,15 @@
 import type { Admin, Cluster, Listener, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import { schema as builtin } from '../../gen/l7mp/config/v1/schema.ts';
 import type { Schema } from '../../gen/schema-types.ts';
+import type { Plain } from '../core/address.ts';
 import type { ConfigObjects, ConfigSnapshot, Kind, Owned } from '../core/config.ts';
 import type { Fault } from '../core/errors.ts';
 import type { AnyProtocol } from '../core/protocol.ts';
 import { type DecodedObject, Decoder, type DecoderOptions } from './decoder.ts';
-import { isPlain } from './scalars.ts';
 import { checkMeaning } from './meaning.ts';
+import { join } from './paths.ts';
+import { isPlain, oneOf } from './scalars.ts';
+import { type Survey, survey } from './survey.ts';
 
 export interface DecodeOptions {
   /** The schema, with those of plugins: see `withPlugins`. The built-in one when absent. */
@@ -22,7 +25,7 @@ export type Decoded<T> =
   | { readonly value?: undefined; readonly faults: readonly Fault[] };
 
 /** Where the lists of the configuration put their objects. */
-const LISTS: readonly (readonly [list: string, kind: Kind])[] = [
+const LISTS: readonly (readonly [list: keyof ConfigObjects, kind: Kind])[] = [
   ['listeners', 'Listener'],
   ['clusters', 'Cluster'],
   ['rulelists', 'RuleList'],
@@ -32,42 +35,46 @@ const LISTS: readonly (readonly [list: string, kind: Kind])[] = [
 
 /** Decodes what a configuration file holds. An empty one is a configuration, too. */
 export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded<ConfigSnapshot> {
-  const decoder = newDecoder(options, () => false);
+  const surveyed = survey(raw);
+  if (surveyed.faults.length > 0) return { faults: surveyed.faults };
+  const decoder = newDecoder(options, surveyed, () => false);
   const plain = raw ?? {};
   if (!isPlain(plain)) {
     decoder.fault('', 'an object with listeners, clusters, rulelists, rules, routes or admin', raw);
     return { faults: decoder.faults };
   }
-  const lists = LISTS.map(([list]) => list);
+  const fields = ['admin', ...LISTS.map(([list]) => list)];
   for (const key of Object.keys(plain)) {
-    if (key === 'admin' || lists.includes(key) || options.lenient) continue;
-    decoder.fault(key, `one of admin, ${lists.join(', ')}`, `"${key}"`);
+    if (!fields.includes(key) && !options.lenient) decoder.fault(join('', key), oneOf(fields, key), key);
   }
-  const admin = decoder.message('Admin', plain['admin'] ?? {}, 'admin', undefined);
-  for (const [list, kind] of namedFirst(plain)) {
-    for (const [index, item] of list.items) decoder.object(kind, item, `${list.name}[${index}]`, undefined);
+  const admin = decodeAdmin(decoder, plain['admin']);
+  const lists = LISTS.map(([name, kind]) => ({ name, kind, items: itemsOf(decoder, plain, name) }));
+  // Objects with names come first, so that made-up names keep clear of them.
+  for (const named of [true, false]) {
+    for (const { name, kind, items } of lists) {
+      items.forEach((item, index) => {
+        const hasName = isPlain(item) && (item['name'] ?? undefined) !== undefined;
+        if (hasName === named) decoder.object(kind, item, `${name}[${index}]`, undefined);
+      });
+    }
   }
   checkMeaning(decoder);
   if (decoder.faults.length > 0) return { faults: decoder.faults };
-  return { value: { admin: admin as unknown as Admin, ...collect(decoder) }, faults: [] };
+  return { value: { admin, ...collect(decoder) }, faults: [] };
+}
 
-  /** Objects with names come before those without, so that made-up names keep clear of them. */
-  function* namedFirst(config: Record<string, unknown>) {
-    for (const named of [true, false]) {
-      for (const [name, kind] of LISTS) {
-        const list = config[name];
-        if (list === undefined || list === null) continue;
-        if (!Array.isArray(list)) {
-          if (named) decoder.fault(name, 'a list', list);
-          continue;
-        }
-        const items = list
-          .map((item: unknown, index) => [index, item] as const)
-          .filter(([, item]) => (isPlain(item) && item['name'] !== undefined) === named);
-        yield [{ name, items }, kind] as const;
-      }
-    }
-  }
+function decodeAdmin(decoder: Decoder, raw: unknown): Admin {
+  const plain = raw ?? {};
+  if (!isPlain(plain)) decoder.fault('admin', 'an object', raw);
+  // As with `collect`: by the schema that the type is generated from.
+  return decoder.message('Admin', isPlain(plain) ? plain : {}, 'admin', undefined) as unknown as Admin;
+}
+
+function itemsOf(decoder: Decoder, plain: Plain, list: string): readonly unknown[] {
+  const items = plain[list] ?? [];
+  if (Array.isArray(items)) return items as unknown[];
+  decoder.fault(list, 'a list', items);
+  return [];
 }
 
 /** One object, with those that are written in it. */
@@ -83,13 +90,14 @@ export function decodeObject(
   existing: ConfigObjects,
   options: DecodeOptions = {},
 ): Decoded<DecodedPart> {
+  const surveyed = survey(raw);
+  if (surveyed.faults.length > 0) return { faults: surveyed.faults };
   const exists = (each: Kind, name: string): boolean => {
-    const list = LISTS.find(([, listed]) => listed === each)?.[0] as keyof ConfigObjects;
-    return existing[list].has(name);
+    const list = LISTS.find(([, listed]) => listed === each)?.[0];
+    return list !== undefined && existing[list].has(name);
   };
-  const decoder = newDecoder(options, exists);
-  const path = kind.toLowerCase();
-  const name = decoder.object(kind, raw, path, undefined);
+  const decoder = newDecoder(options, surveyed, exists);
+  const name = decoder.object(kind, raw, kind.toLowerCase(), undefined);
   checkMeaning(decoder, existing);
   if (decoder.faults.length > 0 || name === undefined) return { faults: decoder.faults };
   return { value: { name, objects: collect(decoder) }, faults: [] };
@@ -113,8 +121,12 @@ export function withPlugins(plugins: Iterable<AnyProtocol>): Schema {
   return merged;
 }
 
-function newDecoder({ schema = builtin, lenient = false }: DecodeOptions, exists: DecoderOptions['exists']): Decoder {
-  return new Decoder({ schema, lenient, exists });
+function newDecoder(
+  { schema = builtin, lenient = false }: DecodeOptions,
+  { names }: Survey,
+  exists: DecoderOptions['exists'],
+): Decoder {
+  return new Decoder({ schema, lenient, names, exists });
 }
 
 function collect({ objects }: Decoder): ConfigObjects {

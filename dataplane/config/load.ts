@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import type { ConfigSnapshot } from '../core/config.ts';
 import { FaultsError, ProxyError } from '../core/errors.ts';
 import { type DecodeOptions, decodeConfig } from './decode.ts';
-import { locate, parseText } from './parse.ts';
+import { parseText } from './parse.ts';
 
 /** @throws FaultsError with every fault and its line. */
 export async function loadText(text: string, options: DecodeOptions = {}): Promise<ConfigSnapshot> {
   const parsed = await parseText(text);
   const { value, faults } = decodeConfig(parsed.raw, options);
-  if (value === undefined) throw new FaultsError(locate(faults, parsed));
+  if (value === undefined) throw new FaultsError(await parsed.locate(faults));
   return value;
 }
 

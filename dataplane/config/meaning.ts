@@ -1,46 +1,52 @@
-/** What no schema says: which fields want or exclude each other, and circles among rule lists. */
+/** What no schema says of single objects: which fields want or exclude each other. */
+import type { Plain } from '../core/address.ts';
 import type { ConfigObjects } from '../core/config.ts';
-import { readScalar, isPlain } from './scalars.ts';
-import type { DecodedObject, Decoder } from './decoder.ts';
-
-const TYPES =
-  'number string boolean object array null undefined date date-time time lang lang-range iri absolute-iri'.split(' ');
+import { checkCircles } from './circles.ts';
+import type { Decoder } from './decoder.ts';
+import { describe, isPlain, oneOf, readScalar } from './scalars.ts';
 
 /** Adds its faults to the decoder's. `existing` objects are those beside what was decoded. */
 export function checkMeaning(decoder: Decoder, existing?: ConfigObjects): void {
-  const { Rule: rules, RuleList: lists, Route: routes, Cluster: clusters } = decoder.objects;
+  const { Rule: rules, Route: routes, Cluster: clusters } = decoder.objects;
   for (const { value, path } of rules.values()) checkRule(decoder, value, path);
   for (const { value, path } of routes.values()) checkRoute(decoder, value, path);
   for (const { value, path } of clusters.values()) checkCluster(decoder, value, path);
-  checkCircles(decoder, lists, existing);
+  checkCircles(decoder, existing);
 }
 
-function checkRule(decoder: Decoder, { match, action }: Record<string, unknown>, path: string): void {
+function checkRule(decoder: Decoder, { match, action }: Plain, path: string): void {
   if (isPlain(match)) checkMatch(decoder, match, `${path}.match`);
   if (isPlain(action) && action['route'] === undefined && action['apply'] === undefined) {
-    decoder.fault(`${path}.action`, 'a route, or another rule list to apply', 'neither');
+    decoder.tell(`${path}.action`, 'a route, or another rule list to apply', 'neither');
   }
 }
 
-function checkMatch(decoder: Decoder, match: Record<string, unknown>, path: string): void {
-  const { op, value, apply } = match;
-  if (match['match'] === '*') return;
+const LOGICAL: ReadonlySet<string> = new Set(['and', 'or', 'not']);
+
+function checkMatch(decoder: Decoder, match: Plain, path: string): void {
+  const { op, value } = match;
+  const parts = listOf(match['apply']);
+  if (match['match'] === '*') {
+    if (op !== undefined) decoder.tell(path, '"*", or an object with op', 'both');
+    return;
+  }
   if (typeof op !== 'string') {
-    if (match['op'] === undefined) decoder.fault(path, '"*", or an object with op', match);
+    decoder.tell(`${path}.op`, 'the test to make, as in {op: starts, path: /HTTP/url/path, value: /api}', 'nothing');
     return;
   }
-  const parts = Array.isArray(apply) ? (apply as unknown[]) : [];
-  if (['and', 'or', 'not'].includes(op)) {
-    if (parts.length === 0) decoder.fault(`${path}.apply`, `the predicates that "${op}" joins`, 'none');
-    parts.forEach((part, index) => {
-      if (isPlain(part)) checkMatch(decoder, part, `${path}.apply[${index}]`);
-    });
+  if (LOGICAL.has(op)) {
+    if (parts.length === 0) decoder.tell(`${path}.apply`, `the predicates that "${op}" joins`, 'nothing');
+    parts.forEach((part, index) => checkMatch(decoder, part, `${path}.apply[${index}]`));
     return;
   }
-  if (match['path'] === undefined) decoder.fault(`${path}.path`, 'a JSON pointer, as in /IP/src_addr', 'nothing');
+  if (parts.length > 0) decoder.tell(`${path}.apply`, 'nothing: only and, or and not join others', describe(parts));
+  if (match['path'] === undefined) decoder.tell(`${path}.path`, 'a JSON pointer, as in /IP/src_addr', 'nothing');
   const wanted = expectedValue(op, value);
   if (wanted !== undefined) decoder.fault(`${path}.value`, wanted, value);
 }
+
+const TYPES =
+  'number string boolean object array null undefined date date-time time lang lang-range iri absolute-iri'.split(' ');
 
 /** What the operator wants of its value, where it isn't that. */
 function expectedValue(op: string, value: unknown): string | undefined {
@@ -53,34 +59,42 @@ function expectedValue(op: string, value: unknown): string | undefined {
     case 'ends':
       return typeof value === 'string' ? undefined : 'a string';
     case 'matches':
-      return typeof value === 'string'
-        ? readScalar({ type: 'string', format: 'regex' }, value).expected
-        : 'a regular expression';
+      return readScalar({ type: 'string', format: 'regex' }, typeof value === 'string' ? value : undefined).expected;
     case 'in':
       return Array.isArray(value) ? undefined : 'a list';
     case 'less':
     case 'more':
       return typeof value === 'number' ? undefined : 'a number';
     case 'type':
-      return typeof value === 'string' && TYPES.includes(value) ? undefined : `one of ${TYPES.join(', ')}`;
+      return typeof value === 'string' && TYPES.includes(value) ? undefined : oneOf(TYPES, value);
     default:
       return value === undefined ? 'a value' : undefined;
   }
 }
 
-function checkRoute(decoder: Decoder, route: Record<string, unknown>, path: string): void {
-  const several = Array.isArray(route['destinations']) ? (route['destinations'] as unknown[]) : [];
-  if (route['destination'] === undefined && several.length === 0) {
-    decoder.fault(`${path}.destination`, 'a cluster (or several, as destinations)', 'nothing');
-  } else if (route['destination'] !== undefined && several.length > 0) {
-    decoder.fault(`${path}.destinations`, 'either destination or destinations', 'both');
-  } else if (several.length > 0 && several.every((each) => isPlain(each) && each['weight'] === 0)) {
-    decoder.fault(`${path}.destinations`, 'a weight above 0', 'none');
+function checkRoute(decoder: Decoder, { destination, destinations }: Plain, path: string): void {
+  const several = listOf(destinations);
+  if (destination === undefined && several.length === 0) {
+    decoder.tell(
+      `${path}.destination`,
+      'the name of a cluster, or a cluster itself, or several as destinations',
+      'nothing',
+    );
+  } else if (destination !== undefined && several.length > 0) {
+    decoder.tell(`${path}.destinations`, 'either destination or destinations', 'both');
+  } else if (several.length > 0 && several.every(({ weight }) => weight === 0)) {
+    decoder.tell(`${path}.destinations`, 'a weight above 0', 'none');
   }
 }
 
-function checkCluster(decoder: Decoder, cluster: Record<string, unknown>, path: string): void {
-  const { loadbalancer, health_check: check } = cluster;
+function checkCluster(decoder: Decoder, { spec, endpoints, loadbalancer, health_check: check }: Plain, path: string) {
+  if (isPlain(spec)) {
+    checkEndpoints(decoder, spec, listOf(endpoints), path);
+    listOf(spec['header']).forEach((part, index) => {
+      if (part['path'] !== undefined || part['set'] !== undefined) return;
+      decoder.tell(`${path}.spec.header[${index}]`, 'a path to copy from, or a constant to set', 'neither');
+    });
+  }
   if (isPlain(loadbalancer) && typeof loadbalancer['key'] === 'string' && loadbalancer['key'].startsWith('/')) {
     const { expected } = readScalar({ type: 'string', format: 'json-pointer' }, loadbalancer['key']);
     if (expected !== undefined) decoder.fault(`${path}.loadbalancer.key`, expected, loadbalancer['key']);
@@ -95,33 +109,34 @@ function checkCluster(decoder: Decoder, cluster: Record<string, unknown>, path: 
   }
 }
 
-/** A rule list that applies itself, over however many others, would never decide. */
-function checkCircles(
-  decoder: Decoder,
-  lists: ReadonlyMap<string, DecodedObject>,
-  existing: ConfigObjects | undefined,
-): void {
-  const rulesOf = (name: string): readonly unknown[] => {
-    const rules = lists.get(name)?.value['rules'] ?? existing?.rulelists.get(name)?.value.rules;
-    return Array.isArray(rules) ? (rules as unknown[]) : [];
-  };
-  const appliedBy = (rule: string): unknown => {
-    const action = decoder.objects.Rule.get(rule)?.value['action'] ?? existing?.rules.get(rule)?.value.action;
-    return isPlain(action) ? action['apply'] : undefined;
-  };
-  const done = new Set<string>();
-  const visit = (name: string, above: readonly string[]): void => {
-    if (above.includes(name)) {
-      const circle = [...above.slice(above.indexOf(name)), name].join(' -> ');
-      decoder.fault(lists.get(name)?.path ?? name, 'rule lists that do not apply each other in a circle', circle);
-      return;
+/** Where the protocol has ports, an endpoint needs an address and a port; where it has paths, a path. */
+function checkEndpoints(decoder: Decoder, spec: Plain, endpoints: readonly Plain[], path: string): void {
+  const transport = transportOf(spec);
+  const message = decoder.schema['ClusterSpec']?.variants?.[String(transport['protocol'])]?.message ?? '';
+  const fields = decoder.schema[message]?.fields ?? {};
+  endpoints.forEach(({ spec: place }, index) => {
+    if (!isPlain(place)) return;
+    const { address, port } = place;
+    const at = `${path}.endpoints[${index}].spec`;
+    if (fields['port']) {
+      const { expected } = readScalar({ type: 'string', format: 'host' }, address);
+      if (expected !== undefined) decoder.fault(`${at}.address`, expected, address);
+      // A port that is wrong has been told of already: it is absent, not 0.
+      if (port === 0 && transport['port'] === 0) {
+        decoder.tell(`${at}.port`, "a port, here or in the cluster's spec", 'nothing');
+      }
+    } else if (fields['filename'] && address === undefined && transport['filename'] === undefined) {
+      decoder.tell(`${at}.address`, "a path, here or as filename in the cluster's spec", 'nothing');
     }
-    if (done.has(name)) return;
-    for (const rule of rulesOf(name)) {
-      const next = typeof rule === 'string' ? appliedBy(rule) : undefined;
-      if (typeof next === 'string') visit(next, [...above, name]);
-    }
-    done.add(name);
-  };
-  for (const name of lists.keys()) visit(name, []);
+  });
+}
+
+/** What a spec rides on in the end. */
+function transportOf(spec: Plain): Plain {
+  const { transport_spec: transport } = spec;
+  return isPlain(transport) ? transportOf(transport) : spec;
+}
+
+function listOf(value: unknown): Plain[] {
+  return Array.isArray(value) ? value.filter(isPlain) : [];
 }

@@ -1,61 +1,36 @@
-/** Text to plain JSON: JSON where it is JSON, else YAML, whose parser is loaded then. Keeps where things stood. */
+/** Text to plain JSON: JSON where it is JSON, else YAML, whose parser is loaded then. Finds where things stood. */
+import type { YamlText } from './yaml-text.ts';
 import { type Fault, FaultsError } from '../core/errors.ts';
 
 export interface Parsed {
   readonly raw: unknown;
-  /** The line of a field, from 1, by its path as in `listeners[0].spec.port`; of what holds it where it is absent. */
-  readonly lineOf: (path: string) => number | undefined;
+  /** The faults with the lines where they stand, in the order of the text. */
+  locate(faults: readonly Fault[]): Promise<readonly Fault[]>;
 }
-
-/** Aliases that a YAML document may expand to: more is an attack. */
-const MAX_ALIASES = 1000;
 
 /** @throws FaultsError where the text is neither JSON nor YAML, with every place. */
 export async function parseText(text: string): Promise<Parsed> {
-  if (/^\s*[{[]/u.test(text)) {
+  if (/^\uFEFF?\s*[{[]/u.test(text)) {
     try {
-      return { raw: JSON.parse(text) as unknown, lineOf: () => undefined };
+      const raw = JSON.parse(text.replace(/^\uFEFF/u, '')) as unknown;
+      // JSON is YAML, too, whose parser knows lines; it takes long, so only where there is something to say.
+      return { raw, locate: async (faults) => (await readYaml(text)).locate(faults) };
     } catch {
       // Flow style YAML begins like JSON; its parser also says where the fault is.
     }
   }
-  const { LineCounter, parseDocument, isCollection } = await import('yaml');
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
-  const faults = document.errors.map(({ message, pos }): Fault => {
-    const line = lines.linePos(pos[0]).line;
-    return { path: '', expected: 'YAML or JSON', found: message, line };
-  });
+  const yaml = await readYaml(text);
+  const faults = yaml.faults();
   if (faults.length > 0) throw new FaultsError(faults);
+  return { raw: yaml.toPlain(), locate: (found) => Promise.resolve(yaml.locate(found)) };
+}
+
+async function readYaml(text: string): Promise<YamlText> {
+  const { YamlText: Reader } = await import('./yaml-text.ts');
   try {
-    const raw: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
-    return {
-      raw,
-      lineOf: (path) => {
-        const steps = path.match(/[^.[\]]+/gu)?.map((step) => (/^\d+$/u.test(step) ? Number(step) : step)) ?? [];
-        for (let length = steps.length; length >= 0; length--) {
-          const node = length === 0 ? document.contents : document.getIn(steps.slice(0, length), true);
-          const range = isCollection(node) || (typeof node === 'object' && node !== null) ? rangeOf(node) : undefined;
-          if (range !== undefined) return lines.linePos(range).line;
-        }
-        return undefined;
-      },
-    };
+    return new Reader(text);
   } catch (error) {
-    const found = error instanceof Error ? error.message : String(error);
-    throw new FaultsError([{ path: '', expected: 'YAML without excessive aliases', found }]);
+    if (!(error instanceof RangeError)) throw error; // the parser calls itself for each level
+    throw new FaultsError([{ path: '', expected: 'YAML or JSON of few levels', found: 'too many to read' }]);
   }
-}
-
-function rangeOf(node: object): number | undefined {
-  const { range } = node as { range?: readonly number[] | null };
-  return range?.[0];
-}
-
-/** The faults with the lines where they stand. */
-export function locate(faults: readonly Fault[], { lineOf }: Parsed): Fault[] {
-  return faults.map((fault) => {
-    const line = fault.line ?? lineOf(fault.path);
-    return line === undefined ? fault : { ...fault, line };
-  });
 }

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import type { FieldSchema } from '../../gen/schema-types.ts';
 import type { Plain } from '../core/address.ts';
+import { nearest } from '../core/nearest.ts';
 import { parsePointer } from '../core/json-pointer.ts';
 
 /** The value, or what was expected. */
@@ -45,18 +46,25 @@ function readNumber({ type, min, max, unit }: FieldSchema, raw: unknown): Read {
 }
 
 function readString(field: FieldSchema, raw: unknown): Read {
-  const { values, format, min } = field;
-  if (values) {
-    const wanted = String(raw).toLowerCase();
-    const value = typeof raw === 'object' ? undefined : values.find((each) => each.toLowerCase() === wanted);
-    return value === undefined
-      ? { expected: values.length === 1 ? `"${values[0] ?? ''}"` : `one of ${values.join(', ')}` }
-      : { value };
+  const { values, format } = field;
+  if (typeof raw !== 'string' && typeof raw !== 'number') {
+    return { expected: values ? oneOf(values) : expectedText(format) };
   }
-  if (typeof raw !== 'string' && typeof raw !== 'number') return { expected: expectedText(format) };
   const text = String(raw);
-  if (min !== undefined && text.length < min) return { expected: `at least ${min} characters` };
-  return format === undefined || fits(format, text) ? { value: text } : { expected: expectedText(format) };
+  if (values) {
+    const value = values.find((each) => each.toLowerCase() === text.toLowerCase());
+    return value === undefined ? { expected: oneOf(values, text) } : { value };
+  }
+  // As l7mp has it, the slash that a pointer begins with may be left out.
+  const value = format === 'json-pointer' && text !== '' && !text.startsWith('/') ? `/${text}` : text;
+  return format === undefined || fits(format, value) ? { value } : { expected: expectedText(format) };
+}
+
+/** What is expected of a closed set of words: with the one that was probably meant. */
+export function oneOf(words: readonly string[], wrong?: unknown): string {
+  if (words.length === 1) return `"${words[0] ?? ''}"`;
+  const near = typeof wrong === 'string' ? nearest(wrong, words) : undefined;
+  return `one of ${words.join(', ')}${near === undefined ? '' : ` (perhaps ${near})`}`;
 }
 
 function fits(format: NonNullable<FieldSchema['format']>, text: string): boolean {
@@ -73,6 +81,8 @@ function fits(format: NonNullable<FieldSchema['format']>, text: string): boolean
       return /^\d+(\.\d+)?(ms|s|m|h)$/u.test(text);
     case 'path':
       return text !== '' && !text.includes('\0');
+    case 'file-mode':
+      return /^[0-7]{3,4}$/u.test(text);
     case 'base64':
       return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/u.test(text);
   }
@@ -83,7 +93,7 @@ function expectedText(format: FieldSchema['format']): string {
     case 'json-pointer':
       return 'a JSON pointer, as in /IP/src_addr';
     case 'regex':
-      return 'a regular expression';
+      return 'a regular expression of JavaScript';
     case 'address':
       return 'an IP address';
     case 'host':
@@ -92,6 +102,8 @@ function expectedText(format: FieldSchema['format']): string {
       return 'a duration, as in 500ms';
     case 'path':
       return 'a path';
+    case 'file-mode':
+      return 'permissions in octal, as in 0660';
     case 'base64':
       return 'base64';
     case undefined:
@@ -112,8 +124,14 @@ function succeeds(attempt: () => unknown): boolean {
 export function describe(found: unknown): string {
   if (found === undefined || found === null) return 'nothing';
   if (Array.isArray(found)) return `a list of ${found.length}`;
-  if (isPlain(found)) return `an object with ${Object.keys(found).slice(0, 4).join(', ') || 'no fields'}`;
-  const text = JSON.stringify(found) as string | undefined;
-  if (text === undefined) return typeof found;
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  if (isPlain(found)) return `an object with ${clip(Object.keys(found).slice(0, 4).join(', ')) || 'no fields'}`;
+  if (typeof found === 'string') return clip(JSON.stringify(found.slice(0, LONGEST)));
+  return typeof found === 'number' || typeof found === 'boolean' ? String(found) : `a ${typeof found}`;
+}
+
+/** What a fault shows of a value, in characters. */
+const LONGEST = 60;
+
+function clip(text: string): string {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
 }

@@ -145,7 +145,7 @@ const NEEDLESS: Readonly<Record<string, string>> = {
   reuseaddr: 'listeners reuse their address already',
 };
 
-/** @throws ProxyError `INVALID_CONFIG` that says what was expected. */
+/** @throws AddressError that says what was expected. */
 export function parseAddress(text: string): Address {
   const { scheme, rest, url } = splitScheme(text);
   const found = BY_NAME.get(scheme);
@@ -356,6 +356,18 @@ function nested(options: Record<string, string>): Plain {
   return out;
 }
 
-function invalid(text: string, expected: string, found: string): ProxyError {
-  return new ProxyError('INVALID_CONFIG', `address "${text}": expected ${expected}, found ${found}`);
+/** What is wrong with an address. */
+export class AddressError extends ProxyError {
+  readonly expected: string;
+  readonly found: string;
+
+  constructor(text: string, expected: string, found: string) {
+    super('INVALID_CONFIG', `address "${text}": expected ${expected}, found ${found}`);
+    this.expected = expected;
+    this.found = found;
+  }
+}
+
+function invalid(text: string, expected: string, found: string): AddressError {
+  return new AddressError(text, expected, found);
 }

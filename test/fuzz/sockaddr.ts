@@ -12,7 +12,8 @@ import {
 export function fuzz(data: Buffer): void {
   const path = decodeUnix(data);
   // Names that aren't UTF-8, too long, or that begin with @ without being abstract can't be said in text.
-  const sayable = path !== '' && path !== '@' && path.length <= 40 && !/[\0\uFFFD]/u.test(path) && !/^@/u.test(path);
+  const sayable =
+    path !== '' && path !== '@' && path.length <= 40 && !/[\0\uFFFD]/u.test(path) && !path.startsWith('@');
   if (sayable && decodeUnix(encodeUnix(path)) !== path) throw new Error(`path ${path}`);
 
   const inet = decodeInet(data);

@@ -39,7 +39,9 @@ export async function startProxy(
 /** A listener whose every session goes to one cluster. */
 export function relay(listener: object, cluster: object, route: object = {}, more: object = {}): object {
   return {
-    listeners: [{ name: 'in', spec: listener, rules: [{ action: { route: { destination: 'out', ...route } } }], ...more }],
+    listeners: [
+      { name: 'in', spec: listener, rules: [{ action: { route: { destination: 'out', ...route } } }], ...more },
+    ],
     clusters: [{ name: 'out', ...cluster }],
   };
 }

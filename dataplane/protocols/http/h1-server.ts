@@ -51,7 +51,7 @@ export class ServerConnection {
   private readonly nextNumber: () => number;
   private readonly onClose: (connection: ServerConnection) => void;
   /** Hears of a connection that begins with HTTP/2's preface; it is not HTTP/1.1's then. */
-  private onPreface: ((first: Buffer) => void) | undefined;
+  private onPreface: (() => void) | undefined;
   /** What came and wasn't taken yet. */
   private pending: Buffer | undefined;
   private stream: ServerStream | undefined;
@@ -68,7 +68,7 @@ export class ServerConnection {
     accept: Accept,
     nextNumber: () => number,
     onClose: (connection: ServerConnection) => void,
-    onPreface?: (first: Buffer) => void,
+    onPreface?: () => void,
   ) {
     this.socket = socket;
     this.outbox = new Outbox(socket);
@@ -78,12 +78,27 @@ export class ServerConnection {
     this.nextNumber = nextNumber;
     this.onClose = onClose;
     this.onPreface = onPreface;
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
-    socket.on('end', () => this.receiveEnd());
-    socket.on('drain', () => this.stream?.drained());
+    for (const [event, handler] of this.handlers) socket.on(event, handler);
     socket.on('error', () => undefined); // `close` follows
-    socket.on('close', () => this.closed());
     this.wait('idle');
+  }
+
+  private readonly handlers: readonly (readonly [event: string, handler: (chunk: Buffer) => void])[] = [
+    ['data', (chunk) => this.receive(chunk)],
+    ['end', () => this.receiveEnd()],
+    ['drain', () => this.stream?.drained()],
+    ['close', () => this.closed()],
+  ];
+
+  /** Lets go of a connection that turns out to speak HTTP/2; what it has read goes back, unread. */
+  private handOver(read: Buffer): void {
+    const { socket } = this;
+    clearTimeout(this.timer);
+    socket.pause();
+    for (const [event, handler] of this.handlers) socket.off(event, handler);
+    socket.unshift(read);
+    this.onClose(this);
+    this.onPreface?.();
   }
 
   /** Closes it once no request is being answered. */
@@ -101,8 +116,7 @@ export class ServerConnection {
         this.wait('head');
         return;
       }
-      clearTimeout(this.timer);
-      this.onPreface(buffer);
+      this.handOver(buffer);
       return;
     }
     this.onPreface = undefined;

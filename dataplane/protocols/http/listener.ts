@@ -52,15 +52,10 @@ class HttpServer implements Listener {
 
   /** Without TLS nothing names the version but the first bytes (RFC 9113, section 3.3). */
   private detect(socket: Socket, facts: ConnectionFacts): void {
-    const connection = this.serveH1(socket, facts, (first) => {
-      socket.removeAllListeners();
-      this.connections.delete(connection);
-      socket.unshift(first);
-      void this.serveH2(socket, facts);
-    });
+    this.serveH1(socket, facts, () => void this.serveH2(socket, facts));
   }
 
-  private serveH1(socket: Socket, facts: ConnectionFacts, onPreface?: (first: Buffer) => void): ServerConnection {
+  private serveH1(socket: Socket, facts: ConnectionFacts, onPreface?: () => void): void {
     const connection = new ServerConnection(
       socket,
       facts,
@@ -71,7 +66,6 @@ class HttpServer implements Listener {
       onPreface,
     );
     this.connections.add(connection);
-    return connection;
   }
 
   private async serveH2(socket: Socket, facts: ConnectionFacts): Promise<void> {

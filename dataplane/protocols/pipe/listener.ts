@@ -78,8 +78,13 @@ class FifoListener implements Listener {
       const stream = new FifoStream({ reads: true, writes: replyPath !== undefined });
       const { reader } = opened;
       stream.setReader(opened);
-      stream.gone.addEventListener('abort', () => resolve(reader.readableEnded), { once: true });
-      this.abort.signal.addEventListener('abort', () => resolve(true), { once: true });
+      const listening = this.abort.signal;
+      const done = (): void => {
+        listening.removeEventListener('abort', done);
+        resolve(reader.readableEnded);
+      };
+      stream.gone.addEventListener('abort', done, { once: true });
+      listening.addEventListener('abort', done, { once: true });
       if (replyPath !== undefined) {
         openWriter(replyPath, stream.gone).then(
           (writer) => stream.setWriter(writer),

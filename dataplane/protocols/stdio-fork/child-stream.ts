@@ -5,6 +5,9 @@ import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { Stream } from '../../core/stream.ts';
 
+/** How long the end of a child's output waits for its exit, which may say that it failed, in ms. */
+const EXIT_GRACE = 100;
+
 /** A child with the streams that it was started with; its standard error is the log's, or is absent. */
 export type Child = ChildProcessByStdio<Writable, Readable, Readable | null>;
 
@@ -14,6 +17,8 @@ export class ChildStream extends BaseStream implements Stream {
   readonly halfClose = true;
   private readonly child: Child;
   private readonly onGone: () => void;
+  /** The output has ended, and that isn't told yet. */
+  private grace: NodeJS.Timeout | undefined;
 
   /** `command`: as errors name it. `onGone`: the session has done with the child, or the child has ended. */
   constructor(child: Child, command: string, onGone: () => void) {
@@ -31,7 +36,14 @@ export class ChildStream extends BaseStream implements Stream {
     const { stdout, stdin } = this.child;
     const { sink } = this;
     stdout.on('data', (chunk: Buffer) => sink.data(chunk, false));
-    stdout.on('end', () => sink.end());
+    stdout.on('end', () => {
+      if (this.closed) return;
+      // Mostly it ends because the child does, in which case its exit is the end; it may also have closed it.
+      this.grace = setTimeout(() => {
+        this.grace = undefined;
+        sink.end();
+      }, EXIT_GRACE);
+    });
     stdin.on('drain', () => {
       if (!this.closed) sink.drain();
     });
@@ -66,6 +78,7 @@ export class ChildStream extends BaseStream implements Stream {
 
   private finish(error: ProxyError | undefined): void {
     if (this.closed) return;
+    clearTimeout(this.grace);
     this.onGone();
     this.emitClose(error);
   }

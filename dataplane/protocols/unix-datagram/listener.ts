@@ -4,6 +4,7 @@ import { ProxyError } from '../../core/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { inbox, MAX_MESSAGE } from '../../sockets/native/inbox.ts';
 import { close, EAGAIN, EINTR, EPOLLIN, SOCK_DGRAM, systemError } from '../../sockets/native/libc.ts';
+import { growSendBuffer } from '../../sockets/native/message-socket.ts';
 import { type Watch, watch } from '../../sockets/native/poller.ts';
 import { decodeUnix } from '../../sockets/native/sockaddr.ts';
 import { bindUnix } from '../../sockets/native/unix-socket.ts';
@@ -12,6 +13,9 @@ import { type SharedSocket, SourceStream } from './source-stream.ts';
 
 /** Datagrams that are read before others have their turn. */
 const READ_BUDGET = 64;
+
+/** What answers may fill until they are read, in bytes: those that one source leaves unread take room from all others'. */
+const SEND_BUFFER = 4 * 1024 * 1024;
 
 /** How long a session that takes nothing may hold up the others, in ms. */
 const STALL = 1000;
@@ -43,6 +47,7 @@ class DatagramListener implements Listener, SharedSocket {
     const { filename, mode } = this.context.spec;
     const { fd, unlink } = await bindUnix(SOCK_DGRAM, filename, mode);
     try {
+      growSendBuffer(fd, SEND_BUFFER);
       this.watch = watch(fd, this.onReady);
     } catch (error) {
       close(fd);

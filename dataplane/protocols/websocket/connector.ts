@@ -9,70 +9,102 @@ import type { Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 import { httpOf } from '../../sockets/http-metadata.ts';
+import { HandshakeRefused } from './refusal.ts';
+import { noteSubprotocol, offeredSubprotocols } from './subprotocols.ts';
 import { WebSocketStream } from './websocket-stream.ts';
 
 export function createConnector({ spec, log }: ConnectorContext<WebSocketCluster>): Connector {
   const dialer = new ConnectionDialer(spec, log, ['http/1.1']);
   return {
-    connect: async (request) =>
-      handshake(spec, request, await dialer.connect(request.target, request.metadata, request.signal)),
+    connect: async (request) => {
+      const socket = await dialer.connect(request.target, request.metadata, request.signal);
+      try {
+        return await handshake(spec, request, socket);
+      } catch (error) {
+        socket.destroy();
+        throw ProxyError.from(error, 'CONNECT_FAILED');
+      }
+    },
     close: () => dialer.close(),
   };
 }
 
-function handshake(spec: WebSocketCluster, request: ConnectRequest, socket: Socket): Promise<Stream> {
-  const { target, metadata, signal, timeout } = request;
-  const { path = spec.path, query } = httpOf(metadata);
-  const authority = formatAddress(target.hostname, target.port);
-  const url = `${spec.tls ? 'wss' : 'ws'}://${authority}${path.startsWith('/') ? '' : '/'}${path}${query ? `?${query}` : ''}`;
-  const { headers, offered } = requestHeaders(spec, metadata);
+function handshake(
+  spec: WebSocketCluster,
+  { target: endpoint, metadata, signal }: ConnectRequest,
+  socket: Socket,
+): Promise<Stream> {
+  const authority = formatAddress(endpoint.hostname, endpoint.port);
+  const subprotocols = spec.subprotocols.length > 0 ? [...spec.subprotocols] : offeredSubprotocols(metadata);
+  const target = requestTarget(spec, metadata);
   return new Promise((resolve, reject) => {
-    const websocket = new WebSocket(url, offered, {
-      headers,
+    const websocket = new WebSocket(`${spec.tls ? 'wss' : 'ws'}://${authority}`, subprotocols, {
+      headers: requestHeaders(spec, metadata),
       maxPayload: spec.max_message_bytes,
       perMessageDeflate: spec.compress,
-      handshakeTimeout: timeout,
       createConnection: () => socket,
+      finishRequest: (request) => {
+        request.path = target; // as it is: a URL would be normalized
+        request.end();
+      },
     });
-    const abort = (): void => {
+    const settle = (): void => {
+      signal.removeEventListener('abort', abort);
+      websocket.off('error', fail).off('open', succeed);
+    };
+    const refuse = (error: ProxyError): void => {
+      settle();
+      websocket.on('error', () => undefined); // that it was given up
       websocket.terminate();
-      socket.destroy();
-      reject(ProxyError.from(signal.reason));
+      reject(error);
     };
+    const abort = (): void => refuse(ProxyError.from(signal.reason, 'CONNECT_FAILED'));
     const fail = (error: Error): void => {
-      signal.removeEventListener('abort', abort);
-      socket.destroy();
-      reject(new ProxyError('CONNECT_FAILED', `WebSocket handshake with ${authority}: ${error.message}`, error));
+      const { code } = ProxyError.from(error, 'CONNECT_FAILED');
+      refuse(new ProxyError(code, `WebSocket handshake with ${authority}: ${error.message}`, error));
     };
-    websocket.once('error', fail);
-    websocket.once('open', () => {
-      signal.removeEventListener('abort', abort);
-      websocket.off('error', fail);
-      resolve(new WebSocketStream(websocket, socket, spec.ping_interval, spec.message_type === 'text'));
+    const succeed = (): void => {
+      settle();
+      if (websocket.protocol !== '') noteSubprotocol(metadata, websocket.protocol);
+      const { ping_interval: pingInterval, message_type } = spec;
+      resolve(
+        new WebSocketStream(websocket, socket, { side: 'client', pingInterval, bytesAsText: message_type === 'text' }),
+      );
+    };
+    websocket.once('error', fail).once('open', succeed);
+    websocket.once('unexpected-response', (_request, { statusCode = 0 }) => {
+      refuse(new HandshakeRefused(authority, statusCode));
     });
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
   });
 }
 
-/** Fields of the handshake itself, and of one connection: ours take their place (RFC 6455, section 4.1). */
-const OWN = /^(connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|keep-alive|proxy-connection|te)$/u;
+/** The session's path and query, else the cluster's path; of printable ASCII, whatever rules wrote. */
+function requestTarget(spec: WebSocketCluster, metadata: Metadata): string {
+  const { path = spec.path, query = '' } = httpOf(metadata);
+  const target = `${path.startsWith('/') ? '' : '/'}${path}${query === '' ? '' : `?${query}`}`;
+  return target.replace(/[^!-~]|#/gu, (character) => (character === '#' ? '%23' : encodeURIComponent(character)));
+}
 
-function requestHeaders(
-  spec: WebSocketCluster,
-  metadata: Metadata,
-): { headers: Record<string, string>; offered: string[] } {
+/** Fields of one connection and of the handshake itself: ours take their place (RFC 6455, section 4.1). */
+const OWN =
+  /^(connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|keep-alive|proxy-connection|te|trailer|expect)$/u;
+
+function requestHeaders(spec: WebSocketCluster, metadata: Metadata): Record<string, string> {
+  const given = httpOf(metadata).headers ?? {};
+  const ofConnection = new Set(
+    asText(given['connection'])
+      ?.toLowerCase()
+      .split(/\s*,\s*/u),
+  );
   const headers: Record<string, string> = {};
-  const client = httpOf(metadata).headers ?? {};
-  for (const [name, value] of Object.entries(client)) {
+  for (const [name, value] of Object.entries(given)) {
     const text = asText(value);
-    if (text !== undefined && !OWN.test(name)) headers[name] = text;
+    if (text !== undefined && !OWN.test(name) && !ofConnection.has(name)) headers[name] = text;
   }
-  Object.assign(headers, spec.headers);
-  const wanted = asText(client['sec-websocket-protocol'])
-    ?.split(',')
-    .map((each) => each.trim());
-  return { headers, offered: spec.subprotocols.length > 0 ? [...spec.subprotocols] : (wanted ?? []) };
+  for (const [name, value] of Object.entries(spec.headers)) headers[name.toLowerCase()] = value;
+  return headers;
 }
 
 function asText(value: Json | undefined): string | undefined {

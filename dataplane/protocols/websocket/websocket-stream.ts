@@ -4,33 +4,70 @@ import type { WebSocket } from 'ws';
 import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { EndReason, Framing, Stream } from '../../core/stream.ts';
+import { ABNORMAL, completeLength, isSendable, NO_STATUS, truncateReason } from './codec.ts';
 
+/** `ws` compresses only where that was agreed on. */
 const TEXT = { binary: false, compress: true };
 const BINARY = { binary: true, compress: true };
+
+/** How much may wait to be compressed, in bytes. */
+const MAX_COMPRESSING = 64 * 1024;
+/** How long a peer has for its close frame when the stream is destroyed, in ms. */
+const CLOSE_TIMEOUT = 1000;
+
+export interface WebSocketStreamOptions {
+  readonly side: 'server' | 'client';
+  /** ms; 0 is none. */
+  readonly pingInterval: number;
+  /** Chunks of byte streams go out as text. */
+  readonly bytesAsText?: boolean;
+}
 
 export class WebSocketStream extends BaseStream implements Stream {
   readonly framing = 'datagrams';
   readonly reliable = true;
-  /** A close frame says that no more will come; what the peer has sent before its own still arrives. */
-  readonly halfClose = true;
+  /**
+   * A peer answers a close frame with its own, and says no more: a word for both ends at once. A client is told it when
+   * its server has ended. A server is not when its client has, as its answer would be lost; unless that client was a
+   * WebSocket, too, which has a reason to tell.
+   */
+  readonly halfClose: boolean;
   private readonly socket: WebSocket;
   private readonly transport: Duplex;
   private readonly bytesAsText: boolean;
+  private readonly compresses: boolean;
   /** What is written are chunks of a byte stream: their kind is configured. */
   private fromBytes = false;
+  /** The part of a character that a chunk was cut in. */
+  private rest: Buffer | undefined;
+  /** `end` was called. */
+  private ended = false;
+  /** The writer waits for `drain`, while messages are compressed. */
+  private waiting = false;
+  /** The peer has said anything since the last look. */
+  private heard = true;
+  private pinged = false;
+  private paused = false;
   private pinger: NodeJS.Timeout | undefined;
-  private failure: ProxyError | undefined;
 
-  /** `pingInterval` in ms; 0 is none. `bytesAsText`: chunks of byte streams go out as text. */
-  constructor(socket: WebSocket, transport: Duplex, pingInterval: number, bytesAsText = false) {
+  constructor(
+    socket: WebSocket,
+    transport: Duplex,
+    { side, pingInterval, bytesAsText = false }: WebSocketStreamOptions,
+  ) {
     super();
     this.socket = socket;
     this.transport = transport;
+    this.halfClose = side === 'server';
     this.bytesAsText = bytesAsText;
-    socket.on('error', (error) => {
-      this.failure ??= new ProxyError('PROTOCOL_ERROR', `WebSocket: ${error.message}`, error);
-    });
-    if (pingInterval > 0) this.ping(pingInterval);
+    this.compresses = socket.extensions !== '';
+    // `ws` tells the peer what was wrong with a frame, and closes.
+    socket.on('error', (error) => this.gone(failureOf(error)));
+    socket.on('close', (code, reason) => this.onClose(code, reason));
+    if (pingInterval > 0) {
+      socket.on('pong', () => (this.heard = true));
+      this.pinger = setInterval(() => this.ping(pingInterval), pingInterval).unref();
+    }
   }
 
   adoptFraming(framing: Framing): void {
@@ -39,85 +76,120 @@ export class WebSocketStream extends BaseStream implements Stream {
 
   protected start(): void {
     const { socket, sink } = this;
-    socket.on('message', (data: Buffer, isBinary: boolean) => sink.data(data, !isBinary));
-    socket.on('close', (code, reason) => {
-      clearInterval(this.pinger);
-      if (this.closed) return;
-      // 1006: no close frame came. A peer that vanished has not ended in order.
-      if (code === 1006) this.failure ??= new ProxyError('PEER_RESET', 'the WebSocket was cut without a close frame');
-      if (this.failure === undefined) sink.end(code === 1005 ? undefined : { code, message: reason.toString() });
-      this.emitClose(this.failure);
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      this.heard = true;
+      if (!this.closed) sink.data(data, !isBinary);
     });
-    this.transport.on('drain', () => {
-      if (!this.closed) sink.drain();
-    });
+    if (!this.compresses) {
+      this.transport.on('drain', () => {
+        if (!this.closed) sink.drain();
+      });
+    }
   }
 
   write(chunk: Buffer, text: boolean): boolean {
     if (this.closed || this.socket.readyState !== this.socket.OPEN) return true;
-    this.socket.send(chunk, text || (this.fromBytes && this.bytesAsText) ? TEXT : BINARY);
+    if (this.fromBytes && this.bytesAsText) return this.writeText(chunk);
+    return this.send(chunk, text ? TEXT : BINARY);
+  }
+
+  /** Text that isn't whole characters would close the connection (RFC 6455, section 8.1). */
+  private writeText(chunk: Buffer): boolean {
+    const bytes = this.rest === undefined ? chunk : Buffer.concat([this.rest, chunk]);
+    const length = completeLength(bytes);
+    this.rest = length < bytes.length ? bytes.subarray(length) : undefined;
+    return length === 0 || this.send(bytes.subarray(0, length), TEXT);
+  }
+
+  private send(message: Buffer, options: typeof TEXT): boolean {
+    if (this.compresses) {
+      this.socket.send(message, options, this.onSent);
+      this.waiting = this.socket.bufferedAmount > MAX_COMPRESSING;
+      return !this.waiting;
+    }
+    this.socket.send(message, options);
     return !this.transport.writableNeedDrain;
   }
 
+  private readonly onSent = (): void => {
+    if (!this.waiting || this.closed || this.socket.bufferedAmount > MAX_COMPRESSING / 2) return;
+    this.waiting = false;
+    this.sink.drain();
+  };
+
   end(reason?: EndReason): void {
-    if (this.closed) return;
-    if (reason && isSendable(reason.code)) this.socket.close(reason.code, truncate(reason.message));
-    else this.socket.close(1000);
+    if (this.closed || this.ended) return;
+    this.ended = true;
+    if (reason || this.halfClose) this.sendClose(reason);
+  }
+
+  private sendClose(reason?: EndReason): void {
+    const { socket } = this;
+    if (reason?.code === NO_STATUS) socket.close();
+    else if (reason && isSendable(reason.code)) socket.close(reason.code, truncateReason(reason.message));
+    else socket.close(1000);
   }
 
   pause(): void {
+    this.paused = true;
     if (this.socket.readyState === this.socket.OPEN) this.socket.pause();
   }
 
   resume(): void {
+    this.paused = false;
+    this.heard = true; // what came meanwhile is only read now
     if (this.socket.readyState === this.socket.OPEN) this.socket.resume();
   }
 
   destroy(error?: ProxyError): void {
     if (this.closed) return;
-    clearInterval(this.pinger);
-    this.failure ??= error;
-    // A peer that can still be told is: 1001 going away, 1011 an error (RFC 6455, section 7.4.1).
-    if (this.socket.readyState === this.socket.OPEN && !this.transport.writableNeedDrain) {
-      this.socket.close(error ? 1011 : 1001);
-      setTimeout(() => this.socket.terminate(), 1000).unref();
+    const { socket, transport } = this;
+    if (this.ended) {
+      // What was written before goes out in order; `ws` itself bounds how long that takes.
+      this.resume();
+      this.sendClose();
+    } else if (transport.writableNeedDrain) {
+      socket.terminate();
     } else {
-      this.socket.terminate();
+      this.resume();
+      socket.close(error && this.halfClose ? 1011 : 1001); // an error of the server, going away (section 7.4.1)
+      setTimeout(() => socket.terminate(), CLOSE_TIMEOUT).unref();
     }
-    this.emitClose(this.failure);
+    this.gone(error);
   }
 
-  /** A peer that answers no ping until the next is gone. */
+  private onClose(code: number, reason: Buffer): void {
+    if (this.closed) return;
+    // A peer that vanished has not ended in order; unless it had been told to.
+    if (code === ABNORMAL && !this.ended) {
+      this.gone(new ProxyError('PEER_RESET', 'the WebSocket was cut without a close frame'));
+      return;
+    }
+    this.sink.end({ code: code === ABNORMAL ? NO_STATUS : code, message: reason.toString() });
+    this.gone();
+  }
+
+  private gone(error?: ProxyError): void {
+    clearInterval(this.pinger);
+    this.emitClose(error);
+  }
+
+  /** A peer that was silent is asked; one that stays silent is gone. While nothing is read, nothing can be said of it. */
   private ping(interval: number): void {
-    let answered = true;
-    this.socket.on('pong', () => {
-      answered = true;
-    });
-    this.pinger = setInterval(() => {
-      if (!answered) {
-        this.destroy(new ProxyError('PEER_RESET', `no pong within ${interval} ms`));
-        return;
-      }
-      answered = false;
+    if (this.paused || this.heard) {
+      this.heard = false;
+      this.pinged = false;
+    } else if (this.pinged) {
+      this.socket.terminate();
+      this.gone(new ProxyError('PEER_RESET', `expected a pong within ${interval} ms`));
+    } else {
+      this.pinged = true;
       this.socket.ping();
-    }, interval).unref();
+    }
   }
 }
 
-/** Codes that may stand in a close frame (RFC 6455, section 7.4). */
-function isSendable(code: number): boolean {
-  return (
-    (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999)
-  );
-}
-
-/** A reason has at most 123 bytes, and no half character. */
-function truncate(message: string): string {
-  const bytes = Buffer.from(message);
-  return bytes.length <= 123
-    ? message
-    : bytes
-        .subarray(0, 123)
-        .toString('utf8')
-        .replace(/\uFFFD+$/u, '');
+function failureOf(error: Error): ProxyError {
+  const isTooLarge = 'code' in error && error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+  return new ProxyError(isTooLarge ? 'TOO_LARGE' : 'PROTOCOL_ERROR', `WebSocket: ${error.message}`, error);
 }

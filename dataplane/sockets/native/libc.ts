@@ -23,7 +23,7 @@ type Call = ((...args: Argument[]) => number) & {
 };
 
 function call(signature: string): Call {
-  return libc.func(signature) as unknown as Call;
+  return libc.func(signature);
 }
 
 const calls = {

@@ -16,7 +16,7 @@ const RETRY = 5;
 export interface BoundSocket {
   readonly fd: number;
   /** Removes its file, if it is still its own. */
-  unlink(): void;
+  readonly unlink: () => void;
 }
 
 /**

@@ -7,7 +7,9 @@ const run = promisify(execFile);
 
 describe('TCP, with socat as its peer', () => {
   it('echoes what socat sends, half-close included', async () => {
-    const proxy = await startProxy(relay({ protocol: 'TCP', address: '127.0.0.1', port: 0 }, { spec: { protocol: 'Echo' } }));
+    const proxy = await startProxy(
+      relay({ protocol: 'TCP', address: '127.0.0.1', port: 0 }, { spec: { protocol: 'Echo' } }),
+    );
     try {
       const child = run('socat', ['-t', '5', '-', `TCP:127.0.0.1:${proxy.port('in')}`]);
       child.child.stdin?.end('hello');

@@ -20,7 +20,7 @@ export const schema: Schema = {
     fields: {
       name: { type: 'string', assigned: true },
       spec: { type: 'message', message: 'ClusterSpec', required: true },
-      endpoints: { type: 'message', message: 'Endpoint', repeated: true, shorthand: 'address' },
+      endpoints: { type: 'message', message: 'Endpoint', repeated: true, shorthand: 'spec' },
       loadbalancer: { type: 'message', message: 'LoadBalancer', shorthand: 'policy', default: {} },
       health_check: { type: 'message', message: 'HealthCheck' },
       outlier_detection: { type: 'message', message: 'OutlierDetection' },
@@ -329,14 +329,14 @@ export const schema: Schema = {
   UnixDomainSocketListener: {
     fields: {
       filename: { type: 'string', required: true, aliases: ['path', 'address'] },
-      mode: { type: 'string', aliases: ['permissions'] },
+      mode: { type: 'string', format: 'file-mode', aliases: ['permissions'] },
     },
   },
   UnixDomainSocketCluster: { fields: { filename: { type: 'string', aliases: ['path', 'address'] } } },
   UnixDatagramListener: {
     fields: {
       filename: { type: 'string', required: true, aliases: ['path', 'address'] },
-      mode: { type: 'string', aliases: ['permissions'] },
+      mode: { type: 'string', format: 'file-mode', aliases: ['permissions'] },
     },
   },
   UnixDatagramCluster: {
@@ -345,7 +345,7 @@ export const schema: Schema = {
   UnixSeqpacketListener: {
     fields: {
       filename: { type: 'string', required: true, aliases: ['path', 'address'] },
-      mode: { type: 'string', aliases: ['permissions'] },
+      mode: { type: 'string', format: 'file-mode', aliases: ['permissions'] },
     },
   },
   UnixSeqpacketCluster: { fields: { filename: { type: 'string', aliases: ['path', 'address'] } } },
@@ -400,7 +400,7 @@ export const schema: Schema = {
       api: { type: 'message', message: 'Api', default: {} },
       drain_timeout: { type: 'integer', unit: 'ms', max: 2147483647, default: 10000 },
       offload: { type: 'string', default: 'disable', values: ['init', 'no_init', 'disable'] },
-      offload_ifs: { type: 'string', repeated: true, shorthand: 'name' },
+      offload_ifs: { type: 'string', repeated: true },
     },
   },
   Api: {

@@ -1,0 +1,204 @@
+import { expect } from 'chai';
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { descriptors, expectNoMoreThan } from '../../support/descriptors.ts';
+import { Peer, versionOf } from '../../support/peer.ts';
+import { relay, startProxy } from '../../support/proxy.ts';
+
+const echo = { spec: { protocol: 'Echo' } };
+
+describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('bash', '--version')}`, () => {
+  let directory: string;
+  let path: string;
+  let reply: string;
+  let before: string[];
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
+    path = join(directory, 'in.fifo');
+    reply = join(directory, 'out.fifo');
+    before = descriptors();
+  });
+  afterEach(async () => {
+    rmSync(directory, { recursive: true });
+    await expectNoMoreThan(before);
+  });
+
+  const listener = (): object => ({ protocol: 'Pipe', path, reply_path: reply });
+
+  async function shell(script: string): Promise<string> {
+    const peer = new Peer('bash', ['-c', script]);
+    expect(await peer.exit, peer.stderr).to.equal(0);
+    return peer.stdout;
+  }
+
+  it('are made where they are missing, and answer what is written', async () => {
+    const proxy = await startProxy(relay(listener(), echo));
+    expect(statSync(path).isFIFO()).to.equal(true);
+    expect(await shell(`cat ${reply} & echo hello > ${path}; wait`)).to.equal('hello\n');
+    await proxy.close();
+  });
+
+  it('begin a session for each writer', async () => {
+    const proxy = await startProxy(relay(listener(), echo, {}, { options: { track: 10 } }));
+    for (let round = 0; round < 10; round++) {
+      expect(await shell(`cat ${reply} & echo ${round} > ${path}; wait`)).to.equal(`${round}\n`);
+    }
+    while (proxy.sessions().some(({ status }) => status !== 'DESTROYED')) await new Promise((r) => setTimeout(r, 1));
+    expect(proxy.sessions().map(({ name, reason }) => `${name} ${reason ?? ''}`)).to.deep.equal(
+      Array.from({ length: 10 }, (_, index) => `Pipe:in-${index} OK`),
+    );
+    await proxy.close();
+  });
+
+  it('carry megabytes, whoever is slow', async () => {
+    const data = randomBytes(5_000_000);
+    const file = join(directory, 'data');
+    writeFileSync(file, data);
+    const proxy = await startProxy(relay(listener(), echo));
+    const said = await shell(`(sleep 0.2; cat ${reply} | sha256sum) & cat ${file} > ${path}; wait`);
+    expect(said.slice(0, 64)).to.equal(createHash('sha256').update(data).digest('hex'));
+    await proxy.close();
+  });
+
+  it('begin a session with a writer that says nothing yet', async () => {
+    const proxy = await startProxy(
+      relay(listener(), { spec: { protocol: 'StdioFork', command: 'echo', args: ['first'] } }),
+    );
+    expect(await shell(`exec 3> ${path}; cat ${reply}; exec 3>&-`)).to.equal('first\n');
+    await proxy.close();
+  });
+
+  it('lose nothing that is written between two sessions', async () => {
+    const file = join(directory, 'log');
+    const proxy = await startProxy(
+      relay(
+        { protocol: 'Pipe', path },
+        { spec: { protocol: 'StdioFork', command: 'sh', args: ['-c', `cat >> ${file}`] } },
+      ),
+    );
+    await shell(`for i in $(seq 200); do echo $i > ${path}; done`);
+    const expected = Array.from({ length: 200 }, (_, index) => `${index + 1}\n`).join('');
+    while (proxy.sessions().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(readFileSync(file, 'utf8')).to.equal(expected);
+    await proxy.close();
+  });
+
+  it('are closed where a session is refused, so that its writer is told', async () => {
+    const proxy = await startProxy(relay({ protocol: 'Pipe', path }, { spec: { protocol: 'Pipe', path: directory } }));
+    expect(await shell(`yes > ${path}; echo $?`)).to.equal('141\n'); // SIGPIPE
+    await proxy.close();
+  });
+
+  it('block no thread, however many wait', async () => {
+    const names = Array.from({ length: 12 }, (_, index) => join(directory, `${index}.fifo`));
+    const proxy = await startProxy({
+      listeners: names.map((name, index) => ({
+        name: `l${index}`,
+        spec: { protocol: 'Pipe', path: name },
+        rules: [{ action: { route: { destination: 'echo' } } }],
+      })),
+      clusters: [{ name: 'echo', ...echo }],
+    });
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('the thread pool is stuck')), 3000);
+      void import('node:dns').then(({ lookup }) =>
+        lookup('localhost', () => {
+          clearTimeout(timer);
+          resolve();
+        }),
+      );
+    });
+    await proxy.close();
+  });
+
+  it('do not turn while nobody writes', async () => {
+    const proxy = await startProxy(relay(listener(), echo));
+    await shell(`cat ${reply} & echo x > ${path}; wait`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { user, system } = process.cpuUsage();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const used = process.cpuUsage({ user, system });
+    expect((used.user + used.system) / 1000, 'ms of CPU time in 200').to.be.below(60);
+    await proxy.close();
+  });
+
+  it('are made again where they were removed', async () => {
+    const proxy = await startProxy(relay(listener(), echo));
+    unlinkSync(path);
+    await shell(`for i in $(seq 300); do [ -p ${path} ] && exit 0; sleep 0.01; done; exit 1`);
+    expect(await shell(`cat ${reply} & echo hello > ${path}; wait`)).to.equal('hello\n');
+    await proxy.close();
+  });
+
+  it('leave other files alone', async () => {
+    writeFileSync(path, 'precious');
+    const refused = await startProxy(relay(listener(), echo)).catch(String);
+    expect(refused).to.contain(`ADDRESS_IN_USE: expected a named pipe or nothing at ${path}, found another file`);
+    expect(readFileSync(path, 'utf8')).to.equal('precious');
+  });
+
+  it('may be reached by a link', async () => {
+    execFileSync('mkfifo', [join(directory, 'real.fifo')]);
+    symlinkSync(join(directory, 'real.fifo'), path);
+    const proxy = await startProxy(relay(listener(), echo));
+    expect(await shell(`cat ${reply} & echo hello > ${path}; wait`)).to.equal('hello\n');
+    await proxy.close();
+  });
+
+  const socket = (): string => join(directory, 'socket');
+  const client = (): string => `socat -t 5 - UNIX-CONNECT:${socket()}`;
+  const throughCluster = (cluster: object): Promise<Awaited<ReturnType<typeof startProxy>>> =>
+    startProxy(
+      relay(
+        { protocol: 'UnixDomainSocket', filename: socket() },
+        { spec: { protocol: 'Pipe', ...cluster } },
+        {},
+        {
+          options: { track: 10 },
+        },
+      ),
+    );
+
+  it('are written and read by a cluster, half-close included', async () => {
+    const proxy = await throughCluster({ path, reply_path: reply });
+    expect(
+      await shell(`mkfifo ${path} ${reply}; (tr a-z A-Z < ${path} > ${reply}) & echo hello | ${client()}; wait`),
+    ).to.equal('HELLO\n');
+    await proxy.close();
+  });
+
+  it('are only written by a cluster without a reply path', async () => {
+    const proxy = await throughCluster({ path });
+    expect(await shell(`mkfifo ${path}; cat < ${path} & echo hello | ${client()}; wait`)).to.equal('hello\n');
+    await proxy.close();
+  });
+
+  it('tell a cluster that nobody reads', async () => {
+    const proxy = await startProxy(
+      relay(
+        { protocol: 'UnixDomainSocket', filename: socket() },
+        { spec: { protocol: 'Pipe', path } },
+        { retry: { timeout: 100 } },
+        { options: { track: 10 } },
+      ),
+    );
+    await shell(`echo hello | ${client()}`);
+    while (proxy.sessions()[0]?.status !== 'DESTROYED') await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(proxy.sessions()[0]?.reason).to.equal('CONNECT_TIMEOUT');
+    await proxy.close();
+  });
+
+  it('tell a cluster that its reader went away', async () => {
+    const proxy = await throughCluster({ path });
+    await shell(
+      `mkfifo ${path}; (head -c 1 ${path} > ${directory}/got) & (echo a; sleep 0.3; echo b; sleep 0.2; echo c) | ${client()}; wait`,
+    );
+    while (proxy.sessions()[0]?.status !== 'DESTROYED') await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(proxy.sessions()[0]?.reason).to.equal('PEER_RESET');
+    await proxy.close();
+  });
+});
