@@ -18,13 +18,24 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
 };
 
 const REASONS: Readonly<Record<number, string>> = {
+  101: 'Switching Protocols',
+  200: 'OK',
+  400: 'Bad Request',
   404: 'Not Found',
+  408: 'Request Timeout',
   413: 'Content Too Large',
   429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
 };
+
+/** The reason phrase of a status line; empty for what the proxy never says of its own. */
+export function reasonOf(status: number): string {
+  return REASONS[status] ?? '';
+}
 
 /** 502 where no other fits better. */
 export function statusOf({ code }: ProxyError): number {
@@ -33,5 +44,5 @@ export function statusOf({ code }: ProxyError): number {
 
 /** What the client reads, as in `Not Found: NO_ROUTE`: the code, and nothing of the inside. */
 export function refusalText(error: ProxyError): string {
-  return `${REASONS[statusOf(error)] ?? 'Error'}: ${error.code}`;
+  return `${reasonOf(statusOf(error))}: ${error.code}`;
 }

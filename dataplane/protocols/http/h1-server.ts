@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream';
 import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { Accept } from '../../core/session.ts';
+import { reasonOf, refusalText, statusOf } from '../../core/status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
 import {
@@ -26,7 +27,6 @@ import {
 } from './codec.ts';
 import { Outbox } from './outbox.ts';
 import { type ConnectionFacts, requestMetadata } from './request.ts';
-import { REASONS, refusalBody, statusOf } from './status.ts';
 
 export interface ServerOptions {
   readonly maxHeaderBytes: number;
@@ -237,14 +237,14 @@ export class ServerConnection {
       return;
     }
     const status = error.code === 'TOO_LARGE' ? 431 : 400;
-    this.answer(status, `${REASONS[status] ?? ''}: ${error.message}\n`);
+    this.answer(status, `${reasonOf(status)}: ${error.message}\n`);
   }
 
   /** An answer of the connection's own, and its end. */
   private answer(status: number, body: string): void {
     const text = Buffer.from(body);
     this.outbox.write(
-      `HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
+      `HTTP/1.1 ${status} ${reasonOf(status)}\r\ncontent-type: text/plain; charset=utf-8\r\n` +
         `content-length: ${text.length}\r\nconnection: close\r\n\r\n`,
     );
     this.outbox.write(text);
@@ -357,7 +357,7 @@ export class ServerStream extends BaseStream implements Stream {
   signal(signal: Signal): void {
     if (this.closed) return;
     if (signal.type === 'trailers') this.trailers = signal.headers;
-    else this.respond(signal.status, signal.reason ?? REASONS[signal.status] ?? '', signal.headers);
+    else this.respond(signal.status, signal.reason ?? reasonOf(signal.status), signal.headers);
   }
 
   write(chunk: Buffer): boolean {
@@ -402,15 +402,10 @@ export class ServerStream extends BaseStream implements Stream {
 
   refuse(error: ProxyError): void {
     if (this.closed) return;
-    const body = Buffer.from(refusalBody(error));
+    const body = Buffer.from(`${refusalText(error)}\n`);
     const status = statusOf(error);
     const length = String(body.length);
-    this.respond(status, REASONS[status] ?? '', [
-      'content-type',
-      'text/plain; charset=utf-8',
-      'content-length',
-      length,
-    ]);
+    this.respond(status, reasonOf(status), ['content-type', 'text/plain; charset=utf-8', 'content-length', length]);
     this.write(body);
     this.responseDone = true;
     this.finish();

@@ -161,8 +161,7 @@ class ClientStream extends BaseStream implements Stream {
       if (!this.closed) sink.signal({ type: 'trailers', headers: toList(headers) });
     });
     stream.on('wantTrailers', () => {
-      if (this.trailers.length > 0) stream.sendTrailers(fromList(this.trailers));
-      else stream.sendTrailers({});
+      stream.sendTrailers(fromList(this.trailers)); // none: an empty frame that ends the stream
     });
     stream.on('data', (chunk: Buffer) => sink.data(chunk, false));
     stream.on('end', () => sink.end());

@@ -10,13 +10,13 @@ import type { Socket } from 'node:net';
 import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../core/errors.ts';
 import type { Accept } from '../../core/session.ts';
+import { refusalText, statusOf } from '../../core/status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
 import type { Fields } from './codec.ts';
 import type { ServerOptions } from './h1-server.ts';
 import { fromList, toList } from './h2-headers.ts';
 import { type ConnectionFacts, requestMetadata } from './request.ts';
-import { refusalBody, statusOf } from './status.ts';
 
 /** Streams of one connection at once. */
 const MAX_STREAMS = 1000;
@@ -124,8 +124,7 @@ class ServerStream extends BaseStream implements Stream {
     if (stream.headersSent || stream.destroyed) return;
     stream.respond({ ':status': status, ...fromList(headers) }, { waitForTrailers: true });
     stream.once('wantTrailers', () => {
-      if (this.trailers.length > 0) stream.sendTrailers(fromList(this.trailers));
-      else stream.close();
+      stream.sendTrailers(fromList(this.trailers)); // none: an empty frame that ends the stream
     });
   }
 
@@ -144,7 +143,7 @@ class ServerStream extends BaseStream implements Stream {
   refuse(error: ProxyError): void {
     this.respond(statusOf(error), toList({ 'content-type': 'text/plain; charset=utf-8' }));
     this.stream.resume();
-    this.stream.end(refusalBody(error));
+    this.stream.end(`${refusalText(error)}\n`);
   }
 
   pause(): void {
