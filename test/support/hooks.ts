@@ -6,7 +6,17 @@ function openHandles(): string[] {
   return process.getActiveResourcesInfo().filter((name) => /TCP|UDP|Pipe|Process|Server/.test(name));
 }
 
+/** How long the process may live on after the last test, in ms. */
+const LIMIT = 10_000;
+
 export const mochaHooks = {
+  afterAll(): void {
+    // Only where something keeps the process alive does it come to this.
+    setTimeout(() => {
+      console.error(`the tests left open: ${process.getActiveResourcesInfo().join(', ')}`);
+      process.exit(1);
+    }, LIMIT).unref();
+  },
   async afterEach(this: Mocha.Context): Promise<void> {
     if (this.currentTest?.state === 'failed') return;
     const standard = ['PipeWrap', 'TTYWrap']; // the test runner's own stdio

@@ -29,7 +29,11 @@ export class ChildStream extends BaseStream implements Stream {
     child.stdin.on('error', () => undefined);
     child.stdout.on('error', () => undefined);
     // It has ended, and nobody else (whom it started) writes to its output any more.
-    child.once('close', (code, signal) => this.finish(exitError(command, code, signal)));
+    child.once('close', (code, signal) => {
+      const error = exitError(command, code, signal);
+      if (!error && this.grace) this.endOutput();
+      this.finish(error);
+    });
   }
 
   protected start(): void {
@@ -39,10 +43,7 @@ export class ChildStream extends BaseStream implements Stream {
     stdout.on('end', () => {
       if (this.closed) return;
       // Mostly it ends because the child does, in which case its exit is the end; it may also have closed it.
-      this.grace = setTimeout(() => {
-        this.grace = undefined;
-        sink.end();
-      }, EXIT_GRACE);
+      this.grace = setTimeout(() => this.endOutput(), EXIT_GRACE);
     });
     stdin.on('drain', () => {
       if (!this.closed) sink.drain();
@@ -51,6 +52,12 @@ export class ChildStream extends BaseStream implements Stream {
     stdin.on('close', () => {
       if (!this.closed) sink.drain();
     });
+  }
+
+  private endOutput(): void {
+    clearTimeout(this.grace);
+    this.grace = undefined;
+    this.sink.end();
   }
 
   write(chunk: Buffer): boolean {
