@@ -13,7 +13,7 @@ export const mochaHooks = {
   afterAll(): void {
     // Only where something keeps the process alive does it come to this.
     setTimeout(() => {
-      console.error(`the tests left open: ${process.getActiveResourcesInfo().join(', ')}`);
+      process.stderr.write(`the tests left open: ${process.getActiveResourcesInfo().join(', ')}\n`);
       process.exit(1);
     }, LIMIT).unref();
   },
