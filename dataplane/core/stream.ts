@@ -88,6 +88,8 @@ export interface Stream {
   connected?(responds: boolean): void;
   /** Server side: the session could not be connected; the client is told why, then the stream is destroyed. */
   refuse?(error: ProxyError): void;
+  /** Server side: nothing of an answer is out yet, so that `refuse` may still say why, though the session was connected. */
+  readonly unanswered?: boolean;
   /** The flow that an offload engine may take over, where this stream is plain datagrams or bytes of a socket. */
   offloadFlow?(): Flow | undefined;
 }

@@ -289,11 +289,11 @@ export class PipelineSession implements SessionView, StageOwner {
   /** Ends everything at once. */
   private finish(error: ProxyError): void {
     if (this.over) return;
-    const unconnected = this.status === 'INIT';
+    const untold = this.status === 'INIT' || this.client.unanswered === true;
     this.status = 'FINALIZING';
     this.reason = error.code;
     this.event('END', error.message);
-    if (unconnected && this.clientOpen && this.client.refuse && error.code !== 'DELETED') {
+    if (untold && this.clientOpen && this.client.refuse && error.code !== 'DELETED') {
       this.client.refuse(error);
       this.refused = true;
     }

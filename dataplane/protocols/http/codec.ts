@@ -40,6 +40,7 @@ const malformed = (what: string): ProxyError => new ProxyError('PROTOCOL_ERROR',
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.([01])$/u;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/u;
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u;
+const HOST = /^(?:[!$%&'()*+,;=._~0-9A-Za-z\x80-\xff-]*|\[[\d.:A-Fa-f]+\])(?::\d*)?$/u;
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/u;
 
 /** Where the head that starts at `from` ends: the index behind its empty line; -1 where it isn't complete. */
@@ -55,7 +56,17 @@ export function parseRequestHead(buffer: Buffer, start: number, end: number): Re
   const match = REQUEST_LINE.exec(text.slice(0, lineEnd));
   if (!match) throw malformed('the request line');
   const [, method = '', target = '', minor] = match;
-  return { method, target, minor: minor === '1' ? 1 : 0, ...parseFields(text, lineEnd + 2) };
+  const head: RequestHead = { method, target, minor: minor === '1' ? 1 : 0, ...parseFields(text, lineEnd + 2) };
+  checkHost(head);
+  return head;
+}
+
+/** One Host, which can be one; HTTP/1.0 may have none (RFC 9112, section 3.2). */
+function checkHost({ keys, values, minor }: RequestHead): void {
+  const at = keys.indexOf('host');
+  if (at < 0) {
+    if (minor === 1) throw malformed('no Host');
+  } else if (keys.includes('host', at + 1) || !HOST.test(values[at] ?? '')) throw malformed('Host');
 }
 
 /** @throws ProxyError `PROTOCOL_ERROR` */
@@ -80,7 +91,7 @@ export function parseFields(text: string, from: number): Fields {
     if (colon < 0 || colon > end) throw malformed('a header without a colon');
     const name = text.slice(at, colon);
     if (!FIELD_NAME.test(name)) throw malformed('the name of a header');
-    const value = text.slice(colon + 1, end).trim();
+    const value = trimSpace(text.slice(colon + 1, end));
     if (!FIELD_VALUE.test(value)) throw malformed(`the value of ${name}`);
     if (names.length === MAX_FIELDS) throw new ProxyError('TOO_LARGE', `more than ${MAX_FIELDS} headers`);
     names.push(name);
@@ -89,6 +100,19 @@ export function parseFields(text: string, from: number): Fields {
     at = end + 2;
   }
   return { names, keys, values };
+}
+
+/** Without the spaces and tabs around it: no other character is white space here (RFC 9110, section 5.6.3). */
+function trimSpace(value: string): string {
+  let from = 0;
+  let to = value.length;
+  while (from < to && isSpace(value.charCodeAt(from))) from++;
+  while (to > from && isSpace(value.charCodeAt(to - 1))) to--;
+  return value.slice(from, to);
+}
+
+function isSpace(code: number): boolean {
+  return code === 32 || code === 9;
 }
 
 /** The value of a field; several are joined. Undefined where there is none. */
@@ -106,7 +130,7 @@ export function hasToken(value: string | undefined, token: string): boolean {
   return value
     .toLowerCase()
     .split(',')
-    .some((each) => each.trim() === token);
+    .some((each) => trimSpace(each) === token);
 }
 
 /** The one length, or undefined. Several fields must agree, and be plain numbers (RFC 9112, section 6.3). */
@@ -125,8 +149,26 @@ function contentLength(fields: Fields): number | undefined {
   return length;
 }
 
+/**
+ * Whether a request wants the connection for itself. Not for `h2c`: HTTP/2 begins with its preface here, and an upgrade
+ * that is passed on would carry requests past the rules.
+ */
+export function wantsTunnel(head: Fields & { readonly method: string }): boolean {
+  if (head.method === 'CONNECT') return true;
+  const upgrade = fieldOf(head, 'upgrade');
+  if (upgrade === undefined || hasToken(upgrade, 'h2c') || !hasToken(fieldOf(head, 'connection'), 'upgrade'))
+    return false;
+  return fieldOf(head, 'transfer-encoding') === undefined && (fieldOf(head, 'content-length') ?? '0') === '0';
+}
+
 /** @throws ProxyError where lengths conflict, or a transfer coding is unknown. */
 export function requestBody(head: RequestHead): BodyKind {
+  const body = framing(head);
+  if (head.method === 'CONNECT' && body.kind !== 'none') throw malformed('a body of CONNECT');
+  return body;
+}
+
+function framing(head: RequestHead): BodyKind {
   const coding = fieldOf(head, 'transfer-encoding');
   const length = contentLength(head);
   if (coding !== undefined) {
@@ -145,7 +187,9 @@ export function responseBody(head: ResponseHead, method: string): BodyKind {
   const length = contentLength(head);
   if (coding !== undefined) {
     if (length !== undefined) throw malformed('both Transfer-Encoding and Content-Length');
-    return coding.toLowerCase() === 'chunked' && head.minor === 1 ? { kind: 'chunked' } : { kind: 'close' };
+    // No other coding was asked for (RFC 9110, section 10.1.4).
+    if (coding.toLowerCase() !== 'chunked' || head.minor === 0) throw malformed(`Transfer-Encoding: ${coding}`);
+    return { kind: 'chunked' };
   }
   if (length === undefined) return { kind: 'close' };
   return length === 0 ? NONE : { kind: 'length', length };
@@ -264,20 +308,33 @@ export class BodyDecoder {
   }
 }
 
-/** Fields as text, each ended by CRLF. What can't stand in a field is left out: it came from a rewrite. */
+/** Whether it can stand in a message: a rewrite may have written anything. */
+export function isField(name: string, value: string): boolean {
+  return FIELD_NAME.test(name) && FIELD_VALUE.test(value);
+}
+
+/** Fields as text, each ended by CRLF. What can't stand in a field is left out. */
 export function formatFields(headers: HeaderList): string {
   let text = '';
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const name = headers[index] ?? '';
     const value = headers[index + 1] ?? '';
-    if (FIELD_NAME.test(name) && FIELD_VALUE.test(value)) text += `${name}: ${value}\r\n`;
+    if (isField(name, value)) text += `${name}: ${value}\r\n`;
   }
   return text;
 }
 
 /** The last chunk, with trailers. */
 export function formatLastChunk(trailers: HeaderList): string {
-  return `0\r\n${formatFields(trailers)}\r\n`;
+  return `0\r\n${formatFields(trailerFields(trailers))}\r\n`;
+}
+
+/** What may follow a body: nothing that says how a message is framed or routed (RFC 9110, section 6.5.1). */
+export function trailerFields(trailers: HeaderList): HeaderList {
+  return trailers.filter((_, index) => {
+    const key = (trailers[index - (index % 2)] ?? '').toLowerCase();
+    return key !== 'content-length' && key !== 'host' && key !== 'trailer' && !isHopByHop(key, undefined);
+  });
 }
 
 /** Whether a field is of one connection only (RFC 9110, section 7.6.1), or named so by `Connection`. */

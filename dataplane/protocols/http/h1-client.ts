@@ -19,6 +19,9 @@ import type { OutgoingRequest } from './request.ts';
 /** The most bytes of a response's head. */
 const MAX_HEAD = 256 * 1024;
 
+/** What may be asked twice (RFC 9110, section 9.2.2). */
+const IDEMPOTENT = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PUT', 'TRACE']);
+
 export interface PoolOptions {
   readonly maxIdle: number;
   /** ms */
@@ -295,7 +298,7 @@ export class ClientStream extends BaseStream implements Stream {
 
   failed(error: ProxyError): void {
     if (this.closed) return;
-    if (this.fresh && this.connection.reused && this.requestDone) {
+    if (this.fresh && this.connection.reused && this.requestDone && IDEMPOTENT.has(this.request.method)) {
       // The server closed a kept connection just when it was used: nothing is known to have been done.
       this.options.reconnect().then(
         (connection) => {
@@ -339,12 +342,14 @@ export class ClientStream extends BaseStream implements Stream {
     if (this.request.body === 'chunked') this.connection.outbox.write(formatLastChunk(this.trailers));
   }
 
+  // The connection may have gone to the next request.
+
   pause(): void {
-    this.connection.socket.pause();
+    if (!this.closed) this.connection.socket.pause();
   }
 
   resume(): void {
-    this.connection.socket.resume();
+    if (!this.closed) this.connection.socket.resume();
   }
 
   destroy(error?: ProxyError): void {

@@ -24,6 +24,7 @@ import {
   parseRequestHead,
   requestBody,
   type RequestHead,
+  wantsTunnel,
 } from './codec.ts';
 import { Outbox } from './outbox.ts';
 import { type ConnectionFacts, requestMetadata } from './request.ts';
@@ -38,6 +39,9 @@ export interface ServerOptions {
 
 /** The start of every HTTP/2 connection (RFC 9113, section 3.4). */
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+
+/** How long a client may take to read some of the last response, and to close when it has read all, in ms. */
+export const LINGER = 5000;
 
 /** Bytes of later requests that are kept while one is answered; then the client is held back. */
 const MAX_PIPELINED = 64 * 1024;
@@ -58,7 +62,6 @@ export class ServerConnection {
   private body: BodyDecoder | undefined;
   private timer: NodeJS.Timeout | undefined;
   private timerKind: 'head' | 'idle' | undefined;
-  private pausedByUs = false;
   private ended = false;
 
   constructor(
@@ -104,7 +107,7 @@ export class ServerConnection {
   /** Closes it once no request is being answered. */
   finish(): void {
     this.ended = true;
-    if (this.stream === undefined) this.outbox.end();
+    if (this.stream === undefined) this.hangUp();
   }
 
   private receive(chunk: Buffer): void {
@@ -168,9 +171,6 @@ export class ServerConnection {
     this.timerKind = undefined;
     const request = parseRequestHead(buffer, start, end);
     const body = requestBody(request);
-    if (request.minor === 1 && fieldOf(request, 'host') === undefined) {
-      throw new ProxyError('PROTOCOL_ERROR', 'expected a Host header');
-    }
     const metadata = requestMetadata(request, `1.${request.minor}`, this.facts);
     const stream = new ServerStream(this, request, body.kind !== 'none');
     this.stream = stream;
@@ -186,10 +186,7 @@ export class ServerConnection {
 
   private keep(buffer: Buffer, at: number): void {
     this.pending = at === 0 ? buffer : buffer.subarray(at);
-    if (this.pending.length > MAX_PIPELINED && !this.pausedByUs) {
-      this.pausedByUs = true;
-      this.socket.pause();
-    }
+    if (this.pending.length > MAX_PIPELINED) this.socket.pause();
   }
 
   private receiveEnd(): void {
@@ -197,7 +194,7 @@ export class ServerConnection {
     const { stream } = this;
     if (stream === undefined) this.outbox.end();
     else if (stream.tunnelling || stream.tunnel) stream.requestEnded();
-    else if (this.body && !this.body.done) stream.broken(new ProxyError('PEER_CLOSED', 'the request was cut short'));
+    else if (this.body && !this.body.done) this.fail(new ProxyError('PEER_CLOSED', 'the request was cut short'));
     // A client that has sent its request and closed its side still gets its response.
   }
 
@@ -208,36 +205,53 @@ export class ServerConnection {
     if (!keep || this.ended || this.body?.done === false) {
       // What the client still sends is read and dropped, else its system would answer with a reset that takes the
       // response along (RFC 9112, section 9.6).
-      this.outbox.end();
-      this.socket.resume();
-      this.lingering();
+      this.hangUp();
       return;
     }
-    if (this.pausedByUs) {
-      this.pausedByUs = false;
-      this.socket.resume();
-    }
+    if (this.socket.isPaused()) this.socket.resume();
     const { pending } = this;
     this.pending = undefined;
     if (pending) queueMicrotask(() => this.process(pending, 0));
     else this.wait('idle');
   }
 
-  private lingering(): void {
+  /** What the client sent too early is the tunnel's. */
+  tunnelOpened(): void {
+    const { pending } = this;
+    this.pending = undefined;
+    if (pending) queueMicrotask(() => this.process(pending, 0));
+  }
+
+  private hangUp(): void {
+    this.ended = true;
+    this.pending = undefined;
+    this.outbox.end();
+    this.socket.resume();
     this.body = new BodyDecoder({ kind: 'close' }, { bodyData() {}, bodyTrailers() {} });
+    this.linger(-1);
+  }
+
+  /** Gives up on a client that neither reads what is `unsent`, nor closes its side when it has read all. */
+  private linger(unsent: number): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.socket.destroy(), 2000).unref();
+    this.timer = setTimeout(() => {
+      const { socket } = this;
+      if (socket.writableFinished || socket.writableLength === unsent) socket.destroy();
+      else this.linger(socket.writableLength);
+    }, LINGER).unref();
   }
 
   /** The request can't be understood: it is answered, and the connection is closed. */
   private fail(error: ProxyError): void {
     const { stream } = this;
-    if (stream) {
+    if (stream?.unanswered === false) {
       stream.broken(error);
       return;
     }
-    const status = error.code === 'TOO_LARGE' ? 431 : 400;
-    this.answer(status, `${reasonOf(status)}: ${error.message}\n`);
+    this.stream = undefined;
+    const status = error.code === 'TOO_LARGE' ? 431 : error.code === 'INTERNAL' ? 500 : 400;
+    this.answer(status, `${reasonOf(status)}: ${status === 500 ? error.code : error.message}\n`);
+    stream?.connectionClosed(error);
   }
 
   /** An answer of the connection's own, and its end. */
@@ -248,9 +262,7 @@ export class ServerConnection {
         `content-length: ${text.length}\r\nconnection: close\r\n\r\n`,
     );
     this.outbox.write(text);
-    this.outbox.end();
-    this.socket.resume();
-    this.lingering();
+    this.hangUp();
   }
 
   private wait(kind: 'head' | 'idle'): void {
@@ -260,8 +272,8 @@ export class ServerConnection {
     const limit = kind === 'head' ? this.options.headerTimeout : this.options.keepAliveTimeout;
     if (limit === 0) return;
     this.timer = setTimeout(() => {
-      if (kind === 'head') this.answer(408, 'the head of the request did not come in time\n');
-      else this.outbox.end();
+      if (kind === 'head') this.answer(408, `${reasonOf(408)}: the head did not come in time\n`);
+      else this.hangUp();
     }, limit).unref();
   }
 
@@ -283,6 +295,7 @@ export class ServerStream extends BaseStream implements Stream {
   tunnelling = false;
   private readonly connection: ServerConnection;
   private readonly request: RequestHead;
+  private readonly hasBody: boolean;
   private readonly expectContinue: boolean;
   private keepAlive: boolean;
   /** How the response's body is written; undefined before its head is. */
@@ -297,12 +310,16 @@ export class ServerStream extends BaseStream implements Stream {
     super();
     this.connection = connection;
     this.request = request;
-    this.tunnel =
-      request.method === 'CONNECT' ||
-      (!hasBody && hasToken(fieldOf(request, 'connection'), 'upgrade') && fieldOf(request, 'upgrade') !== undefined);
+    this.hasBody = hasBody;
+    this.tunnel = wantsTunnel(request);
     const wanted = fieldOf(request, 'connection');
     this.keepAlive = request.minor === 1 ? !hasToken(wanted, 'close') : hasToken(wanted, 'keep-alive');
     this.expectContinue = hasBody && fieldOf(request, 'expect')?.toLowerCase() === '100-continue';
+  }
+
+  /** No head of a response is out yet. */
+  get unanswered(): boolean {
+    return this.coding === undefined && !this.responseDone;
   }
 
   protected start(): void {
@@ -340,9 +357,8 @@ export class ServerStream extends BaseStream implements Stream {
     this.emitClose(error);
   }
 
-  connectionClosed(): void {
-    const inOrder = this.responseDone && this.requestDone;
-    this.emitClose(inOrder ? undefined : new ProxyError('PEER_RESET', 'the client closed the connection'));
+  connectionClosed(error = new ProxyError('PEER_RESET', 'the client closed the connection')): void {
+    this.emitClose(this.responseDone && this.requestDone ? undefined : error);
   }
 
   // What the session asks.
@@ -351,6 +367,8 @@ export class ServerStream extends BaseStream implements Stream {
     // An upstream that isn't HTTP answers nothing: a tunnel to it is open, and a waiting body is wanted.
     if (responds || this.closed) return;
     if (this.request.method === 'CONNECT') this.respond(200, 'Connection Established', []);
+    else if (this.tunnel)
+      this.requestEnded(); // nobody upgrades
     else if (this.expectContinue) this.connection.outbox.write('HTTP/1.1 100 Continue\r\n\r\n');
   }
 
@@ -402,21 +420,26 @@ export class ServerStream extends BaseStream implements Stream {
 
   refuse(error: ProxyError): void {
     if (this.closed) return;
+    // The rest of the request may never come; what comes instead of a tunnel's bytes is no request.
+    if (this.tunnel || (this.hasBody && !this.requestDone)) this.keepAlive = false;
     const body = Buffer.from(`${refusalText(error)}\n`);
     const status = statusOf(error);
     const length = String(body.length);
     this.respond(status, reasonOf(status), ['content-type', 'text/plain; charset=utf-8', 'content-length', length]);
     this.write(body);
+    this.requestDone ||= !this.hasBody;
     this.responseDone = true;
     this.finish();
   }
 
+  // The connection may have gone to the next request.
+
   pause(): void {
-    this.connection.socket.pause();
+    if (!this.closed) this.connection.socket.pause();
   }
 
   resume(): void {
-    this.connection.socket.resume();
+    if (!this.closed) this.connection.socket.resume();
   }
 
   destroy(error?: ProxyError): void {
@@ -440,11 +463,12 @@ export class ServerStream extends BaseStream implements Stream {
     for (let index = 0; index < headers.length; index += 2) {
       const key = (headers[index] ?? '').toLowerCase();
       if (key === 'connection') connection = headers[index + 1];
-      else if (key === 'content-length') length = headers[index + 1];
+      else if (key === 'content-length' && /^\d{1,15}$/u.test(headers[index + 1] ?? '')) length = headers[index + 1];
     }
     let text = `HTTP/1.1 ${status} ${reason}\r\n`;
     for (let index = 0; index + 1 < headers.length; index += 2) {
       const key = (headers[index] ?? '').toLowerCase();
+      if (key === 'content-length') continue; // once, below
       if (!isHopByHop(key, connection) || (opensTunnel && (key === 'upgrade' || key === 'connection'))) {
         text += formatFields([headers[index] ?? '', headers[index + 1] ?? '']);
       }
@@ -453,9 +477,11 @@ export class ServerStream extends BaseStream implements Stream {
       outbox.write(`${text}\r\n`);
       this.coding = 'close';
       this.tunnelling = true;
+      this.connection.tunnelOpened();
       return;
     }
     if (this.tunnel) this.requestEnded(); // there is no tunnel: the request is all there was
+    if (length !== undefined && status !== 204) text += `content-length: ${length}\r\n`;
     if (method === 'HEAD' || status === 204 || status === 304) this.coding = 'none';
     else if (length !== undefined) {
       this.coding = 'length';

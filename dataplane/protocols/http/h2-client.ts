@@ -14,6 +14,7 @@ import type { ConnectRequest, Target } from '../../core/protocol.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import type { ConnectionDialer } from '../../sockets/connection-dialer.ts';
+import { trailerFields } from './codec.ts';
 import { fromList, toList } from './h2-headers.ts';
 import { outgoingRequest } from './request.ts';
 
@@ -33,27 +34,39 @@ export class Http2Client {
     const session = await this.sessionOf(request, socket);
     const authority = formatAddress(target.hostname, target.port);
     const { method, target: path, host, headers, trailers, body } = outgoingRequest(metadata, this.spec, authority);
-    const stream = session.request(
-      {
-        ':method': method,
-        ':scheme': this.spec.tls ? 'https' : 'http',
-        ':authority': host,
-        ...(method !== 'CONNECT' && { ':path': path }),
-        ...fromList(headers),
-        ...(trailers && { te: 'trailers' }),
-        ...(typeof body === 'number' && { 'content-length': body }),
-      },
-      { endStream: false, waitForTrailers: true },
-    );
-    return new ClientStream(stream, this.spec.response_timeout, (ok) => request.report(ok));
+    const connect = method === 'CONNECT';
+    if (request.signal.aborted) throw new ProxyError('CONNECT_TIMEOUT', 'the session did not wait for its connection');
+    try {
+      const stream = session.request(
+        {
+          ':method': method,
+          ...(connect
+            ? { ':authority': path }
+            : { ':authority': host, ':scheme': this.spec.tls ? 'https' : 'http', ':path': path }),
+          ...fromList(headers),
+          ...(trailers && { te: 'trailers' }),
+          ...(typeof body === 'number' && { 'content-length': body }),
+        },
+        body === undefined && !connect ? { endStream: true } : { endStream: false, waitForTrailers: true },
+      );
+      return new ClientStream(stream, this.spec.response_timeout, (ok) => request.report(ok));
+    } catch (error) {
+      throw ProxyError.from(error, 'PROTOCOL_ERROR');
+    }
   }
 
   private async sessionOf(request: ConnectRequest, socket: Socket | undefined): Promise<ClientHttp2Session> {
     const key = keyOf(request.target);
-    const existing = this.sessions.get(key);
-    if (existing && !socket) {
-      const session = await existing;
-      if (!session.closed && !session.destroyed) return session;
+    for (;;) {
+      const existing = this.sessions.get(key);
+      if (existing === undefined) break;
+      // Another request began it: its failure, or its impatience, isn't this one's.
+      const session = await existing.catch(() => undefined);
+      if (session && !session.closed && !session.destroyed) {
+        socket?.destroy();
+        return session;
+      }
+      if (this.sessions.get(key) === existing) this.sessions.delete(key);
     }
     const opened = this.open(request, socket);
     this.sessions.set(key, opened);
@@ -148,7 +161,7 @@ class ClientStream extends BaseStream implements Stream {
           )
         : undefined;
     stream.on('headers', (headers) => {
-      sink.signal({ type: 'response', status: Number(headers[':status']), headers: toList(headers) });
+      if (!this.closed) sink.signal({ type: 'response', status: Number(headers[':status']), headers: toList(headers) });
     });
     stream.on('response', (headers) => {
       clearTimeout(timer);
@@ -161,11 +174,17 @@ class ClientStream extends BaseStream implements Stream {
       if (!this.closed) sink.signal({ type: 'trailers', headers: toList(headers) });
     });
     stream.on('wantTrailers', () => {
-      stream.sendTrailers(fromList(this.trailers)); // none: an empty frame that ends the stream
+      stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
     });
-    stream.on('data', (chunk: Buffer) => sink.data(chunk, false));
-    stream.on('end', () => sink.end());
-    stream.on('drain', () => sink.drain());
+    stream.on('data', (chunk: Buffer) => {
+      if (!this.closed) sink.data(chunk, false);
+    });
+    stream.on('end', () => {
+      if (!this.closed) sink.end();
+    });
+    stream.on('drain', () => {
+      if (!this.closed) sink.drain();
+    });
     stream.on('close', () => clearTimeout(timer));
   }
 

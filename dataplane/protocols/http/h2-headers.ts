@@ -1,19 +1,38 @@
 /** Header fields between our lists and Node.js's HTTP/2 objects. */
 import type { OutgoingHttpHeaders } from 'node:http2';
 import type { HeaderList } from '../../core/stream.ts';
+import { isField } from './codec.ts';
 
 /** Fields of one connection only, which HTTP/2 doesn't have (RFC 9113, section 8.2.2). */
-const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade']);
+const CONNECTION_FIELDS = new Set([
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+]);
 
+/** Fields that Node.js sends only once; it throws where there are two. The first counts. */
+const SINGLE_FIELDS = new Set(
+  `access-control-allow-credentials access-control-max-age access-control-request-method age authorization
+  content-encoding content-language content-length content-location content-md5 content-range content-type date dnt etag
+  expires from host if-match if-modified-since if-none-match if-range if-unmodified-since last-modified location
+  max-forwards proxy-authorization range referer retry-after tk upgrade-insecure-requests user-agent
+  x-content-type-options`.split(/\s+/u),
+);
+
+/** What HTTP/2 has no place for, or can't stand in a message, is left out. */
 export function fromList(headers: HeaderList): OutgoingHttpHeaders {
-  const object: Record<string, string | string[]> = {};
+  const object = Object.create(null) as Record<string, string | string[]>;
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const key = (headers[index] ?? '').toLowerCase();
     const value = headers[index + 1] ?? '';
-    if (CONNECTION_FIELDS.has(key) || key.startsWith(':')) continue;
+    if (CONNECTION_FIELDS.has(key) || !isField(key, value)) continue;
     const before = object[key];
     if (before === undefined) object[key] = value;
-    else object[key] = Array.isArray(before) ? [...before, value] : [before, value];
+    else if (!SINGLE_FIELDS.has(key)) object[key] = Array.isArray(before) ? [...before, value] : [before, value];
   }
   return object;
 }

@@ -13,8 +13,8 @@ import type { Accept } from '../../core/session.ts';
 import { refusalText, statusOf } from '../../core/status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
-import type { Fields } from './codec.ts';
-import type { ServerOptions } from './h1-server.ts';
+import { type Fields, trailerFields } from './codec.ts';
+import { LINGER, type ServerOptions } from './h1-server.ts';
 import { fromList, toList } from './h2-headers.ts';
 import { type ConnectionFacts, requestMetadata } from './request.ts';
 
@@ -30,7 +30,7 @@ export function serveHttp2(
   nextNumber: () => number,
 ): ServerHttp2Session {
   const server = createServer({
-    settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderBytes, enableConnectProtocol: true },
+    settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderBytes },
   });
   let session: ServerHttp2Session | undefined;
   server.on('session', (opened) => {
@@ -39,7 +39,8 @@ export function serveHttp2(
     if (keepAliveTimeout > 0) opened.setTimeout(keepAliveTimeout, () => opened.close());
   });
   server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => {
-    const served = new ServerStream(stream, String(headers[':method']));
+    const expectContinue = headers['expect']?.toLowerCase() === '100-continue';
+    const served = new ServerStream(stream, String(headers[':method']), expectContinue);
     const target = headers[':path'] ?? headers[':authority'] ?? '';
     const head = {
       ...requestFields(raw, headers[':authority'], (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0),
@@ -78,13 +79,15 @@ class ServerStream extends BaseStream implements Stream {
   readonly halfClose = true;
   private readonly stream: ServerHttp2Stream;
   private readonly method: string;
+  private readonly expectContinue: boolean;
   private trailers: HeaderList = [];
   private failure: ProxyError | undefined;
 
-  constructor(stream: ServerHttp2Stream, method: string) {
+  constructor(stream: ServerHttp2Stream, method: string, expectContinue: boolean) {
     super();
     this.stream = stream;
     this.method = method;
+    this.expectContinue = expectContinue;
     stream.on('error', (error) => {
       this.failure ??= ProxyError.from(error, 'PEER_RESET');
     });
@@ -101,20 +104,33 @@ class ServerStream extends BaseStream implements Stream {
     stream.on('trailers', (_headers, _flags, raw?: string[]) => {
       if (!this.closed) sink.signal({ type: 'trailers', headers: raw ?? [] });
     });
-    stream.on('data', (chunk: Buffer) => sink.data(chunk, false));
-    stream.on('end', () => sink.end());
-    stream.on('drain', () => sink.drain());
+    stream.on('data', (chunk: Buffer) => {
+      if (!this.closed) sink.data(chunk, false);
+    });
+    stream.on('end', () => {
+      if (!this.closed) sink.end();
+    });
+    stream.on('drain', () => {
+      if (!this.closed) sink.drain();
+    });
   }
 
   connected(responds: boolean): void {
-    if (!responds && this.method === 'CONNECT') this.respond(200, []);
+    if (responds || this.closed || this.stream.destroyed) return;
+    if (this.method === 'CONNECT') this.respond(200, []);
+    else if (this.expectContinue) this.stream.additionalHeaders({ ':status': 100 });
+  }
+
+  /** No head of a response is out yet. */
+  get unanswered(): boolean {
+    return !this.stream.headersSent && !this.stream.destroyed;
   }
 
   signal(signal: Signal): void {
     if (this.closed || this.stream.destroyed) return;
     if (signal.type === 'trailers') this.trailers = signal.headers;
     else if (signal.status < 200) {
-      if (signal.status !== 101)
+      if (signal.status !== 101 && !this.stream.headersSent)
         this.stream.additionalHeaders({ ':status': signal.status, ...fromList(signal.headers) });
     } else this.respond(signal.status, signal.headers);
   }
@@ -122,36 +138,51 @@ class ServerStream extends BaseStream implements Stream {
   private respond(status: number, headers: HeaderList): void {
     const { stream } = this;
     if (stream.headersSent || stream.destroyed) return;
-    stream.respond({ ':status': status, ...fromList(headers) }, { waitForTrailers: true });
+    try {
+      stream.respond({ ':status': status, ...fromList(headers) }, { waitForTrailers: true });
+    } catch (error) {
+      this.destroy(ProxyError.from(error, 'PROTOCOL_ERROR'));
+      return;
+    }
     stream.once('wantTrailers', () => {
-      stream.sendTrailers(fromList(this.trailers)); // none: an empty frame that ends the stream
+      stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
+      if (stream.readableEnded) return;
+      // A request that is still coming is of no more use: it is dropped, and stopped where it goes on (RFC 9113, section
+      // 8.1). Stopped at once, it could overtake the end of the response.
+      stream.resume();
+      const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER).unref();
+      stream.once('close', () => clearTimeout(timer));
+      this.emitClose();
     });
   }
 
   write(chunk: Buffer): boolean {
     if (this.closed || this.stream.destroyed || this.stream.writableEnded) return true;
     this.respond(200, []);
+    if (this.stream.writableEnded || this.stream.destroyed) return true; // there is no body: HEAD, 204, 304
     return this.stream.write(chunk);
   }
 
   end(): void {
     if (this.closed || this.stream.destroyed) return;
     this.respond(200, []);
-    this.stream.end();
+    if (!this.stream.destroyed) this.stream.end();
   }
 
   refuse(error: ProxyError): void {
+    if (this.closed || this.stream.destroyed) return;
     this.respond(statusOf(error), toList({ 'content-type': 'text/plain; charset=utf-8' }));
     this.stream.resume();
-    this.stream.end(`${refusalText(error)}\n`);
+    if (!this.stream.writableEnded) this.stream.end(`${refusalText(error)}\n`);
+    this.emitClose();
   }
 
   pause(): void {
-    this.stream.pause();
+    if (!this.closed) this.stream.pause();
   }
 
   resume(): void {
-    this.stream.resume();
+    if (!this.closed) this.stream.resume();
   }
 
   destroy(error?: ProxyError): void {

@@ -3,7 +3,7 @@ import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/type
 import type { Metadata } from '../../core/session.ts';
 import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
 import { type HttpMetadata, httpOf, urlParts } from '../../sockets/http-metadata.ts';
-import { type Fields, fieldOf, hasToken, isHopByHop } from './codec.ts';
+import { type Fields, fieldOf, hasToken, isHopByHop, wantsTunnel } from './codec.ts';
 
 /** A request as it came: kept beside the metadata, so that what nobody rewrites goes out as it came in. */
 export interface Original extends Fields {
@@ -45,10 +45,16 @@ export function requestMetadata(
   }
   const url = urlParts(target, headers['host'], facts.scheme);
   if (facts.forwarded !== 'off') forward(headers, facts, url.host);
-  const tunnel =
-    method === 'CONNECT' || (headers['upgrade'] !== undefined && hasToken(headers['connection'], 'upgrade'));
   const http: WithOriginal = { method, version, url, headers };
-  http[ORIGINAL] = { names: head.names, keys, values, target, path: url.path, query: url.query, tunnel };
+  http[ORIGINAL] = {
+    names: head.names,
+    keys,
+    values,
+    target,
+    path: url.path,
+    query: url.query,
+    tunnel: wantsTunnel(head),
+  };
   return { ...endsMetadata('TCP', facts.ends), ...facts.metadata, HTTP: http as unknown as Metadata };
 }
 
