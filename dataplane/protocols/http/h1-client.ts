@@ -239,7 +239,7 @@ export class ClientStream extends BaseStream implements Stream {
 
   // What the connection tells.
 
-  /** Takes a response's head. Gives the body's decoder; undefined where another head follows. */
+  /** Takes a response's head. Gives the body's decoder; undefined where a tunnel's bytes or another head follow. */
   head(buffer: Buffer, start: number, end: number): BodyDecoder | undefined {
     this.fresh = false;
     const head = parseResponseHead(buffer, start, end);
@@ -259,10 +259,10 @@ export class ClientStream extends BaseStream implements Stream {
       !tunnel && (head.minor === 1 ? !hasToken(connection, 'close') : hasToken(connection, 'keep-alive'));
     this.tunnelling = tunnel;
     if (this.request.tunnel && !tunnel) this.requestDone = true;
-    const body = responseBody(head, this.request.method);
-    if (body.kind === 'close') this.keepAlive = false;
+    const body = tunnel ? undefined : responseBody(head, this.request.method);
+    if (body?.kind === 'close') this.keepAlive = false;
     this.sink.signal({ type: 'response', status, reason, headers });
-    return new BodyDecoder(body, this);
+    return body && new BodyDecoder(body, this);
   }
 
   bodyData(chunk: Buffer): void {
