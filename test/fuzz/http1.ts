@@ -51,9 +51,10 @@ function readBody(kind: BodyKind, bytes: Buffer, step: number): string {
   for (let start = 0; start < bytes.length && !decoder.done; start += step) {
     const piece = bytes.subarray(start, start + step);
     const taken = decoder.push(piece, 0);
-    if (taken > piece.length || (taken < piece.length && !decoder.done)) throw new Error('expected all bytes taken');
     end = start + taken;
+    if (taken !== piece.length) break;
   }
+  if (end !== bytes.length && !decoder.done) throw new Error('expected all bytes taken');
   const body = Buffer.concat(parts);
   if (body.length > bytes.length) throw new Error('expected no more bytes than came');
   if (!/^0\r\n(?:[^\r\n]+\r\n)*\r\n$/u.test(formatLastChunk(trailers))) throw new Error('expected whole trailers');

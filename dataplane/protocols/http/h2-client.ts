@@ -174,7 +174,7 @@ class ClientStream extends BaseStream implements Stream {
       if (!this.closed) sink.signal({ type: 'trailers', headers: toList(headers) });
     });
     stream.on('wantTrailers', () => {
-      stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
+      if (!stream.closed) stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
     });
     stream.on('data', (chunk: Buffer) => {
       if (!this.closed) sink.data(chunk, false);

@@ -116,18 +116,18 @@ class ServerStream extends BaseStream implements Stream {
   }
 
   connected(responds: boolean): void {
-    if (responds || this.closed || this.stream.destroyed) return;
+    if (responds || this.closed || this.stream.closed) return;
     if (this.method === 'CONNECT') this.respond(200, []);
     else if (this.expectContinue) this.stream.additionalHeaders({ ':status': 100 });
   }
 
   /** No head of a response is out yet. */
   get unanswered(): boolean {
-    return !this.stream.headersSent && !this.stream.destroyed;
+    return !this.stream.headersSent && !this.stream.closed;
   }
 
   signal(signal: Signal): void {
-    if (this.closed || this.stream.destroyed) return;
+    if (this.closed || this.stream.closed) return;
     if (signal.type === 'trailers') this.trailers = signal.headers;
     else if (signal.status < 200) {
       if (signal.status !== 101 && !this.stream.headersSent)
@@ -135,9 +135,15 @@ class ServerStream extends BaseStream implements Stream {
     } else this.respond(signal.status, signal.headers);
   }
 
-  private respond(status: number, headers: HeaderList): void {
+  /** Sends a head, unless one is out. False: no body may follow (HEAD, 204, 304), or no more of it. */
+  private respond(status: number, headers: HeaderList): boolean {
     const { stream } = this;
-    if (stream.headersSent || stream.destroyed) return;
+    if (!stream.headersSent && !stream.closed) this.sendHead(status, headers);
+    return !stream.closed && !stream.writableEnded;
+  }
+
+  private sendHead(status: number, headers: HeaderList): void {
+    const { stream } = this;
     try {
       stream.respond({ ':status': status, ...fromList(headers) }, { waitForTrailers: true });
     } catch (error) {
@@ -145,6 +151,7 @@ class ServerStream extends BaseStream implements Stream {
       return;
     }
     stream.once('wantTrailers', () => {
+      if (stream.closed) return;
       stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
       if (stream.readableEnded) return;
       // A request that is still coming is of no more use: it is dropped, and stopped where it goes on (RFC 9113, section
@@ -157,23 +164,18 @@ class ServerStream extends BaseStream implements Stream {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.closed || this.stream.destroyed || this.stream.writableEnded) return true;
-    this.respond(200, []);
-    if (this.stream.writableEnded || this.stream.destroyed) return true; // there is no body: HEAD, 204, 304
-    return this.stream.write(chunk);
+    return this.closed || !this.respond(200, []) || this.stream.write(chunk);
   }
 
   end(): void {
-    if (this.closed || this.stream.destroyed) return;
-    this.respond(200, []);
-    if (!this.stream.destroyed) this.stream.end();
+    if (!this.closed && this.respond(200, [])) this.stream.end();
   }
 
   refuse(error: ProxyError): void {
-    if (this.closed || this.stream.destroyed) return;
-    this.respond(statusOf(error), toList({ 'content-type': 'text/plain; charset=utf-8' }));
+    if (this.closed || this.stream.closed) return;
+    const fields = toList({ 'content-type': 'text/plain; charset=utf-8' });
+    if (this.respond(statusOf(error), fields)) this.stream.end(`${refusalText(error)}\n`);
     this.stream.resume();
-    if (!this.stream.writableEnded) this.stream.end(`${refusalText(error)}\n`);
     this.emitClose();
   }
 

@@ -95,7 +95,7 @@ export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority
   };
   const seen = original?.keys ?? [];
   original?.keys.forEach((key, index) => {
-    if (!Object.hasOwn(headers, key)) return; // a rule removed it
+    if ((headers[key] ?? null) === null) return; // a rule removed it
     const value = original.values[index] ?? '';
     const wanted = text(headers[key]) ?? value;
     const single = seen.indexOf(key) === seen.lastIndexOf(key);

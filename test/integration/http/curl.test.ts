@@ -117,12 +117,12 @@ describe(`An HTTP listener before Echo, with ${versionOf('curl', '--version')}`,
       it(`answers 404, and says why (${flag})`, async () => {
         expect(await curl([flag, '--write-out', '%{http_code}', `${url}nowhere`])).to.equal('Not Found: NO_ROUTE\n404');
       });
-
-      it(`answers 404 to a body, too (${flag})`, async () => {
-        const args = [flag, '--data-binary', '@-', '--output', '/dev/null', '--write-out', '%{http_code}'];
-        expect(await curl([...args, `${url}nowhere`], randomBytes(300_000))).to.equal('404');
-      });
     }
+
+    it('answers 404 to a body, too', async () => {
+      const args = ['--http1.1', '--data-binary', '@-', '--output', '/dev/null', '--write-out', '%{http_code}'];
+      expect(await curl([...args, `${url}nowhere`], randomBytes(300_000))).to.equal('404');
+    });
 
     it('keeps the connection for the next request', async () => {
       const args = ['--http1.1', '--write-out', '%{http_code} %{num_connects}\n', `${url}nowhere`, `${url}known`];

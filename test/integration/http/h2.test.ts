@@ -35,6 +35,22 @@ describe(`HTTP/2, with ${versionOf('nghttp', '--version')}`, () => {
     expect(stdout.match(/ 200 /gu) ?? []).to.have.lengthOf(50);
   });
 
+  it('ends a refusal in order, though the request is still coming', async () => {
+    await proxy.close();
+    const rules = [
+      { match: { op: 'test', path: '/HTTP/method', value: 'GET' }, action: { route: { destination: 'out' } } },
+    ];
+    proxy = await startProxy({
+      listeners: [{ name: 'in', spec: LISTENER, rules }],
+      clusters: [{ name: 'out', ...ECHO }],
+    });
+    const args = ['--verbose', '--no-dep', '--timeout=8', '--data=-', `http://127.0.0.1:${proxy.port('in')}/`];
+    const nghttp = execute('nghttp', args);
+    nghttp.child.stdin?.end(randomBytes(300_000));
+    const { stdout } = await nghttp;
+    expect(stdout).to.include(':status: 404').and.include('Not Found: NO_ROUTE').and.not.include('RST_STREAM');
+  });
+
   it('answers a thousand requests of several connections and streams', async () => {
     const args = ['--requests=1000', '--clients=4', '--max-concurrent-streams=25', url];
     const { stdout } = await execute('h2load', args);
