@@ -50,6 +50,7 @@ export function serveHttp2(
     const name = `${sessionName('HTTP', facts.ends)}-${nextNumber()}`;
     accept({ name, metadata: requestMetadata(head, '2', facts), stream: served });
   });
+  socket.allowHalfOpen = false; // a connection of HTTP/2 has no half
   server.emit('connection', socket);
   if (session === undefined) throw new ProxyError('INTERNAL', 'HTTP/2 made no session of a connection');
   return session;
