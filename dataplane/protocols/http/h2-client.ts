@@ -181,7 +181,12 @@ class ClientStream extends BaseStream implements Stream {
       if (!this.closed) sink.data(chunk, false);
     });
     stream.on('end', () => {
-      if (!this.closed) sink.end();
+      if (this.closed) return;
+      sink.end();
+      // An answer before the whole request was sent: the rest is of no more use, and a server that wants none of it may
+      // have closed the stream without a word to the writer.
+      if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);
+      this.emitClose();
     });
     stream.on('drain', () => {
       if (!this.closed) sink.drain();
