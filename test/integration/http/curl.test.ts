@@ -101,6 +101,17 @@ describe(`An HTTP listener before Echo, with ${versionOf('curl', '--version')}`,
     }
   });
 
+  for (const flag of ['--http1.1', '--http2-prior-knowledge']) {
+    it(`lets go of a client that vanishes in the middle of its request (${flag})`, async () => {
+      const client = new Peer('curl', ['-sS', '--no-buffer', flag, '--upload-file', '.', url]);
+      client.write('begin');
+      await client.output(/begin/u);
+      expect(proxy.sessions()).to.have.lengthOf(1);
+      await client.stop();
+      while (proxy.sessions().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    });
+  }
+
   describe('without a route', () => {
     beforeEach(async () => {
       await proxy.close();
