@@ -1,15 +1,34 @@
 /** After every test: what it opened is closed. */
 import { expect } from 'chai';
 
+/** The test runner's own stdio. */
+const STANDARD = ['PipeWrap', 'TTYWrap'];
+
 /** Resources of the process that a test may leave behind. */
 function openHandles(): string[] {
   return process.getActiveResourcesInfo().filter((name) => /TCP|UDP|Pipe|Process|Server/.test(name));
 }
 
+/** Those that were not there before the test. */
+function added(): string[] {
+  const before = [...kept];
+  return openHandles().filter((name) => {
+    const index = before.indexOf(name);
+    if (index >= 0) before.splice(index, 1);
+    return index < 0 && !STANDARD.includes(name);
+  });
+}
+
 /** How long the process may live on after the last test, in ms. */
 const LIMIT = 10_000;
 
+/** What a suite keeps for all of its tests. */
+let kept: string[] = [];
+
 export const mochaHooks = {
+  beforeEach(): void {
+    kept = openHandles();
+  },
   afterAll(): void {
     // Only where something keeps the process alive does it come to this.
     setTimeout(() => {
@@ -19,12 +38,11 @@ export const mochaHooks = {
   },
   async afterEach(this: Mocha.Context): Promise<void> {
     if (this.currentTest?.state === 'failed') return;
-    const standard = ['PipeWrap', 'TTYWrap']; // the test runner's own stdio
     const deadline = Date.now() + 2000;
-    let left = openHandles().filter((name) => !standard.includes(name));
+    let left = added();
     while (left.length > 0 && Date.now() < deadline) {
       await new Promise((resolve) => setImmediate(resolve));
-      left = openHandles().filter((name) => !standard.includes(name));
+      left = added();
     }
     expect(left, 'handles that the test left open').to.deep.equal([]);
   },

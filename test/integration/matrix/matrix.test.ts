@@ -1,0 +1,88 @@
+import { expect } from 'chai';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageVersion, Peer, PYTHON, versionOf } from '../../support/peer.ts';
+import { checkPage } from './page.ts';
+import { CARRIES, clusterOf, INNER, listenerSpec } from './protocols.ts';
+
+const ENTRIES = Object.keys(CARRIES);
+const CLUSTERS = [...ENTRIES, ...Object.keys(INNER)];
+const SERVERS = 'test/integration/matrix/servers.py';
+const CLIENT = 'test/integration/matrix/client.py';
+
+describe(`any to any, with ${versionOf(PYTHON, '--version')}, ${packageVersion('websockets')} at both ends`, () => {
+  let directory: string;
+  let servers: Peer;
+  let proxy: Peer;
+  /** Where each listener listens. */
+  let addresses: Record<string, string>;
+  const passed = new Set<string>();
+
+  const nameOf = (entry: string, cluster: string): string => `${entry}-${cluster}`;
+  const pathOf = (entry: string, cluster: string): string => join(directory, nameOf(entry, cluster));
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
+    const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')];
+    const subject = ['-subj', '/CN=localhost', '-days', '2'];
+    const files = ['-keyout', key, '-out', cert];
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...files, ...subject], { stdio: 'pipe' });
+    servers = new Peer(PYTHON, [SERVERS, directory, cert, key]);
+    const [text] = await servers.output(/^\{.*\}$/mu);
+    const places = JSON.parse(text) as Record<string, number | string>;
+    const config = {
+      clusters: [
+        ...Object.entries(places).map(([protocol, place]) => clusterOf(protocol, place)),
+        ...Object.entries(INNER).map(([name, { spec }]) => ({ name, spec })),
+      ],
+      listeners: ENTRIES.flatMap((entry) =>
+        CLUSTERS.map((cluster) => ({
+          name: nameOf(entry, cluster),
+          spec: listenerSpec(entry, pathOf(entry, cluster), { cert, key }),
+          rules: [{ action: { route: { destination: cluster, timeouts: { half_close: 100 } } } }],
+        })),
+      ),
+    };
+    const file = join(directory, 'l7mp.json');
+    writeFileSync(file, JSON.stringify(config));
+    proxy = new Peer('bin/l7mp', ['proxy', '--no-api', '-c', file]);
+    const [line] = await proxy.output(/^\{.*"msg":"ready".*$/mu);
+    addresses = (JSON.parse(line) as { listeners: Record<string, string> }).listeners;
+  });
+  after(async () => {
+    await proxy.stop();
+    await servers.stop();
+    rmSync(directory, { recursive: true });
+  });
+
+  for (const entry of ENTRIES) {
+    for (const cluster of CLUSTERS) {
+      it(`${entry} to ${cluster}`, async () => {
+        const near = CARRIES[entry]!;
+        const far = CARRIES[cluster] ?? INNER[cluster]!;
+        const place = addresses[nameOf(entry, cluster)]!.replace(/^127\.0\.0\.1:/u, '');
+        const flag = (value: boolean | undefined): string => (value ? '1' : '0');
+        const largest = String(Math.min(near.largest, far.largest));
+        const facts = [flag(far.messages), flag(near.lossy ?? far.lossy), largest];
+        const client = new Peer(PYTHON, [CLIENT, entry, place, ...facts]);
+        expect(await client.exit, client.stderr).to.equal(0);
+        expect(JSON.parse(client.stdout)).to.deep.equal({
+          empty: null,
+          'one byte': null,
+          '1 MiB': null,
+          '10,000 messages': null,
+        });
+        passed.add(nameOf(entry, cluster));
+      }).timeout(40_000);
+    }
+  }
+
+  it('is the table of docs/protocols.md; UPDATE=1 writes it', async () => {
+    await checkPage(ENTRIES, CLUSTERS, (entry, cluster) => {
+      if (!passed.has(nameOf(entry, cluster))) return '–';
+      return CARRIES[entry]?.messages && (CARRIES[cluster] ?? INNER[cluster])?.messages ? 'messages' : 'bytes';
+    });
+  });
+});
