@@ -1,12 +1,13 @@
 """Sends payloads to a listener in front of an echo server, and compares what comes back. Prints one JSON object.
 
 Arguments: the listener's protocol; its port or path; whether the other side has messages, too; whether either side may
-lose what comes too fast; the largest message that both sides can carry.
+lose what comes too fast; the largest message that both sides can carry; whether both can carry an empty one.
 """
-import hashlib, json, os, random, socket, ssl, sys, tempfile, threading
+import hashlib, json, os, random, select, socket, ssl, sys, threading
 from websockets.sync.client import connect
 
 protocol, place, has_messages, lossy, largest = sys.argv[1], sys.argv[2], sys.argv[3] == '1', sys.argv[4] == '1', int(sys.argv[5])
+has_empty = sys.argv[6] == '1'
 LIMIT = 8
 # What may be under way where something may be lost, in bytes and messages.
 WINDOW, MESSAGES = 24_000, 24
@@ -45,13 +46,37 @@ class Unix(Bytes):
 
 
 class Tls(Bytes):
-    half_close = False  # Python's ssl cannot
+    """Python's ssl can neither end one side, nor read and write in two threads at once."""
+    half_close = False
+
+    def __init__(self):
+        super().__init__()
+        self.socket.setblocking(False)
+        self.lock = threading.Lock()
 
     def dial(self):
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context.wrap_socket(super().dial())
+
+    def send(self, data):
+        rest = memoryview(data)
+        while rest:
+            try:
+                with self.lock:
+                    rest = rest[self.socket.send(rest[:16384]):]
+            except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                select.select([], [self.socket], [], LIMIT)
+
+    def receive(self):
+        while True:
+            try:
+                with self.lock:
+                    return self.socket.recv(65536)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                if not select.select([self.socket], [], [], LIMIT)[0]:
+                    raise TimeoutError('timed out')
 
 
 class Http(Bytes):
@@ -70,8 +95,10 @@ class Http(Bytes):
             self.answer = self.socket.makefile('rb')
             head = self.answer.readline()
             assert b' 200 ' in head, head
-            while self.answer.readline().strip():
-                pass
+            lines = iter(lambda: self.answer.readline().strip().lower(), b'')
+            self.empty = b'content-length: 0' in list(lines)
+        if self.empty:
+            return b''
         size = int(self.answer.readline() or b'0', 16)
         data = self.answer.read(size)
         self.answer.readline()
@@ -198,7 +225,7 @@ def cut(size):
 generator = random.Random(os.urandom(8))
 small = [os.urandom(generator.randint(1, 40)) for _ in range(10_000)]
 payloads = {
-    'empty': [b''] if boundaries and protocol != 'UnixSeqpacket' else [],
+    'empty': [b''] if boundaries and has_empty else [],
     'one byte': [b'x'],
     '1 MiB': cut(1 << 20),
     '10,000 messages': small,

@@ -65,7 +65,8 @@ describe(`any to any, with ${versionOf(PYTHON, '--version')}, ${packageVersion('
         const place = addresses[nameOf(entry, cluster)]!.replace(/^127\.0\.0\.1:/u, '');
         const flag = (value: boolean | undefined): string => (value ? '1' : '0');
         const largest = String(Math.min(near.largest, far.largest));
-        const facts = [flag(far.messages), flag(near.lossy ?? far.lossy), largest];
+        const isEmptyKept = !near.noEmpty && !far.noEmpty;
+        const facts = [flag(far.messages), flag(near.lossy ?? far.lossy), largest, flag(isEmptyKept)];
         const client = new Peer(PYTHON, [CLIENT, entry, place, ...facts]);
         expect(await client.exit, client.stderr).to.equal(0);
         expect(JSON.parse(client.stdout)).to.deep.equal({

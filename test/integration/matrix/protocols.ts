@@ -5,6 +5,8 @@ export interface Carries {
   readonly messages: boolean;
   /** What comes too fast may be lost. */
   readonly lossy?: true;
+  /** The peers of these tests cannot tell an empty message from the end. */
+  readonly noEmpty?: true;
   /** The largest message, in bytes. */
   readonly largest: number;
 }
@@ -19,7 +21,7 @@ export const CARRIES: Readonly<Record<string, Carries>> = {
   UDP: { messages: true, lossy: true, largest: 12_000 },
   UnixDomainSocket: { messages: false, largest: MIB },
   UnixDatagram: { messages: true, lossy: true, largest: 12_000 },
-  UnixSeqpacket: { messages: true, largest: 60_000 },
+  UnixSeqpacket: { messages: true, noEmpty: true, largest: 60_000 },
 };
 
 /** Inside the proxy, or a child of it. */

@@ -28,6 +28,8 @@ def echo_bytes(connection):
 def accept(listening, serve_one):
     while True:
         connection, _ = listening.accept()
+        if connection.family == socket.AF_INET:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         spawn(serve_one, connection)
 
 
@@ -39,7 +41,7 @@ def echo_datagrams(bound):
 
 
 def echo_packets(connection):
-    """A seqpacket socket: an empty message looks like the end but for the flag that epoll has; so it is not used here."""
+    """Until the end, which Python cannot tell from an empty message."""
     with connection:
         while message := connection.recv(1 << 20):
             connection.send(message)
@@ -99,6 +101,7 @@ spawn(websocket.serve_forever)
 
 class EchoRequest(BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
+    disable_nagle_algorithm = True
 
     def do_POST(self):
         """Answers chunk by chunk, while the request still comes."""
@@ -111,6 +114,8 @@ class EchoRequest(BaseHTTPRequestHandler):
             self.wfile.write(b'%x\r\n%s\r\n' % (size, chunk))
         self.rfile.readline()
         self.wfile.write(b'0\r\n\r\n')
+
+    do_GET = do_POST
 
     def log_message(self, *_):
         pass
