@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { createOpenapi } from '../../dataplane/admin/openapi.ts';
+import { makeJsonSchema } from './json-schema.ts';
+import { printReference } from './reference.ts';
 import { readSource } from './schema.ts';
 import { printTypes } from './types.ts';
 
@@ -15,6 +17,8 @@ const outputs: Record<string, string> = {
     `export const schema: Schema = ${JSON.stringify(source.schema)};`,
   ].join('\n'),
   'docs/openapi.json': JSON.stringify(createOpenapi(source.schema)),
+  'docs/config.schema.json': JSON.stringify(makeJsonSchema(source)),
+  'docs/reference.md': printReference(source),
 };
 
 const stale: string[] = [];
