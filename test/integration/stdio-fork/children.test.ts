@@ -158,9 +158,10 @@ describe(`children of sessions, with ${versionOf('bash', '--version')} and ${ver
 
   it('are killed where they do not end in time, and so are those whom they started', async () => {
     const pids = join(directory, 'pids');
-    const stubborn = `trap '' TERM; while :; do sleep 0.05; done`;
+    // It tells of itself: before the trap is set it would end.
+    const stubborn = `trap '' TERM; echo $$ > ${pids}; while :; do sleep 0.05; done`;
     writeFileSync(join(directory, 'stubborn'), stubborn);
-    await script(`bash ${directory}/stubborn & echo $! > ${pids}; cat`, { kill_timeout: 200 });
+    await script(`bash ${directory}/stubborn & cat`, { kill_timeout: 200 });
     const client = open();
     await until(() => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'), 'the child');
     const pid = Number(readFileSync(pids, 'utf8'));

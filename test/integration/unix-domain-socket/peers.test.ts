@@ -147,7 +147,10 @@ print('ready', flush=True); time.sleep(60)`;
         },
       ),
     );
-    await ask('socat', ['-t', '5', '-', `UNIX-CONNECT:${path}`], 'hello');
+    const peer = new Peer('socat', ['-t', '5', '-', `UNIX-CONNECT:${path}`]);
+    peer.write('hello');
+    peer.endInput();
+    await peer.exit; // with an error where it writes after the refusal
     const [session] = proxy.sessions();
     expect(session?.reason).to.equal('NOT_FOUND');
     expect(session?.events.map(({ message }) => message).join()).to.contain(
