@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { createOpenapi } from '../../dataplane/admin/openapi.ts';
+import { productVersion } from '../../dataplane/core/version.ts';
+import { printCliPage, printManual } from './cli.ts';
 import { makeJsonSchema } from './json-schema.ts';
 import { printReference } from './reference.ts';
 import { readSource } from './schema.ts';
@@ -18,12 +20,15 @@ const outputs: Record<string, string> = {
   ].join('\n'),
   'docs/openapi.json': JSON.stringify(createOpenapi(source.schema)),
   'docs/config.schema.json': JSON.stringify(makeJsonSchema(source)),
+  'docs/cli.md': printCliPage(),
+  'man/l7mp.1': printManual(productVersion()),
   'docs/reference.md': printReference(source),
 };
 
 const stale: string[] = [];
 for (const [path, text] of Object.entries(outputs)) {
-  const formatted = await format(text, { ...(await resolveConfig(path)), filepath: path });
+  const isFormatted = !path.startsWith('man/');
+  const formatted = isFormatted ? await format(text, { ...(await resolveConfig(path)), filepath: path }) : text;
   if (process.argv.includes('--check')) {
     if (read(path) !== formatted) stale.push(path);
   } else {
