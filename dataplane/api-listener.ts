@@ -1,6 +1,6 @@
 /** The REST API on a listener of the proxy's own: an HTTP listener whose every session goes to an L7mpController cluster. */
 import { isIPv4, isIPv6 } from 'node:net';
-import type { Admin, Api } from '../gen/l7mp/config/v1/types.ts';
+import type { Admin, Api, ListenerSpec } from '../gen/l7mp/config/v1/types.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { decodeConfig } from './config/decode.ts';
 import type { ConfigSnapshot } from './core/config.ts';
@@ -10,11 +10,12 @@ import type { Listener } from './core/protocol.ts';
 import { createLoadBalancer } from './lb/index.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import type { ProtocolRegistry } from './runtime/protocols.ts';
+import type { Neighbour } from './runtime/reconciler.ts';
 
 const NAME = 'l7mp-api';
 
 /** Serves the API until it is closed, or a listener of the configuration wants its port. */
-export class ApiListener {
+export class ApiListener implements Neighbour {
   private readonly api: Api;
   private readonly registry: ProtocolRegistry;
   private readonly log: Logger;
@@ -37,25 +38,27 @@ export class ApiListener {
     return this.listener?.address;
   }
 
-  /** Starts, stops, or stays, as the configuration leaves the port free or not. */
-  async follow(config: ConfigSnapshot): Promise<void> {
-    const wanted = !this.api.disable && !this.isTaken(config);
-    if (wanted && this.listener === undefined) await this.start();
-    else if (!wanted) await this.close();
+  /** Requests that are under way are answered still: one of them may have asked for the change. */
+  async makeRoom(next: ConfigSnapshot): Promise<void> {
+    if (!this.isTaken(next)) return;
+    const { listener } = this;
+    this.listener = undefined;
+    await listener?.close();
   }
 
-  /** Whether a listener of the configuration has the port. */
-  isTaken({ listeners }: ConfigSnapshot): boolean {
-    const { port } = this.api;
-    return port !== 0 && [...listeners.values()].some(({ value: { spec } }) => 'port' in spec && spec.port === port);
+  async follow(current: ConfigSnapshot): Promise<void> {
+    if (this.listener === undefined && !this.api.disable && !this.isTaken(current)) await this.start();
   }
 
   async close(): Promise<void> {
-    const { listener, sessions } = this;
+    await this.listener?.close();
+    await this.sessions?.close();
     this.listener = undefined;
-    this.sessions = undefined;
-    await listener?.close();
-    await sessions?.close();
+  }
+
+  private isTaken({ listeners }: ConfigSnapshot): boolean {
+    const { port } = this.api;
+    return port !== 0 && [...listeners.values()].some(({ value }) => portOf(value.spec) === port);
   }
 
   private async start(): Promise<void> {
@@ -69,7 +72,8 @@ export class ApiListener {
     const listener = config?.listeners.get(NAME)?.value;
     const cluster = config?.clusters.get(NAME)?.value;
     if (!config || !listener || !cluster) throw new Error('the configuration of the API has faults');
-    await registry.prepare([listener.spec, cluster.spec]);
+    await registry.prepare(listener.spec);
+    await registry.prepare(cluster.spec);
     const live = new Cluster({
       config: cluster,
       connector: registry.connector(NAME, cluster.spec),
@@ -83,12 +87,16 @@ export class ApiListener {
       route: (name: string) => config.routes.get(name)?.value,
       cluster: () => live,
     };
-    const sessions = new Sessions({ log, table: () => table, onEnd: () => undefined, onRefused: () => undefined });
-    const server = registry.listener(NAME, listener.spec, sessions.admission(listener, 0).accept);
+    this.sessions ??= new Sessions({ log, table: () => table, onEnd: () => undefined, onRefused: () => undefined });
+    const server = registry.listener(NAME, listener.spec, this.sessions.admission(listener, 0).accept);
     await server.start();
     this.listener = server;
-    this.sessions = sessions;
   }
+}
+
+function portOf(spec: ListenerSpec): number | undefined {
+  if ('transport_spec' in spec) return portOf(spec.transport_spec);
+  return 'port' in spec ? spec.port : undefined;
 }
 
 function isLoopback(address: string): boolean {

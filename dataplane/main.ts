@@ -79,6 +79,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     log,
   );
 
+  const apiListener = new ApiListener(admin, registry, log);
   let table: LiveTable | undefined;
   const sessions: Sessions = new Sessions({
     log,
@@ -100,6 +101,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       makeCluster: (config, connector, { local = false }) =>
         new Cluster({ config, connector, createLoadBalancer, local, log }),
       makeDoor: (config, { idleTimeout = 0 }) => sessions.admission(config, idleTimeout),
+      neighbour: (options.api ?? true) ? apiListener : undefined,
       log,
     },
     emptySnapshot(),
@@ -137,16 +139,6 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   });
 
   let ready = false;
-  const apiListener = new ApiListener(admin, registry, log);
-  const withApi = options.api ?? true;
-  const replace = async (config: ConfigSnapshot): Promise<void> => {
-    if (apiListener.isTaken(config)) await apiListener.close();
-    try {
-      await reconciler.replace(config);
-    } finally {
-      if (withApi) await apiListener.follow(reconciler.snapshot);
-    }
-  };
   const close = async (end: () => Promise<void>): Promise<void> => {
     ready = false;
     const stopped = reconciler.stopListening();
@@ -158,7 +150,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   };
 
   try {
-    await replace(first);
+    await reconciler.replace(first);
     ready = true;
   } catch (error) {
     await close(() => sessions.close());
@@ -166,7 +158,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   }
   return {
     log,
-    replace,
+    replace: (config) => reconciler.replace(config),
     addressOf: (listener) => reconciler.addressOf(listener),
     get apiAddress() {
       return apiListener.address;

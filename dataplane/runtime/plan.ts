@@ -1,38 +1,7 @@
-/** What a new configuration changes: the difference of two snapshots, by kind and name. */
-import { isDeepStrictEqual } from 'node:util';
-import type { ConfigDelta, ConfigObjects, ConfigSnapshot, Kind, Owned } from '../core/config.ts';
+/** A snapshot with a change made to it. */
+import type { ConfigDelta, ConfigSnapshot, Kind, Owned } from '../core/config.ts';
 
-/** The collection that holds a kind. */
-export const COLLECTION_OF: Readonly<Record<Kind, keyof ConfigObjects>> = {
-  Listener: 'listeners',
-  Cluster: 'clusters',
-  RuleList: 'rulelists',
-  Rule: 'rules',
-  Route: 'routes',
-};
-
-/** The names of one kind that came, changed, or went. What is equal is in none of them. */
-export interface Difference {
-  readonly added: readonly string[];
-  readonly changed: readonly string[];
-  readonly removed: readonly string[];
-}
-
-export function difference(
-  before: ReadonlyMap<string, Owned<unknown>>,
-  after: ReadonlyMap<string, Owned<unknown>>,
-): Difference {
-  const added: string[] = [];
-  const changed: string[] = [];
-  for (const [name, { value }] of after) {
-    const old = before.get(name);
-    if (old === undefined) added.push(name);
-    else if (!isDeepStrictEqual(old.value, value)) changed.push(name);
-  }
-  return { added, changed, removed: [...before.keys()].filter((name) => !after.has(name)) };
-}
-
-/** The snapshot with the change made. */
+/** A new snapshot that shares what the change leaves alone; what is put in wins over what is taken out. */
 export function withDelta(snapshot: ConfigSnapshot, { upsert, remove }: ConfigDelta): ConfigSnapshot {
   const removed = (kind: Kind): string[] => remove.filter((each) => each.kind === kind).map(({ name }) => name);
   const merge = <T>(

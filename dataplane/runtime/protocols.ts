@@ -22,17 +22,15 @@ export class ProtocolRegistry {
     this.log = log;
   }
 
-  /** Loads what specs need, transports of transports included. @throws ProxyError `UNSUPPORTED`. */
-  async prepare(specs: Iterable<Spec>): Promise<void> {
-    for (const top of specs) {
-      for (let spec: Spec | undefined = top; spec; spec = 'transport_spec' in spec ? spec.transport_spec : undefined) {
-        const { protocol: name } = spec;
-        if (this.loaded.has(name)) continue;
-        const protocol = await this.load(name);
-        if (protocol === undefined) throw new ProxyError('UNSUPPORTED', `there is no protocol ${name}`);
-        this.loaded.set(name, protocol);
-      }
+  /** Loads what a spec needs, transports of transports included. @throws ProxyError `UNSUPPORTED`. */
+  async prepare(spec: Spec): Promise<void> {
+    const { protocol: name } = spec;
+    if (!this.loaded.has(name)) {
+      const protocol = await this.load(name);
+      if (protocol === undefined) throw new ProxyError('UNSUPPORTED', `there is no protocol ${name}`);
+      this.loaded.set(name, protocol);
     }
+    if ('transport_spec' in spec) await this.prepare(spec.transport_spec);
   }
 
   /** A prepared protocol. */

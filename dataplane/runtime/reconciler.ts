@@ -2,8 +2,8 @@
  * Makes the live objects follow the configuration, one change after the other, each as a whole or not at all:
  *
  * ```
- *   plan ──▶ construct ──▶ stop what goes ──▶ swap the snapshot ──▶ start what came
- *              │ fails         what was stopped is started again  ◀──┘ fails
+ *   construct what is new ──▶ stop what goes ──▶ swap the snapshot ──▶ start what came
+ *              │ faults           what was stopped is started again  ◀──┘ faults
  *              ▼
  *           nothing has changed
  * ```
@@ -15,11 +15,11 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cluster, Listener as ListenerConfig } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot } from '../core/config.ts';
-import { FaultsError, ProxyError } from '../core/errors.ts';
+import { type Fault, FaultsError, ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { AnyProtocol, Connector, Listener } from '../core/protocol.ts';
 import type { Accept } from '../core/session.ts';
-import { difference, withDelta } from './plan.ts';
+import { withDelta } from './plan.ts';
 import type { ProtocolRegistry } from './protocols.ts';
 
 /** A cluster that follows its configuration. */
@@ -36,17 +36,38 @@ export interface Door {
   readonly accept: Accept;
 }
 
+/** Who listens, too, but not by the configuration. */
+export interface Neighbour {
+  /** Stops listening where the configuration to come wants its port. */
+  makeRoom(next: ConfigSnapshot): Promise<void>;
+  /** Listens where the configuration leaves its port free. Rejects where it can't. */
+  follow(current: ConfigSnapshot): Promise<void>;
+}
+
 export interface ReconcilerOptions<C extends LiveCluster> {
   readonly protocols: ProtocolRegistry;
   readonly makeCluster: (config: Cluster, connector: Connector, protocol: AnyProtocol) => C;
   readonly makeDoor: (config: ListenerConfig, protocol: AnyProtocol) => Door;
+  /** Nobody when absent. */
+  readonly neighbour?: Neighbour | undefined;
   readonly log: Logger;
 }
 
 interface LiveListener {
   readonly config: ListenerConfig;
+  /** What its spec rides on in the end. */
+  readonly transport: AnyProtocol;
   readonly listener: Listener;
   readonly door: Door;
+}
+
+/** What a change is made of, ready to be swapped in. */
+interface Construction<C> {
+  /** All clusters of the next snapshot: those that stay, and the new ones. */
+  readonly clusters: ReadonlyMap<string, C>;
+  readonly freshClusters: readonly C[];
+  /** New, or of another spec than before; not started. */
+  readonly freshListeners: ReadonlyMap<string, LiveListener>;
 }
 
 /** What is live: swapped as a whole. */
@@ -116,145 +137,156 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink {
   private async change(next: ConfigSnapshot): Promise<void> {
     if (this.closed) throw new ProxyError('DRAINED', 'the proxy is stopping: its configuration is final');
     const before = this.current;
-    const { snapshot } = before;
-    await this.prepare(next);
-
-    // Construct: nothing that is live is touched yet.
-    const clusters = this.constructClusters(next);
-    const listeners = difference(snapshot.listeners, next.listeners);
-    const restarted = listeners.changed.filter((name) => this.needsRestart(name, next));
-    const fresh = this.constructListeners([...listeners.added, ...restarted], next);
+    const { clusters, freshClusters, freshListeners } = await this.construct(next);
 
     // Stop, swap, start.
-    const stopped = [...listeners.removed, ...restarted];
+    const stopped = [...this.listeners.keys()].filter((name) => freshListeners.has(name) || !next.listeners.has(name));
     for (const name of stopped) await this.listeners.get(name)?.listener.close();
-    this.current = { snapshot: next, clusters: clusters.live };
-    const faults = await startAll(fresh);
+    await this.options.neighbour?.makeRoom(next);
+    this.current = { snapshot: next, clusters };
+    this.configureDoors(next);
+    const faults = await this.startAll(freshListeners, next);
     if (faults.length > 0) {
       this.current = before;
+      this.configureDoors(before.snapshot);
       await this.restart(stopped);
-      await Promise.all(clusters.fresh.map((cluster) => cluster.close()));
+      await closeAll(freshClusters);
       throw new FaultsError(faults);
     }
 
     // From here on nothing fails: the objects that stay take their new configuration.
-    for (const name of listeners.removed) this.listeners.delete(name);
-    for (const [name, live] of fresh) this.listeners.set(name, live);
+    for (const name of stopped) this.listeners.delete(name);
+    for (const [name, live] of freshListeners) this.listeners.set(name, live);
     for (const [name, live] of this.listeners) {
       const config = next.listeners.get(name)?.value;
-      if (config && config !== live.config) {
-        live.door.configure(config);
-        this.listeners.set(name, { ...live, config });
-      }
+      if (config) this.listeners.set(name, { ...live, config });
     }
-    for (const [name, cluster] of clusters.live) {
+    for (const [name, cluster] of clusters) {
       const config = next.clusters.get(name)?.value;
       if (config && config !== cluster.config) cluster.update(config);
     }
-    for (const cluster of clusters.fresh) cluster.start();
+    for (const cluster of freshClusters) cluster.start();
     for (const [name, cluster] of before.clusters) {
-      if (clusters.live.get(name) !== cluster) void cluster.close();
+      if (clusters.get(name) !== cluster) void cluster.close();
     }
   }
 
-  private async prepare(next: ConfigSnapshot): Promise<void> {
-    for (const [name, { value }] of next.listeners) await this.prepareSpec(`listeners.${name}`, value);
-    for (const [name, { value }] of next.clusters) await this.prepareSpec(`clusters.${name}`, value);
-  }
-
-  private async prepareSpec(path: string, { spec }: ListenerConfig | Cluster): Promise<void> {
-    try {
-      await this.options.protocols.prepare([spec]);
-    } catch (error) {
-      throw faultAt(`${path}.spec`, error);
-    }
-  }
-
-  private constructClusters(next: ConfigSnapshot): { live: Map<string, C>; fresh: C[] } {
-    const live = new Map<string, C>();
-    const fresh: C[] = [];
+  /** Makes what is new; nothing that is live is touched. @throws FaultsError with everything that can't be made. */
+  private async construct(next: ConfigSnapshot): Promise<Construction<C>> {
+    const clusters = new Map<string, C>();
+    const freshClusters: C[] = [];
+    const freshListeners = new Map<string, LiveListener>();
+    const faults: Fault[] = [];
     for (const [name, { value }] of next.clusters) {
       const existing = this.current.clusters.get(name);
       if (existing && isDeepStrictEqual(existing.config.spec, value.spec)) {
-        live.set(name, existing);
+        clusters.set(name, existing);
         continue;
       }
       try {
-        const { protocols, makeCluster } = this.options;
-        const protocol = protocols.get(value.spec.protocol);
-        const cluster = makeCluster(value, protocols.connector(name, value.spec), protocol);
-        live.set(name, cluster);
-        fresh.push(cluster);
+        const cluster = await this.constructCluster(value);
+        clusters.set(name, cluster);
+        freshClusters.push(cluster);
       } catch (error) {
-        throw faultAt(`clusters.${name}`, error);
+        faults.push(...faultsAt(`clusters.${name}`, error));
       }
     }
-    return { live, fresh };
-  }
-
-  private needsRestart(name: string, next: ConfigSnapshot): boolean {
-    const old = this.listeners.get(name)?.config;
-    return !isDeepStrictEqual(old?.spec, next.listeners.get(name)?.value.spec);
-  }
-
-  private constructListeners(names: readonly string[], next: ConfigSnapshot): Map<string, LiveListener> {
-    const fresh = new Map<string, LiveListener>();
-    for (const name of names) {
-      const config = next.listeners.get(name)?.value;
-      if (config) fresh.set(name, this.constructListener(config));
+    for (const [name, { value }] of next.listeners) {
+      if (isDeepStrictEqual(this.listeners.get(name)?.config.spec, value.spec)) continue;
+      try {
+        freshListeners.set(name, await this.constructListener(value));
+      } catch (error) {
+        faults.push(...faultsAt(`listeners.${name}`, error));
+      }
     }
-    return fresh;
+    if (faults.length > 0) {
+      await closeAll(freshClusters);
+      throw new FaultsError(faults);
+    }
+    return { clusters, freshClusters, freshListeners };
   }
 
-  private constructListener(config: ListenerConfig): LiveListener {
+  private async constructCluster(config: Cluster): Promise<C> {
+    const { protocols, makeCluster } = this.options;
+    const { name, spec } = config;
+    await protocols.prepare(spec);
+    return makeCluster(config, protocols.connector(name, spec), protocols.get(spec.protocol));
+  }
+
+  private async constructListener(config: ListenerConfig): Promise<LiveListener> {
     const { protocols, makeDoor } = this.options;
-    try {
-      // A listener that is made anew keeps its door: its sessions still count against its limits.
-      const door = this.listeners.get(config.name)?.door ?? makeDoor(config, protocols.transport(config.spec));
-      return { config, door, listener: protocols.listener(config.name, config.spec, door.accept) };
-    } catch (error) {
-      throw faultAt(`listeners.${config.name}`, error);
+    const { name, spec } = config;
+    await protocols.prepare(spec);
+    const transport = protocols.transport(spec);
+    // A listener that is made anew keeps its door: its sessions still count against its limits.
+    const old = this.listeners.get(name);
+    const door = old?.transport === transport ? old.door : makeDoor(config, transport);
+    return { config, transport, door, listener: protocols.listener(name, spec, door.accept) };
+  }
+
+  /** The listeners that stay route by this snapshot from now on. */
+  private configureDoors({ listeners }: ConfigSnapshot): void {
+    for (const [name, { door }] of this.listeners) {
+      const config = listeners.get(name)?.value;
+      if (config) door.configure(config);
     }
   }
 
-  /** Starts listeners again that were stopped for a change that failed. */
+  /** Starts all, or none: gives what went wrong. */
+  private async startAll(fresh: ReadonlyMap<string, LiveListener>, next: ConfigSnapshot): Promise<Fault[]> {
+    const started: Listener[] = [];
+    const faults: Fault[] = [];
+    const start = async (path: string, task: () => Promise<void>): Promise<void> => {
+      try {
+        await task();
+      } catch (error) {
+        const { code, message } = ProxyError.from(error);
+        faults.push({ path, expected: 'to listen', found: `${code}: ${message}` });
+      }
+    };
+    await Promise.all(
+      [...fresh].map(([name, { listener }]) =>
+        start(`listeners.${name}`, async () => {
+          await listener.start();
+          started.push(listener);
+        }),
+      ),
+    );
+    const { neighbour } = this.options;
+    if (neighbour && faults.length === 0) await start('admin.api', () => neighbour.follow(next));
+    if (faults.length > 0) await Promise.all(started.map((listener) => listener.close()));
+    return faults;
+  }
+
+  /** Starts again what was stopped for a change that failed. */
   private async restart(names: readonly string[]): Promise<void> {
+    const { neighbour, log } = this.options;
     for (const name of names) {
       const old = this.listeners.get(name);
       if (old === undefined) continue;
       try {
-        const again = this.constructListener(old.config);
+        const again = await this.constructListener(old.config);
         await again.listener.start();
         this.listeners.set(name, again);
       } catch (error) {
-        const { message } = ProxyError.from(error);
-        this.options.log.error({ listener: name, error: message }, 'a listener could not be started again');
-        this.listeners.delete(name);
+        log.error({ listener: name, error: ProxyError.from(error).message }, 'a listener could not be started again');
+        this.listeners.delete(name); // the next change tries again
       }
+    }
+    try {
+      await neighbour?.follow(this.snapshot);
+    } catch (error) {
+      log.error({ error: ProxyError.from(error).message }, 'the REST API could not be started again');
     }
   }
 }
 
-/** Starts all, or none: gives what went wrong. */
-async function startAll(
-  listeners: ReadonlyMap<string, LiveListener>,
-): Promise<{ path: string; found: string; expected: string }[]> {
-  const results = await Promise.allSettled([...listeners.values()].map(({ listener }) => listener.start()));
-  const names = [...listeners.keys()];
-  const faults = results.flatMap((result, index) => {
-    if (result.status === 'fulfilled') return [];
-    const { code, message } = ProxyError.from(result.reason);
-    return [{ path: `listeners.${names[index] ?? ''}`, expected: 'to listen', found: `${code}: ${message}` }];
-  });
-  if (faults.length > 0) {
-    const started = [...listeners.values()].filter((_, index) => results[index]?.status === 'fulfilled');
-    await Promise.all(started.map(({ listener }) => listener.close()));
-  }
-  return faults;
+async function closeAll(clusters: readonly LiveCluster[]): Promise<void> {
+  await Promise.all(clusters.map((cluster) => cluster.close()));
 }
 
-function faultAt(path: string, error: unknown): FaultsError {
-  if (error instanceof FaultsError) return error;
+function faultsAt(path: string, error: unknown): readonly Fault[] {
+  if (error instanceof FaultsError) return error.faults;
   const { code, message } = ProxyError.from(error);
-  return new FaultsError([{ path, expected: 'what its protocol can work with', found: `${code}: ${message}` }]);
+  return [{ path, expected: 'what its protocol can work with', found: `${code}: ${message}` }];
 }
