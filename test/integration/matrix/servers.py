@@ -1,12 +1,12 @@
 """Echo servers of every protocol, in Python. Prints where each listens as one JSON object, and runs until stdin ends.
 
-Arguments: a directory for sockets, and a certificate with its key.
+Arguments: a directory for sockets, a certificate with its key, and the names of pairs of named pipes.
 """
 import json, os, socket, ssl, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from websockets.sync.server import serve
 
-directory, certificate, key = sys.argv[1:]
+directory, certificate, key, *fifos = sys.argv[1:]
 places = {}
 
 
@@ -93,6 +93,52 @@ def echo_websocket(connection):
     for message in connection:
         connection.send(message)
 
+
+ANSWER = json.dumps({'JSONSocketVersion': 1, 'JSONSocketStatus': 200}).encode()
+
+
+def echo_json_bytes(connection):
+    header = b''
+    while not header.endswith(b'}'):
+        header += connection.recv(1)
+    assert json.loads(header)['JSONSocketVersion'] == 1
+    connection.sendall(ANSWER)
+    echo_bytes(connection)
+
+
+def echo_json_datagrams(bound):
+    while True:
+        message, source = bound.recvfrom(65536)
+        bound.sendto(ANSWER if b'JSONSocketVersion' in message else message, source)
+
+
+listening, places['JSONSocket over TCP'] = tcp()
+spawn(accept, listening, echo_json_bytes)
+json_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+json_udp.bind(('127.0.0.1', 0))
+places['JSONSocket over UDP'] = json_udp.getsockname()[1]
+spawn(echo_json_datagrams, json_udp)
+
+
+def echo_fifo(path):
+    """One session after the other; the end to read is closed first, so that no later session finds it."""
+    while True:
+        reader, writer = os.open(path, os.O_RDONLY), os.open(f'{path}.reply', os.O_WRONLY)
+        try:
+            while rest := memoryview(os.read(reader, 65536)):
+                while rest:
+                    rest = rest[os.write(writer, rest):]
+        except BrokenPipeError:
+            pass
+        os.close(reader)
+        os.close(writer)
+
+
+for name in fifos:
+    places[name] = os.path.join(directory, f'server-{name}')
+    os.mkfifo(places[name])
+    os.mkfifo(f'{places[name]}.reply')
+    spawn(echo_fifo, places[name])
 
 websocket = serve(echo_websocket, '127.0.0.1', 0, max_size=None, compression=None)
 places['WebSocket'] = websocket.socket.getsockname()[1]
