@@ -37,7 +37,7 @@ export function createConnector({ spec, name }: ConnectorContext<PipeCluster>): 
 
 async function nextOf(writers: WriterWatch, signal: AbortSignal): Promise<Opened> {
   try {
-    return await writers.next(signal);
+    return await writers.next(signal, { fleeting: true });
   } finally {
     writers.close();
   }

@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProxyError } from '../../core/errors.ts';
-import { EAGAIN, EEXIST, makeFifo, read, systemError } from '../../sockets/native/libc.ts';
+import { EAGAIN, EEXIST, hasHungUp, makeFifo, read, systemError } from '../../sockets/native/libc.ts';
 import { OpenWatch } from './open-watch.ts';
 
 /** The most that is read to see whether there is a writer, in bytes: what a pipe holds (pipe(7)). */
@@ -77,8 +77,13 @@ export class WriterWatch {
     }
   }
 
-  /** @throws ProxyError `NOT_FOUND` where the FIFO was removed or replaced, and the reason where `signal` aborts. */
-  async next(signal: AbortSignal): Promise<Opened> {
+  /**
+   * `fleeting`: whether a writer counts that came and went without a byte. Where sessions follow each other, that is no
+   * session of its own: it may have written into the one before.
+   *
+   * @throws ProxyError `NOT_FOUND` where the FIFO was removed or replaced, and the reason where `signal` aborts.
+   */
+  async next(signal: AbortSignal, { fleeting = false } = {}): Promise<Opened> {
     for (;;) {
       if (signal.aborted) throw ProxyError.from(signal.reason);
       this.checkPlace();
@@ -89,6 +94,8 @@ export class WriterWatch {
         return { reader: this.takeReader(), head };
       }
       if (length < 0) throw systemError(`read ${this.path}`, -length);
+      // A descriptor hangs up when there has been a writer since it was opened (fs/pipe.c, pipe_poll).
+      if (fleeting && hasHungUp(this.fd)) return { reader: this.takeReader(), head: undefined };
       await this.watch.next(signal);
     }
   }

@@ -43,6 +43,7 @@ const calls = {
   inotify_init1: call('int inotify_init1(int flags)'),
   listen: call('int listen(int fd, int backlog)'),
   mkfifo: call('int mkfifo(const char *path, uint32_t mode)'),
+  poll: call('int poll(void *fds, unsigned long count, int timeout)'),
   read: call('intptr_t read(int fd, void *data, size_t length)'),
   recvmmsg: call('int recvmmsg(int fd, uintptr_t messages, uint32_t count, int flags, void *timeout)'),
   recvmsg: call('intptr_t recvmsg(int fd, uintptr_t header, int flags)'),
@@ -206,6 +207,13 @@ export function close(fd: number): void {
 /** The number of bytes read, or a negative errno. */
 export function read(fd: number, data: Buffer): number {
   return resultOf(calls.read(fd, data, data.length));
+}
+
+/** Whether the other side is gone: POLLHUP of poll(2). */
+export function hasHungUp(fd: number): boolean {
+  const entry = Buffer.alloc(8); // struct pollfd: int fd; short events, revents
+  entry.writeInt32LE(fd);
+  return calls.poll(entry, 1, 0) > 0 && (entry.readInt16LE(6) & EPOLLHUP) !== 0;
 }
 
 /** The number of bytes written, or a negative errno. */

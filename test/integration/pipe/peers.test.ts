@@ -171,6 +171,16 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
     await proxy.close();
   });
 
+  it('end for a cluster whose answer was opened and closed without a byte', async () => {
+    const proxy = await throughCluster({ path, reply_path: reply });
+    await shell(`mkfifo ${path} ${reply}`);
+    for (let round = 0; round < 20; round++) {
+      expect(await shell(`(: < ${path} > ${reply}) & ${client()} < /dev/null; wait`)).to.equal('');
+    }
+    while (proxy.sessions().some(({ status }) => status !== 'DESTROYED')) await new Promise((r) => setTimeout(r, 1));
+    await proxy.close();
+  }).timeout(10_000);
+
   it('are only written by a cluster without a reply path', async () => {
     const proxy = await throughCluster({ path });
     expect(await shell(`mkfifo ${path}; cat < ${path} & echo hello | ${client()}; wait`)).to.equal('hello\n');
