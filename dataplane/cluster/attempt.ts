@@ -25,6 +25,7 @@ export class Attempt implements ConnectRequest, Opened {
   private readonly owner: AttemptOwner;
   private controller: AbortController | undefined;
   private abortedWith: ProxyError | undefined;
+  private abortHandler: ((reason: ProxyError) => void) | undefined;
   private verdict: boolean | undefined;
   private released = false;
 
@@ -49,6 +50,11 @@ export class Attempt implements ConnectRequest, Opened {
     return this.controller.signal;
   }
 
+  onAbort(handler: ((reason: ProxyError) => void) | undefined): void {
+    this.abortHandler = handler;
+    if (this.abortedWith) handler?.(this.abortedWith);
+  }
+
   report(ok: boolean): void {
     if (this.released) return;
     this.verdict = ok;
@@ -59,6 +65,7 @@ export class Attempt implements ConnectRequest, Opened {
   abort(error: ProxyError): void {
     this.abortedWith = error;
     this.controller?.abort(error);
+    this.abortHandler?.(error);
   }
 
   release(error?: ProxyError): void {

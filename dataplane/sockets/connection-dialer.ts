@@ -2,10 +2,8 @@
 import type { Socket } from 'node:net';
 import type { TlsClient } from '../../gen/l7mp/config/v1/types.ts';
 import type { Logger } from '../core/log.ts';
-import type { Target } from '../core/protocol.ts';
-import type { Metadata } from '../core/session.ts';
 import { proxyHeaderOf } from './proxy-protocol.ts';
-import { connectTcp, type TcpConnectOptions } from './tcp-connect.ts';
+import { connectTcp, type DialRequest, type TcpConnectOptions } from './tcp-connect.ts';
 import { TlsDialer } from './tls-dialer.ts';
 
 export interface ConnectionDialerOptions extends TcpConnectOptions {
@@ -24,10 +22,19 @@ export class ConnectionDialer {
   }
 
   /** A socket with half-close; the caller listens to its errors from the same turn on. @throws ProxyError */
-  async connect(target: Target, metadata: Metadata, signal: AbortSignal): Promise<Socket> {
+  connect(request: DialRequest): Promise<Socket> {
     const { proxy_protocol = 'off' } = this.options;
-    const socket = await connectTcp(target, this.options, signal);
-    if (proxy_protocol !== 'off') socket.write(proxyHeaderOf(proxy_protocol, metadata));
+    const socket = connectTcp(request, this.options);
+    return proxy_protocol === 'off' && this.tls === undefined ? socket : this.prepare(request, socket, proxy_protocol);
+  }
+
+  private async prepare(
+    { target, metadata, signal }: DialRequest,
+    connecting: Promise<Socket>,
+    proxyProtocol: 'off' | 'v1' | 'v2',
+  ): Promise<Socket> {
+    const socket = await connecting;
+    if (proxyProtocol !== 'off') socket.write(proxyHeaderOf(proxyProtocol, metadata));
     if (this.tls === undefined) return socket;
     socket.on('error', () => undefined); // TLS hears of it, too
     return this.tls.connect(socket, target.hostname, signal);

@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Keepalive } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../core/errors.ts';
-import type { Target } from '../core/protocol.ts';
+import type { ConnectRequest } from '../core/protocol.ts';
 import { formatAddress } from './addresses.ts';
 
 export interface TcpConnectOptions {
@@ -10,8 +10,12 @@ export interface TcpConnectOptions {
   readonly keepalive?: Keepalive;
 }
 
-/** A connected socket that keeps half-close and has no listeners. @throws ProxyError, also where `signal` aborts. */
-export function connectTcp(target: Target, options: TcpConnectOptions, signal: AbortSignal): Promise<Socket> {
+/** Who wants a connection: where to, and how it may be given up. */
+export type DialRequest = Pick<ConnectRequest, 'target' | 'metadata' | 'signal' | 'onAbort'>;
+
+/** A connected socket that keeps half-close and has no listeners. @throws ProxyError, also where it is aborted. */
+export function connectTcp(request: DialRequest, options: TcpConnectOptions): Promise<Socket> {
+  const { target } = request;
   return new Promise((resolve, reject) => {
     const socket = connect({
       host: target.address,
@@ -25,7 +29,7 @@ export function connectTcp(target: Target, options: TcpConnectOptions, signal: A
     const settle = (): void => {
       socket.off('error', fail);
       socket.off('connect', succeed);
-      signal.removeEventListener('abort', abort);
+      request.onAbort(undefined);
     };
     const fail = (error: Error): void => {
       settle();
@@ -37,15 +41,13 @@ export function connectTcp(target: Target, options: TcpConnectOptions, signal: A
       settle();
       resolve(socket);
     };
-    const abort = (): void => {
+    socket.on('error', fail);
+    socket.on('connect', succeed);
+    request.onAbort((reason) => {
       settle();
       socket.on('error', () => undefined);
       socket.destroy();
-      reject(ProxyError.from(signal.reason, 'CONNECT_FAILED'));
-    };
-    socket.once('error', fail);
-    socket.once('connect', succeed);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+      reject(reason);
+    });
   });
 }

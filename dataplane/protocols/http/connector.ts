@@ -1,10 +1,12 @@
 /** HTTP, client side: requests over kept connections to each endpoint. */
 import type { Socket } from 'node:net';
 import type { HttpCluster } from '../../../gen/l7mp/config/v1/types.ts';
+import { ProxyError } from '../../core/errors.ts';
 import type { Connector, ConnectorContext, ConnectRequest, Target } from '../../core/protocol.ts';
 import type { Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
+import type { DialRequest } from '../../sockets/tcp-connect.ts';
 import { ClientConnection, ClientStream, Pool } from './h1-client.ts';
 import type { Http2Client } from './h2-client.ts';
 import { outgoingRequest } from './request.ts';
@@ -37,10 +39,9 @@ class HttpConnector implements Connector {
   }
 
   private async connectAnew(pool: Pool, request: ConnectRequest): Promise<Stream> {
-    const { target, metadata, signal } = request;
-    const socket = await this.dialer.connect(target, metadata, signal);
+    const socket = await this.dialer.connect(request);
     if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') {
-      this.speaksH2.add(keyOf(target));
+      this.speaksH2.add(keyOf(request.target));
       return this.connectH2(request, socket);
     }
     return this.ask(new ClientConnection(socket, pool), pool, request);
@@ -57,13 +58,12 @@ class HttpConnector implements Connector {
   }
 
   private ask(connection: ClientConnection, pool: Pool, request: ConnectRequest): Stream {
-    const { target, timeout, metadata } = request;
+    const { target, metadata } = request;
     const authority = formatAddress(target.hostname, target.port);
     return new ClientStream(connection, outgoingRequest(metadata, this.spec, authority), {
       responseTimeout: this.spec.response_timeout,
       report: (ok) => request.report(ok),
-      reconnect: async () =>
-        new ClientConnection(await this.dialer.connect(target, metadata, AbortSignal.timeout(timeout)), pool),
+      reconnect: async () => new ClientConnection(await this.dialer.connect(again(request)), pool),
     });
   }
 
@@ -83,6 +83,19 @@ class HttpConnector implements Connector {
     (await this.h2)?.close();
     await this.dialer.close();
   }
+}
+
+/** The same connection again, with a time of its own. */
+function again({ target, metadata, timeout }: ConnectRequest): DialRequest {
+  const signal = AbortSignal.timeout(timeout);
+  return {
+    target,
+    metadata,
+    signal,
+    onAbort: (handler) => {
+      signal.onabort = () => handler?.(ProxyError.from(signal.reason, 'CONNECT_TIMEOUT'));
+    },
+  };
 }
 
 function keyOf({ address, port, hostname }: Target): string {

@@ -84,8 +84,8 @@ export class Http2Client {
   }
 
   private async open(request: ConnectRequest, made: Socket | undefined): Promise<ClientHttp2Session> {
-    const { target, metadata, signal, timeout } = request;
-    const socket = made ?? (await this.dialer.connect(target, metadata, signal));
+    const { target, timeout } = request;
+    const socket = made ?? (await this.dialer.connect(request));
     socket.allowHalfOpen = false; // a connection of HTTP/2 has no half
     const scheme = this.spec.tls ? 'https' : 'http';
     const session = connect(`${scheme}://${formatAddress(target.hostname, target.port)}`, {

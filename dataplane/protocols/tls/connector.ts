@@ -7,7 +7,7 @@ import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 export function createConnector({ spec, log }: ConnectorContext<TlsCluster>): Connector {
   const dialer = new ConnectionDialer(spec, log);
   return {
-    connect: async ({ target, metadata, signal }) => new SocketStream(await dialer.connect(target, metadata, signal)),
+    connect: async (request) => new SocketStream(await dialer.connect(request)),
     close: () => dialer.close(),
   };
 }

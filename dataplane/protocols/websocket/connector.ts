@@ -17,7 +17,7 @@ export function createConnector({ spec, log }: ConnectorContext<WebSocketCluster
   const dialer = new ConnectionDialer(spec, log, ['http/1.1']);
   return {
     connect: async (request) => {
-      const socket = await dialer.connect(request.target, request.metadata, request.signal);
+      const socket = await dialer.connect(request);
       try {
         return await handshake(spec, request, socket);
       } catch (error) {
