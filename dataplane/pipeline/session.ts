@@ -322,7 +322,8 @@ export class PipelineSession implements SessionView, StageOwner {
   }
 
   private event(event: string, message: string, content?: Json): void {
-    this.events.push({ event, timestamp: Date.now(), message, ...(content !== undefined && { content }) });
+    const timestamp = Date.now();
+    this.events.push(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Connects over TCP: what connectors of all protocols over TCP stand on. */
-import { connect, type Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import type { Keepalive } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../core/errors.ts';
 import type { ConnectRequest } from '../core/protocol.ts';
@@ -17,15 +17,19 @@ export type DialRequest = Pick<ConnectRequest, 'target' | 'metadata' | 'signal' 
 export function connectTcp(request: DialRequest, options: TcpConnectOptions): Promise<Socket> {
   const { target } = request;
   return new Promise((resolve, reject) => {
+    const { no_delay: noDelay = true, keepalive } = options;
+    const { address: host, port, bind } = target;
+    // One plain literal: spreading parts into it is slower than all the rest here.
     const socket = connect({
-      host: target.address,
-      port: target.port,
+      host,
+      port,
       allowHalfOpen: true,
-      noDelay: options.no_delay ?? true,
-      ...(options.keepalive && { keepAlive: true, keepAliveInitialDelay: options.keepalive.initial_delay }),
-      ...(target.bind?.address !== undefined && { localAddress: target.bind.address }),
-      ...(target.bind?.port !== undefined && { localPort: target.bind.port }),
-    });
+      noDelay,
+      keepAlive: keepalive !== undefined,
+      keepAliveInitialDelay: keepalive?.initial_delay ?? 0,
+      localAddress: bind?.address,
+      localPort: bind?.port,
+    } as TcpNetConnectOpts);
     const settle = (): void => {
       socket.off('error', fail);
       socket.off('connect', succeed);

@@ -27,47 +27,64 @@ export interface Totals {
 const MAX_NAMES = 2000;
 
 export class SessionTotals {
-  private readonly listeners = new Map<string, Sums>();
-  private readonly clusters = new Map<string, Sums>();
-  private readonly refused = new Map<string, Map<ErrorCode, number>>();
-  private readonly limit: number;
+  private readonly listeners: Recent<Sums>;
+  private readonly clusters: Recent<Sums>;
+  private readonly refused: Recent<Map<ErrorCode, number>>;
 
   constructor(limit = MAX_NAMES) {
-    this.limit = limit;
+    this.listeners = new Recent(limit, newSums);
+    this.clusters = new Recent(limit, newSums);
+    this.refused = new Recent(limit, () => new Map<ErrorCode, number>());
   }
 
   /** Adds a session that has ended. */
   ended(session: SessionView): void {
-    addEnded(this.recent(this.listeners, session.listener, newSums), session);
-    if (session.destination) addEnded(this.recent(this.clusters, session.destination.origin, newSums), session);
+    const { listener, destination } = session;
+    addEnded(this.listeners.touch(listener), session);
+    if (destination) addEnded(this.clusters.touch(destination.origin), session);
   }
 
   /** Adds a session that was not taken. */
   refuse(listener: string, code: ErrorCode): void {
-    const codes = this.recent(this.refused, listener, () => new Map<ErrorCode, number>());
+    const codes = this.refused.touch(listener);
     codes.set(code, (codes.get(code) ?? 0) + 1);
   }
 
   /** The sums of now, with the live sessions in. */
   with(live: Iterable<SessionView>): Totals {
-    const listeners = copy(this.listeners);
-    const clusters = copy(this.clusters);
+    const listeners = copy(this.listeners.entries);
+    const clusters = copy(this.clusters.entries);
     for (const session of live) {
       if (session.status === 'DESTROYED') continue; // listed for a while, and counted already
       addLive(listeners, session.listener, session);
       if (session.destination) addLive(clusters, session.destination.origin, session);
     }
-    return { listeners, clusters, refused: this.refused };
+    return { listeners, clusters, refused: this.refused.entries };
+  }
+}
+
+/** Entries by name; beyond the limit the one goes that was not touched for the longest. */
+class Recent<T> {
+  readonly entries = new Map<string, T>();
+  private readonly limit: number;
+  private readonly make: () => T;
+  private newest: string | undefined;
+
+  constructor(limit: number, make: () => T) {
+    this.limit = limit;
+    this.make = make;
   }
 
   /** The entry of a name, which becomes the most recent one. */
-  private recent<T>(all: Map<string, T>, name: string, make: () => T): T {
-    const entry = all.get(name) ?? make();
-    all.delete(name);
-    all.set(name, entry);
-    if (all.size > this.limit) {
-      const [oldest = ''] = all.keys();
-      all.delete(oldest);
+  touch(name: string): T {
+    const entry = this.entries.get(name) ?? this.make();
+    if (name === this.newest) return entry;
+    this.newest = name;
+    this.entries.delete(name);
+    this.entries.set(name, entry);
+    if (this.entries.size > this.limit) {
+      const [oldest = ''] = this.entries.keys();
+      this.entries.delete(oldest);
     }
     return entry;
   }
