@@ -19,6 +19,7 @@ export function addCommands(program: Command): void {
     .description('A multiprotocol service proxy: any protocol in, any protocol out.')
     .version(productVersion(), '-V, --version')
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/u, 'l7mp:')) })
     .showHelpAfterError('(--help says more)');
 
   program
@@ -43,7 +44,13 @@ export function addCommands(program: Command): void {
     .argument('<B>', 'where they go')
     .option('--ingress <address...>', 'what the stream passes on its way from A to B')
     .option('--egress <address...>', 'what it passes on its way back')
-    .option('--framing <kind>', 'keep message boundaries on byte streams: length-prefix-2, length-prefix-4 or newline')
+    .addOption(
+      new Option('--framing <kind>', 'keep message boundaries on byte streams').choices([
+        'length-prefix-2',
+        'length-prefix-4',
+        'newline',
+      ]),
+    )
     .option('--retry <n>', 'connect again up to n times when B fails or breaks', wholeNumber)
     .option('--idle-timeout <ms>', 'end a session in which nothing moved for so long', wholeNumber)
     .option(

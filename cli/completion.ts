@@ -1,10 +1,10 @@
 /** `l7mp completion`: scripts for shells, made from the definitions of the subcommands. */
 import type { Command } from 'commander';
-import { ProxyError } from '../dataplane/core/errors.ts';
+import { UsageError } from './exit.ts';
 
 export function completion(program: Command, shell: string): void {
   const make = { bash, zsh, fish }[shell];
-  if (make === undefined) throw new ProxyError('INVALID_CONFIG', `expected bash, zsh or fish, found "${shell}"`);
+  if (make === undefined) throw new UsageError(`expected bash, zsh or fish, found "${shell}"`);
   process.stdout.write(make(program));
 }
 
