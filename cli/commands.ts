@@ -1,5 +1,5 @@
 /** Every subcommand with its options: help, completion, manual page and reference are made from this. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { productVersion } from '../dataplane/core/version.ts';
 import { PIPE_HELP } from './pipe-help.ts';
 
@@ -91,9 +91,9 @@ export function addCommands(program: Command): void {
   program
     .command('completion')
     .description('print the completion script of a shell')
-    .argument('<shell>', 'bash, zsh or fish')
+    .addArgument(new Argument('<shell>', 'which one').choices(['bash', 'zsh', 'fish']))
     .addHelpText('after', '\nExample:\n  source <(l7mp completion bash)\n')
-    .action(async (shell: string) => (await import('./completion.ts')).completion(program, shell));
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => (await import('./completion.ts')).completion(program, shell));
 }
 
 function wholeNumber(text: string): number {

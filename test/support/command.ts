@@ -112,7 +112,9 @@ export class ProxyProcess {
 
   /** User and system time so far, in ticks of 10 ms. */
   get cpuTicks(): number {
-    const fields = readFileSync(`/proc/${this.peer.pid}/stat`, 'utf8').replace(/^.*\) /u, '').split(' ');
+    const fields = readFileSync(`/proc/${this.peer.pid}/stat`, 'utf8')
+      .replace(/^.*\) /u, '')
+      .split(' ');
     return Number(fields[11]) + Number(fields[12]);
   }
 

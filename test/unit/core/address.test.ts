@@ -37,10 +37,7 @@ const LISTENERS: readonly (readonly [string, object])[] = [
   ['sctp-listen:5000', { protocol: 'SCTP', port: 5000 }],
   ['-', { protocol: 'Stdio' }],
   ['STDIO', { protocol: 'Stdio' }],
-  [
-    'jsonsocket+udp-listen:5000',
-    { protocol: 'JSONSocket', transport_spec: { protocol: 'UDP', port: 5000 } },
-  ],
+  ['jsonsocket+udp-listen:5000', { protocol: 'JSONSocket', transport_spec: { protocol: 'UDP', port: 5000 } }],
 ];
 
 /** How users write where sessions go, and what it stands for. */
