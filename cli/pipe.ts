@@ -3,8 +3,10 @@ import { decodeConfig } from '../dataplane/config/decode.ts';
 import { type Address, parseAddress, type Plain } from '../dataplane/core/address.ts';
 import { type Fault, FaultsError, ProxyError } from '../dataplane/core/errors.ts';
 import type { ConfigSnapshot } from '../dataplane/core/config.ts';
+import type { LogFields } from '../dataplane/core/log.ts';
 import type { SessionView } from '../dataplane/core/session.ts';
 import { createProxy } from '../dataplane/main.ts';
+import { createLogger } from '../dataplane/telemetry/log.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { stopped } from './proxy.ts';
 
@@ -30,11 +32,13 @@ export async function pipe(a: string, b: string, options: PipeOptions): Promise<
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     reader.left ||= error.code === 'EPIPE';
   });
+  const log = createLogger(options.verbose ? 'debug' : 'warn', 'stderr');
   const running = await createProxy({
     config,
     api: false,
-    logLevel: options.verbose ? 'debug' : 'warn',
+    log,
     onSessionEnd: (session) => {
+      if (options.verbose) log.info(summary(session), 'session ended');
       if (!once) return;
       if (session.reason !== 'OK' && session.reason !== 'IDLE_TIMEOUT') failed = session;
       end();
@@ -43,7 +47,7 @@ export async function pipe(a: string, b: string, options: PipeOptions): Promise<
     if (!(error instanceof FaultsError)) throw error;
     throw new ProxyError('INVALID_CONFIG', describe(error.faults, from, options).join('\nl7mp: '));
   });
-  if (options.verbose) running.log.info({ listening: running.addressOf('pipe') }, 'ready');
+  log.info({ listening: running.addressOf('pipe') }, 'ready');
   if (!once) {
     await stopped(running, 2000);
     return;
@@ -56,6 +60,18 @@ export async function pipe(a: string, b: string, options: PipeOptions): Promise<
   }
   // Standard input may still be open: nobody reads it any more.
   process.stdin.destroy();
+}
+
+/** What `-v` tells of a session. */
+function summary({ name, reason, startedAt, endedAt, counters, events }: SessionView): LogFields {
+  return {
+    session: name,
+    reason,
+    bytes_in: counters.ingress.bytes,
+    bytes_out: counters.egress.bytes,
+    duration_ms: (endedAt ?? Date.now()) - startedAt,
+    events: events.map(({ event, message }) => `${event}: ${message}`),
+  };
 }
 
 interface CommandLine {
@@ -140,7 +156,6 @@ function pipeConfig(from: Address, to: NamedAddress, options: PipeOptions): Plai
   };
   if (options.retry !== undefined) route['retry'] = { retry_on: 'always', num_retries: options.retry };
   return {
-    admin: { log_file: 'stderr' },
     listeners: [{ name: 'pipe', spec: from.toListener(), rules: [{ action: { route } }], options: framing }],
   };
 }

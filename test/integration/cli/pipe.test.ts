@@ -225,6 +225,14 @@ describe(`l7mp pipe, with ${versionOf('socat', '-V')} and ${versionOf('curl', '-
         .and.contain('HI');
     });
 
+    it('says with -v where it listens, and what became of each session', async () => {
+      const { peer, address } = await pipe('tcp-listen:0,bind=127.0.0.1', 'exec:tr a-z A-Z');
+      await socat(`TCP:${address}`, 'hello');
+      const [line] = await peer.output(/^.*"session ended".*$/mu);
+      expect(JSON.parse(line)).to.include({ level: 'info', reason: 'OK', bytes_in: 5, bytes_out: 5 });
+      expect(line).to.contain('CONNECT: all stages are connected');
+    });
+
     it('connects again where it is told --retry', async () => {
       const path = join(directory, 'attempts');
       const program = `system:echo x >> ${path}; [ $(wc -l < ${path}) -eq 3 ] || exit 1; echo again; cat > /dev/null`;

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
 import { versionOf } from '../../support/peer.ts';
@@ -11,12 +12,22 @@ const HTTP = {
       spec: { protocol: 'HTTP', address: '127.0.0.1', port: 0 },
       rules: [{ action: { route: { destination: { name: 'back', spec: { protocol: 'Echo' } } } } }],
     },
+    {
+      name: 'guarded',
+      spec: { protocol: 'TCP', address: '127.0.0.1', port: 0, proxy_protocol: 'required' },
+      rules: [{ action: { route: { destination: 'back' } } }],
+    },
   ],
 };
 
 describe(`logs of a running proxy, with ${versionOf('curl', '--version')}`, () => {
   let proxy: ProxyProcess;
-  afterEach(() => proxy.stop());
+  let directory: string;
+  beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'l7mp-'))));
+  afterEach(async () => {
+    await proxy.stop();
+    rmSync(directory, { recursive: true });
+  });
 
   const start = async (admin: object, ...args: readonly string[]): Promise<void> => {
     proxy = await ProxyProcess.start({ ...HTTP, admin: { api: { port: 0 }, ...admin } }, args);
@@ -53,9 +64,7 @@ describe(`logs of a running proxy, with ${versionOf('curl', '--version')}`, () =
   });
 
   it('opens its files anew at SIGHUP, after a rotation', async () => {
-    await start({});
-    const log = join(proxy.directory, 'access.log');
-    await proxy.stop();
+    const log = join(directory, 'access.log');
     await start({ access_log_path: log, access_log_format: '%{/HTTP/method}%' });
     await post();
     await waitFor(() => existsSync(log) && readFileSync(log, 'utf8') === 'POST\n', 'the line');
@@ -69,12 +78,14 @@ describe(`logs of a running proxy, with ${versionOf('curl', '--version')}`, () =
 
   it('writes what its level lets through, -l being above the configuration', async () => {
     const levels = (): Set<string> => new Set(proxy.log().map(({ level }) => level));
+    // Whoever only knocks is worth a line for debugging.
+    const knock = () => runCommand('socat', ['-u', '/dev/null', `TCP:127.0.0.1:${proxy.port('guarded')}`]);
     await start({ log_level: 'silent' }, '-l', 'debug');
-    await post();
+    await knock();
     await waitFor(() => levels().has('debug'), 'a line for debugging');
     await proxy.stop();
     await start({ log_level: 'debug' }, '-l', 'info');
-    await post();
+    await knock();
     proxy.write('clutsers: []');
     await waitFor(() => levels().has('error'), 'a fault');
     expect([...levels()]).to.have.members(['info', 'error']);
