@@ -2,6 +2,19 @@
 import { isIP } from 'node:net';
 import { ProxyError } from '../../dataplane/core/errors.ts';
 import { formatProxyHeader, parseProxyHeader } from '../../dataplane/sockets/proxy-codec.ts';
+import { mutations, texts } from './inputs.ts';
+
+const ENDS = { srcAddress: '10.0.0.1', dstAddress: '10.0.0.2', srcPort: 1, dstPort: 65535 };
+const ENDS6 = { srcAddress: '::1', dstAddress: 'fe80::1', srcPort: 1, dstPort: 2 };
+
+export const inputs = mutations(
+  [
+    ...[ENDS, ENDS6].flatMap((ends) => [formatProxyHeader('v1', ends), formatProxyHeader('v2', ends)]),
+    ...texts('PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n'),
+    Buffer.from('0d0a0d0a000d0a515549540a20000000', 'hex'),
+  ],
+  ['PROXY', ' ', 'TCP4', 'TCP6', '\r\n', '0', '65536', '::', '\0', '\r\n\r\n\0\r\nQUIT\n'],
+);
 
 function read(bytes: Buffer): ReturnType<typeof parseProxyHeader> | 'malformed' {
   try {
