@@ -35,7 +35,7 @@ export class YamlText {
     this.document = this.documents[0];
   }
 
-  /** What the parser could not read or did not understand (tags), keys that stand twice, and aliases that explode. */
+  /** What the parser could not read or did not understand (tags), keys that stand twice, aliases of nothing, and those that explode. */
   faults(): Fault[] {
     const faults = this.documents
       .flatMap(({ errors, warnings }) => [...errors, ...warnings])
@@ -44,7 +44,7 @@ export class YamlText {
     if (second) faults.push(this.fault('one document', `${this.documents.length}`, second.range[0]));
     if (faults.length > 0 || !this.document) return faults;
     const excess = this.excess();
-    return excess ? [excess] : this.duplicates();
+    return excess ? [excess] : this.mistakes();
   }
 
   toPlain(): unknown {
@@ -64,9 +64,14 @@ export class YamlText {
     return { path: '', expected, found, line: this.lines.linePos(offset).line };
   }
 
-  private duplicates(): Fault[] {
+  private mistakes(): Fault[] {
+    const { document = null } = this;
     const faults: Fault[] = [];
-    visit(this.document ?? null, {
+    visit(document, {
+      Alias: (_key, alias) => {
+        if (document && alias.resolve(document) !== undefined) return;
+        faults.push(this.fault(`an anchor &${alias.source} before it`, `*${alias.source}`, alias.range?.[0] ?? 0));
+      },
       Map: (_key, map) => {
         const seen = new Set<string>();
         for (const { key } of map.items) {

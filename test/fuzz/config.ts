@@ -26,7 +26,8 @@ clusters:
 `;
 
 export const inputs = fc.oneof(
-  { weight: 3, arbitrary: asJson(configs()) },
+  { weight: 2, arbitrary: asJson(configs('wild')) },
+  { weight: 3, arbitrary: asJson(configs('right')) },
   mutations(texts(YAML, '{"clusters":[{"name":"c","spec":"echo"}]}', 'admin: {log_level: debug}\n', ''), [
     ...['\n', '  ', '- ', ': ', '{', '}', '[', ']', '"', "'", '&a ', '*a', '*rules', '<<: ', '!!binary ', '---\n', '#'],
     ...['null', '~', '0x1F', '1e3', 'name: in\n', 'protocol: ', 'rules', '__proto__', '\xff', '\0', '\t', '|\n', '? '],

@@ -37,7 +37,8 @@ export const inputs = asJson(
 export function fuzz(data: Buffer): void {
   const input = fromJson(data) as { target?: unknown; http?: Metadata } | null | undefined;
   const { target, http: written } = input ?? {};
-  const metadata = typeof target === 'string' ? received(target) : {};
+  // Others are refused before they become sessions.
+  const metadata = typeof target === 'string' && /^[\x21-\x7e\x80-\xff]+$/u.test(target) ? received(target) : {};
   const before = metadata['HTTP'];
   // A rewrite changes what came; a JSONSocket's header takes its place.
   if (typeof before === 'object' && typeof written === 'object') Object.assign(before as object, written);

@@ -112,8 +112,6 @@ export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority
     const value = text(headers[key]);
     if (value !== undefined && !seen.includes(key.toLowerCase())) add(key, key.toLowerCase(), value);
   }
-  const length = text(headers['content-length']);
-  const chunked = headers['transfer-encoding'] !== undefined;
   const method = now.method ?? spec.method;
   if (!isField(method, '')) throw unfit('an HTTP method', method);
   const host = spec.host ?? text(headers['host']) ?? authority;
@@ -126,13 +124,15 @@ export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority
     tunnel: original?.tunnel ?? false,
     upgrade: original?.tunnel ? text(headers['upgrade']) : undefined,
     trailers: hasToken(text(headers['te']), 'trailers'),
-    body:
-      original === undefined || chunked
-        ? 'chunked'
-        : length === undefined || length === '0'
-          ? undefined
-          : Number(length),
+    body: original === undefined ? 'chunked' : bodyOf(original),
   };
+}
+
+/** As it came, whatever rules made of its fields: the body is as long as it is. */
+function bodyOf({ keys, values }: Original): OutgoingRequest['body'] {
+  if (keys.includes('transfer-encoding')) return 'chunked';
+  const length = Number(values[keys.indexOf('content-length')] ?? 0); // several are the same, or it was refused
+  return length === 0 ? undefined : length;
 }
 
 function unfit(expected: string, found: string): ProxyError {
