@@ -1,9 +1,8 @@
 /** `l7mp proxy`: runs until it is told to stop. */
-import { decodeConfig, withPlugins } from '../dataplane/config/decode.ts';
+import { emptySnapshot, withPlugins } from '../dataplane/config/decode.ts';
 import { FileSource } from '../dataplane/config/file-source.ts';
-import { loadFile } from '../dataplane/config/load.ts';
+import { loadText } from '../dataplane/config/load.ts';
 import type { ConfigSnapshot } from '../dataplane/core/config.ts';
-import { FaultsError } from '../dataplane/core/errors.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { loadPlugins } from './plugins.ts';
 
@@ -20,9 +19,9 @@ interface ProxyOptions {
 export async function proxy(options: ProxyOptions): Promise<void> {
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins);
-  const load = (): Promise<ConfigSnapshot> =>
-    options.config === undefined ? Promise.resolve(empty()) : loadFile(options.config, { schema });
-  const first = await load();
+  const source =
+    options.config === undefined ? undefined : new FileSource(options.config, (text) => loadText(text, { schema }));
+  const first = source === undefined ? emptySnapshot() : await source.load();
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;
   const running = await createProxy({
     config,
@@ -35,11 +34,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     await running.replace(snapshot);
     log.info({ file: options.config, listeners: listening(running) }, 'configuration reloaded');
   };
-  let source: FileSource | undefined;
-  if (options.config !== undefined) {
-    source = new FileSource(options.config, { load, apply, log });
-    if (options.watch ?? true) source.watch();
-  }
+  source?.follow({ apply, log }, options.watch ?? true);
   log.info({ listeners: listening(running), api: running.apiAddress, pid: process.pid }, 'ready');
 
   process.on('SIGHUP', () => {
@@ -71,10 +66,4 @@ function listening(running: Proxy): Record<string, string> {
   return Object.fromEntries(
     [...running.snapshot.listeners.keys()].map((name) => [name, running.addressOf(name) ?? '']),
   );
-}
-
-function empty(): ConfigSnapshot {
-  const { value, faults } = decodeConfig({});
-  if (value === undefined) throw new FaultsError(faults);
-  return value;
 }

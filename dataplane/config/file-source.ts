@@ -1,15 +1,14 @@
 /** The static file as a source of configuration: reloaded when it changes, refused whole when it is bad. */
 import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ConfigSnapshot } from '../core/config.ts';
 import { FaultsError, formatFault, ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { readText } from './load.ts';
 
-export interface FileSourceOptions {
-  /** Reads and decodes the file. @throws FaultsError, ProxyError */
-  readonly load: () => Promise<ConfigSnapshot>;
+/** Who is told of changes. */
+export interface Follower {
   /** Makes it live. @throws FaultsError */
   readonly apply: (snapshot: ConfigSnapshot) => Promise<void>;
   readonly log: Logger;
@@ -20,27 +19,38 @@ const QUIET = 50;
 
 export class FileSource {
   private readonly path: string;
-  private readonly options: FileSourceOptions;
+  private readonly decode: (text: string) => Promise<ConfigSnapshot>;
+  private follower: Follower | undefined;
   private watcher: FSWatcher | undefined;
   private timer: NodeJS.Timeout | undefined;
+  /** Of the text that was loaded last; empty where the file could not be read. */
   private digest = '';
   private busy: Promise<void> = Promise.resolve();
 
-  constructor(path: string, options: FileSourceOptions) {
+  /** `decode` throws FaultsError. */
+  constructor(path: string, decode: (text: string) => Promise<ConfigSnapshot>) {
     this.path = path;
-    this.options = options;
+    this.decode = decode;
   }
 
-  /** Follows the file from now on. The directory is watched: editors and Kubernetes put a new file in its place. */
-  watch(): void {
-    void this.remember();
-    this.watcher = watch(dirname(this.path), () => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => void this.reloadIfChanged(), QUIET);
-    });
+  /** Reads it now. @throws FaultsError, ProxyError */
+  async load(): Promise<ConfigSnapshot> {
+    this.digest = '';
+    const text = await readText(this.path);
+    this.digest = digestOf(text);
+    return this.decode(text);
+  }
+
+  /** From now on, `reload` and (with `watching`) changes since the last load are for this one. */
+  follow(follower: Follower, watching: boolean): void {
+    this.follower = follower;
+    if (!watching) return;
+    // The directory is watched: editors and Kubernetes put a new file in its place.
+    this.watcher = watch(dirname(this.path), () => this.checkSoon());
     this.watcher.on('error', (error) => {
-      this.options.log.error({ file: this.path, error: error.message }, 'the configuration is not watched any more');
+      follower.log.error({ file: this.path, error: error.message }, 'the configuration is not watched any more');
     });
+    this.checkSoon();
   }
 
   /** Reads it now. What is wrong is logged; the running configuration stays then. */
@@ -56,31 +66,26 @@ export class FileSource {
   }
 
   private async attempt(): Promise<void> {
-    const { load, apply, log } = this.options;
+    const { follower } = this;
     try {
-      await this.remember();
-      await apply(await load());
+      await follower?.apply(await this.load());
     } catch (error) {
       const faults = error instanceof FaultsError ? error.faults.map(formatFault) : [ProxyError.from(error).message];
-      log.error({ file: this.path, faults }, 'the configuration was refused; the running one stays');
+      follower?.log.error({ file: this.path, faults }, 'the configuration was refused; the running one stays');
     }
+  }
+
+  private checkSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.reloadIfChanged(), QUIET);
   }
 
   private async reloadIfChanged(): Promise<void> {
-    if ((await this.hash()) !== this.digest) await this.reload();
+    const digest = await readText(this.path).then(digestOf, () => ''); // gone for the moment: the load says so, if it stays so
+    if (digest !== this.digest) await this.reload();
   }
+}
 
-  private async remember(): Promise<void> {
-    this.digest = await this.hash();
-  }
-
-  private async hash(): Promise<string> {
-    try {
-      return createHash('sha256')
-        .update(await readFile(this.path))
-        .digest('hex');
-    } catch {
-      return ''; // gone for the moment: the load says so, if it stays so
-    }
-  }
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

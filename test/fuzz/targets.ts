@@ -22,7 +22,7 @@ import * as websocket from './websocket.ts';
 
 export interface Target {
   /** Throws where something doesn't hold that must hold for any bytes. */
-  fuzz(data: Buffer): void | Promise<void>;
+  readonly fuzz: (data: Buffer) => void | Promise<void>;
   /** Bytes that get far. */
   readonly inputs: fc.Arbitrary<Buffer>;
 }

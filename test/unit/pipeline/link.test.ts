@@ -15,7 +15,7 @@ interface TestLink {
   readonly writer: FakeStream;
   readonly counters: DirectionCounters;
   readonly finished: Link[];
-  push(...texts: string[]): void;
+  readonly push: (...texts: string[]) => void;
 }
 
 function testLink(readerIs: FakeOptions = {}, writerIs: FakeOptions = {}): TestLink {
@@ -185,7 +185,7 @@ describe('Gates', () => {
 });
 
 describe('A token bucket', () => {
-  function bucket(rate: number): { readonly tokens: TokenBucket; pass(ms: number): void } {
+  function bucket(rate: number): { readonly tokens: TokenBucket; readonly pass: (ms: number) => void } {
     let now = 0;
     return { tokens: new TokenBucket(rate, () => now), pass: (ms) => (now += ms) };
   }
