@@ -7,7 +7,7 @@ describe('fuzz targets', () => {
       this.timeout(30_000);
       await fc.assert(
         fc.asyncProperty(inputs, async (data) => fuzz(data)),
-        { numRuns: 500 },
+        { numRuns: 300 },
       );
     });
   }
