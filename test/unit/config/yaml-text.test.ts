@@ -83,8 +83,10 @@ describe('The text of a configuration', () => {
   });
 
   it('tells the line in what an alias stands for', async () => {
-    const text = 'rules:\n  - &r\n    action: {route: 1.5, rewrites: []}\n';
-    const [fault = ''] = await faultsOf(`${text}rulelists:\n  - name: l\n    rules: [*r]\n`);
-    expect(fault).to.match(/\(line 3\)$/u);
+    const faults = await faultsOf('clusters:\n- name: a\n  spec: &s {protocol: TCP, prot: 1}\n- name: b\n  spec: *s\n');
+    expect(faults.map((fault) => fault.replace(/: expected.*(?=\(line)/u, ' '))).to.deep.equal([
+      'clusters[0].spec.prot (line 3)',
+      'clusters[1].spec.prot (line 3)',
+    ]);
   });
 });

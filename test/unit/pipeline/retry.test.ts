@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Retry } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { stopClock } from '../../support/cluster.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
 import { type FakeCluster, type Harness, harness, until } from '../../support/pipeline.ts';
 
@@ -53,12 +54,23 @@ describe('A retry', () => {
   }
 
   it('waits for its timeout after an endpoint that breaks at once, and not after one that worked', async () => {
-    pipeline = harness({ retry: { retry_on: 'disconnect', num_retries: 1, timeout: 60_000 } });
-    const session = pipeline.accept(new FakeStream());
-    pipeline.cluster('cluster').last.closes(reset());
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(session?.status).to.equal('DISCONNECTED');
-    expect(pipeline.cluster('cluster').requests).to.have.length(1);
+    const clock = stopClock();
+    try {
+      pipeline = harness({ retry: { retry_on: 'disconnect', num_retries: 1, timeout: 1000 } });
+      pipeline.accept(new FakeStream());
+      const cluster = pipeline.cluster('cluster');
+      cluster.last.closes(reset());
+      await clock.tick(999);
+      expect(cluster.streams).to.have.length(1);
+      await clock.tick(1);
+      expect(cluster.streams).to.have.length(2);
+      await clock.tick(1000);
+      cluster.last.closes(reset());
+      await clock.tick(1);
+      expect(cluster.streams).to.have.length(3);
+    } finally {
+      clock.restore();
+    }
   });
 
   it('is made by each stage for itself', async () => {
