@@ -8,7 +8,8 @@ import { urlParts } from '../../dataplane/sockets/http-metadata.ts';
 import type { HttpCluster } from '../../gen/l7mp/config/v1/types.ts';
 import { asJson, fromJson } from './inputs.ts';
 
-const SPEC: HttpCluster = {
+/** A cluster with every default filled in. */
+export const SPEC: HttpCluster = {
   port: 80,
   version: '1.1',
   method: 'POST',

@@ -2,17 +2,7 @@ import { expect } from 'chai';
 import { ProxyError } from '../../../dataplane/core/errors.ts';
 import type { Metadata } from '../../../dataplane/core/session.ts';
 import { outgoingRequest, type OutgoingRequest, requestMetadata } from '../../../dataplane/protocols/http/request.ts';
-import type { HttpCluster } from '../../../gen/l7mp/config/v1/types.ts';
-
-const SPEC: HttpCluster = {
-  port: 80,
-  version: '1.1',
-  method: 'POST',
-  path: '/',
-  max_idle_connections: 1,
-  idle_timeout: 1,
-  response_timeout: 0,
-};
+import { SPEC } from '../../fuzz/http-request.ts';
 
 /** A request with these fields, `name: value`, that rules changed. */
 function sent(
