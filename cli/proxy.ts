@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Admin } from '../gen/l7mp/config/v1/types.ts';
 import { emptySnapshot, withPlugins } from '../dataplane/config/decode.ts';
 import { FileSource } from '../dataplane/config/file-source.ts';
-import { loadFile } from '../dataplane/config/load.ts';
+import { loadText } from '../dataplane/config/load.ts';
 import type { ConfigSnapshot } from '../dataplane/core/config.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { loadPlugins } from './plugins.ts';
@@ -22,8 +22,8 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins);
   const { config: file } = options;
-  const source = file === undefined ? undefined : new FileSource(file, () => loadFile(file, { schema }));
-  const first = (await source?.first()) ?? emptySnapshot();
+  const source = file === undefined ? undefined : new FileSource(file, (text) => loadText(text, { schema }));
+  const first = (await source?.load()) ?? emptySnapshot();
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;
   const running = await createProxy({
     config,

@@ -80,6 +80,13 @@ export class Decoder {
     return undefined;
   }
 
+  /** Whether something is wrong with a field, or in it: then it is absent, and that need not be told again. */
+  isWrong(path: string): boolean {
+    return this.found.some(
+      (fault) => fault.path.startsWith(path) && /^(?:$|[.[])/u.test(fault.path.slice(path.length)),
+    );
+  }
+
   /** Decodes an object of a kind and keeps it under its name, which is given back. */
   object(kind: Kind, raw: unknown, path: string, owner: Owner | undefined, infix?: string): string | undefined {
     const list = kind === 'RuleList' && Array.isArray(raw);

@@ -1,14 +1,14 @@
 /** The static file as a source of configuration: reloaded when it changes, refused whole when it is bad. */
 import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { ConfigSnapshot } from '../core/config.ts';
 import { FaultsError, formatFault, ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { readText } from './load.ts';
 
-/** Who gets what the file says. */
-export interface FileTarget {
+/** Who is told of changes. */
+export interface Follower {
   /** Makes it live. @throws FaultsError */
   readonly apply: (snapshot: ConfigSnapshot) => Promise<void>;
   readonly log: Logger;
@@ -19,40 +19,38 @@ const QUIET = 50;
 
 export class FileSource {
   private readonly path: string;
-  /** Reads and decodes the file. @throws FaultsError, ProxyError */
-  private readonly load: () => Promise<ConfigSnapshot>;
-  private target: FileTarget | undefined;
+  private readonly decode: (text: string) => Promise<ConfigSnapshot>;
+  private follower: Follower | undefined;
   private watcher: FSWatcher | undefined;
   private timer: NodeJS.Timeout | undefined;
+  /** Of the text that was loaded last; empty where the file could not be read. */
   private digest = '';
   private busy: Promise<void> = Promise.resolve();
 
-  constructor(path: string, load: () => Promise<ConfigSnapshot>) {
+  /** `decode` throws FaultsError. */
+  constructor(path: string, decode: (text: string) => Promise<ConfigSnapshot>) {
     this.path = path;
-    this.load = load;
+    this.decode = decode;
   }
 
-  /** Reads it for the first time. @throws FaultsError, ProxyError */
-  async first(): Promise<ConfigSnapshot> {
-    await this.remember();
-    return this.load();
+  /** Reads it now. @throws FaultsError, ProxyError */
+  async load(): Promise<ConfigSnapshot> {
+    this.digest = '';
+    const text = await readText(this.path);
+    this.digest = digestOf(text);
+    return this.decode(text);
   }
 
-  /**
-   * Reloads go to `target` from now on; with `watch` the file is reloaded when it has changed since it was first read. The
-   * directory is watched: editors and Kubernetes put a new file in its place.
-   */
-  follow(target: FileTarget, watching: boolean): void {
-    this.target = target;
+  /** From now on, `reload` and (with `watching`) changes since the last load are for this one. */
+  follow(follower: Follower, watching: boolean): void {
+    this.follower = follower;
     if (!watching) return;
-    this.watcher = watch(dirname(this.path), () => {
-      clearTimeout(this.timer);
-      this.timer = setTimeout(() => void this.reloadIfChanged(), QUIET);
-    });
+    // The directory is watched: editors and Kubernetes put a new file in its place.
+    this.watcher = watch(dirname(this.path), () => this.checkSoon());
     this.watcher.on('error', (error) => {
-      target.log.error({ file: this.path, error: error.message }, 'the configuration is not watched any more');
+      follower.log.error({ file: this.path, error: error.message }, 'the configuration is not watched any more');
     });
-    void this.reloadIfChanged(); // it may have changed while the proxy started
+    this.checkSoon();
   }
 
   /** Reads it now. What is wrong is logged; the running configuration stays then. */
@@ -68,32 +66,26 @@ export class FileSource {
   }
 
   private async attempt(): Promise<void> {
-    if (this.target === undefined) return;
-    const { apply, log } = this.target;
+    const { follower } = this;
     try {
-      await this.remember();
-      await apply(await this.load());
+      await follower?.apply(await this.load());
     } catch (error) {
       const faults = error instanceof FaultsError ? error.faults.map(formatFault) : [ProxyError.from(error).message];
-      log.error({ file: this.path, faults }, 'the configuration was refused; the running one stays');
+      follower?.log.error({ file: this.path, faults }, 'the configuration was refused; the running one stays');
     }
+  }
+
+  private checkSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.reloadIfChanged(), QUIET);
   }
 
   private async reloadIfChanged(): Promise<void> {
-    if ((await this.hash()) !== this.digest) await this.reload();
+    const digest = await readText(this.path).then(digestOf, () => ''); // gone for the moment: the load says so, if it stays so
+    if (digest !== this.digest) await this.reload();
   }
+}
 
-  private async remember(): Promise<void> {
-    this.digest = await this.hash();
-  }
-
-  private async hash(): Promise<string> {
-    try {
-      return createHash('sha256')
-        .update(await readFile(this.path))
-        .digest('hex');
-    } catch {
-      return ''; // gone for the moment: the load says so, if it stays so
-    }
-  }
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

@@ -13,14 +13,17 @@ export async function loadText(text: string, options: DecodeOptions = {}): Promi
   return value;
 }
 
-/** @throws FaultsError as `loadText`, ProxyError where the file can't be read. */
+/** @throws FaultsError as `loadText`, ProxyError as `readText`. */
 export async function loadFile(path: string, options: DecodeOptions = {}): Promise<ConfigSnapshot> {
-  let text: string;
+  return loadText(await readText(path), options);
+}
+
+/** @throws ProxyError where the file can't be read. */
+export async function readText(path: string): Promise<string> {
   try {
-    text = await readFile(path, 'utf8');
+    return await readFile(path, 'utf8');
   } catch (error) {
     const { code, message } = ProxyError.from(error);
     throw new ProxyError(code, `expected a configuration file at ${path}: ${message}`, error);
   }
-  return loadText(text, options);
 }

@@ -14,10 +14,15 @@ export function checkMeaning(decoder: Decoder, existing?: ConfigObjects): void {
   checkCircles(decoder, existing);
 }
 
+/** Something is wanted that is absent; where it is there, but wrong, that was told. */
+function missing(decoder: Decoder, path: string, expected: string, found = 'nothing'): void {
+  if (!decoder.isWrong(path)) decoder.tell(path, expected, found);
+}
+
 function checkRule(decoder: Decoder, { match, action }: Plain, path: string): void {
   if (isPlain(match)) checkMatch(decoder, match, `${path}.match`);
   if (isPlain(action) && action['route'] === undefined && action['apply'] === undefined) {
-    decoder.tell(`${path}.action`, 'a route, or another rule list to apply', 'neither');
+    missing(decoder, `${path}.action`, 'a route, or another rule list to apply', 'neither');
   }
 }
 
@@ -31,16 +36,16 @@ function checkMatch(decoder: Decoder, match: Plain, path: string): void {
     return;
   }
   if (typeof op !== 'string') {
-    decoder.tell(`${path}.op`, 'the test to make, as in {op: starts, path: /HTTP/url/path, value: /api}', 'nothing');
+    missing(decoder, `${path}.op`, 'the test to make, as in {op: starts, path: /HTTP/url/path, value: /api}');
     return;
   }
   if (LOGICAL.has(op)) {
-    if (parts.length === 0) decoder.tell(`${path}.apply`, `the predicates that "${op}" joins`, 'nothing');
+    if (parts.length === 0) missing(decoder, `${path}.apply`, `the predicates that "${op}" joins`);
     parts.forEach((part, index) => checkMatch(decoder, part, `${path}.apply[${index}]`));
     return;
   }
   if (parts.length > 0) decoder.tell(`${path}.apply`, 'nothing: only and, or and not join others', describe(parts));
-  if (match['path'] === undefined) decoder.tell(`${path}.path`, 'a JSON pointer, as in /IP/src_addr', 'nothing');
+  if (match['path'] === undefined) missing(decoder, `${path}.path`, 'a JSON pointer, as in /IP/src_addr');
   const wanted = expectedValue(op, value);
   if (wanted !== undefined) decoder.fault(`${path}.value`, wanted, value);
 }
@@ -75,11 +80,8 @@ function expectedValue(op: string, value: unknown): string | undefined {
 function checkRoute(decoder: Decoder, { destination, destinations }: Plain, path: string): void {
   const several = listOf(destinations);
   if (destination === undefined && several.length === 0) {
-    decoder.tell(
-      `${path}.destination`,
-      'the name of a cluster, or a cluster itself, or several as destinations',
-      'nothing',
-    );
+    if (decoder.isWrong(`${path}.cluster`) || decoder.isWrong(`${path}.destinations`)) return;
+    missing(decoder, `${path}.destination`, 'the name of a cluster, or a cluster itself, or several as destinations');
   } else if (destination !== undefined && several.length > 0) {
     decoder.tell(`${path}.destinations`, 'either destination or destinations', 'both');
   } else if (several.length > 0 && several.every(({ weight }) => weight === 0)) {
@@ -92,7 +94,7 @@ function checkCluster(decoder: Decoder, { spec, endpoints, loadbalancer, health_
     checkEndpoints(decoder, spec, listOf(endpoints), path);
     listOf(spec['header']).forEach((part, index) => {
       if (part['path'] !== undefined || part['set'] !== undefined) return;
-      decoder.tell(`${path}.spec.header[${index}]`, 'a path to copy from, or a constant to set', 'neither');
+      missing(decoder, `${path}.spec.header[${index}]`, 'a path to copy from, or a constant to set', 'neither');
     });
   }
   if (isPlain(loadbalancer) && typeof loadbalancer['key'] === 'string' && loadbalancer['key'].startsWith('/')) {
@@ -120,13 +122,14 @@ function checkEndpoints(decoder: Decoder, spec: Plain, endpoints: readonly Plain
     const at = `${path}.endpoints[${index}].spec`;
     if (fields['port']) {
       const { expected } = readScalar({ type: 'string', format: 'host' }, address);
-      if (expected !== undefined) decoder.fault(`${at}.address`, expected, address);
+      if (expected !== undefined && !decoder.isWrong(`${at}.address`))
+        decoder.fault(`${at}.address`, expected, address);
       // A port that is wrong has been told of already: it is absent, not 0.
       if (port === 0 && transport['port'] === 0) {
         decoder.tell(`${at}.port`, "a port, here or in the cluster's spec", 'nothing');
       }
     } else if (fields['filename'] && address === undefined && transport['filename'] === undefined) {
-      decoder.tell(`${at}.address`, "a path, here or as filename in the cluster's spec", 'nothing');
+      missing(decoder, `${at}.address`, "a path, here or as filename in the cluster's spec");
     }
   });
 }

@@ -23,25 +23,22 @@ export function compact(schema: Schema, name: string, value: object): Plain {
 }
 
 function compactField(schema: Schema, field: FieldSchema, value: unknown): unknown {
-  if (value === undefined) return undefined;
+  // Of plain JSON, each value says something: 0, false and [], too.
+  if (value === undefined || field.type === 'json') return value;
   if (field.required || field.assigned) return compactItem(schema, field, value);
   if (Array.isArray(value)) {
     return value.length === 0 ? undefined : value.map((item: unknown) => compactItem(schema, field, item));
   }
   if (isDeepStrictEqual(value, field.default)) return undefined;
   const kept = compactItem(schema, field, value);
-  const nothing = field.optional
-    ? undefined
-    : field.type === 'boolean'
-      ? false
-      : field.type === 'string'
-        ? undefined
-        : 0;
-  if (field.type === 'message' && field.default !== undefined && isPlain(kept) && Object.keys(kept).length === 0) {
-    return undefined;
-  }
-  if (field.map && isPlain(kept) && Object.keys(kept).length === 0) return undefined;
-  return kept === nothing ? undefined : kept;
+  if (isPlain(kept) && Object.keys(kept).length === 0 && (field.map || field.default !== undefined)) return undefined;
+  return !field.optional && kept === absent(field) ? undefined : kept;
+}
+
+/** What the decoder gives where nothing stands, and no default is named. */
+function absent({ type, default: given }: FieldSchema): unknown {
+  if (given !== undefined || type === 'string' || type === 'message') return undefined;
+  return type === 'boolean' ? false : 0;
 }
 
 function compactItem(schema: Schema, field: FieldSchema, value: unknown): unknown {

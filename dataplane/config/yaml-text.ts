@@ -35,7 +35,10 @@ export class YamlText {
     this.document = this.documents[0];
   }
 
-  /** What the parser could not read or did not understand (tags), keys that stand twice, and aliases that explode. */
+  /**
+   * What the parser could not read or did not understand (tags), keys that stand twice, aliases of nothing, merges of
+   * what is no mapping, and aliases that explode.
+   */
   faults(): Fault[] {
     const faults = this.documents
       .flatMap(({ errors, warnings }) => [...errors, ...warnings])
@@ -44,7 +47,7 @@ export class YamlText {
     if (second) faults.push(this.fault('one document', `${this.documents.length}`, second.range[0]));
     if (faults.length > 0 || !this.document) return faults;
     const excess = this.excess();
-    return excess ? [excess] : this.duplicates();
+    return excess ? [excess] : this.mistakes();
   }
 
   toPlain(): unknown {
@@ -64,22 +67,41 @@ export class YamlText {
     return { path: '', expected, found, line: this.lines.linePos(offset).line };
   }
 
-  private duplicates(): Fault[] {
+  private mistakes(): Fault[] {
+    const { document = null } = this;
     const faults: Fault[] = [];
-    visit(this.document ?? null, {
+    visit(document, {
+      Alias: (_key, alias) => {
+        if (document && alias.resolve(document) !== undefined) return;
+        faults.push(this.fault(`an anchor &${alias.source} before it`, `*${alias.source}`, alias.range?.[0] ?? 0));
+      },
       Map: (_key, map) => {
         const seen = new Set<string>();
-        for (const { key } of map.items) {
-          if (!isScalar(key)) continue;
-          const name = String(key.value);
-          if (seen.has(name) && name !== '<<') {
-            faults.push(this.fault('each key once', `${JSON.stringify(name)} again`, key.range?.[0] ?? 0));
+        for (const { key: written, value } of map.items) {
+          const at = (isNode(written) ? written.range?.[0] : undefined) ?? 0;
+          const key = isAlias(written) && document ? written.resolve(document) : written;
+          if (key === undefined) continue; // an alias of nothing, which is told already
+          if (!isScalar(key) || (typeof key.value === 'object' && key.value !== null)) {
+            faults.push(this.fault('a key that is text', 'another', at));
+            continue;
           }
+          if (typeof key.value === 'symbol') {
+            // `<<`, which may stand several times.
+            if (!this.isMergeable(value)) faults.push(this.fault('a mapping to merge, or aliases of some', 'none', at));
+            continue;
+          }
+          const name = String(key.value);
+          if (seen.has(name)) faults.push(this.fault('each key once', `${JSON.stringify(name)} again`, at));
           seen.add(name);
         }
       },
     });
     return faults;
+  }
+
+  private isMergeable(value: unknown): boolean {
+    const source = this.document && isAlias(value) ? value.resolve(this.document) : value;
+    return isMap(source) || (isSeq(source) && source.items.every((item) => this.isMergeable(item)));
   }
 
   /** Where aliases make the value endless, or many times as large as its text. */

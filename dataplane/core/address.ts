@@ -121,25 +121,27 @@ function row(
 const BY_NAME = new Map(SCHEMES.flatMap((scheme) => scheme.names.map((name) => [name, scheme] as const)));
 
 /** Options of socat and curl by our names; dots go down into messages. */
-const OPTION_NAMES: Readonly<Record<string, string>> = {
-  cert: 'tls.cert',
-  key: 'tls.key',
-  ca: 'tls.ca',
-  cafile: 'tls.ca',
-  cacert: 'tls.ca',
-  alpn: 'tls.alpn',
-  sni: 'tls.server_name',
-  servername: 'tls.server_name',
-  insecure: 'tls.insecure',
-  commonname: 'tls.server_name',
-  perm: 'mode',
-  'perm-early': 'mode',
-  mode: 'mode',
-  sp: 'bind.port',
-  sourceport: 'bind.port',
-  nodelay: 'no_delay',
-  'tcp-nodelay': 'no_delay',
-};
+const OPTION_NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    cert: 'tls.cert',
+    key: 'tls.key',
+    ca: 'tls.ca',
+    cafile: 'tls.ca',
+    cacert: 'tls.ca',
+    alpn: 'tls.alpn',
+    sni: 'tls.server_name',
+    servername: 'tls.server_name',
+    insecure: 'tls.insecure',
+    commonname: 'tls.server_name',
+    perm: 'mode',
+    'perm-early': 'mode',
+    mode: 'mode',
+    sp: 'bind.port',
+    sourceport: 'bind.port',
+    nodelay: 'no_delay',
+    'tcp-nodelay': 'no_delay',
+  }),
+);
 
 /** Options of socat for what every listener does anyway: users of socat write them by habit. */
 const GRANTED = ['fork', 'reuseaddr', 'so-reuseaddr'];
@@ -158,7 +160,7 @@ export function parseAddress(text: string): Address {
 }
 
 function makeAddress(text: string, scheme: string, found: SchemeRow, rest: string, url: boolean): Address {
-  const { head, options } = url || found.form === 'shell' ? { head: rest, options: {} } : splitOptions(rest);
+  const { head, options } = url || found.form === 'shell' ? { head: rest, options: {} } : splitOptions(text, rest);
   const place = readPlace(text, found, head);
   return {
     scheme,
@@ -176,7 +178,7 @@ function makeAddress(text: string, scheme: string, found: SchemeRow, rest: strin
         ...local,
         ...(port !== undefined && { port }),
         ...(address !== undefined && { address }),
-        ...nested(others),
+        ...nested(text, others),
       };
     },
     toCluster() {
@@ -191,12 +193,12 @@ function makeAddress(text: string, scheme: string, found: SchemeRow, rest: strin
         ...structuredClone(found.spec),
         ...local,
         ...(port !== undefined && { port }),
-        ...nested(bind === undefined ? others : { ...others, ...readBind(bind) }),
+        ...nested(text, bind === undefined ? others : { ...others, ...readBind(bind) }),
       };
       if (host !== undefined) return { spec, endpoints: [{ spec: { address: host } }] };
       if (typeof local['filename'] === 'string') {
         return {
-          spec: { protocol: found.protocol, ...nested(others) },
+          spec: { protocol: found.protocol, ...nested(text, others) },
           endpoints: [{ spec: { address: local['filename'] } }],
         };
       }
@@ -293,14 +295,17 @@ function splitScheme(text: string): { scheme: string; rest: string; url: boolean
   return { scheme, rest, url: separator === '://' && !rest.includes(',') };
 }
 
-function splitOptions(rest: string): { head: string; options: Record<string, string> } {
+function splitOptions(text: string, rest: string): { head: string; options: Record<string, string> } {
   const [head = '', ...pairs] = splitCommas(rest);
   const options: Record<string, string> = {};
   for (const pair of pairs) {
     const [name, value] = splitOnce(pair, '=');
-    const key = name.toLowerCase();
+    const key = name.replace(/^[^.]*/u, (word) => word.toLowerCase()); // what follows may be any name, of a variable
+    if (!/^[\w-]+(?:\.[\w-]+)*$/u.test(key) || key.includes('__proto__')) {
+      throw invalid(text, 'options as in bind=127.0.0.1, or tls.ca=FILE', `"${pair}"`);
+    }
     if (key === 'verify') options['tls.insecure'] = value === '0' ? 'true' : 'false';
-    else options[OPTION_NAMES[key] ?? key] = value ?? 'true';
+    else options[OPTION_NAMES.get(key) ?? key] = value ?? 'true';
   }
   return { head, options };
 }
@@ -347,13 +352,19 @@ function splitOnce(text: string, separator: string): [string, string | undefined
 }
 
 /** `{ 'tls.cert': 'x' }` as `{ tls: { cert: 'x' } }`. */
-function nested(options: Record<string, string>): Plain {
+function nested(text: string, options: Record<string, string>): Plain {
   const out: Plain = {};
   for (const [name, value] of Object.entries(options)) {
     const keys = name.split('.');
+    const last = keys.pop() ?? '';
     let at = out;
-    for (const key of keys.slice(0, -1)) at = (at[key] ??= {}) as Plain;
-    at[keys.at(-1) ?? name] = value;
+    for (const key of keys) {
+      const inner = Object.hasOwn(at, key) ? at[key] : (at[key] = {});
+      if (typeof inner !== 'object') throw invalid(text, `"${key}" with a value, or with parts`, `both: "${name}"`);
+      at = inner as Plain;
+    }
+    if (Object.hasOwn(at, last)) throw invalid(text, `"${name}" with a value, or with parts`, 'both');
+    at[last] = value;
   }
   return out;
 }

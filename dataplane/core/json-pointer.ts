@@ -13,11 +13,12 @@ export function parsePointer(pointer: string): readonly string[] {
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
-/** The value at a pointer, or undefined. Inherited properties are not seen. */
+/** The value at a pointer, or undefined. Inherited properties are not seen, and of a list only its elements. */
 export function getAt(root: Json, tokens: readonly string[]): Json | undefined {
   let value: Json | undefined = root;
   for (const token of tokens) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, token)) return undefined;
+    if (token === 'length' && Array.isArray(value)) return undefined;
     value = (value as Record<string, Json>)[token];
   }
   return value;
@@ -25,24 +26,38 @@ export function getAt(root: Json, tokens: readonly string[]): Json | undefined {
 
 /**
  * Sets (or, with undefined, removes) the value at a pointer; parents are made, as objects, and what stands in the way
- * is replaced. `-` appends to an array. The root itself can't be set: an empty pointer changes nothing.
+ * is replaced: so is a list by what is no place in it. `-` appends to a list. The root itself can't be set: an empty
+ * pointer changes nothing.
  */
 export function setAt(root: Json, tokens: readonly string[], value: Json | undefined): void {
+  const [first] = tokens;
   const last = tokens.at(-1);
-  if (last === undefined || typeof root !== 'object' || root === null) return;
-  let parent = root as Record<string, Json>;
-  for (const token of tokens.slice(0, -1)) {
-    let child = Object.hasOwn(parent, token) ? parent[token] : undefined;
-    if (typeof child !== 'object' || child === null) {
+  if (first === undefined || last === undefined || !holds(root, first)) return;
+  let parent = root;
+  for (let index = 0; index + 1 < tokens.length; index++) {
+    const key = keyIn(parent, tokens[index] ?? '');
+    let child = Object.hasOwn(parent, key) ? parent[key] : undefined;
+    if (!holds(child, tokens[index + 1] ?? '')) {
       if (value === undefined) return;
       child = {};
-      define(parent, token, child);
+      define(parent, key, child);
     }
-    parent = child as Record<string, Json>;
+    parent = child;
   }
-  if (value !== undefined) define(parent, Array.isArray(parent) && last === '-' ? String(parent.length) : last, value);
-  else if (Array.isArray(parent)) parent.splice(Number(last), 1);
-  else Reflect.deleteProperty(parent, last);
+  const key = keyIn(parent, last);
+  if (value !== undefined) define(parent, key, value);
+  else if (!Array.isArray(parent)) Reflect.deleteProperty(parent, key);
+  else if (Object.hasOwn(parent, key)) parent.splice(Number(key), 1);
+}
+
+/** Whether something can stand there in it: in a list, an element of it, or behind its last. */
+function holds(parent: Json | undefined, token: string): parent is Record<string, Json> {
+  if (typeof parent !== 'object' || parent === null) return false;
+  return !Array.isArray(parent) || token === '-' || (/^(?:0|[1-9]\d*)$/u.test(token) && Number(token) <= parent.length);
+}
+
+function keyIn(parent: Record<string, Json>, token: string): string {
+  return Array.isArray(parent) && token === '-' ? String(parent.length) : token;
 }
 
 /** An own property even where the name is `__proto__`: a pointer comes from outside. */

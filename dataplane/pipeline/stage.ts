@@ -118,6 +118,7 @@ export class Stage {
 
   /** Its stream told of an end that may have been asked for, or not. */
   ended(reason?: EndReason): void {
+    this.forgive();
     // An end that nobody asked for breaks the stage, where the route wants it connected again.
     if (!this.input.ended && this.wantsRetry('disconnect') && this.stream?.retriable !== false) {
       const { stream } = this;
@@ -136,6 +137,7 @@ export class Stage {
       return;
     }
     const reason = error ?? new ProxyError('PEER_CLOSED', `${this.cluster} closed the stream`);
+    this.forgive();
     if (this.stream?.retriable !== false && this.wantsRetry('disconnect')) {
       this.broken(reason);
     } else {
@@ -152,9 +154,17 @@ export class Stage {
     this.opened?.release(error);
     this.opened = undefined;
     // A stage that breaks as soon as it is connected is not connected again at once, for ever.
-    const pause = Date.now() - this.readyAt < this.owner.retry.timeout ? this.owner.retry.timeout : 0;
-    if (pause === 0) this.retries = 0;
-    this.retry(error, pause);
+    this.retry(error, this.worked ? 0 : this.owner.retry.timeout);
+  }
+
+  /** It was connected for longer than one waits between two attempts. */
+  private get worked(): boolean {
+    return Date.now() - this.readyAt >= this.owner.retry.timeout;
+  }
+
+  /** What worked may be connected again as often as at first. */
+  private forgive(): void {
+    if (this.worked) this.retries = 0;
   }
 
   private failed(error: ProxyError): void {

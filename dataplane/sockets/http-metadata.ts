@@ -71,6 +71,11 @@ export function httpOf(metadata: Metadata): {
   };
 }
 
+/** A character that can't stand in a request's target, as it is written there; half a surrogate pair as U+FFFD. */
+export function percentEncode(character: string): string {
+  return Buffer.from(character).toString('hex').toUpperCase().replace(/../gu, '%$&');
+}
+
 function isObject(value: Json | undefined): value is Record<string, Json> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -12,6 +12,30 @@ import {
 } from '../../dataplane/protocols/http/codec.ts';
 import { ProxyError } from '../../dataplane/core/errors.ts';
 import type { HeaderList } from '../../dataplane/core/stream.ts';
+import { cut, mutations, texts } from './inputs.ts';
+
+export const inputs = cut(
+  mutations(
+    texts(
+      'POST /a?b HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello',
+      'POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nx: y\r\n\r\n',
+      'HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: y\r\n\r\nok',
+      'HTTP/1.0 404 Not Found\r\n\r\nuntil the end',
+      'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n',
+    ),
+    [
+      '\r\n',
+      '\n',
+      '\0',
+      ':',
+      ' ',
+      '5\r\nhello\r\n',
+      '0\r\n',
+      'content-length: 5\r\n',
+      'transfer-encoding: chunked\r\n',
+    ],
+  ),
+);
 
 /** The first byte says how what follows is cut. Throws where the pieces are read as something else than the whole. */
 export function fuzz(data: Buffer): void {

@@ -1,8 +1,20 @@
 /** Fuzz target: a stream of JSON objects, as JSONDecap takes it apart. */
 import { ObjectSplitter } from '../../dataplane/core/json-objects.ts';
 import { decode } from '../../dataplane/protocols/json-decap/codec.ts';
+import { cut, mutations, texts } from './inputs.ts';
 
 const MAX_OBJECT = 1024;
+
+export const inputs = cut(
+  mutations(
+    texts(
+      '{"metadata":{},"payload":"aGVsbG8="} {"payload":""}\n',
+      '{"a":"}\\"{"}{"payload":1}',
+      'none {"payload":"x"}',
+    ),
+    ['{', '}', '"', '\\', '[', ']', ',', ':', '\n', '{"payload":"eA=="}', '[[[[[[[[[[[[[[[['],
+  ),
+);
 
 /** The first byte says how what follows is cut. Throws where the cut changes what is found. */
 export function fuzz(data: Buffer): void {

@@ -1,7 +1,21 @@
 /** Any bytes as the start of a connection: reading gives a header within them, or says why not; and says it early. */
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { ProxyError } from '../../dataplane/core/errors.ts';
 import { formatProxyHeader, parseProxyHeader } from '../../dataplane/sockets/proxy-codec.ts';
+import { mutations, texts } from './inputs.ts';
+
+const ENDS = { srcAddress: '10.0.0.1', dstAddress: '10.0.0.2', srcPort: 1, dstPort: 65535 };
+const ENDS6 = { srcAddress: '::1', dstAddress: 'fe80::1', srcPort: 1, dstPort: 2 };
+
+export const inputs = mutations(
+  [
+    ...[ENDS, ENDS6].flatMap((ends) => [formatProxyHeader('v1', ends), formatProxyHeader('v2', ends)]),
+    ...texts('PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n'),
+    Buffer.from('0d0a0d0a000d0a515549540a20000000', 'hex'),
+  ],
+  ['PROXY', ' ', 'TCP4', 'TCP6', '\r\n', '0', '65536', '::', '\0', '\r\n\r\n\0\r\nQUIT\n'],
+);
 
 function read(bytes: Buffer): ReturnType<typeof parseProxyHeader> | 'malformed' {
   try {
@@ -27,7 +41,7 @@ export function fuzz(data: Buffer): void {
   if (isIP(ends.srcAddress) === 0 || isIP(ends.dstAddress) === 0) throw new Error('an end without an address');
   for (const version of ['v1', 'v2'] as const) {
     const again = parseProxyHeader(formatProxyHeader(version, ends));
-    if (typeof again === 'string' || JSON.stringify(again.ends) !== JSON.stringify(ends)) {
+    if (typeof again === 'string' || !isDeepStrictEqual(again.ends, ends)) {
       throw new Error(`written in ${version}, ${JSON.stringify(ends)} is read as ${JSON.stringify(again)}`);
     }
   }

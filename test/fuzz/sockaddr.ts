@@ -8,6 +8,15 @@ import {
   encodeLink,
   encodeUnix,
 } from '../../dataplane/sockets/native/sockaddr.ts';
+import { mutations } from './inputs.ts';
+
+export const inputs = mutations([
+  encodeInet('127.0.0.1', 80),
+  encodeInet('fe80::1', 65535),
+  encodeUnix('/tmp/socket'),
+  encodeUnix('@abstract'),
+  encodeLink({ index: 1, protocol: 0x800, address: Buffer.from('020000000001', 'hex') }),
+]);
 
 export function fuzz(data: Buffer): void {
   const path = decodeUnix(data);

@@ -9,7 +9,7 @@ import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 import type { DialRequest } from '../../sockets/tcp-connect.ts';
 import { ClientConnection, ClientStream, Pool } from './h1-client.ts';
 import type { Http2Client } from './h2-client.ts';
-import { outgoingRequest } from './request.ts';
+import { type OutgoingRequest, outgoingRequest } from './request.ts';
 
 export function createConnector(context: ConnectorContext<HttpCluster>): Connector {
   return new HttpConnector(context);
@@ -29,22 +29,24 @@ class HttpConnector implements Connector {
   }
 
   connect(request: ConnectRequest): Stream | Promise<Stream> {
-    const { target } = request;
+    const { target, metadata } = request;
     if (this.spec.version === '2') return this.connectH2(request);
+    // It may throw: no connection is taken before.
+    const outgoing = outgoingRequest(metadata, this.spec, formatAddress(target.hostname, target.port));
     const pool = this.poolOf(target);
     const kept = pool.take();
-    if (kept) return this.ask(kept, pool, request);
+    if (kept) return this.ask(kept, pool, request, outgoing);
     if (this.speaksH2.has(keyOf(target))) return this.connectH2(request);
-    return this.connectAnew(pool, request);
+    return this.connectAnew(pool, request, outgoing);
   }
 
-  private async connectAnew(pool: Pool, request: ConnectRequest): Promise<Stream> {
+  private async connectAnew(pool: Pool, request: ConnectRequest, outgoing: OutgoingRequest): Promise<Stream> {
     const socket = await this.dialer.connect(request);
     if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') {
       this.speaksH2.add(keyOf(request.target));
       return this.connectH2(request, socket);
     }
-    return this.ask(new ClientConnection(socket, pool), pool, request);
+    return this.ask(new ClientConnection(socket, pool), pool, request, outgoing);
   }
 
   private async connectH2(request: ConnectRequest, socket?: Socket): Promise<Stream> {
@@ -57,10 +59,8 @@ class HttpConnector implements Connector {
     return new Http2Client(this.spec, this.dialer);
   }
 
-  private ask(connection: ClientConnection, pool: Pool, request: ConnectRequest): Stream {
-    const { target, metadata } = request;
-    const authority = formatAddress(target.hostname, target.port);
-    return new ClientStream(connection, outgoingRequest(metadata, this.spec, authority), {
+  private ask(connection: ClientConnection, pool: Pool, request: ConnectRequest, outgoing: OutgoingRequest): Stream {
+    return new ClientStream(connection, outgoing, {
       responseTimeout: this.spec.response_timeout,
       report: (ok) => request.report(ok),
       reconnect: async () => new ClientConnection(await this.dialer.connect(again(request)), pool),

@@ -1,9 +1,10 @@
 /** Requests between the wire and a session's metadata, where rules read and rewrite them. */
 import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/types.ts';
+import { ProxyError } from '../../core/errors.ts';
 import type { Metadata } from '../../core/session.ts';
 import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
-import { type HttpMetadata, httpOf, urlParts } from '../../sockets/http-metadata.ts';
-import { type Fields, fieldOf, hasToken, isHopByHop, wantsTunnel } from './codec.ts';
+import { type HttpMetadata, httpOf, percentEncode, urlParts } from '../../sockets/http-metadata.ts';
+import { type Fields, fieldOf, hasToken, isField, isHopByHop, wantsTunnel } from './codec.ts';
 
 /** A request as it came: kept beside the metadata, so that what nobody rewrites goes out as it came in. */
 export interface Original extends Fields {
@@ -82,7 +83,11 @@ export interface OutgoingRequest {
   readonly body: number | 'chunked' | undefined;
 }
 
-/** The request of a session: as it came, with what rules changed; or one of the cluster's making. */
+/**
+ * The request of a session: as it came, with what rules changed; or one of the cluster's making.
+ *
+ * @throws ProxyError `PROTOCOL_ERROR` where what rules, or a JSONSocket's client, wrote as method or host is none.
+ */
 export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority: string): OutgoingRequest {
   const http = metadata['HTTP'];
   const original = typeof http === 'object' && http !== null ? (http as unknown as WithOriginal)[ORIGINAL] : undefined;
@@ -107,23 +112,31 @@ export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority
     const value = text(headers[key]);
     if (value !== undefined && !seen.includes(key.toLowerCase())) add(key, key.toLowerCase(), value);
   }
-  const length = text(headers['content-length']);
-  const chunked = headers['transfer-encoding'] !== undefined;
+  const method = now.method ?? spec.method;
+  if (!isField(method, '')) throw unfit('an HTTP method', method);
+  const host = spec.host ?? text(headers['host']) ?? authority;
+  if (!isField('host', host)) throw unfit('a host', host);
   return {
-    method: now.method ?? spec.method,
+    method,
     target: targetOf(original, now, spec),
-    host: spec.host ?? text(headers['host']) ?? authority,
+    host,
     headers: list,
     tunnel: original?.tunnel ?? false,
     upgrade: original?.tunnel ? text(headers['upgrade']) : undefined,
     trailers: hasToken(text(headers['te']), 'trailers'),
-    body:
-      original === undefined || chunked
-        ? 'chunked'
-        : length === undefined || length === '0'
-          ? undefined
-          : Number(length),
+    body: original === undefined ? 'chunked' : bodyOf(original),
   };
+}
+
+/** As it came, whatever rules made of its fields: the body is as long as it is. */
+function bodyOf({ keys, values }: Original): OutgoingRequest['body'] {
+  if (keys.includes('transfer-encoding')) return 'chunked';
+  const length = Number(values[keys.indexOf('content-length')] ?? 0); // several are the same, or it was refused
+  return length === 0 ? undefined : length;
+}
+
+function unfit(expected: string, found: string): ProxyError {
+  return new ProxyError('PROTOCOL_ERROR', `expected ${expected}, found ${JSON.stringify(found.slice(0, 80))}`);
 }
 
 function targetOf(
@@ -138,7 +151,7 @@ function targetOf(
   const target = path === undefined ? spec.path : `${path.startsWith('/') ? '' : '/'}${path}`;
   const whole = query === undefined || query === '' ? target : `${target}?${query}`;
   // What a rule wrote must not break the request line.
-  return whole.replace(/[^\x21-\x7e\x80-\xff]/gu, (character) => encodeURIComponent(character));
+  return whole.replace(/[^\x21-\x7e\x80-\xff]/gu, percentEncode);
 }
 
 function text(value: unknown): string | undefined {

@@ -8,7 +8,7 @@ import type { Metadata } from '../../core/session.ts';
 import type { Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
-import { httpOf } from '../../sockets/http-metadata.ts';
+import { httpOf, percentEncode } from '../../sockets/http-metadata.ts';
 import { HandshakeRefused } from './refusal.ts';
 import { noteSubprotocol, offeredSubprotocols } from './subprotocols.ts';
 import { WebSocketStream } from './websocket-stream.ts';
@@ -84,7 +84,7 @@ function handshake(
 function requestTarget(spec: WebSocketCluster, metadata: Metadata): string {
   const { path = spec.path, query = '' } = httpOf(metadata);
   const target = `${path.startsWith('/') ? '' : '/'}${path}${query === '' ? '' : `?${query}`}`;
-  return target.replace(/[^!-~]|#/gu, (character) => (character === '#' ? '%23' : encodeURIComponent(character)));
+  return target.replace(/[^!-~]|#/gu, percentEncode);
 }
 
 /** Fields of one connection and of the handshake itself: ours take their place (RFC 6455, section 4.1). */

@@ -103,8 +103,9 @@ export function decodeInet(bytes: Buffer): { readonly address: string; readonly 
   const port = bytes.readUInt16BE(2);
   if (family === AF_INET && bytes.length >= INET_SIZE) return { address: bytes.subarray(4, 8).join('.'), port };
   if (family !== AF_INET6 || bytes.length < INET6_SIZE) return undefined;
+  const address = formatIPv6(bytes.subarray(8, 24));
   const scope = bytes.readUInt32LE(24);
-  return { address: formatIPv6(bytes.subarray(8, 24)) + (scope === 0 ? '' : `%${scope}`), port };
+  return { address: scope === 0 || !address.includes(':') ? address : `${address}%${scope}`, port };
 }
 
 function formatIPv6(bytes: Buffer): string {

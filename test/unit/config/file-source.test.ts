@@ -1,58 +1,126 @@
 import { expect } from 'chai';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { emptySnapshot } from '../../../dataplane/config/decode.ts';
 import { FileSource } from '../../../dataplane/config/file-source.ts';
+import { loadText } from '../../../dataplane/config/load.ts';
+import type { ConfigSnapshot } from '../../../dataplane/core/config.ts';
+import { ProxyError } from '../../../dataplane/core/errors.ts';
 import { recordingLogger } from '../../support/cluster.ts';
 import { until } from '../../support/pipeline.ts';
 
-describe('the static file', () => {
+const withCluster = (name: string): string => `clusters: [{name: ${name}, spec: echo}]\n`;
+
+describe('A configuration file', () => {
   let directory: string;
-  let source: FileSource;
   let file: string;
-  let loaded: string[];
-  let applied: number;
+  let source: FileSource | undefined;
+  let log: ReturnType<typeof recordingLogger>;
+  /** The clusters of each configuration that was made live. */
+  let applied: string[];
 
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'l7mp-'));
     file = join(directory, 'l7mp.yaml');
-    loaded = [];
-    applied = 0;
-    writeFileSync(file, 'one');
-    source = new FileSource(file, () => {
-      loaded.push(readFileSync(file, 'utf8'));
-      return Promise.resolve(emptySnapshot());
-    });
-  });
-  afterEach(() => {
-    source.close();
-    rmSync(directory, { recursive: true });
+    log = recordingLogger();
+    applied = [];
+    await writeFile(file, withCluster('first'));
   });
 
-  const follow = (): void => {
-    const apply = (): Promise<void> => {
-      applied++;
-      return Promise.resolve();
+  afterEach(async () => {
+    source?.close();
+    await rm(directory, { recursive: true });
+  });
+
+  /** A source whose file was loaded, and is followed. */
+  async function follow(apply = (): Promise<void> => Promise.resolve(), watching = true): Promise<FileSource> {
+    source = new FileSource(file, loadText);
+    await source.load();
+    const live = async (snapshot: ConfigSnapshot): Promise<void> => {
+      await apply();
+      applied.push([...snapshot.clusters.keys()].join());
     };
-    source.follow({ apply, log: recordingLogger() }, true);
-  };
+    source.follow({ apply: live, log }, watching);
+    return source;
+  }
 
-  it('is loaded again where it has changed while the proxy started', async () => {
-    await source.first();
-    writeFileSync(file, 'two');
-    follow();
-    await until(() => applied === 1, 'the change');
-    expect(loaded).to.deep.equal(['one', 'two']);
+  const refusals = (): unknown[] => log.fields.map(({ faults }) => faults);
+
+  it('is read again when it changes', async () => {
+    await follow();
+    await writeFile(file, withCluster('second'));
+    await until(() => applied.length > 0);
+    expect(applied.at(-1)).to.equal('second');
   });
 
-  it('is loaded again when its content has changed, not when it was only written', async () => {
-    await source.first();
-    follow();
-    writeFileSync(file, 'one');
-    await source.reload();
-    writeFileSync(file, 'two');
-    await until(() => applied === 2, 'the change');
-    expect(loaded).to.deep.equal(['one', 'one', 'two']);
+  it('is read again where it changed after it was loaded, before it was followed', async () => {
+    source = new FileSource(file, loadText);
+    await source.load();
+    await writeFile(file, withCluster('second'));
+    source.follow({ apply: (snapshot) => Promise.resolve(void applied.push(...snapshot.clusters.keys())), log }, true);
+    await until(() => applied.length > 0);
+    expect(applied).to.deep.equal(['second']);
+  });
+
+  it('is read again when another takes its place, as editors do', async () => {
+    await follow();
+    const next = join(directory, '.l7mp.yaml.new');
+    await writeFile(next, withCluster('second'));
+    await rename(next, file);
+    await until(() => applied.at(-1) === 'second');
+  });
+
+  it('is read again when a link leads elsewhere, as Kubernetes does', async () => {
+    const [one, two] = [join(directory, 'one'), join(directory, 'two')];
+    await writeFile(one, withCluster('first'));
+    await writeFile(two, withCluster('second'));
+    await rm(file);
+    await symlink(one, file);
+    await follow();
+    await symlink(two, `${file}.new`);
+    await rename(`${file}.new`, file);
+    await until(() => applied.at(-1) === 'second');
+  });
+
+  it('is refused with all its faults and their lines where it is bad, and taken when it is good again', async () => {
+    await follow();
+    await writeFile(file, 'clusters:\n- {name: c, spec: ecko}\n- {name: d}\n');
+    await until(() => log.lines.length > 0);
+    expect(log.lines).to.deep.equal(['error: the configuration was refused; the running one stays']);
+    const [faults] = refusals() as string[][];
+    expect(faults).to.have.length(2);
+    expect(faults?.[0]).to.match(/^clusters\[0\]\.spec: .*\(line 2\)$/u);
+    expect(faults?.[1]).to.match(/^clusters\[1\]\.spec: .*\(line 3\)$/u);
+    expect(applied).to.deep.equal([]);
+    await writeFile(file, withCluster('good'));
+    await until(() => applied.at(-1) === 'good');
+  });
+
+  it('is refused where what it says cannot be made live', async () => {
+    const reading = await follow(() => Promise.reject(new ProxyError('ADDRESS_IN_USE', 'port 80 is taken')), false);
+    await reading.reload();
+    expect(refusals()).to.deep.equal([['port 80 is taken']]);
+  });
+
+  it('is missed where it is gone, and the reason says which', async () => {
+    const reading = await follow(undefined, false);
+    await rm(file);
+    await reading.reload();
+    expect(refusals())
+      .to.have.nested.property('[0][0]')
+      .that.matches(/^expected a configuration file at .*l7mp\.yaml: ENOENT/u);
+  });
+
+  it('is read by one after the other, in order', async () => {
+    let running = 0;
+    let most = 0;
+    const reading = await follow(async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running--;
+    }, false);
+    await Promise.all([reading.reload(), reading.reload(), reading.reload()]);
+    expect(applied).to.deep.equal(['first', 'first', 'first']);
+    expect(most).to.equal(1);
   });
 });

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { fuzz } from '../../fuzz/http1.ts';
 import {
   BodyDecoder,
   type BodyKind,
@@ -409,30 +408,6 @@ describe("HTTP/1.1's bodies", () => {
         expect(outcome(cut(bytes, at))).to.deep.equal(outcome([bytes]));
       }),
       { numRuns: 1000 },
-    );
-  });
-});
-
-describe('The fuzz target of HTTP/1.1', () => {
-  it('finds nothing in a bounded run', () => {
-    const parts = fc.constantFrom(
-      'POST / HTTP/1.1\r\nhost: a\r\n',
-      'HTTP/1.1 200 OK\r\n',
-      'transfer-encoding: chunked\r\n',
-      'content-length: 5\r\n',
-      'x: y\r\n',
-      '\r\n',
-      '5\r\nhello\r\n',
-      '0\r\n',
-      '\n',
-      '\0',
-    );
-    const message = fc.array(parts, { maxLength: 12 }).map((list) => Buffer.from(list.join(''), 'latin1'));
-    fc.assert(
-      fc.property(fc.nat(255), message, fc.uint8Array({ maxLength: 20 }), (step, bytes, rest) =>
-        fuzz(Buffer.concat([Buffer.from([step]), bytes, rest])),
-      ),
-      { numRuns: 2000 },
     );
   });
 });

@@ -18,7 +18,6 @@ import {
   parseLinkAddress,
   UNIX_SIZE,
 } from '../../../../dataplane/sockets/native/sockaddr.ts';
-import { fuzz } from '../../../fuzz/sockaddr.ts';
 
 const codeOf = (call: () => unknown): string => {
   try {
@@ -183,15 +182,5 @@ describe('socket addresses in bytes', () => {
         text,
       ).to.equal('INVALID_CONFIG');
     }
-  });
-
-  it('survive any bytes', () => {
-    const family = fc.constantFrom([1, 0], [2, 0], [10, 0], [17, 0], []);
-    fc.assert(
-      fc.property(family, fc.uint8Array({ maxLength: 130 }), (head, tail) => {
-        fuzz(Buffer.from([...head, ...tail]));
-      }),
-      { numRuns: 2000 },
-    );
   });
 });
