@@ -68,6 +68,11 @@ export class Decoder {
     return [...this.found, rest];
   }
 
+  /** Whether something is wrong there already: what could not be read is not missing, too. */
+  hasFault(path: string): boolean {
+    return this.found.some((fault) => fault.path === path);
+  }
+
   /** Something else was expected than this value. */
   fault(path: string, expected: string, value: unknown): undefined {
     return this.tell(path, expected, describe(value));

@@ -31,7 +31,8 @@ function checkMatch(decoder: Decoder, match: Plain, path: string): void {
     return;
   }
   if (typeof op !== 'string') {
-    decoder.tell(`${path}.op`, 'the test to make, as in {op: starts, path: /HTTP/url/path, value: /api}', 'nothing');
+    const expected = 'the test to make, as in {op: starts, path: /HTTP/url/path, value: /api}';
+    if (!decoder.hasFault(`${path}.op`)) decoder.tell(`${path}.op`, expected, 'nothing');
     return;
   }
   if (LOGICAL.has(op)) {

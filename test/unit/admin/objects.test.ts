@@ -188,6 +188,18 @@ describe('REST API: configuration objects', () => {
       expect(body.content).to.include('listener.spec.port: expected').and.to.include('70000');
     });
 
+    for (const [what, op] of [
+      ['no test', undefined],
+      ['a test that there is not', 'frob'],
+    ] as const) {
+      it(`tells once of a match with ${what}`, async () => {
+        const rule = { name: 'r', match: { op, path: '/a' }, action: { route: 'x' } };
+        const { status, body } = await api.post('/api/v1/rules', { rule });
+        expect(status).to.equal(400);
+        expect(body.faults.map(({ path }) => path)).to.deep.equal(['rule.match.op']);
+      });
+    }
+
     it('passes over unknown fields, but not in strict mode: then 422 with each fault', async () => {
       const cluster = { name: 'c', spec: { protocol: 'Echo' }, colour: 'red', shape: 'round' };
       const strict = createTestApi({ admin: { strict: true } });
