@@ -25,6 +25,8 @@ export class ApiListener implements Neighbour {
   private readonly log: Logger;
   private listener: Listener | undefined;
   private sessions: Sessions | undefined;
+  /** That it does without was said: each change tries again. */
+  private told = false;
 
   /** @throws FaultsError where it would be open to strangers. */
   constructor({ api }: Admin, registry: ProtocolRegistry, log: Logger) {
@@ -57,7 +59,8 @@ export class ApiListener implements Neighbour {
     } catch (error) {
       const { code, message } = ProxyError.from(error);
       if (code !== 'ADDRESS_IN_USE' || !servesItself(current)) throw error;
-      this.log.warn({ error: message }, 'the REST API is served by the L7mpController cluster alone');
+      if (!this.told) this.log.warn({ error: message }, 'the REST API is served by the L7mpController cluster alone');
+      this.told = true;
     }
   }
 
