@@ -110,7 +110,12 @@ describe(`A TLS cluster, with ${versionOf('openssl', 'version')} s_server and ${
   });
 
   it('says what the server was that speaks no TLS', async () => {
-    server = new Peer('socat', ['-d', '-d', 'TCP-LISTEN:0,bind=127.0.0.1,fork', 'SYSTEM:echo no TLS here']);
+    server = new Peer('socat', [
+      '-d',
+      '-d',
+      'TCP-LISTEN:0,bind=127.0.0.1,fork',
+      'SYSTEM:echo no TLS here && cat >/dev/null',
+    ]);
     [, port = ''] = await server.output(/listening on AF=2 127\.0\.0\.1:(\d+)/u);
     await start({ insecure: true });
     expect(await refused()).to.match(/wrong version number|packet length too long/u);
