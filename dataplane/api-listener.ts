@@ -4,7 +4,7 @@ import type { Admin, Api, ListenerSpec } from '../gen/l7mp/config/v1/types.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { decodeConfig } from './config/decode.ts';
 import type { ConfigSnapshot } from './core/config.ts';
-import { FaultsError } from './core/errors.ts';
+import { FaultsError, ProxyError } from './core/errors.ts';
 import type { Logger } from './core/log.ts';
 import type { Listener } from './core/protocol.ts';
 import { createLoadBalancer } from './lb/index.ts';
@@ -14,13 +14,19 @@ import type { Neighbour } from './runtime/reconciler.ts';
 
 const NAME = 'l7mp-api';
 
-/** Serves the API until it is closed, or a listener of the configuration wants its port. */
+/**
+ * Serves the API until it is closed, or a listener of the configuration wants its port. Where the port is taken by
+ * somebody else (another proxy on the same machine), a configuration with an L7mpController cluster of its own does
+ * without.
+ */
 export class ApiListener implements Neighbour {
   private readonly api: Api;
   private readonly registry: ProtocolRegistry;
   private readonly log: Logger;
   private listener: Listener | undefined;
   private sessions: Sessions | undefined;
+  /** That it does without was said: each change tries again. */
+  private told = false;
 
   /** @throws FaultsError where it would be open to strangers. */
   constructor({ api }: Admin, registry: ProtocolRegistry, log: Logger) {
@@ -47,7 +53,15 @@ export class ApiListener implements Neighbour {
   }
 
   async follow(current: ConfigSnapshot): Promise<void> {
-    if (this.listener === undefined && !this.api.disable && !this.isTaken(current)) await this.start();
+    if (this.listener !== undefined || this.api.disable || this.isTaken(current)) return;
+    try {
+      await this.start();
+    } catch (error) {
+      const { code, message } = ProxyError.from(error);
+      if (code !== 'ADDRESS_IN_USE' || !servesItself(current)) throw error;
+      if (!this.told) this.log.warn({ error: message }, 'the REST API is served by the L7mpController cluster alone');
+      this.told = true;
+    }
   }
 
   async close(): Promise<void> {
@@ -92,6 +106,11 @@ export class ApiListener implements Neighbour {
     await server.start();
     this.listener = server;
   }
+}
+
+/** l7mp's own files have the API behind a listener, on any port. */
+function servesItself({ clusters }: ConfigSnapshot): boolean {
+  return [...clusters.values()].some(({ value }) => value.spec.protocol === 'L7mpController');
 }
 
 function portOf(spec: ListenerSpec): number | undefined {

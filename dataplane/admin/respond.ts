@@ -43,9 +43,12 @@ export class HttpError extends Error {
     this.details = details;
   }
 
-  /** In strict mode 422 with each fault in the form of l7mp's validator; else 400 with all in the text. */
+  /**
+   * In strict mode 422 with each fault in the form of l7mp's validator; else all in the text, with 400, or 501 where
+   * nothing is wrong but that the system lacks something.
+   */
   static ofFaults(faults: readonly Fault[], strict: boolean): HttpError {
-    if (!strict) return new HttpError(400, faults.map(formatFault).join('; '), { faults });
+    if (!strict) return new HttpError(isLack(faults) ? 501 : 400, faults.map(formatFault).join('; '), { faults });
     return new HttpError(422, faults.map(toValidation), { faults });
   }
 
@@ -57,13 +60,23 @@ export class HttpError extends Error {
   }
 }
 
+function isLack(faults: readonly Fault[]): boolean {
+  return faults.length > 0 && faults.every(({ code }) => code === 'UNSUPPORTED');
+}
+
 /** A fault in the words of the JSON schema validator whose answers l7mp's users know. */
 function toValidation({ path, expected, found }: Fault): object {
   return {
-    keyword: found === 'nothing' ? 'required' : expected.startsWith('one of ') ? 'enum' : 'type',
+    keyword: keywordOf(expected, found),
     dataPath: `.${path}`,
     message: `expected ${expected}, found ${found}`,
   };
+}
+
+function keywordOf(expected: string, found: string): string {
+  if (expected.startsWith('a known field')) return 'additionalProperties';
+  if (found === 'nothing') return 'required';
+  return expected.startsWith('one of ') ? 'enum' : 'type';
 }
 
 /** What l7mp answers where a name is unknown: 400, not 404. */

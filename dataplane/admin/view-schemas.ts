@@ -33,7 +33,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     'content?': {
       description: 'What went wrong: text, or (422) a list of faults as a JSON schema validator says them',
     },
-    'faults?': list(closed({ path: string, expected: string, found: string, 'line?': integer })),
+    'faults?': list(closed({ path: string, expected: string, found: string, 'line?': integer, 'code?': string })),
   }),
   Config: closed({
     admin: reference('Admin'),

@@ -97,6 +97,8 @@ export interface Fault {
   readonly expected: string;
   /** The line in the file, from 1, where it is known. */
   readonly line?: number;
+  /** What failed, where the configuration is in order and the system would not have it. */
+  readonly code?: ErrorCode;
 }
 
 /** All that is wrong with a configuration, at once. */

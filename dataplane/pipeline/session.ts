@@ -41,6 +41,9 @@ export interface SessionContext {
 /** How long streams that were ended in order have to flush, in ms. */
 const FLUSH_TIMEOUT = 30_000;
 
+/** What breaks off what a peer says, in the middle: a reset, or bytes that its protocol does not have. */
+const BREAKS: ReadonlySet<ErrorCode> = new Set(['PEER_RESET', 'PROTOCOL_ERROR', 'TOO_LARGE']);
+
 export class PipelineSession implements SessionView, StageOwner {
   readonly name: string;
   readonly metadata: Metadata;
@@ -301,8 +304,8 @@ export class PipelineSession implements SessionView, StageOwner {
   }
 
   private cut(error: ProxyError | undefined): void {
-    // What a peer did to one side is done to the other: a reset is passed on. All else is a plain close.
-    const reset = error?.code === 'PEER_RESET';
+    // What a peer did to one side is done to the other, so that nobody takes it for an end. All else is a plain close.
+    const reset = error !== undefined && BREAKS.has(error.code);
     for (const stage of this.stages) stage.destroy(error, reset);
     if (this.clientOpen && !this.refused) this.client.destroy(reset ? error : undefined);
     this.checkOver();

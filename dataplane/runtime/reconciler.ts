@@ -241,7 +241,7 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink {
         await task();
       } catch (error) {
         const { code, message } = ProxyError.from(error);
-        faults.push({ path, expected: 'to listen', found: `${code}: ${message}` });
+        faults.push({ path, expected: 'to listen', found: `${code}: ${message}`, code });
       }
     };
     await Promise.all(
@@ -288,5 +288,5 @@ async function closeAll(clusters: readonly LiveCluster[]): Promise<void> {
 function faultsAt(path: string, error: unknown): readonly Fault[] {
   if (error instanceof FaultsError) return error.faults;
   const { code, message } = ProxyError.from(error);
-  return [{ path, expected: 'what its protocol can work with', found: `${code}: ${message}` }];
+  return [{ path, expected: 'what its protocol can work with', found: `${code}: ${message}`, code }];
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { existsSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 
 /** The Python of the tests, with their packages. */
 export const PYTHON = existsSync('.cache/venv/bin/python') ? '.cache/venv/bin/python' : 'python3';
@@ -27,6 +28,15 @@ export async function freeUdpPort(address = '127.0.0.1'): Promise<number> {
   await new Promise<void>((resolve) => socket.bind(0, address, resolve));
   const { port } = socket.address();
   await new Promise<void>((resolve) => socket.close(resolve));
+  return port;
+}
+
+/** A TCP port of 127.0.0.1 that nobody has, likewise. */
+export async function freeTcpPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
   return port;
 }
 

@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
+import { type AddressInfo, createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { loadText } from '../../../dataplane/config/load.ts';
+import { createProxy } from '../../../dataplane/main.ts';
 import { versionOf } from '../../support/peer.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
 
@@ -49,6 +52,22 @@ describe(`L7mpController behind an HTTP listener, as in l7mp's own files, with $
     const pipe = `node -e "${code}" | curl -sS -o /dev/null -w '%{http_code}' -H Expect: --data-binary @- ${url}`;
     expect((await run('sh', ['-c', pipe])).stdout).to.equal('413');
     expect((await curl('/api/v1/clusters')).status).to.equal(200);
+  });
+
+  it('is enough where another program has the port of the API; without it the proxy does not start', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    const start = async (clusters: object[]): ReturnType<typeof createProxy> =>
+      createProxy({
+        config: await loadText(JSON.stringify({ admin: { api: { port } }, clusters })),
+        logLevel: 'silent',
+      });
+    const second = await start([{ name: 'own', spec: { protocol: 'L7mpController' } }]);
+    expect(second.apiAddress).to.equal(undefined);
+    await second.close();
+    expect(await start([]).catch(String)).to.contain('admin.api: expected to listen, found ADDRESS_IN_USE');
+    await new Promise((resolve) => other.close(resolve));
   });
 
   it('takes what is no HTTP for GET /', async () => {

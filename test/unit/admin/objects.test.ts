@@ -188,6 +188,18 @@ describe('REST API: configuration objects', () => {
       expect(body.content).to.include('listener.spec.port: expected').and.to.include('70000');
     });
 
+    for (const [what, op] of [
+      ['no test', undefined],
+      ['a test that there is not', 'frob'],
+    ] as const) {
+      it(`tells once of a match with ${what}`, async () => {
+        const rule = { name: 'r', match: { op, path: '/a' }, action: { route: 'x' } };
+        const { status, body } = await api.post('/api/v1/rules', { rule });
+        expect(status).to.equal(400);
+        expect(body.faults.map(({ path }) => path)).to.deep.equal(['rule.match.op']);
+      });
+    }
+
     it('passes over unknown fields, but not in strict mode: then 422 with each fault', async () => {
       const cluster = { name: 'c', spec: { protocol: 'Echo' }, colour: 'red', shape: 'round' };
       const strict = createTestApi({ admin: { strict: true } });
@@ -195,8 +207,8 @@ describe('REST API: configuration objects', () => {
       expect(status).to.equal(422);
       expect(body.message).to.match(/^Unprocessable Entity: /u);
       expect(body.content).to.have.length(2);
-      expect(body.content[0]).to.include.keys('keyword', 'dataPath');
-      const validations = body.content as unknown as { dataPath: string }[];
+      const validations = body.content as unknown as { keyword: string; dataPath: string }[];
+      expect(validations.map(({ keyword }) => keyword)).to.deep.equal(['additionalProperties', 'additionalProperties']);
       expect(validations.map(({ dataPath }) => dataPath)).to.deep.equal(['.cluster.colour', '.cluster.shape']);
       expect((await api.post('/api/v1/clusters', { cluster })).body).to.deep.equal(DONE);
     });
@@ -205,6 +217,7 @@ describe('REST API: configuration objects', () => {
       const cluster = { cluster: { name: 'c', spec: { protocol: 'Echo' } } };
       const cases = [
         [new FaultsError([{ path: 'listeners.l', expected: 'to listen', found: 'ADDRESS_IN_USE' }]), 400],
+        [new FaultsError([{ path: 'listeners.l', expected: 'to listen', found: '…', code: 'UNSUPPORTED' }]), 501],
         [new ProxyError('UNSUPPORTED', 'no such system call'), 501],
         [new ProxyError('DRAINED', 'stopping'), 503],
         [new TypeError('a defect'), 500],

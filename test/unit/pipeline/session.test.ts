@@ -71,12 +71,21 @@ describe('a session', () => {
     expect(pipeline.cluster('cluster').last.endReason).to.deep.equal({ code: 4001, message: 'bye' });
   });
 
-  it('passes a reset on to the other side', () => {
+  for (const code of ['PEER_RESET', 'PROTOCOL_ERROR', 'TOO_LARGE'] as const) {
+    it(`passes on to the other side that one broke off (${code})`, () => {
+      const { client, session } = start();
+      pipeline.cluster('cluster').last.closes(new ProxyError(code, 'by the test'));
+      expect(client.destroyError?.code).to.equal(code);
+      expect(session.reason).to.equal(code);
+      expect(pipeline.ended).to.have.length(1);
+    });
+  }
+
+  it('closes plainly what it ends itself', () => {
     const { client, session } = start();
-    pipeline.cluster('cluster').last.closes(RESET);
-    expect(client.destroyError?.code).to.equal('PEER_RESET');
-    expect(session.reason).to.equal('PEER_RESET');
-    expect(pipeline.ended).to.have.length(1);
+    session.destroy(new ProxyError('DELETED', 'by the test'));
+    expect(client.calls).to.include('destroy');
+    expect(client.destroyError).to.equal(undefined);
   });
 
   it('tells a cluster of what its own endpoint failed with, and of nothing that others did', () => {
