@@ -106,11 +106,15 @@ export class LineWriter {
       this.failedAt = now; // a standard stream whose reader has gone: it doesn't come back
       return undefined;
     }
+    // A file that could not be opened is as it was before; its `pending` says nothing any more when the error is told.
+    const { torn } = this;
+    let opened = isStandard(out);
+    out.once('open', () => (opened = true));
     const onError = (error: Error): void => {
       if (this.out !== out) return;
       this.out = undefined;
       this.failedAt = Date.now();
-      this.torn = !('pending' in out && out.pending === true);
+      this.torn = torn || opened;
       this.detach();
       this.trouble(error.message);
     };

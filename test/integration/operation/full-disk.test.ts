@@ -70,6 +70,8 @@ describe(`a full disk under the logs, with ${versionOf('socat', '-V')}`, () => {
     }, 'the news that there is room again');
     const lines = readFileSync(accessLog, 'utf8').trimEnd().split('\n');
     expect(lines.at(-1)).to.match(/^TCP:\S+ \.+$/u);
+    // The line that the full disk cut in two is not continued by the next one.
+    for (const line of lines) expect(line.match(/TCP:/gu)?.length ?? 0).to.be.at.most(1);
     expect(peer.stderr.match(/lines are lost/gu)).to.have.length(1);
   });
 
