@@ -19,7 +19,8 @@ class HttpConnector implements Connector {
   private readonly spec: HttpCluster;
   private readonly dialer: ConnectionDialer;
   private readonly pools = new Map<string, Pool>();
-  private h2: Promise<Http2Client> | undefined;
+  private h2: Http2Client | undefined;
+  private loading: Promise<Http2Client> | undefined;
   /** Endpoints that chose HTTP/2 by ALPN. */
   private readonly speaksH2 = new Set<string>();
 
@@ -47,14 +48,16 @@ class HttpConnector implements Connector {
     return this.ask(new ClientConnection(socket, pool), pool, request);
   }
 
-  private async connectH2(request: ConnectRequest, socket?: Socket): Promise<Stream> {
-    this.h2 ??= this.makeH2();
-    return (await this.h2).request(request, socket);
+  private connectH2(request: ConnectRequest, socket?: Socket): Stream | Promise<Stream> {
+    if (this.h2) return this.h2.request(request, socket);
+    this.loading ??= this.loadH2();
+    return this.loading.then((h2) => h2.request(request, socket));
   }
 
-  private async makeH2(): Promise<Http2Client> {
+  private async loadH2(): Promise<Http2Client> {
     const { Http2Client } = await import('./h2-client.ts');
-    return new Http2Client(this.spec, this.dialer);
+    this.h2 = new Http2Client(this.spec, this.dialer);
+    return this.h2;
   }
 
   private ask(connection: ClientConnection, pool: Pool, request: ConnectRequest): Stream {
@@ -80,7 +83,7 @@ class HttpConnector implements Connector {
   async close(): Promise<void> {
     for (const pool of this.pools.values()) pool.close();
     this.pools.clear();
-    (await this.h2)?.close();
+    (await this.loading)?.close();
     await this.dialer.close();
   }
 }

@@ -15,7 +15,7 @@ import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
 import { type Fields, trailerFields } from './codec.ts';
 import { LINGER, type ServerOptions } from './h1-server.ts';
-import { fromList, toList } from './h2-headers.ts';
+import { fromList } from './h2-headers.ts';
 import { type ConnectionFacts, requestMetadata } from './request.ts';
 
 /** Streams of one connection at once. */
@@ -174,7 +174,7 @@ class ServerStream extends BaseStream implements Stream {
 
   refuse(error: ProxyError): void {
     if (this.closed || this.stream.closed) return;
-    const fields = toList({ 'content-type': 'text/plain; charset=utf-8' });
+    const fields = ['content-type', 'text/plain; charset=utf-8'];
     if (this.respond(statusOf(error), fields)) this.stream.end(`${refusalText(error)}\n`);
     this.stream.resume();
     this.emitClose();
