@@ -35,14 +35,14 @@ class HttpConnector implements Connector {
     const pool = this.poolOf(target);
     const kept = pool.take();
     if (kept) return this.ask(kept, pool, request);
-    if (this.speaksH2.has(keyOf(target))) return this.connectH2(request);
+    if (this.speaksH2.has(target.connectionKey)) return this.connectH2(request);
     return this.connectAnew(pool, request);
   }
 
   private async connectAnew(pool: Pool, request: ConnectRequest): Promise<Stream> {
     const socket = await this.dialer.connect(request);
     if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') {
-      this.speaksH2.add(keyOf(request.target));
+      this.speaksH2.add(request.target.connectionKey);
       return this.connectH2(request, socket);
     }
     return this.ask(new ClientConnection(socket, pool), pool, request);
@@ -70,12 +70,11 @@ class HttpConnector implements Connector {
     });
   }
 
-  private poolOf(target: Target): Pool {
-    const key = keyOf(target);
-    let pool = this.pools.get(key);
+  private poolOf({ connectionKey }: Target): Pool {
+    let pool = this.pools.get(connectionKey);
     if (pool === undefined) {
       pool = new Pool({ maxIdle: this.spec.max_idle_connections, idleTimeout: this.spec.idle_timeout });
-      this.pools.set(key, pool);
+      this.pools.set(connectionKey, pool);
     }
     return pool;
   }
@@ -99,10 +98,6 @@ function again({ target, metadata, timeout }: ConnectRequest): DialRequest {
       signal.onabort = () => handler?.(ProxyError.from(signal.reason, 'CONNECT_TIMEOUT'));
     },
   };
-}
-
-function keyOf({ address, port, hostname }: Target): string {
-  return `${address} ${port} ${hostname}`;
 }
 
 /** What TLS offers, by the configured version. */
