@@ -47,22 +47,26 @@ export function serveHttp2(
   return session;
 }
 
-/** The fields without the pseudo ones; `:authority` stands for Host. */
-function requestFields(raw: readonly string[], authority: string | string[] | undefined, hasBody: boolean): Fields {
-  const fields: Fields = { names: [], keys: [], values: [] };
-  const add = (name: string, value: string): void => {
-    fields.names.push(name);
-    fields.keys.push(name.toLowerCase());
-    fields.values.push(value);
-  };
-  if (typeof authority === 'string') add('host', authority);
+/** The fields without the pseudo ones; `:authority` stands for Host. Names are in lower case (RFC 9113, section 8.2.1). */
+function requestFields(raw: HeaderList, authority: string | undefined, hasBody: boolean): Fields {
+  const names: string[] = [];
+  const values: string[] = [];
+  if (authority !== undefined) {
+    names.push('host');
+    values.push(authority);
+  }
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? '';
-    if (!name.startsWith(':') && !(name === 'host' && authority !== undefined)) add(name, raw[index + 1] ?? '');
+    if (name.startsWith(':') || (name === 'host' && authority !== undefined)) continue;
+    names.push(name);
+    values.push(raw[index + 1] ?? '');
   }
   // A body whose length isn't said ends with the stream: in HTTP/1.1's words it is chunked.
-  if (hasBody && !fields.keys.includes('content-length')) add('transfer-encoding', 'chunked');
-  return fields;
+  if (hasBody && !names.includes('content-length')) {
+    names.push('transfer-encoding');
+    values.push('chunked');
+  }
+  return { names, keys: names, values };
 }
 
 class ServerStream extends BaseStream implements Stream {
