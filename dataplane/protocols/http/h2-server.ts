@@ -215,8 +215,8 @@ class ServerStream extends BaseStream implements Stream {
   destroy(error?: ProxyError): void {
     if (this.closed) return;
     this.failure ??= error;
-    const code = error ? constants.NGHTTP2_INTERNAL_ERROR : constants.NGHTTP2_CANCEL;
-    if (!this.stream.destroyed) this.stream.close(code);
+    // Not CANCEL: at that Node.js drops what was written and isn't sent yet.
+    if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     this.emitClose(error);
   }
 }
