@@ -26,6 +26,7 @@ export class Endpoint implements Candidate, Target {
   readonly located: boolean;
   readonly hashKey: string;
   readonly bind: Target['bind'];
+  readonly connectionKey: string;
   weight: number;
   /** By active health checks; true until one says otherwise. */
   healthy = true;
@@ -54,6 +55,7 @@ export class Endpoint implements Candidate, Target {
     this.hashKey = port > 0 ? formatAddress(host, port) : host || name;
     this.weight = weight;
     this.bind = spec.bind ?? bind;
+    this.connectionKey = JSON.stringify([address, port, this.hostname, this.bind]);
   }
 
   is({ name, spec, address, port, located }: EndpointIdentity): boolean {

@@ -35,6 +35,8 @@ export interface Target {
   readonly hostname: string;
   readonly port: number;
   readonly bind?: { readonly address?: string; readonly port?: number } | undefined;
+  /** Targets where it is the same may share kept connections. */
+  readonly connectionKey: string;
 }
 
 /** One attempt to connect. */

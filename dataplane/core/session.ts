@@ -50,7 +50,7 @@ export interface DirectionCounters {
 export interface StageView {
   /** The listener's or cluster's name. */
   readonly origin: string;
-  readonly endpoint?: { readonly name: string; readonly address: string; readonly port?: number };
+  readonly endpoint?: { readonly name: string; readonly address: string; readonly port?: number } | undefined;
   readonly status: 'INIT' | 'READY' | 'RETRYING' | 'FINALIZED';
   readonly attempts: number;
 }

@@ -61,7 +61,7 @@ export class Stage {
 
   get view(): StageView {
     const { cluster, opened, status, attempts } = this;
-    return { origin: cluster, ...(opened && { endpoint: opened.endpoint }), status, attempts };
+    return { origin: cluster, endpoint: opened?.endpoint, status, attempts };
   }
 
   connect(): void {

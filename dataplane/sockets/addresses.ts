@@ -21,10 +21,9 @@ export function formatAddress(address: string, port: number): string {
 
 /** The metadata of a session on a transport: `IP` and the ports. */
 export function endsMetadata(transport: 'TCP' | 'UDP' | 'SCTP', ends: Ends): Metadata {
-  return {
-    IP: { src_addr: ends.srcAddress, dst_addr: ends.dstAddress },
-    [transport]: { src_port: ends.srcPort, dst_port: ends.dstPort },
-  };
+  const metadata: Metadata = { IP: { src_addr: ends.srcAddress, dst_addr: ends.dstAddress } };
+  metadata[transport] = { src_port: ends.srcPort, dst_port: ends.dstPort };
+  return metadata;
 }
 
 /** `TCP:10.0.0.1:5000-10.0.0.2:80`: what a session of these ends is called. */

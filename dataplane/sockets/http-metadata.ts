@@ -54,22 +54,23 @@ export function urlParts(target: string, host: string | undefined, scheme: strin
 
 /** The HTTP part of a session's metadata, as far as it is there: rules may have written anything. */
 export function httpOf(metadata: Metadata): {
-  method?: string;
-  path?: string;
-  query?: string;
-  headers?: Record<string, Json>;
+  method: string | undefined;
+  path: string | undefined;
+  query: string | undefined;
+  headers: Record<string, Json> | undefined;
 } {
   const http = metadata['HTTP'];
-  if (!isObject(http)) return {};
-  const { method, url, headers } = http;
-  const { path, query } = isObject(url) ? url : {};
+  const { method, url, headers } = isObject(http) ? http : EMPTY;
+  const { path, query } = isObject(url) ? url : EMPTY;
   return {
-    ...(typeof method === 'string' && { method }),
-    ...(typeof path === 'string' && { path }),
-    ...(typeof query === 'string' && { query }),
-    ...(isObject(headers) && { headers }),
+    method: typeof method === 'string' ? method : undefined,
+    path: typeof path === 'string' ? path : undefined,
+    query: typeof query === 'string' ? query : undefined,
+    headers: isObject(headers) ? headers : undefined,
   };
 }
+
+const EMPTY: Record<string, Json> = {};
 
 /** A character that can't stand in a request's target, as it is written there; half a surrogate pair as U+FFFD. */
 export function percentEncode(character: string): string {

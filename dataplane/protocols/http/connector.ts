@@ -19,7 +19,8 @@ class HttpConnector implements Connector {
   private readonly spec: HttpCluster;
   private readonly dialer: ConnectionDialer;
   private readonly pools = new Map<string, Pool>();
-  private h2: Promise<Http2Client> | undefined;
+  private h2: Http2Client | undefined;
+  private loading: Promise<Http2Client> | undefined;
   /** Endpoints that chose HTTP/2 by ALPN. */
   private readonly speaksH2 = new Set<string>();
 
@@ -36,27 +37,29 @@ class HttpConnector implements Connector {
     const pool = this.poolOf(target);
     const kept = pool.take();
     if (kept) return this.ask(kept, pool, request, outgoing);
-    if (this.speaksH2.has(keyOf(target))) return this.connectH2(request);
+    if (this.speaksH2.has(target.connectionKey)) return this.connectH2(request);
     return this.connectAnew(pool, request, outgoing);
   }
 
   private async connectAnew(pool: Pool, request: ConnectRequest, outgoing: OutgoingRequest): Promise<Stream> {
     const socket = await this.dialer.connect(request);
     if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') {
-      this.speaksH2.add(keyOf(request.target));
+      this.speaksH2.add(request.target.connectionKey);
       return this.connectH2(request, socket);
     }
     return this.ask(new ClientConnection(socket, pool), pool, request, outgoing);
   }
 
-  private async connectH2(request: ConnectRequest, socket?: Socket): Promise<Stream> {
-    this.h2 ??= this.makeH2();
-    return (await this.h2).request(request, socket);
+  private connectH2(request: ConnectRequest, socket?: Socket): Stream | Promise<Stream> {
+    if (this.h2) return this.h2.request(request, socket);
+    this.loading ??= this.loadH2();
+    return this.loading.then((h2) => h2.request(request, socket));
   }
 
-  private async makeH2(): Promise<Http2Client> {
+  private async loadH2(): Promise<Http2Client> {
     const { Http2Client } = await import('./h2-client.ts');
-    return new Http2Client(this.spec, this.dialer);
+    this.h2 = new Http2Client(this.spec, this.dialer);
+    return this.h2;
   }
 
   private ask(connection: ClientConnection, pool: Pool, request: ConnectRequest, outgoing: OutgoingRequest): Stream {
@@ -67,12 +70,11 @@ class HttpConnector implements Connector {
     });
   }
 
-  private poolOf(target: Target): Pool {
-    const key = keyOf(target);
-    let pool = this.pools.get(key);
+  private poolOf({ connectionKey }: Target): Pool {
+    let pool = this.pools.get(connectionKey);
     if (pool === undefined) {
       pool = new Pool({ maxIdle: this.spec.max_idle_connections, idleTimeout: this.spec.idle_timeout });
-      this.pools.set(key, pool);
+      this.pools.set(connectionKey, pool);
     }
     return pool;
   }
@@ -80,7 +82,7 @@ class HttpConnector implements Connector {
   async close(): Promise<void> {
     for (const pool of this.pools.values()) pool.close();
     this.pools.clear();
-    (await this.h2)?.close();
+    (await this.loading)?.close();
     await this.dialer.close();
   }
 }
@@ -96,10 +98,6 @@ function again({ target, metadata, timeout }: ConnectRequest): DialRequest {
       signal.onabort = () => handler?.(ProxyError.from(signal.reason, 'CONNECT_TIMEOUT'));
     },
   };
-}
-
-function keyOf({ address, port, hostname }: Target): string {
-  return `${address} ${port} ${hostname}`;
 }
 
 /** What TLS offers, by the configured version. */

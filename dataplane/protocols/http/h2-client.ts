@@ -10,76 +10,101 @@ import type { Socket } from 'node:net';
 import type { HttpCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../core/errors.ts';
-import type { ConnectRequest, Target } from '../../core/protocol.ts';
+import type { ConnectRequest } from '../../core/protocol.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import type { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 import { trailerFields } from './codec.ts';
-import { fromList, toList } from './h2-headers.ts';
+import { fromList, regular } from './h2-headers.ts';
 import { outgoingRequest } from './request.ts';
+
+/** Complete: Node.js fills what is missing in for each request, which is slower than it looks. */
+const NO_BODY = { endStream: true, waitForTrailers: false, parent: 0, weight: 16, exclusive: false };
+const BODY = { ...NO_BODY, endStream: false, waitForTrailers: true };
 
 export class Http2Client {
   private readonly spec: HttpCluster;
   private readonly dialer: ConnectionDialer;
-  private readonly sessions = new Map<string, Promise<ClientHttp2Session>>();
+  /** Those that take requests. */
+  private readonly sessions = new Map<string, ClientHttp2Session>();
+  private readonly opening = new Map<string, Promise<ClientHttp2Session>>();
 
   constructor(spec: HttpCluster, dialer: ConnectionDialer) {
     this.spec = spec;
     this.dialer = dialer;
   }
 
-  /** `socket`: a connection that was made already, for the endpoint's first request. @throws ProxyError */
-  async request(request: ConnectRequest, socket?: Socket): Promise<Stream> {
+  /**
+   * At once where the endpoint has a connection. `socket`: one that was made already, for its first request.
+   *
+   * @throws ProxyError
+   */
+  request(request: ConnectRequest, socket?: Socket): Stream | Promise<Stream> {
+    const session = this.sessionOf(request.target.connectionKey);
+    if (session === undefined) return this.requestAnew(request, socket);
+    socket?.destroy();
+    return this.ask(session, request);
+  }
+
+  private async requestAnew(request: ConnectRequest, socket: Socket | undefined): Promise<Stream> {
+    const session = await this.openedFor(request, socket);
+    if (request.signal.aborted) throw new ProxyError('CONNECT_TIMEOUT', 'the session did not wait for its connection');
+    return this.ask(session, request);
+  }
+
+  private ask(session: ClientHttp2Session, request: ConnectRequest): Stream {
     const { target, metadata } = request;
-    const session = await this.sessionOf(request, socket);
     const authority = formatAddress(target.hostname, target.port);
     const { method, target: path, host, headers, trailers, body } = outgoingRequest(metadata, this.spec, authority);
     const connect = method === 'CONNECT';
-    if (request.signal.aborted) throw new ProxyError('CONNECT_TIMEOUT', 'the session did not wait for its connection');
+    const fields = fromList(headers);
+    fields[':method'] = method;
+    fields[':authority'] = connect ? path : host;
+    if (!connect) {
+      fields[':scheme'] = this.spec.tls ? 'https' : 'http';
+      fields[':path'] = path;
+    }
+    if (trailers) fields['te'] = 'trailers';
+    if (typeof body === 'number') fields['content-length'] = body;
+    const empty = body === undefined && !connect;
     try {
-      const stream = session.request(
-        {
-          ':method': method,
-          ...(connect
-            ? { ':authority': path }
-            : { ':authority': host, ':scheme': this.spec.tls ? 'https' : 'http', ':path': path }),
-          ...fromList(headers),
-          ...(trailers && { te: 'trailers' }),
-          ...(typeof body === 'number' && { 'content-length': body }),
-        },
-        body === undefined && !connect ? { endStream: true } : { endStream: false, waitForTrailers: true },
-      );
-      return new ClientStream(stream, this.spec.response_timeout, (ok) => request.report(ok));
+      const stream = session.request(fields, empty ? NO_BODY : BODY);
+      return new ClientStream(stream, empty, this.spec.response_timeout, (ok) => request.report(ok));
     } catch (error) {
       throw ProxyError.from(error, 'PROTOCOL_ERROR');
     }
   }
 
-  private async sessionOf(request: ConnectRequest, socket: Socket | undefined): Promise<ClientHttp2Session> {
-    const key = keyOf(request.target);
+  private sessionOf(key: string): ClientHttp2Session | undefined {
+    const session = this.sessions.get(key);
+    return session && !session.closed && !session.destroyed ? session : undefined;
+  }
+
+  private async openedFor(request: ConnectRequest, socket: Socket | undefined): Promise<ClientHttp2Session> {
+    const key = request.target.connectionKey;
     for (;;) {
-      const existing = this.sessions.get(key);
-      if (existing === undefined) break;
+      const opening = this.opening.get(key);
+      if (opening === undefined) break;
       // Another request began it: its failure, or its impatience, isn't this one's.
-      const session = await existing.catch(() => undefined);
-      if (session && !session.closed && !session.destroyed) {
+      await opening.catch(() => undefined);
+      const session = this.sessionOf(key);
+      if (session) {
         socket?.destroy();
         return session;
       }
-      if (this.sessions.get(key) === existing) this.sessions.delete(key);
     }
-    const opened = this.open(request, socket);
-    this.sessions.set(key, opened);
+    const opening = this.open(request, socket);
+    this.opening.set(key, opening);
     try {
-      const session = await opened;
+      const session = await opening;
       const forget = (): void => {
-        if (this.sessions.get(key) === opened) this.sessions.delete(key);
+        if (this.sessions.get(key) === session) this.sessions.delete(key);
       };
       session.once('close', forget).once('goaway', forget);
+      this.sessions.set(key, session);
       return session;
-    } catch (error) {
-      if (this.sessions.get(key) === opened) this.sessions.delete(key);
-      throw error;
+    } finally {
+      this.opening.delete(key);
     }
   }
 
@@ -110,18 +135,14 @@ export class Http2Client {
   }
 
   close(): void {
-    for (const session of this.sessions.values()) {
-      session.then(
-        (opened) => opened.close(),
+    for (const session of this.sessions.values()) session.close();
+    for (const opening of this.opening.values()) {
+      opening.then(
+        (session) => session.close(),
         () => undefined,
       );
     }
-    this.sessions.clear();
   }
-}
-
-function keyOf({ address, port, hostname }: Target): string {
-  return `${address} ${port} ${hostname}`;
 }
 
 class ClientStream extends BaseStream implements Stream {
@@ -131,20 +152,25 @@ class ClientStream extends BaseStream implements Stream {
   readonly responds = true;
   retriable = true;
   private readonly stream: ClientHttp2Stream;
+  /** The request has no body: its head was its end. */
+  private readonly empty: boolean;
   private readonly timeout: number;
+  private timer: NodeJS.Timeout | undefined;
   private readonly report: (ok: boolean) => void;
   private trailers: HeaderList = [];
   private failure: ProxyError | undefined;
 
-  constructor(stream: ClientHttp2Stream, timeout: number, report: (ok: boolean) => void) {
+  constructor(stream: ClientHttp2Stream, empty: boolean, timeout: number, report: (ok: boolean) => void) {
     super();
     this.stream = stream;
+    this.empty = empty;
     this.timeout = timeout;
     this.report = report;
     stream.on('error', (error) => {
       this.failure ??= ProxyError.from(error, 'PEER_RESET');
     });
     stream.on('close', () => {
+      clearTimeout(this.timer);
       if (stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
         this.failure ??= new ProxyError('PEER_RESET', `the stream was reset with code ${stream.rstCode}`);
       }
@@ -154,28 +180,23 @@ class ClientStream extends BaseStream implements Stream {
 
   protected start(): void {
     const { stream, sink } = this;
-    const timer =
-      this.timeout > 0
-        ? setTimeout(
-            () => this.destroy(new ProxyError('RESPONSE_TIMEOUT', `no response within ${this.timeout} ms`)),
-            this.timeout,
-          )
-        : undefined;
-    stream.on('headers', (headers) => {
-      if (!this.closed) sink.signal({ type: 'response', status: Number(headers[':status']), headers: toList(headers) });
+    if (this.timeout > 0) {
+      this.timer = setTimeout(() => {
+        this.destroy(new ProxyError('RESPONSE_TIMEOUT', `no response within ${this.timeout} ms`));
+      }, this.timeout);
+    }
+    stream.on('headers', (headers: IncomingHttpHeaders, _flags: number, raw: HeaderList = []) => {
+      if (!this.closed) sink.signal({ type: 'response', status: Number(headers[':status']), headers: regular(raw) });
     });
-    stream.on('response', (headers) => {
-      clearTimeout(timer);
+    stream.on('response', (headers: IncomingHttpHeaders, _flags: number, raw: HeaderList = []) => {
+      clearTimeout(this.timer);
       this.retriable = false;
       const status = Number(headers[':status']);
       this.report(status < 500);
-      if (!this.closed) sink.signal({ type: 'response', status, headers: toList(headers) });
+      if (!this.closed) sink.signal({ type: 'response', status, headers: regular(raw) });
     });
-    stream.on('trailers', (headers: IncomingHttpHeaders) => {
-      if (!this.closed) sink.signal({ type: 'trailers', headers: toList(headers) });
-    });
-    stream.on('wantTrailers', () => {
-      if (!stream.closed) stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
+    stream.on('trailers', (_headers, _flags, raw: HeaderList = []) => {
+      if (!this.closed) sink.signal({ type: 'trailers', headers: raw });
     });
     stream.on('data', (chunk: Buffer) => {
       if (!this.closed) sink.data(chunk, false);
@@ -188,10 +209,13 @@ class ClientStream extends BaseStream implements Stream {
       if (!stream.writableFinished) stream.close(constants.NGHTTP2_CANCEL);
       this.emitClose();
     });
+    if (this.empty) return;
     stream.on('drain', () => {
       if (!this.closed) sink.drain();
     });
-    stream.on('close', () => clearTimeout(timer));
+    stream.on('wantTrailers', () => {
+      if (!stream.closed) stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
+    });
   }
 
   signal(signal: Signal): void {
@@ -205,7 +229,7 @@ class ClientStream extends BaseStream implements Stream {
   }
 
   end(): void {
-    if (!this.closed && !this.stream.destroyed) this.stream.end();
+    if (!this.closed && !this.stream.destroyed && !this.stream.writableEnded) this.stream.end();
   }
 
   pause(): void {

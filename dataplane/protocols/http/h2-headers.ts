@@ -37,9 +37,9 @@ export function fromList(headers: HeaderList): OutgoingHttpHeaders {
   return object;
 }
 
-export function toList(headers: Readonly<Record<string, string | string[] | number | undefined>>): string[] {
-  return Object.entries(headers).flatMap(([name, value]) => {
-    if (value === undefined || name.startsWith(':')) return [];
-    return Array.isArray(value) ? value.flatMap((each) => [name, each]) : [name, String(value)];
-  });
+/** Fields as they came, without the pseudo ones, which come first (RFC 9113, section 8.3). */
+export function regular(raw: HeaderList): HeaderList {
+  let from = 0;
+  while (raw[from]?.startsWith(':')) from += 2;
+  return raw.slice(from);
 }

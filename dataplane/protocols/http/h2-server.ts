@@ -1,7 +1,7 @@
 /** HTTP/2, server side (RFC 9113), by Node.js's own implementation: a session for each stream. */
 import {
   constants,
-  createServer,
+  performServerHandshake,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -15,7 +15,7 @@ import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
 import { type Fields, trailerFields } from './codec.ts';
 import { LINGER, type ServerOptions } from './h1-server.ts';
-import { fromList, toList } from './h2-headers.ts';
+import { fromList } from './h2-headers.ts';
 import { type ConnectionFacts, requestMetadata } from './request.ts';
 
 /** Streams of one connection at once. */
@@ -29,49 +29,44 @@ export function serveHttp2(
   accept: Accept,
   nextNumber: () => number,
 ): ServerHttp2Session {
-  const server = createServer({
+  socket.allowHalfOpen = false; // a connection of HTTP/2 has no half
+  const session = performServerHandshake(socket, {
     settings: { maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: maxHeaderBytes },
   });
-  let session: ServerHttp2Session | undefined;
-  server.on('session', (opened) => {
-    session = opened;
-    opened.on('error', () => undefined); // `close` follows, and each stream hears of it
-    if (keepAliveTimeout > 0) opened.setTimeout(keepAliveTimeout, () => opened.close());
-  });
-  server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number, raw: string[]) => {
-    const expectContinue = headers['expect']?.toLowerCase() === '100-continue';
-    const served = new ServerStream(stream, String(headers[':method']), expectContinue);
+  session.on('error', () => undefined); // `close` follows, and each stream hears of it
+  if (keepAliveTimeout > 0) session.setTimeout(keepAliveTimeout, () => session.close());
+  const prefix = sessionName('HTTP', facts.ends);
+  session.on('stream', (stream, headers, flags, raw: HeaderList = []) => {
+    const empty = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    const { names, keys, values } = requestFields(raw, headers[':authority'], !empty);
+    const method = String(headers[':method']);
     const target = headers[':path'] ?? headers[':authority'] ?? '';
-    const head = {
-      ...requestFields(raw, headers[':authority'], (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0),
-      method: String(headers[':method']),
-      target,
-    };
-    const name = `${sessionName('HTTP', facts.ends)}-${nextNumber()}`;
-    accept({ name, metadata: requestMetadata(head, '2', facts), stream: served });
+    const metadata = requestMetadata({ names, keys, values, method, target }, '2', facts);
+    accept({ name: `${prefix}-${nextNumber()}`, metadata, stream: new ServerStream(stream, headers, empty) });
   });
-  socket.allowHalfOpen = false; // a connection of HTTP/2 has no half
-  server.emit('connection', socket);
-  if (session === undefined) throw new ProxyError('INTERNAL', 'HTTP/2 made no session of a connection');
   return session;
 }
 
-/** The fields without the pseudo ones; `:authority` stands for Host. */
-function requestFields(raw: readonly string[], authority: string | string[] | undefined, hasBody: boolean): Fields {
-  const fields: Fields = { names: [], keys: [], values: [] };
-  const add = (name: string, value: string): void => {
-    fields.names.push(name);
-    fields.keys.push(name.toLowerCase());
-    fields.values.push(value);
-  };
-  if (typeof authority === 'string') add('host', authority);
+/** The fields without the pseudo ones; `:authority` stands for Host. Names are in lower case (RFC 9113, section 8.2.1). */
+function requestFields(raw: HeaderList, authority: string | undefined, hasBody: boolean): Fields {
+  const names: string[] = [];
+  const values: string[] = [];
+  if (authority !== undefined) {
+    names.push('host');
+    values.push(authority);
+  }
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? '';
-    if (!name.startsWith(':') && !(name === 'host' && authority !== undefined)) add(name, raw[index + 1] ?? '');
+    if (name.startsWith(':') || (name === 'host' && authority !== undefined)) continue;
+    names.push(name);
+    values.push(raw[index + 1] ?? '');
   }
   // A body whose length isn't said ends with the stream: in HTTP/1.1's words it is chunked.
-  if (hasBody && !fields.keys.includes('content-length')) add('transfer-encoding', 'chunked');
-  return fields;
+  if (hasBody && !names.includes('content-length')) {
+    names.push('transfer-encoding');
+    values.push('chunked');
+  }
+  return { names, keys: names, values };
 }
 
 class ServerStream extends BaseStream implements Stream {
@@ -79,16 +74,19 @@ class ServerStream extends BaseStream implements Stream {
   readonly reliable = true;
   readonly halfClose = true;
   private readonly stream: ServerHttp2Stream;
-  private readonly method: string;
-  private readonly expectContinue: boolean;
+  private readonly request: IncomingHttpHeaders;
+  /** The request's head was its end. */
+  private readonly empty: boolean;
+  /** Bytes that its announced length still has room for. */
+  private left = Infinity;
   private trailers: HeaderList = [];
   private failure: ProxyError | undefined;
 
-  constructor(stream: ServerHttp2Stream, method: string, expectContinue: boolean) {
+  constructor(stream: ServerHttp2Stream, request: IncomingHttpHeaders, empty: boolean) {
     super();
     this.stream = stream;
-    this.method = method;
-    this.expectContinue = expectContinue;
+    this.request = request;
+    this.empty = empty;
     stream.on('error', (error) => {
       this.failure ??= ProxyError.from(error, 'PEER_RESET');
     });
@@ -102,8 +100,15 @@ class ServerStream extends BaseStream implements Stream {
 
   protected start(): void {
     const { stream, sink } = this;
-    stream.on('trailers', (_headers, _flags, raw?: string[]) => {
-      if (!this.closed) sink.signal({ type: 'trailers', headers: raw ?? [] });
+    stream.on('drain', () => {
+      if (!this.closed) sink.drain();
+    });
+    if (this.empty) {
+      sink.end();
+      return;
+    }
+    stream.on('trailers', (_headers, _flags, raw: HeaderList = []) => {
+      if (!this.closed) sink.signal({ type: 'trailers', headers: raw });
     });
     stream.on('data', (chunk: Buffer) => {
       if (!this.closed) sink.data(chunk, false);
@@ -111,15 +116,12 @@ class ServerStream extends BaseStream implements Stream {
     stream.on('end', () => {
       if (!this.closed) sink.end();
     });
-    stream.on('drain', () => {
-      if (!this.closed) sink.drain();
-    });
   }
 
   connected(responds: boolean): void {
     if (responds || this.closed || this.stream.closed) return;
-    if (this.method === 'CONNECT') this.respond(200, []);
-    else if (this.expectContinue) this.stream.additionalHeaders({ ':status': 100 });
+    if (this.request[':method'] === 'CONNECT') this.respond(200, []);
+    else if (this.request.expect?.toLowerCase() === '100-continue') this.stream.additionalHeaders({ ':status': 100 });
   }
 
   /** No head of a response is out yet. */
@@ -144,28 +146,50 @@ class ServerStream extends BaseStream implements Stream {
   }
 
   private sendHead(status: number, headers: HeaderList): void {
-    const { stream } = this;
+    const { stream, request } = this;
+    const fields = fromList(headers);
+    fields[':status'] = status;
+    const { 'content-length': length, trailer } = fields;
+    // Waiting for trailers takes a frame, and a turn. They aren't expected after a length, unless somebody speaks of them
+    // (RFC 9110, section 6.5.1).
+    const waitForTrailers = length === undefined || trailer !== undefined || request.te !== undefined;
+    if (!waitForTrailers) this.left = Number(length);
     try {
-      stream.respond({ ':status': status, ...fromList(headers) }, { waitForTrailers: true });
+      stream.respond(fields, { waitForTrailers });
     } catch (error) {
       this.destroy(ProxyError.from(error, 'PROTOCOL_ERROR'));
       return;
     }
-    stream.once('wantTrailers', () => {
-      if (stream.closed) return;
-      stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
-      if (stream.readableEnded) return;
-      // A request that is still coming is of no more use: it is dropped, and stopped where it goes on (RFC 9113, section
-      // 8.1). Stopped at once, it could overtake the end of the response.
-      stream.resume();
-      const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER).unref();
-      stream.once('close', () => clearTimeout(timer));
-      this.emitClose();
-    });
+    if (waitForTrailers) {
+      stream.once('wantTrailers', () => {
+        if (stream.closed) return;
+        stream.sendTrailers(fromList(trailerFields(this.trailers))); // none: an empty frame that ends the stream
+        this.stopRequest();
+      });
+    } else if (!this.empty) {
+      stream.once('finish', () => this.stopRequest());
+    }
+  }
+
+  /**
+   * A request that is still coming when it is answered is of no more use: it is dropped, and stopped where it goes on
+   * (RFC 9113, section 8.1). Stopped at once, it could overtake the end of the response.
+   */
+  private stopRequest(): void {
+    const { stream } = this;
+    if (this.empty || stream.readableEnded || stream.closed) return;
+    stream.resume();
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER).unref();
+    stream.once('close', () => clearTimeout(timer));
+    this.emitClose();
   }
 
   write(chunk: Buffer): boolean {
-    return this.closed || !this.respond(200, []) || this.stream.write(chunk);
+    if (this.closed || !this.respond(200, [])) return true;
+    this.left -= chunk.length;
+    if (this.left > 0) return this.stream.write(chunk);
+    this.stream.end(chunk); // in one frame with the end
+    return true;
   }
 
   end(): void {
@@ -174,25 +198,25 @@ class ServerStream extends BaseStream implements Stream {
 
   refuse(error: ProxyError): void {
     if (this.closed || this.stream.closed) return;
-    const fields = toList({ 'content-type': 'text/plain; charset=utf-8' });
+    const fields = ['content-type', 'text/plain; charset=utf-8'];
     if (this.respond(statusOf(error), fields)) this.stream.end(`${refusalText(error)}\n`);
     this.stream.resume();
     this.emitClose();
   }
 
   pause(): void {
-    if (!this.closed) this.stream.pause();
+    if (!this.closed && !this.empty) this.stream.pause();
   }
 
   resume(): void {
-    if (!this.closed) this.stream.resume();
+    if (!this.closed && !this.empty) this.stream.resume();
   }
 
   destroy(error?: ProxyError): void {
     if (this.closed) return;
     this.failure ??= error;
-    const code = error ? constants.NGHTTP2_INTERNAL_ERROR : constants.NGHTTP2_CANCEL;
-    if (!this.stream.destroyed) this.stream.close(code);
+    // Not CANCEL: at that Node.js drops what was written and isn't sent yet.
+    if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
     this.emitClose(error);
   }
 }

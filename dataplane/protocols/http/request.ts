@@ -56,7 +56,9 @@ export function requestMetadata(
     query: url.query,
     tunnel: wantsTunnel(head),
   };
-  return { ...endsMetadata('TCP', facts.ends), ...facts.metadata, HTTP: http as unknown as Metadata };
+  const metadata = Object.assign(endsMetadata('TCP', facts.ends), facts.metadata);
+  metadata['HTTP'] = http as unknown as Metadata;
+  return metadata;
 }
 
 /** `X-Forwarded-*`: who asked, how, and for what. */

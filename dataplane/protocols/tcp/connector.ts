@@ -7,6 +7,6 @@ import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 export function createConnector({ spec, log }: ConnectorContext<TcpCluster>): Connector {
   const dialer = new ConnectionDialer(spec, log);
   return {
-    connect: async (request) => new SocketStream(await dialer.connect(request)),
+    connect: (request) => dialer.connect(request).then((socket) => new SocketStream(socket)),
   };
 }

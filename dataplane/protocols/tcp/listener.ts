@@ -9,7 +9,7 @@ export function createListener({ spec, accept, log }: ListenerContext<TcpListene
   return new ConnectionServer(spec, log, ({ socket, ends, metadata }) => {
     accept({
       name: sessionName('TCP', ends),
-      metadata: { ...endsMetadata('TCP', ends), ...metadata },
+      metadata: Object.assign(endsMetadata('TCP', ends), metadata),
       stream: new SocketStream(socket),
     });
   });

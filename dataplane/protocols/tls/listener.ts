@@ -9,7 +9,7 @@ export function createListener({ spec, accept, log }: ListenerContext<TlsListene
   return new ConnectionServer(spec, log, ({ socket, ends, metadata }) => {
     accept({
       name: sessionName('TLS', ends),
-      metadata: { ...endsMetadata('TCP', ends), ...metadata },
+      metadata: Object.assign(endsMetadata('TCP', ends), metadata),
       stream: new SocketStream(socket),
     });
   });

@@ -1,7 +1,10 @@
 import { expect } from 'chai';
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -27,6 +30,23 @@ describe(`HTTP/2, with ${versionOf('nghttp', '--version')}`, () => {
     const { stdout } = await execute('nghttp', ['--verbose', '--no-dep', '--timeout=8', url]);
     expect(stdout)
       .to.match(/recv DATA frame <length=0, flags=0x01/u)
+      .and.not.to.include('RST_STREAM');
+  });
+
+  it('ends an answer whose length is known in its last frame', async () => {
+    const server = createServer((_request, response) => response.setHeader('content-length', 4).end('pong'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    await proxy.close();
+    proxy = await startProxy(
+      relay(LISTENER, { spec: { protocol: 'HTTP', port }, endpoints: [{ spec: { address: '127.0.0.1' } }] }),
+    );
+    const to = `http://127.0.0.1:${proxy.port('in')}/`;
+    const { stdout } = await execute('nghttp', ['--verbose', '--no-dep', '--timeout=8', to]);
+    server.closeAllConnections();
+    server.close();
+    expect(stdout)
+      .to.match(/recv DATA frame <length=4, flags=0x01/u)
       .and.not.to.include('RST_STREAM');
   });
 
