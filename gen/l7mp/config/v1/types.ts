@@ -67,6 +67,14 @@ export interface Cluster {
   readonly framing: 'none' | 'length-prefix-2' | 'length-prefix-4' | 'newline';
   /** The most time a connect may take, in ms. The route's retry timeout (2000) when absent. */
   readonly connect_timeout: number;
+  /** The endpoints come from the control plane, instead of from here. */
+  readonly discovery?: EndpointDiscovery;
+}
+
+/** EndpointDiscovery takes a cluster's endpoints from the control plane's load assignments. */
+export interface EndpointDiscovery {
+  /** The name of the load assignment. The cluster's own name when absent. */
+  readonly service?: string;
 }
 
 /** Endpoint is one server of a cluster. */
@@ -861,4 +869,24 @@ export interface Mirror {
   readonly cluster: string;
   /** The part of the sessions that is copied, in percent. */
   readonly percent: number;
+}
+
+/** ClusterLoadAssignment is the endpoints of the clusters whose `discovery` names it. */
+export interface ClusterLoadAssignment {
+  /** Unique among load assignments: what `discovery.service` of a cluster says, or the cluster's own name. */
+  readonly name: string;
+  /** The endpoints; a string is an address, as in `10.0.0.1` or `10.0.0.1:5000`. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Secret is a certificate with its key, authorities, or both. TLS settings name it by `secret:NAME` in place of a file. */
+export interface Secret {
+  /** Unique among secrets. */
+  readonly name: string;
+  /** The certificate chain: PEM text. */
+  readonly cert?: string;
+  /** Its private key: PEM text. */
+  readonly key?: string;
+  /** Authorities: PEM text. */
+  readonly ca?: string;
 }
