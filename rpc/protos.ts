@@ -3,16 +3,16 @@ import protobuf from 'protobufjs';
 import { protos } from '../gen/descriptors.ts';
 import { type Fields, fromFields, toFields } from './well-known.ts';
 
-export const root = protobuf.Root.fromJSON(protos as protobuf.INamespace).resolveAll();
+export const root = protobuf.Root.fromJSON(protos).resolveAll();
 
 /** Fields that are not on the wire: zeros (of gRPC's messages), or absent (of configuration, which has its own defaults). */
 export type Absence = 'zeros' | 'absent';
 
 export interface MessageCodec<T> {
   /** Fields that are absent or undefined are not written. */
-  encode(value: Partial<T>): Buffer;
+  readonly encode: (value: Partial<T>) => Buffer;
   /** @throws Error where the bytes are no such message. */
-  decode(bytes: Uint8Array): T;
+  readonly decode: (bytes: Uint8Array) => T;
 }
 
 /** The codec of a message by its full name. @throws Error for an unknown name. */
@@ -21,11 +21,11 @@ export function codecOf<T>(name: string, absence: Absence = 'zeros'): MessageCod
   const conversion: protobuf.IConversionOptions = { longs: Number, enums: String, bytes: Buffer };
   if (absence === 'zeros') Object.assign(conversion, { arrays: true, objects: true });
   return {
-    encode(value) {
+    encode: (value) => {
       const bytes = type.encode(type.fromObject(toFields(type, value))).finish();
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     },
-    decode(bytes) {
+    decode: (bytes) => {
       const fields = fromFields(type, type.toObject(type.decode(bytes), conversion));
       return (absence === 'zeros' ? withZeros(type, fields) : fields) as T;
     },

@@ -74,33 +74,32 @@ function valueOf(fields: Fields): Json {
   return (fields['stringValue'] ?? fields['numberValue'] ?? fields['boolValue'] ?? null) as Json;
 }
 
-/** The conversion of a message's fields, by whether any well-known type is below it. */
-type Converter = ((value: never, direction: 'toFields' | 'fromFields') => unknown) | undefined;
+type Converter = (value: never, direction: 'toFields' | 'fromFields') => unknown;
 
-const converters = new Map<protobuf.Type, Converter>();
+interface Part {
+  readonly field: protobuf.Field;
+  readonly inner: Converter;
+}
+
+/** The parts of a message that are converted; filled in after it is there, as a message may hold itself. */
+const partsOf = new Map<protobuf.Type, Part[]>();
 
 function converterOf(type: protobuf.Type): Converter {
   const known = CONVERSIONS[type.fullName];
   if (known) return (value, direction) => known[direction](value);
-  if (converters.has(type)) return converters.get(type);
-  // A message may hold itself: until this is decided, it is taken for one that has to be walked.
-  let found = false;
-  const walk: NonNullable<Converter> = (value: Fields, direction) => convertFields(parts, value, direction);
-  converters.set(type, walk);
-  const parts = type.fieldsArray.flatMap((field) => {
-    const inner = field.resolvedType instanceof protobuf.Type ? converterOf(field.resolvedType) : undefined;
-    if (inner && field.resolvedType !== type) found = true;
-    return inner ? [{ field, inner }] : [];
-  });
-  if (!found) converters.set(type, undefined);
-  return converters.get(type);
+  let parts = partsOf.get(type);
+  if (parts === undefined) {
+    parts = [];
+    partsOf.set(type, parts);
+    for (const field of type.fieldsArray) {
+      if (field.resolvedType instanceof protobuf.Type) parts.push({ field, inner: converterOf(field.resolvedType) });
+    }
+  }
+  return (value, direction) => convertFields(parts, value, direction);
 }
 
-function convertFields(
-  parts: readonly { readonly field: protobuf.Field; readonly inner: NonNullable<Converter> }[],
-  value: Fields,
-  direction: 'toFields' | 'fromFields',
-): Fields {
+function convertFields(parts: readonly Part[], value: Fields, direction: 'toFields' | 'fromFields'): Fields {
+  if (parts.length === 0) return value;
   const out = { ...value };
   for (const { field, inner } of parts) {
     const each = out[field.name];
@@ -118,10 +117,10 @@ function convertFields(
 
 /** What programs work with, as the fields of a message. */
 export function toFields(type: protobuf.Type, value: object): Fields {
-  return (converterOf(type)?.(value as never, 'toFields') ?? value) as Fields;
+  return converterOf(type)(value as never, 'toFields') as Fields;
 }
 
 /** The reverse. */
 export function fromFields(type: protobuf.Type, fields: Fields): Fields {
-  return (converterOf(type)?.(fields as never, 'fromFields') ?? fields) as Fields;
+  return converterOf(type)(fields as never, 'fromFields') as Fields;
 }
