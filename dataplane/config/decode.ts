@@ -1,5 +1,14 @@
 /** Decodes a whole configuration, or one object for the REST API: every fault at once, nothing half done. */
-import type { Admin, Cluster, Listener, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
+import type {
+  Admin,
+  Cluster,
+  ClusterLoadAssignment,
+  Listener,
+  Route,
+  Rule,
+  RuleList,
+  Secret,
+} from '../../gen/l7mp/config/v1/types.ts';
 import { schema as builtin } from '../../gen/l7mp/config/v1/schema.ts';
 import type { Schema } from '../../gen/schema-types.ts';
 import type { Plain } from '../core/address.ts';
@@ -101,6 +110,31 @@ export function decodeObject(
   checkMeaning(decoder, existing);
   if (decoder.faults.length > 0 || name === undefined) return { faults: decoder.faults };
   return { value: { name, objects: collect(decoder) }, faults: [] };
+}
+
+/** What only a control plane hands out. */
+interface HandedOut {
+  ClusterLoadAssignment: ClusterLoadAssignment;
+  Secret: Secret;
+}
+
+/** Decodes an object of a kind that configuration files do not have. */
+export function decodeHandedOut<K extends keyof HandedOut>(
+  kind: K,
+  raw: unknown,
+  options: DecodeOptions = {},
+): Decoded<HandedOut[K]> {
+  const surveyed = survey(raw);
+  if (surveyed.faults.length > 0) return { faults: surveyed.faults };
+  const decoder = newDecoder(options, surveyed, () => false);
+  if (!isPlain(raw) || typeof raw['name'] !== 'string') {
+    decoder.fault('', `a ${kind} (an object with a name)`, raw);
+    return { faults: decoder.faults };
+  }
+  // Endpoints are named after the cluster, as if they stood in it.
+  const value = decoder.message(kind, raw, '', { kind: 'Cluster', name: raw['name'] });
+  if (decoder.faults.length > 0) return { faults: decoder.faults };
+  return { value: { ...value, name: raw['name'] } as unknown as HandedOut[K], faults: [] };
 }
 
 /** The built-in schema with the specs of plugins added. */
