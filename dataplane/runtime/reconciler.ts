@@ -127,6 +127,11 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
     return () => this.observers.delete(observer);
   }
 
+  /** Tells the observers. */
+  notify(): void {
+    for (const observer of [...this.observers]) observer();
+  }
+
   apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta), source: Source = 'local'): Promise<void> {
     return this.enqueue(() => {
       const { snapshot } = this;
@@ -223,7 +228,7 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
       const again = (): Promise<void> => (this.closed ? Promise.resolve() : this.retry());
       this.timer = setTimeout(() => void this.enqueue(again), delay).unref();
     }
-    for (const observer of [...this.observers]) observer();
+    this.notify();
   }
 
   private async retry(): Promise<void> {
