@@ -21,7 +21,7 @@ function withControlPlane(command: Command): Command {
     option(`--controlplane-${what} <file>`, description, `CONTROLPLANE_${what.toUpperCase().replace('-', '_')}`);
   return command
     .addOption(
-      option('--controlplane <address...>', 'take configuration from it: HOST:PORT, several by commas', 'CONTROLPLANE'),
+      option('--controlplane <addresses>', 'take configuration from it: HOST:PORT, several by commas', 'CONTROLPLANE'),
     )
     .addOption(
       option(

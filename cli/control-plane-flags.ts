@@ -5,7 +5,7 @@ import type { ControlPlaneOptions } from '../dataplane/xds/types.ts';
 
 /** As commander gives them. */
 export interface ControlPlaneFlags {
-  readonly controlplane?: string | readonly string[];
+  readonly controlplane?: string;
   readonly controlplaneResources?: 'all' | 'endpoints';
   readonly controlplaneCa?: string;
   readonly controlplaneCert?: string;
@@ -20,8 +20,7 @@ export interface ControlPlaneFlags {
 /** Undefined without a control plane. @throws FaultsError with everything that is wrong. */
 export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | undefined {
   const faults: Fault[] = [];
-  const given = typeof flags.controlplane === 'string' ? [flags.controlplane] : (flags.controlplane ?? []);
-  const servers = given.flatMap((each) => each.split(',')).filter((each) => each !== '');
+  const servers = listOf(flags.controlplane);
   const { controlplaneCa: ca, controlplaneCert: cert, controlplaneKey: key, controlplaneTokenFile: tokenFile } = flags;
   const needs = { ca, cert, key, 'token-file': tokenFile, plaintext: flags.controlplanePlaintext || undefined };
   if (servers.length === 0) {
@@ -71,9 +70,13 @@ export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | 
   };
 }
 
+function listOf(text = ''): string[] {
+  return text.split(',').filter((each) => each !== '');
+}
+
 function labelsOf(text: string, faults: Fault[]): Record<string, string> {
   const labels: Record<string, string> = {};
-  for (const pair of text.split(',').filter((each) => each !== '')) {
+  for (const pair of listOf(text)) {
     const [, key, value] = /^([^=]+)=(.*)$/u.exec(pair) ?? [];
     if (key === undefined || value === undefined || key in labels) {
       faults.push({ path: '--labels', expected: 'KEY=VALUE, each key once', found: JSON.stringify(pair) });
