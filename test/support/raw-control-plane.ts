@@ -43,6 +43,12 @@ export class RawStream {
     this.metadata = call.metadata;
   }
 
+  /** The common name of the client's certificate. */
+  get peerName(): string | undefined {
+    const { transportSecurityType: type, sslPeerCertificate: certificate } = this.call.getAuthContext();
+    return type === 'ssl' ? certificate?.subject.CN : undefined;
+  }
+
   /** The first request that fits, in whatever order they came. */
   request(kind: string, fits: (request: AnyRequest) => boolean = () => true): Promise<AnyRequest> {
     return until(`a request for ${kind}`, () =>
