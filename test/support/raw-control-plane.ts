@@ -44,7 +44,7 @@ export class RawStream {
   }
 
   /** The common name of the client's certificate. */
-  get peerName(): string | undefined {
+  get peerName(): unknown {
     const { transportSecurityType: type, sslPeerCertificate: certificate } = this.call.getAuthContext();
     return type === 'ssl' ? certificate?.subject.CN : undefined;
   }

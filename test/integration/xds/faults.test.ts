@@ -1,6 +1,6 @@
 /** Control planes that die, freeze, or want to know who asks. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -82,7 +82,7 @@ describe('xDS with control planes that fail', () => {
   it('leaves one that accepts connections and says nothing', async () => {
     const silent: Server = createServer();
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-    const sockets = new Set<{ destroy(): void }>();
+    const sockets = new Set<Socket>();
     silent.on('connection', (socket) => sockets.add(socket.on('error', () => undefined)));
     const plane = await RawControlPlane.start({ auto: true });
     try {
@@ -90,7 +90,9 @@ describe('xDS with control planes that fail', () => {
       const { port } = silent.address() as { port: number };
       const timing = { backoffBase: 20, backoffCap: 50, connect: 200 };
       proxy = await startProxy({}, { controlPlane: { servers: [`127.0.0.1:${port}`, plane.address], timing } });
-      await has('a');
+      (await plane.stream()).end();
+      await until('a connection to the silent one', () => sockets.size > 0);
+      await plane.stream(1);
     } finally {
       await proxy?.close();
       plane.stop();
@@ -117,7 +119,7 @@ describe('xDS with control planes that fail', () => {
         key: file('key.pem', one.key),
         tokenFile: file('token', 'first\n'),
       };
-      proxy = await startProxy({}, { controlPlane: { servers: [plane.address], plaintext: false, ...tls } });
+      proxy = await startProxy({}, { controlPlane: { servers: [plane.address.replace('127.0.0.1', 'localhost')], plaintext: false, ...tls } });
       const stream = await plane.stream();
       expect(stream.metadata.get('authorization')).to.deep.equal(['Bearer first']);
       expect(stream.peerName).to.equal('one');

@@ -83,7 +83,7 @@ describe('configuration objects on the wire', () => {
 
   it('have numbers that are 0, though other encoders leave them out', () => {
     // Listener {name: "l", spec: {tcp: {}}, rules: "r"}
-    const bytes = Buffer.from('0a016c12021a001a0172', 'hex');
+    const bytes = Buffer.from('0a016c120212001a0172', 'hex');
     const raw = decodeBytes('Listener', bytes);
     expect(raw).to.deep.equal({ name: 'l', spec: { protocol: 'TCP', port: 0 }, rules: 'r' });
     expect(decodeBytes('Listener', encodeObject('Listener', raw))).to.deep.equal(raw);
