@@ -45,9 +45,7 @@ function withControlPlane(command: Command): Command {
     )
     .addOption(option('--id <name>', "the proxy's name to the control plane (default: the host's)", 'ID'))
     .addOption(option('--labels <k=v,...>', "what the control plane's selectors match on", 'LABELS'))
-    .addOption(
-      option('--state-dir <dir>', 'keep the last good configuration here, for a restart', 'STATE_DIR'),
-    );
+    .addOption(option('--state-dir <dir>', 'keep the last good configuration here, for a restart', 'STATE_DIR'));
 }
 
 /** Subcommands load what they need when they run: a proxy starts fast. */
