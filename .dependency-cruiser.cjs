@@ -1,5 +1,5 @@
 /** The layers of docs/architecture.md, as a rule. */
-const middle = '^dataplane/(admin|cluster|config|lb|pipeline|protocols|runtime|telemetry)/';
+const middle = '^dataplane/(admin|cluster|config|lb|pipeline|protocols|runtime|telemetry|xds)/';
 
 module.exports = {
   forbidden: [

@@ -27,11 +27,19 @@ export interface FieldSchema {
   readonly shorthand?: string;
 }
 
+/** One protocol of a spec. */
+export interface Variant {
+  readonly message: string;
+  /** Its field in the oneof; a plugin's has none. */
+  readonly field?: string;
+  readonly aliases?: readonly string[];
+}
+
 /** A message: its fields, or (a spec) the messages that `protocol` selects from. */
 export type MessageSchema =
   | { readonly fields: Readonly<Record<string, FieldSchema>>; readonly variants?: never }
   | {
-      readonly variants: Readonly<Record<string, { readonly message: string; readonly aliases?: readonly string[] }>>;
+      readonly variants: Readonly<Record<string, Variant>>;
       readonly fields?: never;
     };
 

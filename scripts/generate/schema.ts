@@ -31,16 +31,8 @@ export interface Source {
 
 /** @throws Error where a proto file uses a construct that the configuration has no word for. */
 export function readSource(root: string, packageDirectory = 'l7mp/config/v1'): Source {
-  const protos = new Root();
-  const bundled = dirname(createRequire(import.meta.url).resolve('protobufjs/package.json'));
-  protos.resolvePath = (_origin, target) => join(target.startsWith('google/') ? bundled : root, target);
+  const protos = loadProtos(root);
   const directory = join(root, packageDirectory);
-  const files = readdirSync(directory).filter((name) => name.endsWith('.proto'));
-  protos.loadSync(
-    files.map((name) => join(packageDirectory, name)),
-    { keepCase: true, alternateCommentMode: true },
-  );
-  protos.resolveAll();
   const namespace = protos.lookup(packageDirectory.replaceAll('/', '.'));
   if (!(namespace instanceof protobuf.Namespace)) throw new Error(`no package in ${directory}`);
 
@@ -64,6 +56,17 @@ export function readSource(root: string, packageDirectory = 'l7mp/config/v1'): S
   return { schema, messages };
 }
 
+/** Every proto file below `root`. */
+export function loadProtos(root: string): protobuf.Root {
+  const protos = new Root();
+  const bundled = dirname(createRequire(import.meta.url).resolve('protobufjs/package.json'));
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.proto'));
+  protos.resolvePath = (_origin, target) => join(files.includes(target) ? root : bundled, target);
+  protos.loadSync(files.sort(), { keepCase: true, alternateCommentMode: true });
+  protos.resolveAll();
+  return protos;
+}
+
 function rulesOf(field: protobuf.Field): Rules {
   const merged: Record<string, unknown> = {};
   for (const option of (field.parsedOptions ?? []) as Rules[]) {
@@ -79,10 +82,11 @@ function list(value: unknown): string[] {
   return (Array.isArray(value) ? value : [value]) as string[];
 }
 
-function toVariant(field: protobuf.Field): [string, { message: string; aliases?: string[] }] {
+function toVariant(field: protobuf.Field): [string, { message: string; field: string; aliases?: string[] }] {
   const rules = rulesOf(field);
   const aliases = list(rules['protocol_alias']);
-  return [String(rules['protocol']), { message: field.type, ...(aliases.length > 0 ? { aliases } : {}) }];
+  const { type: message, name } = field;
+  return [String(rules['protocol']), { message, field: name, ...(aliases.length > 0 ? { aliases } : {}) }];
 }
 
 /** In ms: what Node.js's timers hold. A longer one would fire at once. */

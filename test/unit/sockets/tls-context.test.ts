@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, silentLogger } from '../../../dataplane/core/log.ts';
+import { noSecrets } from '../../../dataplane/core/secrets.ts';
 import { watchClient, watchServer } from '../../../dataplane/sockets/tls-context.ts';
 import type { TlsServer } from '../../../gen/l7mp/config/v1/types.ts';
 import { type Certificate, makeCertificate } from '../../support/certificate.ts';
@@ -45,7 +46,7 @@ describe('TLS contexts of files', () => {
       info: (_fields: object, message: string) => void said.push(message),
       error: (fields: object, message: string) => void said.push(`${message}: ${JSON.stringify(fields)}`),
     };
-    const contexts = watchServer(specOf(), log);
+    const contexts = watchServer(specOf(), { log, secrets: noSecrets });
     contexts.watch();
     try {
       const before = contexts.current;
@@ -64,35 +65,43 @@ describe('TLS contexts of files', () => {
 
   const faults: Readonly<Record<string, [() => unknown, RegExp]>> = {
     'a file that is not there': [
-      () => watchServer(specOf({ key: '/no/such/key' }), silentLogger),
+      () => watchServer(specOf({ key: '/no/such/key' }), { log: silentLogger, secrets: noSecrets }),
       /^tls\.key: expected a PEM file that can be read, found ENOENT/u,
     ],
     'a key of another certificate': [
-      () => watchServer(specOf({ key: second.key }), silentLogger),
+      () => watchServer(specOf({ key: second.key }), { log: silentLogger, secrets: noSecrets }),
       /^tls: expected a certificate, its key, and ciphers that OpenSSL knows, found .*key values mismatch/u,
     ],
     'ciphers that OpenSSL does not know': [
-      () => watchServer(specOf({ ciphers: 'ROT13' }), silentLogger),
+      () => watchServer(specOf({ ciphers: 'ROT13' }), { log: silentLogger, secrets: noSecrets }),
       /^tls: expected .* found .*no cipher match/u,
     ],
     'a named certificate that is none': [
-      () => watchServer(specOf({ certificates: [{ server_names: ['a'], ...files, cert: files.key }] }), silentLogger),
+      () =>
+        watchServer(specOf({ certificates: [{ server_names: ['a'], ...files, cert: files.key }] }), {
+          log: silentLogger,
+          secrets: noSecrets,
+        }),
       /^tls\.certificates\[0\]: expected a certificate/u,
     ],
     'authorities that are none': [
-      () => watchServer(specOf({ ca: files.key }), silentLogger),
+      () => watchServer(specOf({ ca: files.key }), { log: silentLogger, secrets: noSecrets }),
       /^tls\.ca: expected certificates in PEM, found none/u,
     ],
     'an authority that is cut': [
       () => {
         const text = readFileSync(files.cert, 'latin1');
         const cut = text.replace(/\n[^-]{64}\n/u, '\n');
-        return watchServer(specOf({ ca: text + cut }), silentLogger);
+        return watchServer(specOf({ ca: text + cut }), { log: silentLogger, secrets: noSecrets });
       },
       /^tls\.ca: expected certificates in PEM, found number 2: /u,
     ],
     'a client certificate without its key': [
-      () => watchClient({ cert: files.cert, insecure: false, alpn: [], min_version: 'TLSv1.2' }, silentLogger),
+      () =>
+        watchClient(
+          { cert: files.cert, insecure: false, alpn: [], min_version: 'TLSv1.2' },
+          { log: silentLogger, secrets: noSecrets },
+        ),
       /^tls: expected cert and key, or neither, found only cert/u,
     ],
   };

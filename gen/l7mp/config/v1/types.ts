@@ -67,6 +67,14 @@ export interface Cluster {
   readonly framing: 'none' | 'length-prefix-2' | 'length-prefix-4' | 'newline';
   /** The most time a connect may take, in ms. The route's retry timeout (2000) when absent. */
   readonly connect_timeout: number;
+  /** The endpoints come from the control plane, instead of from here. */
+  readonly discovery?: EndpointDiscovery;
+}
+
+/** EndpointDiscovery takes a cluster's endpoints from the control plane's load assignments. */
+export interface EndpointDiscovery {
+  /** The name of the load assignment. The cluster's own name when absent. */
+  readonly service?: string;
 }
 
 /** Endpoint is one server of a cluster. */
@@ -182,11 +190,11 @@ export interface Keepalive {
 
 /** TlsServer is the server side of TLS. */
 export interface TlsServer {
-  /** The certificate chain: a PEM file, reloaded when it changes, or the PEM text itself. */
+  /** The certificate chain: a PEM file, reloaded when it changes, the PEM text itself, or `secret:NAME`. */
   readonly cert: string;
-  /** Its private key: a PEM file, reloaded when it changes, or the PEM text itself. */
+  /** Its private key: a PEM file, reloaded when it changes, the PEM text itself, or `secret:NAME`. */
   readonly key: string;
-  /** The authorities that clients' certificates are checked against: a PEM file or PEM text. */
+  /** The authorities that clients' certificates are checked against: a PEM file, PEM text, or `secret:NAME`. */
   readonly ca?: string;
   /** Whether clients must show a certificate. */
   readonly client_certificate: 'none' | 'request' | 'require';
@@ -204,19 +212,19 @@ export interface TlsServer {
 export interface TlsCertificate {
   /** The names; `*.example.org` covers one label. */
   readonly server_names: readonly string[];
-  /** The certificate chain: a PEM file or PEM text. */
+  /** The certificate chain: a PEM file, PEM text, or `secret:NAME`. */
   readonly cert: string;
-  /** Its private key: a PEM file or PEM text. */
+  /** Its private key: a PEM file, PEM text, or `secret:NAME`. */
   readonly key: string;
 }
 
 /** TlsClient is the client side of TLS. */
 export interface TlsClient {
-  /** The authorities that the server is checked against: a PEM file or PEM text. The system's when absent. */
+  /** The authorities that the server is checked against: a PEM file, PEM text, or `secret:NAME`. The system's when absent. */
   readonly ca?: string;
-  /** The certificate to show: a PEM file or PEM text. */
+  /** The certificate to show: a PEM file, PEM text, or `secret:NAME`. */
   readonly cert?: string;
-  /** Its private key: a PEM file or PEM text. */
+  /** Its private key: a PEM file, PEM text, or `secret:NAME`. */
   readonly key?: string;
   /** The name that is asked for and checked. The endpoint's address when absent. */
   readonly server_name?: string;
@@ -861,4 +869,24 @@ export interface Mirror {
   readonly cluster: string;
   /** The part of the sessions that is copied, in percent. */
   readonly percent: number;
+}
+
+/** ClusterLoadAssignment is the endpoints of the clusters whose `discovery` names it. */
+export interface ClusterLoadAssignment {
+  /** Unique among load assignments: what `discovery.service` of a cluster says, or the cluster's own name. */
+  readonly name: string;
+  /** The endpoints; a string is an address, as in `10.0.0.1` or `10.0.0.1:5000`. */
+  readonly endpoints: readonly Endpoint[];
+}
+
+/** Secret is a certificate with its key, authorities, or both. TLS settings name it by `secret:NAME` in place of a file. */
+export interface Secret {
+  /** Unique among secrets. */
+  readonly name: string;
+  /** The certificate chain: PEM text. */
+  readonly cert?: string;
+  /** Its private key: PEM text. */
+  readonly key?: string;
+  /** Authorities: PEM text. */
+  readonly ca?: string;
 }

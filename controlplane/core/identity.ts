@@ -1,0 +1,12 @@
+/** Who is at the other end of a connection, and what that covers. Types only. */
+
+export interface Identity {
+  /** For audit lines and history: `token:ci`, `certificate:CN=edge-1`, `loopback`. */
+  readonly name: string;
+  /** May read and change configuration. */
+  readonly admin: boolean;
+  /** May read configuration and status. */
+  readonly reader: boolean;
+  /** The node identities that it may be as a proxy: exact, or with `*` at the end. Empty: none. */
+  readonly nodes: readonly string[];
+}

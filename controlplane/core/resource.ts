@@ -1,0 +1,60 @@
+/** Resources as proxies get them, and what proxies say of them. Types only. */
+import type { Node } from '../../gen/messages.ts';
+
+/** One resource. The transport doesn't look into its bytes. Immutable: a change makes a new one. */
+export interface Resource {
+  /** As in `type.googleapis.com/l7mp.config.v1.Listener`. */
+  readonly typeUrl: string;
+  readonly name: string;
+  /** A hash of `value`, so that every replica and every restart agrees. */
+  readonly version: string;
+  /** The message that the type URL names, encoded. */
+  readonly value: Buffer;
+  /** How long it is good for without a heartbeat, in ms. Absent: for ever. */
+  readonly ttlMs?: number;
+  /** The resource that is sent again when this one changed: a cluster's endpoints (rule 8 of docs/xds.md). */
+  readonly companion?: ResourceKey;
+}
+
+export interface ResourceKey {
+  readonly typeUrl: string;
+  readonly name: string;
+}
+
+/** A change of what some proxies get. Applied as a whole. */
+export interface ResourceDelta {
+  readonly upsert: readonly Resource[];
+  readonly remove: readonly ResourceKey[];
+}
+
+/** Who a stream belongs to. */
+export interface NodeFacts {
+  readonly id: string;
+  /** `metadata.labels` of its node. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly node: Node;
+  /** Where it connects from, as in `10.0.0.1:40000`. */
+  readonly peer: string;
+  readonly variant: 'delta' | 'sotw';
+}
+
+/** What a proxy said of resources. */
+export type NodeEvent =
+  | { readonly type: 'connected'; readonly node: NodeFacts }
+  | { readonly type: 'disconnected'; readonly id: string }
+  /** It took these versions; `removed` are names that it no longer has. */
+  | {
+      readonly type: 'ack';
+      readonly id: string;
+      readonly typeUrl: string;
+      readonly versions: ReadonlyMap<string, string>;
+      readonly removed: readonly string[];
+    }
+  /** It refused these versions, or some of them: which, `message` may say, line by line as `NAME: fault`. */
+  | {
+      readonly type: 'nack';
+      readonly id: string;
+      readonly typeUrl: string;
+      readonly versions: ReadonlyMap<string, string>;
+      readonly message: string;
+    };

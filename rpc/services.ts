@@ -1,0 +1,38 @@
+/** The gRPC services of proto/ in the form that clients and servers are made of. */
+import protobuf from 'protobufjs';
+import { codecOf, root } from './protos.ts';
+
+/** One method, in the shape of a grpc-js method definition. */
+export interface Method {
+  /** As in `/l7mp.admin.v1.ConfigService/Apply`. */
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly requestSerialize: (value: object) => Buffer;
+  readonly requestDeserialize: (bytes: Buffer) => object;
+  readonly responseSerialize: (value: object) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => object;
+}
+
+/** The methods of a service by name. @throws Error for an unknown name. */
+export function serviceOf(name: string): Readonly<Record<string, Method>> {
+  const service = root.lookupService(name);
+  return Object.fromEntries(
+    service.methodsArray.map((method: protobuf.Method) => {
+      const request = codecOf<object>(method.requestType);
+      const response = codecOf<object>(method.responseType);
+      return [
+        method.name,
+        {
+          path: `/${name}/${method.name}`,
+          requestStream: method.requestStream === true,
+          responseStream: method.responseStream === true,
+          requestSerialize: request.encode,
+          requestDeserialize: request.decode,
+          responseSerialize: response.encode,
+          responseDeserialize: response.decode,
+        },
+      ];
+    }),
+  );
+}
