@@ -48,6 +48,10 @@ export async function serve(
 export interface ClientMethods {
   unary(method: string, request: object, options?: CallOptions): Promise<object>;
   serverStream(method: string, request: object, options?: CallOptions): grpc.ClientReadableStream<object>;
+  clientStream(
+    method: string,
+    options?: CallOptions,
+  ): { stream: grpc.ClientWritableStream<object>; answer: Promise<object> };
   bidirectional(method: string, options?: CallOptions): grpc.ClientDuplexStream<object, object>;
   readonly raw: grpc.Client;
 }
@@ -88,8 +92,28 @@ export function clientOf(
         });
       }),
     serverStream: (method, request, each) => call(method, request, metadataOf(each), deadlineOf(each)),
+    clientStream: (method, each) => {
+      const { promise, resolve, reject } = promiseOf<object>();
+      const stream: grpc.ClientWritableStream<object> = call(
+        method,
+        metadataOf(each),
+        deadlineOf(each),
+        (error: Error | null, answer: object) => {
+          if (error) reject(error);
+          else resolve(answer);
+        },
+      );
+      return { stream, answer: promise };
+    },
     bidirectional: (method, each) => call(method, metadataOf(each), deadlineOf(each)),
   };
+}
+
+function promiseOf<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve: (value: T) => void = () => {};
+  let reject: (error: Error) => void = () => {};
+  const promise = new Promise<T>((...both) => ([resolve, reject] = both));
+  return { promise, resolve, reject };
 }
 
 export interface ClientOptions {
