@@ -50,8 +50,8 @@ export interface Discovery {
   readonly view: View;
   readonly catalog: FakeCatalog;
   readonly port: number;
-  delta(node?: string, more?: Partial<DeltaDiscoveryRequest>): DeltaPeer;
-  sotw(node?: string, more?: Partial<DiscoveryRequest>): SotwPeer;
+  readonly delta: (node?: string, more?: Partial<DeltaDiscoveryRequest>) => DeltaPeer;
+  readonly sotw: (node?: string, more?: Partial<DiscoveryRequest>) => SotwPeer;
 }
 
 /** Serves one view to everybody. */
@@ -143,7 +143,7 @@ class StreamPeer<Request extends object, Response extends { readonly type_url: s
   }
 
   ack({ type_url, nonce }: Response, more: Partial<Request> = {}): void {
-    this.send({ type_url, response_nonce: nonce, ...more } as unknown as Partial<Request>);
+    this.send({ type_url, response_nonce: nonce, ...more });
   }
 
   nack({ type_url, nonce }: Response, message: string): void {
