@@ -49,10 +49,10 @@ describe('the log of a type', () => {
         const followers = [new Follower(), new Follower(), new Follower()];
         for (const [what, which, version = 0, bytes = 0] of operations) {
           if (what === 'put') {
-            log.put({ ...resource(OTHER, String(which), ''), version: String(version), value: Buffer.alloc(bytes) });
-          } else if (what === 'remove') log.remove(String(which));
-          else if (what === 'touch') log.touch(String(which));
-          else followers[Number(which)]!.catchUp(log);
+            log.put({ ...resource(OTHER, which, ''), version: String(version), value: Buffer.alloc(bytes) });
+          } else if (what === 'remove') log.remove(which);
+          else if (what === 'touch') log.touch(which);
+          else followers[which]!.catchUp(log);
         }
         const expected = [...log.live.values()].map((each) => [each.name, each.version]).toSorted();
         for (const follower of [...followers, new Follower()]) {
