@@ -42,6 +42,8 @@ export async function* changes(
         if (tries > 0) log.info({ revision: seen.revision }, 'etcd is watched again');
         tries = 0;
         if (revision) yield revision;
+        // Of what has come already, nothing more.
+        if (isOver(signal)) return;
       }
     } catch (error) {
       if (error instanceof StoreError && error.code === 'COMPACTED') throw error;

@@ -85,6 +85,7 @@ export class EtcdClient {
     for (;;) {
       const client = await this.#connected(deadline, options.signal);
       const metadata = await this.#metadata(client, method, options.signal);
+      this.#check(options.signal);
       const ends = Math.min(deadline, Date.now() + ANSWER_MS);
       try {
         return (await unary(client, definitionOf(method), request, metadata, ends, options.signal)) as Answer;
@@ -112,6 +113,7 @@ export class EtcdClient {
     const client = await this.#connected(Date.now() + TIMEOUT_MS, signal);
     const metadata = await this.#metadata(client, method, signal);
     metadata.set('hasleader', 'true');
+    this.#check(signal);
     const { path, requestSerialize, responseDeserialize } = definitionOf(method);
     const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata);
     const cancel = (): void => stream.cancel();
