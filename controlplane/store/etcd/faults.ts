@@ -13,8 +13,16 @@ export function isTokenRefused(error: unknown): boolean {
 
 /** A page of a listing was too large, and is to be asked for in parts. */
 export function isAnswerTooLarge(error: unknown): boolean {
-  const { cause } = error as StoreError;
-  return TOO_LARGE_ANSWER.test((cause as Partial<ServiceError> | undefined)?.details ?? '');
+  return TOO_LARGE_ANSWER.test(causeOf(error).details ?? '');
+}
+
+/** The user may not do that. */
+export function isDenied(error: unknown): boolean {
+  return causeOf(error).code === status.PERMISSION_DENIED;
+}
+
+function causeOf(error: unknown): Partial<ServiceError> {
+  return ((error as Error).cause ?? {}) as Partial<ServiceError>;
 }
 
 /** `nothingChanged`: so it is whatever the fault, as it only reads or may be made again. */

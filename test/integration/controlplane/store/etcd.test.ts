@@ -323,7 +323,7 @@ describe('etcd', function () {
     const directory = mkdtempSync(join(tmpdir(), 'l7mp-etcd-tls-'));
     const file = (name: string): string => join(directory, name);
     const openssl = (...args: string[]): void => void execFileSync('openssl', args, { stdio: 'pipe' });
-    const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
     const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', file('key')];
     openssl('req', '-x509', ...key, '-out', file('cert'), '-days', '2', ...subject);
     writeFileSync(file('password'), 'secret\n');
@@ -331,11 +331,12 @@ describe('etcd', function () {
     const plain = await Etcd.start('--auth-token-ttl', '1');
     const secure = await Etcd.start('--cert-file', file('cert'), '--key-file', file('key'));
     try {
-      const byTls = await open('/tls', secure.address, `?ca=${file('cert')}`);
+      const address = secure.address.replace('127.0.0.1', 'localhost');
+      const byTls = await open('/tls', address, `?ca=${file('cert')}`);
       await put(byTls, { a: '1' });
       expect(await contents(byTls)).to.deep.equal({ a: '1' });
       await byTls.close();
-      expect(await codeOf(open('/tls', secure.address, '?tls=true'))).to.equal('UNAVAILABLE');
+      expect(await codeOf(open('/tls', address, '?tls=true'))).to.equal('UNAVAILABLE');
 
       for (const name of ['root', 'l7mp']) {
         await plain.post('auth/user/add', { name, password: 'secret' });
