@@ -152,7 +152,8 @@ export class EtcdClient {
   async #connected(deadline: number, signal: AbortSignal | undefined): Promise<Client> {
     for (;;) {
       this.#check(signal);
-      const client = this.#clients[this.#current]!;
+      const client = this.#clients[this.#current];
+      if (!client) throw new RangeError('etcd: expected at least one endpoint, found none');
       const failure = await new Promise<Error | undefined>((resolve) => {
         client.waitForReady(Math.min(deadline, Date.now() + CONNECT_MS), resolve);
       });
@@ -188,7 +189,9 @@ export class EtcdClient {
 
 function definitionOf(method: EtcdMethod): Method {
   const [service, name] = method.split('/') as [keyof typeof services, string];
-  return services[service][name]!;
+  const definition = services[service][name];
+  if (!definition) throw new Error(`etcd has no method ${method}`);
+  return definition;
 }
 
 /** Also of methods with streams, where one request has one answer. */
