@@ -15,8 +15,7 @@ import {
 } from '../../core/store.ts';
 import { checkEntries, checkTransaction } from '../limits.ts';
 import { isOver } from '../signal.ts';
-import { changesUnder } from '../watch.ts';
-import type { HistoryLimits } from './history.ts';
+import { changesUnder, type HistoryLimits } from './history.ts';
 import { lockDirectory } from './lock.ts';
 import { LogFile } from './log-file.ts';
 import { changeOf, failedConditions, Overlay, replacement } from './plan.ts';
