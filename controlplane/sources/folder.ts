@@ -109,9 +109,10 @@ export class Folder {
       return;
     }
     this.complaint = '';
+    const present = new Set(names);
     for (const name of names) await this.read(name);
     for (const name of [...this.files.keys()]) {
-      if (names.includes(name)) continue;
+      if (present.has(name)) continue;
       this.files.delete(name);
       log.info({ file: name }, 'the file is gone, and its objects with it');
       this.options.onFile(`file:${name}`, []);
