@@ -24,6 +24,11 @@ export class Access {
     this.log.info({ audit: true, identity: identity.name, peer, method, ...fields }, 'the configuration was changed');
   }
 
+  /** Says who took all of it along. */
+  exported({ identity, peer }: Call, method: string): void {
+    this.log.info({ audit: true, identity: identity.name, peer, method }, 'all that the store holds was given out');
+  }
+
   private refuse({ identity, peer }: Call, method: string, what: string): never {
     this.log.warn({ audit: true, identity: identity.name, peer, method }, 'a call was refused');
     throw new RpcError(STATUS.PERMISSION_DENIED, `${identity.name} is not allowed to ${what} the configuration`);
