@@ -147,9 +147,12 @@ describe('translating objects', () => {
       spec: { protocol: 'TCP', port: 1 },
       rules: [{ action: { route: { destination: { name: 'c', spec: { protocol: 'Echo' } } } } }],
     });
-    const faults = await checkChange(translator.claims, [listener], new Set());
+    const faults = await checkChange(translator, [listener], new Set());
     expect([...faults.keys()]).to.deep.equal(['Listener/l']);
-    expect((await checkChange(translator.claims, [listener], new Set(['Cluster/c']))).size).to.equal(0);
+    expect((await checkChange(translator, [listener], new Set(['Cluster/c']))).size).to.equal(0);
     expect(translator.verdict('Listener/l')).to.equal(undefined);
+    const { encodings } = translator;
+    translator.update([input(listener)], ['Cluster/c']);
+    expect([translator.verdict('Listener/l')?.accepted, translator.encodings]).to.deep.equal([true, encodings]);
   });
 });
