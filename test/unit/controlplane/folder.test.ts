@@ -34,7 +34,12 @@ describe('a folder of objects', () => {
   const seen = (names: string): Promise<void> =>
     until(() => proxy.view.names().join(' ') === names, `${names}, not ${proxy.view.names().join(' ')}`);
   const port = (name: string): string =>
-    JSON.stringify(proxy.view.all().find((each) => each.name === name)?.value.toString('hex'));
+    JSON.stringify(
+      proxy.view
+        .all()
+        .find((each) => each.name === name)
+        ?.value.toString('hex'),
+    );
   const list = async (): Promise<readonly m.Object[]> =>
     (await rig.call<m.ListResponse>('List', { kinds: [], labels: {}, page_size: 0, page_token: '' })).objects;
 
@@ -43,7 +48,12 @@ describe('a folder of objects', () => {
       cluster('core', 1),
       cluster('edge', 1, ', selector: { matchIds: [edge-1] }, labels: { of: edge }'),
     )}`;
-    await start({ 'a.yaml': text, 'b.json': JSON.stringify({ clusters: [{ name: 'all', spec: 'echo' }] }), '.c.yaml': 'x', 'd.txt': 'x' });
+    await start({
+      'a.yaml': text,
+      'b.json': JSON.stringify({ clusters: [{ name: 'all', spec: 'echo' }] }),
+      '.c.yaml': 'x',
+      'd.txt': 'x',
+    });
     expect(proxy.view.names()).to.deep.equal(['Cluster/all', 'Cluster/edge']);
     const objects = await list();
     expect(objects.map(({ key, source, labels, revision }) => [key?.name, source, labels, revision])).to.deep.equal([
@@ -123,7 +133,12 @@ describe('a folder of objects', () => {
       ['file:a.yaml', 'api'],
       ['file:b.yaml', 'api'],
     ]);
-    await rig.call('Delete', { keys: [{ kind: 'Cluster', name: 'a' }], dry_run: false, message: '', ignore_missing: false });
+    await rig.call('Delete', {
+      keys: [{ kind: 'Cluster', name: 'a' }],
+      dry_run: false,
+      message: '',
+      ignore_missing: false,
+    });
     await until(() => port('a') === ofFile, "the file's object");
     expect((await list()).map(({ source, status }) => [source, status?.shadowed_by])).to.deep.equal([
       ['file:a.yaml', ''],

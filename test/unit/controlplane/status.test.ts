@@ -46,7 +46,8 @@ describe('the status of objects and proxies', () => {
     let answers = 0;
     const done = (async () => {
       const stream = of.stream('Report', requests(), undefined, 'l7mp.admin.v1.ReportService');
-      for await (const _ of stream) answers++;
+      const taken = stream[Symbol.asyncIterator]();
+      while ((await taken.next()).done !== true) answers++;
     })();
     return {
       send: async (name: string, version: string, state: string, reason = ''): Promise<void> => {
@@ -91,7 +92,10 @@ describe('the status of objects and proxies', () => {
     await until(() => proxy.view.names().includes('Cluster/d'), 'the other cluster');
     proxy.ack();
     const before = proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version;
-    await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'c', { ...CLUSTER, spec: { protocol: 'UDP', port: 2 } })] });
+    await rig.call('Apply', {
+      ...APPLY,
+      objects: [object('Cluster', 'c', { ...CLUSTER, spec: { protocol: 'UDP', port: 2 } })],
+    });
     await until(() => proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version !== before, 'the new version');
     proxy.nack(typeUrlOf('Cluster'), 'c: spec.port: expected a port that is free, found 2');
     expect((await status()).failed).to.deep.equal([
@@ -145,7 +149,8 @@ describe('the status of objects and proxies', () => {
         yield* requests;
       }
       try {
-        for await (const _ of handler(all(), call));
+        const answers = handler(all(), call)[Symbol.asyncIterator]();
+        while ((await answers.next()).done !== true);
         return undefined;
       } catch (error) {
         return (error as RpcError).code;
@@ -155,7 +160,9 @@ describe('the status of objects and proxies', () => {
     expect(await send({ node: 'core-1', resources: [] })).to.equal(STATUS.PERMISSION_DENIED);
     expect(log.lines[0]?.fields).to.include({ audit: true, node: 'core-1' });
     expect(await send({ node: '', resources: [] })).to.equal(STATUS.INVALID_ARGUMENT);
-    expect(await send({ node: 'edge-7', resources: [] }, { node: 'edge-8', resources: [] })).to.equal(STATUS.INVALID_ARGUMENT);
+    expect(await send({ node: 'edge-7', resources: [] }, { node: 'edge-8', resources: [] })).to.equal(
+      STATUS.INVALID_ARGUMENT,
+    );
     const wrong = { type_url: '', name: '', version: '', state: 'fine', reason: '' };
     expect(await send({ node: 'edge-7', resources: [wrong] })).to.equal(STATUS.INVALID_ARGUMENT);
   });
@@ -180,10 +187,13 @@ describe('replicas', () => {
       };
       const settled = async (rig: Rig, wanted: string): Promise<void> => {
         let found = '';
-        await until(() => {
-          void status(rig).then((now) => (found = now));
-          return found === wanted;
-        }, `${wanted} of ${rig.store === store ? 'one' : 'two'}`);
+        await until(
+          () => {
+            void status(rig).then((now) => (found = now));
+            return found === wanted;
+          },
+          `${wanted} of ${rig.store === store ? 'one' : 'two'}`,
+        );
       };
       await settled(one, '2,2,edge-2');
       await settled(two, '2,2,edge-2');

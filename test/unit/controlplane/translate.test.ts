@@ -126,7 +126,14 @@ describe('translating objects', () => {
     const eds = Buffer.from([0x1a, 5, 0x12, 3, ...Buffer.from('svc')]);
     const kind = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
     const raw = (bytes: Buffer): Input => {
-      const content = contentOf({ key: { kind, name: 'x' }, labels: {}, raw: bytes, version: '', revision: 0, source: '' });
+      const content = contentOf({
+        key: { kind, name: 'x' },
+        labels: {},
+        raw: bytes,
+        version: '',
+        revision: 0,
+        source: '',
+      });
       return input({ ...content, id: idOf(content.key), version: versionOf(content), revision: 0, source: 'api' });
     };
     const translator = new Translator();
