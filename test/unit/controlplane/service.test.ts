@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type * as m from '../../../gen/messages.ts';
 import { RpcError, STATUS } from '../../../controlplane/core/rpc.ts';
+import { StoreError } from '../../../controlplane/core/store.ts';
 import { codecOf } from '../../../rpc/protos.ts';
 import { APPLY, NOBODY, object, READER, type Rig, startRig } from '../../support/controlplane.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -249,6 +250,18 @@ describe('the configuration service', () => {
       ['warn', 'token:edge', 'Get'],
       ['info', 'token:ci', 'Apply'],
     ]);
+  });
+
+  it('says what it means that the store failed', async () => {
+    const failure = async (code: 'FULL' | 'UNAVAILABLE' | 'TOO_LARGE') => {
+      rig.store.failure = new StoreError(code, 'why');
+      return (await refused(apply([object('Cluster', 'c', CLUSTER)]))).code;
+    };
+    expect(await failure('FULL')).to.equal(STATUS.RESOURCE_EXHAUSTED);
+    expect(await failure('TOO_LARGE')).to.equal(STATUS.RESOURCE_EXHAUSTED);
+    expect(await failure('UNAVAILABLE')).to.equal(STATUS.UNAVAILABLE);
+    rig.store.failure = undefined;
+    expect((await apply([object('Cluster', 'c', CLUSTER)])).version).to.equal(1);
   });
 
   it('bounds what a request may hold', async () => {

@@ -107,6 +107,10 @@ describe('the status of objects and proxies', () => {
     const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
     expect(proxies[0]?.faults.map(({ name, kind }) => [name, kind])).to.deep.equal([['c', 'NACK']]);
     expect(proxies[0]?.types.find(({ type_url }) => type_url === typeUrlOf('Cluster'))?.nack).to.contain('found 2');
+    const refused = proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version;
+    await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'c', CLUSTER)] });
+    await until(() => proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version !== refused, 'the next version');
+    expect((await status()).failed).to.deep.equal([]); // what was refused was another version
     proxy.ack();
     expect([(await status()).failed, await counts()]).to.deep.equal([[], [1, 1, 1]]);
   });
