@@ -1,5 +1,5 @@
 /** Every subcommand with its options: help, completion, manual page and reference are made from this. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { productVersion } from '../dataplane/core/version.ts';
 import { PIPE_HELP } from './pipe-help.ts';
 
@@ -19,6 +19,7 @@ export function addCommands(program: Command): void {
     .description('A multiprotocol service proxy: any protocol in, any protocol out.')
     .version(productVersion(), '-V, --version')
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/u, 'l7mp:')) })
     .showHelpAfterError('(--help says more)');
 
   program
@@ -43,7 +44,13 @@ export function addCommands(program: Command): void {
     .argument('<B>', 'where they go')
     .option('--ingress <address...>', 'what the stream passes on its way from A to B')
     .option('--egress <address...>', 'what it passes on its way back')
-    .option('--framing <kind>', 'keep message boundaries on byte streams: length-prefix-2, length-prefix-4 or newline')
+    .addOption(
+      new Option('--framing <kind>', 'keep message boundaries on byte streams').choices([
+        'length-prefix-2',
+        'length-prefix-4',
+        'newline',
+      ]),
+    )
     .option('--retry <n>', 'connect again up to n times when B fails or breaks', wholeNumber)
     .option('--idle-timeout <ms>', 'end a session in which nothing moved for so long', wholeNumber)
     .option(
@@ -84,9 +91,9 @@ export function addCommands(program: Command): void {
   program
     .command('completion')
     .description('print the completion script of a shell')
-    .argument('<shell>', 'bash, zsh or fish')
+    .addArgument(new Argument('<shell>', 'which one').choices(['bash', 'zsh', 'fish']))
     .addHelpText('after', '\nExample:\n  source <(l7mp completion bash)\n')
-    .action(async (shell: string) => (await import('./completion.ts')).completion(program, shell));
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => (await import('./completion.ts')).completion(program, shell));
 }
 
 function wholeNumber(text: string): number {

@@ -17,10 +17,20 @@ export const EXIT = {
 export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'success; a proxy that was told to stop has drained'],
   [EXIT.failed, 'failed while running: a session broke, a file could not be read'],
-  [EXIT.usage, 'the command line is wrong'],
+  [EXIT.usage, 'the command line is wrong, an address on it included'],
   [EXIT.config, 'the configuration is wrong, or a listener could not listen'],
   [EXIT.api, "the proxy's REST API could not be reached, or refused the request"],
 ];
+
+/** The command line is wrong: every message is one thing. */
+export class UsageError extends Error {
+  readonly messages: readonly string[];
+
+  constructor(...messages: readonly string[]) {
+    super(messages.join('\n'));
+    this.messages = messages;
+  }
+}
 
 /** The REST API could not be reached, or refused. */
 export class ApiError extends Error {}
@@ -30,6 +40,10 @@ export function reportError(error: unknown): number {
   if (error instanceof FaultsError) {
     for (const fault of error.faults) console.error(`l7mp: ${formatFault(fault)}`);
     return EXIT.config;
+  }
+  if (error instanceof UsageError) {
+    for (const message of error.messages) console.error(`l7mp: ${message}`);
+    return EXIT.usage;
   }
   if (error instanceof ApiError) {
     console.error(`l7mp: ${error.message}`);

@@ -30,7 +30,7 @@ export async function sessions(options: SessionsOptions): Promise<void> {
     before = new Map(rows.map(({ name, bytes }) => [name, bytes[0] + bytes[1]]));
     const height = live ? Math.max(5, process.stdout.rows - 3) : Infinity;
     const text = table(sorted(rows, options.sort), height);
-    process.stdout.write(live ? `\x1b[H\x1b[2J${text}` : text);
+    process.stdout.write(live ? `\x1b[H\x1b[2J${cut(text, process.stdout.columns)}` : text);
     if (!live) return;
     await new Promise((resolve) => setTimeout(resolve, options.interval));
   }
@@ -58,6 +58,14 @@ function sorted(rows: readonly Row[], by: SessionsOptions['sort']): Row[] {
   return rows.toSorted((a, b) => (by === 'name' ? 0 : value(b) - value(a)) || (a.name < b.name ? -1 : 1));
 }
 
+/** Lines as wide as the terminal: wrapped ones would push the table off the screen. */
+function cut(text: string, columns: number): string {
+  return text
+    .split('\n')
+    .map((line) => line.slice(0, columns))
+    .join('\n');
+}
+
 function table(rows: readonly Row[], height: number): string {
   const header = ['SESSION', 'STATUS', 'TO', 'AGE', 'IN', 'OUT', 'RATE'];
   const shown = rows.slice(0, height);
@@ -78,7 +86,7 @@ function table(rows: readonly Row[], height: number): string {
       .trimEnd(),
   );
   const more = rows.length > shown.length ? `… ${rows.length - shown.length} more\n` : '';
-  return `${rows.length} sessions\n${lines.join('\n')}\n${more}`;
+  return `${rows.length} ${rows.length === 1 ? 'session' : 'sessions'}\n${lines.join('\n')}\n${more}`;
 }
 
 export function size(bytes: number): string {

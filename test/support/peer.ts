@@ -98,6 +98,15 @@ export class Peer {
     }
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Sends it a signal. */
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
   /** Kills it, and resolves when it is gone. */
   async stop(): Promise<void> {
     this.child.kill('SIGKILL');
