@@ -1,0 +1,59 @@
+/** Looks at a change before it is made: what would be wrong with it, nothing changed. */
+import type { Fault } from '../../gen/messages.ts';
+import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
+import type { Owned } from '../../dataplane/core/config.ts';
+import { checkEnvelope, decodeContent } from '../model/decode-content.ts';
+import type { ConfigObject } from '../model/object.ts';
+import { type Claims, resourceId } from './claims.ts';
+import { encodeParts } from './encode.ts';
+import { clash } from './translator.ts';
+
+/**
+ * The faults of objects that are to be made or replaced, by their ids; those without are not in it. `gone` are the ids of
+ * objects that the change takes out. Names are taken by the API's objects only: files stand back.
+ */
+export function checkChange(
+  claims: Claims,
+  upsert: readonly ConfigObject[],
+  gone: ReadonlySet<string>,
+): Map<string, readonly Fault[]> {
+  const faults = new Map<string, readonly Fault[]>();
+  const replaced = new Set([...gone, ...upsert.map(({ id }) => id)]);
+  const taken = new Map<string, ConfigObject>();
+  const rulelists = new Map<string, Owned<RuleList>>();
+  const rules = new Map<string, Owned<Rule>>();
+  for (const object of upsert) {
+    const found = check(object);
+    if (found.length > 0) faults.set(object.id, found);
+  }
+  return faults;
+
+  function check(object: ConfigObject): readonly Fault[] {
+    const envelope = checkEnvelope(object);
+    if (envelope.length > 0) return envelope;
+    const contents = decodeContent(object, claims.others({ rulelists, rules }));
+    if (contents.parts === undefined) return contents.faults;
+    for (const { kind, name, value } of contents.parts) {
+      if (kind === 'RuleList') rulelists.set(name, { value: value as RuleList, owner: undefined });
+      if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined });
+    }
+    try {
+      return encodeParts(object, contents.parts).flatMap((resource) => {
+        const id = resourceId(resource);
+        const holder = taken.get(id) ?? holderOf(id);
+        taken.set(id, holder ?? object);
+        return holder === undefined || holder.id === object.id ? [] : [clash(object, resource, holder)];
+      });
+    } catch (error) {
+      const found = error instanceof Error ? error.message : String(error);
+      return [{ path: '', expected: 'what can be encoded', found }];
+    }
+  }
+
+  function holderOf(id: string): ConfigObject | undefined {
+    for (const { object } of claims.of(id)) {
+      if (object.source === 'api' && !replaced.has(object.id)) return object;
+    }
+    return undefined;
+  }
+}
