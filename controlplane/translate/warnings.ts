@@ -4,14 +4,14 @@ import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import { danglingReferences } from '../../dataplane/config/references.ts';
 import { typeUrlOf, type WireKind } from '../../dataplane/config/wire.ts';
 import { emptySnapshot } from '../../dataplane/config/decode.ts';
-import type { ConfigSnapshot } from '../../dataplane/core/config.ts';
+import type { ConfigSnapshot, Owned } from '../../dataplane/core/config.ts';
 import type { Part } from '../model/decode-content.ts';
 import { type Claims, resourceId } from './claims.ts';
 
 /** What the parts of an object name and nobody has. */
 export function warningsOf(parts: readonly Part[], claims: Claims): Fault[] {
   const named = (kind: WireKind, name: string): boolean => claims.has(resourceId({ typeUrl: typeUrlOf(kind), name }));
-  const among = <T>(kind: WireKind): ReadonlyMap<string, T> => new Among<T>(parts, kind, (name) => named(kind, name));
+  const among = <T>(kind: WireKind): ReadonlyMap<string, Owned<T>> => new Among<T>(parts, kind, (name) => named(kind, name));
   const snapshot: ConfigSnapshot = {
     admin: emptySnapshot().admin,
     listeners: among('Listener'),
@@ -46,7 +46,7 @@ function secretsIn(value: unknown): string[] {
 }
 
 /** The parts of one kind; what else there is counts as being there. */
-class Among<T> extends Map<string, { readonly value: T; readonly owner: undefined }> {
+class Among<T> extends Map<string, Owned<T>> {
   private readonly exists: (name: string) => boolean;
 
   constructor(parts: readonly Part[], kind: WireKind, exists: (name: string) => boolean) {
