@@ -1,4 +1,5 @@
 /** `l7mp apply`, `l7mp delete` and `l7mp diff`: change what the control plane holds, or say what would change. */
+import type { ObjectContent } from '../../controlplane/model/object.ts';
 import type {
   ApplyRequest,
   ApplyResponse,
@@ -68,13 +69,17 @@ function rolloutOf({ rollout, pause, maxFailures, manual }: ApplyOptions): Rollo
       ...(pause !== undefined && { pause }),
     };
   }
-  const others = [pause !== undefined && '--pause', maxFailures !== undefined && '--max-failures', manual && '--manual'];
+  const others = [
+    pause !== undefined && '--pause',
+    maxFailures !== undefined && '--max-failures',
+    manual && '--manual',
+  ];
   const wrong = others.filter((option) => typeof option === 'string');
   if (wrong.length > 0) throw new UsageError(`expected --rollout beside ${wrong.join(', ')}, found none`);
   return undefined;
 }
 
-type FileRequest = Pick<ApplyRequest, 'objects' | 'replace_kinds'>;
+type FileRequest = Pick<ApplyRequest, 'replace_kinds'> & { readonly objects: readonly ObjectContent[] };
 
 /** What the files say. @throws UsageError, FilesError */
 async function requestOf(options: FileOptions): Promise<{ objects: readonly FileObject[]; request: FileRequest }> {
@@ -90,12 +95,16 @@ async function requestOf(options: FileOptions): Promise<{ objects: readonly File
     ...(prune ? KINDS.map(({ kind }) => kind) : []),
     ...(replace ? rawObjects.map(({ content }) => content.key.kind) : []),
   ];
-  const contents = objects.map(({ content }) => content) as FileRequest['objects'];
+  const contents = objects.map(({ content }) => content);
   return { objects, request: { objects: contents, replace_kinds: [...new Set(kinds)] } };
 }
 
 /** @throws FilesError with the places of all faults */
-async function send(controlPlane: ControlPlane, objects: readonly FileObject[], request: object): Promise<ApplyResponse> {
+async function send(
+  controlPlane: ControlPlane,
+  objects: readonly FileObject[],
+  request: object,
+): Promise<ApplyResponse> {
   try {
     return await controlPlane.call<ApplyResponse>('Apply', request);
   } catch (error) {

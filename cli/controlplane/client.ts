@@ -180,13 +180,19 @@ function toAddress({ server, ca, cert }: ServerOptions): Address {
   const [, host, port] = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/u.exec(rest) ?? [];
   const number = Number(port ?? DEFAULT_PORT);
   if (host === undefined || number < 1 || number > 65_535) {
-    throw new UsageError(`--server, L7MP_SERVER: expected HOST:PORT, as in 127.0.0.1:${DEFAULT_PORT}, found "${server}"`);
+    throw new UsageError(
+      `--server, L7MP_SERVER: expected HOST:PORT, as in 127.0.0.1:${DEFAULT_PORT}, found "${server}"`,
+    );
   }
   const named = ca !== undefined || cert !== undefined;
   if (named && scheme?.toLowerCase() === 'http') {
     throw new UsageError(`--server, L7MP_SERVER: expected https beside --ca or --cert, found ${server}`);
   }
-  return { host, port: number, tls: scheme === undefined ? named || !isLoopback(host) : scheme.toLowerCase() === 'https' };
+  return {
+    host,
+    port: number,
+    tls: scheme === undefined ? named || !isLoopback(host) : scheme.toLowerCase() === 'https',
+  };
 }
 
 /** Where a control plane listens when it is told nothing. */

@@ -52,7 +52,11 @@ export function formatSelector(selector: Selector | undefined): string {
   const parts = [
     ...Object.entries(match_labels).map(([key, value]) => `${key}=${value}`),
     ...match_expressions.map(({ key, operator, values }) =>
-      operator === 'Exists' ? key : operator === 'DoesNotExist' ? `!${key}` : `${key} ${operator} (${values.join(',')})`,
+      operator === 'Exists'
+        ? key
+        : operator === 'DoesNotExist'
+          ? `!${key}`
+          : `${key} ${operator} (${values.join(',')})`,
     ),
     ...(match_ids.length === 0 ? [] : [`id=${match_ids.join('|')}`]),
   ];

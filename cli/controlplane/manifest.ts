@@ -27,7 +27,8 @@ interface Read {
 export async function readManifests(files: readonly string[]): Promise<FileObject[]> {
   return readAllFiles((await Promise.all(files.map(expand))).flat(), async (file, text) => {
     const read = await readObjects(text);
-    for (const field of read.ignored) console.error(`${nameOf(file)}: warning: ${field} is left out: it is each proxy's own`);
+    for (const field of read.ignored)
+      console.error(`${nameOf(file)}: warning: ${field} is left out: it is each proxy's own`);
     return read;
   });
 }
@@ -59,7 +60,10 @@ function toRaw(item: unknown, path: string, faults: Fault[]): Read['objects'][nu
     faults.push({ path: `${path}.${key}`, expected: 'one of type_url, name, value', found: `"${key}"` });
   }
   const bytes = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/u;
-  const key = { kind: text('type_url', kind, 'a type URL', /^[^/]+\/[^/]+$/u), name: text('name', name, 'a name', /./u) };
+  const key = {
+    kind: text('type_url', kind, 'a type URL', /^[^/]+\/[^/]+$/u),
+    name: text('name', name, 'a name', /./u),
+  };
   const raw = Buffer.from(text('value', value, 'bytes in base64', bytes), 'base64');
   return { path, content: { key, labels: {}, raw } };
 }

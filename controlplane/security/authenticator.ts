@@ -52,13 +52,16 @@ export function createAuthenticator(options: AuthenticatorOptions): (facts: Call
       if (identity === undefined) throw refuse('expected a bearer token of this control plane, found another');
       return identity;
     }
-    if (certificate !== undefined && certificates !== undefined) return identityOfCertificate(certificate, certificates);
+    if (certificate !== undefined && certificates !== undefined)
+      return identityOfCertificate(certificate, certificates);
     if (open === 'everybody') return EVERYBODY;
     if (open === 'loopback' && loopback) return LOOPBACK;
     const wanted = [
       ...(entries === undefined ? [] : ['a bearer token']),
       ...(certificates === undefined ? [] : ['a client certificate of an authority that is trusted here']),
     ];
-    throw refuse(`expected ${wanted.join(' or ') || 'a caller on this machine'}, found ${metadata['authorization'] === undefined ? 'nothing' : 'a bearer token'}`);
+    throw refuse(
+      `expected ${wanted.join(' or ') || 'a caller on this machine'}, found ${metadata['authorization'] === undefined ? 'nothing' : 'a bearer token'}`,
+    );
   };
 }

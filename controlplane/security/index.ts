@@ -55,7 +55,8 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
   const shown = tokenFile !== undefined || tlsClientCa !== undefined;
   const authenticate = createAuthenticator({
     tokens: () => tokens,
-    certificates: tlsClientCa === undefined ? undefined : { admins: options.admins ?? [], readers: options.readers ?? [] },
+    certificates:
+      tlsClientCa === undefined ? undefined : { admins: options.admins ?? [], readers: options.readers ?? [] },
     open: shown ? 'nobody' : isLoopback(host) ? 'loopback' : insecure ? 'everybody' : 'nobody',
     log,
   });

@@ -70,7 +70,10 @@ export function readTlsFiles({ tlsCert, tlsKey, tlsClientCa }: ListeningOptions)
     createSecureContext(files);
   } catch (error) {
     const { message } = ProxyError.from(error);
-    throw new ProxyError('INVALID_CONFIG', `--tls-cert, --tls-key: expected a certificate and its key, found ${message}`);
+    throw new ProxyError(
+      'INVALID_CONFIG',
+      `--tls-cert, --tls-key: expected a certificate and its key, found ${message}`,
+    );
   }
   return files;
 }
