@@ -59,6 +59,8 @@ export interface RawStream {
   readonly call: Call;
   /** Called with each message's bytes, in order; what it throws ends the stream with that status. */
   onMessage: (bytes: Buffer) => void;
+  /** The client will send no more; it still reads. */
+  onEnd: () => void;
   /** After `write` returned false: there is room again. */
   onDrain: () => void;
   /** Once, last. */
@@ -79,6 +81,10 @@ export type RawHandler = (stream: RawStream) => void;
 /** A service: its full name, and its handlers by method name. */
 export interface Service {
   readonly name: string;
+  /** The service of proto/ that says what its methods are, where that has another name. */
+  readonly definition?: string;
+  /** Whoever connects may call it, without an identity: health checks. */
+  readonly anonymous?: boolean;
   readonly methods?: Readonly<Record<string, Unary | ServerStreaming | ClientStreaming | Bidirectional>>;
   readonly raw?: Readonly<Record<string, RawHandler>>;
 }
