@@ -7,7 +7,6 @@ import {
   credentials,
   makeGenericClientConstructor,
   Metadata,
-  type ServiceDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
 import { isLoopback } from '../../controlplane/security/listening.ts';
@@ -53,13 +52,13 @@ export class ControlPlane {
     this.methods = serviceOf(SERVICE);
     const token = options.tokenFile === undefined ? undefined : readOption('--token-file', options.tokenFile).trim();
     if (token !== undefined) this.metadata.set('authorization', `Bearer ${headerValue(token)}`);
-    const Service = makeGenericClientConstructor(this.methods as unknown as ServiceDefinition, SERVICE);
+    const Service = makeGenericClientConstructor(this.methods, SERVICE);
     this.client = new Service(`${host}:${port}`, tls ? secure(options) : credentials.createInsecure(), {
       'grpc.max_receive_message_length': MAX_MESSAGE,
       'grpc.max_send_message_length': MAX_MESSAGE,
       // What is on this machine is not reached by way of another.
       ...(isLoopback(host) && { 'grpc.enable_http_proxy': 0 }),
-    }) as unknown as Client;
+    });
   }
 
   /** One request, one answer. @throws ApiError, ConflictError, FaultyRequest */

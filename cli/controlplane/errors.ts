@@ -36,7 +36,7 @@ export function toCommandError(error: ServiceError, server: string): Error {
     case status.INVALID_ARGUMENT:
       return new FaultyRequest(details, objectFaults(error));
     default:
-      return new ApiError(details === '' ? `${server}: ${status[code] ?? code}` : details);
+      return new ApiError(details === '' ? `${server}: ${status[code]}` : details);
   }
 }
 

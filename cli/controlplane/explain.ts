@@ -44,7 +44,7 @@ function fateOf({ key, status }: ConfigObject, { id, types, faults }: Proxy): [s
     status?.failed.find(({ proxy }) => proxy === id) ??
     faults.find((each) => each.type_url === typeUrl && each.name === key?.name);
   if (fault !== undefined) return [fault.kind === 'NACK' ? 'Refused' : 'Failed', fault.message.replaceAll('\n', ' ')];
-  if (status === undefined || !status.accepted) return ['-', 'it is not valid: what was there before stays'];
+  if (!status?.accepted) return ['-', 'it is not valid: what was there before stays'];
   if (status.serving >= status.selected) return ['Serving', ''];
   const type = types.find((each) => each.type_url === typeUrl);
   if (type === undefined) return ['Pending', 'it has not subscribed to these'];

@@ -53,7 +53,11 @@ function toRaw(item: unknown, path: string, faults: Fault[]): Read['objects'][nu
   const { type_url: kind, name, value, ...others } = fields;
   const text = (field: string, found: unknown, expected: string, form: RegExp): string => {
     if (typeof found === 'string' && form.test(found)) return found;
-    faults.push({ path: `${path}.${field}`, expected, found: JSON.stringify(found)?.slice(0, 80) ?? 'nothing' });
+    faults.push({
+      path: `${path}.${field}`,
+      expected,
+      found: found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 80),
+    });
     return '';
   };
   for (const key of Object.keys(others)) {
