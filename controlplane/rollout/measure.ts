@@ -1,0 +1,62 @@
+/** How far a rollout is in the proxies that are connected here. */
+import type { ProxyFault } from '../../gen/messages.ts';
+import type { NodeFacts, Resource } from '../core/resource.ts';
+import { positionOf } from '../model/audience.ts';
+import { idOf } from '../model/object.ts';
+import { candidateInput, type RolloutRecord } from '../model/rollout-record.ts';
+import type { Translated } from '../model/translated.ts';
+
+/** What a replica says of a rollout. */
+export interface Measure {
+  /** Positions of all proxies that the change is for, by their ids. */
+  readonly selected: ReadonlyMap<string, number>;
+  /** Those of them that are to have it by now, and have it. */
+  readonly updated: number;
+  readonly failed: readonly ProxyFault[];
+}
+
+export interface Measuring {
+  /** Where an input is: what it is translated to and for whom. */
+  readonly find: (
+    id: string,
+  ) => { readonly translated: Translated; readonly audiences: readonly ReadonlyMap<string, NodeFacts>[] } | undefined;
+  readonly hasAcked: (proxy: string, resources: readonly Resource[]) => boolean;
+  readonly failuresOf: (
+    resources: readonly Resource[],
+    audiences: readonly ReadonlyMap<string, NodeFacts>[],
+  ) => readonly ProxyFault[];
+}
+
+export function measure({ id, changes, threshold }: RolloutRecord, { find, hasAcked, failuresOf }: Measuring): Measure {
+  const selected = new Map<string, number>();
+  const behind = new Set<string>();
+  const failed = new Map<string, ProxyFault>();
+  for (const { key } of changes) {
+    const candidate = find(candidateInput(id, idOf(key)));
+    for (const place of [candidate, find(idOf(key))]) {
+      for (const audience of place?.audiences ?? []) {
+        for (const proxy of audience.keys()) {
+          if (!selected.has(proxy)) selected.set(proxy, positionOf(proxy));
+          if (place === candidate && candidate && !hasAcked(proxy, candidate.translated.resources)) behind.add(proxy);
+        }
+      }
+    }
+    if (!candidate) continue;
+    for (const fault of failuresOf(candidate.translated.resources, candidate.audiences)) failed.set(fault.proxy, fault);
+  }
+  const chosen = [...selected].filter(([, position]) => position < threshold);
+  return { selected, updated: chosen.filter(([proxy]) => !behind.has(proxy)).length, failed: [...failed.values()] };
+}
+
+/** All replicas' together. */
+export function sumMeasures(measures: Iterable<Measure>): Measure {
+  const selected = new Map<string, number>();
+  let updated = 0;
+  const failed: ProxyFault[] = [];
+  for (const each of measures) {
+    for (const [id, position] of each.selected) selected.set(id, position);
+    updated += each.updated;
+    failed.push(...each.failed);
+  }
+  return { selected, updated: Math.min(updated, selected.size), failed };
+}
