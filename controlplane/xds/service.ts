@@ -1,0 +1,97 @@
+/** The aggregated discovery service: its streams, and which of them belong to which node. */
+import type { Logger } from '../../dataplane/core/log.ts';
+import type { Catalog, View } from '../core/catalog.ts';
+import type { RawHandler, Service } from '../core/rpc.ts';
+import { encodeTail, type Variant } from './responses.ts';
+import { DiscoveryStream, type StreamHost, type StreamLimits } from './stream.ts';
+import { ServedView } from './view.ts';
+
+export interface DiscoveryOptions {
+  readonly catalog: Catalog;
+  /** What responses say of who answers; of this replica. */
+  readonly identifier: string;
+  readonly log: Logger;
+  readonly limits?: Partial<StreamLimits>;
+}
+
+const DEFAULT_LIMITS: StreamLimits = {
+  maxNames: 200_000,
+  maxTypes: 64,
+  maxInFlight: 32,
+  firstRequestMs: 30_000,
+  orderTimeoutMs: 5000,
+};
+
+/** Streams that are served before other work of the process gets its turn. */
+const SLICE = 64;
+/** Nonces are numbers that begin at 1 on every stream: most streams share the bytes. */
+const MAX_TAILS = 1024;
+
+/** The discovery service, both variants. It sets `catalog.onMove`. */
+export function createDiscoveryService({ catalog, identifier, log, limits }: DiscoveryOptions): Service {
+  const streams = new Map<string, Set<DiscoveryStream>>();
+  const due = new Set<DiscoveryStream>();
+  const tails: Record<Variant, Map<string, Buffer>> = { delta: new Map(), sotw: new Map() };
+
+  function run(): void {
+    let count = 0;
+    for (const stream of due) {
+      due.delete(stream);
+      stream.pump();
+      count += 1;
+      if (count === SLICE) break;
+    }
+    if (due.size > 0) setImmediate(run);
+  }
+
+  const host: StreamHost = {
+    log,
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    observe: (event) => catalog.observe(event),
+    attach(node, stream) {
+      const view = served(catalog.attach(node));
+      streams.set(node.id, (streams.get(node.id) ?? new Set()).add(stream));
+      catalog.observe({ type: 'connected', node });
+      return view;
+    },
+    detach(id, stream) {
+      const ofNode = streams.get(id);
+      if (!ofNode?.delete(stream) || ofNode.size > 0) return;
+      streams.delete(id);
+      catalog.observe({ type: 'disconnected', id });
+      catalog.detach(id);
+    },
+    schedule(stream) {
+      if (due.size === 0) setImmediate(run);
+      due.add(stream);
+    },
+    tail(variant, nonce) {
+      const known = tails[variant];
+      let bytes = known.get(nonce);
+      if (bytes === undefined) {
+        bytes = encodeTail(variant, nonce, identifier);
+        if (known.size < MAX_TAILS) known.set(nonce, bytes);
+      }
+      return bytes;
+    },
+  };
+
+  catalog.onMove = (id, view) => {
+    for (const stream of streams.get(id) ?? []) stream.move(served(view));
+  };
+
+  const handler =
+    (variant: Variant): RawHandler =>
+    (stream) =>
+      void new DiscoveryStream(variant, stream, host);
+  return {
+    name: 'envoy.service.discovery.v3.AggregatedDiscoveryService',
+    raw: { DeltaAggregatedResources: handler('delta'), StreamAggregatedResources: handler('sotw') },
+  };
+}
+
+/** @throws TypeError for a view that createView did not make. */
+function served(view: View): ServedView {
+  if (view instanceof ServedView) return view;
+  throw new TypeError('expected a view that createView made');
+}

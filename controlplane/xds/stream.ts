@@ -1,0 +1,259 @@
+/** One stream of the discovery service: its node, its subscriptions, and in which order they are sent what. */
+import type { Catalog, View } from '../core/catalog.ts';
+import type { NodeEvent, NodeFacts, ResourceKey } from '../core/resource.ts';
+import { type RawStream, RpcError, STATUS } from '../core/rpc.ts';
+import type { Logger } from '../../dataplane/core/log.ts';
+import type { Body } from './body.ts';
+import { Gate } from './gate.ts';
+import { covers, nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
+import { readDeltaRequest, readSotwRequest, type Request } from './requests.ts';
+import type { Encoding, Variant } from './responses.ts';
+import { subscribeDelta, subscribeSotw, type TypeState } from './subscribe.ts';
+import { Subscription, type SubscriptionHost } from './subscription.ts';
+import { compareTypes } from './types.ts';
+import type { ServedView } from './view.ts';
+
+export interface StreamLimits {
+  /** Names that a stream may subscribe to, of all types. Default: 200,000. */
+  readonly maxNames: number;
+  /** Types that a stream may subscribe to. Default: 64. */
+  readonly maxTypes: number;
+  /** Delta responses of a type that may be unanswered at a time; state of the world: one. Default: 32. */
+  readonly maxInFlight: number;
+  /** How long a client may take to its first request, in ms. Default: 30,000. */
+  readonly firstRequestMs: number;
+  /** How long later types wait for answers to earlier ones (rule 7), in ms. Default: 5,000. */
+  readonly orderTimeoutMs: number;
+}
+
+/** What a stream needs of the service. */
+export interface StreamHost {
+  readonly log: Logger;
+  readonly limits: StreamLimits;
+  readonly observe: Catalog['observe'];
+  /** The view of a node; the stream is one of its from now on. */
+  attach(node: NodeFacts, stream: DiscoveryStream): ServedView;
+  detach(id: string, stream: DiscoveryStream): void;
+  /** Calls `pump` of a stream, soon and once. */
+  schedule(stream: DiscoveryStream): void;
+  /** What ends a response. */
+  tail(variant: Variant, nonce: string): Buffer;
+}
+
+export class DiscoveryStream implements SubscriptionHost {
+  readonly variant: Variant;
+  readonly maxInFlight: number;
+  encoding: Encoding;
+  readonly #host: StreamHost;
+  readonly #raw: RawStream;
+  readonly #firstRequest: NodeJS.Timeout;
+  readonly #gate: Gate;
+  #node: NodeFacts | undefined;
+  #encodedNode: Buffer | undefined;
+  #view: ServedView | undefined;
+  readonly #types = new Map<string, TypeState>();
+  /** In the order in which they are sent. */
+  #ordered: readonly Subscription[] = [];
+  /** Names to be sent whatever the client says that it has. */
+  readonly #forced = new Map<string, Set<string>>();
+  #nonces = 0;
+  #names = 0;
+  #writable = true;
+  #closed = false;
+
+  constructor(variant: Variant, raw: RawStream, host: StreamHost) {
+    const { limits } = host;
+    this.variant = variant;
+    this.encoding = variant;
+    this.maxInFlight = variant === 'delta' ? limits.maxInFlight : 1;
+    this.#raw = raw;
+    this.#host = host;
+    this.#gate = new Gate(limits.orderTimeoutMs, () => {
+      host.log.warn({ node: this.#node?.id }, 'a proxy is slow to answer: the order of types is not kept any more');
+      host.schedule(this);
+    });
+    this.#firstRequest = setTimeout(
+      () => raw.end(STATUS.DEADLINE_EXCEEDED, `expected a first request within ${limits.firstRequestMs} ms`),
+      limits.firstRequestMs,
+    ).unref();
+    raw.onMessage = (bytes) => this.#onRequest(bytes);
+    raw.onEnd = () => raw.end(STATUS.OK, '');
+    raw.onDrain = () => {
+      this.#writable = true;
+      this.pump();
+    };
+    raw.onClose = () => this.#close();
+  }
+
+  get writable(): boolean {
+    return this.#writable;
+  }
+
+  wake(): void {
+    this.#host.schedule(this);
+  }
+
+  /** Everything that is due and may be sent now. */
+  pump(): void {
+    if (this.#closed) return;
+    if (this.#ordered.some((each) => each.tooFarBehind)) {
+      this.#raw.end(STATUS.ABORTED, 'too far behind: connect again, and say what you have');
+      return;
+    }
+    // What a client asked for it may be waiting for: that goes before the order of types.
+    for (const each of this.#ordered) {
+      while (each.answersDue && each.free) {
+        if (!this.#writable) return;
+        each.sendAnswer();
+      }
+    }
+    if (this.#pushUpserts() && this.#pushRemovals()) this.#gate.open();
+  }
+
+  send(body: Body): string {
+    this.#nonces += 1;
+    const nonce = String(this.#nonces);
+    this.#writable = this.#raw.write([...body.parts, this.#host.tail(this.variant, nonce)]);
+    return nonce;
+  }
+
+  force({ typeUrl, name }: ResourceKey): void {
+    const state = this.#types.get(typeUrl);
+    if (state) state.subscription.push(name);
+    else this.#forced.set(typeUrl, (this.#forced.get(typeUrl) ?? new Set()).add(name));
+  }
+
+  /** Goes on with another view. */
+  move(view: ServedView): void {
+    if (view === this.#view) return;
+    this.#view = view;
+    for (const each of this.#ordered) each.move(view.type(each.typeUrl));
+    this.wake();
+  }
+
+  #onRequest(bytes: Buffer): void {
+    const request = this.variant === 'delta' ? readDeltaRequest(bytes) : readSotwRequest(bytes);
+    const view = this.#identify(request);
+    const { typeUrl } = request;
+    if (typeUrl === '') throw new RpcError(STATUS.INVALID_ARGUMENT, 'expected a type_url, found none');
+    const state = this.#types.get(typeUrl) ?? this.#addType(typeUrl, view);
+    const { subscription } = state;
+    if (request.nonce !== '') this.#observe(typeUrl, subscription.answer(request.nonce), request.error);
+    const before = subscription.names.size;
+    if ('subscribe' in request) {
+      subscribeDelta(state, request, this.#forced.get(typeUrl) ?? new Set());
+      for (const name of request.subscribe) this.#gate.arrived(typeUrl, name);
+    } else {
+      subscribeSotw(state, request);
+      for (const name of request.names) this.#gate.arrived(typeUrl, name);
+    }
+    state.known = true;
+    this.#forced.delete(typeUrl);
+    this.#names += subscription.names.size - before;
+    const { maxNames } = this.#host.limits;
+    if (this.#names > maxNames) {
+      throw new RpcError(STATUS.RESOURCE_EXHAUSTED, `expected at most ${maxNames} names, found ${this.#names}`);
+    }
+    this.wake();
+  }
+
+  /** The first request says who it is, later ones may say it again. */
+  #identify({ node }: Request): ServedView {
+    if (this.#view === undefined || this.#node === undefined) return this.#enter(node);
+    if (node !== undefined && this.#encodedNode?.equals(node) === false && nodeIdOf(node) !== this.#node.id) {
+      throw new RpcError(
+        STATUS.INVALID_ARGUMENT,
+        `expected the node of the stream's first request, ${this.#node.id}, found ${nodeIdOf(node)}`,
+      );
+    }
+    return this.#view;
+  }
+
+  #enter(bytes: Uint8Array | undefined): ServedView {
+    const { call } = this.#raw;
+    const node = nodeOf(bytes, call, this.variant);
+    if (!covers(call.identity, node.id)) {
+      const { name, nodes } = call.identity;
+      this.#host.log.warn(
+        { audit: true, identity: name, node: node.id, allowed: nodes, peer: call.peer },
+        'a proxy is refused: its identity is not that of the node',
+      );
+      throw new RpcError(STATUS.PERMISSION_DENIED, `${name} may not be the node ${node.id}`);
+    }
+    clearTimeout(this.#firstRequest);
+    if (node.node.client_features.includes(TTL_FEATURE)) this.encoding = `${this.variant}-ttl`;
+    this.#node = node;
+    this.#encodedNode = Buffer.from(bytes ?? []);
+    this.#view = this.#host.attach(node, this);
+    return this.#view;
+  }
+
+  #addType(typeUrl: string, view: ServedView): TypeState {
+    const { maxTypes } = this.#host.limits;
+    if (this.#types.size >= maxTypes) {
+      throw new RpcError(STATUS.RESOURCE_EXHAUSTED, `expected at most ${maxTypes} types, found ${typeUrl}`);
+    }
+    const subscription = new Subscription(this, view.type(typeUrl));
+    const state: TypeState = { subscription, named: false, known: false };
+    this.#types.set(typeUrl, state);
+    this.#ordered = [...this.#ordered, subscription].toSorted((a, b) => compareTypes(a.typeUrl, b.typeUrl));
+    return state;
+  }
+
+  #observe(typeUrl: string, body: Body | undefined, error: string | undefined): void {
+    const { id } = this.#node ?? {};
+    if (body === undefined || id === undefined) return;
+    const { versions, removed } = body;
+    let event: NodeEvent;
+    if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, message: error };
+    else if (versions.size > 0 || removed.length > 0) event = { type: 'ack', id, typeUrl, versions, removed };
+    else return;
+    this.#host.observe(event);
+  }
+
+  #close(): void {
+    this.#closed = true;
+    clearTimeout(this.#firstRequest);
+    this.#gate.open();
+    for (const each of this.#ordered) each.close();
+    if (this.#node) this.#host.detach(this.#node.id, this);
+  }
+
+  /** False: something is left that can't be sent now. */
+  #pushUpserts(): boolean {
+    let settled = true;
+    for (const each of this.#ordered) {
+      if (each.upsertsDue) {
+        if (!this.#gate.passes(settled && !this.#gate.awaitsBefore(each.typeUrl))) return false;
+        while (each.upsertsDue) {
+          if (!this.#writable || !each.free) return false;
+          this.#awaitCompanions(each.sendUpserts());
+        }
+      }
+      if (!each.answered) settled = false;
+    }
+    return true;
+  }
+
+  /** What is referred to goes last, in the reverse order. */
+  #pushRemovals(): boolean {
+    const settled = this.#ordered.every((each) => each.answered) && !this.#gate.awaits;
+    for (const each of this.#ordered.toReversed()) {
+      if (!each.removalsDue) continue;
+      if (!this.#gate.passes(settled)) return false;
+      while (each.removalsDue) {
+        if (!this.#writable || !each.free) return false;
+        each.sendRemovals();
+      }
+    }
+    return true;
+  }
+
+  /** Clients ask for the endpoints of new clusters, and use the clusters only then. */
+  #awaitCompanions(body: Body | undefined): void {
+    for (const companion of body?.companions ?? []) {
+      const covered = this.#types.get(companion.typeUrl)?.subscription.covers(companion.name) ?? false;
+      if (!covered && this.#view?.resources(companion.typeUrl).has(companion.name)) this.#gate.await(companion);
+    }
+  }
+}

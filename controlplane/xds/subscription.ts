@@ -1,0 +1,442 @@
+/** What one stream is subscribed to of one type, what of it is to be sent, and what was not answered yet. */
+import type { Resource, ResourceKey } from '../core/resource.ts';
+import type { Body } from './body.ts';
+import { type Difference, differenceOfLogs, differenceToClient } from './difference.ts';
+import { encodeHeartbeats, encodeResources, type Encoding, type Variant } from './responses.ts';
+import { CHUNK_BYTES, type Entry, type TypeLog } from './type-log.ts';
+import type { Subscriber, TypeView } from './view.ts';
+
+/** What a subscription needs of its stream. */
+export interface SubscriptionHost {
+  readonly variant: Variant;
+  readonly encoding: Encoding;
+  /** Responses of a type that may be unanswered at a time. */
+  readonly maxInFlight: number;
+  /** False: the client is slow, and nothing is to be pushed. */
+  readonly writable: boolean;
+  wake(): void;
+  /** Sends a response, and gives its nonce. */
+  send(body: Body): string;
+  /** These are wanted by whoever gets what was sent in answer to what it had (rule 8). */
+  force(key: ResourceKey): void;
+}
+
+interface InFlight {
+  readonly nonce: string;
+  readonly body: Body;
+}
+
+export class Subscription implements Subscriber {
+  readonly typeUrl: string;
+  readonly #host: SubscriptionHost;
+  #type: TypeView;
+  #wildcard = false;
+  readonly #names = new Set<string>();
+  /** Of the wildcard: what was sent of the log. */
+  #upsertsTo = 0;
+  #removalsTo = 0;
+  /** Names to answer at once: the client asked for them. */
+  readonly #asked = new Set<string>();
+  /** Names to be pushed. */
+  readonly #changed = new Set<string>();
+  /** State of the world: what another view had, as long as it is not to be missed. */
+  readonly #retained = new Map<string, Resource>();
+  /** The client waits for the wildcard's first state. */
+  #greeting = false;
+  readonly #inFlight: InFlight[] = [];
+  #lastNonce = '';
+
+  constructor(host: SubscriptionHost, type: TypeView) {
+    this.#host = host;
+    this.#type = type;
+    this.typeUrl = type.log.typeUrl;
+    if (host.encoding.endsWith('-ttl')) type.beat(this);
+  }
+
+  get names(): ReadonlySet<string> {
+    return this.#names;
+  }
+
+  get wildcard(): boolean {
+    return this.#wildcard;
+  }
+
+  /** The nonce of its last response; empty: there was none. */
+  get lastNonce(): string {
+    return this.#lastNonce;
+  }
+
+  /** There is room for one more response. */
+  get free(): boolean {
+    return this.#inFlight.length < this.#host.maxInFlight;
+  }
+
+  /** Everything that was sent is answered. */
+  get answered(): boolean {
+    return this.#inFlight.length === 0;
+  }
+
+  /** The client waits for an answer to what it asked for. */
+  get answersDue(): boolean {
+    return this.#greeting || this.#asked.size > 0;
+  }
+
+  /** Something new is to be pushed. */
+  get upsertsDue(): boolean {
+    const { lastUpsert, lastRemoval, traits } = this.log;
+    if (this.#wildcard && (lastUpsert > this.#upsertsTo || (!traits.removedLast && lastRemoval > this.#removalsTo))) {
+      return true;
+    }
+    if (!traits.removedLast) return this.#changed.size > 0;
+    for (const name of this.#changed) if (this.log.live.has(name)) return true;
+    return false;
+  }
+
+  /** Of types whose removals come last: something that is gone is to be told. */
+  get removalsDue(): boolean {
+    const { lastRemoval, traits } = this.log;
+    return traits.removedLast && ((this.#wildcard && lastRemoval > this.#removalsTo) || this.#changed.size > 0);
+  }
+
+  /** Removals that it was not told of are forgotten: only a new stream can tell what it has. */
+  get tooFarBehind(): boolean {
+    return this.#wildcard && this.#removalsTo < this.log.floor;
+  }
+
+  covers(name: string): boolean {
+    return this.#wildcard || this.#names.has(name);
+  }
+
+  /** Subscribes to all. `initialVersions`: what the client has, for its first request of the type. */
+  addWildcard(initialVersions: readonly Uint8Array[] = []): void {
+    if (this.#wildcard) {
+      this.#greetAll(); // what is subscribed to again is sent again
+      return;
+    }
+    this.#wildcard = true;
+    this.#type.subscribeAll(this);
+    this.#removalsTo = this.log.head;
+    // What is gone may have been sent to whoever named it.
+    for (const name of this.#changed) if (this.log.live.has(name)) this.#changed.delete(name);
+    if (initialVersions.length > 0) this.#differ(differenceToClient(this.log, initialVersions));
+    else this.#greetAll();
+  }
+
+  removeWildcard(): void {
+    if (!this.#wildcard) return;
+    this.#wildcard = false;
+    this.#greeting = false;
+    this.#type.unsubscribeAll(this);
+    for (const set of [this.#asked, this.#changed]) {
+      for (const name of set) if (!this.#names.has(name)) set.delete(name);
+    }
+    for (const name of this.#names) {
+      const position = this.log.entry(name)?.position ?? 0;
+      if (position > this.#upsertsTo) this.#changed.add(name);
+    }
+  }
+
+  /** Adds names; `have`: what the client has in its versions of now, and needn't be sent. */
+  addNames(names: Iterable<string>, have?: ReadonlySet<string>): void {
+    for (const name of names) {
+      if (!this.#names.has(name)) this.#type.subscribe(name, this);
+      this.#names.add(name);
+      if (!have?.has(name)) this.#asked.add(name);
+    }
+  }
+
+  /** Takes names out; unknown ones are passed over. */
+  removeNames(names: Iterable<string>): void {
+    for (const name of names) {
+      if (!this.#names.delete(name)) continue;
+      this.#type.unsubscribe(name, this);
+      this.#changed.delete(name);
+      this.#asked.delete(name);
+      // It forgets the resource, which the wildcard still brings (rule 11).
+      if (this.#wildcard) this.#asked.add(name);
+    }
+  }
+
+  nameChanged(name: string): void {
+    if (!this.#wildcard) this.#changed.add(name);
+  }
+
+  wake(): void {
+    this.#host.wake();
+  }
+
+  /** Sends a name again, as if it had changed. */
+  push(name: string): void {
+    if (this.covers(name)) this.#changed.add(name);
+  }
+
+  /** The response of a nonce was answered; gives what it held. Earlier ones that were passed over are dropped. */
+  answer(nonce: string): Body | undefined {
+    const index = this.#inFlight.findIndex((each) => each.nonce === nonce);
+    if (index < 0) return undefined;
+    return this.#inFlight.splice(0, index + 1).at(-1)?.body;
+  }
+
+  close(): void {
+    this.#leave();
+  }
+
+  /** Goes on with another view: what differs is to be pushed. */
+  move(type: TypeView): void {
+    const from = this.log;
+    const at = { upserts: this.#upsertsTo, removals: this.#removalsTo };
+    const pending = new Set(this.#changed);
+    this.#leave();
+    this.#type = type;
+    this.#join();
+    const to = type.log;
+    const change = (name: string): void => {
+      this.#changed.add(name);
+      const before = from.live.get(name) ?? from.entry(name)?.previous;
+      if (this.#sendsWhole && before && !to.live.has(name)) this.#retained.set(name, before);
+    };
+    for (const name of this.#names) {
+      if (pending.has(name) || to.live.get(name)?.version !== from.live.get(name)?.version) change(name);
+    }
+    if (!this.#wildcard) return;
+    this.#upsertsTo = this.#removalsTo = to.head;
+    if (this.#greeting && at.upserts === 0) {
+      this.#upsertsTo = 0; // nothing was sent yet
+      return;
+    }
+    this.#greeting = false;
+    const { upserts, removals } = differenceOfLogs(from, at, to);
+    for (const name of upserts) change(name);
+    for (const name of removals) change(name);
+    this.#forceCompanions(upserts);
+  }
+
+  /** Sends one response to what was asked for. */
+  sendAnswer(): void {
+    if (this.#greeting) {
+      this.#sendGreeting();
+      return;
+    }
+    if (this.#sendsWhole) {
+      this.#asked.clear();
+      this.#sendWhole(true);
+      return;
+    }
+    const body = this.#take(this.#asked, () => true);
+    if (body) this.#send(body);
+  }
+
+  /** Sends one response of what is new, and gives it; it may find that there is nothing to be sent. */
+  sendUpserts(): Body | undefined {
+    const { removedLast } = this.log.traits;
+    if (this.#sendsWhole) return this.#sendWhole(removedLast);
+    const body =
+      this.#take(this.#changed, (entry) => !removedLast || entry?.resource !== undefined) ??
+      this.#nextOfLog(!removedLast);
+    if (body) this.#send(body);
+    return body;
+  }
+
+  /** Sends one response of what is gone. */
+  sendRemovals(): void {
+    if (this.#sendsWhole) {
+      this.#sendWhole(false);
+      return;
+    }
+    const body = this.#take(this.#changed, (entry) => entry?.resource === undefined) ?? this.#nextRemovals();
+    if (body) this.#send(body);
+  }
+
+  /** Only where all has been sent: what is not there can't be still good. */
+  heartbeat(): void {
+    if (!this.#host.writable || !this.answered || this.answersDue || this.upsertsDue) return;
+    const body = this.#wildcard
+      ? this.log.shared(`heartbeat ${this.#host.encoding}`, () => this.#heartbeats())
+      : this.#heartbeats();
+    if (body.parts.length > 1) this.#send(body);
+  }
+
+  /** Without resources, as an answer says nothing new. */
+  #heartbeats(): Body {
+    const { live, ttls } = this.log;
+    const resources: Resource[] = [];
+    for (const name of ttls.keys()) {
+      const resource = this.covers(name) ? live.get(name) : undefined;
+      if (resource) resources.push(resource);
+    }
+    return this.log.body(resources.length > 0 ? [encodeHeartbeats(resources, this.#host.encoding)] : [], [], []);
+  }
+
+  get log(): TypeLog {
+    return this.#type.log;
+  }
+
+  get #encoding(): Encoding {
+    return this.log.encodingOf(this.#host.encoding);
+  }
+
+  /** Responses that hold all there is (rule 10). */
+  get #sendsWhole(): boolean {
+    return this.#host.variant === 'sotw' && this.log.traits.fullState;
+  }
+
+  #send(body: Body): void {
+    this.#lastNonce = this.#host.send(body);
+    this.#inFlight.push({ nonce: this.#lastNonce, body });
+  }
+
+  #greetAll(): void {
+    this.#greeting = true;
+    this.#upsertsTo = 0;
+  }
+
+  /** The first state, in as many responses as it takes, or an empty one: the client waits for it. */
+  #sendGreeting(): void {
+    if (this.#sendsWhole) {
+      this.#greeting = false;
+      this.#asked.clear();
+      this.#sendWhole(true);
+      return;
+    }
+    const body = this.#nextOfLog(false) ?? this.log.body([], [], []);
+    this.#greeting = this.log.lastUpsert > this.#upsertsTo;
+    // All that there is was sent; only what there isn't is still to be told.
+    if (!this.#greeting) for (const name of this.#asked) if (this.log.live.has(name)) this.#asked.delete(name);
+    this.#send(body);
+  }
+
+  /** What follows in the log for the wildcard, with removals where they are told together. */
+  #nextOfLog(withRemovals: boolean): Body | undefined {
+    if (!this.#wildcard) return undefined;
+    const from = this.#upsertsTo;
+    const removalsFrom = this.#removalsTo;
+    const encoding = this.#encoding;
+    const batch = this.log.upsertsAfter(from, encoding);
+    const upTo = batch?.upTo ?? this.log.head;
+    const last = upTo >= this.log.lastUpsert;
+    this.#upsertsTo = last ? this.log.head : upTo;
+    const removed = withRemovals && last ? this.#removedOfLog() : [];
+    if (batch === undefined && removed.length === 0) return undefined;
+    const key = `${encoding} ${from} ${removed.length > 0 ? removalsFrom : ''}`;
+    return this.#sharedBody(batch ? [batch.bytes] : [], batch?.resources ?? [], removed, key);
+  }
+
+  #nextRemovals(): Body | undefined {
+    const from = this.#removalsTo;
+    const removed = this.#removedOfLog();
+    return removed.length > 0 ? this.#sharedBody([], [], removed, `removed ${from}`) : undefined;
+  }
+
+  #sharedBody(
+    encoded: readonly Buffer[],
+    resources: readonly Resource[],
+    removed: readonly string[],
+    key: string,
+  ): Body {
+    return this.log.shared(key, () => this.log.body(encoded, resources, removed));
+  }
+
+  /** The next names that the wildcard has to be told are gone; state of the world can't tell. */
+  #removedOfLog(): readonly string[] {
+    if (!this.#wildcard) return [];
+    const { names, upTo } = this.log.removalsAfter(this.#removalsTo);
+    this.#removalsTo = this.#host.variant === 'sotw' ? this.log.head : upTo;
+    return this.#host.variant === 'sotw' ? [] : names;
+  }
+
+  /** Takes names out of a set into one response, as many as it may hold. Undefined: there is nothing to be sent of them. */
+  #take(names: Set<string>, wanted: (entry: Entry | undefined) => boolean): Body | undefined {
+    const encoded: Buffer[] = [];
+    const resources: Resource[] = [];
+    const removed: string[] = [];
+    let bytes = 0;
+    for (const name of names) {
+      const entry = this.log.entry(name);
+      if (!wanted(entry)) continue;
+      if (entry?.resource) {
+        const each = this.log.encodedOf(entry, entry.resource, this.#encoding);
+        if (bytes > 0 && bytes + each.length > CHUNK_BYTES) break;
+        bytes += each.length;
+        encoded.push(each);
+        resources.push(entry.resource);
+      } else if (this.#host.variant === 'delta') {
+        if (bytes > 0 && bytes + name.length > CHUNK_BYTES) break;
+        bytes += name.length;
+        removed.push(name);
+      }
+      names.delete(name);
+    }
+    if (resources.length === 0 && removed.length === 0) return undefined;
+    return this.log.body(encoded.length > 1 ? [Buffer.concat(encoded)] : encoded, resources, removed);
+  }
+
+  /** All that is subscribed to, with what is gone but `retained` until others don't refer to it any more. */
+  #sendWhole(retain: boolean): Body {
+    const log = this.log;
+    const gone = new Set([...this.#changed].filter((name) => !log.live.has(name)));
+    if (this.#wildcard) for (const name of log.removalsAfter(this.#removalsTo, Infinity).names) gone.add(name);
+    const retained: Resource[] = [];
+    if (retain && log.traits.removedLast) {
+      for (const name of gone) {
+        const resource = log.entry(name)?.previous ?? this.#retained.get(name);
+        if (resource) retained.push(resource);
+      }
+    }
+    this.#changed.clear();
+    if (retained.length === 0) {
+      this.#removalsTo = log.head;
+      this.#retained.clear();
+    } else if (!this.#wildcard || this.#retained.size > 0) {
+      for (const name of gone) this.#changed.add(name);
+    }
+    this.#upsertsTo = log.head;
+    const body = this.#wildcard ? log.whole(this.#encoding, retained) : this.#wholeOfNames(retained);
+    this.#send(body);
+    return body;
+  }
+
+  #wholeOfNames(retained: readonly Resource[]): Body {
+    const encoded: Buffer[] = [];
+    const resources: Resource[] = [];
+    for (const name of this.#names) {
+      const entry = this.log.entry(name);
+      if (entry?.resource === undefined) continue;
+      encoded.push(this.log.encodedOf(entry, entry.resource, this.#encoding));
+      resources.push(entry.resource);
+    }
+    if (retained.length > 0) encoded.push(encodeResources(retained, this.#encoding));
+    return this.log.body(encoded, [...resources, ...retained], []);
+  }
+
+  /** Brings a client that has something to the state of now. */
+  #differ({ upserts, removals }: Difference): void {
+    this.#upsertsTo = this.log.head;
+    if (upserts.size > this.log.live.size / 2) {
+      // Most of it: what all streams are sent is cheaper than a choice for this one.
+      this.#greetAll();
+    } else {
+      for (const name of upserts) this.#asked.add(name);
+    }
+    this.#forceCompanions(upserts);
+    for (const name of removals) this.#changed.add(name);
+  }
+
+  #forceCompanions(names: Iterable<string>): void {
+    for (const name of names) {
+      const companion = this.log.live.get(name)?.companion;
+      if (companion) this.#host.force(companion);
+    }
+  }
+
+  #leave(): void {
+    this.#type.stopBeating(this);
+    this.#type.unsubscribeAll(this);
+    for (const name of this.#names) this.#type.unsubscribe(name, this);
+  }
+
+  #join(): void {
+    if (this.#host.encoding.endsWith('-ttl')) this.#type.beat(this);
+    if (this.#wildcard) this.#type.subscribeAll(this);
+    for (const name of this.#names) this.#type.subscribe(name, this);
+  }
+}
