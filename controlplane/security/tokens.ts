@@ -51,7 +51,7 @@ type Tell = (path: string, expected: string, found: unknown) => void;
 
 function parseEntry(item: unknown, path: string, fault: Tell): TokenEntry | undefined {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) {
-    fault(path, 'an object with name, token or sha256, and roles', item);
+    fault(path, 'an object with name, token or sha256, and roles', kindOfSecret(item));
     return undefined;
   }
   const entry = item as Readonly<Record<string, unknown>>;
