@@ -1,7 +1,7 @@
 /** The history of changes: who, when, why, and what everything was before and after. Bounded. */
 import type { ObjectKey } from '../../gen/messages.ts';
 import type { Operation, Store } from '../core/store.ts';
-import { HISTORY, versionKey, versionPartKey } from '../model/keys.ts';
+import { versionKey, versionPartKey } from '../model/keys.ts';
 import { type ConfigObject, fromStored, type ObjectContent, toStored } from '../model/object.ts';
 
 /** Versions that are kept. */
@@ -100,11 +100,6 @@ export async function readChanges(store: Store, { number }: VersionRecord): Prom
     }
   }
   return changes as RecordedChange[];
-}
-
-/** Whether a key is that of a version, not of a part of it. */
-export function isVersionKey(key: string): boolean {
-  return !key.slice(HISTORY.length).includes('/');
 }
 
 function inParts(lines: readonly string[]): Buffer[] {

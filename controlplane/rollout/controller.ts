@@ -119,14 +119,14 @@ export class Rollouts {
       if (rollout === undefined || !isUnderWay(rollout)) return nothing;
       const { measured, vanished, next } = look(rollout);
       if (next.type === 'wait') return nothing;
-      const { changes, ...record } = outcomeOf(rollout, next, measured, vanished);
+      const record = outcomeOf(rollout, next, measured, vanished);
       log.info({ rollout: id, state: record.state, step: record.step, reason: record.reason }, 'the rollout goes on');
       const end = { ...rollout, ...record };
       const more = isUnderWay(end)
         ? [{ type: 'put' as const, key: rolloutKey(id), value: Buffer.from(JSON.stringify(end)) }]
         : endRollout(rollout, end);
       return {
-        changes: changes ? this.changesOf(rollout) : [],
+        changes: next.type === 'complete' ? this.changesOf(rollout) : [],
         author: rollout.author,
         message: rollout.message,
         rollout: id,
@@ -171,13 +171,13 @@ function isKnown(mirror: StoreMirror, id: string): boolean {
   return rollout !== undefined && isUnderWay(rollout);
 }
 
-/** What the record says then, and whether the objects are changed. */
+/** What the record says then. */
 function outcomeOf(
   rollout: RolloutRecord,
   next: Exclude<Next, { type: 'wait' }> | { readonly type: 'resume' },
   { selected, updated, failed }: Measure,
   vanished: readonly ProxyFault[],
-): Partial<RolloutRecord> & Pick<RolloutRecord, 'state' | 'reason'> & { readonly changes: boolean } {
+): Partial<RolloutRecord> & Pick<RolloutRecord, 'state' | 'reason'> {
   const now = new Date().toISOString();
   const end = { selected: selected.size, updated, failed: [...failed, ...vanished].slice(0, 100) };
   switch (next.type) {
@@ -185,15 +185,15 @@ function outcomeOf(
       const { step, threshold } = next;
       const chosen = chosenOf({ ...rollout, threshold }, selected);
       const reason = `${chosen} of ${selected.size} proxies get it`;
-      return { state: 'progressing', step, threshold, step_at: now, reason, changes: false };
+      return { state: 'progressing', step, threshold, step_at: now, reason };
     }
     case 'pause':
-      return { state: 'paused', reason: next.reason, changes: false };
+      return { state: 'paused', reason: next.reason };
     case 'resume':
-      return { state: 'progressing', step_at: now, reason: '', changes: false };
+      return { state: 'progressing', step_at: now, reason: '' };
     case 'complete':
-      return { ...end, updated: selected.size, state: 'completed', reason: 'all proxies get it', changes: true };
+      return { ...end, updated: selected.size, state: 'completed', reason: 'all proxies get it' };
     default:
-      return { ...end, state: 'rolled-back', reason: next.reason, changes: false };
+      return { ...end, state: 'rolled-back', reason: next.reason };
   }
 }

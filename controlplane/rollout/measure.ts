@@ -31,9 +31,13 @@ export function measure({ id, changes, threshold }: RolloutRecord, { find, hasAc
   const selected = new Map<string, number>();
   const behind = new Set<string>();
   const failed = new Map<string, ProxyFault>();
-  for (const { key } of changes) {
+  let reached = true; // the views are where the record is
+  for (const { key, action } of changes) {
     const candidate = find(candidateInput(id, idOf(key)));
-    for (const place of [candidate, find(idOf(key))]) {
+    const stable = find(idOf(key));
+    if (stable && (stable.translated.audience.cohort?.from ?? 0) !== threshold) reached = false;
+    if (action !== 'deleted' && (candidate?.translated.audience.cohort?.to ?? 0) !== threshold) reached = false;
+    for (const place of [candidate, stable]) {
       for (const audience of place?.audiences ?? []) {
         for (const proxy of audience.keys()) {
           if (!selected.has(proxy)) selected.set(proxy, positionOf(proxy));
@@ -45,7 +49,8 @@ export function measure({ id, changes, threshold }: RolloutRecord, { find, hasAc
     for (const fault of failuresOf(candidate.translated.resources, candidate.audiences)) failed.set(fault.proxy, fault);
   }
   const chosen = [...selected].filter(([, position]) => position < threshold);
-  return { selected, updated: chosen.filter(([proxy]) => !behind.has(proxy)).length, failed: [...failed.values()] };
+  const updated = reached ? chosen.filter(([proxy]) => !behind.has(proxy) && !failed.has(proxy)).length : 0;
+  return { selected, updated, failed: [...failed.values()] };
 }
 
 /** All replicas' together. */

@@ -1,4 +1,5 @@
 /** Looks at a change before it is made: what would be wrong with it, nothing changed. */
+import { setImmediate } from 'node:timers/promises';
 import type { Fault } from '../../gen/messages.ts';
 import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { Owned } from '../../dataplane/core/config.ts';
@@ -8,21 +9,25 @@ import { type Claims, resourceId } from './claims.ts';
 import { encodeParts } from './encode.ts';
 import { clash } from './translator.ts';
 
+/** Objects that are checked in one go. */
+const YIELD = 100;
+
 /**
  * The faults of objects that are to be made or replaced, by their ids; those without are not in it. `gone` are the ids of
  * objects that the change takes out. Names are taken by the API's objects only: files stand back.
  */
-export function checkChange(
+export async function checkChange(
   claims: Claims,
   upsert: readonly ConfigObject[],
   gone: ReadonlySet<string>,
-): Map<string, readonly Fault[]> {
+): Promise<Map<string, readonly Fault[]>> {
   const faults = new Map<string, readonly Fault[]>();
   const replaced = new Set([...gone, ...upsert.map(({ id }) => id)]);
   const taken = new Map<string, ConfigObject>();
   const rulelists = new Map<string, Owned<RuleList>>();
   const rules = new Map<string, Owned<Rule>>();
-  for (const object of upsert) {
+  for (const [index, object] of upsert.entries()) {
+    if (index % YIELD === YIELD - 1) await setImmediate(); // thousands of objects must not hold up the streams
     const found = check(object);
     if (found.length > 0) faults.set(object.id, found);
   }

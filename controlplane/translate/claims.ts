@@ -27,6 +27,8 @@ export function comesBefore(one: ConfigObject, other: ConfigObject): boolean {
 
 export class Claims {
   private readonly holders = new Map<string, Set<Claimant>>();
+  /** How many clusters take their endpoints from a load assignment. */
+  private readonly companions = new Map<string, number>();
   private readonly rulelists = new Map<string, Owned<RuleList>>();
   private readonly rules = new Map<string, Owned<Rule>>();
 
@@ -36,6 +38,7 @@ export class Claims {
       const holders = this.holders.get(id);
       if (holders) holders.add(claimant);
       else this.holders.set(id, new Set([claimant]));
+      this.name(resource, 1);
     }
     for (const { kind, name, value } of claimant.parts) {
       if (kind === 'RuleList') this.rulelists.set(name, { value: value as RuleList, owner: undefined });
@@ -49,6 +52,7 @@ export class Claims {
       const holders = this.holders.get(id);
       holders?.delete(claimant);
       if (holders?.size === 0) this.holders.delete(id);
+      this.name(resource, -1);
     }
     for (const { kind, name, value } of claimant.parts) {
       if (kind === 'RuleList' && this.rulelists.get(name)?.value === value) this.rulelists.delete(name);
@@ -58,6 +62,19 @@ export class Claims {
 
   has(id: string): boolean {
     return this.holders.has(id);
+  }
+
+  /** Load assignments that no cluster names are asked for by nobody. */
+  isWanted(resource: Resource): boolean {
+    return !resource.typeUrl.endsWith('.ClusterLoadAssignment') || this.companions.has(resourceId(resource));
+  }
+
+  private name({ companion }: Resource, by: number): void {
+    if (companion === undefined) return;
+    const id = resourceId(companion);
+    const count = (this.companions.get(id) ?? 0) + by;
+    if (count === 0) this.companions.delete(id);
+    else this.companions.set(id, count);
   }
 
   /** All that have a name. */
