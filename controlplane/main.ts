@@ -1,0 +1,123 @@
+/** The control plane: its parts are made and joined here, and nowhere else. */
+import type { AddressInfo } from 'node:net';
+import type { Logger } from '../dataplane/core/log.ts';
+import { createConfiguration } from './configuration.ts';
+import type { Catalog } from './core/catalog.ts';
+import { type Pages, servePages } from './http/pages.ts';
+import { createGrpcServer } from './rpc/server.ts';
+import { createHealthService } from './rpc/health.ts';
+import { createReflectionServices } from './rpc/reflection.ts';
+import { createSecurity, type SecurityOptions } from './security/index.ts';
+import { backup, openStore, restore } from './store/index.ts';
+import { ControlPlaneTotals } from './telemetry/totals.ts';
+import { createDiscoveryService } from './xds/service.ts';
+import { createView } from './xds/view.ts';
+
+export interface Address {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+export interface ControlPlaneOptions {
+  /** Where proxies and commands connect. */
+  readonly listen: Address;
+  /** `embedded:DIRECTORY` or `etcd://HOST:PORT,…/PREFIX`. */
+  readonly store: string;
+  /** A directory of files with objects. */
+  readonly folder?: string;
+  /** Checked by `listeningFaults` before. */
+  readonly security: SecurityOptions;
+  /** Its name among replicas. */
+  readonly id: string;
+  /** Connections end after so long, in ms. */
+  readonly maxConnectionAgeMs: number;
+  /** Where /ready, /healthz and /metrics are. */
+  readonly http?: Address;
+  readonly log: Logger;
+}
+
+/** A running control plane. */
+export interface ControlPlane {
+  /** Where it listens, as in `127.0.0.1:1235`. */
+  readonly address: string;
+  readonly httpAddress: string | undefined;
+  /** Reads certificates, tokens and the folder again where they have changed. */
+  reload(): Promise<void>;
+  /** Sends proxies elsewhere, gives calls `graceMs` to end, and ends. */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Starts a control plane.
+ *
+ * @throws ProxyError, FaultsError: a file of the options is bad. StoreError: the store can't be opened. Error with the
+ * system's code: it can't listen. Nothing is left behind then.
+ */
+export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { log, id } = options;
+  const closing: (() => unknown)[] = [];
+  const close = async (): Promise<void> => {
+    for (const each of closing.splice(0).reverse()) await each();
+  };
+  try {
+    const security = await createSecurity(options.security, log);
+    closing.push(() => security.close());
+
+    const store = await openStore(options.store, log);
+    closing.push(() => store.close());
+
+    const replicated = !options.store.startsWith('embedded:');
+    const configuration = createConfiguration({
+      store,
+      log,
+      id,
+      replicated,
+      createView,
+      backup,
+      restore,
+      ...(options.folder !== undefined && { folder: options.folder }),
+    });
+    closing.push(() => configuration.close());
+    await configuration.start();
+
+    const totals = new ControlPlaneTotals();
+    const health = createHealthService();
+    const discovery = createDiscoveryService({ catalog: counted(configuration.catalog, totals), identifier: id, log });
+    const services = [...configuration.services, discovery, health.service];
+
+    const { tls, authenticate } = security;
+    const server = createGrpcServer({
+      services: [...services, ...createReflectionServices(services)],
+      authenticate,
+      log,
+      limits: { maxConnectionAgeMs: options.maxConnectionAgeMs },
+      ...(tls && { tls: { ...tls, requestCert: tls.ca !== undefined } }),
+    });
+    security.onTls = (files) => server.setSecureContext(files);
+
+    let ready = false;
+    const figures = () => ({ ...configuration.figures(), connections: server.connections, totals });
+    const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics: () => page(figures()) }));
+    if (pages) closing.push(() => pages.close());
+
+    const address = formatAddress((await server.listen(options.listen)) as AddressInfo);
+    ready = true;
+    return {
+      address,
+      httpAddress: pages?.address,
+      reload: async () => {
+        await Promise.all([security.reload(), configuration.reload()]);
+      },
+      close: async (graceMs) => {
+        ready = false;
+        health.drain();
+        await server.close(graceMs);
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

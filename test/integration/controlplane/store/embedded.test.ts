@@ -1,0 +1,24 @@
+/** The embedded store: the contract, its file on the disk, and what happens to it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openEmbedded } from '../../../../controlplane/store/embedded/store.ts';
+import { silentLogger } from '../../../../dataplane/core/log.ts';
+import { storeContract } from '../../../support/store-contract.ts';
+
+storeContract('embedded store', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'l7mp-store-'));
+  let store = await openEmbedded(directory, silentLogger);
+  return {
+    store,
+    reopen: async () => {
+      await store.close();
+      store = await openEmbedded(directory, silentLogger);
+      return store;
+    },
+    close: async () => {
+      await store.close();
+      rmSync(directory, { recursive: true });
+    },
+  };
+});
