@@ -232,6 +232,7 @@ async function* piecesOf(
     () => writer.close(),
     (error: unknown) => writer.abort(error),
   );
+  done.catch(() => undefined); // who has gone is told nothing
   for await (const data of readable) {
     signal.throwIfAborted();
     yield { data };
