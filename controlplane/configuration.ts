@@ -67,6 +67,8 @@ export interface Configuration {
   readonly figures: () => ConfigurationFigures;
   /** Resolves when everything is read and in the views: from then on proxies may come. @throws Error as of the folder. */
   start(): Promise<void>;
+  /** Reads the files of the folder that have changed, now. */
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -248,6 +250,9 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         if (!stopped.signal.aborted) log.error({ error: String(error) }, 'this replica does not lead any more');
       });
       rollouts.start();
+    },
+    async reload() {
+      await folder?.reload();
     },
     async close() {
       await rollouts.close();

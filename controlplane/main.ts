@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from '../dataplane/core/log.ts';
 import { createConfiguration } from './configuration.ts';
 import type { Catalog } from './core/catalog.ts';
-import { type Pages, servePages } from './http/pages.ts';
+import { servePages } from './http/pages.ts';
 import { createGrpcServer } from './rpc/server.ts';
-import { createHealthService } from './rpc/health.ts';
-import { createReflectionServices } from './rpc/reflection.ts';
+import { createHealth } from './rpc/health.ts';
+import { createReflection } from './rpc/reflection.ts';
 import { createSecurity, type SecurityOptions } from './security/index.ts';
 import { backup, openStore, restore } from './store/index.ts';
 import { ControlPlaneTotals } from './telemetry/totals.ts';
@@ -82,27 +82,36 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     await configuration.start();
 
     const totals = new ControlPlaneTotals();
-    const health = createHealthService();
-    const discovery = createDiscoveryService({ catalog: counted(configuration.catalog, totals), identifier: id, log });
-    const services = [...configuration.services, discovery, health.service];
+    const catalog = counted(configuration.catalog, totals);
+    const services = [...configuration.services, createDiscoveryService({ catalog, identifier: id, log })];
+    const names = services.map(({ name }) => name);
+    const health = createHealth(names);
 
     const { tls, authenticate } = security;
     const server = createGrpcServer({
-      services: [...services, ...createReflectionServices(services)],
+      services: [...services, health.service, ...createReflection([...names, health.service.name])],
       authenticate,
       log,
       limits: { maxConnectionAgeMs: options.maxConnectionAgeMs },
       ...(tls && { tls: { ...tls, requestCert: tls.ca !== undefined } }),
     });
+    closing.push(() => server.close(0));
     security.onTls = (files) => server.setSecureContext(files);
 
     let ready = false;
-    const figures = () => ({ ...configuration.figures(), connections: server.connections, totals });
-    const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics: () => page(figures()) }));
+    const setReady = (now: boolean): void => {
+      ready = now;
+      for (const name of ['', ...names]) health.set(name, now ? 'SERVING' : 'NOT_SERVING');
+    };
+    const metrics = async (): Promise<string> => {
+      const { makePage } = await import('./telemetry/metrics.ts'); // the SDK is loaded with the first page
+      return makePage({ ...configuration.figures(), connections: server.connections, totals });
+    };
+    const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics }));
     if (pages) closing.push(() => pages.close());
 
-    const address = formatAddress((await server.listen(options.listen)) as AddressInfo);
-    ready = true;
+    const address = formatAddress(await server.listen(options.listen));
+    setReady(true);
     return {
       address,
       httpAddress: pages?.address,
@@ -110,8 +119,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
         await Promise.all([security.reload(), configuration.reload()]);
       },
       close: async (graceMs) => {
-        ready = false;
-        health.drain();
+        setReady(false);
         await server.close(graceMs);
         await close();
       },
@@ -120,4 +128,28 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     await close();
     throw error;
   }
+}
+
+/** The catalog, whose events are counted, too. */
+function counted(catalog: Catalog, totals: ControlPlaneTotals): Catalog {
+  return {
+    attach: (node) => catalog.attach(node),
+    detach: (id) => catalog.detach(id),
+    observe: (event) => {
+      totals.observe(event);
+      catalog.observe(event);
+    },
+    get onMove() {
+      return catalog.onMove;
+    },
+    set onMove(listener) {
+      catalog.onMove = listener;
+    },
+  };
+}
+
+function formatAddress(found: AddressInfo | string): string {
+  if (typeof found === 'string') return found;
+  const { address, port, family } = found;
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -75,7 +75,6 @@ async function stopped(
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
-    running.failed.catch(reject);
   });
 }
 

@@ -6,37 +6,39 @@ import { observeProcess } from '../../dataplane/telemetry/process-instruments.ts
 import type { ControlPlaneTotals } from './totals.ts';
 
 /** Asked anew for each page. */
-export interface MetricsSource {
+export interface Figures {
   readonly totals: ControlPlaneTotals;
   /** Connections that are open. */
-  connections(): number;
+  readonly connections: number;
   /** Groups of proxies that see the same. */
-  views(): number;
-  /** Objects that count, by kind (`raw` for raw resources) and whether they are valid. */
-  objects(): Iterable<{ readonly kind: string; readonly valid: boolean; readonly count: number }>;
-  /** The store's last revision that was seen. */
-  revision(): number;
+  readonly views: number;
+  /** Configuration objects, */
+  readonly objects: number;
+  /** and those of them that can't be used. */
+  readonly quarantined: number;
+  /** The store's revision that proxies are given. */
+  readonly revision: number;
   /** Whether this replica leads. */
-  leads(): boolean;
+  readonly leads: boolean;
 }
 
-export function makePage(source: MetricsSource): Promise<string> {
+export function makePage(figures: Figures): Promise<string> {
   return collectPage({
     serviceName: 'l7mp-controlplane',
     observe: (meter) => {
-      observeControlPlane(meter, source);
+      observeControlPlane(meter, figures);
       observeProcess(meter);
     },
     histograms: (resource) =>
       durationMetric(resource, {
         name: 'l7mp.controlplane.answer.duration',
         description: 'Time from a response of the discovery service to its ACK or NACK, by type',
-        durations: [...source.totals.types].map(([type, { answers }]) => ({ attributes: { type }, counted: answers })),
+        durations: [...figures.totals.types].map(([type, { answers }]) => ({ attributes: { type }, counted: answers })),
       }),
   });
 }
 
-function observeControlPlane(meter: Meter, source: MetricsSource): void {
+function observeControlPlane(meter: Meter, figures: Figures): void {
   const gauge = (name: string, description: string) =>
     meter.createObservableGauge(`l7mp.controlplane.${name}`, { description });
   const counter = (name: string, description: string) =>
@@ -47,25 +49,24 @@ function observeControlPlane(meter: Meter, source: MetricsSource): void {
   const views = gauge('views', 'Groups of proxies that see the same');
   const acks = counter('acks', 'Responses that proxies took, by type');
   const nacks = counter('nacks', 'Responses that proxies refused, by type');
-  const objects = gauge('objects', 'Configuration objects, by kind and state: valid or invalid');
-  const revision = gauge('store.revision', "The store's revision");
+  const objects = gauge('objects', 'Configuration objects, by state: valid or invalid');
+  const revision = gauge('store.revision', "The store's revision that proxies are given");
   const leader = gauge('leader', 'Whether this replica leads: 1 or 0');
   const all = [connections, proxies, connects, views, acks, nacks, objects, revision, leader];
   meter.addBatchObservableCallback((result: BatchObservableResult) => {
-    const { totals } = source;
-    result.observe(connections, source.connections());
+    const { totals } = figures;
+    result.observe(connections, figures.connections);
     result.observe(proxies, totals.proxies.delta, { variant: 'delta' });
     result.observe(proxies, totals.proxies.sotw, { variant: 'sotw' });
     result.observe(connects, totals.connects);
-    result.observe(views, source.views());
+    result.observe(views, figures.views);
     for (const [type, { acks: taken, nacks: refused }] of totals.types) {
       result.observe(acks, taken, { type });
       result.observe(nacks, refused, { type });
     }
-    for (const { kind, valid, count } of source.objects()) {
-      result.observe(objects, count, { kind, state: valid ? 'valid' : 'invalid' });
-    }
-    result.observe(revision, source.revision());
-    result.observe(leader, source.leads() ? 1 : 0);
+    result.observe(objects, figures.objects - figures.quarantined, { state: 'valid' });
+    result.observe(objects, figures.quarantined, { state: 'invalid' });
+    result.observe(revision, figures.revision);
+    result.observe(leader, figures.leads ? 1 : 0);
   }, all);
 }
