@@ -48,6 +48,8 @@ export class ControlPlane {
   /** Connects with the first call. @throws UsageError */
   constructor(options: ServerOptions) {
     const { host, port, tls } = toAddress(options);
+    // grpc-js names an address as a TLS server name, which Node.js says is no good, and leaves out.
+    if (tls) process.noDeprecation = true;
     this.server = options.server;
     this.methods = serviceOf(SERVICE);
     const token = options.tokenFile === undefined ? undefined : readOption('--token-file', options.tokenFile).trim();

@@ -26,8 +26,16 @@ function toItem({ key, selector, labels, spec }: ConfigObject): object {
     name: key?.name,
     ...(selector && { selector: selectorItem(selector) }),
     ...(Object.keys(labels).length > 0 && { labels }),
-    ...spec,
+    ...(sorted(spec ?? {}) as object),
   };
+}
+
+/** Keys in one order, whoever wrote them. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([key, item]): [string, unknown] => [key, sorted(item)]);
+  return Object.fromEntries(entries.sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 function selectorItem({ match_labels, match_expressions, match_ids }: Selector): object {

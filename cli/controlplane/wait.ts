@@ -21,6 +21,14 @@ export async function wait(words: readonly string[], options: WaitOptions): Prom
   });
 }
 
+/** `WaitAppliedRequest`, of which most may be left out. */
+interface WaitRequest {
+  readonly keys: readonly (ObjectKey | undefined)[];
+  readonly condition?: string;
+  readonly min_proxies?: number;
+  readonly revision?: number;
+}
+
 /**
  * Until objects are where they should be; says on stderr how far it is.
  *
@@ -28,7 +36,7 @@ export async function wait(words: readonly string[], options: WaitOptions): Prom
  */
 export async function waitFor(
   controlPlane: ControlPlane,
-  request: { readonly keys: readonly (ObjectKey | undefined)[]; readonly [field: string]: unknown },
+  request: WaitRequest,
   timeout: number,
 ): Promise<WaitAppliedResponse> {
   const controller = new AbortController();
@@ -46,15 +54,16 @@ export async function waitFor(
   } finally {
     clearTimeout(timer);
   }
-  throw new TimeoutError(describe(last, timeout));
+  throw new TimeoutError(describe(last, timeout, request.min_proxies));
 }
 
-function describe(last: WaitAppliedResponse | undefined, timeout: number): string {
+function describe(last: WaitAppliedResponse | undefined, timeout: number, minProxies = 0): string {
   const seconds = `${timeout / 1000} s`;
   if (last === undefined) return `expected an answer within ${seconds}, found none`;
   const lines = last.pending.flatMap(({ key, status }) => {
     const failed = status?.failed.map(({ proxy, message }) => `  ${proxy}: ${message}`) ?? [];
     return [`${formatKey(key)}: ${status?.serving ?? 0} of ${status?.selected ?? 0}`, ...failed];
   });
-  return [`expected all within ${seconds}, found ${last.reached} of ${last.selected}`, ...lines].join('\n');
+  const wanted = minProxies === 0 ? '' : ` of at least ${minProxies} proxies`;
+  return [`expected all${wanted} within ${seconds}, found ${last.reached} of ${last.selected}`, ...lines].join('\n');
 }
