@@ -6,9 +6,10 @@ import { FileSource } from '../dataplane/config/file-source.ts';
 import { loadFile } from '../dataplane/config/load.ts';
 import type { ConfigSnapshot } from '../dataplane/core/config.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
+import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
 import { loadPlugins } from './plugins.ts';
 
-interface ProxyOptions {
+interface ProxyOptions extends ControlPlaneFlags {
   readonly config?: string;
   readonly logLevel?: 'info';
   readonly strict?: true;
@@ -19,6 +20,7 @@ interface ProxyOptions {
 }
 
 export async function proxy(options: ProxyOptions): Promise<void> {
+  const controlPlane = controlPlaneOf(options);
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins);
   const { config: file } = options;
@@ -29,6 +31,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     config,
     plugins,
     api: options.api ?? true,
+    controlPlane,
     ...(options.logLevel && { logLevel: options.logLevel }),
   });
   const { log } = running;
@@ -39,7 +42,8 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     if (fields.length > 0) log.warn({ file, fields }, 'these fields of admin take effect with the next start');
   };
   source?.follow({ apply, log }, options.watch ?? true);
-  log.info({ listeners: listening(running), api: running.apiAddress, pid: process.pid }, 'ready');
+  const fields = { listeners: listening(running), api: running.apiAddress, pid: process.pid };
+  log.info(fields, running.ready ? 'ready' : 'waiting for the control plane');
 
   process.on('SIGHUP', () => {
     running.reopenLogs();

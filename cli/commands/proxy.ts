@@ -1,10 +1,11 @@
 /** The subcommands that run a proxy, and that check what one is given. */
 import { type Command, Option } from 'commander';
 import { PIPE_HELP } from '../pipe-help.ts';
+import { withControlPlane } from './control-plane-options.ts';
 import { LEVELS, wholeNumber } from './values.ts';
 
 export function addProxyCommands(program: Command): void {
-  program
+  const proxy = program
     .command('proxy')
     .description('run a proxy until SIGTERM or SIGINT, then drain')
     .option('-c, --config <file>', 'its configuration; reloaded when it changes (none: only the REST API)')
@@ -15,7 +16,8 @@ export function addProxyCommands(program: Command): void {
     .option('--plugin <file...>', 'load a protocol from a JavaScript module')
     .option('--no-api', 'no REST API')
     .option('--no-watch', 'do not reload the configuration when its file changes (SIGHUP still does)')
-    .option('--drain-timeout <ms>', 'how long sessions may go on after the signal', wholeNumber)
+    .option('--drain-timeout <ms>', 'how long sessions may go on after the signal', wholeNumber);
+  withControlPlane(proxy)
     .addHelpText('after', PROXY_HELP)
     .action(async (options: object) => (await import('../proxy.ts')).proxy(options));
 
@@ -63,4 +65,5 @@ Signals:
 Examples:
   l7mp proxy -c proxy.yaml
   curl -s http://127.0.0.1:1234/ready
+  l7mp proxy --controlplane 127.0.0.1:1235 --id edge-1 --labels zone=a --state-dir /var/lib/l7mp
 `;
