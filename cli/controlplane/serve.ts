@@ -1,6 +1,7 @@
 /** `l7mp controlplane`: runs until it is told to stop. */
 import { hostname } from 'node:os';
 import { type ControlPlane, type ControlPlaneOptions, createControlPlane } from '../../controlplane/main.ts';
+import { StoreError } from '../../controlplane/core/store.ts';
 import { listeningFaults } from '../../controlplane/security/listening.ts';
 import { createLogger, type LogLevel } from '../../dataplane/telemetry/log.ts';
 import { ProxyError } from '../../dataplane/core/errors.ts';
@@ -46,7 +47,9 @@ export async function serve(options: ServeOptions): Promise<void> {
     running = await createControlPlane(settings);
   } catch (error) {
     await log.close();
-    throw error instanceof Error && 'syscall' in error ? ProxyError.from(error) : error;
+    throw error instanceof StoreError || (error instanceof Error && 'syscall' in error)
+      ? ProxyError.from(error)
+      : error;
   }
   const { address, httpAddress } = running;
   log.info({ address, http: httpAddress, store: options.store, pid: process.pid }, 'ready');

@@ -47,7 +47,8 @@ export async function waitFor(
     for await (const answer of controlPlane.stream<WaitAppliedResponse>('WaitApplied', request, controller.signal)) {
       last = answer;
       const progress = `${answer.reached} of ${answer.selected}`;
-      if (progress !== shown) console.error(progress);
+      // Before the change has reached anybody there is nothing to count.
+      if (progress !== shown && (answer.selected > 0 || answer.done)) console.error(progress);
       shown = progress;
       if (answer.done) return answer;
     }

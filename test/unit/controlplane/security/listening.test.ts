@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { isLoopback, listeningFaults } from '../../../controlplane/security/listening.ts';
+import { isLoopback, listeningFaults } from '../../../../controlplane/security/listening.ts';
 
 const TLS = { tlsCert: 'cert.pem', tlsKey: 'key.pem' };
 

@@ -3,13 +3,13 @@ import { expect } from 'chai';
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Call, Service } from '../../../controlplane/core/rpc.ts';
-import { createSecurity, type SecurityOptions } from '../../../controlplane/security/index.ts';
-import type { LogFields } from '../../../dataplane/core/log.ts';
-import { silentLogger } from '../../../dataplane/core/log.ts';
-import { Authority, type Certificate } from '../../support/certificates.ts';
-import { clientOf, type ClientOptions, type Closers, closers, serve } from '../../support/grpc.ts';
-import { versionOf } from '../../support/peer.ts';
+import type { Call, Service } from '../../../../controlplane/core/rpc.ts';
+import { createSecurity, type SecurityOptions } from '../../../../controlplane/security/index.ts';
+import type { LogFields } from '../../../../dataplane/core/log.ts';
+import { silentLogger } from '../../../../dataplane/core/log.ts';
+import { Authority, type Certificate } from '../../../support/certificates.ts';
+import { clientOf, type ClientOptions, type Closers, closers, serve } from '../../../support/grpc.ts';
+import { versionOf } from '../../../support/peer.ts';
 
 const CONFIG = 'l7mp.admin.v1.ConfigService';
 const TOKEN = 'a-token-of-some-length';
@@ -81,7 +81,7 @@ describe(`who calls the control plane, with grpc-js and ${versionOf('openssl', '
       return answer.object.key.name.trim();
     } catch (error) {
       const { code, details } = error as grpc.ServiceError;
-      return `${grpc.status[code] ?? code}: ${details}`;
+      return `${grpc.status[code]}: ${details}`;
     }
   }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { PeerCertificate } from 'node:tls';
-import { identityOfCertificate } from '../../../controlplane/security/certificates.ts';
+import { identityOfCertificate } from '../../../../controlplane/security/certificates.ts';
 
 function certificate(subject: object, subjectaltname?: string): PeerCertificate {
   return { subject, subjectaltname, fingerprint256: 'AB:CD' } as unknown as PeerCertificate;
