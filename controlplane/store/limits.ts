@@ -29,7 +29,10 @@ function checkKeys(keyed: readonly { readonly key: string }[]): void {
     if (bytes.length === 0) throw new RangeError('a key: expected at least one character, found none');
     if (bytes.length > MAX_KEY_BYTES) {
       const start = JSON.stringify(key.slice(0, 64));
-      throw new StoreError('TOO_LARGE', `key ${start}…: expected at most ${MAX_KEY_BYTES} bytes, found ${bytes.length}`);
+      throw new StoreError(
+        'TOO_LARGE',
+        `key ${start}…: expected at most ${MAX_KEY_BYTES} bytes, found ${bytes.length}`,
+      );
     }
     if (bytes.toString() !== key) throw new RangeError(`key ${JSON.stringify(key)}: expected whole characters`);
     if (seen.has(key)) throw new RangeError(`key ${JSON.stringify(key)}: expected once in a transaction, found twice`);

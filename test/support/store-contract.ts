@@ -1,11 +1,17 @@
 /** What controlplane/core/store.ts says of every store, sentence by sentence. */
 import { expect } from 'chai';
-import { type Entry, type Store, type StoreChange, StoreError, type StoreErrorCode } from '../../controlplane/core/store.ts';
+import {
+  type Entry,
+  type Store,
+  type StoreChange,
+  StoreError,
+  type StoreErrorCode,
+} from '../../controlplane/core/store.ts';
 
 export interface StoreUnderTest {
   readonly store: Store;
-  /** Another replica of it; absent: it has one process. */
-  readonly replica?: () => Promise<Store>;
+  /** Another replica of it, of a store that may have several. */
+  readonly replica: () => Promise<Store>;
   /** Closes it, and opens what it left. */
   readonly reopen: () => Promise<Store>;
   /** Closes all that was opened, and removes what they left. */
@@ -76,7 +82,8 @@ const brief = ({ revision, events }: StoreChange): unknown => [
   ),
 ];
 
-export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
+/** `replicas`: whether the store may have several. */
+export function storeContract(name: string, replicas: 'one' | 'many', open: () => Promise<StoreUnderTest>): void {
   describe(`${name}: what every store does`, function () {
     this.timeout(30_000);
     let test: StoreUnderTest;
@@ -444,48 +451,6 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       expect(changes).to.deep.equal([true, false, false]);
     });
 
-    it('has one leader among replicas, and hands over when it is closed', async function () {
-      if (!test.replica) return this.skip();
-      const other = await test.replica();
-      const stop = new AbortController();
-      const led: string[] = [];
-      const told =
-        (who: string) =>
-        (leads: boolean): void =>
-          void led.push(`${who} ${leads}`);
-      const first = store.lead('status', told('first'), stop.signal);
-      await until(() => led.length === 1);
-      const second = other.lead('status', told('second'), stop.signal);
-      const elsewhere = other.lead('another', told('another'), stop.signal);
-      await until(() => led.includes('another true'));
-      expect(led).not.to.include('second true');
-      await store.close();
-      await first;
-      await until(() => led.includes('second true'));
-      stop.abort();
-      await Promise.all([second, elsewhere]);
-      expect(led.filter((line) => !line.startsWith('another'))).to.deep.equal([
-        'first true',
-        'first false',
-        'second true',
-        'second false',
-      ]);
-    });
-
-    it('shows replicas what the others wrote', async function () {
-      if (!test.replica) return this.skip();
-      const other = await test.replica();
-      const start = await store.revision();
-      const changes = heard(other, '', start, () => true);
-      const revision = await put(store, { a: '1' });
-      expect((await changes).map(brief)).to.deep.equal([[revision, 'a=1']]);
-      expect(await contents(other)).to.deep.equal({ a: '1' });
-      await store.replace([{ key: 'b', value: bytes('2') }]);
-      expect(await contents(other)).to.deep.equal({ b: '2' });
-      await put(other, { c: '3' });
-      expect(await contents(store)).to.deep.equal({ b: '2', c: '3' });
-    });
-
     it('is closed while it is watched, written and led', async () => {
       const { signal } = new AbortController();
       const watching = codeOf(nextOf(store.watch('', await store.revision(), signal)));
@@ -506,6 +471,52 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
       expect(await codeOf(nextOf(store.watch('', 1, signal)))).to.equal('CLOSED');
       expect(await codeOf(store.lead('status', () => undefined, signal))).to.equal('CLOSED');
     });
+
+    if (replicas === 'many') describeReplicas(() => test);
+  });
+}
+
+function describeReplicas(subject: () => StoreUnderTest): void {
+  it('has one leader among replicas, and hands over when it is closed', async () => {
+    const { store, replica } = subject();
+    const other = await replica();
+    const stop = new AbortController();
+    const led: string[] = [];
+    const told =
+      (who: string) =>
+      (leads: boolean): void =>
+        void led.push(`${who} ${leads}`);
+    const first = store.lead('status', told('first'), stop.signal);
+    await until(() => led.length === 1);
+    const second = other.lead('status', told('second'), stop.signal);
+    const elsewhere = other.lead('another', told('another'), stop.signal);
+    await until(() => led.includes('another true'));
+    expect(led).not.to.include('second true');
+    await store.close();
+    await first;
+    await until(() => led.includes('second true'));
+    stop.abort();
+    await Promise.all([second, elsewhere]);
+    expect(led.filter((line) => !line.startsWith('another'))).to.deep.equal([
+      'first true',
+      'first false',
+      'second true',
+      'second false',
+    ]);
+  });
+
+  it('shows replicas what the others wrote', async () => {
+    const { store, replica } = subject();
+    const other = await replica();
+    const start = await store.revision();
+    const changes = heard(other, '', start, () => true);
+    const revision = await put(store, { a: '1' });
+    expect((await changes).map(brief)).to.deep.equal([[revision, 'a=1']]);
+    expect(await contents(other)).to.deep.equal({ a: '1' });
+    await store.replace([{ key: 'b', value: bytes('2') }]);
+    expect(await contents(other)).to.deep.equal({ b: '2' });
+    await put(other, { c: '3' });
+    expect(await contents(store)).to.deep.equal({ b: '2', c: '3' });
   });
 }
 

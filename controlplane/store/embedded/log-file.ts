@@ -120,7 +120,7 @@ export class LogFile {
   }
 
   async #write(bytes: Buffer, position: number): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
+    for (let done = 0; done < bytes.length;) {
       const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, position + done);
       done += bytesWritten;
     }
@@ -150,7 +150,11 @@ function storeError(path: string, error: unknown, cut?: unknown): StoreError {
     return new StoreError('UNAVAILABLE', `${path}: ${message}; whether it was written is not known`, error);
   }
   return NO_ROOM.includes(code)
-    ? new StoreError('FULL', `there is no room for ${path} (${code}): nothing was changed; make room on its disk`, error)
+    ? new StoreError(
+        'FULL',
+        `there is no room for ${path} (${code}): nothing was changed; make room on its disk`,
+        error,
+      )
     : new StoreError('UNAVAILABLE', `${path}: ${message}: nothing was changed`, error);
 }
 
@@ -214,7 +218,7 @@ class Reader {
     const offset = position - this.#start;
     if (offset < 0 || offset + length > this.#window.length) {
       const window = Buffer.alloc(Math.min(Math.max(length, CHUNK_BYTES), this.#size - position));
-      for (let done = 0; done < window.length; ) {
+      for (let done = 0; done < window.length;) {
         const bytes = readSync(this.#fd, window, done, window.length - done, position + done);
         if (bytes === 0) throw new Error('the file was made shorter while it was read');
         done += bytes;

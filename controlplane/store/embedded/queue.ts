@@ -40,7 +40,10 @@ export class WriteQueue {
   /** @throws StoreError `UNAVAILABLE` where too many wait. */
   push(write: Write): void {
     if (!this.isEmpty && (this.#writes.length >= MAX_WAITING || this.#bytes + write.bytes > MAX_WAITING_BYTES)) {
-      throw new StoreError('UNAVAILABLE', `${this.#writes.length} writes wait for the disk already: nothing was changed`);
+      throw new StoreError(
+        'UNAVAILABLE',
+        `${this.#writes.length} writes wait for the disk already: nothing was changed`,
+      );
     }
     this.#writes.push(write);
     this.#bytes += write.bytes;

@@ -48,7 +48,7 @@ export class State {
 
 function* encoded(head: FileRecord, entries: Entry[], changes: DatedChange[]): Generator<readonly Buffer[]> {
   yield encodeRecord(head);
-  for (let start = 0; start < entries.length; ) {
+  for (let start = 0; start < entries.length;) {
     let end = start;
     for (let bytes = 0; end < entries.length && bytes < STATE_BYTES; end++) bytes += sizeOf(entries[end] as Entry);
     yield encodeRecord({ kind: 'state', entries: entries.slice(start, end) });
@@ -121,6 +121,9 @@ class Loader {
   }
 
   #corrupt(fault: string): StoreError {
-    return new StoreError('CORRUPT', `${this.#path} is no whole store: ${fault}; restore a backup into a new directory`);
+    return new StoreError(
+      'CORRUPT',
+      `${this.#path} is no whole store: ${fault}; restore a backup into a new directory`,
+    );
   }
 }

@@ -87,14 +87,7 @@ class EmbeddedStore implements Store {
   #rewriteFrom = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(
-    path: string,
-    unlock: () => void,
-    log: Logger,
-    options: EmbeddedOptions,
-    state: State,
-    file: LogFile,
-  ) {
+  constructor(path: string, unlock: () => void, log: Logger, options: EmbeddedOptions, state: State, file: LogFile) {
     this.#path = path;
     this.#unlock = unlock;
     this.#log = log;
