@@ -29,7 +29,8 @@ const LISTS = [
 /** What is wrong with an object beside what it says: its key, its selector, its form. */
 export function checkEnvelope(object: ObjectContent): Fault[] {
   const { key, selector, labels, spec, raw } = object;
-  const faults: Fault[] = [...checkKey(key), ...(selector === undefined ? [] : checkSelector(selector))];
+  const wrongKey = checkKey(key);
+  const faults: Fault[] = [...wrongKey, ...(selector === undefined ? [] : checkSelector(selector))];
   const bytes = toStored(object, undefined).length;
   if (bytes > MAX_OBJECT_BYTES) {
     faults.push({ path: '', expected: `at most ${MAX_OBJECT_BYTES} bytes`, found: `${bytes}` });
@@ -38,6 +39,8 @@ export function checkEnvelope(object: ObjectContent): Fault[] {
     if (label[0] !== '') continue;
     faults.push({ path: 'labels', expected: 'labels with names', found: `the value "${label[1]}" without one` });
   }
+  // Of what kind should it be?
+  if (wrongKey.some(({ path }) => path === 'key.kind')) return faults;
   if (isWireKind(key.kind)) {
     if (raw !== undefined) faults.push({ path: 'raw', expected: `a spec: ${key.kind} is a kind`, found: 'raw bytes' });
     else if (spec === undefined) faults.push({ path: 'spec', expected: `a ${key.kind}`, found: 'nothing' });

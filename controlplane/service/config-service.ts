@@ -202,10 +202,10 @@ function rollouts(model: Model, access: Access): Service['methods'] {
 
 function backups(model: Model, access: Access): Service['methods'] {
   return {
-    async *Backup(_request: m.BackupRequest, call: Call): AsyncIterable<m.BackupResponse> {
+    Backup: (_request: m.BackupRequest, call: Call): AsyncIterable<m.BackupResponse> => {
       access.toChange(call, 'Backup'); // secrets are in it
       access.exported(call, 'Backup');
-      yield* piecesOf((write) => model.backup(model.store, write), call.signal);
+      return piecesOf((write) => model.backup(model.store, write), call.signal);
     },
     Restore: async (requests: AsyncIterable<m.RestoreRequest>, call: Call): Promise<m.RestoreResponse> => {
       access.toChange(call, 'Restore');

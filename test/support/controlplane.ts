@@ -156,12 +156,3 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
 }
 
 export const APPLY = { objects: [], replace_kinds: [], dry_run: false, message: '' };
-
-/** Waits for a state. */
-export async function eventually(check: () => unknown, what: string): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`expected ${what}, waited for 5 s`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
