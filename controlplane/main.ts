@@ -3,12 +3,17 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from '../dataplane/core/log.ts';
 import { createConfiguration } from './configuration.ts';
 import type { Catalog } from './core/catalog.ts';
+import { RpcError, STATUS } from './core/rpc.ts';
+import { StoreError } from './core/store.ts';
 import { servePages } from './http/pages.ts';
 import { createGrpcServer } from './rpc/server.ts';
 import { createHealth } from './rpc/health.ts';
 import { createReflection } from './rpc/reflection.ts';
 import { createSecurity, type SecurityOptions } from './security/index.ts';
-import { backup, openStore, restore } from './store/index.ts';
+import { storeFault } from './live/committer.ts';
+import type { BackupFunctions } from './service/model.ts';
+import { backup, restore } from './store/backup.ts';
+import { openStore } from './store/open.ts';
 import { ControlPlaneTotals } from './telemetry/totals.ts';
 import { createDiscoveryService } from './xds/service.ts';
 import { createView } from './xds/view.ts';
@@ -51,8 +56,8 @@ export interface ControlPlane {
 /**
  * Starts a control plane.
  *
- * @throws ProxyError, FaultsError: a file of the options is bad. StoreError: the store can't be opened. Error with the
- * system's code: it can't listen. Nothing is left behind then.
+ * @throws ProxyError, FaultsError: a file of the options is bad. RangeError: the store's URL is; StoreError: the store
+ * can't be opened. Error with the system's code: it can't listen, or read the folder. Nothing is left behind then.
  */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { log, id } = options;
@@ -74,8 +79,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       id,
       replicated,
       createView,
-      backup,
-      restore,
+      ...backups,
       ...(options.folder !== undefined && { folder: options.folder }),
     });
     closing.push(() => configuration.close());
@@ -129,6 +133,21 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     throw error;
   }
 }
+
+/** Backups of the store, as the configuration service gives them out and takes them. */
+const backups: BackupFunctions = {
+  backup: async (store, write) => {
+    await backup(store, (text) => write(Buffer.from(text)));
+  },
+  restore: async (store, read) => {
+    try {
+      await restore(store, read);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      throw error.code === 'CORRUPT' ? new RpcError(STATUS.INVALID_ARGUMENT, error.message) : storeFault(error, 0);
+    }
+  },
+};
 
 /** The catalog, whose events are counted, too. */
 function counted(catalog: Catalog, totals: ControlPlaneTotals): Catalog {

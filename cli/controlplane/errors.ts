@@ -15,12 +15,21 @@ export class FaultyRequest extends ApiError {
   }
 }
 
+/** How grpc-js begins what it says of connections. */
+const UNREACHED =
+  /^(?:No connection|Connection|Name resolution|The server refused|Failed to connect|Subchannel|.*Last error)/u;
+
 export function toCommandError(error: ServiceError, server: string): Error {
   const { code, details } = error;
   if (typeof code !== 'number') return error;
   switch (code) {
     case status.UNAVAILABLE:
-      return new ApiError(`expected a control plane at ${server} (--server, L7MP_SERVER): ${reasonOf(details)}`);
+      // What the server itself says is about its store.
+      return new ApiError(
+        UNREACHED.test(details)
+          ? `expected a control plane at ${server} (--server, L7MP_SERVER): ${reasonOf(details)}`
+          : `${server}: ${details}`,
+      );
     case status.UNAUTHENTICATED:
       return new ApiError(`${server}: ${details}; say who you are by --token-file, or by --cert and --key`);
     case status.PERMISSION_DENIED:

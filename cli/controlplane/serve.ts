@@ -47,6 +47,8 @@ export async function serve(options: ServeOptions): Promise<void> {
     running = await createControlPlane(settings);
   } catch (error) {
     await log.close();
+    if (error instanceof RangeError)
+      throw new UsageError(...error.message.split('\n').map((line) => `--store: ${line}`));
     throw error instanceof StoreError || (error instanceof Error && 'syscall' in error)
       ? ProxyError.from(error)
       : error;

@@ -58,7 +58,8 @@ export class MemoryStore implements Store {
     if (new Set(keys).size < keys.length) throw new TypeError('a key stands twice in a transaction');
     for (const operation of operations) {
       const bytes = operation.type === 'put' ? operation.value.length : 0;
-      if (bytes > 1024 * 1024 || Buffer.byteLength(operation.key) > 1024) throw new StoreError('TOO_LARGE', operation.key);
+      if (bytes > 1024 * 1024 || Buffer.byteLength(operation.key) > 1024)
+        throw new StoreError('TOO_LARGE', operation.key);
     }
     const failed = conditions
       .filter(({ key, modRevision }) => (disk.entries.get(key)?.modRevision ?? 0) !== modRevision)
@@ -82,6 +83,20 @@ export class MemoryStore implements Store {
     return { ok: true, revision };
   }
 
+  /** A transaction that deletes what is not among the entries, and puts those. */
+  async replace(entries: readonly Pick<Entry, 'key' | 'value'>[]): Promise<number> {
+    const kept = new Set(entries.map(({ key }) => key));
+    const gone = [...this.disk.entries.keys()].filter((key) => !kept.has(key));
+    const { revision } = await this.transact(
+      [],
+      [
+        ...gone.map((key): Operation => ({ type: 'delete', key })),
+        ...entries.map((entry): Operation => ({ type: 'put', ...entry })),
+      ],
+    );
+    return revision;
+  }
+
   async *watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<StoreChange> {
     const { disk } = this;
     const over = AbortSignal.any([signal, this.closed.signal]);
@@ -102,7 +117,9 @@ export class MemoryStore implements Store {
         continue;
       }
       next = change.revision;
-      const events = change.events.filter((event) => (event.type === 'put' ? event.entry.key : event.key).startsWith(prefix));
+      const events = change.events.filter((event) =>
+        (event.type === 'put' ? event.entry.key : event.key).startsWith(prefix),
+      );
       if (events.length > 0) yield { revision: next, events };
     }
     if (!signal.aborted) throw new StoreError('CLOSED', 'the store is closed');
