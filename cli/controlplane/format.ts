@@ -75,8 +75,8 @@ export function formatSelector(selector: Selector | undefined): string {
 export function stateOf({ status }: ConfigObject): string {
   if (status === undefined) return 'Unknown';
   const { accepted, shadowed_by, failed, selected, acked, serving } = status;
-  if (!accepted) return 'Invalid';
   if (shadowed_by !== '') return 'Shadowed';
+  if (!accepted) return 'Invalid';
   if (failed.length > 0) return 'Failed';
   if (selected === 0) return 'Accepted';
   if (serving >= selected) return 'Serving';

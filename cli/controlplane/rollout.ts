@@ -62,7 +62,7 @@ function rowOf({ id, state, percent, updated, selected, failed, started_at: star
 }
 
 function describe({ id, state, reason, percent, updated, selected, failed, changes, policy, author }: Rollout): string {
-  const steps = [...(policy?.percent ?? []), 100].map((step) => `${step} %`).join(', ');
+  const steps = (policy?.percent ?? []).map((step) => `${step} %`).join(', ');
   return [
     `rollout    ${id}, by ${author}`,
     `state      ${state}${reason === '' ? '' : ` (${reason})`}`,
