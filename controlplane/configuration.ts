@@ -212,7 +212,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       committer,
       supersede: (ids, reason) => supersede(mirror, ids, reason),
       rollouts,
-      check: (upsert, gone) => checkChange(translator.claims, upsert, gone),
+      check: (upsert, gone) => checkChange(translator, upsert, gone),
       get: (id) => inventory.get(id),
       objects: () => inventory.objects(),
       shadowed: () => inventory.shadowed(),

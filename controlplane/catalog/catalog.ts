@@ -116,7 +116,8 @@ export class AudienceCatalog implements Catalog {
       const before = this.placed.get(id);
       if (before === undefined) continue;
       for (const shelf of before.group.shelves) {
-        for (const resource of before.translated.resources) deltaOf(deltas, shelf).remove.set(keyOf(resource), resource);
+        for (const resource of before.translated.resources)
+          deltaOf(deltas, shelf).remove.set(keyOf(resource), resource);
       }
       before.group.objects.delete(id);
       touched.add(before.group);

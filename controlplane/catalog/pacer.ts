@@ -80,9 +80,7 @@ export class Pacer {
   /** Whether only endpoints of it are different from what is there. */
   private isEndpoints(next: Translated): boolean {
     const before = this.upsert.get(next.id) ?? this.options.current(next.id);
-    const changed = next.resources.filter(
-      (resource, index) => before?.resources[index]?.version !== resource.version,
-    );
+    const changed = next.resources.filter((resource, index) => before?.resources[index]?.version !== resource.version);
     return changed.every(({ typeUrl }) => ENDPOINTS.has(typeUrl));
   }
 }

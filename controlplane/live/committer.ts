@@ -30,6 +30,8 @@ export interface Committed {
 }
 
 const MAX_ATTEMPTS = 50;
+/** How long it may take until a change that was made is seen here, in ms. */
+const LONGEST_LAG = 10_000;
 
 export class Committer {
   private readonly store: Store;
@@ -43,7 +45,7 @@ export class Committer {
 
   /**
    * Makes the change that `plan` gives for what is there; `plan` may be called several times, and what it throws is
-   * passed on. It is visible in the mirror when this resolves.
+   * passed on. It is visible in the mirror when this resolves, unless the store tells of nothing for 10 s.
    */
   commit(plan: () => Plan | Promise<Plan>, signal: AbortSignal): Promise<Committed> {
     const task = this.turn.then(() => this.attempt(plan, signal));
@@ -62,8 +64,14 @@ export class Committer {
       const operations = await this.operations(planned, number);
       operations.push({ type: 'put', key: HEAD, value: Buffer.from(`${number}`) });
       const outcome = await this.transact(head.modRevision, operations);
-      await this.mirror.reached(outcome.revision, signal);
-      if (outcome.ok) return { revision: outcome.revision, version: changes.length > 0 ? number : 0 };
+      const visible = this.mirror.reached(outcome.revision, AbortSignal.timeout(LONGEST_LAG));
+      if (outcome.ok) {
+        await visible.catch(() => undefined); // it is made, and comes to be seen
+        return { revision: outcome.revision, version: changes.length > 0 ? number : 0 };
+      }
+      await visible.catch(() => {
+        throw new RpcError(STATUS.UNAVAILABLE, 'the store tells of no changes, and nothing was changed: try again');
+      });
     }
     throw new RpcError(STATUS.ABORTED, 'others changed the configuration all the time: try again');
   }
@@ -101,9 +109,12 @@ export function storeFault({ code, message }: StoreError, operations: number): R
       const what = `a change of ${operations} values is more than the store takes at once: make it in parts`;
       return new RpcError(STATUS.RESOURCE_EXHAUSTED, `${what} (${message})`);
     }
-    case 'UNAVAILABLE':
+    case 'UNAVAILABLE': {
+      const what = 'the store does not answer, and whether the change was made is not known: look before you try again';
+      return new RpcError(STATUS.UNAVAILABLE, `${what} (${message})`);
+    }
     case 'CLOSED':
-      return new RpcError(STATUS.UNAVAILABLE, `the store is not there: ${message}`);
+      return new RpcError(STATUS.UNAVAILABLE, `the control plane is going down, and nothing was changed: ${message}`);
     default:
       return new RpcError(STATUS.INTERNAL, `the store failed: ${message}`);
   }

@@ -14,9 +14,6 @@ export interface MirrorChange {
   readonly rollouts: ReadonlySet<string>;
 }
 
-/** Between two attempts to reach the store, in ms. */
-const RETRY = 1000;
-
 export class StoreMirror {
   readonly objects = new Map<string, ConfigObject>();
   readonly rollouts = new Map<string, RolloutRecord>();
@@ -31,9 +28,13 @@ export class StoreMirror {
   private readonly store: Store;
   private readonly log: Logger;
 
-  constructor(store: Store, log: Logger) {
+  private readonly retry: number;
+
+  /** `retry` is the time between two attempts to reach the store, in ms. */
+  constructor(store: Store, log: Logger, retry = 1000) {
     this.store = store;
     this.log = log;
+    this.retry = retry;
   }
 
   /** Follows the store until `signal` aborts. Resolves when it has been read once; it is tried until then. */
@@ -63,20 +64,21 @@ export class StoreMirror {
   }
 
   private async follow(signal: AbortSignal, onRead: () => void): Promise<void> {
-    while (!signal.aborted) {
+    const isOver = (): boolean => signal.aborted;
+    while (!isOver()) {
       try {
         await this.read();
         onRead();
         for await (const change of this.store.watch(LIVE, this.revision, signal)) this.take(change);
       } catch (error) {
-        if (signal.aborted) return;
+        if (isOver()) return;
         if (error instanceof StoreError) {
           if (error.code === 'COMPACTED') continue;
           if (error.code === 'CLOSED') return;
         }
         const { message } = error instanceof Error ? error : new Error(String(error));
         this.log.warn({ error: message }, 'the store is not readable; what is known stays live, and it is tried again');
-        await pause(RETRY, signal);
+        await pause(this.retry, signal);
       }
     }
   }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 /** JSON with the keys of objects in order, and without fields that are undefined. */
 export function canonicalJson(value: unknown): string {
-  return JSON.stringify(sorted(value)) ?? 'null';
+  return JSON.stringify(sorted(value));
 }
 
 function sorted(value: unknown): unknown {

@@ -83,9 +83,15 @@ export function toStored({ key, selector, labels, spec, raw }: ObjectContent, ch
 
 /** @throws SyntaxError where the value isn't what `toStored` made. */
 export function fromStored(value: Buffer, revision: number): ConfigObject {
-  const { kind, name, selector, labels = {}, spec, raw, changed_at: changedAt } = JSON.parse(
-    value.toString(),
-  ) as Stored;
+  const {
+    kind,
+    name,
+    selector,
+    labels = {},
+    spec,
+    raw,
+    changed_at: changedAt,
+  } = JSON.parse(value.toString()) as Stored;
   const content: ObjectContent = {
     key: { kind, name },
     selector,

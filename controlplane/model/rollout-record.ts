@@ -39,7 +39,10 @@ export function isUnderWay({ state }: Pick<RolloutRecord, 'state'>): boolean {
 }
 
 /** The proxies that have what is new, and those that have what was. */
-export function cohortsOf({ threshold }: Pick<RolloutRecord, 'threshold'>): { readonly new: Cohort; readonly old: Cohort } {
+export function cohortsOf({ threshold }: Pick<RolloutRecord, 'threshold'>): {
+  readonly new: Cohort;
+  readonly old: Cohort;
+} {
   return { new: { from: 0, to: threshold }, old: { from: threshold, to: POSITIONS } };
 }
 

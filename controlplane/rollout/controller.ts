@@ -32,6 +32,7 @@ export class Rollouts {
   private readonly stopped = new AbortController();
   private timer: NodeJS.Timeout | undefined;
   private busy: Promise<void> = Promise.resolve();
+  private looking = false;
 
   constructor(options: RolloutOptions) {
     this.options = options;
@@ -48,27 +49,33 @@ export class Rollouts {
     await this.busy;
   }
 
-  /** Looks whether something comes next in any rollout, and does it. */
+  /** Looks whether something comes next in any rollout, and does it. One look at a time. */
   look(): Promise<void> {
-    const { mirror, leads, log } = this.options;
-    this.busy = this.busy.then(async () => {
-      if (!leads()) {
-        this.seen.clear();
-        return;
-      }
-      for (const id of this.seen.keys()) if (!isKnown(mirror, id)) this.seen.delete(id);
-      for (const rollout of mirror.rollouts.values()) {
-        if (!isUnderWay(rollout) || this.stopped.signal.aborted) continue;
-        try {
-          await this.advance(rollout.id, (now, measured, vanished) => nextOf(now, measured, vanished, Date.now()));
-        } catch (error) {
-          if (!this.stopped.signal.aborted) {
-            log.warn({ rollout: rollout.id, error: String(error) }, 'the rollout could not go on; it is tried again');
-          }
-        }
-      }
-    });
+    if (this.looking) return this.busy;
+    this.looking = true;
+    this.busy = this.lookAtAll().finally(() => (this.looking = false));
     return this.busy;
+  }
+
+  private async lookAtAll(): Promise<void> {
+    const { mirror, leads } = this.options;
+    if (!leads()) {
+      this.seen.clear();
+      return;
+    }
+    for (const id of this.seen.keys()) if (!isKnown(mirror, id)) this.seen.delete(id);
+    for (const rollout of [...mirror.rollouts.values()]) if (isUnderWay(rollout)) await this.attempt(rollout.id);
+  }
+
+  private async attempt(id: string): Promise<void> {
+    const { signal } = this.stopped;
+    if (signal.aborted) return;
+    await this.advance(id, (now, measured, vanished) => nextOf(now, measured, vanished, Date.now())).catch(
+      (error: unknown) => {
+        if (signal.aborted) return;
+        this.options.log.warn({ rollout: id, error: String(error) }, 'the rollout could not go on; it is tried again');
+      },
+    );
   }
 
   /** As it is, with its proxies. */

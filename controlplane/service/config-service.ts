@@ -38,9 +38,7 @@ export function createConfigService(model: Model, log: Logger): Service {
         access.toChange(call, 'Rollback');
         const { number, key } = request;
         const work = { call, method: 'Rollback', ...request };
-        return change(model, access, work, () =>
-          wantedByRollback(number, key, model.store, model.mirror, model.check),
-        );
+        return change(model, access, work, () => wantedByRollback(number, key, model.store, model.mirror, model.check));
       },
       Get: (request: m.GetRequest, call: Call): Promise<m.GetResponse> => {
         access.toRead(call, 'Get');

@@ -21,7 +21,10 @@ export interface Model extends BackupFunctions {
   readonly mirror: Pick<StoreMirror, 'objects' | 'rollouts' | 'head' | 'revision' | 'reached'>;
   readonly committer: Committer;
   /** What ends the rollouts under way that change these objects. */
-  readonly supersede: (ids: ReadonlySet<string>, reason: string) => ReturnType<typeof import('../live/committer.ts').supersede>;
+  readonly supersede: (
+    ids: ReadonlySet<string>,
+    reason: string,
+  ) => ReturnType<typeof import('../live/committer.ts').supersede>;
   readonly rollouts: Pick<Rollouts, 'control' | 'stateOf'>;
   readonly check: Check;
   /** The object that counts, of whatever source. */

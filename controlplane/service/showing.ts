@@ -37,7 +37,7 @@ export function showChanges(changes: readonly (ObjectChange | RecordedChange)[],
     if (left <= 0) return change;
     const shown = {
       ...(before && { before: showObject(before) }),
-      ...(after && { after: showObject('version' in after ? (after as ConfigObject) : asObject(after)) }),
+      ...(after && { after: showObject('version' in after ? after : asObject(after)) }),
     };
     for (const each of Object.values(shown)) left -= sizeOf(each);
     return left <= 0 ? change : { ...change, ...shown };

@@ -154,10 +154,7 @@ export async function* waitApplied(
 
 function progressOf(model: Model, request: WaitAppliedRequest, target: number): WaitAppliedResponse {
   const { keys, condition, min_proxies: least } = request;
-  const objects =
-    keys.length === 0
-      ? [...model.objects()]
-      : keys.flatMap((key) => model.get(idOf(key)) ?? []);
+  const objects = keys.length === 0 ? [...model.objects()] : keys.flatMap((key) => model.get(idOf(key)) ?? []);
   let [selected, reached] = [0, 0];
   const pending: WaitAppliedResponse['pending'][number][] = [];
   let there = model.applied() >= target && (keys.length > 0 || model.countProxies() >= least);

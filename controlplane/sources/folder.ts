@@ -105,7 +105,10 @@ export class Folder {
       return;
     }
     if (names.length > MAX_FILES) {
-      this.complain(`${names.length} files`, `expected at most ${MAX_FILES} files; the folder's objects stay as they are`);
+      this.complain(
+        `${names.length} files`,
+        `expected at most ${MAX_FILES} files; the folder's objects stay as they are`,
+      );
       return;
     }
     this.complaint = '';
@@ -176,7 +179,10 @@ export class Folder {
   private quarantine(name: string, digest: string, found: readonly (Fault & { readonly line?: number })[]): void {
     const known = this.files.get(name);
     if (known?.digest === digest) return;
-    this.options.log.error({ file: name, faults: found.map(formatFault) }, 'the file is bad; its objects stay as they were');
+    this.options.log.error(
+      { file: name, faults: found.map(formatFault) },
+      'the file is bad; its objects stay as they were',
+    );
     const faults = found.slice(0, 20).map(({ path, expected, found: what, line }) => ({
       path: `${name}${line === undefined ? '' : `:${line}`}${path === '' ? '' : ` ${path}`}`,
       expected,

@@ -103,7 +103,8 @@ function readSelector(raw: unknown, path: string, faults: Fault[]): Selector | u
     return undefined;
   }
   for (const key of Object.keys(raw)) {
-    if (!SELECTOR_FIELDS.includes(key)) faults.push(fault(`${path}.${key}`, `one of ${SELECTOR_FIELDS.join(', ')}`, key));
+    if (!SELECTOR_FIELDS.includes(key))
+      faults.push(fault(`${path}.${key}`, `one of ${SELECTOR_FIELDS.join(', ')}`, key));
   }
   const expressions = listOf(raw['matchExpressions'], `${path}.matchExpressions`, faults);
   const selector: Selector = {

@@ -187,6 +187,8 @@ export class Replicas {
 
   private remove(key: string): void {
     const [replica, shard] = placeOf(key);
+    // Somebody restored a backup: what is said here is said anew.
+    if (replica === this.options.id && this.written.delete(key)) this.dirty = true;
     const other = this.others.get(replica);
     other?.shards.delete(shard);
     if (shard === 'beat') this.others.delete(replica);

@@ -24,7 +24,10 @@ export function createReportService(sink: ReportSink, log: Logger): Service {
         const first = node === undefined;
         node ??= checkNode(named, call, log);
         if (named !== '' && named !== node) {
-          throw new RpcError(STATUS.INVALID_ARGUMENT, `node: expected "${node}" as before, or nothing, found "${named}"`);
+          throw new RpcError(
+            STATUS.INVALID_ARGUMENT,
+            `node: expected "${node}" as before, or nothing, found "${named}"`,
+          );
         }
         checkResources(resources);
         if (first) streams.set(node, self);
@@ -54,8 +57,7 @@ function checkNode(node: string, { identity, peer }: Call, log: Logger): string 
 /** Whether an identity may be this proxy. */
 export function covers({ admin, nodes }: Identity, node: string): boolean {
   return (
-    admin ||
-    nodes.some((pattern) => (pattern.endsWith('*') ? node.startsWith(pattern.slice(0, -1)) : pattern === node))
+    admin || nodes.some((pattern) => (pattern.endsWith('*') ? node.startsWith(pattern.slice(0, -1)) : pattern === node))
   );
 }
 

@@ -114,7 +114,8 @@ export class Tracker {
     for (const audience of audiences) {
       selected += audience.size;
       for (const alike of this.tally(audience)) {
-        if (!resources.every((each) => alike.acked.get(each.typeUrl)?.versions.get(each.name) === each.version)) continue;
+        if (!resources.every((each) => alike.acked.get(each.typeUrl)?.versions.get(each.name) === each.version))
+          continue;
         acked += alike.count;
         if (alike.facts === undefined || resources.every((each) => serves(alike.facts, each))) serving += alike.count;
       }
@@ -137,7 +138,10 @@ export class Tracker {
   /** Whether one proxy has taken these versions. */
   hasAcked(id: string, resources: readonly Resource[]): boolean {
     const acked = this.proxies.get(id)?.acked;
-    return acked !== undefined && resources.every((each) => acked.get(each.typeUrl)?.versions.get(each.name) === each.version);
+    return (
+      acked !== undefined &&
+      resources.every((each) => acked.get(each.typeUrl)?.versions.get(each.name) === each.version)
+    );
   }
 
   /** The proxies that are connected here. */
@@ -167,9 +171,12 @@ export class Tracker {
             serving: facts === undefined ? 0 : resources.filter((each) => serves(facts, each)).length,
           };
         }),
-        faults: [...failures.values()].map(
-          ({ typeUrl: type_url, name, kind, message }): ResourceFault => ({ type_url, name, kind, message }),
-        ),
+        faults: [...failures.values()].map(({ typeUrl: type_url, name, kind, message }): ResourceFault => ({
+          type_url,
+          name,
+          kind,
+          message,
+        })),
       };
     }
   }
@@ -182,7 +189,8 @@ export class Tracker {
     for (const failure of [...proxy.failures.values()]) {
       const { name } = failure;
       if (failure.typeUrl !== typeUrl) continue;
-      if (removed.includes(name) || (versions.has(name) && versions.get(name) !== failure.version)) this.heal(id, failure);
+      if (removed.includes(name) || (versions.has(name) && versions.get(name) !== failure.version))
+        this.heal(id, failure);
       else if (failure.kind === 'NACK' && versions.get(name) === failure.version) this.heal(id, failure);
     }
   }

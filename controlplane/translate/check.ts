@@ -5,23 +5,25 @@ import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { Owned } from '../../dataplane/core/config.ts';
 import { checkEnvelope, decodeContent } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
-import { type Claims, resourceId } from './claims.ts';
+import { resourceId } from './claims.ts';
 import { encodeParts } from './encode.ts';
-import { clash } from './translator.ts';
+import { clash, type Translator } from './translator.ts';
 
 /** Objects that are checked in one go. */
 const YIELD = 100;
 
 /**
  * The faults of objects that are to be made or replaced, by their ids; those without are not in it. `gone` are the ids of
- * objects that the change takes out. Names are taken by the API's objects only: files stand back.
+ * objects that the change takes out. What was encoded for that is kept for the change itself. Names are taken by the API's objects only: files stand back.
  */
 export async function checkChange(
-  claims: Claims,
+  translator: Translator,
   upsert: readonly ConfigObject[],
   gone: ReadonlySet<string>,
 ): Promise<Map<string, readonly Fault[]>> {
+  const { claims } = translator;
   const faults = new Map<string, readonly Fault[]>();
+  translator.prepared.clear();
   const replaced = new Set([...gone, ...upsert.map(({ id }) => id)]);
   const taken = new Map<string, ConfigObject>();
   const rulelists = new Map<string, Owned<RuleList>>();
@@ -43,7 +45,9 @@ export async function checkChange(
       if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
     }
     try {
-      return encodeParts(object, contents.parts).flatMap((resource) => {
+      const resources = encodeParts(object, contents.parts);
+      translator.prepare(object, { parts: contents.parts, resources });
+      return resources.flatMap((resource) => {
         const id = resourceId(resource);
         const holder = taken.get(id) ?? holderOf(id);
         taken.set(id, holder ?? object);

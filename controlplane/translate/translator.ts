@@ -11,7 +11,7 @@ import { type Claimant, Claims, comesBefore, resourceId } from './claims.ts';
 import { encodeParts } from './encode.ts';
 
 /** What an object says, decoded and encoded once. */
-interface Encoded {
+export interface Encoded {
   readonly parts: readonly Part[];
   readonly resources: readonly Resource[];
 }
@@ -42,8 +42,15 @@ export class Translator {
   /** Those whose faults are about other objects: they are looked at again when anything changes. */
   private readonly relational = new Set<Entry>();
   private readonly cache = new Map<string, Encoded>();
+  /** Of the change that was looked at last, until it is made. */
+  readonly prepared = new Map<string, Encoded>();
   /** Times that an object was encoded so far. */
   encodings = 0;
+
+  /** Takes what looking at an object has given already. */
+  prepare(object: ConfigObject, encoded: Encoded): void {
+    this.prepared.set(cacheKey(object), encoded);
+  }
 
   /** Takes a change of the objects over. */
   update(upsert: readonly Input[], remove: readonly string[]): Translation {
@@ -72,6 +79,7 @@ export class Translator {
     }
     if (update.dirty.size > 0) this.judgeRelated(update);
     this.forget(update);
+    this.prepared.clear();
     return this.emit(update, removed);
   }
 
@@ -146,8 +154,12 @@ export class Translator {
   } {
     const wrong = object.faults ?? [];
     if (wrong.length > 0) return { faults: wrong, relational: false };
-    const cached = this.cache.get(cacheKey(object));
-    if (cached) return { encoded: cached, faults: [], relational: false };
+    const key = cacheKey(object);
+    const cached = this.cache.get(key) ?? this.prepared.get(key);
+    if (cached) {
+      this.cache.set(key, cached);
+      return { encoded: cached, faults: [], relational: false };
+    }
     const envelope = checkEnvelope(object);
     if (envelope.length > 0) return { faults: envelope, relational: false };
     const contents = decodeContent(object, this.claims.others());
@@ -158,7 +170,7 @@ export class Translator {
     try {
       this.encodings++;
       const encoded = { parts: contents.parts, resources: encodeParts(object, contents.parts) };
-      this.cache.set(cacheKey(object), encoded);
+      this.cache.set(key, encoded);
       return { encoded, faults: [], relational: false };
     } catch (error) {
       const found = error instanceof Error ? error.message : String(error);

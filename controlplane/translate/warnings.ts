@@ -11,7 +11,8 @@ import { type Claims, resourceId } from './claims.ts';
 /** What the parts of an object name and nobody has. */
 export function warningsOf(parts: readonly Part[], claims: Claims): Fault[] {
   const named = (kind: WireKind, name: string): boolean => claims.has(resourceId({ typeUrl: typeUrlOf(kind), name }));
-  const among = <T>(kind: WireKind): ReadonlyMap<string, Owned<T>> => new Among<T>(parts, kind, (name) => named(kind, name));
+  const among = <T>(kind: WireKind): ReadonlyMap<string, Owned<T>> =>
+    new Among<T>(parts, kind, (name) => named(kind, name));
   const snapshot: ConfigSnapshot = {
     ...emptySnapshot(),
     listeners: among('Listener'),
@@ -20,7 +21,11 @@ export function warningsOf(parts: readonly Part[], claims: Claims): Fault[] {
     rules: among('Rule'),
     routes: among('Route'),
   };
-  const warnings: Fault[] = danglingReferences(snapshot).map(({ path, expected, found }) => ({ path, expected, found }));
+  const warnings: Fault[] = danglingReferences(snapshot).map(({ path, expected, found }) => ({
+    path,
+    expected,
+    found,
+  }));
   for (const { kind, name, value } of parts) {
     if (kind === 'Cluster') {
       const service = (value as Cluster).discovery && ((value as Cluster).discovery?.service ?? name);

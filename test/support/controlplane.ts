@@ -2,7 +2,11 @@
 import type { ObjectContent } from '../../controlplane/model/object.ts';
 import type { Object as Shown } from '../../gen/messages.ts';
 import type { Logger, LogFields } from '../../dataplane/core/log.ts';
-import { type Configuration, type ConfigurationOptions, createConfiguration } from '../../controlplane/configuration.ts';
+import {
+  type Configuration,
+  type ConfigurationOptions,
+  createConfiguration,
+} from '../../controlplane/configuration.ts';
 import type { View } from '../../controlplane/core/catalog.ts';
 import type { Identity } from '../../controlplane/core/identity.ts';
 import type { NodeFacts, Resource, ResourceDelta } from '../../controlplane/core/resource.ts';
@@ -38,6 +42,12 @@ export class RecordingView implements View {
   all(): Resource[] {
     return [...this.types.values()].flatMap((type) => [...type.values()]);
   }
+}
+
+/** A view as the rig makes them. */
+export function recorded(view: View | undefined): RecordingView {
+  if (!(view instanceof RecordingView)) throw new TypeError('expected a view that records');
+  return view;
 }
 
 export interface LogLine {
@@ -76,7 +86,7 @@ export class FakeProxy {
   constructor(configuration: Configuration, id: string, labels: Readonly<Record<string, string>> = {}) {
     this.configuration = configuration;
     this.facts = nodeFacts(id, labels);
-    this.view = configuration.catalog.attach(this.facts) as RecordingView;
+    this.view = recorded(configuration.catalog.attach(this.facts));
     configuration.catalog.observe({ type: 'connected', node: this.facts });
   }
 
@@ -122,7 +132,7 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
   const proxies = new Map<string, FakeProxy>();
   configuration.catalog.onMove = (id, view) => {
     const proxy = proxies.get(id);
-    if (proxy) proxy.view = view as RecordingView;
+    if (proxy) proxy.view = recorded(view);
   };
   await configuration.start();
   const calls = new AbortController();
@@ -132,7 +142,12 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
     if (found === undefined) throw new Error(`no method ${service}/${method}`);
     return found as (request: unknown, call: Call) => unknown;
   }
-  const callOf = (identity: Identity, signal: AbortSignal): Call => ({ identity, peer: '127.0.0.1:1', metadata: {}, signal });
+  const callOf = (identity: Identity, signal: AbortSignal): Call => ({
+    identity,
+    peer: '127.0.0.1:1',
+    metadata: {},
+    signal,
+  });
   return {
     configuration,
     store,

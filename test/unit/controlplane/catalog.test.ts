@@ -5,7 +5,7 @@ import { AudienceCatalog } from '../../../controlplane/catalog/catalog.ts';
 import { Pacer } from '../../../controlplane/catalog/pacer.ts';
 import type { Audience } from '../../../controlplane/model/audience.ts';
 import type { Translated } from '../../../controlplane/model/translated.ts';
-import { nodeFacts, RecordingView } from '../../support/controlplane.ts';
+import { nodeFacts, recorded, RecordingView } from '../../support/controlplane.ts';
 import { until } from '../../support/pipeline.ts';
 
 const KIND = 'type.googleapis.com/l7mp.config.v1.';
@@ -32,12 +32,12 @@ describe('the catalog', () => {
       observe: () => {},
       keep: 1,
     });
-    catalog.onMove = (id, view) => moved.push([id, (view as RecordingView).names()]);
+    catalog.onMove = (id, view) => moved.push([id, recorded(view).names()]);
   });
 
   afterEach(() => catalog.close());
 
-  const attach = (id: string, labels = {}) => catalog.attach(nodeFacts(id, labels)) as RecordingView;
+  const attach = (id: string, labels = {}) => recorded(catalog.attach(nodeFacts(id, labels)));
   const put = (...upsert: Translated[]) => catalog.apply({ upsert, remove: [] });
 
   it('gives one view to proxies that see the same', () => {
@@ -50,10 +50,16 @@ describe('the catalog', () => {
   });
 
   it('touches only the views that a change concerns, and says only what is different', () => {
-    put(thing('x', '1', selector({ match_labels: { tier: 'x' } })), thing('y', '1', selector({ match_labels: { tier: 'y' } })));
+    put(
+      thing('x', '1', selector({ match_labels: { tier: 'x' } })),
+      thing('y', '1', selector({ match_labels: { tier: 'y' } })),
+    );
     const [x, y] = [attach('p1', { tier: 'x' }), attach('p2', { tier: 'y' })];
     const before = [x.deltas.length, y.deltas.length];
-    put(thing('x', '2', selector({ match_labels: { tier: 'x' } })), thing('y', '1', selector({ match_labels: { tier: 'y' } })));
+    put(
+      thing('x', '2', selector({ match_labels: { tier: 'x' } })),
+      thing('y', '1', selector({ match_labels: { tier: 'y' } })),
+    );
     expect([x.deltas.length, y.deltas.length]).to.deep.equal([before[0]! + 1, before[1]]);
     expect(x.deltas.at(-1)?.upsert.map(({ version }) => version)).to.deep.equal(['2']);
     catalog.apply({ upsert: [], remove: ['Cluster/y'] });
@@ -103,12 +109,15 @@ describe('the catalog', () => {
   });
 
   it('takes a part of the proxies by their position', () => {
-    put(thing('a', 'old', { cohort: { from: 2 ** 31, to: 2 ** 32 } }), { ...thing('a', 'new', { cohort: { from: 0, to: 2 ** 31 } }), id: 'r|Cluster/a' });
+    put(thing('a', 'old', { cohort: { from: 2 ** 31, to: 2 ** 32 } }), {
+      ...thing('a', 'new', { cohort: { from: 0, to: 2 ** 31 } }),
+      id: 'r|Cluster/a',
+    });
     const versions = Array.from({ length: 40 }, (_, index) => attach(`p${index}`).all()[0]?.version);
     expect(new Set(versions)).to.deep.equal(new Set(['old', 'new']));
     const again = new AudienceCatalog({ createView: () => new RecordingView(), observe: () => {} });
     again.apply({ upsert: [thing('a', 'new', { cohort: { from: 0, to: 2 ** 31 } })], remove: [] });
-    const same = versions.map((_, index) => (again.attach(nodeFacts(`p${index}`)) as RecordingView).all()[0]?.version ?? 'old');
+    const same = versions.map((_, index) => recorded(again.attach(nodeFacts(`p${index}`))).all()[0]?.version ?? 'old');
     expect(same).to.deep.equal(versions);
     again.close();
   });
@@ -160,7 +169,12 @@ describe('the pace of changes', () => {
 
   it('waits no longer than it may, however often something changes', async () => {
     const { applied } = pacer();
-    const made = new Pacer({ apply: () => applied.push([]), current: () => undefined, configuration: 60_000, longest: 5 });
+    const made = new Pacer({
+      apply: () => applied.push([]),
+      current: () => undefined,
+      configuration: 60_000,
+      longest: 5,
+    });
     made.take({ upsert: [thing('a', '1')], remove: [] }, 1);
     made.take({ upsert: [thing('a', '2')], remove: [] }, 1);
     await until(() => applied.length === 1, 'the flush');

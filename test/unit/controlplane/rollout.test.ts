@@ -100,7 +100,8 @@ describe('a rollout', () => {
   });
 
   it('does as it is told', async () => {
-    const control = (id: string, action: string) => rig.call<m.ControlRolloutResponse>('ControlRollout', { id, action });
+    const control = (id: string, action: string) =>
+      rig.call<m.ControlRolloutResponse>('ControlRollout', { id, action });
     const id = await begin({ manual: true });
     await until(() => routes() === 'new old old old', 'the first step');
     proxies[0]!.ack();

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type * as m from '../../../gen/messages.ts';
 import { RpcError, STATUS } from '../../../controlplane/core/rpc.ts';
+import { StoreError } from '../../../controlplane/core/store.ts';
 import { codecOf } from '../../../rpc/protos.ts';
 import { APPLY, NOBODY, object, READER, type Rig, startRig } from '../../support/controlplane.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -40,9 +41,16 @@ describe('the configuration service', () => {
     const again = await apply([object('Cluster', 'c', CLUSTER)]);
     expect([again.version, again.changes[0]?.action]).to.deep.equal([0, 'unchanged']);
     expect(again.revision).to.equal(made.revision);
-    const changed = await apply([object('Cluster', 'c', { ...CLUSTER, endpoints: ['10.0.0.2'] })], { message: 'second' });
+    const changed = await apply([object('Cluster', 'c', { ...CLUSTER, endpoints: ['10.0.0.2'] })], {
+      message: 'second',
+    });
     expect([changed.version, changed.changes[0]?.action]).to.deep.equal([2, 'updated']);
-    await rig.call('Delete', { keys: [{ kind: 'Listener', name: 'l' }], dry_run: false, message: '', ignore_missing: false });
+    await rig.call('Delete', {
+      keys: [{ kind: 'Listener', name: 'l' }],
+      dry_run: false,
+      message: '',
+      ignore_missing: false,
+    });
     expect((await refused(get('Listener', 'l'))).code).to.equal(STATUS.NOT_FOUND);
     const { versions } = await rig.call<m.ListVersionsResponse>('ListVersions', { page_size: 0, before: 0 });
     expect(versions.map(({ number, author, message }) => [number, author, message])).to.deep.equal([
@@ -67,7 +75,9 @@ describe('the configuration service', () => {
         object('Cluster', 'good', CLUSTER),
         object('Cluster', 'bad', { spec: { protocol: 'UDP', port: 'x' }, endpoint: [] }),
         object('Lister', 'l', {}),
-        object('Listener', 'l', UDP, { selector: { match_labels: {}, match_expressions: [{ key: 'a', operator: 'Is', values: [] }], match_ids: [] } }),
+        object('Listener', 'l', UDP, {
+          selector: { match_labels: {}, match_expressions: [{ key: 'a', operator: 'Is', values: [] }], match_ids: [] },
+        }),
       ]),
     );
     expect(error.code).to.equal(STATUS.INVALID_ARGUMENT);
@@ -83,7 +93,10 @@ describe('the configuration service', () => {
   });
 
   it('refuses names that objects written in others have, and rule lists in a circle', async () => {
-    await apply([object('Listener', 'l', UDP), object('RuleList', 'a', { rules: [{ name: 'r', action: { apply: 'b' } }] })]);
+    await apply([
+      object('Listener', 'l', UDP),
+      object('RuleList', 'a', { rules: [{ name: 'r', action: { apply: 'b' } }] }),
+    ]);
     const clash = await refused(apply([object('RuleList', 'l-RuleList-1', { rules: [] })]));
     expect(clash.message).to.contain('expected a name that no other RuleList has').and.contain('Listener/l (api)');
     const circle = await refused(apply([object('RuleList', 'b', { rules: [{ name: 's', action: { apply: 'a' } }] })]));
@@ -101,7 +114,9 @@ describe('the configuration service', () => {
     expect(dry.changes[0]?.after?.spec).to.deep.equal(CLUSTER);
     expect(dry.changes[1]?.before?.spec).to.deep.equal(CLUSTER);
     expect(rig.store.disk.transactions).to.equal(transactions);
-    expect((await refused(apply([object('Cluster', 'd', {})], { dry_run: true }))).code).to.equal(STATUS.INVALID_ARGUMENT);
+    expect((await refused(apply([object('Cluster', 'd', {})], { dry_run: true }))).code).to.equal(
+      STATUS.INVALID_ARGUMENT,
+    );
   });
 
   it('does nothing where a revision is another, and says of which object', async () => {
@@ -150,7 +165,9 @@ describe('the configuration service', () => {
     ]);
     const last = await rig.call<m.RollbackResponse>('Rollback', { number: 0, dry_run: true, message: '' });
     expect(last.changes.map(({ key }) => key?.name).sort()).to.deep.equal(['c', 'e']);
-    expect((await refused(rig.call('Rollback', { number: 9, dry_run: false, message: '' }))).code).to.equal(STATUS.NOT_FOUND);
+    expect((await refused(rig.call('Rollback', { number: 9, dry_run: false, message: '' }))).code).to.equal(
+      STATUS.NOT_FOUND,
+    );
   });
 
   it('keeps the last 1,000 versions', async () => {
@@ -161,7 +178,9 @@ describe('the configuration service', () => {
     await rig.store.transact([{ key: 'live/head', modRevision }], [jump]);
     expect((await rule('last')).version).to.equal(1002);
     const { entries } = await rig.store.list('history/');
-    const kept = entries.filter(({ key }) => !key.slice('history/'.length).includes('/')).map(({ key }) => Number(key.slice(8)));
+    const kept = entries
+      .filter(({ key }) => !key.slice('history/'.length).includes('/'))
+      .map(({ key }) => Number(key.slice(8)));
     expect([kept, entries.length]).to.deep.equal([[1, 3, 1002], 6]); // each with one part
     expect((await refused(rig.call('GetVersion', { number: 2 }))).code).to.equal(STATUS.NOT_FOUND);
     const back = { number: 1, dry_run: false, message: '' };
@@ -179,7 +198,12 @@ describe('the configuration service', () => {
     const names: unknown[] = [];
     let page_token = '';
     do {
-      const page: m.ListResponse = await rig.call('List', { kinds: ['Cluster'], labels: { team: 'y' }, page_size: 2, page_token });
+      const page: m.ListResponse = await rig.call('List', {
+        kinds: ['Cluster'],
+        labels: { team: 'y' },
+        page_size: 2,
+        page_token,
+      });
       names.push(page.objects.map(({ key }) => key?.name));
       page_token = page.next_page_token;
     } while (page_token !== '');
@@ -228,6 +252,18 @@ describe('the configuration service', () => {
     ]);
   });
 
+  it('says what it means that the store failed', async () => {
+    const failure = async (code: 'FULL' | 'UNAVAILABLE' | 'TOO_LARGE') => {
+      rig.store.failure = new StoreError(code, 'why');
+      return (await refused(apply([object('Cluster', 'c', CLUSTER)]))).code;
+    };
+    expect(await failure('FULL')).to.equal(STATUS.RESOURCE_EXHAUSTED);
+    expect(await failure('TOO_LARGE')).to.equal(STATUS.RESOURCE_EXHAUSTED);
+    expect(await failure('UNAVAILABLE')).to.equal(STATUS.UNAVAILABLE);
+    rig.store.failure = undefined;
+    expect((await apply([object('Cluster', 'c', CLUSTER)])).version).to.equal(1);
+  });
+
   it('bounds what a request may hold', async () => {
     const many = Array.from({ length: 10_001 }, (_, index) => object('Rule', `${index}`, {}));
     expect((await refused(apply(many))).message).to.contain('expected at most 10000 in one request, found 10001');
@@ -244,7 +280,11 @@ describe('the configuration service', () => {
     const events: [string, string | undefined][] = [];
     const over = new AbortController();
     const watching = (async () => {
-      for await (const { type, object: shown } of rig.stream<m.WatchResponse>('Watch', { kinds: ['Cluster'], status: true }, over.signal)) {
+      for await (const { type, object: shown } of rig.stream<m.WatchResponse>(
+        'Watch',
+        { kinds: ['Cluster'], status: true },
+        over.signal,
+      )) {
         events.push([type, shown?.key?.name]);
       }
     })();
@@ -254,7 +294,12 @@ describe('the configuration service', () => {
     const proxy = rig.proxy('edge-1');
     await until(() => events.filter(([type]) => type === 'status').length >= 2, 'the status');
     proxy.ack();
-    await rig.call('Delete', { keys: [{ kind: 'Cluster', name: 'd' }], dry_run: false, message: '', ignore_missing: false });
+    await rig.call('Delete', {
+      keys: [{ kind: 'Cluster', name: 'd' }],
+      dry_run: false,
+      message: '',
+      ignore_missing: false,
+    });
     await until(() => events.some(([type]) => type === 'delete'), 'the deletion');
     expect(events.slice(0, 3)).to.deep.equal([
       ['put', 'c'],

@@ -126,7 +126,14 @@ describe('translating objects', () => {
     const eds = Buffer.from([0x1a, 5, 0x12, 3, ...Buffer.from('svc')]);
     const kind = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
     const raw = (bytes: Buffer): Input => {
-      const content = contentOf({ key: { kind, name: 'x' }, labels: {}, raw: bytes, version: '', revision: 0, source: '' });
+      const content = contentOf({
+        key: { kind, name: 'x' },
+        labels: {},
+        raw: bytes,
+        version: '',
+        revision: 0,
+        source: '',
+      });
       return input({ ...content, id: idOf(content.key), version: versionOf(content), revision: 0, source: 'api' });
     };
     const translator = new Translator();
@@ -147,9 +154,12 @@ describe('translating objects', () => {
       spec: { protocol: 'TCP', port: 1 },
       rules: [{ action: { route: { destination: { name: 'c', spec: { protocol: 'Echo' } } } } }],
     });
-    const faults = await checkChange(translator.claims, [listener], new Set());
+    const faults = await checkChange(translator, [listener], new Set());
     expect([...faults.keys()]).to.deep.equal(['Listener/l']);
-    expect((await checkChange(translator.claims, [listener], new Set(['Cluster/c']))).size).to.equal(0);
+    expect((await checkChange(translator, [listener], new Set(['Cluster/c']))).size).to.equal(0);
     expect(translator.verdict('Listener/l')).to.equal(undefined);
+    const { encodings } = translator;
+    translator.update([input(listener)], ['Cluster/c']);
+    expect([translator.verdict('Listener/l')?.accepted, translator.encodings]).to.deep.equal([true, encodings]);
   });
 });
