@@ -15,7 +15,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
-python=(openapi-spec-validator prometheus_client websockets)
+python=(grpcio grpcio-health-checking grpcio-reflection openapi-spec-validator prometheus_client websockets)
 if ! [ -x .cache/venv/bin/python ]; then
   python3 -m venv .cache/venv
 fi

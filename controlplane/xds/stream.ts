@@ -111,7 +111,7 @@ export class DiscoveryStream implements SubscriptionHost {
     }
     // What a client asked for it may be waiting for: that goes before the order of types.
     for (const each of this.#ordered) {
-      while (each.answersDue && each.free) {
+      while (each.hasAnswers() && each.free) {
         if (!this.#writable) return;
         each.sendAnswer();
       }
@@ -233,9 +233,9 @@ export class DiscoveryStream implements SubscriptionHost {
   #pushUpserts(): boolean {
     let settled = true;
     for (const each of this.#ordered) {
-      if (each.upsertsDue) {
+      if (each.hasUpserts()) {
         if (!this.#gate.passes(settled && !this.#gate.awaitsBefore(each.typeUrl))) return false;
-        while (each.upsertsDue) {
+        while (each.hasUpserts()) {
           if (!this.#writable || !each.free) return false;
           this.#awaitCompanions(each.sendUpserts());
         }
@@ -249,9 +249,9 @@ export class DiscoveryStream implements SubscriptionHost {
   #pushRemovals(): boolean {
     const settled = this.#ordered.every((each) => each.answered) && !this.#gate.awaits;
     for (const each of this.#ordered.toReversed()) {
-      if (!each.removalsDue) continue;
+      if (!each.hasRemovals()) continue;
       if (!this.#gate.passes(settled)) return false;
-      while (each.removalsDue) {
+      while (each.hasRemovals()) {
         if (!this.#writable || !each.free) return false;
         each.sendRemovals();
       }
