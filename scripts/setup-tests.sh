@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside npm's packages: Debian packages (as root or by sudo), and Python packages in .cache/venv.
+# Installs what the tests need beside npm's packages: Debian packages (as root or by sudo), Python packages in .cache/venv, and
+# programs that are built from Go modules in .cache/gobin.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,3 +24,19 @@ for package in "${python[@]}"; do
   .cache/venv/bin/python -c "import importlib.metadata as m; m.version('$package')" 2>/dev/null ||
     .cache/venv/bin/pip install --quiet --disable-pip-version-check "$package"
 done
+
+# Built anew only where the versions in go.mod and go.sum have changed.
+(
+  cd test/gobin/etcd
+  out=$(realpath -m ../../../.cache/gobin)
+  stamp=$(cat go.mod go.sum | sha256sum)
+  if ! [ -x "$out/etcd" ] || [ "$(cat "$out/etcd.stamp" 2>/dev/null)" != "$stamp" ]; then
+    command -v go >/dev/null || { echo 'etcd is built with Go 1.26 or newer: install it' >&2; exit 1; }
+    mkdir -p "$out"
+    echo 'building etcd: some minutes' >&2
+    CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false -ldflags '-s -w' -o "$out/etcd.new" \
+      go.etcd.io/etcd/server/v3
+    mv "$out/etcd.new" "$out/etcd"
+    echo "$stamp" >"$out/etcd.stamp"
+  fi
+)

@@ -141,9 +141,13 @@ async function* linesOf(
   for await (const chunk of read) {
     const text = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
     total += text.length;
-    const lines = (rest + text).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
+    // Only what is new is looked through: a line may come in very many pieces.
+    const [first = '', ...others] = text.split('\n');
+    rest += first;
+    for (const other of others) {
+      yield rest;
+      rest = other;
+    }
     if (rest.length > MAX_LINE || total > MAX_CHARACTERS) {
       throw new StoreError('CORRUPT', 'this is no backup: it is too long; nothing was changed');
     }

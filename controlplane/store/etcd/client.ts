@@ -3,7 +3,7 @@ import { type ChannelCredentials, Client, type ClientDuplexStream, Metadata, typ
 import { type Method, serviceOf } from '../../../rpc/services.ts';
 import type { AuthenticateResponse } from '../../../gen/etcd.ts';
 import { StoreError } from '../../core/store.ts';
-import { faultOf, isTokenRefused } from './faults.ts';
+import { faultOf, isRefusal, isTokenRefused } from './faults.ts';
 import { pause } from './pause.ts';
 
 export interface EtcdEndpoints {
@@ -96,7 +96,7 @@ export class EtcdClient {
           continue;
         }
         const fault = faultOf(error, options.idempotent);
-        if (fault.code !== 'UNAVAILABLE') throw fault;
+        if (fault.code !== 'UNAVAILABLE' || isRefusal(error)) throw fault;
         this.#leave(client);
         if (!options.idempotent || Date.now() + PAUSE_MS > deadline) throw fault;
         await pause(PAUSE_MS, options.signal);

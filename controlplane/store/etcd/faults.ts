@@ -13,8 +13,30 @@ export function isTokenRefused(error: unknown): boolean {
 
 /** A page of a listing was too large, and is to be asked for in parts. */
 export function isAnswerTooLarge(error: unknown): boolean {
-  const { cause } = error as StoreError;
-  return TOO_LARGE_ANSWER.test((cause as Partial<ServiceError> | undefined)?.details ?? '');
+  return TOO_LARGE_ANSWER.test(causeOf(error).details ?? '');
+}
+
+/** The user may not do that. */
+export function isDenied(error: unknown): boolean {
+  return causeOf(error).code === status.PERMISSION_DENIED;
+}
+
+function causeOf(error: unknown): Partial<ServiceError> {
+  return ((error as Error).cause ?? {}) as Partial<ServiceError>;
+}
+
+/** What etcd says to the same request however often, and at every endpoint. */
+const REFUSALS: readonly (status | undefined)[] = [
+  status.INVALID_ARGUMENT,
+  status.PERMISSION_DENIED,
+  status.UNAUTHENTICATED,
+  status.FAILED_PRECONDITION,
+  status.UNIMPLEMENTED,
+  status.NOT_FOUND,
+];
+
+export function isRefusal(error: unknown): boolean {
+  return REFUSALS.includes((error as Partial<ServiceError>).code);
 }
 
 /** `nothingChanged`: so it is whatever the fault, as it only reads or may be made again. */
@@ -23,6 +45,9 @@ export function faultOf(error: unknown, nothingChanged: boolean, prefix = 'etcd:
   const { code, details = (error as Error).message } = error as Partial<ServiceError>;
   const fault = (of: StoreError['code'], text: string): StoreError =>
     new StoreError(of, `${prefix}${details}${text}`, error);
+  if (code === status.INVALID_ARGUMENT && /too large|too many operations/u.test(details))
+    return fault('TOO_LARGE', RAISE);
+  if (isRefusal(error)) return fault('UNAVAILABLE', ': nothing was changed');
   switch (code) {
     case status.RESOURCE_EXHAUSTED:
       if (/database space exceeded/u.test(details)) {
@@ -30,17 +55,8 @@ export function faultOf(error: unknown, nothingChanged: boolean, prefix = 'etcd:
       }
       if (/larger than max/u.test(details)) return fault('TOO_LARGE', TOO_LARGE_ANSWER.test(details) ? '' : RAISE);
       return fault('UNAVAILABLE', ': nothing was changed');
-    case status.INVALID_ARGUMENT:
-      if (/too large|too many operations/u.test(details)) return fault('TOO_LARGE', RAISE);
-      return fault('UNAVAILABLE', ': nothing was changed');
     case status.OUT_OF_RANGE:
       return fault('COMPACTED', '');
-    case status.PERMISSION_DENIED:
-    case status.UNAUTHENTICATED:
-    case status.FAILED_PRECONDITION:
-    case status.UNIMPLEMENTED:
-    case status.NOT_FOUND:
-      return fault('UNAVAILABLE', ': nothing was changed');
     default:
       return fault('UNAVAILABLE', nothingChanged ? '' : '; whether it was made is not known');
   }
