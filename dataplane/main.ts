@@ -6,7 +6,6 @@ import { Cluster } from './cluster/cluster.ts';
 import { decodeConfig, decodeObject, emptySnapshot, withPlugins } from './config/decode.ts';
 import { parseText } from './config/parse.ts';
 import { compact, toPlain } from './config/print.ts';
-import { createResourceCodec } from './config/resource-codec.ts';
 import type { ConfigSnapshot } from './core/config.ts';
 import type { AnyProtocol, Services } from './core/protocol.ts';
 import type { SessionView } from './core/session.ts';
@@ -176,7 +175,10 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     await reconciler.replace(first);
     ready = true;
     if (options.controlPlane) {
-      const { XdsClient } = await import('./xds/client.ts');
+      const [{ XdsClient }, { createResourceCodec }] = await Promise.all([
+        import('./xds/client.ts'),
+        import('./config/resource-codec.ts'),
+      ]);
       xds = new XdsClient(options.controlPlane, {
         sink: reconciler,
         codec: createResourceCodec(schema),

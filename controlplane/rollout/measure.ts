@@ -1,7 +1,7 @@
 /** How far a rollout is in the proxies that are connected here. */
 import type { ProxyFault } from '../../gen/messages.ts';
 import type { NodeFacts, Resource } from '../core/resource.ts';
-import { positionOf } from '../model/audience.ts';
+import { compileAudience, positionOf } from '../model/audience.ts';
 import { idOf } from '../model/object.ts';
 import { candidateInput, type RolloutRecord } from '../model/rollout-record.ts';
 import type { Translated } from '../model/translated.ts';
@@ -20,6 +20,8 @@ export interface Measuring {
   readonly find: (
     id: string,
   ) => { readonly translated: Translated; readonly audiences: readonly ReadonlyMap<string, NodeFacts>[] } | undefined;
+  /** All proxies that are connected. */
+  readonly nodes: () => Iterable<NodeFacts>;
   readonly hasAcked: (proxy: string, resources: readonly Resource[]) => boolean;
   readonly failuresOf: (
     resources: readonly Resource[],
@@ -27,7 +29,10 @@ export interface Measuring {
   ) => readonly ProxyFault[];
 }
 
-export function measure({ id, changes, threshold }: RolloutRecord, { find, hasAcked, failuresOf }: Measuring): Measure {
+export function measure(
+  { id, changes, threshold }: RolloutRecord,
+  { find, nodes, hasAcked, failuresOf }: Measuring,
+): Measure {
   const selected = new Map<string, number>();
   const behind = new Set<string>();
   const failed = new Map<string, ProxyFault>();
@@ -37,6 +42,11 @@ export function measure({ id, changes, threshold }: RolloutRecord, { find, hasAc
     const stable = find(idOf(key));
     if (stable && (stable.translated.audience.cohort?.from ?? 0) !== threshold) reached = false;
     if (action !== 'deleted' && (candidate?.translated.audience.cohort?.to ?? 0) !== threshold) reached = false;
+    // What is new is with nobody beyond the step: it is asked whom it will be for.
+    if (candidate && !stable) {
+      const matches = compileAudience({ selector: candidate.translated.audience.selector });
+      for (const node of nodes()) if (matches(node)) selected.set(node.id, positionOf(node.id));
+    }
     for (const place of [candidate, stable]) {
       for (const audience of place?.audiences ?? []) {
         for (const proxy of audience.keys()) {

@@ -10,9 +10,7 @@ import { decodeBytes, kindOf, typeUrlOf, WIRE_KINDS, type WireKind } from './wir
 /** What a resource is, or what is wrong with it. */
 interface CheckedResource {
   readonly content?:
-    | { readonly objects: ConfigObjects }
-    | { readonly assignment: ClusterLoadAssignment }
-    | { readonly secret: Secret };
+    { readonly objects: ConfigObjects } | { readonly assignment: ClusterLoadAssignment } | { readonly secret: Secret };
   readonly faults: readonly Fault[];
 }
 

@@ -21,7 +21,14 @@ import { type Fault, FaultsError, ProxyError } from '../core/errors.ts';
 import type { AnyProtocol, Connector } from '../core/protocol.ts';
 import type { SecretSource } from '../core/secrets.ts';
 import type { Serving } from '../core/serving.ts';
-import { faultsAt, listenFault, Listeners, type ListenersOptions, type LiveListener, needControlPlane } from './listeners.ts';
+import {
+  faultsAt,
+  listenFault,
+  Listeners,
+  type ListenersOptions,
+  type LiveListener,
+  needControlPlane,
+} from './listeners.ts';
 import { withDelta, withLocal } from './plan.ts';
 
 export type { Door } from './listeners.ts';
@@ -79,7 +86,10 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
   private secrets: ConfigSnapshot['handedOut']['secrets'];
   private failures: ReadonlyMap<string, string> = new Map();
   /** Clusters with the endpoints that they were assigned: the same object as long as nothing of it changes. */
-  private readonly assigned = new Map<string, { readonly of: Cluster; readonly from: unknown; readonly config: Cluster }>();
+  private readonly assigned = new Map<
+    string,
+    { readonly of: Cluster; readonly from: unknown; readonly config: Cluster }
+  >();
   private readonly observers = new Set<() => void>();
   private queue: Promise<unknown> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
@@ -222,7 +232,10 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
   private async settle(): Promise<void> {
     clearTimeout(this.timer);
     const { snapshot, clusters } = this.current;
-    const delays = [await this.listeners.settle(snapshot, clusters), this.failures.size > 0 ? CLUSTER_RETRY : undefined];
+    const delays = [
+      await this.listeners.settle(snapshot, clusters),
+      this.failures.size > 0 ? CLUSTER_RETRY : undefined,
+    ];
     const delay = Math.min(...delays.filter((each) => each !== undefined));
     if (delay !== Infinity) {
       const again = (): Promise<void> => (this.closed ? Promise.resolve() : this.retry());
@@ -292,7 +305,11 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
       needControlPlane(`clusters.${name}.spec.tls`, spec);
       if (discovery) {
         throw new FaultsError([
-          { path: `clusters.${name}.discovery`, expected: 'endpoints, as there is no control plane', found: 'discovery' },
+          {
+            path: `clusters.${name}.discovery`,
+            expected: 'endpoints, as there is no control plane',
+            found: 'discovery',
+          },
         ]);
       }
     }

@@ -171,7 +171,11 @@ export function checkSecret({ cert, key, ca }: Secret): Fault[] {
     }
   };
   if ((cert === undefined) !== (key === undefined)) {
-    faults.push({ path: '', expected: 'cert and key, or neither', found: cert === undefined ? 'only key' : 'only cert' });
+    faults.push({
+      path: '',
+      expected: 'cert and key, or neither',
+      found: cert === undefined ? 'only key' : 'only cert',
+    });
   } else if (cert !== undefined && key !== undefined) {
     check('cert', 'a certificate and its key in PEM', () => loadTls().createSecureContext({ cert, key }));
   }
@@ -199,7 +203,11 @@ function readPem(path: string, value: string, field: 'cert' | 'key' | 'ca', secr
     const secret = secrets.get(name);
     const text = secret?.[field];
     if (text !== undefined) return text;
-    throw invalid(path, `a secret "${name}" with ${field}, from the control plane`, secret ? `no ${field}` : 'no secret');
+    throw invalid(
+      path,
+      `a secret "${name}" with ${field}, from the control plane`,
+      secret ? `no ${field}` : 'no secret',
+    );
   }
   try {
     return readFileSync(value, 'latin1');

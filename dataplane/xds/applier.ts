@@ -78,7 +78,10 @@ export class Applier {
     } catch (error) {
       if (this.closed) return;
       const delay = backoff(++this.failures, RETRY);
-      log.error({ error: ProxyError.from(error).message }, "the control plane's configuration can not be made live yet");
+      log.error(
+        { error: ProxyError.from(error).message },
+        "the control plane's configuration can not be made live yet",
+      );
       setTimeout(() => this.schedule(), delay).unref();
       return;
     }

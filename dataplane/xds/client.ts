@@ -105,10 +105,8 @@ export class XdsClient {
             delay: this.timing.save,
             log,
           });
-    this.unwatch = watch(() => {
-      this.applier.schedule(); // an object of the proxy's own may have come, or gone, in front of one of ours
-      this.changed();
-    });
+    // An object of the proxy's own may have come, or gone, in front of one of ours; and what is asked for may be another.
+    this.unwatch = watch(() => this.applier.schedule());
   }
 
   /** Resolves when the last good configuration, where there is one, is live. The connection is made meanwhile. */
@@ -158,10 +156,13 @@ export class XdsClient {
     log.info({ resources: [...this.inventory.all()].length }, 'serving the last good configuration');
   }
 
+  private get isStopping(): boolean {
+    return this.stopping.signal.aborted;
+  }
+
   private async run(): Promise<void> {
-    const { log } = this.dependencies;
     const { signal } = this.stopping;
-    while (!signal.aborted) {
+    for (;;) {
       const server = this.servers[this.turn++ % this.servers.length] ?? '';
       let error: string;
       try {
@@ -169,22 +170,29 @@ export class XdsClient {
       } catch (thrown) {
         error = ProxyError.from(thrown).message;
       }
-      const wasConnected = this.connection.connected;
-      this.connection = {
-        ...this.connection,
-        server,
-        connected: false,
-        lastError: error,
-        since: wasConnected ? Date.now() : this.connection.since,
-      };
-      if (signal.aborted) return;
-      const { backoffBase: base, backoffCap: cap } = this.timing;
-      const retry = Math.round(backoff(++this.failures, { base, cap }));
-      if (wasConnected || this.failures === 1) {
-        log.warn({ server, error, retry_ms: retry }, 'not connected to the control plane; what is configured stays');
-      } else log.debug({ server, error, retry_ms: retry }, 'still not connected to the control plane');
-      await delayFor(retry, undefined, { signal }).catch(() => undefined);
+      if (this.isStopping) return;
+      await delayFor(this.disconnected(server, error), undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  /** Gives the ms until the next attempt. */
+  private disconnected(server: string, error: string): number {
+    const { log } = this.dependencies;
+    const { connected: wasConnected, since } = this.connection;
+    this.connection = {
+      ...this.connection,
+      server,
+      connected: false,
+      lastError: error,
+      since: wasConnected ? Date.now() : since,
+    };
+    const { backoffBase: base, backoffCap: cap } = this.timing;
+    const retry = Math.round(backoff(++this.failures, { base, cap }));
+    const fields = { server, error, retry_ms: retry };
+    if (wasConnected || this.failures === 1) {
+      log.warn(fields, 'not connected to the control plane; what is configured stays');
+    } else log.debug(fields, 'still not connected to the control plane');
+    return retry;
   }
 
   /** One connection, until it ends: gives why. */
@@ -202,7 +210,7 @@ export class XdsClient {
 
   private stream(transport: Transport, server: string, variant: Variant): Promise<CallEnd> {
     return new Promise((resolve) => {
-      if (this.stopping.signal.aborted) {
+      if (this.isStopping) {
         resolve({ code: 'CANCELLED', details: 'the proxy is stopping' });
         return;
       }
@@ -263,7 +271,8 @@ export class XdsClient {
         ),
       answered: (kind, version, faults) => {
         this.counts.count(kind, version, faults);
-        if (faults.length > 0) log.warn({ type: kind, version, faults }, 'refused a part of what the control plane gave');
+        if (faults.length > 0)
+          log.warn({ type: kind, version, faults }, 'refused a part of what the control plane gave');
       },
     };
   }

@@ -58,7 +58,8 @@ export class LastGood {
       }));
     } catch (error) {
       const { code, message } = ProxyError.from(error);
-      if (code !== 'NOT_FOUND') log.warn({ file: this.path, error: message }, 'the last good configuration is passed over');
+      if (code !== 'NOT_FOUND')
+        log.warn({ file: this.path, error: message }, 'the last good configuration is passed over');
       return undefined;
     }
   }
@@ -81,7 +82,12 @@ export class LastGood {
 
   private async write(resources: Iterable<Held>): Promise<void> {
     const { id, typeUrlOf, log } = this.options;
-    const list = [...resources].map((held) => [typeUrlOf(held), held.name, held.version, held.value.toString('base64')]);
+    const list = [...resources].map((held) => [
+      typeUrlOf(held),
+      held.name,
+      held.version,
+      held.value.toString('base64'),
+    ]);
     const body = JSON.stringify({ format: FORMAT, node: id, resources: list });
     const draft = `${this.path}.new`;
     try {

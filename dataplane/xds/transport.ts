@@ -65,12 +65,13 @@ export class Transport {
       'grpc.service_config_disable_resolution': 1,
     });
     const close = (): void => client.close();
+    if (signal.aborted) close();
     signal.addEventListener('abort', close);
     const channel = client.getChannel();
     const deadline = Date.now() + timing.connect;
     try {
       // A failed connection shows in the first call: that says why.
-      for (let state = channel.getConnectivityState(true); !SETTLED.has(state); ) {
+      for (let state = channel.getConnectivityState(true); !SETTLED.has(state);) {
         const before = state;
         await new Promise<void>((resolve, reject) => {
           channel.watchConnectivityState(before, deadline, (error) => (error ? reject(error) : resolve()));
@@ -83,7 +84,7 @@ export class Transport {
     } finally {
       signal.removeEventListener('abort', close);
     }
-    return new Transport(client, metadata, status as unknown as Readonly<Record<number, string>>);
+    return new Transport(client, metadata, status);
   }
 
   open(service: string, method: string, handlers: CallHandlers): Call {

@@ -52,9 +52,7 @@ export interface Timing {
 
 /** What a resource is, decoded. */
 export type Content =
-  | { readonly objects: ConfigObjects }
-  | { readonly assignment: ClusterLoadAssignment }
-  | { readonly secret: Secret };
+  { readonly objects: ConfigObjects } | { readonly assignment: ClusterLoadAssignment } | { readonly secret: Secret };
 
 /** A message that was read, not checked yet. */
 export interface ReadResource {

@@ -122,7 +122,7 @@ export class RawControlPlane {
       });
     }
     if (reports) {
-      plane.server.addService(serviceOf('l7mp.admin.v1.ReportService') as never, {
+      plane.server.addService(serviceOf('l7mp.admin.v1.ReportService'), {
         Report: (call: ServerDuplexStream<ReportRequest, object>) => plane.acceptReports(call),
       });
     }
@@ -144,7 +144,7 @@ export class RawControlPlane {
   set(kind: string, message: { readonly name: string }): string {
     const version = `v${++this.version}`;
     const names = this.resources.get(typeUrl(kind)) ?? new Map<string, never>();
-    this.resources.set(typeUrl(kind), names.set(message.name, { version, message } as never));
+    this.resources.set(typeUrl(kind), names.set(message.name, { version, message }));
     for (const stream of this.streams) {
       const wanted = stream.subscribed.get(typeUrl(kind));
       if (!stream.isOver && (wanted?.has('*') || wanted?.has(message.name))) {
@@ -187,7 +187,11 @@ export class RawControlPlane {
     const all = this.resources.get(type_url) ?? new Map<string, { version: string; message: object }>();
     if (stream.variant === 'sotw') {
       if (request.response_nonce !== '') return;
-      stream.sotw(kind, `v${this.version}`, [...all.values()].map(({ message }) => message));
+      stream.sotw(
+        kind,
+        `v${this.version}`,
+        [...all.values()].map(({ message }) => message),
+      );
       return;
     }
     const wanted = stream.subscribed.get(type_url) ?? new Set<string>();
@@ -220,4 +224,3 @@ export class RawControlPlane {
     call.on('end', () => call.end());
   }
 }
-

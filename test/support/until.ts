@@ -1,7 +1,10 @@
 /** Waiting for a state. */
 
 /** Resolves with what `look` gives when it gives something; rejects where five seconds pass before. */
-export async function until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
   const deadline = Date.now() + 5000;
   for (;;) {
     const found = await look();

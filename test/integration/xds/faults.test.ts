@@ -119,7 +119,10 @@ describe('xDS with control planes that fail', () => {
         key: file('key.pem', one.key),
         tokenFile: file('token', 'first\n'),
       };
-      proxy = await startProxy({}, { controlPlane: { servers: [plane.address.replace('127.0.0.1', 'localhost')], plaintext: false, ...tls } });
+      proxy = await startProxy(
+        {},
+        { controlPlane: { servers: [plane.address.replace('127.0.0.1', 'localhost')], plaintext: false, ...tls } },
+      );
       const stream = await plane.stream();
       expect(stream.metadata.get('authorization')).to.deep.equal(['Bearer first']);
       expect(stream.peerName).to.equal('one');

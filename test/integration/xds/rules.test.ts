@@ -60,13 +60,17 @@ describe('xDS client rules', () => {
     const stream = await connect();
     const strange = { type_url: typeUrl('Nonsense'), resources: [] };
     const nonce = stream.send(strange);
-    expect((await stream.answerTo('Nonsense', nonce)).error_detail?.message).to.match(/expected a type that was asked for/u);
+    expect((await stream.answerTo('Nonsense', nonce)).error_detail?.message).to.match(
+      /expected a type that was asked for/u,
+    );
     const resource = { type_url: typeUrl('Cluster'), value: Buffer.from([0xff, 0xff]) };
     const other = stream.send({
       type_url: typeUrl('Cluster'),
       resources: [{ name: 'x', version: '1', aliases: [], resource }],
     });
-    expect((await stream.answerTo('Cluster', other)).error_detail?.message).to.match(/^x: .*a message of type Cluster/u);
+    expect((await stream.answerTo('Cluster', other)).error_detail?.message).to.match(
+      /^x: .*a message of type Cluster/u,
+    );
   });
 
   it('2 after a reconnect everything is asked for again, with the versions that are held (delta)', async () => {
@@ -132,7 +136,10 @@ describe('xDS client rules', () => {
       await stream.answerTo('RuleList', stream.delta('RuleList', { rl: ['1', { name: 'rl' }] }));
       const answer = await stream.answerTo('Listener', stream.delta('Listener', { in: ['3', listener] }));
       expect(answer.error_detail).to.equal(undefined);
-      const failed = await until('a report', () => plane.reports.get('Listener in')?.state === 'failed' && plane.reports);
+      const failed = await until(
+        'a report',
+        () => plane.reports.get('Listener in')?.state === 'failed' && plane.reports,
+      );
       expect(failed.get('Listener in')).to.deep.include({ version: '3' });
       expect(failed.get('Listener in')?.reason).to.match(/^ADDRESS_IN_USE/u);
       expect(plane.reportRequests[0]?.node).to.equal('proxy-1');

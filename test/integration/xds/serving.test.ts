@@ -10,7 +10,11 @@ import { RawControlPlane } from '../../support/raw-control-plane.ts';
 import { until } from '../../support/until.ts';
 import { selfSigned } from './certificates.ts';
 
-const listener = (name: string, rules = 'rl', spec: object = { tcp: { address: '127.0.0.1', port: 0 } }) => ({ name, spec, rules });
+const listener = (name: string, rules = 'rl', spec: object = { tcp: { address: '127.0.0.1', port: 0 } }) => ({
+  name,
+  spec,
+  rules,
+});
 const rule = (destination: string) => ({ name: 'r', action: { route: destination } });
 const route = (destination: string) => ({ name: 'rt', destination });
 const echo = (name: string) => ({ name, spec: { echo: {} } });
@@ -132,7 +136,7 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     const secret = { name: 'd', spec: { protocol: 'TLS', port: 1, tls: { ca: 'secret:x' } } };
     const error = await startProxy({ clusters: [cluster, secret] }).then(
       () => undefined,
-      (thrown: Error) => thrown.message,
+      (thrown: unknown) => (thrown as Error).message,
     );
     expect(error).to.equal(
       'clusters.c.discovery: expected endpoints, as there is no control plane, found discovery\n' +
@@ -156,7 +160,8 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     expect(clusters.get('mine')?.value.spec.protocol).to.equal('Echo');
     await until('a report', () => plane.reports.get('Cluster mine')?.state === 'failed');
 
-    const reload = async (config: object): Promise<void> => running.proxy.replace(await loadText(JSON.stringify(config)));
+    const reload = async (config: object): Promise<void> =>
+      running.proxy.replace(await loadText(JSON.stringify(config)));
     await reload({ clusters: [{ name: 'other', spec: 'echo://' }] });
     expect([...running.proxy.snapshot.clusters.keys()]).to.include.members(['other', 'theirs']);
     // The file's is gone: theirs counts from now on.
@@ -177,17 +182,26 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     expect(await get('/api/v1/listeners/in')).to.deep.include({ name: 'in', source: 'controlplane' });
     const refused = await fetch(`${api}/api/v1/clusters/e`, { method: 'DELETE' });
     expect(refused.status).to.equal(400);
-    expect(await refused.text()).to.include('clusters.e: expected an object of the proxy\'s own, found \\"e\\", managed by the control plane');
+    expect(await refused.text()).to.include(
+      'clusters.e: expected an object of the proxy\'s own, found \\"e\\", managed by the control plane',
+    );
     const config = { config: { clusters: [{ name: 'e', spec: { protocol: 'Echo' } }] } };
     const post = (path: string, body: object) =>
-      fetch(api + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+      fetch(api + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
     expect((await post('/api/v1/config', config)).status).to.equal(400);
     expect((await post('/api/v1/rulelists/rl/rules/0', { rule: 'x' })).status).to.equal(400);
     expect((await post('/api/v1/config', { config: { clusters: [] } })).status).to.equal(200);
     expect(running.proxy.snapshot.listeners.has('in')).to.equal(true);
     const state = await get('/api/v1/controlplane');
     expect(state).to.deep.include({ connected: true, server: plane.address, variant: 'delta', connects: 1 });
-    const { Cluster } = state['types'] as Record<string, { nacks: number; resources: number; last_nack: { faults: string[] } }>;
+    const { Cluster } = state['types'] as Record<
+      string,
+      { nacks: number; resources: number; last_nack: { faults: string[] } }
+    >;
     expect(Cluster).to.deep.include({ nacks: 1, resources: 1 });
     expect(Cluster?.last_nack.faults[0]).to.match(/^bad: cluster\.spec\.port: expected/u);
     const metrics = await (await fetch(`${api}/metrics`)).text();
@@ -203,7 +217,9 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     await until('warming', () => plane.reports.get('Listener secure')?.reason === 'waits for secret web');
     const stream = await plane.stream();
     const broken = stream.delta('Secret', { web: ['0', { name: 'web', ...selfSigned('x'), key: 'nonsense' }] });
-    expect((await stream.answerTo('Secret', broken)).error_detail?.message).to.match(/^web: cert: expected a certificate/u);
+    expect((await stream.answerTo('Secret', broken)).error_detail?.message).to.match(
+      /^web: cert: expected a certificate/u,
+    );
     plane.set('Secret', { name: 'web', ...selfSigned('one.test') });
     await serves(running, 'secure');
     const port = running.port('secure');
