@@ -167,6 +167,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   function measureHere(rollout: RolloutRecord): Measure {
     return measure(rollout, {
       find: (id) => catalog.find(id),
+      candidateOf: (id, objectId) => mirror.candidates.get(id)?.get(objectId),
       nodes: () => tracker.nodes(),
       hasAcked: (proxy, resources) => tracker.hasAcked(proxy, resources),
       failuresOf: (resources, audiences) => tracker.failuresOf(resources, audiences),

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a control plane and a proxy that takes its configuration from it; the first time it applies that of the quick start.
 # Both end together. What they keep is in $L7MP_DATA_DIR.
-set -u
+# Job control gives each a process group of its own: a terminal's SIGINT comes here only, and ends them in order.
+set -um
 cd "$(dirname "$0")/.."
 data=${L7MP_DATA_DIR:-.cache/quick-start}
 mkdir -p "$data"
@@ -10,9 +11,12 @@ bin/l7mp controlplane --store "embedded:$data/store" --log-level warn &
 controlplane=$!
 bin/l7mp proxy --controlplane 127.0.0.1:1235 --id quick-start --state-dir "$data/proxy" &
 proxy=$!
-# A terminal's SIGINT reaches all three by itself.
-trap ':' INT
-trap 'kill "$controlplane" "$proxy" 2> /dev/null' TERM EXIT
+stopping=
+stop() {
+  [ -n "$stopping" ] || kill "$controlplane" "$proxy" 2> /dev/null
+  stopping=yes
+}
+trap stop INT TERM EXIT
 
 # What was ever changed is left alone.
 while ! history=$(bin/l7mp history --json 2> /dev/null); do
@@ -31,6 +35,6 @@ END
 
 wait -n "$controlplane" "$proxy"
 code=$?
-kill "$controlplane" "$proxy" 2> /dev/null
+stop
 wait "$controlplane" "$proxy"
 exit "$code"

@@ -114,7 +114,7 @@ describe('proxies of the control plane, by the command', () => {
         '--timeout',
         '6s',
       );
-      expect(stderr).to.match(/l7mp: rollout \S+ is rolled-back: /u);
+      expect(stderr).to.match(/^l7mp: rollout \S+ is rolled-back: /mu);
       expect(code).to.equal(5);
     } finally {
       await new Promise((resolve) => taken.close(resolve));
