@@ -1,6 +1,7 @@
 /** `l7mp completion`: scripts for shells, made from the definitions of the subcommands. */
 import type { Command, Option } from 'commander';
 import { SCHEMES } from '../dataplane/core/address.ts';
+import { KINDS } from './controlplane/kinds.ts';
 
 export function completion(program: Command, shell: 'bash' | 'zsh' | 'fish'): void {
   process.stdout.write({ bash, zsh, fish }[shell](program));
@@ -8,6 +9,8 @@ export function completion(program: Command, shell: 'bash' | 'zsh' | 'fish'): vo
 
 /** How an address may begin: the first name of each scheme. */
 const ADDRESSES = SCHEMES.map(({ names: [name = ''], form }) => (form === 'none' ? name : `${name}:`));
+
+const KIND_WORDS = KINDS.map(({ kind }) => kind.toLowerCase());
 
 const flagsOf = ({ short, long }: Option): string[] => [short, long].filter((flag) => flag !== undefined);
 const takesValue = ({ required, optional }: Option): boolean => required || optional;
@@ -19,7 +22,8 @@ function valuesOf({ argChoices, flags }: Option): readonly string[] | undefined 
 
 /** The words that stand where a command wants an argument; undefined where those are files, or anything. */
 function argumentsOf({ registeredArguments: [first] }: Command): readonly string[] | undefined {
-  return first?.name() === 'A' ? ADDRESSES : first?.argChoices;
+  if (first?.name() === 'A') return ADDRESSES;
+  return first?.name() === 'object' ? KIND_WORDS : first?.argChoices;
 }
 
 function bash(program: Command): string {

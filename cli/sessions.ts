@@ -1,5 +1,6 @@
 /** `l7mp sessions`: a table of sessions, live on a terminal. */
 import { type ApiOptions, type ApiSession, get } from './api.ts';
+import { formatTable } from './table.ts';
 
 export interface SessionsOptions extends ApiOptions {
   readonly once?: true;
@@ -78,15 +79,8 @@ function table(rows: readonly Row[], height: number): string {
     size(bytes[1]),
     `${size(rate)}/s`,
   ]);
-  const widths = header.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)));
-  const lines = [header, ...cells].map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
   const more = rows.length > shown.length ? `… ${rows.length - shown.length} more\n` : '';
-  return `${rows.length} ${rows.length === 1 ? 'session' : 'sessions'}\n${lines.join('\n')}\n${more}`;
+  return `${rows.length} ${rows.length === 1 ? 'session' : 'sessions'}\n${formatTable(header, cells)}${more}`;
 }
 
 export function size(bytes: number): string {

@@ -67,6 +67,8 @@ export interface Configuration {
   readonly figures: () => ConfigurationFigures;
   /** Resolves when everything is read and in the views: from then on proxies may come. @throws Error as of the folder. */
   start(): Promise<void>;
+  /** Reads the files of the folder that have changed, now. */
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -165,6 +167,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   function measureHere(rollout: RolloutRecord): Measure {
     return measure(rollout, {
       find: (id) => catalog.find(id),
+      candidateOf: (id, objectId) => mirror.candidates.get(id)?.get(objectId),
+      nodes: () => tracker.nodes(),
       hasAcked: (proxy, resources) => tracker.hasAcked(proxy, resources),
       failuresOf: (resources, audiences) => tracker.failuresOf(resources, audiences),
     });
@@ -248,6 +252,9 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         if (!stopped.signal.aborted) log.error({ error: String(error) }, 'this replica does not lead any more');
       });
       rollouts.start();
+    },
+    async reload() {
+      await folder?.reload();
     },
     async close() {
       await rollouts.close();

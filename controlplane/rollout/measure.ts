@@ -2,8 +2,9 @@
 import type { ProxyFault } from '../../gen/messages.ts';
 import type { NodeFacts, Resource } from '../core/resource.ts';
 import { positionOf } from '../model/audience.ts';
-import { idOf } from '../model/object.ts';
+import { idOf, type ObjectContent } from '../model/object.ts';
 import { candidateInput, type RolloutRecord } from '../model/rollout-record.ts';
+import { compileSelector } from '../model/selector.ts';
 import type { Translated } from '../model/translated.ts';
 
 /** What a replica says of a rollout. */
@@ -20,6 +21,10 @@ export interface Measuring {
   readonly find: (
     id: string,
   ) => { readonly translated: Translated; readonly audiences: readonly ReadonlyMap<string, NodeFacts>[] } | undefined;
+  /** What a rollout will leave of an object: there as soon as the rollout is, before it is translated. */
+  readonly candidateOf: (rollout: string, objectId: string) => Pick<ObjectContent, 'selector'> | undefined;
+  /** All proxies that are connected. */
+  readonly nodes: () => Iterable<NodeFacts>;
   readonly hasAcked: (proxy: string, resources: readonly Resource[]) => boolean;
   readonly failuresOf: (
     resources: readonly Resource[],
@@ -27,7 +32,10 @@ export interface Measuring {
   ) => readonly ProxyFault[];
 }
 
-export function measure({ id, changes, threshold }: RolloutRecord, { find, hasAcked, failuresOf }: Measuring): Measure {
+export function measure(
+  { id, changes, threshold }: RolloutRecord,
+  { find, candidateOf, nodes, hasAcked, failuresOf }: Measuring,
+): Measure {
   const selected = new Map<string, number>();
   const behind = new Set<string>();
   const failed = new Map<string, ProxyFault>();
@@ -37,6 +45,12 @@ export function measure({ id, changes, threshold }: RolloutRecord, { find, hasAc
     const stable = find(idOf(key));
     if (stable && (stable.translated.audience.cohort?.from ?? 0) !== threshold) reached = false;
     if (action !== 'deleted' && (candidate?.translated.audience.cohort?.to ?? 0) !== threshold) reached = false;
+    // What is new is with nobody beyond the step: it is asked whom it will be for.
+    const fresh = action === 'created' ? candidateOf(id, idOf(key)) : undefined;
+    if (fresh) {
+      const matches = compileSelector(fresh.selector);
+      for (const node of nodes()) if (matches(node)) selected.set(node.id, positionOf(node.id));
+    }
     for (const place of [candidate, stable]) {
       for (const audience of place?.audiences ?? []) {
         for (const proxy of audience.keys()) {

@@ -104,6 +104,10 @@ export class Tracker {
     if (this.reports.delete(id)) this.changed();
   }
 
+  *nodes(): Iterable<NodeFacts> {
+    for (const { node } of this.proxies.values()) yield node;
+  }
+
   has(id: string): boolean {
     return this.proxies.has(id);
   }

@@ -41,8 +41,8 @@ export async function checkChange(
     const contents = decodeContent(object, claims.others({ rulelists, rules }));
     if (contents.parts === undefined) return contents.faults;
     for (const { kind, name, value } of contents.parts) {
-      if (kind === 'RuleList') rulelists.set(name, { value: value as RuleList, owner: undefined });
-      if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined });
+      if (kind === 'RuleList') rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
+      if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
     }
     try {
       const resources = encodeParts(object, contents.parts);

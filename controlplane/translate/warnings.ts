@@ -14,7 +14,7 @@ export function warningsOf(parts: readonly Part[], claims: Claims): Fault[] {
   const among = <T>(kind: WireKind): ReadonlyMap<string, Owned<T>> =>
     new Among<T>(parts, kind, (name) => named(kind, name));
   const snapshot: ConfigSnapshot = {
-    admin: emptySnapshot().admin,
+    ...emptySnapshot(),
     listeners: among('Listener'),
     clusters: among('Cluster'),
     rulelists: among('RuleList'),
@@ -58,7 +58,7 @@ class Among<T> extends Map<string, Owned<T>> {
     super(
       parts
         .filter((part) => part.kind === kind)
-        .map(({ name, value }) => [name, { value: value as T, owner: undefined }]),
+        .map(({ name, value }) => [name, { value: value as T, owner: undefined, source: 'controlplane' }]),
     );
     this.exists = exists;
   }

@@ -22,9 +22,12 @@ export interface SubscriptionHost {
   force(key: ResourceKey): void;
 }
 
-interface InFlight {
+/** A response that is not answered yet. */
+export interface InFlight {
   readonly nonce: string;
   readonly body: Body;
+  /** By `performance.now()`. */
+  readonly sentAt: number;
 }
 
 export class Subscription implements Subscriber {
@@ -171,11 +174,11 @@ export class Subscription implements Subscriber {
     if (this.covers(name) && !this.#greeting) this.#changed.add(name);
   }
 
-  /** The response of a nonce was answered; gives what it held. Earlier ones that were passed over are dropped. */
-  answer(nonce: string): Body | undefined {
+  /** The response of a nonce was answered; gives it back. Earlier ones that were passed over are dropped. */
+  answer(nonce: string): InFlight | undefined {
     const index = this.#inFlight.findIndex((each) => each.nonce === nonce);
     if (index < 0) return undefined;
-    return this.#inFlight.splice(0, index + 1).at(-1)?.body;
+    return this.#inFlight.splice(0, index + 1).at(-1);
   }
 
   close(): void {
@@ -271,7 +274,7 @@ export class Subscription implements Subscriber {
 
   #send(body: Body): void {
     this.#lastNonce = this.#host.send(body);
-    this.#inFlight.push({ nonce: this.#lastNonce, body });
+    this.#inFlight.push({ nonce: this.#lastNonce, body, sentAt: performance.now() });
   }
 
   #greetAll(): void {

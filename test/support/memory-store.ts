@@ -83,6 +83,20 @@ export class MemoryStore implements Store {
     return { ok: true, revision };
   }
 
+  /** A transaction that deletes what is not among the entries, and puts those. */
+  async replace(entries: readonly Pick<Entry, 'key' | 'value'>[]): Promise<number> {
+    const kept = new Set(entries.map(({ key }) => key));
+    const gone = [...this.disk.entries.keys()].filter((key) => !kept.has(key));
+    const { revision } = await this.transact(
+      [],
+      [
+        ...gone.map((key): Operation => ({ type: 'delete', key })),
+        ...entries.map((entry): Operation => ({ type: 'put', ...entry })),
+      ],
+    );
+    return revision;
+  }
+
   async *watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<StoreChange> {
     const { disk } = this;
     const over = AbortSignal.any([signal, this.closed.signal]);

@@ -5,7 +5,27 @@ import { resolve } from 'node:path';
 import { l7mp, runCommand } from '../../support/command.ts';
 import { versionOf } from '../../support/peer.ts';
 
-const COMMANDS = ['proxy', 'pipe', 'check', 'config', 'sessions', 'explain', 'completion'];
+const COMMANDS = [
+  'proxy',
+  'pipe',
+  'check',
+  'config',
+  'sessions',
+  'explain',
+  'controlplane',
+  'apply',
+  'diff',
+  'delete',
+  'rollback',
+  'rollout',
+  'restore',
+  'status',
+  'get',
+  'wait',
+  'history',
+  'backup',
+  'completion',
+];
 
 describe('l7mp', () => {
   it('lists its commands, and fails where it is told none', async () => {
@@ -64,7 +84,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
 
   it('completes commands', async () => {
     expect(await complete('')).to.include.members([...COMMANDS, '--help', '--version']);
-    expect(await complete('co')).to.deep.equal(['config', 'completion']);
+    expect(await complete('co')).to.deep.equal(['config', 'controlplane', 'completion']);
   });
 
   it('completes the options of each', async () => {
@@ -86,6 +106,11 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
   it('completes addresses', async () => {
     expect(await complete('pipe', 'udp-l')).to.include('udp-listen:');
     expect(await complete('pipe', '-', 'ech')).to.include('echo');
+  });
+
+  it('completes kinds of objects', async () => {
+    expect(await complete('get', 'li')).to.deep.equal(['listener']);
+    expect(await complete('rollout', 'p')).to.deep.equal(['pause', 'promote']);
   });
 
   it('completes files', async () => {

@@ -23,12 +23,14 @@ const commandsOf = (text: string): { readonly command: string; readonly output: 
     .slice(1)
     .map((part) => ({ command: part.split('\n')[0] ?? '', output: part.slice(part.indexOf('\n') + 1) }));
 
-/** Without what differs from run to run: the ports of clients, times, and the widths of columns. */
+/** Without what differs from run to run: the ports of clients, times, progress, and the widths of columns. */
 const normalized = (text: string): string =>
   text
     .trim()
     .replace(/:[3-6]\d{4}-127/gu, ':PORT-127')
     .replace(/\d+ m?s\b/gu, 'TIME')
+    .replace(/\b\d+[smhd]$/gmu, 'AGE')
+    .replace(/^\d+ of \d+$\n?/gmu, '')
     .replace(/ {2,}/gu, '  ');
 
 /** What a page shows: an ellipsis stands for the rest. */
@@ -38,8 +40,8 @@ function expectShown(output: string, shown: string): void {
   else expect(normalized(output)).to.equal(expected);
 }
 
-/** The proxy that `npm start` ends in, once everything is set up. */
-const [START = ''] = /bin\/l7mp proxy --config .*/u.exec(readFileSync('scripts/start.sh', 'utf8')) ?? [];
+/** What `npm start` ends in, once everything is set up. */
+const START = 'L7MP_DATA_DIR=/tmp/data scripts/quick-start.sh';
 
 /** A shell in a network namespace of its own, where all ports are free. */
 class Shell {
@@ -62,17 +64,17 @@ class Shell {
   /** `npm start`, instead of the one that runs. */
   async startProxy(command: string): Promise<void> {
     const own = /npm start -- ([^#]*)/u.exec(command)?.[1];
-    const proxy = own === undefined ? START : `bin/l7mp proxy ${own}`;
-    await this.run('[ -z "$proxy" ] || { kill -9 $proxy; wait $proxy; }');
-    await this.run(`: > /tmp/log; ${proxy} 2> /tmp/log & proxy=$!`);
+    await this.run('[ -z "$started" ] || { kill $started; wait $started; }');
+    await this.run(`: > /tmp/log; ${own === undefined ? START : `bin/l7mp proxy ${own}`} 2> /tmp/log & started=$!`);
+    const last = own === undefined ? 'Try in another terminal' : '"msg":"ready"';
     const { output } = await this.run(
-      `for i in $(seq 80); do grep -q '"msg":"ready"' /tmp/log && break; sleep 0.05; done; cat /tmp/log`,
+      `for i in $(seq 80); do grep -q '${last}' /tmp/log && break; sleep 0.05; done; cat /tmp/log`,
     );
-    expect(output, 'the log of the proxy').to.contain('"msg":"ready"').and.contain('"api":"127.0.0.1:1234"');
+    expect(output, 'what it said').to.contain(last).and.contain('"api":"127.0.0.1:1234"');
   }
 
   async stop(): Promise<void> {
-    this.bash.write('\nkill -9 $(jobs -p) 2> /dev/null\nexit\n');
+    this.bash.write('\nkill $(jobs -p) 2> /dev/null\nwait\nexit\n');
     await this.bash.exit;
     rmSync(this.directory, { recursive: true });
   }
@@ -117,7 +119,11 @@ describe('what the pages tell to paste into a shell', () => {
       expect(code, `${line}: ${output}`).to.equal(0);
       outputs.set(line, output);
     }
-    const [hello, sessions, listening, help] = [...outputs.values()];
+    const [applied, status, hello, sessions, listening, help] = [...outputs.values()];
+    expect(applied).to.contain('Listener/tcp created');
+    expect(status)
+      .to.match(/^quick-start +Synced +0 /mu)
+      .and.match(/^Listener\/tcp +Serving +1 of 1 /mu);
     expect(hello).to.equal('hello\n');
     expect(sessions).to.match(/^SESSION +STATUS +TO /mu);
     expect(listening).to.equal('');

@@ -66,6 +66,15 @@ describe('a rollout', () => {
     expect(routes()).to.equal('new new new new');
   });
 
+  it('counts those that a new object will be for, before any of them has it', async () => {
+    const fresh = { ...rule('new'), key: { kind: 'Rule', name: 'fresh' } };
+    const id = await begin({ manual: true }, [fresh]);
+    expect((await stateOf(id)).selected).to.equal(4);
+    const having = (): number => proxies.filter((each) => each.view.names().includes('Rule/fresh')).length;
+    await until(() => having() === 1, 'the first step');
+    expect((await stateOf(id)).selected).to.equal(4);
+  });
+
   it('goes back by itself when a proxy refuses it', async () => {
     const id = await begin();
     await until(() => routes() === 'new old old old', 'the first step');
