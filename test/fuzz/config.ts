@@ -81,8 +81,8 @@ function expectSameAgain(snapshot: ConfigSnapshot): void {
   }
 }
 
-function valuesOf({ admin, ...objects }: ConfigSnapshot): unknown {
-  const plain = Object.entries(objects).map(([list, named]) => [
+function valuesOf({ admin, listeners, clusters, rulelists, rules, routes }: ConfigSnapshot): unknown {
+  const plain = Object.entries({ listeners, clusters, rulelists, rules, routes }).map(([list, named]) => [
     list,
     [...(named as ReadonlyMap<string, { value: unknown }>).values()].map(({ value }) => value),
   ]);

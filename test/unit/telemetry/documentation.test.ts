@@ -45,7 +45,8 @@ describe('docs/observability.md', () => {
     const served = [...metrics.matchAll(/^# TYPE (\S+)/gmu)]
       .map(([, name]) => name)
       .filter((name) => name !== 'target_info');
-    const explained = [...page.matchAll(/`((?:l7mp|process|nodejs)_[a-z0-9_]+)`/gu)].map(([, name]) => name);
+    const [ofProxy = ''] = page.split('## Metrics of the control plane');
+    const explained = [...ofProxy.matchAll(/`((?:l7mp|process|nodejs)_[a-z0-9_]+)`/gu)].map(([, name]) => name);
     expect(served).to.have.length.above(20);
     expect(explained).to.have.members(served);
   });
