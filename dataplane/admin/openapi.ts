@@ -1,7 +1,6 @@
 /** The OpenAPI document of the REST API. A copy is checked in as docs/openapi.json, by `npm run generate`. */
-import type { Schema } from '../../gen/schema-types.ts';
 import { type Collection, COLLECTIONS, KINDS } from './changes.ts';
-import { configSchemas } from './config-schemas.ts';
+import type { AdminDependencies } from './types.ts';
 import { viewSchemas } from './view-schemas.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -106,7 +105,8 @@ const POSITION = inPath('position', 'The position of the rule, from 0; its name 
 const INSERT = inPath('position', 'Where the rule is inserted: 0 is the first place, the length of the list the last');
 const RULE: Json = { anyOf: [{ type: 'string' }, reference('config.Rule')] };
 
-export function createOpenapi(schema: Schema): Json {
+export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Json {
+  const configSchemas = Object.entries(jsonSchemas((name) => `#/components/schemas/config.${name}`));
   return {
     openapi: '3.1.0',
     info: {
@@ -177,7 +177,7 @@ export function createOpenapi(schema: Schema): Json {
     },
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-      schemas: { ...viewSchemas, ...configSchemas(schema) },
+      schemas: { ...viewSchemas, ...Object.fromEntries(configSchemas.map(([name, each]) => [`config.${name}`, each])) },
     },
   };
 }

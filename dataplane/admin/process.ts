@@ -1,6 +1,5 @@
 /** The process as a whole: its index, health, metrics, document, configuration and settings. */
 import type { Admin } from '../../gen/l7mp/config/v1/types.ts';
-import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 import type { Plain } from '../core/address.ts';
 import type { ConfigSnapshot } from '../core/config.ts';
 import { productVersion } from '../core/version.ts';
@@ -23,7 +22,7 @@ export function processRoutes(context: Context): Route[] {
     },
     {
       path: '/api/v1/openapi.json',
-      methods: { GET: async (call) => show(call, (await import('./openapi.ts')).createOpenapi(schema)) },
+      methods: { GET: async (call) => show(call, (await import('./openapi.ts')).createOpenapi(context.jsonSchemas)) },
     },
     {
       path: '/api/v1/config',
