@@ -331,6 +331,20 @@ describe('a session', () => {
     });
   });
 
+  it('warns once where messages lose their boundaries, in either direction', () => {
+    const messages = { framing: 'datagrams', reliable: false } as const;
+    const test = harness({ ingress: ['first'] });
+    test.cluster('cluster').plan = [() => new FakeStream(messages)];
+    for (let round = 0; round < 3; round++) test.accept(new FakeStream(messages));
+    expect(test.log.fields).to.deep.equal([{ listener: 'listener', from: 'listener', to: 'first' }]);
+    test.cluster('first').plan = [() => new FakeStream(messages)];
+    test.accept(new FakeStream(messages));
+    expect(test.log.fields).to.have.length(1);
+    test.accept(new FakeStream());
+    expect(test.log.fields.slice(1)).to.deep.equal([{ listener: 'listener', from: 'cluster', to: 'listener' }]);
+    expect(test.log.lines[0]).to.match(/^warn: messages .*boundaries/u);
+  });
+
   it('keeps an ended session listed for track seconds', () => {
     const { session } = start({}, { track: 1 });
     session.destroy(new ProxyError('DELETED', 'by the test'));
