@@ -1,5 +1,6 @@
 /** The OpenAPI document of the REST API. A copy is checked in as docs/openapi.json, by `npm run generate`. */
-import { type Collection, COLLECTIONS, KINDS } from './changes.ts';
+import { KIND_OF, LISTS } from '../core/kinds.ts';
+import { type Collection, labelOf } from './changes.ts';
 import type { AdminDependencies } from './types.ts';
 import { viewSchemas } from './view-schemas.ts';
 
@@ -87,7 +88,8 @@ const remove = (operationId: string, summary: string, parameters: readonly Json[
 });
 
 function objectPaths(collection: Collection): Json {
-  const { kind, label } = KINDS[collection];
+  const kind = KIND_OF[collection];
+  const label = labelOf(collection);
   return {
     [`/api/v1/${collection}`]: {
       get: get(`get${kind}s`, `Lists ${collection}`, [RECURSIVE], listOf(kind)),
@@ -146,7 +148,7 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
       '/api/v1/controlplane': {
         get: get('getControlPlane', 'How the proxy fares with its control plane', [], reference('ControlPlane')),
       },
-      ...Object.assign({}, ...COLLECTIONS.map(objectPaths)),
+      ...Object.assign({}, ...LISTS.map(objectPaths)),
       '/api/v1/clusters/{name}/endpoints': {
         get: get('getEndPoints', 'Lists the endpoints of a cluster', [NAME], listOf('Endpoint')),
         post: post(
