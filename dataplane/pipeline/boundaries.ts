@@ -5,7 +5,7 @@ import type { Link } from './link.ts';
 /** More ways than anybody looks into: later ones are not told of. */
 const MAX_WAYS = 1000;
 
-export class BoundaryWarnings {
+export class BoundaryNotes {
   private readonly log: Logger;
   private readonly told = new Set<string>();
 
@@ -28,6 +28,6 @@ export class BoundaryWarnings {
     const way = JSON.stringify([listener, from, to]);
     if (this.told.has(way) || this.told.size >= MAX_WAYS) return;
     this.told.add(way);
-    this.log.warn({ listener, from, to }, 'messages become bytes and lose their boundaries, unless there is a framing');
+    this.log.info({ listener, from, to }, 'messages become bytes and lose their boundaries, unless there is a framing');
   }
 }

@@ -331,7 +331,7 @@ describe('a session', () => {
     });
   });
 
-  it('warns once where messages lose their boundaries, in either direction', () => {
+  it('says once where messages lose their boundaries, in either direction', () => {
     const messages = { framing: 'datagrams', reliable: false } as const;
     const test = harness({ ingress: ['first'] });
     test.cluster('cluster').plan = [() => new FakeStream(messages)];
@@ -342,7 +342,7 @@ describe('a session', () => {
     expect(test.log.fields).to.have.length(1);
     test.accept(new FakeStream());
     expect(test.log.fields.slice(1)).to.deep.equal([{ listener: 'listener', from: 'cluster', to: 'listener' }]);
-    expect(test.log.lines[0]).to.match(/^warn: messages .*boundaries/u);
+    expect(test.log.lines[0]).to.match(/^info: messages .*boundaries/u);
   });
 
   it('keeps an ended session listed for track seconds', () => {
