@@ -333,16 +333,16 @@ describe('a session', () => {
 
   it('says once where messages lose their boundaries, in either direction', () => {
     const messages = { framing: 'datagrams', reliable: false } as const;
-    const test = harness({ ingress: ['first'] });
-    test.cluster('cluster').plan = [() => new FakeStream(messages)];
-    for (let round = 0; round < 3; round++) test.accept(new FakeStream(messages));
-    expect(test.log.fields).to.deep.equal([{ listener: 'listener', from: 'listener', to: 'first' }]);
-    test.cluster('first').plan = [() => new FakeStream(messages)];
-    test.accept(new FakeStream(messages));
-    expect(test.log.fields).to.have.length(1);
-    test.accept(new FakeStream());
-    expect(test.log.fields.slice(1)).to.deep.equal([{ listener: 'listener', from: 'cluster', to: 'listener' }]);
-    expect(test.log.lines[0]).to.match(/^info: messages .*boundaries/u);
+    pipeline = harness({ ingress: ['first'] });
+    pipeline.cluster('cluster').plan = [() => new FakeStream(messages)];
+    for (let round = 0; round < 3; round++) pipeline.accept(new FakeStream(messages));
+    expect(pipeline.log.fields).to.deep.equal([{ listener: 'listener', from: 'listener', to: 'first' }]);
+    pipeline.cluster('first').plan = [() => new FakeStream(messages)];
+    pipeline.accept(new FakeStream(messages));
+    expect(pipeline.log.fields).to.have.length(1);
+    pipeline.accept(new FakeStream());
+    expect(pipeline.log.fields.slice(1)).to.deep.equal([{ listener: 'listener', from: 'cluster', to: 'listener' }]);
+    expect(pipeline.log.lines[0]).to.match(/^info: messages .*boundaries/u);
   });
 
   it('keeps an ended session listed for track seconds', () => {
