@@ -4,6 +4,7 @@ import { createAdminApi } from './admin/index.ts';
 import { ApiListener } from './api-listener.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { decodeConfig, decodeObject, emptySnapshot, withPlugins } from './config/decode.ts';
+import { createJsonSchemas } from './config/json-schema.ts';
 import { parseText } from './config/parse.ts';
 import { compact, toPlain } from './config/print.ts';
 import type { ConfigSnapshot } from './core/config.ts';
@@ -148,6 +149,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     endpoints: (cluster) => reconciler.live.clusters.get(cluster)?.view() ?? [],
     addressOf: (listener) => reconciler.addressOf(listener),
     compactSpec: (message, spec) => compact(schema, message, spec),
+    jsonSchemas: (refer) => createJsonSchemas({ schema, refer, lenient: true }),
     plain: (snapshot) => toPlain(schema, snapshot),
     plainCluster: (cluster) => compact(schema, 'Cluster', cluster),
     setLogLevel: (level) => log.setLevel(level),

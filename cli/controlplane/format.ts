@@ -1,4 +1,5 @@
 /** Objects as people and programs read them. */
+import { WIRE_LIST_OF } from '../../dataplane/config/wire.ts';
 import { stringify } from 'yaml';
 import type { Object as ConfigObject, Selector } from '../../gen/messages.ts';
 import { KINDS } from './kinds.ts';
@@ -13,9 +14,9 @@ export function toJson(value: unknown): unknown {
 
 /** Objects as a file has them, which `apply` takes; raw resources as `apply --raw` takes them, under `raw`. */
 export function toYaml(objects: readonly ConfigObject[]): string {
-  const lists = KINDS.flatMap(({ kind, list }) => {
+  const lists = KINDS.flatMap(({ kind }) => {
     const items = objects.filter(({ key }) => key?.kind === kind).map(toItem);
-    return items.length === 0 ? [] : [[list, items]];
+    return items.length === 0 ? [] : [[WIRE_LIST_OF[kind], items]];
   });
   const raw = toRaw(objects);
   return stringify(Object.fromEntries([...lists, ...(raw.length === 0 ? [] : [['raw', raw]])]), { lineWidth: 0 });

@@ -1,26 +1,24 @@
 /** Kinds of configuration objects, as people name them. */
-import type { WireKind } from '../../dataplane/config/wire.ts';
+import { WIRE_LIST_OF, type WireKind } from '../../dataplane/config/wire.ts';
 import { nearest } from '../../dataplane/core/nearest.ts';
 import type { ObjectKey } from '../../gen/messages.ts';
 import { UsageError } from '../exit.ts';
 
 export interface KindNames {
   readonly kind: WireKind;
-  /** The list that has its objects in a file. */
-  readonly list: string;
   /** Other names, in lower case; the plural is understood. */
   readonly short: readonly string[];
 }
 
 /** In the order in which a proxy wants them. */
 export const KINDS: readonly KindNames[] = [
-  { kind: 'Secret', list: 'secrets', short: ['sec'] },
-  { kind: 'Cluster', list: 'clusters', short: ['cl'] },
-  { kind: 'ClusterLoadAssignment', list: 'load_assignments', short: ['cla', 'ep', 'endpoint', 'loadassignment'] },
-  { kind: 'Listener', list: 'listeners', short: ['li', 'lis'] },
-  { kind: 'RuleList', list: 'rulelists', short: ['rl'] },
-  { kind: 'Rule', list: 'rules', short: ['ru'] },
-  { kind: 'Route', list: 'routes', short: ['ro', 'rt'] },
+  { kind: 'Secret', short: ['sec'] },
+  { kind: 'Cluster', short: ['cl'] },
+  { kind: 'ClusterLoadAssignment', short: ['cla', 'ep', 'endpoint', 'loadassignment'] },
+  { kind: 'Listener', short: ['li', 'lis'] },
+  { kind: 'RuleList', short: ['rl'] },
+  { kind: 'Rule', short: ['ru'] },
+  { kind: 'Route', short: ['ro', 'rt'] },
 ];
 
 /** `listener`, `Listeners`, `cla`, or the type URL of a raw resource. @throws UsageError that lists the kinds. */
@@ -29,8 +27,8 @@ export function parseKind(text: string): string {
   const name = text.toLowerCase();
   const singular = name.replace(/s$/u, '');
   const found = KINDS.find(
-    ({ kind, list, short }) =>
-      [kind.toLowerCase(), ...short].some((each) => each === name || each === singular) || list === name,
+    ({ kind, short }) =>
+      [kind.toLowerCase(), ...short].some((each) => each === name || each === singular) || WIRE_LIST_OF[kind] === name,
   );
   if (found) return found.kind;
   const kinds = KINDS.map(({ kind }) => kind);

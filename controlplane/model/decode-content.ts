@@ -3,6 +3,7 @@ import type { Fault, ObjectKey } from '../../gen/messages.ts';
 import { decodeHandedOut, decodeObject } from '../../dataplane/config/decode.ts';
 import type { WireKind } from '../../dataplane/config/wire.ts';
 import type { ConfigObjects } from '../../dataplane/core/config.ts';
+import { KIND_OF, LISTS } from '../../dataplane/core/kinds.ts';
 import { MAX_KIND_BYTES, MAX_NAME_BYTES } from './keys.ts';
 import { isWireKind, MAX_OBJECT_BYTES, type ObjectContent, toStored } from './object.ts';
 import { checkSelector } from './selector.ts';
@@ -17,14 +18,6 @@ export interface Part {
 export type Contents =
   | { readonly parts: readonly Part[]; readonly faults: readonly never[] }
   | { readonly parts?: undefined; readonly faults: readonly Fault[] };
-
-const LISTS = [
-  ['Listener', 'listeners'],
-  ['RuleList', 'rulelists'],
-  ['Rule', 'rules'],
-  ['Route', 'routes'],
-  ['Cluster', 'clusters'],
-] as const;
 
 /** What is wrong with an object beside what it says: its key, its selector, its form. */
 export function checkEnvelope(object: ObjectContent): Fault[] {
@@ -86,8 +79,8 @@ export function decodeContent({ key, spec = {} }: ObjectContent, others: ConfigO
   }
   const { value, faults } = decodeObject(kind, plain, others);
   if (value === undefined) return { faults: faults.map((fault) => relative(kind, withoutLine(fault))) };
-  const parts = LISTS.flatMap(([each, list]) =>
-    [...value.objects[list]].map(([partName, part]) => ({ kind: each, name: partName, value: part.value })),
+  const parts = LISTS.flatMap((list) =>
+    [...value.objects[list]].map(([partName, part]) => ({ kind: KIND_OF[list], name: partName, value: part.value })),
   );
   return { parts, faults: [] };
 }

@@ -4,6 +4,10 @@ import { POSITIONS, type Cohort } from './audience.ts';
 
 export type RolloutState = 'progressing' | 'paused' | 'completed' | 'rolled-back' | 'superseded';
 
+/** How a rollout may be told to go on. */
+export const CONTROL_ACTIONS = ['promote', 'next', 'pause', 'resume', 'abort'] as const;
+export type ControlAction = (typeof CONTROL_ACTIONS)[number];
+
 export interface RolloutRecord {
   readonly id: string;
   readonly policy: {

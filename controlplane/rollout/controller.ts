@@ -7,7 +7,7 @@ import type { ObjectChange } from '../live/history.ts';
 import type { StoreMirror } from '../live/mirror.ts';
 import { rolloutKey } from '../model/keys.ts';
 import { idOf } from '../model/object.ts';
-import { isUnderWay, type RolloutRecord } from '../model/rollout-record.ts';
+import { type ControlAction, isUnderWay, type RolloutRecord } from '../model/rollout-record.ts';
 import type { Measure } from './measure.ts';
 import { chosenOf, type Next, nextOf, stepTo } from './steps.ts';
 
@@ -169,9 +169,6 @@ export class Rollouts {
     return faults;
   }
 }
-
-export const CONTROL_ACTIONS = ['promote', 'next', 'pause', 'resume', 'abort'] as const;
-export type ControlAction = (typeof CONTROL_ACTIONS)[number];
 
 function isKnown(mirror: StoreMirror, id: string): boolean {
   const rollout = mirror.rollouts.get(id);

@@ -6,11 +6,10 @@ import { readChanges, readVersion, type VersionRecord } from '../live/history.ts
 import { checkSelector, compileSelector } from '../model/selector.ts';
 import { faultyRequest } from '../model/faults.ts';
 import { idOf } from '../model/object.ts';
-import { isUnderWay } from '../model/rollout-record.ts';
-import { CONTROL_ACTIONS } from '../rollout/controller.ts';
+import { CONTROL_ACTIONS, type ControlAction, isUnderWay } from '../model/rollout-record.ts';
 import { Access } from './access.ts';
 import { list } from './listing.ts';
-import type { ControlAction, Model } from './model.ts';
+import type { Model } from './model.ts';
 import { type Wanted, wantedByApply, wantedByDelete, wantedByRollback } from './requests.ts';
 import { beginRollout, newestFirst, newRolloutId, readPolicy, showRollout } from './rollout-request.ts';
 import { showChanges, showObject } from './showing.ts';

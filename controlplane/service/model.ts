@@ -4,11 +4,9 @@ import type { Store } from '../core/store.ts';
 import type { Committer } from '../live/committer.ts';
 import type { StoreMirror } from '../live/mirror.ts';
 import type { ConfigObject } from '../model/object.ts';
-import type { ControlAction, Rollouts } from '../rollout/controller.ts';
+import type { ControlAction, RolloutRecord } from '../model/rollout-record.ts';
 import type { Feeds } from './feed.ts';
 import type { Check } from './requests.ts';
-
-export type { ControlAction };
 
 /** Writes a backup piece by piece; replaces what the store holds by one, of which nothing is taken where it is damaged. */
 export interface BackupFunctions {
@@ -25,7 +23,12 @@ export interface Model extends BackupFunctions {
     ids: ReadonlySet<string>,
     reason: string,
   ) => ReturnType<typeof import('../live/committer.ts').supersede>;
-  readonly rollouts: Pick<Rollouts, 'control' | 'stateOf'>;
+  readonly rollouts: {
+    /** Tells a rollout how to go on. */
+    control(id: string, action: ControlAction, author: string): Promise<void>;
+    /** The record, with how far it is now. */
+    stateOf(rollout: RolloutRecord): RolloutRecord;
+  };
   readonly check: Check;
   /** The object that counts, of whatever source. */
   readonly get: (id: string) => ConfigObject | undefined;

@@ -3,6 +3,7 @@ import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { Fault, Selector } from '../../gen/messages.ts';
 import { parseText } from '../../dataplane/config/parse.ts';
 import { survey } from '../../dataplane/config/survey.ts';
+import { WIRE_LIST_OF } from '../../dataplane/config/wire.ts';
 import { FaultsError } from '../../dataplane/core/errors.ts';
 import { nearest } from '../../dataplane/core/nearest.ts';
 import { checkKey } from '../model/decode-content.ts';
@@ -11,15 +12,7 @@ import { checkSelector, isEverybody } from '../model/selector.ts';
 
 type Plain = Readonly<Record<string, unknown>>;
 
-const LISTS = {
-  listeners: 'Listener',
-  clusters: 'Cluster',
-  rulelists: 'RuleList',
-  rules: 'Rule',
-  routes: 'Route',
-  secrets: 'Secret',
-  load_assignments: 'ClusterLoadAssignment',
-} as const;
+const LISTS = Object.values(WIRE_LIST_OF);
 
 /** An object of a file, and where it stands, as in `listeners[0]`. */
 export interface FileObject {
@@ -51,9 +44,9 @@ export async function readObjects(text: string): Promise<ObjectFile> {
 }
 
 function objectsOf(raw: unknown, faults: Fault[]): FileObject[] {
-  const keys = [...Object.keys(LISTS), 'selector', 'labels', 'admin'];
+  const keys = [...LISTS, 'selector', 'labels', 'admin'];
   if (!isPlain(raw)) {
-    faults.push(fault('', `an object with ${Object.keys(LISTS).join(', ')}`, raw));
+    faults.push(fault('', `an object with ${LISTS.join(', ')}`, raw));
     return [];
   }
   for (const key of Object.keys(raw)) {
@@ -64,7 +57,7 @@ function objectsOf(raw: unknown, faults: Fault[]): FileObject[] {
   const selector = readSelector(raw['selector'], 'selector', faults);
   const labels = readLabels(raw['labels'], 'labels', faults);
   const places = new Map<string, string>();
-  return Object.entries(LISTS).flatMap(([list, kind]) => {
+  return Object.entries(WIRE_LIST_OF).flatMap(([kind, list]) => {
     const items = raw[list] ?? [];
     if (!Array.isArray(items)) {
       faults.push(fault(list, 'a list', items));

@@ -1,18 +1,14 @@
 /** Changes that the REST API makes: what is put in, and what a delete takes along. */
 import type { ConfigDelta, ConfigObjects, Kind, Owned } from '../core/config.ts';
+import { KIND_OF, type ListName, LISTS } from '../core/kinds.ts';
 
-/** The path of each kind's collection, and what its objects are called in bodies and answers. */
-export const KINDS = {
-  listeners: { kind: 'Listener', label: 'listener' },
-  clusters: { kind: 'Cluster', label: 'cluster' },
-  rulelists: { kind: 'RuleList', label: 'rulelist' },
-  rules: { kind: 'Rule', label: 'rule' },
-  routes: { kind: 'Route', label: 'route' },
-} as const satisfies Readonly<Record<keyof ConfigObjects, { kind: Kind; label: string }>>;
+/** The path of a kind's collection. */
+export type Collection = ListName;
 
-export type Collection = keyof typeof KINDS;
-
-export const COLLECTIONS = Object.keys(KINDS) as readonly Collection[];
+/** What objects of a collection are called in bodies and answers. */
+export function labelOf(collection: Collection): string {
+  return KIND_OF[collection].toLowerCase();
+}
 
 /** A change that only puts in. */
 export function upsert(objects: Partial<ConfigObjects>): ConfigDelta {
@@ -27,12 +23,12 @@ export function removal(objects: ConfigObjects, kind: Kind, name: string, recurs
   const remove = [{ kind, name }];
   if (!recursive) return { upsert: {}, remove };
   const owned = new Map<string, { kind: Kind; name: string }[]>();
-  for (const collection of COLLECTIONS) {
+  for (const collection of LISTS) {
     for (const [each, { owner }] of objects[collection]) {
       if (owner === undefined) continue;
       const key = `${owner.kind} ${owner.name}`;
       const siblings = owned.get(key) ?? [];
-      siblings.push({ kind: KINDS[collection].kind, name: each });
+      siblings.push({ kind: KIND_OF[collection], name: each });
       owned.set(key, siblings);
     }
   }

@@ -2,20 +2,22 @@
 import type { Plain } from '../core/address.ts';
 import { ProxyError } from '../core/errors.ts';
 import type { ConfigDelta } from '../core/config.ts';
+import { KIND_OF, LISTS } from '../core/kinds.ts';
 import { nameOf, readBody, unwrap } from './body.ts';
-import { type Collection, COLLECTIONS, KINDS, removal, upsert } from './changes.ts';
+import { type Collection, labelOf, removal, upsert } from './changes.ts';
 import { accept, type Context, found, isRecursive, show, viewsOf } from './context.ts';
 import { HttpError, ok } from './respond.ts';
 import type { Route } from './router.ts';
 import { clusterView, listenerView, routeView, ruleListView, ruleView, type ViewContext } from './views.ts';
 
 export function objectRoutes(context: Context): Route[] {
-  return COLLECTIONS.flatMap((collection) => [listRoute(context, collection), itemRoute(context, collection)]);
+  return LISTS.flatMap((collection) => [listRoute(context, collection), itemRoute(context, collection)]);
 }
 
 function listRoute(context: Context, collection: Collection): Route {
   const { sink, parse } = context;
-  const { kind, label } = KINDS[collection];
+  const kind = KIND_OF[collection];
+  const label = labelOf(collection);
   return {
     path: `/api/v1/${collection}`,
     methods: {
@@ -43,7 +45,8 @@ function listRoute(context: Context, collection: Collection): Route {
 
 function itemRoute(context: Context, collection: Collection): Route {
   const { sink } = context;
-  const { kind, label } = KINDS[collection];
+  const kind = KIND_OF[collection];
+  const label = labelOf(collection);
   return {
     path: `/api/v1/${collection}/{name}`,
     methods: {

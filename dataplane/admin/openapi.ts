@@ -1,7 +1,7 @@
 /** The OpenAPI document of the REST API. A copy is checked in as docs/openapi.json, by `npm run generate`. */
-import type { Schema } from '../../gen/schema-types.ts';
-import { type Collection, COLLECTIONS, KINDS } from './changes.ts';
-import { configSchemas } from './config-schemas.ts';
+import { KIND_OF, LISTS } from '../core/kinds.ts';
+import { type Collection, labelOf } from './changes.ts';
+import type { AdminDependencies } from './types.ts';
 import { viewSchemas } from './view-schemas.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -88,7 +88,8 @@ const remove = (operationId: string, summary: string, parameters: readonly Json[
 });
 
 function objectPaths(collection: Collection): Json {
-  const { kind, label } = KINDS[collection];
+  const kind = KIND_OF[collection];
+  const label = labelOf(collection);
   return {
     [`/api/v1/${collection}`]: {
       get: get(`get${kind}s`, `Lists ${collection}`, [RECURSIVE], listOf(kind)),
@@ -106,7 +107,8 @@ const POSITION = inPath('position', 'The position of the rule, from 0; its name 
 const INSERT = inPath('position', 'Where the rule is inserted: 0 is the first place, the length of the list the last');
 const RULE: Json = { anyOf: [{ type: 'string' }, reference('config.Rule')] };
 
-export function createOpenapi(schema: Schema): Json {
+export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Json {
+  const configSchemas = Object.entries(jsonSchemas((name) => `#/components/schemas/config.${name}`));
   return {
     openapi: '3.1.0',
     info: {
@@ -146,7 +148,7 @@ export function createOpenapi(schema: Schema): Json {
       '/api/v1/controlplane': {
         get: get('getControlPlane', 'How the proxy fares with its control plane', [], reference('ControlPlane')),
       },
-      ...Object.assign({}, ...COLLECTIONS.map(objectPaths)),
+      ...Object.assign({}, ...LISTS.map(objectPaths)),
       '/api/v1/clusters/{name}/endpoints': {
         get: get('getEndPoints', 'Lists the endpoints of a cluster', [NAME], listOf('Endpoint')),
         post: post(
@@ -177,7 +179,7 @@ export function createOpenapi(schema: Schema): Json {
     },
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-      schemas: { ...viewSchemas, ...configSchemas(schema) },
+      schemas: { ...viewSchemas, ...Object.fromEntries(configSchemas.map(([name, each]) => [`config.${name}`, each])) },
     },
   };
 }

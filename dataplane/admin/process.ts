@@ -1,11 +1,10 @@
 /** The process as a whole: its index, health, metrics, document, configuration and settings. */
 import type { Admin } from '../../gen/l7mp/config/v1/types.ts';
-import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 import type { Plain } from '../core/address.ts';
 import type { ConfigSnapshot } from '../core/config.ts';
 import { productVersion } from '../core/version.ts';
+import { LISTS } from '../core/kinds.ts';
 import { readBody, unwrapObject, without } from './body.ts';
-import { COLLECTIONS } from './changes.ts';
 import { accept, type Context, show, viewsOf } from './context.ts';
 import { HttpError, ok, text } from './respond.ts';
 import type { Route } from './router.ts';
@@ -23,7 +22,7 @@ export function processRoutes(context: Context): Route[] {
     },
     {
       path: '/api/v1/openapi.json',
-      methods: { GET: async (call) => show(call, (await import('./openapi.ts')).createOpenapi(schema)) },
+      methods: { GET: async (call) => show(call, (await import('./openapi.ts')).createOpenapi(context.jsonSchemas)) },
     },
     {
       path: '/api/v1/config',
@@ -40,9 +39,9 @@ export function processRoutes(context: Context): Route[] {
           // What GET shows beside the configuration proper is passed over.
           const config = without(unwrapObject(await readBody(parse, request), 'config'), 'admin', 'sessions');
           const keys = Object.keys(config);
-          if (keys.length > 0 && !keys.some((key) => (COLLECTIONS as readonly string[]).includes(key))) {
+          if (keys.length > 0 && !keys.some((key) => (LISTS as readonly string[]).includes(key))) {
             // A misspelt body must not empty the proxy.
-            throw new HttpError(400, `expected ${COLLECTIONS.join(', ')}; found ${keys.join(', ')}`);
+            throw new HttpError(400, `expected ${LISTS.join(', ')}; found ${keys.join(', ')}`);
           }
           const decoded = accept(context, context.decodeConfig(config, !context.strict));
           await sink.replace((current) => {
@@ -68,7 +67,7 @@ export function processRoutes(context: Context): Route[] {
 
 /** A file's objects come before the control plane's; a request's don't. @throws HttpError */
 function refuseManaged(current: ConfigSnapshot, given: ConfigSnapshot): void {
-  const managed = COLLECTIONS.flatMap((collection) =>
+  const managed = LISTS.flatMap((collection) =>
     [...given[collection].keys()]
       .filter((name) => current[collection].get(name)?.source === 'controlplane')
       .map((name) => ({

@@ -1,19 +1,7 @@
 /** Answers of the REST API, in l7mp's form: `{status, message, content?}`, and whatever helps beside it. */
 import { type ErrorCode, type Fault, FaultsError, formatFault, ProxyError } from '../core/errors.ts';
 import type { Response } from '../core/protocol.ts';
-
-const REASONS: Readonly<Record<number, string>> = {
-  200: 'OK',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  404: 'Not Found',
-  413: 'Payload Too Large',
-  415: 'Unsupported Media Type',
-  422: 'Unprocessable Entity',
-  500: 'Internal Server Error',
-  501: 'Not Implemented',
-  503: 'Service Unavailable',
-};
+import { reasonOf } from '../core/status.ts';
 
 /** Errors that say more than "the proxy failed". */
 const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
@@ -37,7 +25,7 @@ export class HttpError extends Error {
   readonly details: Details;
 
   constructor(status: number, content: unknown, details: Details = {}) {
-    super(typeof content === 'string' ? content : REASONS[status]);
+    super(typeof content === 'string' ? content : reasonOf(status));
     this.status = status;
     this.content = content;
     this.details = details;
@@ -103,7 +91,7 @@ export function text(status: number, body: string, type = 'text/plain; charset=u
 export const ok = (): Response => json(200, { status: 200, message: 'OK' });
 
 export function failure({ status, content, details: { faults, allow = [] } }: HttpError): Response {
-  const reason = REASONS[status] ?? 'Error';
+  const reason = reasonOf(status) || 'Error';
   const message = status === 422 ? `${reason}: the request does not fit the schema` : reason;
   const { headers, ...rest } = json(status, { status, message, content, ...(faults && { faults }) });
   return {

@@ -35,6 +35,8 @@ export interface AdminDependencies {
   readonly addressOf: (listener: string) => string | undefined;
   /** A spec without its defaults. */
   readonly compactSpec: (message: 'ListenerSpec' | 'ClusterSpec', spec: object) => Plain;
+  /** JSON schemas of the configuration's messages by name; `refer` says where that of a message will be. */
+  readonly jsonSchemas: (refer: (message: string) => string) => Readonly<Record<string, Plain>>;
   /** A configuration as its file would hold it. */
   readonly plain: (snapshot: ConfigSnapshot) => Plain;
   /** A cluster as its file would hold it. */

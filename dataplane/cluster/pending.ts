@@ -14,7 +14,6 @@ export interface PendingHandlers {
 export class Pending implements Opening {
   readonly request: OpenRequest;
   readonly opened: Promise<Opened>;
-  readonly startedAt = performance.now();
   /** The attempt under way, once an endpoint is chosen. */
   attempt: Attempt | undefined;
   over = false;

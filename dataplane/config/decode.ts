@@ -14,6 +14,7 @@ import type { Schema } from '../../gen/schema-types.ts';
 import type { Plain } from '../core/address.ts';
 import type { ConfigObjects, ConfigSnapshot, Kind, Owned, Source } from '../core/config.ts';
 import type { Fault } from '../core/errors.ts';
+import { KIND_OF, LIST_OF, LISTS } from '../core/kinds.ts';
 import type { AnyProtocol } from '../core/protocol.ts';
 import { type DecodedObject, Decoder, type DecoderOptions } from './decoder.ts';
 import { checkMeaning } from './meaning.ts';
@@ -35,15 +36,6 @@ export type Decoded<T> =
   | { readonly value: T; readonly faults: readonly never[] }
   | { readonly value?: undefined; readonly faults: readonly Fault[] };
 
-/** Where the lists of the configuration put their objects. */
-const LISTS: readonly (readonly [list: keyof ConfigObjects, kind: Kind])[] = [
-  ['listeners', 'Listener'],
-  ['clusters', 'Cluster'],
-  ['rulelists', 'RuleList'],
-  ['rules', 'Rule'],
-  ['routes', 'Route'],
-];
-
 /** Decodes what a configuration file holds. An empty one is a configuration, too. */
 export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded<ConfigSnapshot> {
   const surveyed = survey(raw);
@@ -54,12 +46,12 @@ export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded
     decoder.fault('', 'an object with listeners, clusters, rulelists, rules, routes or admin', raw);
     return { faults: decoder.faults };
   }
-  const fields = ['admin', ...LISTS.map(([list]) => list)];
+  const fields = ['admin', ...LISTS];
   for (const key of Object.keys(plain)) {
     if (!fields.includes(key) && !options.lenient) decoder.fault(join('', key), oneOf(fields, key), key);
   }
   const admin = decodeAdmin(decoder, plain['admin']);
-  const lists = LISTS.map(([name, kind]) => ({ name, kind, items: itemsOf(decoder, plain, name) }));
+  const lists = LISTS.map((name) => ({ name, kind: KIND_OF[name], items: itemsOf(decoder, plain, name) }));
   // Objects with names come first, so that made-up names keep clear of them.
   for (const named of [true, false]) {
     for (const { name, kind, items } of lists) {
@@ -104,10 +96,7 @@ export function decodeObject(
 ): Decoded<DecodedPart> {
   const surveyed = survey(raw);
   if (surveyed.faults.length > 0) return { faults: surveyed.faults };
-  const exists = (each: Kind, name: string): boolean => {
-    const list = LISTS.find(([, listed]) => listed === each)?.[0];
-    return list !== undefined && existing[list].has(name);
-  };
+  const exists = (each: Kind, name: string): boolean => existing[LIST_OF[each]].has(name);
   const decoder = newDecoder(options, surveyed, exists);
   const name = decoder.object(kind, raw, kind.toLowerCase(), undefined);
   checkMeaning(decoder, existing);

@@ -3,6 +3,7 @@ import { schema as builtin } from '../../gen/l7mp/config/v1/schema.ts';
 import type { FieldSchema, Schema } from '../../gen/schema-types.ts';
 import { codecOf, type MessageCodec } from '../../rpc/protos.ts';
 import type { Plain } from '../core/address.ts';
+import { LIST_OF } from '../core/kinds.ts';
 import { compact } from './print.ts';
 import { isPlain } from './scalars.ts';
 
@@ -20,6 +21,13 @@ export const WIRE_KINDS = [
 ] as const;
 
 export type WireKind = (typeof WIRE_KINDS)[number];
+
+/** The lists that have their objects in a file of a control plane. */
+export const WIRE_LIST_OF: Readonly<Record<WireKind, string>> = {
+  ...LIST_OF,
+  Secret: 'secrets',
+  ClusterLoadAssignment: 'load_assignments',
+};
 
 export function typeUrlOf(kind: WireKind): string {
   return `${PREFIX}${kind}`;

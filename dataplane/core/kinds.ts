@@ -13,4 +13,8 @@ export const LIST_OF: Readonly<Record<Kind, ListName>> = {
 
 export const KINDS = Object.keys(LIST_OF) as readonly Kind[];
 
+export const KIND_OF = Object.fromEntries(KINDS.map((kind) => [LIST_OF[kind], kind])) as Readonly<
+  Record<ListName, Kind>
+>;
+
 export const LISTS: readonly ListName[] = Object.values(LIST_OF);

@@ -79,6 +79,11 @@ export class Link {
     this.next?.adapt();
   }
 
+  /** What comes as messages goes on as bytes. */
+  get losesBoundaries(): boolean {
+    return this.reader?.framing === 'datagrams' && this.writer?.framing === 'bytes';
+  }
+
   push(chunk: Buffer, text: boolean): void {
     if (this.finished) return;
     this.counters.bytes += chunk.length;

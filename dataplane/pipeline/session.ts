@@ -124,6 +124,11 @@ export class PipelineSession implements SessionView, StageOwner {
     return !this.over;
   }
 
+  /** Those on its way, in order. */
+  get clusters(): readonly string[] {
+    return this.stages.map(({ cluster }) => cluster);
+  }
+
   get route(): string | undefined {
     return this.decision?.route.name;
   }

@@ -3,6 +3,7 @@ import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
 import { type ErrorCode, ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Accept, Incoming, SessionView } from '../core/session.ts';
+import { BoundaryNotes } from './boundaries.ts';
 import { Gates, RateGate } from './gate.ts';
 import type { Gate } from './link.ts';
 import { MirrorGate } from './mirror.ts';
@@ -34,6 +35,7 @@ const SWEEP_INTERVAL = 250;
 
 export class Sessions {
   private readonly options: SessionsOptions;
+  private readonly boundaries: BoundaryNotes;
   private readonly live = new SessionList<PipelineSession>();
   private readonly tracked = new Map<PipelineSession, NodeJS.Timeout>();
   private sweeper: NodeJS.Timeout | undefined;
@@ -42,6 +44,7 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.options = options;
+    this.boundaries = new BoundaryNotes(options.log);
   }
 
   get size(): number {
@@ -112,6 +115,7 @@ export class Sessions {
   }
 
   private connected(session: PipelineSession, listener: Listener): void {
+    this.boundaries.check(listener.name, session.clusters, session.clientLink);
     const gates: Gate[] = [];
     const { datagrams_per_second, bytes_per_second } = listener.options;
     if (datagrams_per_second > 0 || bytes_per_second > 0) {

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { createOpenapi } from '../../dataplane/admin/openapi.ts';
+import { createJsonSchemas } from '../../dataplane/config/json-schema.ts';
 import { productVersion } from '../../dataplane/core/version.ts';
 import { printCliPage, printManual } from './cli.ts';
 import { makeJsonSchema } from './json-schema.ts';
@@ -22,7 +23,9 @@ const outputs: Record<string, string> = {
   'gen/messages.ts': printMessages('proto', PACKAGES),
   'gen/etcd.ts': printMessages('proto', ETCD_PACKAGES),
   'gen/descriptors.ts': printDescriptors('proto'),
-  'docs/openapi.json': JSON.stringify(createOpenapi(source.schema)),
+  'docs/openapi.json': JSON.stringify(
+    createOpenapi((refer) => createJsonSchemas({ schema: source.schema, refer, lenient: true })),
+  ),
   'docs/config.schema.json': JSON.stringify(makeJsonSchema(source)),
   'docs/cli.md': printCliPage(),
   'man/l7mp.1': printManual(productVersion()),

@@ -1,5 +1,7 @@
 /** Fuzz target: the text of a configuration. It gives a snapshot, or faults with their places; printing gives it again. */
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { decodeConfig } from '../../dataplane/config/decode.ts';
 import { parseText, type Parsed } from '../../dataplane/config/parse.ts';
@@ -10,6 +12,10 @@ import { type Fault, FaultsError } from '../../dataplane/core/errors.ts';
 import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 import { configs } from './config-values.ts';
 import { asJson, mutations, texts } from './inputs.ts';
+
+const validate = new Ajv2020({ strict: false }).compile(
+  JSON.parse(readFileSync('docs/config.schema.json', 'utf8')) as object,
+);
 
 const YAML = `# a relay
 listeners:
@@ -44,6 +50,11 @@ export async function fuzz(data: Buffer): Promise<void> {
     return;
   }
   const { value, faults } = decodeConfig(parsed.raw);
+  if (value !== undefined && !validate(parsed.raw)) {
+    throw new Error(
+      `expected the JSON schema to accept what the decoder does, found ${JSON.stringify(validate.errors)}`,
+    );
+  }
   if (value === undefined) {
     expectFaults(faults);
     const located = await parsed.locate(faults);

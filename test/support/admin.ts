@@ -2,6 +2,7 @@
 import { createAdminApi } from '../../dataplane/admin/index.ts';
 import type { EndpointState } from '../../dataplane/admin/types.ts';
 import { decodeConfig, decodeObject } from '../../dataplane/config/decode.ts';
+import { createJsonSchemas } from '../../dataplane/config/json-schema.ts';
 import { parseText } from '../../dataplane/config/parse.ts';
 import { compact, toPlain } from '../../dataplane/config/print.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot, Source } from '../../dataplane/core/config.ts';
@@ -111,6 +112,7 @@ export function createTestApi(config: object = {}): TestApi {
     endpoints: (name) => states.get(name) ?? statesOf(sink.snapshot, name),
     addressOf: (name) => (sink.snapshot.listeners.has(name) ? '127.0.0.1:5000' : undefined),
     compactSpec: (message, spec) => compact(schema, message, spec),
+    jsonSchemas: (refer) => createJsonSchemas({ schema, refer, lenient: true }),
     plain: (snapshot) => toPlain(schema, snapshot),
     plainCluster: (cluster) => compact(schema, 'Cluster', cluster),
     setLogLevel: (level) => logLevels.push(level),

@@ -2,7 +2,7 @@
 import type { Cluster, Listener, Route, Rule } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, OpenRequest, Opened, Opening } from '../../dataplane/core/cluster.ts';
 import { ProxyError } from '../../dataplane/core/errors.ts';
-import { silentLogger } from '../../dataplane/core/log.ts';
+import { recordingLogger } from './cluster.ts';
 import type { Metadata, SessionView } from '../../dataplane/core/session.ts';
 import type { RoutingTable } from '../../dataplane/pipeline/routing.ts';
 import { type Admission, Sessions } from '../../dataplane/pipeline/sessions.ts';
@@ -69,6 +69,7 @@ export interface Harness {
   readonly admission: Admission;
   readonly ended: SessionView[];
   readonly refused: string[];
+  readonly log: ReturnType<typeof recordingLogger>;
   cluster(name: string): FakeCluster;
   /** A client comes. */
   accept(client: FakeStream, metadata?: Metadata): SessionView | undefined;
@@ -83,6 +84,7 @@ export function harness(
   const clusters = new Map<string, FakeCluster>();
   const ended: SessionView[] = [];
   const refused: string[] = [];
+  const log = recordingLogger();
   const cluster = (name: string): FakeCluster => {
     const existing = clusters.get(name) ?? new FakeCluster(name);
     clusters.set(name, existing);
@@ -95,7 +97,7 @@ export function harness(
     cluster: (name) => (name === 'missing' ? undefined : cluster(name)),
   };
   const sessions = new Sessions({
-    log: silentLogger,
+    log,
     table: () => table,
     onEnd: (session) => ended.push(session),
     onRefused: (_listener, code) => refused.push(code),
@@ -122,6 +124,7 @@ export function harness(
     admission,
     ended,
     refused,
+    log,
     cluster,
     accept: (stream, metadata = {}) => {
       const name = `session-${String(counter++)}`;

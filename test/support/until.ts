@@ -13,3 +13,18 @@ export async function until<T>(
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** How many looks find the same before it is held for steady. */
+const STEADY = 30;
+
+/** Resolves with a number above zero that grows no more; rejects where five seconds pass before. */
+export async function untilSteady(what: string, look: () => number): Promise<number> {
+  let last = 0;
+  let looks = 0;
+  return until(`${what} to grow no more`, () => {
+    const now = look();
+    looks = now === last ? looks + 1 : 0;
+    last = now;
+    return looks >= STEADY && now;
+  });
+}

@@ -97,10 +97,10 @@ export class Http2Client {
     this.opening.set(key, opening);
     try {
       const session = await opening;
-      const forget = (): void => {
+      // One that was told to go away is closed, though it may be open for its last streams: see `sessionOf`.
+      session.once('close', () => {
         if (this.sessions.get(key) === session) this.sessions.delete(key);
-      };
-      session.once('close', forget).once('goaway', forget);
+      });
       this.sessions.set(key, session);
       return session;
     } finally {

@@ -215,8 +215,9 @@ class ServerStream extends BaseStream implements Stream {
   destroy(error?: ProxyError): void {
     if (this.closed) return;
     this.failure ??= error;
-    // Not CANCEL: at that Node.js drops what was written and isn't sent yet.
-    if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    // Not `close`: before its reset that ends a body whose length is known, as if it were whole. With an error, Node.js
+    // resets with INTERNAL_ERROR, after what was written.
+    this.stream.destroy(error ?? new ProxyError('INTERNAL', 'the stream was dropped'));
     this.emitClose(error);
   }
 }

@@ -1,8 +1,7 @@
 /** Handshakes that are answered with a status other than 101: an endpoint's to us, and ours to a client. */
-import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { ProxyError } from '../../core/errors.ts';
-import { refusalText, statusOf } from '../../core/status.ts';
+import { reasonOf, refusalText, statusOf } from '../../core/status.ts';
 
 /** How long a client may take to read why it is refused, in ms. */
 const LINGER = 2000;
@@ -37,7 +36,7 @@ export function answer(
     'content-length': String(Buffer.byteLength(text) + 1),
   });
   const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${text}\n`);
+  socket.end(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${head}\r\n${text}\n`);
   // Closing with bytes unread would be a reset, and the client might lose the answer.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER).unref();

@@ -88,8 +88,8 @@ export const EPOLL_CTL_DEL = 2;
 export const EPOLL_CTL_MOD = 3;
 
 export const { EACCES, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EEXIST, EINPROGRESS, EINTR } = constants.errno;
-export const { EADDRINUSE, EMFILE, EMSGSIZE, ENETDOWN, ENFILE, ENOBUFS, ENODEV, ENOENT, ENOMEM } = constants.errno;
-export const { ENOTCONN, ENXIO, EPERM, EPIPE, EPROTONOSUPPORT } = constants.errno;
+export const { EADDRINUSE, EMFILE, EMSGSIZE, ENETDOWN, ENFILE, ENODEV, ENOENT } = constants.errno;
+export const { ENXIO, EPERM, EPIPE, EPROTONOSUPPORT } = constants.errno;
 /** Node.js has no constant for it (asm-generic/errno.h). */
 export const ESOCKTNOSUPPORT = 94;
 

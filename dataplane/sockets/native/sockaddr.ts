@@ -135,25 +135,10 @@ export function encodeLink({ index, protocol, address = Buffer.alloc(0) }: LinkA
   return bytes;
 }
 
-/** Undefined where the bytes are no link-layer address. */
-export function decodeLink(bytes: Buffer): Required<LinkAddress> | undefined {
-  if (bytes.length < 12 || bytes.readUInt16LE(0) !== AF_PACKET) return undefined;
-  const length = Math.min(bytes.readUInt8(11), MAX_LINK_ADDRESS, bytes.length - 12);
-  return {
-    index: bytes.readInt32LE(4),
-    protocol: bytes.readUInt16BE(2),
-    address: Buffer.from(bytes.subarray(12, 12 + length)),
-  };
-}
-
 /** `02:00:00:00:00:01` in bytes. @throws ProxyError `INVALID_CONFIG` */
 export function parseLinkAddress(text: string): Buffer {
   if (/^[0-9a-f]{1,2}(?:[:-][0-9a-f]{1,2}){5}$/iu.test(text)) {
     return Buffer.from(text.split(/[:-]/u).map((byte) => parseInt(byte, 16)));
   }
   throw new ProxyError('INVALID_CONFIG', `expected a link-layer address as in 02:00:00:00:00:01, found "${text}"`);
-}
-
-export function formatLinkAddress(bytes: Buffer): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { descriptors, expectNoMoreThan } from '../../support/descriptors.ts';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/pipeline.ts';
 import { startProxy } from '../../support/proxy.ts';
 
 const ours = `l7t${process.pid % 100000}`;
@@ -10,14 +12,6 @@ const namespace = `l7mp-${process.pid}`;
 
 function ip(command: string): void {
   execFileSync('ip', command.split(' '), { stdio: 'pipe' });
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 8000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 describe(`AF_PACKET on a veth pair, with ${versionOf(PYTHON, '--version')} and ${versionOf('ip', '-V')}`, () => {
@@ -157,7 +151,9 @@ s.send(frame(b'small')); print(answer()[14:19])`);
   it('goes on when the interface is down for a while', async () => {
     const proxy = await startProxy({ listeners: [listener()], clusters: echo });
     ip(`link set ${ours} down`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const state = (): string => readFileSync(`/sys/class/net/${ours}/operstate`, 'utf8').trim();
+    await until(() => state() === 'down', 'the interface to be down');
+    await new Promise((resolve) => setImmediate(resolve)); // the proxy reads the error that its socket has
     ip(`link set ${ours} up`);
     expect(
       await python(`

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { connect, constants } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +70,29 @@ describe(`HTTP/2, with ${versionOf('nghttp', '--version')}`, () => {
     nghttp.child.stdin?.end(randomBytes(300_000));
     const { stdout } = await nghttp;
     expect(stdout).to.include(':status: 404').and.include('Not Found: NO_ROUTE').and.not.include('RST_STREAM');
+  });
+
+  it('stops a request that goes on after its answer, with no error', async () => {
+    await proxy.close();
+    const rules = [
+      { match: { op: 'test', path: '/HTTP/method', value: 'GET' }, action: { route: { destination: 'out' } } },
+    ];
+    proxy = await startProxy({
+      listeners: [{ name: 'in', spec: LISTENER, rules }],
+      clusters: [{ name: 'out', ...ECHO }],
+    });
+    const session = connect(`http://127.0.0.1:${proxy.port('in')}`);
+    try {
+      const request = session.request({ ':method': 'POST' }); // it never ends
+      let status: number | undefined;
+      request.on('response', (headers) => (status = headers[':status']));
+      request.resume().write('more');
+      await once(request, 'close');
+      expect(status).to.equal(404);
+      expect(request.rstCode).to.equal(constants.NGHTTP2_NO_ERROR);
+    } finally {
+      session.destroy();
+    }
   });
 
   it('answers a thousand requests of several connections and streams', async () => {

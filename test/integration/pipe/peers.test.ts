@@ -1,12 +1,24 @@
 import { expect } from 'chai';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { lookup } from 'node:dns/promises';
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { descriptors, expectNoMoreThan } from '../../support/descriptors.ts';
+import { expectIdle } from '../../support/idle.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
 import { relay, startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const echo = { spec: { protocol: 'Echo' } };
 
@@ -47,7 +59,7 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
     for (let round = 0; round < 10; round++) {
       expect(await shell(`cat ${reply} & echo ${round} > ${path}; wait`)).to.equal(`${round}\n`);
     }
-    while (proxy.sessions().some(({ status }) => status !== 'DESTROYED')) await new Promise((r) => setTimeout(r, 1));
+    await until('the end of all sessions', () => proxy.sessions().every(({ status }) => status === 'DESTROYED'));
     expect(proxy.sessions().map(({ name, reason }) => `${name} ${reason ?? ''}`)).to.deep.equal(
       Array.from({ length: 10 }, (_, index) => `Pipe:in-${index} OK`),
     );
@@ -59,7 +71,10 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
     const file = join(directory, 'data');
     writeFileSync(file, data);
     const proxy = await startProxy(relay(listener(), echo));
-    const said = await shell(`(sleep 0.2; cat ${reply} | sha256sum) & cat ${file} > ${path}; wait`);
+    const writer = new Peer('bash', ['-c', `cat ${file} > ${path}`]);
+    await until('the session', () => proxy.sessions().length === 1); // nobody reads its answer yet
+    const said = await shell(`cat ${reply} | sha256sum`);
+    expect(await writer.exit).to.equal(0);
     expect(said.slice(0, 64)).to.equal(createHash('sha256').update(data).digest('hex'));
     await proxy.close();
   });
@@ -82,7 +97,7 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
     );
     await shell(`for i in $(seq 200); do echo $i > ${path}; done`);
     const expected = Array.from({ length: 200 }, (_, index) => `${index + 1}\n`).join('');
-    while (proxy.sessions().length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until('the end of all sessions', () => proxy.sessions().length === 0);
     expect(readFileSync(file, 'utf8')).to.equal(expected);
     await proxy.close();
   });
@@ -103,33 +118,23 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
       })),
       clusters: [{ name: 'echo', ...echo }],
     });
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the thread pool is stuck')), 3000);
-      void import('node:dns').then(({ lookup }) =>
-        lookup('localhost', () => {
-          clearTimeout(timer);
-          resolve();
-        }),
-      );
-    });
+    // It takes a thread of the pool: were they stuck, it would not come back.
+    await lookup('localhost');
     await proxy.close();
   });
 
   it('do not turn while nobody writes', async () => {
     const proxy = await startProxy(relay(listener(), echo));
     await shell(`cat ${reply} & echo x > ${path}; wait`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    const { user, system } = process.cpuUsage();
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const used = process.cpuUsage({ user, system });
-    expect((used.user + used.system) / 1000, 'ms of CPU time in 200').to.be.below(60);
+    await until('the end of the session', () => proxy.sessions().length === 0);
+    await expectIdle();
     await proxy.close();
   });
 
   it('are made again where they were removed', async () => {
     const proxy = await startProxy(relay(listener(), echo));
     unlinkSync(path);
-    await shell(`for i in $(seq 300); do [ -p ${path} ] && exit 0; sleep 0.01; done; exit 1`);
+    await until('the pipe', () => existsSync(path));
     expect(await shell(`cat ${reply} & echo hello > ${path}; wait`)).to.equal('hello\n');
     await proxy.close();
   });
@@ -177,7 +182,7 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
     for (let round = 0; round < 20; round++) {
       expect(await shell(`(: < ${path} > ${reply}) & ${client()} < /dev/null; wait`)).to.equal('');
     }
-    while (proxy.sessions().some(({ status }) => status !== 'DESTROYED')) await new Promise((r) => setTimeout(r, 1));
+    await until('the end of all sessions', () => proxy.sessions().every(({ status }) => status === 'DESTROYED'));
     await proxy.close();
   }).timeout(10_000);
 
@@ -197,17 +202,22 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
       ),
     );
     await shell(`echo hello | ${client()}`);
-    while (proxy.sessions()[0]?.status !== 'DESTROYED') await new Promise((resolve) => setTimeout(resolve, 1));
+    await until('the end of the session', () => proxy.sessions()[0]?.status === 'DESTROYED');
     expect(proxy.sessions()[0]?.reason).to.equal('CONNECT_TIMEOUT');
     await proxy.close();
   });
 
   it('tell a cluster that its reader went away', async () => {
     const proxy = await throughCluster({ path });
-    await shell(
-      `mkfifo ${path}; (head -c 1 ${path} > ${directory}/got) & (echo a; sleep 0.3; echo b; sleep 0.2; echo c) | ${client()}; wait`,
-    );
-    while (proxy.sessions()[0]?.status !== 'DESTROYED') await new Promise((resolve) => setTimeout(resolve, 1));
+    await shell(`mkfifo ${path}`);
+    const reader = new Peer('head', ['-c', '1', path]);
+    const writer = new Peer('bash', ['-c', client()]);
+    writer.write('a');
+    expect(await reader.exit).to.equal(0);
+    writer.write('b');
+    await until('the end of the session', () => proxy.sessions()[0]?.status === 'DESTROYED');
+    writer.endInput();
+    await writer.exit;
     expect(proxy.sessions()[0]?.reason).to.equal('PEER_RESET');
     await proxy.close();
   });

@@ -5,15 +5,9 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+import { untilSteady } from '../../support/until.ts';
 
 /** Whether a process lives; what is dead and not yet waited for doesn't. */
 function lives(pid: number): boolean {
@@ -196,16 +190,7 @@ describe(`children of sessions, with ${versionOf('bash', '--version')} and ${ver
     const client = open();
     client.pause();
     const written = (): number => (existsSync(count) ? Number(readFileSync(count, 'utf8')) : 0);
-    await until(() => written() > 3, 'the child to write');
-    let last = -1;
-    await until(() => {
-      const now = written();
-      const still = now === last;
-      last = now;
-      return still;
-    }, 'the child to stop').catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(written()).to.be.below(1000);
+    expect(await untilSteady('what the child wrote', written)).to.be.below(1000);
     client.destroy();
   });
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { createOpenapi } from '../../../dataplane/admin/openapi.ts';
+import { createJsonSchemas } from '../../../dataplane/config/json-schema.ts';
 import { schema } from '../../../gen/l7mp/config/v1/schema.ts';
 import { type Answer, createTestApi, fakeSession, type TestApi } from '../../support/admin.ts';
 
@@ -11,7 +12,7 @@ interface Operation {
   readonly responses: Record<string, { readonly content: Record<string, { readonly schema: object }> }>;
 }
 
-const document = createOpenapi(schema) as unknown as {
+const document = createOpenapi((refer) => createJsonSchemas({ schema, refer, lenient: true })) as unknown as {
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: object;
 };

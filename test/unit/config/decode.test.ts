@@ -103,10 +103,12 @@ describe('Decoding a configuration', () => {
       'addresses and names that are none': [
         {
           listeners: [{ ...LISTENER, spec: { protocol: 'TCP', port: 1, address: 'no host' } }],
+          clusters: [{ name: 'bound', spec: { protocol: 'UDP', port: 1, bind: { address: 'localhost' } } }],
           admin: { api: { address: 'localhost' } },
         },
         'admin.api.address: expected an IP address, found "localhost"',
         'listeners[0].spec.address: expected an IP address or a DNS name, found "no host"',
+        'clusters[0].spec.bind.address: expected an IP address, found "localhost"',
       ],
       'a name of several lines': [
         { clusters: [{ name: 'a\nb', spec: 'echo' }] },

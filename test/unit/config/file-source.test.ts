@@ -62,6 +62,34 @@ describe('A configuration file', () => {
     expect(applied).to.deep.equal(['second']);
   });
 
+  it('is not decoded again where something else in its directory changed', async () => {
+    let decoded = 0;
+    const other = join(directory, 'other.yaml');
+    await writeFile(other, withCluster('other'));
+    const counted = new FileSource(file, (text) => {
+      decoded++;
+      return loadText(text);
+    });
+    source = counted;
+    await counted.load();
+    counted.follow({ apply: () => Promise.resolve(), log }, true);
+    // Another source, which sees what the first one sees, after it.
+    const second = new FileSource(other, loadText);
+    try {
+      await second.load();
+      second.follow(
+        { apply: (snapshot) => Promise.resolve(void applied.push(...snapshot.clusters.keys())), log },
+        true,
+      );
+      await writeFile(other, withCluster('changed'));
+      await until(() => applied.length > 0);
+    } finally {
+      second.close();
+    }
+    await counted.reload(); // behind whatever the first one began
+    expect(decoded).to.equal(2);
+  });
+
   it('is read again when another takes its place, as editors do', async () => {
     await follow();
     const next = join(directory, '.l7mp.yaml.new');

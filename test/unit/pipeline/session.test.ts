@@ -331,6 +331,20 @@ describe('a session', () => {
     });
   });
 
+  it('says once where messages lose their boundaries, in either direction', () => {
+    const messages = { framing: 'datagrams', reliable: false } as const;
+    pipeline = harness({ ingress: ['first'] });
+    pipeline.cluster('cluster').plan = [() => new FakeStream(messages)];
+    for (let round = 0; round < 3; round++) pipeline.accept(new FakeStream(messages));
+    expect(pipeline.log.fields).to.deep.equal([{ listener: 'listener', from: 'listener', to: 'first' }]);
+    pipeline.cluster('first').plan = [() => new FakeStream(messages)];
+    pipeline.accept(new FakeStream(messages));
+    expect(pipeline.log.fields).to.have.length(1);
+    pipeline.accept(new FakeStream());
+    expect(pipeline.log.fields.slice(1)).to.deep.equal([{ listener: 'listener', from: 'cluster', to: 'listener' }]);
+    expect(pipeline.log.lines[0]).to.match(/^info: messages .*boundaries/u);
+  });
+
   it('keeps an ended session listed for track seconds', () => {
     const { session } = start({}, { track: 1 });
     session.destroy(new ProxyError('DELETED', 'by the test'));

@@ -9,6 +9,8 @@ import { until } from '../../support/until.ts';
 
 /** What happens, in order. */
 let events: string[];
+/** The listeners that doors were made for. */
+let doors: string[];
 /** Listeners and clusters of these names fail. */
 let broken: Set<string>;
 let reconciler: Reconciler<LiveCluster>;
@@ -79,10 +81,10 @@ describe('listeners of a control plane', () => {
       {
         protocols: registry,
         makeCluster,
-        makeDoor: ({ name }) => ({
-          configure: ({ rules }) => events.push(`door ${name} ${rules}`),
-          accept: () => true,
-        }),
+        makeDoor: ({ name }) => {
+          doors.push(name);
+          return { configure: ({ rules }) => events.push(`door ${name} ${rules}`), accept: () => true };
+        },
         controlPlane: true,
         warmingLimit,
         log: silentLogger,
@@ -93,6 +95,7 @@ describe('listeners of a control plane', () => {
   const apply = (config: object): Promise<void> => reconciler.apply(given(config), 'controlplane');
   beforeEach(() => {
     events = [];
+    doors = [];
     broken = new Set();
     make(60_000);
   });
@@ -136,6 +139,13 @@ describe('listeners of a control plane', () => {
     expect(events).to.deep.equal([]); // it goes on with the rules that it has
     await apply({ rulelists: [{ name: 'next', rules: ['r'] }] });
     expect(events).to.deep.equal(['door in next']);
+  });
+
+  it('that are made anew keep their door, and so the sessions that count against their limits', async () => {
+    await apply({ listeners: [listener('in', 1)], clusters: [cluster('c')], ...rest });
+    await apply({ listeners: [listener('in', 2)] });
+    expect(events).to.include.members(['close in 1', 'start in 2']);
+    expect(doors).to.deep.equal(['in']);
   });
 
   it('that can not listen leave the one before, and all others, alone', async () => {

@@ -101,7 +101,8 @@ export const schema: Schema = {
       all: { type: 'boolean' },
     },
   },
-  SocketAddress: { fields: { address: { type: 'string', format: 'host' }, port: { type: 'integer', max: 65535 } } },
+  SocketAddress: { fields: { address: { type: 'string', format: 'address' }, port: { type: 'integer', max: 65535 } } },
+  PeerAddress: { fields: { address: { type: 'string', format: 'host' }, port: { type: 'integer', max: 65535 } } },
   Keepalive: {
     fields: { initial_delay: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 60000 } },
   },
@@ -317,7 +318,7 @@ export const schema: Schema = {
     fields: {
       address: { type: 'string', optional: true, format: 'host', default: '0.0.0.0' },
       port: { type: 'integer', required: true, max: 65535 },
-      connect: { type: 'message', message: 'SocketAddress' },
+      connect: { type: 'message', message: 'PeerAddress' },
       options: { type: 'message', message: 'UdpListenerOptions', default: {} },
     },
   },

@@ -174,11 +174,19 @@ export interface Dns {
   readonly all: boolean;
 }
 
-/** SocketAddress is an IP address with a port. */
+/** SocketAddress is an address of this host with a port, to bind to. */
 export interface SocketAddress {
   /** The IP address. */
   readonly address?: string;
   /** The port; 0 lets the kernel choose. */
+  readonly port: number;
+}
+
+/** PeerAddress is where a peer is. */
+export interface PeerAddress {
+  /** The IP address, or the DNS name. */
+  readonly address?: string;
+  /** The port. */
   readonly port: number;
 }
 
@@ -337,7 +345,10 @@ export interface HttpListener {
   readonly proxy_protocol: 'off' | 'optional' | 'required';
   /** The most bytes of a request's line and headers; more is answered with 431. */
   readonly max_header_bytes: number;
-  /** The most time a request's line and headers may take, in ms; longer is answered with 408. */
+  /**
+   * The most time a request's line and headers may take, in ms; longer is answered with 408. HTTP/1.1 only: a connection of
+   * HTTP/2 on which nothing comes is closed after `keep_alive_timeout`.
+   */
   readonly header_timeout: number;
   /** How long a connection without a request is kept, in ms. */
   readonly keep_alive_timeout: number;
@@ -523,7 +534,7 @@ export interface UdpListener {
   /** The port it listens on; 0 lets the kernel choose. */
   readonly port: number;
   /** With both address and port: the one peer of the singleton session. With one of them: other sources are ignored. */
-  readonly connect?: SocketAddress;
+  readonly connect?: PeerAddress;
   /** How sessions are made. */
   readonly options: UdpListenerOptions;
 }
