@@ -87,9 +87,9 @@ export class Peer {
     this.child.stdin?.end();
   }
 
-  /** Resolves with what matched when its output does. Rejects where it ends, or five seconds pass, before. */
+  /** Resolves with what matched when its output does. Rejects where it ends, or twenty seconds pass, before. */
   async output(pattern: RegExp): Promise<RegExpExecArray> {
-    const deadline = Date.now() + 5000;
+    const deadline = Date.now() + 20_000;
     for (;;) {
       const match = pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
       if (match) return match;

@@ -120,8 +120,8 @@ describe('embedded store', function () {
       await Promise.all(Array.from({ length: 20 }, (_, i) => put(store, { [`k${i % 5}`]: `${round} ${value}` })));
       largest = Math.max(largest, statSync(join(directory, 'store.log')).size);
     }
-    // 8 MB were written.
-    expect(largest).to.be.below(1_000_000);
+    // 8 MB were written; what comes while the file is rewritten is added to the old one.
+    expect(largest).to.be.below(4_000_000);
     const before = await store.list('');
     await store.close();
     expect(readdirSync(directory)).to.have.members(['lock', 'store.log']);
