@@ -71,8 +71,6 @@ export class PipelineSession implements SessionView, StageOwner {
   private decision: Decision | undefined;
   private stages: readonly Stage[] = [];
   private destinationAt = 0;
-  /** The client was told why it is refused; its stream closes by itself. */
-  private refused = false;
   private readonly fromClient: Link;
   private readonly toClient: Link;
   /** When what was written must be out, in ms since the epoch. */
@@ -289,26 +287,38 @@ export class PipelineSession implements SessionView, StageOwner {
     this.checkOver();
   }
 
-  /** Ends everything at once. */
+  /** Ends everything at once, also what is being flushed. */
   private finish(error: ProxyError): void {
-    if (this.over) return;
+    if (this.over) {
+      this.cut(error);
+      return;
+    }
     const untold = this.status === 'INIT' || this.client.unanswered === true;
     this.status = 'FINALIZING';
     this.reason = error.code;
     this.event('END', error.message);
     if (untold && this.clientOpen && this.client.refuse && error.code !== 'DELETED') {
       this.client.refuse(error);
-      this.refused = true;
+      // It was told why: its stream closes by itself.
+      this.flushUntil = Date.now() + FLUSH_TIMEOUT;
+      this.cutStages(error);
+      this.checkOver();
+    } else {
+      this.cut(error);
     }
-    this.cut(error);
   }
 
   private cut(error: ProxyError | undefined): void {
+    const reset = this.cutStages(error);
+    if (this.clientOpen) this.client.destroy(reset ? error : undefined);
+    this.checkOver();
+  }
+
+  private cutStages(error: ProxyError | undefined): boolean {
     // What a peer did to one side is done to the other, so that nobody takes it for an end. All else is a plain close.
     const reset = error !== undefined && BREAKS.has(error.code);
     for (const stage of this.stages) stage.destroy(error, reset);
-    if (this.clientOpen && !this.refused) this.client.destroy(reset ? error : undefined);
-    this.checkOver();
+    return reset;
   }
 
   private checkOver(): void {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ProxyError } from '../../../dataplane/core/errors.ts';
 import type { SessionView } from '../../../dataplane/core/session.ts';
+import type { PipelineSession } from '../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
 import { type Harness, harness, until } from '../../support/pipeline.ts';
 
@@ -203,6 +204,51 @@ describe('a session', () => {
     expect(pipeline.cluster('cluster').last.calls).to.include('destroy');
     expect(session.reason).to.equal('DELETED');
     expect(pipeline.sessions.size).to.equal(0);
+  });
+
+  it('deletes at once what is only flushed any more', () => {
+    const { client, session } = start();
+    const upstream = pipeline.cluster('cluster').last;
+    upstream.ends();
+    upstream.closes();
+    expect(session.status).to.equal('FINALIZING');
+    session.destroy(new ProxyError('DELETED', 'by the test'));
+    expect(client.calls).to.include('destroy');
+    expect(session.status).to.equal('DESTROYED');
+    expect(session.reason).to.equal('OK');
+  });
+
+  describe('whose client was refused and does not close', () => {
+    class StubbornStream extends FakeStream {
+      override refuse(error: ProxyError): void {
+        this.calls.push('refuse');
+        this.refusedWith = error;
+      }
+    }
+    let client: StubbornStream;
+    let session: PipelineSession;
+
+    beforeEach(() => {
+      pipeline = harness();
+      pipeline.cluster('cluster').plan = [refusedBy];
+      client = new StubbornStream();
+      session = pipeline.accept(client) as PipelineSession;
+      expect(client.calls).to.include('refuse').and.not.include('destroy');
+    });
+
+    it('is deleted', () => {
+      session.destroy(new ProxyError('DELETED', 'by the test'));
+      expect(client.calls).to.include('destroy');
+      expect(session.status).to.equal('DESTROYED');
+    });
+
+    it('has as long as others to flush', () => {
+      session.expire(Date.now() + 29_000);
+      expect(session.status).to.equal('FINALIZING');
+      session.expire(Date.now() + 31_000);
+      expect(client.calls).to.include('destroy');
+      expect(session.reason).to.equal('CONNECT_REFUSED');
+    });
   });
 
   it('ends when a side that cannot be told of an end has been silent', async () => {
