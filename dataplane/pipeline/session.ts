@@ -281,8 +281,9 @@ export class PipelineSession implements SessionView, StageOwner {
     this.fromClient.finish();
     for (const stage of this.stages) if (stage.status === 'FINALIZED') stage.output.finish();
     if (this.clientOpen && this.toClient.finished && !this.client.halfClose) this.client.destroy();
-    // A peer that was told of the end, and doesn't end: it is waited for as long as something moves.
-    this.lingering = !this.fromClient.ended || this.stages.some(({ output }) => !output.ended);
+    // A cluster that was told of the end, and doesn't end: it is waited for as long as something moves. A client has
+    // its time to flush: what it still has to read is not seen to move.
+    this.lingering = this.stages.some(({ output }) => !output.ended);
     this.flushUntil = Date.now() + FLUSH_TIMEOUT;
     this.checkOver();
   }

@@ -218,6 +218,33 @@ describe('a session', () => {
     expect(session.reason).to.equal('OK');
   });
 
+  it('lets a client that does not end read what it was sent, though nothing is seen to move', () => {
+    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 1 } });
+    const upstream = pipeline.cluster('cluster').last;
+    upstream.says('answer');
+    upstream.ends();
+    upstream.closes();
+    const pipelined = session as PipelineSession;
+    pipelined.expire(Date.now()); // what has moved so far
+    pipelined.expire(Date.now() + 29_000);
+    expect(client.calls).not.to.include('destroy');
+    pipelined.expire(Date.now() + 31_000);
+    expect(client.calls).to.include('destroy');
+    expect(session.status).to.equal('DESTROYED');
+  });
+
+  it('ends a cluster that was told of the end and says nothing more', () => {
+    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 1000 } });
+    client.ends();
+    client.closes();
+    const pipelined = session as PipelineSession;
+    pipelined.expire(Date.now() + 500);
+    expect(session.status).to.equal('FINALIZING');
+    pipelined.expire(Date.now() + 1500);
+    expect(pipeline.cluster('cluster').last.calls).to.include('destroy');
+    expect(session.status).to.equal('DESTROYED');
+  });
+
   describe('whose client was refused and does not close', () => {
     class StubbornStream extends FakeStream {
       override refuse(error: ProxyError): void {
