@@ -678,10 +678,10 @@ export interface Admin {
   readonly drain_timeout: number;
   /**
    * The kernel offload of the whole proxy: `init` starts it, `no_init` uses what another process started,
-   * `disable` keeps every session in user space.
+   * `disable` keeps every session in user space. This version has no engine for it: all but `disable` is refused.
    */
   readonly offload: 'init' | 'no_init' | 'disable';
-  /** The interfaces that the kernel offload attaches to. */
+  /** The interfaces that the kernel offload attaches to: none, while there is no engine for it. */
   readonly offload_ifs: readonly string[];
 }
 
