@@ -49,6 +49,8 @@ export class PipelineSession implements SessionView, StageOwner {
   readonly metadata: Metadata;
   readonly listener: string;
   readonly startedAt = Date.now();
+  /** The same by the clock that never steps, as all times here that aren't shown, in ms. */
+  private readonly beganAt = performance.now();
   endedAt: number | undefined;
   status: SessionStatus = 'INIT';
   reason: ErrorCode | 'OK' | undefined;
@@ -59,8 +61,8 @@ export class PipelineSession implements SessionView, StageOwner {
   slot = 0;
   /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
   idleTimeout = 0;
-  /** When data last moved, as the last look saw it, in ms since the epoch. */
-  private activeAt = this.startedAt;
+  /** When data last moved, as the last look saw it. */
+  private activeAt = this.beganAt;
   /** Packets in both directions at that time. */
   private seenPackets = 0;
   /** One side has ended and the other can't be told: it ends when nothing moves any more. */
@@ -73,7 +75,7 @@ export class PipelineSession implements SessionView, StageOwner {
   private destinationAt = 0;
   private readonly fromClient: Link;
   private readonly toClient: Link;
-  /** When what was written must be out, in ms since the epoch. */
+  /** When what was written must be out. */
   private flushUntil = Infinity;
 
   constructor(incoming: Incoming, context: SessionContext) {
@@ -231,7 +233,7 @@ export class PipelineSession implements SessionView, StageOwner {
 
   /**
    * Ends it where its time is over. Packets are counted anyway, so a look now and then finds what is idle without a
-   * timer for each session or a clock for each packet.
+   * timer for each session or a clock for each packet. `now`: as performance.now() gives it.
    */
   expire(now: number): void {
     const timeouts = this.decision?.route.timeouts;
@@ -253,7 +255,7 @@ export class PipelineSession implements SessionView, StageOwner {
     const idle = timeouts?.idle ?? this.idleTimeout;
     if (idle > 0 && silent >= idle) {
       this.finish(new ProxyError('IDLE_TIMEOUT', `nothing moved for ${idle} ms`));
-    } else if (timeouts && timeouts.session > 0 && now - this.startedAt >= timeouts.session) {
+    } else if (timeouts && timeouts.session > 0 && now - this.beganAt >= timeouts.session) {
       this.finish(new ProxyError('SESSION_TIMEOUT', `it lasted ${timeouts.session} ms`));
     }
   }
@@ -284,7 +286,7 @@ export class PipelineSession implements SessionView, StageOwner {
     // A cluster that was told of the end, and doesn't end: it is waited for as long as something moves. A client has
     // its time to flush: what it still has to read is not seen to move.
     this.lingering = this.stages.some(({ output }) => !output.ended);
-    this.flushUntil = Date.now() + FLUSH_TIMEOUT;
+    this.flushUntil = performance.now() + FLUSH_TIMEOUT;
     this.checkOver();
   }
 
@@ -301,7 +303,7 @@ export class PipelineSession implements SessionView, StageOwner {
     if (untold && this.clientOpen && this.client.refuse && error.code !== 'DELETED') {
       this.client.refuse(error);
       // It was told why: its stream closes by itself.
-      this.flushUntil = Date.now() + FLUSH_TIMEOUT;
+      this.flushUntil = performance.now() + FLUSH_TIMEOUT;
       this.cutStages(error);
       this.checkOver();
     } else {

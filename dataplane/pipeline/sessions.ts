@@ -140,7 +140,7 @@ export class Sessions {
   }
 
   private sweep(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const session of this.live.all()) session.expire(now);
   }
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { mock } from 'node:test';
 import { ProxyError } from '../../../dataplane/core/errors.ts';
 import type { SessionView } from '../../../dataplane/core/session.ts';
 import type { PipelineSession } from '../../../dataplane/pipeline/session.ts';
@@ -225,10 +226,10 @@ describe('a session', () => {
     upstream.ends();
     upstream.closes();
     const pipelined = session as PipelineSession;
-    pipelined.expire(Date.now()); // what has moved so far
-    pipelined.expire(Date.now() + 29_000);
+    pipelined.expire(performance.now()); // what has moved so far
+    pipelined.expire(performance.now() + 29_000);
     expect(client.calls).not.to.include('destroy');
-    pipelined.expire(Date.now() + 31_000);
+    pipelined.expire(performance.now() + 31_000);
     expect(client.calls).to.include('destroy');
     expect(session.status).to.equal('DESTROYED');
   });
@@ -238,9 +239,9 @@ describe('a session', () => {
     client.ends();
     client.closes();
     const pipelined = session as PipelineSession;
-    pipelined.expire(Date.now() + 500);
+    pipelined.expire(performance.now() + 500);
     expect(session.status).to.equal('FINALIZING');
-    pipelined.expire(Date.now() + 1500);
+    pipelined.expire(performance.now() + 1500);
     expect(pipeline.cluster('cluster').last.calls).to.include('destroy');
     expect(session.status).to.equal('DESTROYED');
   });
@@ -270,9 +271,9 @@ describe('a session', () => {
     });
 
     it('has as long as others to flush', () => {
-      session.expire(Date.now() + 29_000);
+      session.expire(performance.now() + 29_000);
       expect(session.status).to.equal('FINALIZING');
-      session.expire(Date.now() + 31_000);
+      session.expire(performance.now() + 31_000);
       expect(client.calls).to.include('destroy');
       expect(session.reason).to.equal('CONNECT_REFUSED');
     });
@@ -363,6 +364,18 @@ describe('a session', () => {
       expect(pipeline.cluster('cluster').last.written).to.deep.equal(['1', '2']);
       expect(session?.counters.ingress.dropped).to.equal(2);
     });
+  });
+
+  it('expires by a clock that never steps', () => {
+    mock.timers.enable({ apis: ['setInterval', 'Date'] });
+    try {
+      const { session } = start({ timeouts: { connect: 0, session: 3_600_000, half_close: 0, idle: 3_600_000 } });
+      mock.timers.setTime(86_400_000);
+      mock.timers.tick(500); // looks at all sessions
+      expect(session.status).to.equal('CONNECTED');
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   describe('mirrors', () => {
