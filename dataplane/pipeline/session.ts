@@ -20,7 +20,7 @@ import type {
   SessionView,
   StageView,
 } from '../core/session.ts';
-import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
+import type { EndReason, Framing, Signal, Sink, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';
 import { Link } from './link.ts';
 import { type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
@@ -32,8 +32,8 @@ export interface SessionContext {
   /** The configuration that it is routed with, for as long as it lives. */
   readonly table: RoutingTable;
   readonly log: Logger;
-  /** Its stages are connected: copies may be taken, time limits start. */
-  onConnected(session: PipelineSession): void;
+  /** Its route is known, and nothing has been read yet: gates are set. */
+  onRouted(session: PipelineSession): void;
   /** It is over: its streams are gone and its counters are final. */
   onDestroyed(session: PipelineSession): void;
 }
@@ -94,18 +94,19 @@ export class PipelineSession implements SessionView, StageOwner {
 
   /** Opens the client's stream, finds the route, and connects. False: it was refused. */
   start(): boolean {
-    const { table, listener } = this.context;
     this.fromClient.setReader(this.client);
-    this.client.open(new ClientSink(this, this.fromClient, this.toClient));
-    try {
-      this.decision = decide(table, listener.rules, this.metadata);
-    } catch (error) {
-      const reason = ProxyError.from(error);
-      this.event('LOOKUP FAILED', reason.message);
-      this.finish(reason);
+    const decision = this.decide();
+    if (decision instanceof ProxyError) {
+      this.client.open(new ClientSink(this, this.fromClient, this.toClient));
+      this.event('LOOKUP FAILED', decision.message);
+      this.finish(decision);
       return false;
     }
-    const { route, rule } = this.decision;
+    this.decision = decision;
+    // Opening it may bring the first chunks: the gates stand before.
+    this.context.onRouted(this);
+    this.client.open(new ClientSink(this, this.fromClient, this.toClient));
+    const { route, rule } = decision;
     this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
     const clusters = [...route.ingress, destinationOf(route), ...route.egress];
     this.destinationAt = route.ingress.length;
@@ -122,6 +123,14 @@ export class PipelineSession implements SessionView, StageOwner {
       stage.connect();
     }
     return !this.over;
+  }
+
+  private decide(): Decision | ProxyError {
+    try {
+      return decide(this.context.table, this.context.listener.rules, this.metadata);
+    } catch (error) {
+      return ProxyError.from(error);
+    }
   }
 
   get route(): string | undefined {
@@ -161,6 +170,14 @@ export class PipelineSession implements SessionView, StageOwner {
     return this.fromClient;
   }
 
+  get clientFraming(): Framing {
+    return this.client.framing;
+  }
+
+  get queueLimit(): number {
+    return this.context.listener.options.queue_limit;
+  }
+
   get clientReliable(): boolean {
     return this.client.reliable;
   }
@@ -197,7 +214,6 @@ export class PipelineSession implements SessionView, StageOwner {
     if (!first) return;
     this.client.connected?.(this.stages.some(({ stream }) => stream?.responds === true));
     this.toClient.setWriter(this.client);
-    this.context.onConnected(this);
   }
 
   stageRetrying(stage: Stage, error: ProxyError): void {

@@ -87,7 +87,7 @@ export class Sessions {
       active--;
       this.ended(session, current.options.track);
     };
-    const connected = (session: PipelineSession): void => this.connected(session, current);
+    const routed = (session: PipelineSession): void => this.routed(session, current);
     const accept = (incoming: Incoming): boolean => {
       const refused = refusal();
       if (refused) {
@@ -99,7 +99,7 @@ export class Sessions {
       const table = this.options.table();
       if (context?.listener !== current || context.table !== table) {
         const { log } = this.options;
-        context = { listener: current, table, log, onConnected: connected, onDestroyed: ended };
+        context = { listener: current, table, log, onRouted: routed, onDestroyed: ended };
       }
       const session = new PipelineSession(incoming, context);
       session.idleTimeout = current.options.idle_timeout ?? idleTimeout;
@@ -111,7 +111,7 @@ export class Sessions {
     return { configure, accept };
   }
 
-  private connected(session: PipelineSession, listener: Listener): void {
+  private routed(session: PipelineSession, listener: Listener): void {
     const gates: Gate[] = [];
     const { datagrams_per_second, bytes_per_second } = listener.options;
     if (datagrams_per_second > 0 || bytes_per_second > 0) {

@@ -74,6 +74,16 @@ describe('A link', () => {
     expect(writer.written).to.deep.equal(['3', '4', '5']);
   });
 
+  it('bounds what waits for an unreliable reader by its bytes, too', () => {
+    const { link, writer, counters } = testLink({ reliable: false });
+    for (const letter of ['a', 'b', 'c']) link.push(Buffer.alloc(2 * 1024 * 1024, letter), false);
+    link.setWriter(writer);
+    expect(writer.written.map((text) => text.charAt(0))).to.deep.equal(['b', 'c']);
+    expect(counters.dropped).to.equal(1);
+    for (const letter of ['d', 'e']) link.push(Buffer.alloc(2 * 1024 * 1024, letter), false);
+    expect(counters.dropped).to.equal(1);
+  });
+
   it('ends the writer after what waits, with the reason', () => {
     const { link, writer, finished, push } = testLink();
     push('a');
