@@ -366,7 +366,7 @@ export interface HttpCluster {
   readonly path: string;
   /** Idle connections kept for each endpoint. */
   readonly max_idle_connections: number;
-  /** How long an idle connection is kept, in ms. */
+  /** How long an idle connection is kept, in ms. 0 is for ever. */
   readonly idle_timeout: number;
   /** The most time until the response's headers, in ms; 0 is no limit. Longer is answered with 504. */
   readonly response_timeout: number;
@@ -731,7 +731,7 @@ export interface ListenerOptions {
    * (UDP, UnixDatagram) take 60000 when absent; others take none. 0 is never.
    */
   readonly idle_timeout?: number;
-  /** The most datagrams that wait for a slow receiver; the oldest are dropped, and counted. */
+  /** The most datagrams that wait for a slow receiver, or 4 MiB of them; the oldest are dropped, and counted. */
   readonly queue_limit: number;
   /** How message boundaries are kept on a byte stream. */
   readonly framing: 'none' | 'length-prefix-2' | 'length-prefix-4' | 'newline';
