@@ -27,7 +27,6 @@ function describe(session: ApiSession): string {
       const lost = dropped === 0 ? '' : `, ${dropped} dropped`;
       return `${direction === 'ingress' ? 'from' : 'to  '} client ${size(bytes)} in ${packets} chunks${lost}`;
     }),
-    `path       user space`,
     ...(retries === 0 ? [] : [`retries    ${retries}`]),
     'timeline',
     ...events.map(({ event, timestamp, message, content }) => {

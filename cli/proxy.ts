@@ -11,7 +11,7 @@ import { loadPlugins } from './plugins.ts';
 
 interface ProxyOptions extends ControlPlaneFlags {
   readonly config?: string;
-  readonly logLevel?: 'info';
+  readonly logLevel?: Admin['log_level'];
   readonly strict?: true;
   readonly plugin?: readonly string[];
   readonly api?: boolean;

@@ -20,7 +20,7 @@ export function addChangeCommands(program: Command): void {
     .option(...MESSAGE)
     .option('--rollout <percentages>', 'to so many percent of the proxies first, as in 10,50', percentages)
     .option('--pause <time>', 'between two steps of the rollout (none: 30s)', duration)
-    .option('--max-failures <n>', 'proxies that may fail before all go back (none: 0)', wholeNumber)
+    .option('--max-failures <n>', 'proxies that may fail before all go back (none: 0)', wholeNumber())
     .option('--manual', 'each step waits for `l7mp rollout next`')
     .option('--wait', 'until it serves in every proxy that it is for, or the rollout is through')
     .option('--timeout <time>', 'of --wait', duration, 60_000)
@@ -53,7 +53,7 @@ export function addChangeCommands(program: Command): void {
       .command('rollback')
       .description('make everything as it was before the last change, or after an earlier one'),
   )
-    .argument('[version]', 'as it was after this change', wholeNumber)
+    .argument('[version]', 'as it was after this change', wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .option('--only <object>', 'only KIND/NAME')
     .option(...DRY_RUN)
     .option(...MESSAGE)

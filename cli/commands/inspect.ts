@@ -19,7 +19,7 @@ export function addInspectCommands(program: Command): void {
 
   withApi(program.command('sessions').description("show a running proxy's sessions, as a live table on a terminal"))
     .option('--once', 'print the table once')
-    .option('--interval <ms>', 'between two looks', wholeNumber, 1000)
+    .option('--interval <ms>', 'between two looks', wholeNumber(100), 1000)
     .addOption(new Option('--sort <column>', 'the order').choices(['name', 'rate', 'bytes', 'age']).default('rate'))
     .addHelpText('after', '\nExample:\n  l7mp sessions --sort bytes\n')
     .action(async (options: object) => (await import('../sessions.ts')).sessions(options as never));

@@ -28,7 +28,7 @@ export function addObserveCommands(program: Command): void {
     .argument('[object...]', 'KIND/NAME…; none: all')
     .option('--applied', 'until they serve (what it does anyway)')
     .option('--acked', 'only until the proxies took them')
-    .option('--min-proxies <n>', 'that there must be at least', wholeNumber, 0)
+    .option('--min-proxies <n>', 'that there must be at least', wholeNumber(), 0)
     .option('--timeout <time>', 'after which it fails', duration, 60_000)
     .addHelpText('after', '\nExample:\n  l7mp wait --applied listener/web --min-proxies 3\n')
     .action(async (words: string[], options: object) =>
@@ -37,8 +37,8 @@ export function addObserveCommands(program: Command): void {
 
   withServerAndJson(program.command('history').description('show what was changed, when, by whom and why'))
     .argument('[object]', 'only changes of KIND/NAME')
-    .option('-n, --limit <n>', 'so many changes', wholeNumber, 20)
-    .option('--show <version>', 'what one change did, line by line', wholeNumber)
+    .option('-n, --limit <n>', 'so many changes', wholeNumber(), 20)
+    .option('--show <version>', 'what one change did, line by line', wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .addHelpText('after', '\nExamples:\n  l7mp history listener/web\n  l7mp history --show 42\n')
     .action(async (word: string | undefined, options: object) =>
       (await import('../controlplane/history.ts')).history(word, options as never),

@@ -16,7 +16,7 @@ export function addProxyCommands(program: Command): void {
     .option('--plugin <file...>', 'load a protocol from a JavaScript module')
     .option('--no-api', 'no REST API')
     .option('--no-watch', 'do not reload the configuration when its file changes (SIGHUP still does)')
-    .option('--drain-timeout <ms>', 'how long sessions may go on after the signal', wholeNumber);
+    .option('--drain-timeout <ms>', 'how long sessions may go on after the signal', wholeNumber());
   withControlPlane(proxy)
     .addHelpText('after', PROXY_HELP)
     .action(async (options: object) => (await import('../proxy.ts')).proxy(options));
@@ -35,12 +35,12 @@ export function addProxyCommands(program: Command): void {
         'newline',
       ]),
     )
-    .option('--retry <n>', 'connect again up to n times when B fails or breaks', wholeNumber)
-    .option('--idle-timeout <ms>', 'end a session in which nothing moved for so long', wholeNumber)
+    .option('--retry <n>', 'connect again up to n times when B fails or breaks', wholeNumber())
+    .option('--idle-timeout <ms>', 'end a session in which nothing moved for so long', wholeNumber())
     .option(
       '--half-close <ms>',
       'after one side has ended and the other cannot be told, wait for so much silence',
-      wholeNumber,
+      wholeNumber(),
     )
     .option('--once', 'end with the first session')
     .option('-v, --verbose', 'say what happens on stderr')

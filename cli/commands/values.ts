@@ -3,9 +3,16 @@ import { InvalidArgumentError } from 'commander';
 
 export const LEVELS = ['silly', 'trace', 'verbose', 'debug', 'info', 'http', 'notice', 'warn', 'error', 'silent'];
 
-export function wholeNumber(text: string): number {
-  if (!/^\d+$/u.test(text)) throw new InvalidArgumentError('expected a whole number');
-  return Number(text);
+/** The most that a timer takes, in ms; Node.js fires one above it at once. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Reads whole numbers of a range. */
+export function wholeNumber(min = 0, max = LONGEST): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/u.test(text) ? Number(text) : NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}`);
+  };
 }
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -14,7 +21,9 @@ const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 export function duration(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/u.exec(text) ?? [];
   if (number === undefined) throw new InvalidArgumentError('expected a time with its unit, as in 30s, 500ms, 2m or 1h');
-  return Math.round(Number(number) * (UNITS[unit] ?? 0));
+  const ms = Math.round(Number(number) * (UNITS[unit] ?? 0));
+  if (ms > LONGEST) throw new InvalidArgumentError(`expected a time of at most ${LONGEST} ms (24 days)`);
+  return ms;
 }
 
 /** `10,50`: rising percentages. */

@@ -183,7 +183,7 @@ function orNull(value: JsonSchema): JsonSchema {
 /** Words in any case; those that editors offer are written as they are meant. */
 function words(values: readonly string[]): JsonSchema {
   const anyCase = values.map((word) =>
-    [...word]
+    Array.from(word)
       .map((letter) => {
         const [lower, upper] = [letter.toLowerCase(), letter.toUpperCase()];
         return lower === upper ? letter.replace(/[\^$\\.*+?()[\]{}|/]/u, '\\$&') : `[${lower}${upper}]`;

@@ -45,7 +45,8 @@ export interface SchemeRow {
 
 /** Every scheme. Names are lower case; case doesn't count when they are read. */
 export const SCHEMES: readonly SchemeRow[] = [
-  row('udp udp4 udp6', 'UDP', 'either', 'network', 'UDP datagrams; a session for each client'),
+  row('udp udp4', 'UDP', 'either', 'network', 'UDP datagrams; a session for each client'),
+  row('udp6', 'UDP', 'either', 'network', 'the same; it listens on IPv6 and IPv4', { host: '::' }),
   row(
     'udp-listen udp-l udp4-listen udp4-l udp-recvfrom udp4-recvfrom',
     'UDP',
@@ -57,7 +58,8 @@ export const SCHEMES: readonly SchemeRow[] = [
     host: '::',
   }),
   row('udp-connect udp4-connect udp6-connect udp-sendto udp4-sendto udp6-sendto', 'UDP', 'connect', 'network', 'send'),
-  row('tcp tcp4 tcp6', 'TCP', 'either', 'network', 'TCP'),
+  row('tcp tcp4', 'TCP', 'either', 'network', 'TCP'),
+  row('tcp6', 'TCP', 'either', 'network', 'the same; it listens on IPv6 and IPv4', { host: '::' }),
   row('tcp-listen tcp-l tcp4-listen tcp4-l', 'TCP', 'listen', 'network', 'accept connections'),
   row('tcp6-listen tcp6-l', 'TCP', 'listen', 'network', 'accept connections, IPv6 and IPv4', { host: '::' }),
   row('tcp-connect tcp4-connect tcp6-connect', 'TCP', 'connect', 'network', 'connect'),
@@ -83,7 +85,8 @@ export const SCHEMES: readonly SchemeRow[] = [
     spec: { tls: {} },
   }),
   row('sctp', 'SCTP', 'either', 'network', 'SCTP, one-to-one'),
-  row('sctp-listen sctp4-listen sctp6-listen', 'SCTP', 'listen', 'network', 'accept associations'),
+  row('sctp-listen sctp4-listen', 'SCTP', 'listen', 'network', 'accept associations'),
+  row('sctp6-listen', 'SCTP', 'listen', 'network', 'accept associations, IPv6 and IPv4', { host: '::' }),
   row('sctp-connect sctp4-connect sctp6-connect', 'SCTP', 'connect', 'network', 'connect'),
   row('unix local', 'UnixDomainSocket', 'either', 'path', 'UNIX stream socket; @NAME is abstract'),
   row('unix-listen unix-l', 'UnixDomainSocket', 'listen', 'path', 'accept on a path'),
@@ -197,6 +200,7 @@ function makeAddress(text: string, scheme: string, found: SchemeRow, rest: strin
       };
       if (host !== undefined) return { spec, endpoints: [{ spec: { address: host } }] };
       if (typeof local['filename'] === 'string') {
+        if (bind !== undefined) throw invalid(text, 'no bind, as the proxy has a name of its own', `"bind=${bind}"`);
         return {
           spec: { protocol: found.protocol, ...nested(text, others) },
           endpoints: [{ spec: { address: local['filename'] } }],
@@ -292,7 +296,19 @@ function splitScheme(text: string): { scheme: string; rest: string; url: boolean
   const separator = match[2] ?? '';
   const scheme = match[1].toLowerCase();
   const rest = trimmed.slice(match[1].length + (separator === ',' ? 0 : separator.length));
-  return { scheme, rest, url: separator === '://' && !rest.includes(',') };
+  return { scheme, rest, url: separator === '://' && !hasOptions(rest) };
+}
+
+/** Whether options stand behind a URL. A comma of its query is its own, unless all behind it are options that are known. */
+function hasOptions(rest: string): boolean {
+  const [place, query] = splitOnce(rest, '?');
+  if (place.includes(',') || query === undefined) return place.includes(',');
+  const parts = splitCommas(query).slice(1);
+  return parts.length > 0 && parts.every((part) => isOption(splitOnce(part, '=')[0].toLowerCase()));
+}
+
+function isOption(name: string): boolean {
+  return OPTION_NAMES.has(name) || name === 'bind' || name === 'verify' || /^[a-z_]+\.[\w.-]+$/u.test(name);
 }
 
 function splitOptions(text: string, rest: string): { head: string; options: Record<string, string> } {

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BaseStream } from './base-stream.ts';
 import { ProxyError } from './errors.ts';
-import type { Flow, Sink, Stream } from './stream.ts';
+import type { Sink, Stream } from './stream.ts';
 
 /** Wraps a duplex that keeps half-close (`allowHalfOpen`) and has read nothing yet. It owns the duplex from then on. */
 export class SocketStream extends BaseStream implements Stream {
@@ -65,19 +65,6 @@ export class SocketStream extends BaseStream implements Stream {
     const { socket } = this;
     if (error && isTcp(socket)) socket.resetAndDestroy();
     else socket.destroy();
-  }
-
-  offloadFlow(): Flow | undefined {
-    const { socket } = this;
-    if (!isTcp(socket)) return undefined;
-    const { localAddress, localPort, remoteAddress, remotePort } = socket;
-    if (localAddress === undefined || localPort === undefined) return undefined;
-    if (remoteAddress === undefined || remotePort === undefined) return undefined;
-    return {
-      transport: 'tcp',
-      local: { address: localAddress, port: localPort },
-      remote: { address: remoteAddress, port: remotePort },
-    };
   }
 }
 

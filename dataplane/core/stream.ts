@@ -23,13 +23,6 @@ export type Signal =
   /** Trailer fields of a request or a response, before its end. */
   | { readonly type: 'trailers'; readonly headers: HeaderList };
 
-/** A flow in the kernel's terms: what an offload engine needs to know. */
-export interface Flow {
-  readonly transport: 'udp' | 'tcp';
-  readonly local: { readonly address: string; readonly port: number };
-  readonly remote: { readonly address: string; readonly port: number };
-}
-
 /** Where a stream delivers what it reads. */
 export interface Sink {
   /** `text` is true for a message that its protocol marks as text. The chunk is the receiver's: it isn't reused. */
@@ -90,6 +83,4 @@ export interface Stream {
   refuse?(error: ProxyError): void;
   /** Server side: nothing of an answer is out yet, so that `refuse` may still say why, though the session was connected. */
   readonly unanswered?: boolean;
-  /** The flow that an offload engine may take over, where this stream is plain datagrams or bytes of a socket. */
-  offloadFlow?(): Flow | undefined;
 }

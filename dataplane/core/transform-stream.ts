@@ -1,6 +1,6 @@
 /** A stream inside the proxy: what is written comes out again, changed by a function. */
 import { BaseStream } from './base-stream.ts';
-import type { ProxyError } from './errors.ts';
+import { ProxyError } from './errors.ts';
 import type { EndReason, Framing, Signal, Stream } from './stream.ts';
 
 /** Passes a chunk on. */
@@ -12,9 +12,9 @@ export interface Transformer {
   readonly framing?: Framing;
   /** What will go in. */
   adoptFraming?(framing: Framing): void;
-  /** Handles a chunk: calls `emit` for what shall go on, any number of times. Throwing ends the stream. */
+  /** Handles a chunk: calls `emit` for what shall go on, any number of times. Throwing ends the stream with the error. */
   data(chunk: Buffer, text: boolean, emit: Emit): void;
-  /** At the end, before the end is passed on. */
+  /** At the end, before the end is passed on. Throwing ends the stream with the error. */
   flush?(emit: Emit): void;
   /** When the stream is gone. */
   close?(): void;
@@ -50,14 +50,24 @@ export class TransformStream extends BaseStream implements Stream {
 
   write(chunk: Buffer, text: boolean): boolean {
     if (this.closed || this.ended) return true;
-    this.transformer.data(chunk, text, this.emit);
+    try {
+      this.transformer.data(chunk, text, this.emit);
+    } catch (error) {
+      this.destroy(ProxyError.from(error));
+      return true;
+    }
     return !this.paused;
   }
 
   end(reason?: EndReason): void {
     if (this.closed || this.ended) return;
     this.ended = true;
-    this.transformer.flush?.(this.emit);
+    try {
+      this.transformer.flush?.(this.emit);
+    } catch (error) {
+      this.destroy(ProxyError.from(error));
+      return;
+    }
     this.sink.end(reason);
     this.finish();
   }

@@ -9,7 +9,7 @@
  */
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../core/errors.ts';
-import type { EndReason, Flow, Signal, Sink, Stream } from '../core/stream.ts';
+import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
 
 export type FramingKind = Exclude<Cluster['framing'], 'none'>;
 
@@ -187,10 +187,5 @@ class FramedStream implements Stream {
   refuse(error: ProxyError): void {
     if (this.inner.refuse) this.inner.refuse(error);
     else this.inner.destroy();
-  }
-
-  /** Its bytes are not the messages': never the kernel's. */
-  offloadFlow(): Flow | undefined {
-    return undefined;
   }
 }

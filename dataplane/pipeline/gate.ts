@@ -20,7 +20,15 @@ export class RateGate implements Gate {
   }
 
   pass(chunk: Buffer): boolean {
-    if (!this.reliable) return (this.datagrams?.take() ?? true) && (this.bytes?.take(chunk.length) ?? true);
+    if (!this.reliable) {
+      // What one bucket refuses, the other doesn't pay for.
+      const passes = (this.datagrams?.has(1) ?? true) && (this.bytes?.has(chunk.length) ?? true);
+      if (passes) {
+        this.datagrams?.take();
+        this.bytes?.take(chunk.length);
+      }
+      return passes;
+    }
     const wait = Math.max(this.datagrams?.borrow(1) ?? 0, this.bytes?.borrow(chunk.length) ?? 0);
     if (wait > 0) {
       this.link.hold(true);

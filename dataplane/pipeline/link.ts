@@ -21,6 +21,12 @@ export interface Gate {
   close(): void;
 }
 
+/** What is read from. */
+export type Reader = Pick<Stream, 'framing' | 'reliable' | 'pause' | 'resume'>;
+
+/** The most bytes that wait where the reader can't be held back. */
+const QUEUE_BYTES = 4 * 1024 * 1024;
+
 type Item = { readonly chunk: Buffer; readonly text: boolean } | { readonly signal: Signal };
 
 export class Link {
@@ -34,12 +40,13 @@ export class Link {
   next: Link | undefined;
   /** The reader is held back by its gate, whatever the writer says. */
   private held = false;
-  private reader: Stream | undefined;
+  private reader: Reader | undefined;
   private writer: Stream | undefined;
   /** Chunks go straight through: there is a writer, it has room, and nothing waits. */
   private flowing = false;
   private paused = false;
   private queue: Item[] | undefined;
+  private queuedBytes = 0;
   private reason: EndReason | undefined;
   /** Datagrams are made of the reader's bytes: none is larger. */
   private split = 0;
@@ -53,7 +60,7 @@ export class Link {
     this.onFinish = onFinish;
   }
 
-  setReader(reader: Stream): void {
+  setReader(reader: Reader): void {
     this.reader = reader;
     this.paused = false;
     if (this.held) this.pause();
@@ -116,6 +123,7 @@ export class Link {
   discard(): void {
     this.finished = true;
     this.queue = undefined;
+    this.queuedBytes = 0;
     this.writer = undefined;
     this.unpause();
   }
@@ -135,6 +143,7 @@ export class Link {
       for (let sent = 0; sent < queue.length; sent++) {
         const item = queue[sent];
         if (item === undefined) break;
+        this.queuedBytes -= sizeOf(item);
         if ('signal' in item) {
           writer.signal?.(item.signal);
         } else if (!this.write(writer, item.chunk, item.text)) {
@@ -163,9 +172,16 @@ export class Link {
   private enqueue(item: Item): void {
     this.queue ??= [];
     this.queue.push(item);
+    this.queuedBytes += sizeOf(item);
     if (this.reader?.reliable) this.pause();
-    else if (this.queue.length > this.queueLimit) {
-      this.queue.shift();
+    else this.dropOldest(this.queue);
+  }
+
+  private dropOldest(queue: Item[]): void {
+    while (queue.length > this.queueLimit || this.queuedBytes > QUEUE_BYTES) {
+      const item = queue.shift();
+      if (item === undefined) return;
+      this.queuedBytes -= sizeOf(item);
       this.counters.dropped++;
     }
   }
@@ -193,4 +209,8 @@ export class Link {
     this.writer.end(this.reason);
     this.onFinish(this);
   }
+}
+
+function sizeOf(item: Item): number {
+  return 'chunk' in item ? item.chunk.length : 0;
 }

@@ -4,30 +4,29 @@ import type { ClusterHandle, Opened } from '../core/cluster.ts';
 import { ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Metadata } from '../core/session.ts';
-import type { Signal } from '../core/stream.ts';
-import type { Gate } from './link.ts';
+import type { Framing, Signal, Stream } from '../core/stream.ts';
+import { framed } from './framing.ts';
+import { type Gate, Link } from './link.ts';
 
 /** The session that is copied. */
 export interface Mirrored {
   readonly name: string;
   readonly metadata: Metadata;
   readonly connectTimeout: number;
+  readonly clientFraming: Framing;
+  /** Chunks that may wait for each copy. */
+  readonly queueLimit: number;
   cluster(name: string): ClusterHandle | undefined;
 }
 
-/** One copy that is connected. */
-interface Copy {
-  readonly opened: Opened;
-  full: boolean;
-}
-
-/** A copy that has no room misses chunks, and they are counted: the session never waits for it. */
+/**
+ * A copy has a queue of its own: what it has no room for yet (it is still being connected, or slow) waits there; beyond
+ * its limit the oldest is dropped, and counted. The session never waits for it.
+ */
 export class MirrorGate implements Gate {
   private readonly session: Mirrored;
   private readonly log: Logger;
-  private readonly copies = new Set<Copy>();
-  private dropped = 0;
-  private closed = false;
+  private readonly copies = new Set<Link>();
 
   constructor(session: Mirrored, mirrors: readonly Mirror[], log: Logger) {
     this.session = session;
@@ -36,58 +35,55 @@ export class MirrorGate implements Gate {
   }
 
   private async connect(cluster: string): Promise<void> {
-    const { name: session, metadata, connectTimeout: timeout } = this.session;
+    const { name: session, metadata, connectTimeout: timeout, clientFraming, queueLimit } = this.session;
+    let copied: Stream | undefined;
+    const copy = new Link({ bytes: 0, packets: 0, dropped: 0 }, queueLimit, () => {
+      if (copied?.halfClose === false) copied.destroy();
+    });
+    copy.setReader({ framing: clientFraming, reliable: false, pause() {}, resume() {} });
+    this.copies.add(copy);
     try {
       const handle = this.session.cluster(cluster);
       if (handle === undefined) throw new ProxyError('UNKNOWN_CLUSTER', `cluster ${cluster} does not exist`);
       const result = handle.open({ session, metadata, timeout, retry: false });
-      this.start('stream' in result ? result : await result.opened);
+      const opened = 'stream' in result ? result : await result.opened;
+      copied = framed(opened.stream, handle.config.framing);
+      this.start(copied, opened, copy, cluster);
     } catch (error) {
+      this.copies.delete(copy);
       this.log.info({ session, cluster, error: ProxyError.from(error).message }, 'a mirror could not be connected');
     }
   }
 
-  private start(opened: Opened): void {
-    const copy: Copy = { opened, full: false };
-    this.copies.add(copy);
-    opened.stream.open({
+  private start(stream: Stream, opened: Opened, copy: Link, cluster: string): void {
+    stream.open({
       data() {},
       signal() {},
       end() {},
-      drain: () => {
-        copy.full = false;
-      },
+      drain: () => copy.drain(),
       close: (error) => {
         this.copies.delete(copy);
+        copy.discard();
         opened.release(error);
+        const { dropped } = copy.counters;
+        if (dropped > 0) this.log.info({ session: this.session.name, cluster, dropped }, 'a mirror missed chunks');
       },
     });
-    if (this.closed) this.end(copy);
+    copy.setWriter(stream);
   }
 
   pass(chunk: Buffer, text: boolean): boolean {
-    for (const copy of this.copies) {
-      if (copy.full) this.dropped++;
-      else copy.full = !copy.opened.stream.write(chunk, text);
-    }
+    for (const copy of this.copies) copy.push(chunk, text);
     return true;
   }
 
   /** Trailers of a request go to its copies, too. */
   signal(signal: Signal): void {
-    for (const { opened } of this.copies) opened.stream.signal?.(signal);
+    for (const copy of this.copies) copy.signal(signal);
   }
 
   /** The client has ended, or the session has. */
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    for (const copy of this.copies) this.end(copy);
-    if (this.dropped > 0) this.log.info({ session: this.session.name, dropped: this.dropped }, 'mirrors missed chunks');
-  }
-
-  private end({ opened: { stream } }: Copy): void {
-    stream.end();
-    if (!stream.halfClose) stream.destroy();
+    for (const copy of this.copies) copy.finish();
   }
 }

@@ -8,7 +8,7 @@ export class TokenBucket {
   private filledAt: number;
   private readonly now: () => number;
 
-  constructor(rate: number, now: () => number = Date.now) {
+  constructor(rate: number, now: () => number = () => performance.now()) {
     this.rate = rate;
     this.burst = Math.max(rate, 1);
     this.tokens = this.burst;
@@ -16,10 +16,15 @@ export class TokenBucket {
     this.filledAt = now();
   }
 
-  /** Takes the tokens if there are enough. */
-  take(count = 1): boolean {
+  /** Whether there are enough. More than the burst is there never: for that, a full bucket is enough. */
+  has(count: number): boolean {
     this.fill();
-    if (this.tokens < count) return false;
+    return this.tokens >= Math.min(count, this.burst);
+  }
+
+  /** Takes the tokens if there are enough; beyond the burst it goes into debt. */
+  take(count = 1): boolean {
+    if (!this.has(count)) return false;
     this.tokens -= count;
     return true;
   }

@@ -20,7 +20,7 @@ import type {
   SessionView,
   StageView,
 } from '../core/session.ts';
-import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
+import type { EndReason, Framing, Signal, Sink, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';
 import { Link } from './link.ts';
 import { type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
@@ -32,7 +32,9 @@ export interface SessionContext {
   /** The configuration that it is routed with, for as long as it lives. */
   readonly table: RoutingTable;
   readonly log: Logger;
-  /** Its stages are connected: copies may be taken, time limits start. */
+  /** Its route is known, and nothing has been read yet: gates are set. */
+  onRouted(session: PipelineSession): void;
+  /** Its stages are connected, for the first time. */
   onConnected(session: PipelineSession): void;
   /** It is over: its streams are gone and its counters are final. */
   onDestroyed(session: PipelineSession): void;
@@ -49,6 +51,8 @@ export class PipelineSession implements SessionView, StageOwner {
   readonly metadata: Metadata;
   readonly listener: string;
   readonly startedAt = Date.now();
+  /** The same by the clock that never steps, as all times here that aren't shown, in ms. */
+  private readonly beganAt = performance.now();
   endedAt: number | undefined;
   status: SessionStatus = 'INIT';
   reason: ErrorCode | 'OK' | undefined;
@@ -59,8 +63,8 @@ export class PipelineSession implements SessionView, StageOwner {
   slot = 0;
   /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
   idleTimeout = 0;
-  /** When data last moved, as the last look saw it, in ms since the epoch. */
-  private activeAt = this.startedAt;
+  /** When data last moved, as the last look saw it. */
+  private activeAt = this.beganAt;
   /** Packets in both directions at that time. */
   private seenPackets = 0;
   /** One side has ended and the other can't be told: it ends when nothing moves any more. */
@@ -71,11 +75,9 @@ export class PipelineSession implements SessionView, StageOwner {
   private decision: Decision | undefined;
   private stages: readonly Stage[] = [];
   private destinationAt = 0;
-  /** The client was told why it is refused; its stream closes by itself. */
-  private refused = false;
   private readonly fromClient: Link;
   private readonly toClient: Link;
-  /** When what was written must be out, in ms since the epoch. */
+  /** When what was written must be out. */
   private flushUntil = Infinity;
 
   constructor(incoming: Incoming, context: SessionContext) {
@@ -94,18 +96,19 @@ export class PipelineSession implements SessionView, StageOwner {
 
   /** Opens the client's stream, finds the route, and connects. False: it was refused. */
   start(): boolean {
-    const { table, listener } = this.context;
     this.fromClient.setReader(this.client);
-    this.client.open(new ClientSink(this, this.fromClient, this.toClient));
-    try {
-      this.decision = decide(table, listener.rules, this.metadata);
-    } catch (error) {
-      const reason = ProxyError.from(error);
-      this.event('LOOKUP FAILED', reason.message);
-      this.finish(reason);
+    const decision = this.decide();
+    if (decision instanceof ProxyError) {
+      this.client.open(new ClientSink(this, this.fromClient, this.toClient));
+      this.event('LOOKUP FAILED', decision.message);
+      this.finish(decision);
       return false;
     }
-    const { route, rule } = this.decision;
+    this.decision = decision;
+    // Opening it may bring the first chunks: the gates stand before.
+    this.context.onRouted(this);
+    this.client.open(new ClientSink(this, this.fromClient, this.toClient));
+    const { route, rule } = decision;
     this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
     const clusters = [...route.ingress, destinationOf(route), ...route.egress];
     this.destinationAt = route.ingress.length;
@@ -127,6 +130,14 @@ export class PipelineSession implements SessionView, StageOwner {
   /** Those on its way, in order. */
   get clusters(): readonly string[] {
     return this.stages.map(({ cluster }) => cluster);
+  }
+
+  private decide(): Decision | ProxyError {
+    try {
+      return decide(this.context.table, this.context.listener.rules, this.metadata);
+    } catch (error) {
+      return ProxyError.from(error);
+    }
   }
 
   get route(): string | undefined {
@@ -164,6 +175,14 @@ export class PipelineSession implements SessionView, StageOwner {
   /** The link that what the client sends enters first. */
   get clientLink(): Link {
     return this.fromClient;
+  }
+
+  get clientFraming(): Framing {
+    return this.client.framing;
+  }
+
+  get queueLimit(): number {
+    return this.context.listener.options.queue_limit;
   }
 
   get clientReliable(): boolean {
@@ -238,7 +257,7 @@ export class PipelineSession implements SessionView, StageOwner {
 
   /**
    * Ends it where its time is over. Packets are counted anyway, so a look now and then finds what is idle without a
-   * timer for each session or a clock for each packet.
+   * timer for each session or a clock for each packet. `now`: as performance.now() gives it.
    */
   expire(now: number): void {
     const timeouts = this.decision?.route.timeouts;
@@ -260,7 +279,7 @@ export class PipelineSession implements SessionView, StageOwner {
     const idle = timeouts?.idle ?? this.idleTimeout;
     if (idle > 0 && silent >= idle) {
       this.finish(new ProxyError('IDLE_TIMEOUT', `nothing moved for ${idle} ms`));
-    } else if (timeouts && timeouts.session > 0 && now - this.startedAt >= timeouts.session) {
+    } else if (timeouts && timeouts.session > 0 && now - this.beganAt >= timeouts.session) {
       this.finish(new ProxyError('SESSION_TIMEOUT', `it lasted ${timeouts.session} ms`));
     }
   }
@@ -288,32 +307,45 @@ export class PipelineSession implements SessionView, StageOwner {
     this.fromClient.finish();
     for (const stage of this.stages) if (stage.status === 'FINALIZED') stage.output.finish();
     if (this.clientOpen && this.toClient.finished && !this.client.halfClose) this.client.destroy();
-    // A peer that was told of the end, and doesn't end: it is waited for as long as something moves.
-    this.lingering = !this.fromClient.ended || this.stages.some(({ output }) => !output.ended);
-    this.flushUntil = Date.now() + FLUSH_TIMEOUT;
+    // A cluster that was told of the end, and doesn't end: it is waited for as long as something moves. A client has
+    // its time to flush: what it still has to read is not seen to move.
+    this.lingering = this.stages.some(({ output }) => !output.ended);
+    this.flushUntil = performance.now() + FLUSH_TIMEOUT;
     this.checkOver();
   }
 
-  /** Ends everything at once. */
+  /** Ends everything at once, also what is being flushed. */
   private finish(error: ProxyError): void {
-    if (this.over) return;
+    if (this.over) {
+      this.cut(error);
+      return;
+    }
     const untold = this.status === 'INIT' || this.client.unanswered === true;
     this.status = 'FINALIZING';
     this.reason = error.code;
     this.event('END', error.message);
     if (untold && this.clientOpen && this.client.refuse && error.code !== 'DELETED') {
       this.client.refuse(error);
-      this.refused = true;
+      // It was told why: its stream closes by itself.
+      this.flushUntil = performance.now() + FLUSH_TIMEOUT;
+      this.cutStages(error);
+      this.checkOver();
+    } else {
+      this.cut(error);
     }
-    this.cut(error);
   }
 
   private cut(error: ProxyError | undefined): void {
+    const reset = this.cutStages(error);
+    if (this.clientOpen) this.client.destroy(reset ? error : undefined);
+    this.checkOver();
+  }
+
+  private cutStages(error: ProxyError | undefined): boolean {
     // What a peer did to one side is done to the other, so that nobody takes it for an end. All else is a plain close.
     const reset = error !== undefined && BREAKS.has(error.code);
     for (const stage of this.stages) stage.destroy(error, reset);
-    if (this.clientOpen && !this.refused) this.client.destroy(reset ? error : undefined);
-    this.checkOver();
+    return reset;
   }
 
   private checkOver(): void {

@@ -90,7 +90,9 @@ export class Sessions {
       active--;
       this.ended(session, current.options.track);
     };
-    const connected = (session: PipelineSession): void => this.connected(session, current);
+    const routed = (session: PipelineSession): void => this.routed(session, current);
+    const connected = (session: PipelineSession): void =>
+      this.boundaries.check(current.name, session.clusters, session.clientLink);
     const accept = (incoming: Incoming): boolean => {
       const refused = refusal();
       if (refused) {
@@ -102,7 +104,7 @@ export class Sessions {
       const table = this.options.table();
       if (context?.listener !== current || context.table !== table) {
         const { log } = this.options;
-        context = { listener: current, table, log, onConnected: connected, onDestroyed: ended };
+        context = { listener: current, table, log, onRouted: routed, onConnected: connected, onDestroyed: ended };
       }
       const session = new PipelineSession(incoming, context);
       session.idleTimeout = current.options.idle_timeout ?? idleTimeout;
@@ -114,8 +116,7 @@ export class Sessions {
     return { configure, accept };
   }
 
-  private connected(session: PipelineSession, listener: Listener): void {
-    this.boundaries.check(listener.name, session.clusters, session.clientLink);
+  private routed(session: PipelineSession, listener: Listener): void {
     const gates: Gate[] = [];
     const { datagrams_per_second, bytes_per_second } = listener.options;
     if (datagrams_per_second > 0 || bytes_per_second > 0) {
@@ -144,7 +145,7 @@ export class Sessions {
   }
 
   private sweep(): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const session of this.live.all()) session.expire(now);
   }
 

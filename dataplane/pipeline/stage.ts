@@ -109,7 +109,7 @@ export class Stage {
     this.stream = stream;
     this.status = 'READY';
     this.lost = false;
-    this.readyAt = Date.now();
+    this.readyAt = performance.now();
     this.output.setReader(stream);
     this.owner.stageReady(this);
     stream.open(new StageSink(this, stream));
@@ -159,7 +159,7 @@ export class Stage {
 
   /** It was connected for longer than one waits between two attempts. */
   private get worked(): boolean {
-    return Date.now() - this.readyAt >= this.owner.retry.timeout;
+    return performance.now() - this.readyAt >= this.owner.retry.timeout;
   }
 
   /** What worked may be connected again as often as at first. */

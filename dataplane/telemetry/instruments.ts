@@ -70,7 +70,7 @@ function traffic(meter: Meter, subject: string): Traffic {
     observe(result, sums, labels) {
       for (const direction of ['ingress', 'egress'] as const) {
         const counters = sums[direction];
-        const attributes = { ...labels, direction, path: 'user' };
+        const attributes = { ...labels, direction };
         result.observe(bytes, counters.bytes, attributes);
         result.observe(packets, counters.packets, attributes);
         result.observe(dropped, counters.dropped, attributes);

@@ -118,12 +118,16 @@ export function testCluster(overrides: Partial<Config> = {}, options: Partial<Cl
 /** Stops the clock: `tick` moves it, and lets what waits for promises go on. */
 export function stopClock(): { readonly tick: (ms: number) => Promise<void>; readonly restore: () => void } {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_700_000_000_000 });
+  const monotonic = mock.method(performance, 'now', () => Date.now() - 1_700_000_000_000);
   return {
     tick: async (ms) => {
       mock.timers.tick(ms);
       await settled();
     },
-    restore: () => mock.timers.reset(),
+    restore: () => {
+      monotonic.mock.restore();
+      mock.timers.reset();
+    },
   };
 }
 

@@ -17,6 +17,8 @@ export class FakeCluster implements ClusterHandle {
   /** How the next attempts end: a stream, an error, or never. The last is repeated. */
   plan: (() => FakeStream | ProxyError | 'never')[] = [() => new FakeStream()];
   aborted: ProxyError | undefined;
+  /** Streams are given when this has resolved. */
+  wait: Promise<void> | undefined;
 
   constructor(name: string, config: Partial<Cluster> = {}) {
     this.config = { ...({ framing: 'none', connect_timeout: 0 } as Cluster), name, ...config };
@@ -45,7 +47,8 @@ export class FakeCluster implements ClusterHandle {
     if (outcome instanceof ProxyError) throw outcome;
     this.streams.push(outcome);
     const endpoint = { name: 'endpoint', address: '127.0.0.1', port: 1 };
-    return { stream: outcome, endpoint, release: (error) => this.released.push(error) };
+    const opened: Opened = { stream: outcome, endpoint, release: (error) => this.released.push(error) };
+    return this.wait ? { opened: this.wait.then(() => opened), abort: () => undefined } : opened;
   }
 }
 

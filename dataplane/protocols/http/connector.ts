@@ -18,66 +18,96 @@ export function createConnector(context: ConnectorContext<HttpCluster>): Connect
 class HttpConnector implements Connector {
   private readonly spec: HttpCluster;
   private readonly dialer: ConnectionDialer;
+  /** Whether an endpoint may choose HTTP/2. */
+  private readonly mayChooseH2: boolean;
   private readonly pools = new Map<string, Pool>();
+  /** Connections under way that may become HTTP/2, by endpoint: others wait to share what comes of them. */
+  private readonly dialing = new Map<string, Promise<unknown>>();
+  /** Endpoints whose last connection chose HTTP/1.1: nobody has to wait there. */
+  private readonly speaksH1 = new Set<string>();
   private h2: Http2Client | undefined;
   private loading: Promise<Http2Client> | undefined;
-  /** Endpoints that chose HTTP/2 by ALPN. */
-  private readonly speaksH2 = new Set<string>();
 
   constructor(context: ConnectorContext<HttpCluster>) {
     const { spec } = context;
     this.spec = spec;
     this.dialer = new ConnectionDialer(spec, context, ALPN[spec.version]);
+    this.mayChooseH2 = spec.version === '2' || spec.tls !== undefined;
   }
 
   connect(request: ConnectRequest): Stream | Promise<Stream> {
     const { target, metadata } = request;
-    if (this.spec.version === '2') return this.connectH2(request);
     // It may throw: no connection is taken before.
     const outgoing = outgoingRequest(metadata, this.spec, formatAddress(target.hostname, target.port));
-    const pool = this.poolOf(target);
-    const kept = pool.take();
-    if (kept) return this.ask(kept, pool, request, outgoing);
-    if (this.speaksH2.has(target.connectionKey)) return this.connectH2(request);
-    return this.connectAnew(pool, request, outgoing);
+    const kept = this.pools.get(target.connectionKey)?.take();
+    if (kept) return this.ask(kept, request, outgoing);
+    return this.h2?.request(request, outgoing) ?? this.connectAnew(request, outgoing);
   }
 
-  private async connectAnew(pool: Pool, request: ConnectRequest, outgoing: OutgoingRequest): Promise<Stream> {
-    const socket = await this.dialer.connect(request);
-    if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') {
-      this.speaksH2.add(request.target.connectionKey);
-      return this.connectH2(request, socket);
+  private async connectAnew(request: ConnectRequest, outgoing: OutgoingRequest): Promise<Stream> {
+    const key = request.target.connectionKey;
+    for (let other = this.dialing.get(key); other !== undefined; other = this.dialing.get(key)) {
+      // Another request began it: its failure, or its impatience, isn't this one's.
+      await other.catch(() => undefined);
+      if (request.signal.aborted)
+        throw new ProxyError('CONNECT_TIMEOUT', 'the session did not wait for its connection');
+      const shared = this.h2?.request(request, outgoing);
+      if (shared) return shared;
     }
-    return this.ask(new ClientConnection(socket, pool), pool, request, outgoing);
+    const opened = this.open(request, outgoing);
+    if (!this.mayChooseH2 || this.speaksH1.has(key)) return opened;
+    this.dialing.set(key, opened);
+    try {
+      return await opened;
+    } finally {
+      this.dialing.delete(key);
+    }
   }
 
-  private connectH2(request: ConnectRequest, socket?: Socket): Stream | Promise<Stream> {
-    if (this.h2) return this.h2.request(request, socket);
+  /** A new connection speaks what its endpoint chooses now, whatever an earlier one spoke. */
+  private async open(request: ConnectRequest, outgoing: OutgoingRequest): Promise<Stream> {
+    const socket = await this.dialer.connect(request);
+    if (!this.choseH2(socket, request.target))
+      return this.ask(this.connection(socket, request.target), request, outgoing);
+    socket.on('error', () => undefined); // HTTP/2 may have to be loaded first
     this.loading ??= this.loadH2();
-    return this.loading.then((h2) => h2.request(request, socket));
+    return (await this.loading).start(request, outgoing, socket);
+  }
+
+  private choseH2(socket: Socket, { connectionKey }: Target): boolean {
+    const h2 = this.spec.version === '2' || ('alpnProtocol' in socket && socket.alpnProtocol === 'h2');
+    if (h2) this.speaksH1.delete(connectionKey);
+    else this.speaksH1.add(connectionKey);
+    return h2;
   }
 
   private async loadH2(): Promise<Http2Client> {
     const { Http2Client } = await import('./h2-client.ts');
-    this.h2 = new Http2Client(this.spec, this.dialer);
+    this.h2 = new Http2Client(this.spec);
     return this.h2;
   }
 
-  private ask(connection: ClientConnection, pool: Pool, request: ConnectRequest, outgoing: OutgoingRequest): Stream {
+  private ask(connection: ClientConnection, request: ConnectRequest, outgoing: OutgoingRequest): Stream {
     return new ClientStream(connection, outgoing, {
       responseTimeout: this.spec.response_timeout,
       report: (ok) => request.report(ok),
-      reconnect: async () => new ClientConnection(await this.dialer.connect(again(request)), pool),
+      reconnect: async () => {
+        const { target } = request;
+        const socket = await this.dialer.connect(again(request));
+        if (!this.choseH2(socket, target)) return this.connection(socket, target);
+        socket.on('error', () => undefined).destroy();
+        throw new ProxyError('PROTOCOL_ERROR', `${target.name} chose HTTP/2 for a request that was begun in HTTP/1.1`);
+      },
     });
   }
 
-  private poolOf({ connectionKey }: Target): Pool {
+  private connection(socket: Socket, { connectionKey }: Target): ClientConnection {
     let pool = this.pools.get(connectionKey);
     if (pool === undefined) {
       pool = new Pool({ maxIdle: this.spec.max_idle_connections, idleTimeout: this.spec.idle_timeout });
       this.pools.set(connectionKey, pool);
     }
-    return pool;
+    return new ClientConnection(socket, pool);
   }
 
   async close(): Promise<void> {

@@ -24,7 +24,7 @@ const IDEMPOTENT = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PUT', 'TRACE'])
 
 export interface PoolOptions {
   readonly maxIdle: number;
-  /** ms */
+  /** ms; 0 is never. */
   readonly idleTimeout: number;
 }
 
@@ -91,8 +91,9 @@ export class ClientConnection {
     this.body = undefined;
   }
 
-  /** Closes it when no request has taken it for so long. */
+  /** Closes it when no request has taken it for so long; 0 is never. */
   expire(timeout: number): void {
+    if (timeout === 0) return;
     this.timer = setTimeout(() => {
       this.pool.remove(this);
       this.close();

@@ -13,10 +13,9 @@ import { ProxyError } from '../../core/errors.ts';
 import type { ConnectRequest } from '../../core/protocol.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
-import type { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 import { trailerFields } from './codec.ts';
 import { fromList, regular } from './h2-headers.ts';
-import { outgoingRequest } from './request.ts';
+import type { OutgoingRequest } from './request.ts';
 
 /** Complete: Node.js fills what is missing in for each request, which is slower than it looks. */
 const NO_BODY = { endStream: true, waitForTrailers: false, parent: 0, weight: 16, exclusive: false };
@@ -24,38 +23,44 @@ const BODY = { ...NO_BODY, endStream: false, waitForTrailers: true };
 
 export class Http2Client {
   private readonly spec: HttpCluster;
-  private readonly dialer: ConnectionDialer;
-  /** Those that take requests. */
+  /** Those that take requests, by endpoint. */
   private readonly sessions = new Map<string, ClientHttp2Session>();
-  private readonly opening = new Map<string, Promise<ClientHttp2Session>>();
+  private closed = false;
 
-  constructor(spec: HttpCluster, dialer: ConnectionDialer) {
+  constructor(spec: HttpCluster) {
     this.spec = spec;
-    this.dialer = dialer;
   }
 
-  /**
-   * At once where the endpoint has a connection. `socket`: one that was made already, for its first request.
-   *
-   * @throws ProxyError
-   */
-  request(request: ConnectRequest, socket?: Socket): Stream | Promise<Stream> {
+  /** Asks on the connection that the endpoint has; undefined where it has none. @throws ProxyError */
+  request(request: ConnectRequest, outgoing: OutgoingRequest): Stream | undefined {
     const session = this.sessionOf(request.target.connectionKey);
-    if (session === undefined) return this.requestAnew(request, socket);
-    socket?.destroy();
-    return this.ask(session, request);
+    return session && this.ask(session, request, outgoing);
   }
 
-  private async requestAnew(request: ConnectRequest, socket: Socket | undefined): Promise<Stream> {
-    const session = await this.openedFor(request, socket);
-    if (request.signal.aborted) throw new ProxyError('CONNECT_TIMEOUT', 'the session did not wait for its connection');
-    return this.ask(session, request);
+  /** Asks on a new connection, whose endpoint has chosen HTTP/2; it is kept for others. @throws ProxyError */
+  async start(request: ConnectRequest, outgoing: OutgoingRequest, socket: Socket): Promise<Stream> {
+    const { connectionKey: key } = request.target;
+    const session = await this.open(request, socket);
+    if (request.signal.aborted) {
+      session.close();
+      throw new ProxyError('CONNECT_TIMEOUT', 'the session did not wait for its connection');
+    }
+    const stream = this.ask(session, request, outgoing);
+    if (this.closed || this.sessionOf(key)) {
+      // Nobody will find this one: it serves its request. (To close it now would overtake the request.)
+      stream.raw.once('close', () => session.close());
+      return stream;
+    }
+    const forget = (): void => {
+      if (this.sessions.get(key) === session) this.sessions.delete(key);
+    };
+    session.once('close', forget).once('goaway', forget);
+    this.sessions.set(key, session);
+    return stream;
   }
 
-  private ask(session: ClientHttp2Session, request: ConnectRequest): Stream {
-    const { target, metadata } = request;
-    const authority = formatAddress(target.hostname, target.port);
-    const { method, target: path, host, headers, trailers, body } = outgoingRequest(metadata, this.spec, authority);
+  private ask(session: ClientHttp2Session, request: ConnectRequest, outgoing: OutgoingRequest): ClientStream {
+    const { method, target: path, host, headers, trailers, body } = outgoing;
     const connect = method === 'CONNECT';
     const fields = fromList(headers);
     fields[':method'] = method;
@@ -80,37 +85,7 @@ export class Http2Client {
     return session && !session.closed && !session.destroyed ? session : undefined;
   }
 
-  private async openedFor(request: ConnectRequest, socket: Socket | undefined): Promise<ClientHttp2Session> {
-    const key = request.target.connectionKey;
-    for (;;) {
-      const opening = this.opening.get(key);
-      if (opening === undefined) break;
-      // Another request began it: its failure, or its impatience, isn't this one's.
-      await opening.catch(() => undefined);
-      const session = this.sessionOf(key);
-      if (session) {
-        socket?.destroy();
-        return session;
-      }
-    }
-    const opening = this.open(request, socket);
-    this.opening.set(key, opening);
-    try {
-      const session = await opening;
-      // One that was told to go away is closed, though it may be open for its last streams: see `sessionOf`.
-      session.once('close', () => {
-        if (this.sessions.get(key) === session) this.sessions.delete(key);
-      });
-      this.sessions.set(key, session);
-      return session;
-    } finally {
-      this.opening.delete(key);
-    }
-  }
-
-  private async open(request: ConnectRequest, made: Socket | undefined): Promise<ClientHttp2Session> {
-    const { target, timeout } = request;
-    const socket = made ?? (await this.dialer.connect(request));
+  private async open({ target, timeout }: ConnectRequest, socket: Socket): Promise<ClientHttp2Session> {
     socket.allowHalfOpen = false; // a connection of HTTP/2 has no half
     const scheme = this.spec.tls ? 'https' : 'http';
     const session = connect(`${scheme}://${formatAddress(target.hostname, target.port)}`, {
@@ -120,6 +95,7 @@ export class Http2Client {
     if (this.spec.idle_timeout > 0) session.setTimeout(this.spec.idle_timeout, () => session.close());
     await new Promise<void>((resolve, reject) => {
       const fail = (): void => {
+        clearTimeout(timer);
         session.destroy();
         reject(new ProxyError('PROTOCOL_ERROR', `no HTTP/2 from ${target.name} within ${timeout} ms`));
       };
@@ -135,13 +111,8 @@ export class Http2Client {
   }
 
   close(): void {
+    this.closed = true;
     for (const session of this.sessions.values()) session.close();
-    for (const opening of this.opening.values()) {
-      opening.then(
-        (session) => session.close(),
-        () => undefined,
-      );
-    }
   }
 }
 
@@ -151,7 +122,8 @@ class ClientStream extends BaseStream implements Stream {
   readonly halfClose = true;
   readonly responds = true;
   retriable = true;
-  private readonly stream: ClientHttp2Stream;
+  readonly raw: ClientHttp2Stream;
+  private answered = false;
   /** The request has no body: its head was its end. */
   private readonly empty: boolean;
   private readonly timeout: number;
@@ -162,7 +134,7 @@ class ClientStream extends BaseStream implements Stream {
 
   constructor(stream: ClientHttp2Stream, empty: boolean, timeout: number, report: (ok: boolean) => void) {
     super();
-    this.stream = stream;
+    this.raw = stream;
     this.empty = empty;
     this.timeout = timeout;
     this.report = report;
@@ -179,7 +151,7 @@ class ClientStream extends BaseStream implements Stream {
   }
 
   protected start(): void {
-    const { stream, sink } = this;
+    const { raw: stream, sink } = this;
     if (this.timeout > 0) {
       this.timer = setTimeout(() => {
         this.destroy(new ProxyError('RESPONSE_TIMEOUT', `no response within ${this.timeout} ms`));
@@ -190,6 +162,7 @@ class ClientStream extends BaseStream implements Stream {
     });
     stream.on('response', (headers: IncomingHttpHeaders, _flags: number, raw: HeaderList = []) => {
       clearTimeout(this.timer);
+      this.answered = true;
       this.retriable = false;
       const status = Number(headers[':status']);
       this.report(status < 500);
@@ -203,6 +176,11 @@ class ClientStream extends BaseStream implements Stream {
     });
     stream.on('end', () => {
       if (this.closed) return;
+      // A connection that breaks ends its streams without an error.
+      if (!this.answered || stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
+        this.destroy(new ProxyError('PEER_RESET', 'the server closed the connection'));
+        return;
+      }
       sink.end();
       // An answer before the whole request was sent: the rest is of no more use, and a server that wants none of it may
       // have closed the stream without a word to the writer.
@@ -223,26 +201,26 @@ class ClientStream extends BaseStream implements Stream {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.closed || this.stream.destroyed || this.stream.writableEnded) return true;
+    if (this.closed || this.raw.destroyed || this.raw.writableEnded) return true;
     this.retriable = false;
-    return this.stream.write(chunk);
+    return this.raw.write(chunk);
   }
 
   end(): void {
-    if (!this.closed && !this.stream.destroyed && !this.stream.writableEnded) this.stream.end();
+    if (!this.closed && !this.raw.destroyed && !this.raw.writableEnded) this.raw.end();
   }
 
   pause(): void {
-    this.stream.pause();
+    this.raw.pause();
   }
 
   resume(): void {
-    this.stream.resume();
+    this.raw.resume();
   }
 
   destroy(error?: ProxyError): void {
     if (this.closed) return;
-    if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_CANCEL);
+    if (!this.raw.destroyed) this.raw.close(constants.NGHTTP2_CANCEL);
     this.emitClose(error);
   }
 }

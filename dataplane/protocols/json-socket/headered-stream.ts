@@ -7,7 +7,7 @@
  * ```
  */
 import type { ProxyError } from '../../core/errors.ts';
-import type { EndReason, Flow, Framing, Signal, Sink, Stream } from '../../core/stream.ts';
+import type { EndReason, Framing, Signal, Sink, Stream } from '../../core/stream.ts';
 import type { Answer, Header, HeaderReader } from './codec.ts';
 
 export abstract class HeaderedStream implements Stream {
@@ -130,11 +130,6 @@ export abstract class HeaderedStream implements Stream {
 
   destroy(error?: ProxyError): void {
     this.transport.destroy(error);
-  }
-
-  /** Behind the header the payload is the transport's own. */
-  offloadFlow(): Flow | undefined {
-    return this.transport.offloadFlow?.();
   }
 }
 

@@ -1,7 +1,7 @@
 /** The datagrams of one peer as Stream, on a socket that is connected to it or shared with others. */
 import { BaseStream } from '../../core/base-stream.ts';
 import type { ProxyError } from '../../core/errors.ts';
-import type { Flow, Stream } from '../../core/stream.ts';
+import type { Stream } from '../../core/stream.ts';
 import type { Receiver, Sender, UdpSocket, Writer } from './socket.ts';
 import type { Source } from './source-table.ts';
 
@@ -28,7 +28,6 @@ export class DatagramStream extends BaseStream implements Stream, Source, Receiv
   readonly maxDatagram: number;
   readonly address: string;
   readonly port: number;
-  private readonly local: Source;
   private readonly sender: Sender;
   private readonly endsOnError: boolean;
   private readonly release: (stream: DatagramStream) => void;
@@ -36,7 +35,6 @@ export class DatagramStream extends BaseStream implements Stream, Source, Receiv
   constructor(options: DatagramStreamOptions) {
     super();
     const { socket, peer, isConnected, endsOnError = false, maxDatagram, release } = options;
-    this.local = socket.local;
     this.sender = socket.sender(this, isConnected ? undefined : peer);
     this.address = peer.address;
     this.port = peer.port;
@@ -83,10 +81,5 @@ export class DatagramStream extends BaseStream implements Stream, Source, Receiv
     this.sender.close();
     this.release(this);
     this.emitClose(error);
-  }
-
-  offloadFlow(): Flow | undefined {
-    if (this.closed) return undefined;
-    return { transport: 'udp', local: this.local, remote: { address: this.address, port: this.port } };
   }
 }

@@ -57,7 +57,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       expect(valueOf(samples, 'l7mp_sessions_closed_total', { listener: 'in', reason: 'OK' })).to.equal(1);
       expect(valueOf(samples, 'l7mp_sessions_active', { listener: 'in' })).to.equal(0);
       for (const direction of ['ingress', 'egress']) {
-        const labels = { direction, path: 'user' };
+        const labels = { direction };
         expect(valueOf(samples, 'l7mp_listener_bytes_total', { listener: 'in', ...labels })).to.equal(5);
         expect(valueOf(samples, 'l7mp_cluster_bytes_total', { cluster: 'echo', ...labels })).to.equal(5);
       }

@@ -2,10 +2,11 @@ import { expect } from 'chai';
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect, constants } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { connect, constants, createSecureServer } from 'node:http2';
+import { createServer as createSecureHttp1Server } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -174,6 +175,47 @@ describe(`https, with ${versionOf('curl', '--version')} and ${versionOf('openssl
       } finally {
         await front.close();
       }
+    }
+  });
+
+  it('follows an endpoint that comes back with another version, in either direction', async () => {
+    const options = { cert: readFileSync(cert), key: readFileSync(key) };
+    const serve = async (h2: boolean, port: number): Promise<() => Promise<void>> => {
+      const sockets = new Set<Socket>();
+      const answer = (request: { httpVersion: string }, response: { end(text: string): void }): void =>
+        response.end(request.httpVersion);
+      const server = h2 ? createSecureServer(options, answer) : createSecureHttp1Server(options, answer);
+      server.on('secureConnection', (socket: Socket) => sockets.add(socket));
+      await once(server.listen(port, '127.0.0.1'), 'listening');
+      to = (server.address() as AddressInfo).port;
+      return async () => {
+        for (const socket of sockets) socket.destroy();
+        await new Promise((resolve) => server.close(resolve));
+      };
+    };
+    let to = 0;
+    let stop = await serve(true, 0);
+    const spec = { protocol: 'HTTP', port: to, tls: { ca: cert, server_name: 'localhost' } };
+    const front = await startProxy(relay(LISTENER, { spec, endpoints: ['127.0.0.1'] }));
+    try {
+      const asked = async (): Promise<string> => {
+        const response = await fetch(`http://127.0.0.1:${front.port('in')}/`);
+        return `${response.status} ${await response.text()}`;
+      };
+      const several = (): Promise<string[]> => Promise.all([asked(), asked(), asked()]);
+      for (const h2 of [true, false, true]) {
+        await stop();
+        // Then kept connections are known to be gone.
+        const refused = '502 Bad Gateway: CONNECT_REFUSED\n';
+        while ((await several()).some((answer) => answer !== refused));
+        stop = await serve(h2, to);
+        const expected = `200 ${h2 ? '2.0' : '1.1'}`;
+        expect(await several()).to.deep.equal([expected, expected, expected]);
+        expect(await asked()).to.equal(expected);
+      }
+    } finally {
+      await front.close();
+      await stop();
     }
   });
 });

@@ -100,6 +100,11 @@ describe('Decoding a configuration', () => {
         { admin: { strict: 'yes' } },
         'admin.strict: expected true or false, found "yes"',
       ],
+      'an offload that no engine does': [
+        { admin: { offload: 'init', offload_ifs: ['eth0'] } },
+        'admin.offload: expected disable, as this version has no engine for kernel offload, found "init"',
+        'admin.offload_ifs: expected none, as this version has no engine for kernel offload, found a list of 1',
+      ],
       'addresses and names that are none': [
         {
           listeners: [{ ...LISTENER, spec: { protocol: 'TCP', port: 1, address: 'no host' } }],

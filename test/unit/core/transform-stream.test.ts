@@ -40,6 +40,26 @@ describe('A transform', () => {
     expect(sink.events).to.deep.equal(['data:a', 'drain', 'data:b']);
   });
 
+  for (const [when, act] of Object.entries({
+    data: (stream: TransformStream) => stream.write(Buffer.from('a'), false),
+    flush: (stream: TransformStream) => stream.end(),
+  })) {
+    it(`ends with what its ${when} throws`, () => {
+      let closed = 0;
+      const failing = (): void => {
+        throw new Error('by the test');
+      };
+      const { stream, sink } = open({ ...echoing, [when]: failing, close: () => closed++ });
+      act(stream);
+      expect(sink.events).to.deep.equal(['close:INTERNAL']);
+      expect(sink.closeError?.message).to.include('by the test');
+      expect(closed).to.equal(1);
+      expect(stream.write(Buffer.from('late'), false)).to.equal(true);
+      stream.end();
+      expect(sink.events).to.have.length(1);
+    });
+  }
+
   it('is of the framing that goes in, unless it makes another', () => {
     const told: string[] = [];
     const { stream } = open({ ...echoing, adoptFraming: (framing) => told.push(framing) });

@@ -74,6 +74,16 @@ describe('A link', () => {
     expect(writer.written).to.deep.equal(['3', '4', '5']);
   });
 
+  it('bounds what waits for an unreliable reader by its bytes, too', () => {
+    const { link, writer, counters } = testLink({ reliable: false });
+    for (const letter of ['a', 'b', 'c']) link.push(Buffer.alloc(2 * 1024 * 1024, letter), false);
+    link.setWriter(writer);
+    expect(writer.written.map((text) => text.charAt(0))).to.deep.equal(['b', 'c']);
+    expect(counters.dropped).to.equal(1);
+    for (const letter of ['d', 'e']) link.push(Buffer.alloc(2 * 1024 * 1024, letter), false);
+    expect(counters.dropped).to.equal(1);
+  });
+
   it('ends the writer after what waits, with the reason', () => {
     const { link, writer, finished, push } = testLink();
     push('a');
@@ -184,6 +194,32 @@ describe('Gates', () => {
   });
 });
 
+describe('A rate gate of datagrams', () => {
+  const gate = (datagrams_per_second: number, bytes_per_second: number): ((size: number) => boolean) => {
+    const options = { track: 0, max_sessions: 0, sessions_per_second: 0, queue_limit: 1, framing: 'none' } as const;
+    const limited = new RateGate(testLink().link, false, { ...options, datagrams_per_second, bytes_per_second });
+    return (size) => limited.pass(Buffer.alloc(size));
+  };
+  let clock: ReturnType<typeof stopClock>;
+
+  beforeEach(() => (clock = stopClock()));
+  afterEach(() => clock.restore());
+
+  it('lets one pass that is larger than the rate', async () => {
+    const pass = gate(0, 100);
+    expect([pass(250), pass(250)]).to.deep.equal([true, false]);
+    await clock.tick(2500);
+    expect(pass(250)).to.equal(true);
+  });
+
+  it('takes nothing for what it drops', async () => {
+    const pass = gate(2, 100);
+    expect([pass(100), pass(100), pass(100)]).to.deep.equal([true, false, false]);
+    await clock.tick(500);
+    expect([pass(50), pass(0), pass(0)]).to.deep.equal([true, true, false]);
+  });
+});
+
 describe('A token bucket', () => {
   function bucket(rate: number): { readonly tokens: TokenBucket; readonly pass: (ms: number) => void } {
     let now = 0;
@@ -223,6 +259,15 @@ describe('A token bucket', () => {
 
   it('takes all, or nothing', () => {
     const { tokens } = bucket(10);
-    expect([tokens.take(11), tokens.take(10)]).to.deep.equal([false, true]);
+    expect([tokens.take(6), tokens.take(6), tokens.take(4)]).to.deep.equal([true, false, true]);
+  });
+
+  it('gives more than it holds when it is full, and is in debt then', () => {
+    const { tokens, pass } = bucket(10);
+    expect([tokens.take(25), tokens.take(1)]).to.deep.equal([true, false]);
+    pass(2499);
+    expect(tokens.take(25)).to.equal(false);
+    pass(1);
+    expect(tokens.take(25)).to.equal(true);
   });
 });

@@ -1,11 +1,18 @@
 import { expect } from 'chai';
+import { mock } from 'node:test';
 import { ProxyError } from '../../../dataplane/core/errors.ts';
 import type { SessionView } from '../../../dataplane/core/session.ts';
+import type { PipelineSession } from '../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
 import { type Harness, harness, until } from '../../support/pipeline.ts';
 
 const RESET = new ProxyError('PEER_RESET', 'reset by the test');
 const refusedBy = (): ProxyError => new ProxyError('CONNECT_REFUSED', 'refused by the test');
+
+/** Looks at it as at the time `now`. */
+function expire(session: SessionView | undefined, now: number): void {
+  (session as (SessionView & Pick<PipelineSession, 'expire'>) | undefined)?.expire(now);
+}
 
 describe('a session', () => {
   let pipeline: Harness;
@@ -205,6 +212,76 @@ describe('a session', () => {
     expect(pipeline.sessions.size).to.equal(0);
   });
 
+  it('deletes at once what is only flushed any more', () => {
+    const { client, session } = start();
+    const upstream = pipeline.cluster('cluster').last;
+    upstream.ends();
+    upstream.closes();
+    expect(session.status).to.equal('FINALIZING');
+    session.destroy(new ProxyError('DELETED', 'by the test'));
+    expect(client.calls).to.include('destroy');
+    expect(session.status).to.equal('DESTROYED');
+    expect(session.reason).to.equal('OK');
+  });
+
+  it('lets a client that does not end read what it was sent, though nothing is seen to move', () => {
+    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 1 } });
+    const upstream = pipeline.cluster('cluster').last;
+    upstream.says('answer');
+    upstream.ends();
+    upstream.closes();
+    expire(session, performance.now()); // what has moved so far
+    expire(session, performance.now() + 29_000);
+    expect(client.calls).not.to.include('destroy');
+    expire(session, performance.now() + 31_000);
+    expect(client.calls).to.include('destroy');
+    expect(session.status).to.equal('DESTROYED');
+  });
+
+  it('ends a cluster that was told of the end and says nothing more', () => {
+    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 1000 } });
+    client.ends();
+    client.closes();
+    expire(session, performance.now() + 500);
+    expect(session.status).to.equal('FINALIZING');
+    expire(session, performance.now() + 1500);
+    expect(pipeline.cluster('cluster').last.calls).to.include('destroy');
+    expect(session.status).to.equal('DESTROYED');
+  });
+
+  describe('whose client was refused and does not close', () => {
+    class StubbornStream extends FakeStream {
+      override refuse(error: ProxyError): void {
+        this.calls.push('refuse');
+        this.refusedWith = error;
+      }
+    }
+    let client: StubbornStream;
+    let session: SessionView | undefined;
+
+    beforeEach(() => {
+      pipeline = harness();
+      pipeline.cluster('cluster').plan = [refusedBy];
+      client = new StubbornStream();
+      session = pipeline.accept(client);
+      expect(client.calls).to.include('refuse').and.not.include('destroy');
+    });
+
+    it('is deleted', () => {
+      session?.destroy(new ProxyError('DELETED', 'by the test'));
+      expect(client.calls).to.include('destroy');
+      expect(session?.status).to.equal('DESTROYED');
+    });
+
+    it('has as long as others to flush', () => {
+      expire(session, performance.now() + 29_000);
+      expect(session?.status).to.equal('FINALIZING');
+      expire(session, performance.now() + 31_000);
+      expect(client.calls).to.include('destroy');
+      expect(session?.reason).to.equal('CONNECT_REFUSED');
+    });
+  });
+
   it('ends when a side that cannot be told of an end has been silent', async () => {
     pipeline = harness({ timeouts: { connect: 0, session: 0, half_close: 1 } });
     pipeline.cluster('cluster').plan = [() => new FakeStream({ halfClose: false })];
@@ -292,6 +369,18 @@ describe('a session', () => {
     });
   });
 
+  it('expires by a clock that never steps', () => {
+    mock.timers.enable({ apis: ['setInterval', 'Date'] });
+    try {
+      const { session } = start({ timeouts: { connect: 0, session: 3_600_000, half_close: 0, idle: 3_600_000 } });
+      mock.timers.setTime(86_400_000);
+      mock.timers.tick(500); // looks at all sessions
+      expect(session.status).to.equal('CONNECTED');
+    } finally {
+      mock.timers.reset();
+    }
+  });
+
   describe('mirrors', () => {
     it('copies what the client sends, and is not hurt when a copy fails', () => {
       const { client } = start({
@@ -312,16 +401,36 @@ describe('a session', () => {
       expect(client.written).to.deep.equal([]);
     });
 
-    it('does not wait for a copy that has no room', () => {
+    it('copies from the beginning, whether the copy or the destination is connected first', async () => {
+      let resolve = (): void => undefined;
+      pipeline = harness({
+        mirrors: [{ cluster: 'copy', percent: 100 }],
+        retry: { retry_on: 'always', num_retries: 1, timeout: 5 },
+      });
+      const [cluster, copy] = [pipeline.cluster('cluster'), pipeline.cluster('copy')];
+      cluster.plan = [refusedBy, () => new FakeStream()];
+      copy.wait = new Promise((settle) => (resolve = settle));
+      const client = new FakeStream();
+      pipeline.accept(client);
+      client.says('a');
+      await until(() => cluster.streams.length === 1);
+      client.says('b');
+      client.ends();
+      resolve();
+      await until(() => copy.last.calls.includes('end'));
+      expect(copy.last.written).to.deep.equal(['a', 'b']);
+    });
+
+    it('does not wait for a copy that has no room, and keeps the newest for it', () => {
       const { client } = start({ mirrors: [{ cluster: 'copy', percent: 100 }] });
       const copy = pipeline.cluster('copy').last;
       copy.room = false;
-      for (const text of ['a', 'b', 'c']) client.says(text);
+      for (const text of ['a', 'b', 'c', 'd', 'e', 'f']) client.says(text);
       expect(copy.written).to.deep.equal(['a']);
       copy.drains();
-      client.says('d');
-      expect(copy.written).to.deep.equal(['a', 'd']);
-      expect(pipeline.cluster('cluster').last.written).to.deep.equal(['a', 'b', 'c', 'd']);
+      client.says('g');
+      expect(copy.written).to.deep.equal(['a', 'c', 'd', 'e', 'f', 'g']);
+      expect(pipeline.cluster('cluster').last.written.join('')).to.equal('abcdefg');
     });
 
     it('ends its copies with the client', () => {

@@ -377,7 +377,7 @@ export interface HttpCluster {
   readonly path: string;
   /** Idle connections kept for each endpoint. */
   readonly max_idle_connections: number;
-  /** How long an idle connection is kept, in ms. */
+  /** How long an idle connection is kept, in ms. 0 is for ever. */
   readonly idle_timeout: number;
   /** The most time until the response's headers, in ms; 0 is no limit. Longer is answered with 504. */
   readonly response_timeout: number;
@@ -689,10 +689,10 @@ export interface Admin {
   readonly drain_timeout: number;
   /**
    * The kernel offload of the whole proxy: `init` starts it, `no_init` uses what another process started,
-   * `disable` keeps every session in user space.
+   * `disable` keeps every session in user space. This version has no engine for it: all but `disable` is refused.
    */
   readonly offload: 'init' | 'no_init' | 'disable';
-  /** The interfaces that the kernel offload attaches to. */
+  /** The interfaces that the kernel offload attaches to: none, while there is no engine for it. */
   readonly offload_ifs: readonly string[];
 }
 
@@ -742,7 +742,7 @@ export interface ListenerOptions {
    * (UDP, UnixDatagram) take 60000 when absent; others take none. 0 is never.
    */
   readonly idle_timeout?: number;
-  /** The most datagrams that wait for a slow receiver; the oldest are dropped, and counted. */
+  /** The most datagrams that wait for a slow receiver, or 4 MiB of them; the oldest are dropped, and counted. */
   readonly queue_limit: number;
   /** How message boundaries are kept on a byte stream. */
   readonly framing: 'none' | 'length-prefix-2' | 'length-prefix-4' | 'newline';
