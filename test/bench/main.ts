@@ -6,16 +6,18 @@ import { startup } from './cases/startup.ts';
 import { tcp } from './cases/tcp.ts';
 import { udp } from './cases/udp.ts';
 import { websocket } from './cases/websocket.ts';
+import { xds } from './cases/xds.ts';
 import { type Contender, CONTENDERS, PEERS } from './contenders.ts';
 import { Lab } from './lab.ts';
 import type { Benchmark } from './measurement.ts';
 import { createLine, formatTable, type Line } from './report.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [udp, tcp, connections, http, http2, websocket, memory, startup];
+const BENCHMARKS: readonly Benchmark[] = [udp, tcp, connections, http, http2, websocket, memory, startup, xds];
 
 const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 
-Measures the proxy beside a bare Node.js relay and prints one JSON object a line; a table goes to standard error.
+Measures the proxy beside a bare Node.js relay, and the discovery service (xds) beside go-control-plane. Prints one JSON
+object a line; a table goes to standard error.
 Needs root, and what scripts/setup-bench.sh installs.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
@@ -58,7 +60,7 @@ async function run(lab: Lab, benchmark: Benchmark, { contenders, repeats, quick 
       }
     }
   }
-  return benchmark.metrics.map((metric) => createLine(metric, figures.get(metric.name) ?? new Map()));
+  return benchmark.metrics.map((metric) => createLine(metric, figures.get(metric.name) ?? new Map(), benchmark.baseline));
 }
 
 const { values: options, positionals } = parseArgs({
