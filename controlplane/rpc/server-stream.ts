@@ -8,6 +8,9 @@ import { trailersOf } from './metadata.ts';
 /** How long a client that doesn't read may take to the end of a call that failed, in ms. */
 const LINGER_MS = 5000;
 
+/** How long a client may go on sending after its call has ended, in ms. */
+const STOP_MS = 1000;
+
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity' };
 
 export interface CallFacts {
@@ -173,12 +176,15 @@ export class ServerStream implements RawStream {
     }
   }
 
-  /** A client that still sends is told to stop, without an error (RFC 9113, section 8.1), after what was written is out. */
+  /**
+   * What a client still sends is passed over. If it doesn't end by itself it is told to stop, without an error
+   * (RFC 9113, section 8.1); not at once, as some clients (curl 7) then lose the answer.
+   */
   #stopClient(): void {
-    this.#stream.resume();
-    setImmediate(() => {
-      if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
-    });
+    const stream = this.#stream;
+    stream.resume();
+    const stop = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), STOP_MS).unref();
+    stream.once('close', () => clearTimeout(stop));
   }
 
   #signal(): AbortSignal {

@@ -33,7 +33,10 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
   const due = new Set<DiscoveryStream>();
   const tails: Record<Variant, Map<string, Buffer>> = { delta: new Map(), sotw: new Map() };
 
+  let scheduled = false;
+
   function run(): void {
+    scheduled = false;
     let count = 0;
     for (const stream of due) {
       due.delete(stream);
@@ -41,7 +44,13 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
       count += 1;
       if (count === SLICE) break;
     }
-    if (due.size > 0) setImmediate(run);
+    if (due.size > 0) runSoon();
+  }
+
+  function runSoon(): void {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(run);
   }
 
   const host: StreamHost = {
@@ -62,8 +71,8 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
       catalog.detach(id);
     },
     schedule(stream) {
-      if (due.size === 0) setImmediate(run);
       due.add(stream);
+      runSoon();
     },
     tail(variant, nonce) {
       const known = tails[variant];

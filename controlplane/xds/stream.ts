@@ -1,5 +1,5 @@
 /** One stream of the discovery service: its node, its subscriptions, and in which order they are sent what. */
-import type { Catalog, View } from '../core/catalog.ts';
+import type { Catalog } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, ResourceKey } from '../core/resource.ts';
 import { type RawStream, RpcError, STATUS } from '../core/rpc.ts';
 import type { Logger } from '../../dataplane/core/log.ts';
@@ -95,6 +95,15 @@ export class DiscoveryStream implements SubscriptionHost {
 
   /** Everything that is due and may be sent now. */
   pump(): void {
+    try {
+      this.#pump();
+    } catch (error) {
+      this.#host.log.error({ node: this.#node?.id, error }, 'a discovery stream failed');
+      this.#raw.end(STATUS.INTERNAL, 'internal error: the log of the server has it');
+    }
+  }
+
+  #pump(): void {
     if (this.#closed) return;
     if (this.#ordered.some((each) => each.tooFarBehind)) {
       this.#raw.end(STATUS.ABORTED, 'too far behind: connect again, and say what you have');

@@ -22,10 +22,10 @@ export function subscribeSotw(state: TypeState, { names, nonce }: SotwRequest): 
   if (names.length > 0) state.named = true;
   const wanted = new Set(names);
   const all = wanted.delete(WILDCARD) || !state.named;
-  subscription.removeNames(subscription.names.difference(wanted));
+  subscription.removeNames(difference(subscription.names, wanted));
   if (!all) subscription.removeWildcard();
   else if (!subscription.wildcard) subscription.addWildcard();
-  subscription.addNames(wanted.difference(subscription.names));
+  subscription.addNames(difference(wanted, subscription.names));
 }
 
 /** Incremental: the request says what changes. `forced`: names that are sent whatever the client says that it has. */
@@ -58,4 +58,8 @@ function currentOf(
     if (log.live.get(name)?.version === version && !forced.has(name)) current.add(name);
   }
   return current;
+}
+
+function difference(names: ReadonlySet<string>, without: ReadonlySet<string>): readonly string[] {
+  return [...names].filter((name) => !without.has(name));
 }

@@ -167,7 +167,7 @@ export class Subscription implements Subscriber {
 
   /** Sends a name again, as if it had changed. */
   push(name: string): void {
-    if (this.covers(name)) this.#changed.add(name);
+    if (this.covers(name) && !this.#greeting) this.#changed.add(name);
   }
 
   /** The response of a nonce was answered; gives what it held. Earlier ones that were passed over are dropped. */
