@@ -13,6 +13,41 @@ function withApi(command: Command): Command {
     .option('--json', 'print JSON, for machines');
 }
 
+/** The options of a proxy that takes configuration from a control plane. */
+function withControlPlane(command: Command): Command {
+  const option = (flags: string, description: string, variable: string): Option =>
+    new Option(flags, description).env(`L7MP_${variable}`);
+  const file = (what: string, description: string): Option =>
+    option(`--controlplane-${what} <file>`, description, `CONTROLPLANE_${what.toUpperCase().replace('-', '_')}`);
+  return command
+    .addOption(
+      option('--controlplane <addresses>', 'take configuration from it: HOST:PORT, several by commas', 'CONTROLPLANE'),
+    )
+    .addOption(
+      option(
+        '--controlplane-resources <which>',
+        'what to take: all, or the endpoints and secrets that the configuration names',
+        'CONTROLPLANE_RESOURCES',
+      )
+        .choices(['all', 'endpoints'])
+        .default('all'),
+    )
+    .addOption(file('ca', "the authorities that its certificate is checked against (default: the system's)"))
+    .addOption(file('cert', 'the certificate to show it'))
+    .addOption(file('key', "the certificate's private key"))
+    .addOption(file('token-file', 'the bearer token to send it'))
+    .addOption(
+      option(
+        '--controlplane-plaintext',
+        'no TLS (default on loopback, unless there are certificates)',
+        'CONTROLPLANE_PLAINTEXT',
+      ),
+    )
+    .addOption(option('--id <name>', "the proxy's name to the control plane (default: the host's)", 'ID'))
+    .addOption(option('--labels <k=v,...>', "what the control plane's selectors match on", 'LABELS'))
+    .addOption(option('--state-dir <dir>', 'keep the last good configuration here, for a restart', 'STATE_DIR'));
+}
+
 /** Subcommands load what they need when they run: a proxy starts fast. */
 export function addCommands(program: Command): void {
   program
@@ -21,7 +56,7 @@ export function addCommands(program: Command): void {
     .showSuggestionAfterError()
     .showHelpAfterError('(--help says more)');
 
-  program
+  const proxy = program
     .command('proxy')
     .description('run a proxy until SIGTERM or SIGINT, then drain')
     .option('-c, --config <file>', 'its configuration; reloaded when it changes (none: only the REST API)')
@@ -32,7 +67,8 @@ export function addCommands(program: Command): void {
     .option('--plugin <file...>', 'load a protocol from a JavaScript module')
     .option('--no-api', 'no REST API')
     .option('--no-watch', 'do not reload the configuration when its file changes (SIGHUP still does)')
-    .option('--drain-timeout <ms>', 'how long sessions may go on after the signal', wholeNumber)
+    .option('--drain-timeout <ms>', 'how long sessions may go on after the signal', wholeNumber);
+  withControlPlane(proxy)
     .addHelpText('after', PROXY_HELP)
     .action(async (options: object) => (await import('./proxy.ts')).proxy(options));
 
@@ -102,4 +138,5 @@ Signals:
 Examples:
   l7mp proxy -c proxy.yaml
   curl -s http://127.0.0.1:1234/ready
+  l7mp proxy --controlplane 127.0.0.1:1235 --id edge-1 --labels zone=a --state-dir /var/lib/l7mp
 `;

@@ -5,9 +5,10 @@ import { loadFile } from '../dataplane/config/load.ts';
 import type { ConfigSnapshot } from '../dataplane/core/config.ts';
 import { FaultsError } from '../dataplane/core/errors.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
+import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
 import { loadPlugins } from './plugins.ts';
 
-interface ProxyOptions {
+interface ProxyOptions extends ControlPlaneFlags {
   readonly config?: string;
   readonly logLevel?: 'info';
   readonly strict?: true;
@@ -18,6 +19,7 @@ interface ProxyOptions {
 }
 
 export async function proxy(options: ProxyOptions): Promise<void> {
+  const controlPlane = controlPlaneOf(options);
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins);
   const load = (): Promise<ConfigSnapshot> =>
@@ -28,6 +30,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     config,
     plugins,
     api: options.api ?? true,
+    controlPlane,
     ...(options.logLevel && { logLevel: options.logLevel }),
   });
   const { log } = running;
@@ -40,7 +43,8 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     source = new FileSource(options.config, { load, apply, log });
     if (options.watch ?? true) source.watch();
   }
-  log.info({ listeners: listening(running), api: running.apiAddress, pid: process.pid }, 'ready');
+  const fields = { listeners: listening(running), api: running.apiAddress, pid: process.pid };
+  log.info(fields, running.ready ? 'ready' : 'waiting for the control plane');
 
   process.on('SIGHUP', () => {
     running.reopenLogs();

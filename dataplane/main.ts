@@ -20,6 +20,8 @@ import { createLogger, type LogLevel, type ProcessLogger } from './telemetry/log
 import { createMetrics } from './telemetry/metrics.ts';
 import { NamedCounters } from './telemetry/named-counters.ts';
 import { SessionTotals } from './telemetry/totals.ts';
+import type { XdsClient } from './xds/client.ts';
+import type { ControlPlaneOptions } from './xds/types.ts';
 
 export interface ProxyOptions {
   /** The first configuration; its `admin` part is that of the process for good. Empty when absent. */
@@ -31,6 +33,8 @@ export interface ProxyOptions {
   /** Whether the REST API is served by itself, where no listener of the configuration has its port. Default: true. */
   readonly api?: boolean;
   readonly log?: ProcessLogger;
+  /** Where configuration comes from, beside the proxy's own; from nowhere when absent. */
+  readonly controlPlane?: ControlPlaneOptions | undefined;
   /** Told of each session that has ended. */
   readonly onSessionEnd?: (session: SessionView) => void;
 }
@@ -45,6 +49,8 @@ export interface Proxy {
   /** Where the REST API is served by itself, as in `127.0.0.1:1234`. */
   readonly apiAddress: string | undefined;
   readonly snapshot: ConfigSnapshot;
+  /** Whether the first configuration is live, that of the control plane included, and the proxy isn't stopping. */
+  readonly ready: boolean;
   sessions(): Iterable<SessionView>;
   /** Opens log files anew. */
   reopenLogs(): void;
@@ -77,6 +83,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     async (name) => plugins.get(name) ?? (await builtin[name]?.())?.protocol,
     services,
     log,
+    { get: (name) => reconciler.get(name), watch: (changed) => reconciler.watch(changed) },
   );
 
   const apiListener = new ApiListener(admin, registry, log);
@@ -98,15 +105,27 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const reconciler: Reconciler<Cluster> = new Reconciler<Cluster>(
     {
       protocols: registry,
-      makeCluster: (config, connector, { local = false }) =>
-        new Cluster({ config, connector, createLoadBalancer, local, log }),
+      makeCluster: (config, connector, { local = false }, awaited) =>
+        new Cluster({
+          config,
+          connector,
+          createLoadBalancer,
+          local,
+          log,
+          awaited,
+          onPending: () => reconciler.notify(),
+        }),
       makeDoor: (config, { idleTimeout = 0 }) => sessions.admission(config, idleTimeout),
       neighbour: (options.api ?? true) ? apiListener : undefined,
+      controlPlane: options.controlPlane !== undefined,
       log,
     },
     emptySnapshot(),
   );
 
+  let ready = false;
+  let xds: XdsClient | undefined;
+  const isReady = (): boolean => ready && (xds?.ready ?? true);
   const metrics = createMetrics(
     {
       totals: () => totals.with(sessions.list()),
@@ -117,6 +136,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
           failures: cluster.totals.failures,
           connectLatency: cluster.totals.connectLatency,
         })),
+      controlPlane: () => xds?.state,
     },
     counters,
   );
@@ -135,12 +155,14 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, reconciler.snapshot, { schema, lenient }),
     parse: async (text) => (await parseText(text)).raw,
-    ready: () => ready,
+    ready: isReady,
+    controlPlane: () => xds?.state,
+    servingOf: (kind, name) => reconciler.servingOf(kind, name),
   });
 
-  let ready = false;
   const close = async (end: () => Promise<void>): Promise<void> => {
     ready = false;
+    await xds?.close();
     const stopped = reconciler.stopListening();
     await end();
     await stopped;
@@ -152,6 +174,20 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   try {
     await reconciler.replace(first);
     ready = true;
+    if (options.controlPlane) {
+      const [{ XdsClient }, { createResourceCodec }] = await Promise.all([
+        import('./xds/client.ts'),
+        import('./config/resource-codec.ts'),
+      ]);
+      xds = new XdsClient(options.controlPlane, {
+        sink: reconciler,
+        codec: createResourceCodec(schema),
+        servingOf: (kind, name) => reconciler.servingOf(kind, name),
+        watch: (observer) => reconciler.watch(observer),
+        log,
+      });
+      await xds.start();
+    }
   } catch (error) {
     await close(() => sessions.close());
     throw error;
@@ -165,6 +201,9 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     },
     get snapshot() {
       return reconciler.snapshot;
+    },
+    get ready() {
+      return isReady();
     },
     sessions: () => sessions.list(),
     reopenLogs: () => {

@@ -50,8 +50,8 @@ export type Found<C extends Collection> = Owned<Values[C]>;
 export function replaced<C extends Collection>(
   collection: C,
   name: string,
-  { owner }: Found<C>,
+  { owner, source }: Found<C>,
   value: Values[C],
 ): Partial<ConfigObjects> {
-  return { [collection]: new Map([[name, { value, owner }]]) };
+  return { [collection]: new Map([[name, { value, owner, source }]]) };
 }

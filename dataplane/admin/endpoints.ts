@@ -1,6 +1,7 @@
 /** Endpoints, as parts of their clusters: listed, added, shown, deleted. */
 import type { Cluster, Endpoint } from '../../gen/l7mp/config/v1/types.ts';
-import type { ConfigDelta, ConfigObjects } from '../core/config.ts';
+import { withAssigned } from '../core/assigned.ts';
+import type { ConfigDelta, ConfigSnapshot } from '../core/config.ts';
 import { nameOf, readBody, unwrap } from './body.ts';
 import { type Found, replaced, upsert } from './changes.ts';
 import { accept, type Context, found, show, viewsOf } from './context.ts';
@@ -17,7 +18,7 @@ export function endpointRoutes(context: Context): Route[] {
         GET: (call) => {
           const [cluster = ''] = call.parameters;
           const view = viewsOf(context, call);
-          const { endpoints } = found(view.objects.clusters.get(cluster)).value;
+          const { endpoints } = withAssigned(found(view.objects.clusters.get(cluster)).value, view.objects);
           return show(call, endpointViews(endpoints, view.endpoints(cluster), cluster));
         },
         POST: async ({ request, parameters: [cluster = ''] }) => {
@@ -38,12 +39,15 @@ export function endpointRoutes(context: Context): Route[] {
         GET: (call) => {
           const [cluster = '', name = ''] = call.parameters;
           const view = viewsOf(context, call);
-          const { endpoints } = found(view.objects.clusters.get(cluster)).value;
+          const { endpoints } = withAssigned(found(view.objects.clusters.get(cluster)).value, view.objects);
           const endpoint = found(endpoints.find((each) => each.name === name));
           return show(call, endpointView(endpoint, view.endpoints(cluster)));
         },
         DELETE: async ({ parameters: [cluster = '', name = ''] }) => {
-          await sink.apply(({ clusters }) => withoutEndpoint(cluster, found(clusters.get(cluster)), name));
+          await sink.apply((snapshot) => {
+            const object = found(snapshot.clusters.get(cluster));
+            return withoutEndpoint(cluster, { ...object, value: withAssigned(object.value, snapshot) }, name);
+          });
           return ok();
         },
       },
@@ -68,8 +72,13 @@ export function endpointRoutes(context: Context): Route[] {
 }
 
 /** The one cluster that has an endpoint of the name. */
-function holderOf({ clusters }: ConfigObjects, endpoint: string): [name: string, cluster: Found<'clusters'>] {
-  const holders = [...clusters].filter(([, { value }]) => value.endpoints.some(({ name }) => name === endpoint));
+function holderOf(snapshot: ConfigSnapshot, endpoint: string): [name: string, cluster: Found<'clusters'>] {
+  const holders = [...snapshot.clusters]
+    .map(([name, cluster]): [string, Found<'clusters'>] => [
+      name,
+      { ...cluster, value: withAssigned(cluster.value, snapshot) },
+    ])
+    .filter(([, { value }]) => value.endpoints.some(({ name }) => name === endpoint));
   const [holder, ...others] = holders;
   if (holder === undefined) throw notFound();
   if (others.length > 0) {
@@ -107,6 +116,9 @@ function freeName(cluster: string, taken: ReadonlySet<string>): string {
 }
 
 function withEndpoints(name: string, cluster: Found<'clusters'>, endpoints: readonly Endpoint[]): ConfigDelta {
+  if (cluster.value.discovery) {
+    throw new HttpError(400, `the endpoints of cluster "${name}" are managed by the control plane`);
+  }
   return upsert(replaced('clusters', name, cluster, { ...cluster.value, endpoints }));
 }
 

@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Request, RequestHandler } from '../core/protocol.ts';
 import type { Context } from './context.ts';
+import { controlPlaneRoutes } from './control-plane.ts';
 import { endpointRoutes } from './endpoints.ts';
 import { objectRoutes } from './objects.ts';
 import { positionRoutes } from './positions.ts';
@@ -26,6 +27,7 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
   const context: Context = { ...dependencies, strict, logLevel: log_level };
   const routes = [
     ...processRoutes(context),
+    ...controlPlaneRoutes(context),
     ...objectRoutes(context),
     ...endpointRoutes(context),
     ...positionRoutes(context),

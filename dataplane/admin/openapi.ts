@@ -143,6 +143,9 @@ export function createOpenapi(schema: Schema): Json {
         get: get('getAdmin', 'The settings of the process', [], reference('Admin')),
         post: post('applyAdmin', 'Sets `log_level` and `strict`', [], wrapped('admin', reference('config.Admin'))),
       },
+      '/api/v1/controlplane': {
+        get: get('getControlPlane', 'How the proxy fares with its control plane', [], reference('ControlPlane')),
+      },
       ...Object.assign({}, ...COLLECTIONS.map(objectPaths)),
       '/api/v1/clusters/{name}/endpoints': {
         get: get('getEndPoints', 'Lists the endpoints of a cluster', [NAME], listOf('Endpoint')),

@@ -2,6 +2,7 @@
 import type { Admin } from '../../gen/l7mp/config/v1/types.ts';
 import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 import type { Plain } from '../core/address.ts';
+import type { ConfigSnapshot } from '../core/config.ts';
 import { productVersion } from '../core/version.ts';
 import { readBody, unwrapObject, without } from './body.ts';
 import { COLLECTIONS } from './changes.ts';
@@ -44,7 +45,10 @@ export function processRoutes(context: Context): Route[] {
             throw new HttpError(400, `expected ${COLLECTIONS.join(', ')}; found ${keys.join(', ')}`);
           }
           const decoded = accept(context, context.decodeConfig(config, !context.strict));
-          await sink.replace({ ...decoded, admin: sink.snapshot.admin });
+          await sink.replace((current) => {
+            refuseManaged(current, decoded);
+            return { ...decoded, admin: current.admin };
+          });
           return ok();
         },
       },
@@ -60,6 +64,20 @@ export function processRoutes(context: Context): Route[] {
       },
     },
   ];
+}
+
+/** A file's objects come before the control plane's; a request's don't. @throws HttpError */
+function refuseManaged(current: ConfigSnapshot, given: ConfigSnapshot): void {
+  const managed = COLLECTIONS.flatMap((collection) =>
+    [...given[collection].keys()]
+      .filter((name) => current[collection].get(name)?.source === 'controlplane')
+      .map((name) => ({
+        path: `${collection}.${name}`,
+        expected: "an object of the proxy's own",
+        found: `"${name}", managed by the control plane`,
+      })),
+  );
+  if (managed.length > 0) throw HttpError.ofFaults(managed, false);
 }
 
 /** The settings without the token, and with what l7mp shows beside them. */
@@ -97,6 +115,6 @@ function changeAdmin(context: Context, given: Plain): void {
 const INDEX = `l7mp
   /ready  /healthz  /metrics
   /api/v1/openapi.json
-  /api/v1/config  /api/v1/admin  /api/v1/sessions
+  /api/v1/config  /api/v1/admin  /api/v1/sessions  /api/v1/controlplane
   /api/v1/listeners  /api/v1/clusters  /api/v1/rulelists  /api/v1/rules  /api/v1/routes
 `;

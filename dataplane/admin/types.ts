@@ -2,7 +2,9 @@
 import type { Admin, Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../core/address.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../core/config.ts';
+import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { Fault } from '../core/errors.ts';
+import type { Serving } from '../core/serving.ts';
 import type { SessionView } from '../core/session.ts';
 
 /** A value, or what is wrong with it. */
@@ -52,4 +54,8 @@ export interface AdminDependencies {
   readonly parse: (text: string) => Promise<unknown>;
   /** Whether the first configuration is live and the proxy isn't stopping. */
   readonly ready: () => boolean;
+  /** How an object fares; undefined where there is none. */
+  readonly servingOf: (kind: Kind, name: string) => Serving | undefined;
+  /** Undefined where there is no control plane. */
+  readonly controlPlane: () => ControlPlaneState | undefined;
 }

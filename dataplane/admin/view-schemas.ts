@@ -24,6 +24,12 @@ function closed(fields: Readonly<Record<string, Json>>): Json {
 
 const spec: Json = { type: 'object', required: ['protocol'], properties: { protocol: string } };
 const counters = closed({ bytes: integer, packets: integer, dropped: integer });
+const source: Json = { const: 'controlplane', description: "Who wrote it; absent: the proxy's own configuration" };
+const fate = {
+  'source?': source,
+  'state?': { enum: ['warming', 'failed'], description: 'Absent: it serves' },
+  'reason?': { type: 'string', description: 'What it waits for, or why it failed' },
+};
 const address = closed({ address: string, 'port?': integer });
 
 export const viewSchemas: Readonly<Record<string, Json>> = {
@@ -55,6 +61,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     rules: nameOr('RuleList'),
     options: object,
     'bound?': { type: 'string', description: 'Where it listens, as in 127.0.0.1:5000' },
+    ...fate,
   }),
   Cluster: {
     type: 'object',
@@ -67,6 +74,9 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
         description: 'How many; or, asked recursively, which',
       },
       loadbalancer: { type: 'object', required: ['policy'], properties: { policy: string, key: string } },
+      source,
+      state: fate['state?'],
+      reason: fate['reason?'],
     },
   },
   Endpoint: {
@@ -92,11 +102,12 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
       },
     ],
   },
-  RuleList: closed({ name: string, rules: list(nameOr('Rule')) }),
+  RuleList: closed({ name: string, rules: list(nameOr('Rule')), 'source?': source }),
   Rule: closed({
     name: string,
     match: object,
     action: closed({ 'rewrite?': list(object), 'route?': nameOr('Route'), 'apply?': nameOr('RuleList') }),
+    'source?': source,
   }),
   Route: closed({
     name: string,
@@ -107,6 +118,27 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     retry: closed({ retry_on: string, num_retries: integer, timeout: integer }),
     timeouts: closed({ connect: integer, 'idle?': integer, session: integer, half_close: integer }),
     'mirrors?': list(closed({ cluster: nameOr('Cluster'), percent: { type: 'number' } })),
+    'source?': source,
+  }),
+  ControlPlane: closed({
+    connected: boolean,
+    server: { type: 'string', description: 'Where it is connected, or was tried last' },
+    variant: { enum: ['delta', 'sotw'] },
+    since: { type: 'string', format: 'date-time', description: 'Since when it is connected, or not any more' },
+    connects: integer,
+    'last_error?': string,
+    ready: { type: 'boolean', description: 'Whether a first complete configuration is live' },
+    types: {
+      type: 'object',
+      description: 'By kind of resources',
+      additionalProperties: closed({
+        resources: integer,
+        acks: integer,
+        nacks: integer,
+        'version?': string,
+        'last_nack?': closed({ at: { type: 'string', format: 'date-time' }, faults: list(string) }),
+      }),
+    },
   }),
   Stage: closed({
     origin: { type: 'string', description: "The cluster's name" },

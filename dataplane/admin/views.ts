@@ -1,20 +1,22 @@
 /** Objects as the REST API shows them: l7mp's forms, with more fields beside. */
 import type { Cluster, Endpoint, Listener, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../core/address.ts';
-import type { ConfigObjects } from '../core/config.ts';
+import { withAssigned } from '../core/assigned.ts';
+import type { ConfigSnapshot, Kind } from '../core/config.ts';
 import type { SessionView, StageView } from '../core/session.ts';
 import { without } from './body.ts';
 import type { AdminDependencies, EndpointState } from './types.ts';
 
 /** What views are made of. */
 export interface ViewContext {
-  readonly objects: ConfigObjects;
+  readonly objects: ConfigSnapshot;
   /** Sub-objects are shown, not named. */
   readonly recursive: boolean;
   readonly spec: AdminDependencies['compactSpec'];
   readonly cluster: AdminDependencies['plainCluster'];
   readonly endpoints: AdminDependencies['endpoints'];
   readonly addressOf: AdminDependencies['addressOf'];
+  readonly servingOf: AdminDependencies['servingOf'];
   readonly limit: Limit;
 }
 
@@ -30,7 +32,7 @@ const MAX_OBJECTS = 100_000;
 const MAX_LEVELS = 32;
 
 export function createViewContext(dependencies: AdminDependencies, recursive: boolean): ViewContext {
-  const { sink, compactSpec, plainCluster, endpoints, addressOf } = dependencies;
+  const { sink, compactSpec, plainCluster, endpoints, addressOf, servingOf } = dependencies;
   return {
     objects: sink.snapshot,
     recursive,
@@ -38,9 +40,28 @@ export function createViewContext(dependencies: AdminDependencies, recursive: bo
     cluster: plainCluster,
     endpoints,
     addressOf,
+    servingOf,
     limit: { objects: MAX_OBJECTS, levels: MAX_LEVELS },
   };
 }
+
+/** Who wrote an object, where it wasn't the proxy's own configuration; and how it fares, where it does not serve. */
+function fateOf({ objects, servingOf }: ViewContext, kind: Kind, name: string): Plain {
+  const source = objects[LISTS[kind]].get(name)?.source;
+  const { state, reason } = servingOf(kind, name) ?? {};
+  return {
+    ...(source === 'controlplane' && { source }),
+    ...(state !== undefined && state !== 'serving' && { state, ...(reason !== undefined && { reason }) }),
+  };
+}
+
+const LISTS = {
+  Listener: 'listeners',
+  Cluster: 'clusters',
+  RuleList: 'rulelists',
+  Rule: 'rules',
+  Route: 'routes',
+} as const;
 
 /**
  * A reference: the name, or what it names; `x:<STALE>` where there is nothing of the name. Beyond the limits it is the
@@ -71,11 +92,13 @@ export function listenerView(context: ViewContext, { name, spec, rules, options 
     rules: refer(context, context.objects.rulelists, rules, (list) => ruleListView(context, list)),
     options,
     ...(bound !== undefined && { bound }),
+    ...fateOf(context, 'Listener', name),
   };
 }
 
 export function clusterView(context: ViewContext, cluster: Cluster): Plain {
-  const { name, endpoints, loadbalancer } = cluster;
+  const { name, loadbalancer } = cluster;
+  const { endpoints } = withAssigned(cluster, context.objects);
   const plain = context.cluster(cluster);
   const shown = endpointViews(endpoints, context.endpoints(name), name);
   const { policy, key } = loadbalancer;
@@ -84,6 +107,7 @@ export function clusterView(context: ViewContext, cluster: Cluster): Plain {
     ...plain,
     endpoints: context.recursive ? shown : shown.length,
     loadbalancer: { policy, ...(random && { key: '<RANDOM>' }), ...(plain['loadbalancer'] as Plain | undefined) },
+    ...fateOf(context, 'Cluster', name),
   };
 }
 
@@ -120,6 +144,7 @@ export function ruleListView(context: ViewContext, { name, rules }: RuleList): P
   return {
     name,
     rules: rules.map((rule) => refer(context, context.objects.rules, rule, (value) => ruleView(context, value))),
+    ...fateOf(context, 'RuleList', name),
   };
 }
 
@@ -137,6 +162,7 @@ export function ruleView(context: ViewContext, { name, match, action }: Rule): P
         apply: refer(context, context.objects.rulelists, apply, (value) => ruleListView(context, value)),
       }),
     },
+    ...fateOf(context, 'Rule', name),
   };
 }
 
@@ -165,6 +191,7 @@ export function routeView(context: ViewContext, route: Route): Plain {
     retry,
     timeouts,
     ...(mirrors.length > 0 && { mirrors: mirrors.map((each) => ({ ...each, cluster: cluster(each.cluster) })) }),
+    ...fateOf(context, 'Route', name),
   };
 }
 

@@ -26,6 +26,10 @@ export interface ClusterOptions {
   readonly resolve?: Resolve;
   /** How endpoints are checked. */
   readonly probe?: Probe;
+  /** Its endpoints are still to come from the control plane: sessions wait for them. */
+  readonly awaited?: boolean;
+  /** Called when `pending` has become false, or true again. */
+  readonly onPending?: () => void;
 }
 
 export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
@@ -40,14 +44,17 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   /** Those that wait for a name to be looked up. */
   private readonly waiting = new Set<Pending>();
   private sessions = 0;
-  private pending = 0;
+  private connecting = 0;
   private retries = 0;
   private started = false;
   private closed = false;
+  private awaited: boolean;
+  private wasPending = true;
 
   constructor(options: ClusterOptions) {
-    const { config, createLoadBalancer, local, log, resolve } = options;
+    const { config, createLoadBalancer, local, log, resolve, awaited = false } = options;
     this.options = options;
+    this.awaited = awaited;
     this.config = config;
     this.balancer = createLoadBalancer(config.loadbalancer);
     this.resolver = new Resolver(config.dns, { log, resolve, onAnswer: (changed) => this.onAnswer(changed) });
@@ -61,12 +68,19 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     this.started = true;
     this.resolver.start();
     this.startChecks();
+    this.tellPending();
+  }
+
+  /** Whether its endpoints are not known yet: some are to come, or are looked up for the first time. */
+  get pending(): boolean {
+    return this.awaited || this.resolver.pending;
   }
 
   /** Endpoints that stay keep their state; the rest of the configuration counts from the next session on. */
-  update(config: Config): void {
+  update(config: Config, awaited = false): void {
     const before = this.config;
     this.config = config;
+    this.awaited = awaited;
     const changed = (field: keyof Config): boolean => JSON.stringify(before[field]) !== JSON.stringify(config[field]);
     if (changed('loadbalancer')) this.balancer = this.options.createLoadBalancer(config.loadbalancer);
     if (changed('endpoints')) this.resolver.watch(namesOf(config, this.options.local));
@@ -89,6 +103,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   async close(): Promise<void> {
     this.started = false;
     this.closed = true;
+    this.awaited = false;
     this.resolver.close();
     this.checker?.close();
     for (const endpoint of this.endpoints.list) {
@@ -151,27 +166,29 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
           'CONNECT_TIMEOUT',
           `endpoint ${attempt.target.name} of cluster ${name} is not connected ${after}`,
         )
-      : new ProxyError('HOST_NOT_FOUND', `cluster ${name} has no address of its endpoints ${after}`);
+      : this.awaited
+        ? new ProxyError('NO_ENDPOINT', `cluster ${name} has no endpoints from the control plane ${after}`)
+        : new ProxyError('HOST_NOT_FOUND', `cluster ${name} has no address of its endpoints ${after}`);
     pending.abort(this.failed(error, attempt?.target));
   }
 
   onOver(pending: Pending): void {
     this.waiting.delete(pending);
-    this.pending--;
+    this.connecting--;
     if (pending.request.retry) this.retries--;
     if (pending.attempt) pending.attempt.target.sessions--;
   }
 
-  /** Where nobody can be picked, and look-ups may still bring someone. */
+  /** Where nobody can be picked, and look-ups or the control plane may still bring someone. */
   private get mustWait(): boolean {
-    return this.endpoints.usable === 0 && this.resolver.pending;
+    return this.endpoints.usable === 0 && this.pending;
   }
 
   private checkLimits(retry: boolean): void {
     const { max_sessions, max_pending, max_retries } = this.config.circuit_breaker;
     let full: string | undefined;
-    if (max_sessions > 0 && this.sessions + this.pending >= max_sessions) full = `${max_sessions} sessions`;
-    else if (max_pending > 0 && this.pending >= max_pending) full = `${max_pending} connects under way`;
+    if (max_sessions > 0 && this.sessions + this.connecting >= max_sessions) full = `${max_sessions} sessions`;
+    else if (max_pending > 0 && this.connecting >= max_pending) full = `${max_pending} connects under way`;
     else if (retry && max_retries > 0 && this.retries >= max_retries) full = `${max_retries} retries under way`;
     if (full !== undefined)
       throw this.failed(new ProxyError('CIRCUIT_OPEN', `cluster ${this.config.name} takes no more than ${full}`));
@@ -202,7 +219,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   }
 
   private newPending(request: OpenRequest): Pending {
-    this.pending++;
+    this.connecting++;
     if (request.retry) this.retries++;
     return new Pending(request, this);
   }
@@ -232,8 +249,16 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     this.wake();
   }
 
-  /** Goes on with those who waited for a name. */
+  private tellPending(): void {
+    const { pending } = this;
+    if (pending === this.wasPending || !this.started) return;
+    this.wasPending = pending;
+    this.options.onPending?.();
+  }
+
+  /** Goes on with those who waited for a name, or for endpoints. */
   private wake(): void {
+    this.tellPending();
     for (const pending of [...this.waiting]) {
       if (this.mustWait) return;
       if (pending.over) continue;

@@ -66,7 +66,7 @@ function identities(config: Config, { local, addressesOf }: Surroundings): (Endp
   const transport = transportOf(config.spec);
   const clusterPort = 'port' in transport ? transport.port : 0;
   const path = 'filename' in transport ? (transport.filename ?? '') : '';
-  if (config.endpoints.length === 0 && (local || path !== '')) {
+  if (config.endpoints.length === 0 && config.discovery === undefined && (local || path !== '')) {
     const { name } = config;
     return [{ name, spec: { port: 0 }, address: path, port: clusterPort, located: true, host: path, weight: 1 }];
   }

@@ -12,7 +12,7 @@ import type {
 import { schema as builtin } from '../../gen/l7mp/config/v1/schema.ts';
 import type { Schema } from '../../gen/schema-types.ts';
 import type { Plain } from '../core/address.ts';
-import type { ConfigObjects, ConfigSnapshot, Kind, Owned } from '../core/config.ts';
+import type { ConfigObjects, ConfigSnapshot, Kind, Owned, Source } from '../core/config.ts';
 import type { Fault } from '../core/errors.ts';
 import type { AnyProtocol } from '../core/protocol.ts';
 import { type DecodedObject, Decoder, type DecoderOptions } from './decoder.ts';
@@ -26,6 +26,8 @@ export interface DecodeOptions {
   readonly schema?: Schema;
   /** Unknown fields are passed over. */
   readonly lenient?: boolean;
+  /** Who wrote the objects; `local` when absent. */
+  readonly source?: Source;
 }
 
 /** The snapshot, or what is wrong. */
@@ -69,7 +71,8 @@ export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded
   }
   checkMeaning(decoder);
   if (decoder.faults.length > 0) return { faults: decoder.faults };
-  return { value: { admin, ...collect(decoder) }, faults: [] };
+  const handedOut = { assignments: new Map(), secrets: new Map() };
+  return { value: { admin, handedOut, ...collect(decoder, options) }, faults: [] };
 }
 
 function decodeAdmin(decoder: Decoder, raw: unknown): Admin {
@@ -109,7 +112,7 @@ export function decodeObject(
   const name = decoder.object(kind, raw, kind.toLowerCase(), undefined);
   checkMeaning(decoder, existing);
   if (decoder.faults.length > 0 || name === undefined) return { faults: decoder.faults };
-  return { value: { name, objects: collect(decoder) }, faults: [] };
+  return { value: { name, objects: collect(decoder, options) }, faults: [] };
 }
 
 /** What only a control plane hands out. */
@@ -163,10 +166,10 @@ function newDecoder(
   return new Decoder({ schema, lenient, names, exists });
 }
 
-function collect({ objects }: Decoder): ConfigObjects {
+function collect({ objects }: Decoder, { source = 'local' }: DecodeOptions): ConfigObjects {
   // The decoder has checked every field by the schema that these types are generated from.
   const typed = <T>(decoded: ReadonlyMap<string, DecodedObject>): ReadonlyMap<string, Owned<T>> =>
-    new Map([...decoded].map(([name, { value, owner }]) => [name, { value: value as T, owner }]));
+    new Map([...decoded].map(([name, { value, owner }]) => [name, { value: value as T, owner, source }]));
   return {
     listeners: typed<Listener>(objects.Listener),
     clusters: typed<Cluster>(objects.Cluster),

@@ -87,7 +87,11 @@ function checkRoute(decoder: Decoder, { destination, destinations }: Plain, path
   }
 }
 
-function checkCluster(decoder: Decoder, { spec, endpoints, loadbalancer, health_check: check }: Plain, path: string) {
+function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
+  const { spec, endpoints, discovery, loadbalancer, health_check: check } = cluster;
+  if (discovery !== undefined && listOf(endpoints).length > 0) {
+    decoder.tell(`${path}.endpoints`, 'none, as discovery takes them from the control plane', 'some');
+  }
   if (isPlain(spec)) {
     checkEndpoints(decoder, spec, listOf(endpoints), path);
     listOf(spec['header']).forEach((part, index) => {

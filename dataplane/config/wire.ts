@@ -69,12 +69,21 @@ function toWire(schema: Schema, message: string, plain: Plain): Plain {
 
 function fromWire(schema: Schema, message: string, plain: Plain): Plain {
   const { variants, fields } = schema[message] ?? {};
-  if (variants === undefined) return walk(schema, fields, plain, fromWire);
+  if (variants === undefined) return walk(schema, fields, { ...zerosOf(fields), ...plain }, fromWire);
   const [field, spec] = Object.entries(plain).find(([, value]) => isPlain(value)) ?? [];
   const found = Object.entries(variants).find(([, variant]) => variant.field === field && field !== undefined);
   if (found === undefined || !isPlain(spec)) return {}; // a protocol that is not known here: decoding says that there is none
   const [protocol, variant] = found;
   return { protocol, ...fromWire(schema, variant.message, spec) };
+}
+
+/** A required number that is 0 (a listener's port) is not on the wire: there it can't be told from an absent one. */
+function zerosOf(fields: Readonly<Record<string, FieldSchema>> = {}): Plain {
+  const numbers = Object.entries(fields).filter(
+    ([, { required, repeated, optional, type }]) =>
+      required && !repeated && !optional && (type === 'integer' || type === 'number'),
+  );
+  return Object.fromEntries(numbers.map(([name]) => [name, 0]));
 }
 
 function walk(schema: Schema, fields: Readonly<Record<string, FieldSchema>> = {}, plain: Plain, step: Walk): Plain {

@@ -3,6 +3,7 @@ import type { ClusterSpec, ListenerSpec } from '../../gen/l7mp/config/v1/types.t
 import type { MessageSchema, Schema } from '../../gen/schema-types.ts';
 import type { ProxyError } from './errors.ts';
 import type { Logger } from './log.ts';
+import type { SecretSource } from './secrets.ts';
 import type { Accept, Metadata } from './session.ts';
 import type { Stream } from './stream.ts';
 
@@ -22,6 +23,8 @@ export interface ListenerContext<Spec> {
   readonly spec: Spec;
   readonly accept: Accept;
   readonly log: Logger;
+  /** What `secret:NAME` in TLS settings stands for. */
+  readonly secrets: SecretSource;
   /** A listener of another protocol (JSONSocket's transport); already constructed, not started. */
   listen(spec: ListenerSpec, accept: Accept): Listener;
 }
@@ -70,6 +73,8 @@ export interface ConnectorContext<Spec> {
   readonly name: string;
   readonly spec: Spec;
   readonly log: Logger;
+  /** What `secret:NAME` in TLS settings stands for. */
+  readonly secrets: SecretSource;
   readonly services: Services;
   /** The connector of another protocol (JSONSocket's transport). */
   connector(spec: ClusterSpec): Connector;

@@ -1,27 +1,78 @@
 /** A snapshot with a change made to it. */
-import type { ConfigDelta, ConfigSnapshot, Kind, Owned } from '../core/config.ts';
+import type { ConfigDelta, ConfigObjects, ConfigSnapshot, Kind, Owned, Source } from '../core/config.ts';
+import { type Fault, FaultsError } from '../core/errors.ts';
 
-/** A new snapshot that shares what the change leaves alone; what is put in wins over what is taken out. */
-export function withDelta(snapshot: ConfigSnapshot, { upsert, remove }: ConfigDelta): ConfigSnapshot {
-  const removed = (kind: Kind): string[] => remove.filter((each) => each.kind === kind).map(({ name }) => name);
+const LISTS: Readonly<Record<Kind, keyof ConfigObjects>> = {
+  Listener: 'listeners',
+  Cluster: 'clusters',
+  RuleList: 'rulelists',
+  Rule: 'rules',
+  Route: 'routes',
+};
+
+/**
+ * A new snapshot that shares what the change leaves alone; what is put in wins over what is taken out.
+ *
+ * @throws FaultsError where it touches objects of another source.
+ */
+export function withDelta(snapshot: ConfigSnapshot, delta: ConfigDelta, source: Source = 'local'): ConfigSnapshot {
+  const { upsert, remove, handedOut = snapshot.handedOut } = delta;
+  checkSource(snapshot, delta, source);
   const merge = <T>(
     kind: Kind,
     base: ReadonlyMap<string, Owned<T>>,
     added: ReadonlyMap<string, Owned<T>> | undefined,
   ): ReadonlyMap<string, Owned<T>> => {
-    const gone = removed(kind);
+    const gone = remove.filter((each) => each.kind === kind);
     if (gone.length === 0 && (added === undefined || added.size === 0)) return base;
     const merged = new Map(base);
-    for (const name of gone) merged.delete(name);
+    for (const { name } of gone) merged.delete(name);
     for (const [name, object] of added ?? []) merged.set(name, object);
     return merged;
   };
   return {
     admin: snapshot.admin,
+    handedOut,
     listeners: merge('Listener', snapshot.listeners, upsert.listeners),
     clusters: merge('Cluster', snapshot.clusters, upsert.clusters),
     rulelists: merge('RuleList', snapshot.rulelists, upsert.rulelists),
     rules: merge('Rule', snapshot.rules, upsert.rules),
     routes: merge('Route', snapshot.routes, upsert.routes),
   };
+}
+
+/** All that is local replaced; what the control plane gave stays where no local object has its name. */
+export function withLocal(current: ConfigSnapshot, local: ConfigSnapshot): ConfigSnapshot {
+  const merge = <T>(
+    before: ReadonlyMap<string, Owned<T>>,
+    next: ReadonlyMap<string, Owned<T>>,
+  ): ReadonlyMap<string, Owned<T>> => {
+    const kept = [...before].filter(([name, { source }]) => source === 'controlplane' && !next.has(name));
+    return kept.length === 0 ? next : new Map([...next, ...kept]);
+  };
+  return {
+    admin: local.admin,
+    handedOut: current.handedOut,
+    listeners: merge(current.listeners, local.listeners),
+    clusters: merge(current.clusters, local.clusters),
+    rulelists: merge(current.rulelists, local.rulelists),
+    rules: merge(current.rules, local.rules),
+    routes: merge(current.routes, local.routes),
+  };
+}
+
+function checkSource(snapshot: ConfigSnapshot, { upsert, remove }: ConfigDelta, source: Source): void {
+  const faults: Fault[] = [];
+  const check = (list: keyof ConfigObjects, name: string): void => {
+    const found = snapshot[list].get(name)?.source;
+    if (found === undefined || found === source) return;
+    const [expected, owner] =
+      source === 'local'
+        ? ["an object of the proxy's own", 'managed by the control plane']
+        : ['a name that the proxy does not have itself', "the proxy's own configuration"];
+    faults.push({ path: `${list}.${name}`, expected, found: `"${name}", ${owner}` });
+  };
+  for (const list of Object.values(LISTS)) for (const name of upsert[list]?.keys() ?? []) check(list, name);
+  for (const { kind, name } of remove) check(LISTS[kind], name);
+  if (faults.length > 0) throw new FaultsError(faults);
 }

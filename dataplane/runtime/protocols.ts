@@ -3,6 +3,7 @@ import type { ClusterSpec, ListenerSpec } from '../../gen/l7mp/config/v1/types.t
 import { ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { AnyProtocol, Connector, Listener, Services } from '../core/protocol.ts';
+import type { SecretSource } from '../core/secrets.ts';
 import type { Accept } from '../core/session.ts';
 
 /** Loads a protocol by its name; undefined where there is none of the name. */
@@ -14,12 +15,14 @@ export class ProtocolRegistry {
   private readonly load: ProtocolLoader;
   private readonly services: Services;
   private readonly log: Logger;
+  private readonly secrets: SecretSource;
   private readonly loaded = new Map<string, AnyProtocol>();
 
-  constructor(load: ProtocolLoader, services: Services, log: Logger) {
+  constructor(load: ProtocolLoader, services: Services, log: Logger, secrets: SecretSource) {
     this.load = load;
     this.services = services;
     this.log = log;
+    this.secrets = secrets;
   }
 
   /** Loads what a spec needs, transports of transports included. @throws ProxyError `UNSUPPORTED`. */
@@ -53,6 +56,7 @@ export class ProtocolRegistry {
       spec,
       accept,
       log: this.log,
+      secrets: this.secrets,
       listen: (inner, innerAccept) => this.listener(name, inner, innerAccept),
     });
   }
@@ -64,6 +68,7 @@ export class ProtocolRegistry {
       name,
       spec,
       log: this.log,
+      secrets: this.secrets,
       services: this.services,
       connector: (inner) => this.connector(name, inner),
     });

@@ -2,38 +2,45 @@
  * Makes the live objects follow the configuration, one change after the other, each as a whole or not at all:
  *
  * ```
- *   construct what is new ──▶ stop what goes ──▶ swap the snapshot ──▶ start what came
+ *   construct what is new ──▶ stop what goes ──▶ swap the snapshot ──▶ start what came ──▶ settle the rest
  *              │ faults           what was stopped is started again  ◀──┘ faults
  *              ▼
  *           nothing has changed
  * ```
  *
  * A listener whose spec stays is not touched: its rules and limits are swapped under it. A cluster whose spec stays
- * keeps its endpoints' state. Sessions keep the snapshot that they were routed with.
+ * keeps its endpoints' state. Sessions keep the snapshot that they were routed with. What the control plane gave and
+ * can't be made live does not fail the change: it is settled by itself (see `Listeners`).
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Cluster, Listener as ListenerConfig } from '../../gen/l7mp/config/v1/types.ts';
+import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
+import { withAssigned, assignmentOf } from '../core/assigned.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
-import type { ConfigDelta, ConfigSink, ConfigSnapshot } from '../core/config.ts';
+import type { ConfigDelta, ConfigSink, ConfigSnapshot, Kind, Source } from '../core/config.ts';
 import { type Fault, FaultsError, ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
-import type { AnyProtocol, Connector, Listener } from '../core/protocol.ts';
-import type { Accept } from '../core/session.ts';
-import { withDelta } from './plan.ts';
-import type { ProtocolRegistry } from './protocols.ts';
+import type { AnyProtocol, Connector } from '../core/protocol.ts';
+import type { SecretSource } from '../core/secrets.ts';
+import type { Serving } from '../core/serving.ts';
+import {
+  faultsAt,
+  listenFault,
+  Listeners,
+  type ListenersOptions,
+  type LiveListener,
+  needControlPlane,
+} from './listeners.ts';
+import { withDelta, withLocal } from './plan.ts';
+
+export type { Door } from './listeners.ts';
 
 /** A cluster that follows its configuration. */
 export interface LiveCluster extends ClusterHandle {
   /** Takes a configuration with the same spec: endpoints that stay keep their state. */
-  update(config: Cluster): void;
+  update(config: Cluster, awaited: boolean): void;
+  /** Whether its endpoints are still to come, or to be looked up for the first time. */
+  readonly pending: boolean;
   start(): void;
   close(): Promise<void>;
-}
-
-/** The door of a listener's sessions. */
-export interface Door {
-  configure(config: ListenerConfig): void;
-  readonly accept: Accept;
 }
 
 /** Who listens, too, but not by the configuration. */
@@ -44,21 +51,11 @@ export interface Neighbour {
   follow(current: ConfigSnapshot): Promise<void>;
 }
 
-export interface ReconcilerOptions<C extends LiveCluster> {
-  readonly protocols: ProtocolRegistry;
-  readonly makeCluster: (config: Cluster, connector: Connector, protocol: AnyProtocol) => C;
-  readonly makeDoor: (config: ListenerConfig, protocol: AnyProtocol) => Door;
+export interface ReconcilerOptions<C extends LiveCluster> extends ListenersOptions {
+  /** `awaited`: its endpoints are still to come from the control plane. */
+  readonly makeCluster: (config: Cluster, connector: Connector, protocol: AnyProtocol, awaited: boolean) => C;
   /** Nobody when absent. */
   readonly neighbour?: Neighbour | undefined;
-  readonly log: Logger;
-}
-
-interface LiveListener {
-  readonly config: ListenerConfig;
-  /** What its spec rides on in the end. */
-  readonly transport: AnyProtocol;
-  readonly listener: Listener;
-  readonly door: Door;
 }
 
 /** What a change is made of, ready to be swapped in. */
@@ -68,6 +65,8 @@ interface Construction<C> {
   readonly freshClusters: readonly C[];
   /** New, or of another spec than before; not started. */
   readonly freshListeners: ReadonlyMap<string, LiveListener>;
+  /** Clusters of the control plane that can't be made: why. */
+  readonly failures: ReadonlyMap<string, string>;
 }
 
 /** What is live: swapped as a whole. */
@@ -76,16 +75,31 @@ export interface Live<C extends LiveCluster> {
   readonly clusters: ReadonlyMap<string, C>;
 }
 
-export class Reconciler<C extends LiveCluster> implements ConfigSink {
+/** How long until clusters that can't be made are tried again, in ms. */
+const CLUSTER_RETRY = 5000;
+
+export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSource {
   private readonly options: ReconcilerOptions<C>;
-  private listeners = new Map<string, LiveListener>();
+  private readonly listeners: Listeners;
   private current: Live<C>;
+  /** Those of the snapshot that is live, or under way. */
+  private secrets: ConfigSnapshot['handedOut']['secrets'];
+  private failures: ReadonlyMap<string, string> = new Map();
+  /** Clusters with the endpoints that they were assigned: the same object as long as nothing of it changes. */
+  private readonly assigned = new Map<
+    string,
+    { readonly of: Cluster; readonly from: unknown; readonly config: Cluster }
+  >();
+  private readonly observers = new Set<() => void>();
   private queue: Promise<unknown> = Promise.resolve();
+  private timer: NodeJS.Timeout | undefined;
   private closed = false;
 
   constructor(options: ReconcilerOptions<C>, empty: ConfigSnapshot) {
     this.options = options;
+    this.listeners = new Listeners(options);
     this.current = { snapshot: empty, clusters: new Map() };
+    this.secrets = empty.handedOut.secrets;
   }
 
   get live(): Live<C> {
@@ -98,26 +112,56 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink {
 
   /** Where a listener listens, as in `127.0.0.1:5000`. */
   addressOf(listener: string): string | undefined {
-    return this.listeners.get(listener)?.listener.address;
+    return this.listeners.addressOf(listener);
   }
 
-  apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta)): Promise<void> {
+  /** How an object of the snapshot fares; undefined where there is none. */
+  servingOf(kind: Kind, name: string): Serving | undefined {
+    if (kind === 'Listener') return this.listeners.servingOf(name);
+    if (kind !== 'Cluster') return { state: 'serving' };
+    const failure = this.failures.get(name);
+    if (failure !== undefined) return { state: 'failed', reason: failure };
+    const cluster = this.current.clusters.get(name);
+    return cluster && { state: cluster.pending ? 'warming' : 'serving' };
+  }
+
+  // Secrets, as TLS contexts see them.
+
+  get(secret: string) {
+    return this.secrets.get(secret);
+  }
+
+  /** Calls after each change of what is configured or how it fares; gives the function that ends it. */
+  watch(observer: () => void): () => void {
+    this.observers.add(observer);
+    return () => this.observers.delete(observer);
+  }
+
+  /** Tells the observers. */
+  notify(): void {
+    for (const observer of [...this.observers]) observer();
+  }
+
+  apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta), source: Source = 'local'): Promise<void> {
     return this.enqueue(() => {
       const { snapshot } = this;
-      return this.change(withDelta(snapshot, typeof delta === 'function' ? delta(snapshot) : delta));
+      return this.change(withDelta(snapshot, typeof delta === 'function' ? delta(snapshot) : delta, source));
     });
   }
 
-  replace(snapshot: ConfigSnapshot): Promise<void> {
-    return this.enqueue(() => this.change(snapshot));
+  replace(snapshot: ConfigSnapshot | ((current: ConfigSnapshot) => ConfigSnapshot)): Promise<void> {
+    return this.enqueue(() => {
+      const { snapshot: current } = this;
+      return this.change(withLocal(current, typeof snapshot === 'function' ? snapshot(current) : snapshot));
+    });
   }
 
   /** Stops listening; sessions go on with their clusters. */
   stopListening(): Promise<void> {
     return this.enqueue(async () => {
       this.closed = true;
-      await Promise.all([...this.listeners.values()].map(({ listener }) => listener.close()));
-      this.listeners.clear();
+      clearTimeout(this.timer);
+      await this.listeners.close();
     });
   }
 
@@ -137,142 +181,157 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink {
   private async change(next: ConfigSnapshot): Promise<void> {
     if (this.closed) throw new ProxyError('DRAINED', 'the proxy is stopping: its configuration is final');
     const before = this.current;
-    const { clusters, freshClusters, freshListeners } = await this.construct(next);
+    this.secrets = next.handedOut.secrets;
+    const { clusters, freshClusters, freshListeners, failures } = await this.construct(next);
 
     // Stop, swap, start.
-    const stopped = [...this.listeners.keys()].filter((name) => freshListeners.has(name) || !next.listeners.has(name));
-    for (const name of stopped) await this.listeners.get(name)?.listener.close();
-    await this.options.neighbour?.makeRoom(next);
+    const { listeners } = this;
+    const { neighbour } = this.options;
+    const stopped = await listeners.stop(freshListeners, next);
+    await neighbour?.makeRoom(next);
     this.current = { snapshot: next, clusters };
-    this.configureDoors(next);
-    const faults = await this.startAll(freshListeners, next);
+    listeners.configureDoors(next);
+    const faults: Fault[] = [];
+    await listeners.startAll(freshListeners, faults);
+    if (neighbour && faults.length === 0) {
+      try {
+        await neighbour.follow(next);
+      } catch (error) {
+        faults.push(listenFault('admin.api', error));
+        await Promise.all([...freshListeners.values()].map(({ listener }) => listener.close()));
+      }
+    }
     if (faults.length > 0) {
       this.current = before;
-      this.configureDoors(before.snapshot);
-      await this.restart(stopped);
+      this.secrets = before.snapshot.handedOut.secrets;
+      listeners.configureDoors(before.snapshot);
+      await listeners.restart(stopped);
+      await this.restartNeighbour();
       await closeAll(freshClusters);
       throw new FaultsError(faults);
     }
 
     // From here on nothing fails: the objects that stay take their new configuration.
-    for (const name of stopped) this.listeners.delete(name);
-    for (const [name, live] of freshListeners) this.listeners.set(name, live);
-    for (const [name, live] of this.listeners) {
-      const config = next.listeners.get(name)?.value;
-      if (config) this.listeners.set(name, { ...live, config });
-    }
+    this.failures = failures;
+    listeners.commit(stopped, freshListeners, next);
     for (const [name, cluster] of clusters) {
-      const config = next.clusters.get(name)?.value;
-      if (config && config !== cluster.config) cluster.update(config);
+      const value = next.clusters.get(name)?.value;
+      if (value === undefined || failures.has(name)) continue;
+      const config = this.configOf(value, next);
+      if (config !== cluster.config) cluster.update(config, isAwaited(config, next));
     }
     for (const cluster of freshClusters) cluster.start();
     for (const [name, cluster] of before.clusters) {
       if (clusters.get(name) !== cluster) void cluster.close();
     }
+    for (const name of this.assigned.keys()) if (!next.clusters.has(name)) this.assigned.delete(name);
+    await this.settle();
+  }
+
+  /** What comes up by itself: now, and when its time has come. */
+  private async settle(): Promise<void> {
+    clearTimeout(this.timer);
+    const { snapshot, clusters } = this.current;
+    const delays = [
+      await this.listeners.settle(snapshot, clusters),
+      this.failures.size > 0 ? CLUSTER_RETRY : undefined,
+    ];
+    const delay = Math.min(...delays.filter((each) => each !== undefined));
+    if (delay !== Infinity) {
+      const again = (): Promise<void> => (this.closed ? Promise.resolve() : this.retry());
+      this.timer = setTimeout(() => void this.enqueue(again), delay).unref();
+    }
+    this.notify();
+  }
+
+  private async retry(): Promise<void> {
+    const { snapshot, clusters } = this.current;
+    const more = new Map(clusters);
+    const failures = new Map<string, string>();
+    for (const name of this.failures.keys()) {
+      const value = snapshot.clusters.get(name)?.value;
+      if (value === undefined) continue;
+      try {
+        const cluster = await this.constructCluster(value, snapshot);
+        void more.get(name)?.close();
+        more.set(name, cluster);
+        cluster.start();
+      } catch (error) {
+        failures.set(name, reasonOf(error));
+      }
+    }
+    if (this.failures.size > 0) this.current = { snapshot, clusters: more };
+    this.failures = failures;
+    await this.settle();
   }
 
   /** Makes what is new; nothing that is live is touched. @throws FaultsError with everything that can't be made. */
   private async construct(next: ConfigSnapshot): Promise<Construction<C>> {
     const clusters = new Map<string, C>();
     const freshClusters: C[] = [];
-    const freshListeners = new Map<string, LiveListener>();
+    const failures = new Map<string, string>();
     const faults: Fault[] = [];
-    for (const [name, { value }] of next.clusters) {
+    for (const [name, { value, source }] of next.clusters) {
       const existing = this.current.clusters.get(name);
       if (existing && isDeepStrictEqual(existing.config.spec, value.spec)) {
         clusters.set(name, existing);
         continue;
       }
       try {
-        const cluster = await this.constructCluster(value);
+        const cluster = await this.constructCluster(value, next);
         clusters.set(name, cluster);
         freshClusters.push(cluster);
       } catch (error) {
-        faults.push(...faultsAt(`clusters.${name}`, error));
+        if (source === 'local') faults.push(...faultsAt(`clusters.${name}`, error));
+        else {
+          failures.set(name, reasonOf(error));
+          if (existing) clusters.set(name, existing); // the last good one
+        }
       }
     }
-    for (const [name, { value }] of next.listeners) {
-      if (isDeepStrictEqual(this.listeners.get(name)?.config.spec, value.spec)) continue;
-      try {
-        freshListeners.set(name, await this.constructListener(value));
-      } catch (error) {
-        faults.push(...faultsAt(`listeners.${name}`, error));
-      }
-    }
+    const freshListeners = await this.listeners.construct(next, faults);
     if (faults.length > 0) {
+      this.secrets = this.snapshot.handedOut.secrets;
       await closeAll(freshClusters);
       throw new FaultsError(faults);
     }
-    return { clusters, freshClusters, freshListeners };
+    return { clusters, freshClusters, freshListeners, failures };
   }
 
-  private async constructCluster(config: Cluster): Promise<C> {
-    const { protocols, makeCluster } = this.options;
-    const { name, spec } = config;
-    await protocols.prepare(spec);
-    return makeCluster(config, protocols.connector(name, spec), protocols.get(spec.protocol));
-  }
-
-  private async constructListener(config: ListenerConfig): Promise<LiveListener> {
-    const { protocols, makeDoor } = this.options;
-    const { name, spec } = config;
-    await protocols.prepare(spec);
-    const transport = protocols.transport(spec);
-    // A listener that is made anew keeps its door: its sessions still count against its limits.
-    const old = this.listeners.get(name);
-    const door = old?.transport === transport ? old.door : makeDoor(config, transport);
-    return { config, transport, door, listener: protocols.listener(name, spec, door.accept) };
-  }
-
-  /** The listeners that stay route by this snapshot from now on. */
-  private configureDoors({ listeners }: ConfigSnapshot): void {
-    for (const [name, { door }] of this.listeners) {
-      const config = listeners.get(name)?.value;
-      if (config) door.configure(config);
-    }
-  }
-
-  /** Starts all, or none: gives what went wrong. */
-  private async startAll(fresh: ReadonlyMap<string, LiveListener>, next: ConfigSnapshot): Promise<Fault[]> {
-    const started: Listener[] = [];
-    const faults: Fault[] = [];
-    const start = async (path: string, task: () => Promise<void>): Promise<void> => {
-      try {
-        await task();
-      } catch (error) {
-        const { code, message } = ProxyError.from(error);
-        faults.push({ path, expected: 'to listen', found: `${code}: ${message}` });
+  private async constructCluster(value: Cluster, next: ConfigSnapshot): Promise<C> {
+    const { protocols, makeCluster, controlPlane } = this.options;
+    const { name, spec, discovery } = value;
+    if (!controlPlane) {
+      needControlPlane(`clusters.${name}.spec.tls`, spec);
+      if (discovery) {
+        throw new FaultsError([
+          {
+            path: `clusters.${name}.discovery`,
+            expected: 'endpoints, as there is no control plane',
+            found: 'discovery',
+          },
+        ]);
       }
-    };
-    await Promise.all(
-      [...fresh].map(([name, { listener }]) =>
-        start(`listeners.${name}`, async () => {
-          await listener.start();
-          started.push(listener);
-        }),
-      ),
-    );
-    const { neighbour } = this.options;
-    if (neighbour && faults.length === 0) await start('admin.api', () => neighbour.follow(next));
-    if (faults.length > 0) await Promise.all(started.map((listener) => listener.close()));
-    return faults;
+    }
+    await protocols.prepare(spec);
+    const config = this.configOf(value, next);
+    return makeCluster(config, protocols.connector(name, spec), protocols.get(spec.protocol), isAwaited(config, next));
   }
 
-  /** Starts again what was stopped for a change that failed. */
-  private async restart(names: readonly string[]): Promise<void> {
+  private configOf(value: Cluster, snapshot: ConfigSnapshot): Cluster {
+    const assignment = assignmentOf(value);
+    if (assignment === undefined) return value;
+    const from = snapshot.handedOut.assignments.get(assignment);
+    const known = this.assigned.get(value.name);
+    if (known?.of === value && known.from === from) return known.config;
+    // A copy even without an assignment: that its endpoints are awaited again is a change.
+    const config = from ? withAssigned(value, snapshot) : { ...value };
+    this.assigned.set(value.name, { of: value, from, config });
+    return config;
+  }
+
+  private async restartNeighbour(): Promise<void> {
     const { neighbour, log } = this.options;
-    for (const name of names) {
-      const old = this.listeners.get(name);
-      if (old === undefined) continue;
-      try {
-        const again = await this.constructListener(old.config);
-        await again.listener.start();
-        this.listeners.set(name, again);
-      } catch (error) {
-        log.error({ listener: name, error: ProxyError.from(error).message }, 'a listener could not be started again');
-        this.listeners.delete(name); // the next change tries again
-      }
-    }
     try {
       await neighbour?.follow(this.snapshot);
     } catch (error) {
@@ -281,12 +340,17 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink {
   }
 }
 
-async function closeAll(clusters: readonly LiveCluster[]): Promise<void> {
-  await Promise.all(clusters.map((cluster) => cluster.close()));
+/** Whether a cluster's endpoints are assigned, but not known yet. */
+function isAwaited(config: Cluster, { handedOut: { assignments } }: ConfigSnapshot): boolean {
+  const assignment = assignmentOf(config);
+  return assignment !== undefined && !assignments.has(assignment);
 }
 
-function faultsAt(path: string, error: unknown): readonly Fault[] {
-  if (error instanceof FaultsError) return error.faults;
+function reasonOf(error: unknown): string {
   const { code, message } = ProxyError.from(error);
-  return [{ path, expected: 'what its protocol can work with', found: `${code}: ${message}` }];
+  return `${code}: ${message}`;
+}
+
+async function closeAll(clusters: readonly LiveCluster[]): Promise<void> {
+  await Promise.all(clusters.map((cluster) => cluster.close()));
 }

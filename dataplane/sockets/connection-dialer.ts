@@ -1,9 +1,9 @@
 /** Connects over TCP, with a PROXY header and TLS in front where they are wanted. */
 import type { Socket } from 'node:net';
 import type { TlsClient } from '../../gen/l7mp/config/v1/types.ts';
-import type { Logger } from '../core/log.ts';
 import { proxyHeaderOf } from './proxy-protocol.ts';
 import { connectTcp, type DialRequest, type TcpConnectOptions } from './tcp-connect.ts';
+import type { TlsSurroundings } from './tls-context.ts';
 import { TlsDialer } from './tls-dialer.ts';
 
 export interface ConnectionDialerOptions extends TcpConnectOptions {
@@ -16,9 +16,9 @@ export class ConnectionDialer {
   private readonly tls: TlsDialer | undefined;
 
   /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
-  constructor(options: ConnectionDialerOptions, log: Logger, alpn: readonly string[] = []) {
+  constructor(options: ConnectionDialerOptions, surroundings: TlsSurroundings, alpn: readonly string[] = []) {
     this.options = options;
-    this.tls = options.tls && new TlsDialer(options.tls, log, alpn);
+    this.tls = options.tls && new TlsDialer(options.tls, surroundings, alpn);
   }
 
   /** A socket with half-close; the caller listens to its errors from the same turn on. @throws ProxyError */

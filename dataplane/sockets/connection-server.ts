@@ -9,6 +9,7 @@ import { type Ends, formatAddress } from './addresses.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 import { TcpServer, type TcpServerOptions } from './tcp-server.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
+import type { TlsSurroundings } from './tls-context.ts';
 import { tlsMetadata } from './tls-metadata.ts';
 
 /** How long a PROXY header, and a handshake, may take unless configured otherwise, in ms. */
@@ -45,14 +46,14 @@ export class ConnectionServer implements Listener {
   /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
   constructor(
     options: ConnectionServerOptions,
-    log: Logger,
+    { log, secrets }: TlsSurroundings,
     onConnection: (connection: Connection) => void,
     alpn: readonly string[] = [],
   ) {
     this.options = options;
     this.log = log;
     this.onConnection = onConnection;
-    this.acceptor = options.tls && new TlsAcceptor(options.tls, log, alpn);
+    this.acceptor = options.tls && new TlsAcceptor(options.tls, { log, secrets }, alpn);
     const plain = options.proxy_protocol === 'off' && options.tls === undefined;
     this.server = new TcpServer(options, log, (socket, ends) => {
       if (plain) onConnection({ socket, ends, metadata: {}, alpn: undefined });

@@ -3,8 +3,7 @@ import type { Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { TlsServer } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
-import { loadTls, type Reloading, type ServerContexts, watchServer } from './tls-context.ts';
+import { loadTls, type Reloading, type ServerContexts, type TlsSurroundings, watchServer } from './tls-context.ts';
 
 export class TlsAcceptor {
   private readonly spec: TlsServer;
@@ -12,10 +11,10 @@ export class TlsAcceptor {
   private readonly alpn: string[];
 
   /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
-  constructor(spec: TlsServer, log: Logger, alpn: readonly string[]) {
+  constructor(spec: TlsServer, surroundings: TlsSurroundings, alpn: readonly string[]) {
     this.spec = spec;
     this.alpn = [...(spec.alpn.length > 0 ? spec.alpn : alpn)];
-    this.contexts = watchServer(spec, log);
+    this.contexts = watchServer(spec, surroundings);
   }
 
   /** From here on changed certificate files count; until `close`. Connections that stand keep theirs. */

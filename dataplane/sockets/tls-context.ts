@@ -1,10 +1,11 @@
-/** TLS contexts of files or PEM text, made anew when the files change. */
+/** TLS contexts of files, secrets or PEM text, made anew when the files or secrets change. */
 import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
-import type { TlsClient, TlsServer } from '../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../core/errors.ts';
+import type { Secret, TlsClient, TlsServer } from '../../gen/l7mp/config/v1/types.ts';
+import { type Fault, ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { type SecretSource, secretName } from '../core/secrets.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -15,39 +16,56 @@ export const loadTls = (): typeof import('node:tls') => require('node:tls') as t
 const WATCH_INTERVAL = 1000;
 const SETTLE = 100;
 
-/** What is made of files. It is `current` until what is made of changed files takes its place; a bad file doesn't. */
+/** What TLS contexts are made with, beside their settings. */
+export interface TlsSurroundings {
+  readonly log: Logger;
+  readonly secrets: SecretSource;
+}
+
+/**
+ * What is made of files and secrets. It is `current` until what is made of changed ones takes its place; bad ones, and
+ * secrets that are gone, don't.
+ */
 export class Reloading<T> {
   current: T;
   private readonly files: readonly string[];
+  /** What it was made of. */
+  private readonly used: Map<string, Secret | undefined>;
   private readonly make: () => T;
-  private readonly log: Logger;
+  private readonly surroundings: TlsSurroundings;
   private readonly madeAt = Date.now();
   private timer: NodeJS.Timeout | undefined;
-  private watching = false;
+  private unwatchSecrets: (() => void) | undefined;
 
-  /** `values` are those of the configuration: names of files, or PEM text. @throws what `make` throws the first time. */
-  constructor(values: readonly (string | undefined)[], make: () => T, log: Logger) {
+  /** `values` are those of the configuration: names of files, secrets, or PEM text. @throws what `make` throws the first time. */
+  constructor(values: readonly (string | undefined)[], make: () => T, surroundings: TlsSurroundings) {
     this.make = make;
-    this.log = log;
-    this.files = [...new Set(values.filter((value) => value !== undefined && !isInline(value)))] as string[];
+    this.surroundings = surroundings;
+    const given = [...new Set(values.filter((value) => value !== undefined))];
+    this.files = given.filter((value) => !isInline(value) && secretName(value) === undefined);
+    const names = given.map(secretName).filter((name) => name !== undefined);
+    this.used = new Map(names.map((name) => [name, surroundings.secrets.get(name)]));
     this.current = make();
   }
 
-  /** Begins to look at the files; until `close`. */
+  /** Begins to look at the files and secrets; until `close`. */
   watch(): void {
-    if (this.watching) return;
-    this.watching = true;
+    if (this.unwatchSecrets) return;
     for (const file of this.files) {
       // By polling: files that are mounted or linked anew are missed by inotify, and a second is soon enough.
       watchFile(file, { interval: WATCH_INTERVAL, persistent: false }, this.changed);
       const changedAt = statSync(file, { throwIfNoEntry: false })?.ctimeMs ?? Infinity;
       if (changedAt >= this.madeAt) this.changed();
     }
+    this.unwatchSecrets =
+      this.used.size > 0 ? this.surroundings.secrets.watch(() => this.takeSecrets()) : () => undefined;
+    this.takeSecrets();
   }
 
   close(): void {
     clearTimeout(this.timer);
     for (const file of this.files) unwatchFile(file, this.changed);
+    this.unwatchSecrets?.();
   }
 
   /** A certificate and its key change together: they are read when both have had the time. */
@@ -58,13 +76,26 @@ export class Reloading<T> {
     }, SETTLE).unref();
   };
 
+  private takeSecrets(): void {
+    const { secrets } = this.surroundings;
+    let changed = false;
+    for (const [name, used] of this.used) {
+      const secret = secrets.get(name);
+      if (secret === undefined || secret === used) continue;
+      this.used.set(name, secret);
+      changed = true;
+    }
+    if (changed) this.reload();
+  }
+
   private reload(): void {
-    const { files, log } = this;
+    const { files, surroundings } = this;
+    const fields = { files, secrets: [...this.used.keys()] };
     try {
-      this.current = this.make();
-      log.info({ files }, 'certificates were loaded again');
+      this.current = this.make() ?? this.current;
+      surroundings.log.info(fields, 'certificates were loaded again');
     } catch (error) {
-      log.error({ files, error: ProxyError.from(error).message }, 'certificates stay as they were');
+      surroundings.log.error({ ...fields, error: ProxyError.from(error).message }, 'certificates stay as they were');
     }
   }
 }
@@ -80,17 +111,18 @@ export interface ServerContexts {
 }
 
 /** @throws ProxyError `INVALID_CONFIG` */
-export function watchServer(spec: TlsServer, log: Logger): Reloading<ServerContexts> {
+export function watchServer(spec: TlsServer, surroundings: TlsSurroundings): Reloading<ServerContexts> {
   const { ca, certificates, ciphers, min_version: minVersion } = spec;
+  const { secrets } = surroundings;
   const contextOf = (path: string, cert: string, key: string): SecureContext =>
     makeContext(path, {
-      cert: readPem(`${path}.cert`, cert),
-      key: readPem(`${path}.key`, key),
+      cert: readPem(`${path}.cert`, cert, 'cert', secrets),
+      key: readPem(`${path}.key`, key, 'key', secrets),
       minVersion,
       honorCipherOrder: true,
       // Without one, OpenSSL refuses to resume sessions of clients with certificates.
       sessionIdContext: 'l7mp',
-      ...(ca !== undefined && { ca: readAuthorities('tls.ca', ca) }),
+      ...(ca !== undefined && { ca: authorities('tls.ca', readPem('tls.ca', ca, 'ca', secrets)) }),
       ...(ciphers !== undefined && { ciphers }),
     });
   const make = (): ServerContexts => ({
@@ -101,23 +133,57 @@ export function watchServer(spec: TlsServer, log: Logger): Reloading<ServerConte
     })),
   });
   const values = [spec.cert, spec.key, ca, ...certificates.flatMap(({ cert, key }) => [cert, key])];
-  return new Reloading(values, make, log);
+  return new Reloading(values, make, surroundings);
 }
 
-/** @throws ProxyError `INVALID_CONFIG` */
-export function watchClient(spec: TlsClient, log: Logger): Reloading<SecureContext> {
+/** Undefined as long as a secret is missing. @throws ProxyError `INVALID_CONFIG` */
+export function watchClient(spec: TlsClient, surroundings: TlsSurroundings): Reloading<SecureContext | undefined> {
   const { ca, cert, key, min_version: minVersion } = spec;
+  const { secrets } = surroundings;
   if ((cert === undefined) !== (key === undefined)) {
     throw invalid('tls', 'cert and key, or neither', cert === undefined ? 'only key' : 'only cert');
   }
-  const make = (): SecureContext =>
-    makeContext('tls', {
-      minVersion,
-      ...(ca !== undefined && { ca: readAuthorities('tls.ca', ca) }),
-      ...(cert !== undefined && { cert: readPem('tls.cert', cert) }),
-      ...(key !== undefined && { key: readPem('tls.key', key) }),
+  const values = [ca, cert, key];
+  const isMissing = (value: string | undefined): boolean => {
+    const name = secretName(value);
+    return name !== undefined && secrets.get(name) === undefined;
+  };
+  const make = (): SecureContext | undefined =>
+    values.some(isMissing)
+      ? undefined
+      : makeContext('tls', {
+          minVersion,
+          ...(ca !== undefined && { ca: authorities('tls.ca', readPem('tls.ca', ca, 'ca', secrets)) }),
+          ...(cert !== undefined && { cert: readPem('tls.cert', cert, 'cert', secrets) }),
+          ...(key !== undefined && { key: readPem('tls.key', key, 'key', secrets) }),
+        });
+  return new Reloading(values, make, surroundings);
+}
+
+/** What is wrong with a secret's PEM texts, by the very functions that use them. */
+export function checkSecret({ cert, key, ca }: Secret): Fault[] {
+  const faults: Fault[] = [];
+  const check = (path: string, expected: string, use: () => unknown): void => {
+    try {
+      use();
+    } catch (error) {
+      faults.push({ path, expected, found: ProxyError.from(error).message });
+    }
+  };
+  if ((cert === undefined) !== (key === undefined)) {
+    faults.push({
+      path: '',
+      expected: 'cert and key, or neither',
+      found: cert === undefined ? 'only key' : 'only cert',
     });
-  return new Reloading([ca, cert, key], make, log);
+  } else if (cert !== undefined && key !== undefined) {
+    check('cert', 'a certificate and its key in PEM', () => loadTls().createSecureContext({ cert, key }));
+  }
+  if (ca !== undefined) check('ca', 'certificates in PEM', () => authorities('ca', ca));
+  if (cert === undefined && key === undefined && ca === undefined) {
+    faults.push({ path: '', expected: 'cert and key, ca, or all of them', found: 'nothing' });
+  }
+  return faults;
 }
 
 function makeContext(path: string, options: SecureContextOptions): SecureContext {
@@ -129,9 +195,20 @@ function makeContext(path: string, options: SecureContextOptions): SecureContext
   }
 }
 
-/** PEM text as it stands, else the content of the file of that name. */
-function readPem(path: string, value: string): string {
+/** PEM text as it stands, that of a secret, else the content of the file of that name. */
+function readPem(path: string, value: string, field: 'cert' | 'key' | 'ca', secrets: SecretSource): string {
   if (isInline(value)) return value;
+  const name = secretName(value);
+  if (name !== undefined) {
+    const secret = secrets.get(name);
+    const text = secret?.[field];
+    if (text !== undefined) return text;
+    throw invalid(
+      path,
+      `a secret "${name}" with ${field}, from the control plane`,
+      secret ? `no ${field}` : 'no secret',
+    );
+  }
   try {
     return readFileSync(value, 'latin1');
   } catch (error) {
@@ -140,9 +217,8 @@ function readPem(path: string, value: string): string {
 }
 
 /** Node.js passes over what is no certificate; then nobody would be trusted, and nobody told. */
-function readAuthorities(path: string, value: string): string {
+function authorities(path: string, text: string): string {
   const { X509Certificate } = require('node:crypto') as typeof import('node:crypto');
-  const text = readPem(path, value);
   const certificates = text.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/gu);
   if (certificates === null) throw invalid(path, 'certificates in PEM', 'none');
   certificates.forEach((certificate, index) => {

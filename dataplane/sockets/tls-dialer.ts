@@ -3,19 +3,18 @@ import { isIP, type Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { TlsClient } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
-import { loadTls, type Reloading, watchClient } from './tls-context.ts';
+import { loadTls, type Reloading, type TlsSurroundings, watchClient } from './tls-context.ts';
 
 export class TlsDialer {
   private readonly spec: TlsClient;
-  private readonly context: Reloading<SecureContext>;
+  private readonly context: Reloading<SecureContext | undefined>;
   private readonly alpn: string[];
 
   /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
-  constructor(spec: TlsClient, log: Logger, alpn: readonly string[]) {
+  constructor(spec: TlsClient, surroundings: TlsSurroundings, alpn: readonly string[]) {
     this.spec = spec;
     this.alpn = [...(spec.alpn.length > 0 ? spec.alpn : alpn)];
-    this.context = watchClient(spec, log);
+    this.context = watchClient(spec, surroundings);
   }
 
   close(): void {
@@ -30,10 +29,18 @@ export class TlsDialer {
   connect(socket: Socket, hostname: string, signal: AbortSignal): Promise<TLSSocket> {
     this.context.watch(); // not before it is used: who is made is not always closed
     const name = this.spec.server_name ?? hostname;
+    const secureContext = this.context.current;
+    if (secureContext === undefined) {
+      socket.destroy();
+      const found = 'not all of them are here yet';
+      return Promise.reject(
+        new ProxyError('TLS_FAILED', `TLS with ${name}: expected secrets of the control plane, found ${found}`),
+      );
+    }
     return new Promise((resolve, reject) => {
       const secure = loadTls().connect({
         socket,
-        secureContext: this.context.current,
+        secureContext,
         rejectUnauthorized: !this.spec.insecure,
         host: name,
         ...(isIP(name) === 0 && name !== '' && { servername: name }),

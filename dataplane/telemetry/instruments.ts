@@ -9,6 +9,7 @@ export function observeAll(meter: Meter, source: MetricsSource, named: NamedCoun
   observeSessions(meter, source);
   observeClusters(meter, source);
   observeNamed(meter, named);
+  observeControlPlane(meter, source);
   observeProcess(meter);
 }
 
@@ -98,6 +99,35 @@ function observeClusters(meter: Meter, source: MetricsSource): void {
       }
     },
     [endpoints, failures],
+  );
+}
+
+function observeControlPlane(meter: Meter, source: MetricsSource): void {
+  const connected = meter.createObservableGauge('l7mp.controlplane.connected', {
+    description: 'Whether there is a connection to a control plane: 1 or 0',
+  });
+  const connects = meter.createObservableCounter('l7mp.controlplane.connects', {
+    description: 'Connections to control planes that were made',
+  });
+  const responses = meter.createObservableCounter('l7mp.controlplane.responses', {
+    description: 'Responses of the control plane, by type of resources and result: ack, nack',
+  });
+  const resources = meter.createObservableGauge('l7mp.controlplane.resources', {
+    description: 'Resources of the control plane that are held, by type',
+  });
+  meter.addBatchObservableCallback(
+    (result) => {
+      const state = source.controlPlane();
+      if (state === undefined) return;
+      result.observe(connected, state.connected ? 1 : 0);
+      result.observe(connects, state.connects);
+      for (const [type, { acks, nacks, resources: count }] of state.types) {
+        result.observe(responses, acks, { type, result: 'ack' });
+        result.observe(responses, nacks, { type, result: 'nack' });
+        result.observe(resources, count, { type });
+      }
+    },
+    [connected, connects, responses, resources],
   );
 }
 

@@ -1,4 +1,5 @@
 /** Where metrics come from: main.ts gives it. Types only. */
+import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { Totals } from './totals.ts';
 
 /** One cluster, as metrics see it. */
@@ -19,4 +20,6 @@ export interface ClusterMetrics {
 export interface MetricsSource {
   totals(): Totals;
   clusters(): Iterable<ClusterMetrics>;
+  /** Undefined where there is none. */
+  controlPlane(): ControlPlaneState | undefined;
 }

@@ -4,11 +4,13 @@ import type { EndpointState } from '../../dataplane/admin/types.ts';
 import { decodeConfig, decodeObject } from '../../dataplane/config/decode.ts';
 import { parseText } from '../../dataplane/config/parse.ts';
 import { compact, toPlain } from '../../dataplane/config/print.ts';
-import type { ConfigDelta, ConfigSink, ConfigSnapshot } from '../../dataplane/core/config.ts';
+import type { ConfigDelta, ConfigSink, ConfigSnapshot, Source } from '../../dataplane/core/config.ts';
+import type { ControlPlaneState } from '../../dataplane/core/control-plane.ts';
 import { type Fault, FaultsError, type ProxyError } from '../../dataplane/core/errors.ts';
 import type { Response } from '../../dataplane/core/protocol.ts';
+import type { Serving } from '../../dataplane/core/serving.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
-import { withDelta } from '../../dataplane/runtime/plan.ts';
+import { withDelta, withLocal } from '../../dataplane/runtime/plan.ts';
 import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 
 /** Changes one after the other, each with a pause in which others may come. */
@@ -22,12 +24,16 @@ export class MemorySink implements ConfigSink {
     this.snapshot = snapshot;
   }
 
-  apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta)): Promise<void> {
-    return this.enqueue(() => withDelta(this.snapshot, typeof delta === 'function' ? delta(this.snapshot) : delta));
+  apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta), source?: Source): Promise<void> {
+    return this.enqueue(() =>
+      withDelta(this.snapshot, typeof delta === 'function' ? delta(this.snapshot) : delta, source),
+    );
   }
 
-  replace(snapshot: ConfigSnapshot): Promise<void> {
-    return this.enqueue(() => snapshot);
+  replace(snapshot: ConfigSnapshot | ((current: ConfigSnapshot) => ConfigSnapshot)): Promise<void> {
+    return this.enqueue(() =>
+      withLocal(this.snapshot, typeof snapshot === 'function' ? snapshot(this.snapshot) : snapshot),
+    );
   }
 
   private enqueue(make: () => ConfigSnapshot): Promise<void> {
@@ -81,6 +87,9 @@ export interface TestApi {
   readonly states: Map<string, EndpointState[]>;
   readonly operations: readonly { readonly path: string; readonly method: string }[];
   ready: boolean;
+  /** By kind and name, as in `Listener in`; what is not here serves. */
+  readonly serving: Map<string, Serving>;
+  controlPlane: ControlPlaneState | undefined;
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
   delete(url: string): Promise<Answer>;
   post(url: string, body: unknown, type?: string): Promise<Answer>;
@@ -110,6 +119,8 @@ export function createTestApi(config: object = {}): TestApi {
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, sink.snapshot, { schema, lenient }),
     parse: async (text) => (await parseText(text)).raw,
     ready: () => api.ready,
+    servingOf: (kind, name) => api.serving.get(`${kind} ${name}`),
+    controlPlane: () => api.controlPlane,
   });
   const send: TestApi['send'] = async (method, url, headers = {}, body = '') => {
     const answer = await handle({ method, url, headers, body: Buffer.from(body) });
@@ -125,6 +136,8 @@ export function createTestApi(config: object = {}): TestApi {
     states,
     operations,
     ready: true,
+    serving: new Map(),
+    controlPlane: undefined,
     send,
     get: (url, headers) => send('GET', url, headers),
     delete: (url) => send('DELETE', url),

@@ -98,6 +98,10 @@ export class Peer {
     }
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
   /** Kills it, and resolves when it is gone. */
   async stop(): Promise<void> {
     this.child.kill('SIGKILL');

@@ -3,6 +3,7 @@ import { loadText } from '../../dataplane/config/load.ts';
 import type { AnyProtocol } from '../../dataplane/core/protocol.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
 import { createProxy, type Proxy } from '../../dataplane/main.ts';
+import type { ControlPlaneOptions } from '../../dataplane/xds/types.ts';
 
 export interface TestProxy {
   readonly proxy: Proxy;
@@ -15,7 +16,11 @@ export interface TestProxy {
 /** `config` is YAML text, or what it stands for. The REST API is off unless `api` is true: then its port is chosen. */
 export async function startProxy(
   config: string | object,
-  options: { readonly api?: boolean; readonly plugins?: readonly AnyProtocol[] } = {},
+  options: {
+    readonly api?: boolean;
+    readonly plugins?: readonly AnyProtocol[];
+    readonly controlPlane?: Partial<ControlPlaneOptions>;
+  } = {},
 ): Promise<TestProxy> {
   const snapshot = await loadText(typeof config === 'string' ? config : JSON.stringify(config));
   const admin = { ...snapshot.admin, api: { ...snapshot.admin.api, port: 0 } };
@@ -24,6 +29,7 @@ export async function startProxy(
     logLevel: 'silent',
     api: options.api ?? false,
     ...(options.plugins && { plugins: options.plugins }),
+    ...(options.controlPlane && { controlPlane: { ...CONTROL_PLANE, ...options.controlPlane } }),
   });
   return {
     proxy,
@@ -35,6 +41,15 @@ export async function startProxy(
     close: () => proxy.close(),
   };
 }
+
+const CONTROL_PLANE: ControlPlaneOptions = {
+  servers: [],
+  id: 'proxy-1',
+  labels: { zone: 'a' },
+  resources: 'all',
+  plaintext: true,
+  timing: { backoffBase: 20, backoffCap: 100, save: 10 },
+};
 
 /** A listener whose every session goes to one cluster. */
 export function relay(listener: object, cluster: object, route: object = {}, more: object = {}): object {

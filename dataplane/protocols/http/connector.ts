@@ -23,9 +23,10 @@ class HttpConnector implements Connector {
   /** Endpoints that chose HTTP/2 by ALPN. */
   private readonly speaksH2 = new Set<string>();
 
-  constructor({ spec, log }: ConnectorContext<HttpCluster>) {
+  constructor(context: ConnectorContext<HttpCluster>) {
+    const { spec } = context;
     this.spec = spec;
-    this.dialer = new ConnectionDialer(spec, log, ALPN[spec.version]);
+    this.dialer = new ConnectionDialer(spec, context, ALPN[spec.version]);
   }
 
   connect(request: ConnectRequest): Stream | Promise<Stream> {

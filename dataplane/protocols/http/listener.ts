@@ -18,14 +18,14 @@ class HttpServer implements Listener {
   private counter = 0;
 
   constructor(context: ListenerContext<HttpListener>) {
-    const { spec, log } = context;
+    const { spec } = context;
     this.context = context;
     this.options = {
       maxHeaderBytes: spec.max_header_bytes,
       headerTimeout: spec.header_timeout,
       keepAliveTimeout: spec.keep_alive_timeout,
     };
-    this.server = new ConnectionServer(spec, log, (connection) => this.connected(connection), ALPN[spec.version]);
+    this.server = new ConnectionServer(spec, context, (connection) => this.connected(connection), ALPN[spec.version]);
   }
 
   get address(): string {

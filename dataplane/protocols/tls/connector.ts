@@ -4,8 +4,8 @@ import type { Connector, ConnectorContext } from '../../core/protocol.ts';
 import { SocketStream } from '../../core/socket-stream.ts';
 import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 
-export function createConnector({ spec, log }: ConnectorContext<TlsCluster>): Connector {
-  const dialer = new ConnectionDialer(spec, log);
+export function createConnector(context: ConnectorContext<TlsCluster>): Connector {
+  const dialer = new ConnectionDialer(context.spec, context);
   return {
     connect: async (request) => new SocketStream(await dialer.connect(request)),
     close: () => dialer.close(),

@@ -5,8 +5,9 @@ import { SocketStream } from '../../core/socket-stream.ts';
 import { endsMetadata, sessionName } from '../../sockets/addresses.ts';
 import { ConnectionServer } from '../../sockets/connection-server.ts';
 
-export function createListener({ spec, accept, log }: ListenerContext<TlsListener>): Listener {
-  return new ConnectionServer(spec, log, ({ socket, ends, metadata }) => {
+export function createListener(context: ListenerContext<TlsListener>): Listener {
+  const { spec, accept } = context;
+  return new ConnectionServer(spec, context, ({ socket, ends, metadata }) => {
     accept({
       name: sessionName('TLS', ends),
       metadata: { ...endsMetadata('TCP', ends), ...metadata },

@@ -13,8 +13,9 @@ import { HandshakeRefused } from './refusal.ts';
 import { noteSubprotocol, offeredSubprotocols } from './subprotocols.ts';
 import { WebSocketStream } from './websocket-stream.ts';
 
-export function createConnector({ spec, log }: ConnectorContext<WebSocketCluster>): Connector {
-  const dialer = new ConnectionDialer(spec, log, ['http/1.1']);
+export function createConnector(context: ConnectorContext<WebSocketCluster>): Connector {
+  const { spec } = context;
+  const dialer = new ConnectionDialer(spec, context, ['http/1.1']);
   return {
     connect: async (request) => {
       const socket = await dialer.connect(request);

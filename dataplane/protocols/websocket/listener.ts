@@ -38,7 +38,7 @@ class WebSocketServerListener implements Listener {
   private counter = 0;
 
   constructor(context: ListenerContext<WebSocketListener>) {
-    const { spec, log } = context;
+    const { spec } = context;
     this.context = context;
     this.upgrader = new WebSocketServer({
       noServer: true,
@@ -54,7 +54,7 @@ class WebSocketServerListener implements Listener {
       response.end(isElsewhere ? `expected the path ${spec.path}\n` : 'expected a WebSocket\n');
     });
     this.http.on('upgrade', (request, socket: Socket, head) => this.upgrade(request, socket, head));
-    this.server = new ConnectionServer(spec, log, (connection) => this.connected(connection));
+    this.server = new ConnectionServer(spec, context, (connection) => this.connected(connection));
   }
 
   get address(): string {

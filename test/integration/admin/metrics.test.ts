@@ -82,7 +82,10 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
     let live = [fakeSession()];
     let clusters: ReturnType<MetricsSource['clusters']> = [];
     const named = new NamedCounters();
-    const page = createMetrics({ totals: () => totals.with(live), clusters: () => clusters }, named);
+    const page = createMetrics(
+      { totals: () => totals.with(live), clusters: () => clusters, controlPlane: () => undefined },
+      named,
+    );
 
     it('whatever names and labels there are, hostile ones included', async () => {
       const name = 'a"b\\c\nd} 1\n# HELP x é\u{1F600}';

@@ -72,6 +72,17 @@ describe('the OpenAPI document', () => {
 
   beforeEach(() => {
     api = createTestApi(CONFIG);
+    const counts = { resources: 1, acks: 1, version: '' };
+    api.controlPlane = {
+      ...{ connected: false, server: 'a:1', variant: 'delta', since: 0, connects: 1, ready: true },
+      lastError: 'UNAVAILABLE',
+      types: new Map([
+        ['Cluster', { ...counts, nacks: 0 }],
+        ['Listener', { ...counts, nacks: 1, version: '1', lastNack: { at: 0, faults: ['x: expected a, found b'] } }],
+      ]),
+    };
+    api.serving.set('Listener in', { state: 'warming', reason: 'waits for secret s' });
+    api.serving.set('Cluster out', { state: 'failed', reason: 'INTERNAL: x' });
     const stage = { origin: 'out', status: 'RETRYING', attempts: 3 } as const;
     api.sessions.set('s', fakeSession({ name: 's', ingress: [stage], listener: 'gone' }));
     api.sessions.set('t', fakeSession({ name: 't', endedAt: 5, reason: 'PEER_RESET', status: 'DESTROYED' }));

@@ -81,6 +81,14 @@ describe('configuration objects on the wire', () => {
     expect(kindOf('type.googleapis.com/envoy.config.route.v3.RouteConfiguration')).to.equal(undefined);
   });
 
+  it('have numbers that are 0, though other encoders leave them out', () => {
+    // Listener {name: "l", spec: {tcp: {}}, rules: "r"}
+    const bytes = Buffer.from('0a016c120212001a0172', 'hex');
+    const raw = decodeBytes('Listener', bytes);
+    expect(raw).to.deep.equal({ name: 'l', spec: { protocol: 'TCP', port: 0 }, rules: 'r' });
+    expect(decodeBytes('Listener', encodeObject('Listener', raw))).to.deep.equal(raw);
+  });
+
   it('refuse bytes that are no message', () => {
     expect(() => decodeBytes('Route', Buffer.from([0xff, 0xff, 0xff]))).to.throw();
   });

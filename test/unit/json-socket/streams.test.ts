@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { ProxyError } from '../../../dataplane/core/errors.ts';
 import { silentLogger } from '../../../dataplane/core/log.ts';
+import { noSecrets } from '../../../dataplane/core/secrets.ts';
 import type { ConnectRequest, Connector, Listener, Services } from '../../../dataplane/core/protocol.ts';
 import type { Accept, Incoming } from '../../../dataplane/core/session.ts';
 import type { Stream } from '../../../dataplane/core/stream.ts';
@@ -22,6 +23,7 @@ function server({ refuse, header_timeout = 1000 }: { refuse?: ProxyError; header
     name: 'l',
     spec: { transport_spec: { protocol: 'Stdio' }, header_timeout, max_header_bytes: 65507 },
     log: silentLogger,
+    secrets: noSecrets,
     accept: (incoming) => {
       if (refuse) {
         incoming.stream.refuse?.(refuse);
@@ -181,6 +183,7 @@ function client(options: FakeOptions) {
     name: 'c',
     spec: { transport_spec: { protocol: 'Echo' }, header: [{ path: { from: '/user', to: '/user' } }] },
     log: silentLogger,
+    secrets: noSecrets,
     services: {} as Services,
     connector: () => ({ connect: () => transport }),
   });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import type { ControlPlaneState } from '../../../dataplane/core/control-plane.ts';
 import { FIELDS } from '../../../dataplane/telemetry/access-log.ts';
 import { createMetrics } from '../../../dataplane/telemetry/metrics.ts';
 import { NamedCounters } from '../../../dataplane/telemetry/named-counters.ts';
@@ -23,7 +24,18 @@ describe('docs/observability.md', () => {
     const clusters = [{ name: 'c', endpoints: [], failures: new Map([['NO_ENDPOINT', 1]]), connectLatency }];
     const named = new NamedCounters();
     named.counter('n', {});
-    const make = createMetrics({ totals: () => totals.with([]), clusters: () => clusters }, named);
+    const controlPlane: ControlPlaneState = {
+      connected: true,
+      server: '127.0.0.1:1',
+      variant: 'delta',
+      since: 0,
+      connects: 1,
+      lastError: undefined,
+      ready: true,
+      types: new Map([['Listener', { resources: 1, acks: 1, nacks: 0, version: '1' }]]),
+    };
+    const source = { totals: () => totals.with([]), clusters: () => clusters, controlPlane: () => controlPlane };
+    const make = createMetrics(source, named);
     let metrics = await make();
     // The event loop is sampled from the first page on.
     while (!metrics.includes('nodejs_')) {

@@ -190,11 +190,11 @@ export interface Keepalive {
 
 /** TlsServer is the server side of TLS. */
 export interface TlsServer {
-  /** The certificate chain: a PEM file, reloaded when it changes, or the PEM text itself. */
+  /** The certificate chain: a PEM file, reloaded when it changes, the PEM text itself, or `secret:NAME`. */
   readonly cert: string;
-  /** Its private key: a PEM file, reloaded when it changes, or the PEM text itself. */
+  /** Its private key: a PEM file, reloaded when it changes, the PEM text itself, or `secret:NAME`. */
   readonly key: string;
-  /** The authorities that clients' certificates are checked against: a PEM file or PEM text. */
+  /** The authorities that clients' certificates are checked against: a PEM file, PEM text, or `secret:NAME`. */
   readonly ca?: string;
   /** Whether clients must show a certificate. */
   readonly client_certificate: 'none' | 'request' | 'require';
@@ -212,19 +212,19 @@ export interface TlsServer {
 export interface TlsCertificate {
   /** The names; `*.example.org` covers one label. */
   readonly server_names: readonly string[];
-  /** The certificate chain: a PEM file or PEM text. */
+  /** The certificate chain: a PEM file, PEM text, or `secret:NAME`. */
   readonly cert: string;
-  /** Its private key: a PEM file or PEM text. */
+  /** Its private key: a PEM file, PEM text, or `secret:NAME`. */
   readonly key: string;
 }
 
 /** TlsClient is the client side of TLS. */
 export interface TlsClient {
-  /** The authorities that the server is checked against: a PEM file or PEM text. The system's when absent. */
+  /** The authorities that the server is checked against: a PEM file, PEM text, or `secret:NAME`. The system's when absent. */
   readonly ca?: string;
-  /** The certificate to show: a PEM file or PEM text. */
+  /** The certificate to show: a PEM file, PEM text, or `secret:NAME`. */
   readonly cert?: string;
-  /** Its private key: a PEM file or PEM text. */
+  /** Its private key: a PEM file, PEM text, or `secret:NAME`. */
   readonly key?: string;
   /** The name that is asked for and checked. The endpoint's address when absent. */
   readonly server_name?: string;

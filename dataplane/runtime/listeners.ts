@@ -1,0 +1,275 @@
+/**
+ * The live listeners. Those of the proxy's own configuration start with the change that brings them, or the change
+ * fails. All others come up one by one, each for itself: as soon as what they need is there (make before break), and
+ * again and again where they can't listen:
+ *
+ * ```
+ *   warming ──▶ serving
+ *      │   ▲
+ *      ▼   │ after a while
+ *      failed
+ * ```
+ *
+ * Until a changed listener serves, the one before it does.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Listener as ListenerConfig } from '../../gen/l7mp/config/v1/types.ts';
+import { backoff } from '../core/backoff.ts';
+import type { ConfigSnapshot, Owned } from '../core/config.ts';
+import { type Fault, FaultsError, ProxyError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { AnyProtocol, Listener } from '../core/protocol.ts';
+import { secretsOf } from '../core/secrets.ts';
+import type { Serving } from '../core/serving.ts';
+import type { Accept } from '../core/session.ts';
+import { missingObjects, missingSecrets } from './missing.ts';
+import type { ProtocolRegistry } from './protocols.ts';
+
+/** The door of a listener's sessions. */
+export interface Door {
+  configure(config: ListenerConfig): void;
+  readonly accept: Accept;
+}
+
+export interface ListenersOptions {
+  readonly protocols: ProtocolRegistry;
+  readonly makeDoor: (config: ListenerConfig, protocol: AnyProtocol) => Door;
+  /** Whether there is a control plane, from which what is missing may come. */
+  readonly controlPlane: boolean;
+  /** How long a new listener waits for its rules and clusters, in ms; then it starts without. Default: 15000. */
+  readonly warmingLimit?: number | undefined;
+  readonly log: Logger;
+}
+
+export interface LiveListener {
+  readonly config: ListenerConfig;
+  /** What its spec rides on in the end. */
+  readonly transport: AnyProtocol;
+  readonly listener: Listener;
+  readonly door: Door;
+}
+
+/** A listener that doesn't serve its configuration yet. */
+interface Standby {
+  readonly config: ListenerConfig;
+  readonly since: number;
+  failures: number;
+  /** Not tried before. */
+  retryAt: number;
+  serving: Serving;
+}
+
+const WARMING_LIMIT = 15_000;
+const RETRY = { base: 1000, cap: 30_000 };
+
+export class Listeners {
+  private readonly options: ListenersOptions;
+  private readonly live = new Map<string, LiveListener>();
+  private readonly standby = new Map<string, Standby>();
+
+  constructor(options: ListenersOptions) {
+    this.options = options;
+  }
+
+  addressOf(name: string): string | undefined {
+    return this.live.get(name)?.listener.address;
+  }
+
+  servingOf(name: string): Serving | undefined {
+    return this.standby.get(name)?.serving ?? (this.live.has(name) ? { state: 'serving' } : undefined);
+  }
+
+  /** Whether it comes up by itself, after the change that brings it. */
+  private isApart({ value, source }: Owned<ListenerConfig>, next: ConfigSnapshot): boolean {
+    if (source === 'controlplane') return true;
+    return this.options.controlPlane && missingSecrets(value.spec, next).length > 0;
+  }
+
+  /** Makes those that start with the change; nothing that is live is touched. */
+  async construct(next: ConfigSnapshot, faults: Fault[]): Promise<ReadonlyMap<string, LiveListener>> {
+    const fresh = new Map<string, LiveListener>();
+    for (const [name, owned] of next.listeners) {
+      const { value } = owned;
+      if (this.isApart(owned, next) || isDeepStrictEqual(this.live.get(name)?.config.spec, value.spec)) continue;
+      try {
+        fresh.set(name, await this.make(value));
+      } catch (error) {
+        faults.push(...faultsAt(`listeners.${name}`, error));
+      }
+    }
+    return fresh;
+  }
+
+  /** Stops what goes, or is made anew; gives the names. */
+  async stop(fresh: ReadonlyMap<string, LiveListener>, next: ConfigSnapshot): Promise<string[]> {
+    const names = [...this.live.keys()].filter((name) => fresh.has(name) || !next.listeners.has(name));
+    for (const name of names) await this.live.get(name)?.listener.close();
+    return names;
+  }
+
+  /** Those that stay, and don't come up by themselves, route by this snapshot from now on. */
+  configureDoors(snapshot: ConfigSnapshot): void {
+    for (const [name, { door }] of this.live) {
+      const owned = snapshot.listeners.get(name);
+      if (owned && !this.isApart(owned, snapshot)) door.configure(owned.value);
+    }
+  }
+
+  /** Starts all, or none: adds what went wrong. */
+  async startAll(fresh: ReadonlyMap<string, LiveListener>, faults: Fault[]): Promise<void> {
+    const started: Listener[] = [];
+    await Promise.all(
+      [...fresh].map(async ([name, { listener }]) => {
+        try {
+          await listener.start();
+          started.push(listener);
+        } catch (error) {
+          faults.push(listenFault(`listeners.${name}`, error));
+        }
+      }),
+    );
+    if (faults.length > 0) await Promise.all(started.map((listener) => listener.close()));
+  }
+
+  /** The change is made: what was stopped is gone, what was started is live. */
+  commit(stopped: readonly string[], fresh: ReadonlyMap<string, LiveListener>, next: ConfigSnapshot): void {
+    for (const name of stopped) this.live.delete(name);
+    for (const [name, live] of fresh) this.live.set(name, live);
+    for (const [name, live] of this.live) {
+      const owned = next.listeners.get(name);
+      if (owned && !this.isApart(owned, next)) this.live.set(name, { ...live, config: owned.value });
+    }
+    for (const name of this.standby.keys()) if (!next.listeners.has(name)) this.standby.delete(name);
+  }
+
+  /** Starts again what was stopped for a change that failed. */
+  async restart(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const old = this.live.get(name);
+      if (old === undefined) continue;
+      try {
+        const again = await this.make(old.config);
+        await again.listener.start();
+        this.live.set(name, again);
+      } catch (error) {
+        const { message } = ProxyError.from(error);
+        this.options.log.error({ listener: name, error: message }, 'a listener could not be started again');
+        this.live.delete(name); // the next change tries again
+      }
+    }
+  }
+
+  /** Brings up what comes up by itself, as far as it can now. Gives the ms until there is more to do. */
+  async settle(snapshot: ConfigSnapshot, clusters: ReadonlyMap<string, unknown>): Promise<number | undefined> {
+    let next = Infinity;
+    for (const [name, { value: config }] of snapshot.listeners) {
+      if (this.live.get(name)?.config === config) {
+        this.standby.delete(name);
+        continue;
+      }
+      const standby = this.standbyOf(name, config);
+      await this.advance(name, standby, snapshot, clusters);
+      if (this.standby.has(name)) next = Math.min(next, standby.retryAt);
+    }
+    return next === Infinity ? undefined : Math.max(next - Date.now(), 0);
+  }
+
+  async close(): Promise<void> {
+    this.standby.clear();
+    await Promise.all([...this.live.values()].map(({ listener }) => listener.close()));
+    this.live.clear();
+  }
+
+  private standbyOf(name: string, config: ListenerConfig): Standby {
+    let standby = this.standby.get(name);
+    if (standby?.config !== config) {
+      standby = { config, since: Date.now(), failures: 0, retryAt: 0, serving: { state: 'warming' } };
+      this.standby.set(name, standby);
+    }
+    return standby;
+  }
+
+  private async advance(
+    name: string,
+    standby: Standby,
+    snapshot: ConfigSnapshot,
+    clusters: ReadonlyMap<string, unknown>,
+  ): Promise<void> {
+    const { config, since } = standby;
+    const { log, warmingLimit = WARMING_LIMIT } = this.options;
+    const secrets = missingSecrets(config.spec, snapshot);
+    const objects = missingObjects(config, snapshot, clusters);
+    const late = Date.now() >= since + warmingLimit;
+    if (secrets.length > 0 || (objects.length > 0 && !late)) {
+      standby.serving = { state: 'warming', reason: `waits for ${[...secrets, ...objects].join(', ')}` };
+      standby.retryAt = secrets.length > 0 ? Infinity : since + warmingLimit; // secrets come with a change
+      return;
+    }
+    if (Date.now() < standby.retryAt && standby.failures > 0) return;
+    try {
+      if (objects.length > 0) log.warn({ listener: name, missing: objects }, 'a listener starts without what it names');
+      await this.promote(name, config);
+      this.standby.delete(name);
+      log.info({ listener: name, address: this.addressOf(name) }, 'listener serves');
+    } catch (error) {
+      const { code, message } = ProxyError.from(error);
+      const reason = `${code}: ${message}`;
+      standby.retryAt = Date.now() + backoff(++standby.failures, RETRY);
+      standby.serving = { state: 'failed', reason };
+      const retry = Math.round(standby.retryAt - Date.now());
+      log.error({ listener: name, error: reason, retry_ms: retry }, 'a listener can not listen; it is tried again');
+    }
+  }
+
+  private async promote(name: string, config: ListenerConfig): Promise<void> {
+    const old = this.live.get(name);
+    if (old && isDeepStrictEqual(old.config.spec, config.spec)) {
+      old.door.configure(config);
+      this.live.set(name, { ...old, config });
+      return;
+    }
+    const fresh = await this.make(config);
+    await old?.listener.close();
+    fresh.door.configure(config);
+    try {
+      await fresh.listener.start();
+      this.live.set(name, fresh);
+    } catch (error) {
+      old?.door.configure(old.config);
+      await this.restart([name]);
+      throw error;
+    }
+  }
+
+  private async make(config: ListenerConfig): Promise<LiveListener> {
+    const { protocols, makeDoor, controlPlane } = this.options;
+    const { name, spec } = config;
+    if (!controlPlane) needControlPlane(`listeners.${name}.spec.tls`, spec);
+    await protocols.prepare(spec);
+    const transport = protocols.transport(spec);
+    // A listener that is made anew keeps its door: its sessions still count against its limits.
+    const old = this.live.get(name);
+    const door = old?.transport === transport ? old.door : makeDoor(config, transport);
+    return { config, transport, door, listener: protocols.listener(name, spec, door.accept) };
+  }
+}
+
+/** @throws FaultsError where a spec names secrets. */
+export function needControlPlane(path: string, spec: object): void {
+  const [name] = secretsOf(spec);
+  if (name === undefined) return;
+  throw new FaultsError([
+    { path, expected: 'files or PEM text, as there is no control plane', found: `secret:${name}` },
+  ]);
+}
+
+export function listenFault(path: string, error: unknown): Fault {
+  const { code, message } = ProxyError.from(error);
+  return { path, expected: 'to listen', found: `${code}: ${message}` };
+}
+
+export function faultsAt(path: string, error: unknown): readonly Fault[] {
+  if (error instanceof FaultsError) return error.faults;
+  const { code, message } = ProxyError.from(error);
+  return [{ path, expected: 'what its protocol can work with', found: `${code}: ${message}` }];
+}

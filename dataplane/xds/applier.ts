@@ -1,0 +1,119 @@
+/** Makes what is held part of the configuration: changes that come together are one. */
+import type { ConfigDelta, ConfigObjects, ConfigSink, ConfigSnapshot, HandedOut, Kind, Owned } from '../core/config.ts';
+import { backoff } from '../core/backoff.ts';
+import { ProxyError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { type Inventory, LISTS } from './inventory.ts';
+
+export interface ApplierOptions {
+  readonly inventory: Inventory;
+  readonly sink: ConfigSink;
+  /** How long changes are collected, in ms. */
+  readonly coalesce: number;
+  /** Told after each change that was made. */
+  readonly onApplied: () => void;
+  readonly log: Logger;
+}
+
+const KIND_OF: Readonly<Record<keyof ConfigObjects, Kind>> = {
+  listeners: 'Listener',
+  clusters: 'Cluster',
+  rulelists: 'RuleList',
+  rules: 'Rule',
+  routes: 'Route',
+};
+
+const RETRY = { base: 1000, cap: 30_000 };
+
+export class Applier {
+  private readonly options: ApplierOptions;
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+  private again = false;
+  private failures = 0;
+  private closed = false;
+
+  constructor(options: ApplierOptions) {
+    this.options = options;
+  }
+
+  /** Soon. */
+  schedule(delay = this.options.coalesce): void {
+    if (this.closed) return;
+    if (this.running) this.again = true;
+    else this.timer ??= setTimeout(() => void this.flush(), delay);
+  }
+
+  /** Now. Never rejects: what stands in the way is logged, and tried again. */
+  flush(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.running ??= this.apply().finally(() => {
+      this.running = undefined;
+      if (this.again) this.schedule();
+      this.again = false;
+    });
+    return this.running;
+  }
+
+  /** Whether what is held is live. */
+  get isSettled(): boolean {
+    const { inventory, sink } = this.options;
+    return isEmpty(difference(sink.snapshot, inventory.desired(sink.snapshot)));
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    await this.running;
+  }
+
+  private async apply(): Promise<void> {
+    const { inventory, sink, onApplied, log } = this.options;
+    const deltaTo = (snapshot: ConfigSnapshot): ConfigDelta => difference(snapshot, inventory.desired(snapshot));
+    try {
+      if (!isEmpty(deltaTo(sink.snapshot))) await sink.apply(deltaTo, 'controlplane');
+      this.failures = 0;
+    } catch (error) {
+      if (this.closed) return;
+      const delay = backoff(++this.failures, RETRY);
+      log.error(
+        { error: ProxyError.from(error).message },
+        "the control plane's configuration can not be made live yet",
+      );
+      setTimeout(() => this.schedule(), delay).unref();
+      return;
+    }
+    if (!this.closed) onApplied();
+  }
+}
+
+/** What leads from a snapshot to what is desired of the control plane's. */
+function difference(
+  snapshot: ConfigSnapshot,
+  { objects, handedOut }: { readonly objects: ConfigObjects; readonly handedOut: HandedOut },
+): ConfigDelta {
+  const remove: { readonly kind: Kind; readonly name: string }[] = [];
+  const upsert: Partial<Record<keyof ConfigObjects, ReadonlyMap<string, Owned<object>>>> = {};
+  for (const list of LISTS) {
+    const wanted: ReadonlyMap<string, Owned<object>> = objects[list];
+    const there: ReadonlyMap<string, Owned<object>> = snapshot[list];
+    for (const [name, { source }] of there) {
+      if (source === 'controlplane' && !wanted.has(name)) remove.push({ kind: KIND_OF[list], name });
+    }
+    const changed = [...wanted].filter(([name, object]) => there.get(name) !== object);
+    if (changed.length > 0) upsert[list] = new Map(changed);
+  }
+  const before = snapshot.handedOut;
+  const same = equal(before.assignments, handedOut.assignments) && equal(before.secrets, handedOut.secrets);
+  return { upsert: upsert as Partial<ConfigObjects>, remove, ...(!same && { handedOut }) };
+}
+
+function isEmpty({ upsert, remove, handedOut }: ConfigDelta): boolean {
+  return Object.keys(upsert).length === 0 && remove.length === 0 && handedOut === undefined;
+}
+
+function equal(one: ReadonlyMap<string, object>, other: ReadonlyMap<string, object>): boolean {
+  return one.size === other.size && [...one].every(([name, value]) => other.get(name) === value);
+}

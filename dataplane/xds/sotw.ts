@@ -1,0 +1,82 @@
+/**
+ * The state-of-the-world variant, for servers that have no other. Where everything of a type is asked for, what a
+ * response does not hold is gone; but an empty one of other types than listeners and clusters says nothing.
+ */
+import type { DiscoveryRequest, DiscoveryResponse, Resource } from '../../gen/messages.ts';
+import { codecOf } from '../../rpc/protos.ts';
+import type { Arrival } from './intake.ts';
+import { refusal, type StreamParts, type StreamProtocol } from './protocol.ts';
+import type { ResourceKind } from './types.ts';
+
+const WRAPPER = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
+
+/** Versions that were accepted last, by type: they outlive streams. */
+export type AcceptedVersions = Map<ResourceKind, string>;
+
+export class SotwProtocol implements StreamProtocol {
+  private readonly parts: StreamParts;
+  private readonly accepted: AcceptedVersions;
+  private readonly asked = new Map<ResourceKind, ReadonlySet<string> | undefined>();
+  private readonly nonces = new Map<ResourceKind, string>();
+  private readonly wrapper = codecOf<Resource>('envoy.service.discovery.v3.Resource');
+  private isFirst = true;
+
+  constructor(parts: StreamParts, accepted: AcceptedVersions) {
+    this.parts = parts;
+    this.accepted = accepted;
+  }
+
+  subscribe(kind: ResourceKind, names: ReadonlySet<string> | undefined): void {
+    const before = this.asked.get(kind);
+    if (this.asked.has(kind)) {
+      const same = names === undefined || (before?.size === names.size && [...names].every((name) => before.has(name)));
+      if (same) return;
+    } else if (names?.size === 0) return; // a first request without names would ask for all
+    this.asked.set(kind, names);
+    this.send(kind);
+  }
+
+  handle({ type_url, version_info, nonce, resources }: DiscoveryResponse): void {
+    const { codec, take, answered } = this.parts;
+    const kind = codec.kindOf(type_url);
+    if (kind === undefined) {
+      const faults = [`${type_url}: expected a type that was asked for, found another`];
+      this.request({ type_url, response_nonce: nonce, error_detail: refusal(faults) });
+      return;
+    }
+    this.nonces.set(kind, nonce);
+    const arrivals = resources.map(({ type_url: typeUrl, value }) => this.arrival(typeUrl, value, version_info));
+    const isWhole = this.asked.get(kind) === undefined && (arrivals.length > 0 || FULL.has(kind));
+    const faults = take(kind, arrivals, isWhole ? { others: true } : { names: [] });
+    if (faults.length === 0) this.accepted.set(kind, version_info);
+    this.send(kind, faults);
+    answered(kind, version_info, faults);
+  }
+
+  private arrival(typeUrl: string, value: Buffer, version: string): Arrival {
+    if (typeUrl !== WRAPPER) return { version, typeUrl, value };
+    const { name, version: own, resource } = this.wrapper.decode(value);
+    return { name, version: own || version, typeUrl: resource?.type_url ?? '', value: resource?.value ?? EMPTY };
+  }
+
+  private send(kind: ResourceKind, faults: readonly string[] = []): void {
+    this.request({
+      type_url: this.parts.codec.typeUrlOf(kind),
+      version_info: this.accepted.get(kind) ?? '',
+      resource_names: [...(this.asked.get(kind) ?? [])],
+      response_nonce: this.nonces.get(kind) ?? '',
+      ...(faults.length > 0 && { error_detail: refusal(faults) }),
+    });
+  }
+
+  private request(request: Partial<DiscoveryRequest>): void {
+    const { node, send } = this.parts;
+    send(this.isFirst ? { ...request, node } : request);
+    this.isFirst = false;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** Types of which an empty response says that there are none. */
+const FULL: ReadonlySet<ResourceKind> = new Set(['Listener', 'Cluster']);
