@@ -16,9 +16,10 @@ export class JsonProcess {
   private ended = false;
   private errors = '';
 
-  constructor(command: readonly string[]) {
+  /** `env`: beside the variables of this process. */
+  constructor(command: readonly string[], env: Readonly<Record<string, string>> = {}) {
     const [file = '', ...args] = command;
-    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     this.child = child;
     child.stdin.on('error', () => undefined); // it may end without reading all
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.errors = (this.errors + text).slice(-4000)));

@@ -66,7 +66,7 @@ export async function measureFleet(options: FleetOptions): Promise<FleetResult> 
       const marker = `resource-000000:${++revision}:`;
       await clients.ask({ op: 'expect', marker }, 'expecting', TIMEOUT_MS);
       const command = { op: 'touch', type_url: TYPE_URL, index: 0, size: SIZE, revision };
-      return (await server.ask<{ at: number }>(command)).at;
+      return (await server.ask<{ at: number }>(command, 'done', TIMEOUT_MS)).at;
     };
     const durations: number[] = [];
     const cpuBefore = cpuMs(server.pid);
