@@ -2,7 +2,18 @@ import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'gen/l7mp/', 'gen/descriptors.ts', 'gen/messages.ts', 'node_modules/', '.cache/'] },
+  {
+    ignores: [
+      'dist/',
+      'coverage/',
+      'gen/l7mp/',
+      'gen/descriptors.ts',
+      'gen/etcd.ts',
+      'gen/messages.ts',
+      'node_modules/',
+      '.cache/',
+    ],
+  },
   {
     files: ['**/*.ts'],
     extends: [eslint.configs.recommended, tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

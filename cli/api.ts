@@ -1,5 +1,5 @@
 /** Asks the REST API of a running proxy. */
-import { ApiError } from './exit.ts';
+import { ApiError, UsageError } from './exit.ts';
 
 export interface ApiOptions {
   readonly api: string;
@@ -7,20 +7,43 @@ export interface ApiOptions {
   readonly json?: true;
 }
 
-/** @throws ApiError that says where, and what was answered. */
+/** How long an answer may take, in ms. */
+const TIMEOUT = 10_000;
+
+/** @throws ApiError that says where, and what was answered; UsageError where `api` is no address. */
 export async function get<T>({ api, token }: ApiOptions, path: string): Promise<T> {
-  const url = new URL(path, api);
+  const url = toUrl(api, path);
   let response: Response;
+  let text: string;
   try {
-    response = await fetch(url, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+    response = await fetch(url, {
+      signal: AbortSignal.timeout(TIMEOUT),
+      ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
+    });
+    text = await response.text();
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
     throw new ApiError(`expected a proxy at ${api} (--api, L7MP_API): ${cause}`);
   }
-  const body = (await response.json()) as T & { message?: string; content?: unknown };
+  let body: T & { message?: string; content?: unknown };
+  try {
+    body = JSON.parse(text) as typeof body;
+  } catch {
+    const found = `${response.status} with ${JSON.stringify(text.slice(0, 100))}`;
+    throw new ApiError(`expected the REST API of a proxy at ${api} (--api, L7MP_API), found ${found}`);
+  }
   if (!response.ok)
     throw new ApiError(`${url.pathname}: ${response.status} ${body.message ?? ''}: ${String(body.content)}`);
   return body;
+}
+
+/** `127.0.0.1:1234` is enough, as curl's users are used to. */
+function toUrl(api: string, path: string): URL {
+  try {
+    return new URL(path, /^https?:/iu.test(api) ? api : `http://${api}`);
+  } catch {
+    throw new UsageError(`--api, L7MP_API: expected an address, as in http://127.0.0.1:1234, found "${api}"`);
+  }
 }
 
 /** A session as the REST API shows it. */

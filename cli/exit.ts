@@ -10,20 +10,52 @@ export const EXIT = {
   usage: 2,
   /** The configuration is wrong. */
   config: 3,
-  /** The proxy's REST API could not be reached, or refused. */
+  /** The proxy's REST API or the control plane could not be reached, or refused. */
   api: 4,
+  /** What was waited for did not come in time. */
+  timeout: 5,
+  /** Somebody else changed it meanwhile. */
+  conflict: 6,
 } as const;
 
 export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [EXIT.ok, 'success; a proxy that was told to stop has drained'],
-  [EXIT.failed, 'failed while running: a session broke, a file could not be read'],
-  [EXIT.usage, 'the command line is wrong'],
+  [EXIT.failed, 'failed while running: a session broke, a file could not be read; diff: there is a difference'],
+  [EXIT.usage, 'the command line is wrong, an address on it included'],
   [EXIT.config, 'the configuration is wrong, or a listener could not listen'],
-  [EXIT.api, "the proxy's REST API could not be reached, or refused the request"],
+  [EXIT.api, "the proxy's REST API or the control plane could not be reached, or refused the request"],
+  [EXIT.timeout, 'wait, apply --wait: not all proxies were there in time; a rollout was rolled back'],
+  [EXIT.conflict, 'somebody else changed the configuration meanwhile: look again, then apply again'],
 ];
 
-/** The REST API could not be reached, or refused. */
+/** The command line is wrong: every message is one thing. */
+export class UsageError extends Error {
+  readonly messages: readonly string[];
+
+  constructor(...messages: readonly string[]) {
+    super(messages.join('\n'));
+    this.messages = messages;
+  }
+}
+
+/** The REST API or the control plane could not be reached, or refused. */
 export class ApiError extends Error {}
+
+/** Files are wrong: every message is one thing, with its file and line. */
+export class FilesError extends Error {
+  readonly messages: readonly string[];
+
+  constructor(messages: readonly string[]) {
+    super(messages.join('\n'));
+    this.messages = messages;
+  }
+}
+
+/** What was waited for did not come. */
+export class TimeoutError extends Error {}
+
+/** Somebody else was faster. */
+export class ConflictError extends Error {}
 
 /** Says what is wrong on stderr, and gives the exit code. No stack traces: those are for bugs. */
 export function reportError(error: unknown): number {
@@ -31,9 +63,22 @@ export function reportError(error: unknown): number {
     for (const fault of error.faults) console.error(`l7mp: ${formatFault(fault)}`);
     return EXIT.config;
   }
-  if (error instanceof ApiError) {
+  if (error instanceof UsageError) {
+    for (const message of error.messages) console.error(`l7mp: ${message}`);
+    return EXIT.usage;
+  }
+  if (error instanceof FilesError) {
+    for (const message of error.messages) console.error(message);
+    return EXIT.config;
+  }
+  for (const [kind, code] of [
+    [ApiError, EXIT.api],
+    [TimeoutError, EXIT.timeout],
+    [ConflictError, EXIT.conflict],
+  ] as const) {
+    if (!(error instanceof kind)) continue;
     console.error(`l7mp: ${error.message}`);
-    return EXIT.api;
+    return code;
   }
   if (error instanceof ProxyError) {
     console.error(`l7mp: ${error.message}`);

@@ -16,7 +16,7 @@ ${rows.join('\n')}
   jsonsocket+SCHEME      A B  SCHEME with a JSONSocket header in front
 
 Options behind an address:
-  bind=ADDRESS           listen on, or connect from, this address
+  bind=ADDRESS           listen on, or connect from, this address (bind=ADDRESS:PORT to connect from that port)
   cert= key= ca=         TLS: PEM files;  verify=0 takes any certificate;  sni=NAME
   mode=0660              permissions of a UNIX socket
   FIELD=VALUE            any field of the protocol's spec, as in its page under docs/protocols/
@@ -33,6 +33,7 @@ Examples:
   l7mp pipe unix-listen:/tmp/s,mode=0600 udp:127.0.0.1:5000
   l7mp pipe tcp-listen:7 echo
 
-Unlike socat: every connection is a session of its own (no "fork"), until SIGINT or --once; message boundaries are kept
-wherever both sides have them; with "-" as A or B, l7mp ends with its session.
+The listening one may stand second, too, as in "l7mp pipe - tcp-listen:5000".
+Unlike socat: every connection is a session of its own (fork and reuseaddr are granted anyway), until SIGINT or --once;
+message boundaries are kept wherever both sides have them; with "-" as A or B, l7mp ends with its session.
 `;

@@ -1,9 +1,10 @@
 /** `l7mp proxy`: runs until it is told to stop. */
-import { decodeConfig, withPlugins } from '../dataplane/config/decode.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Admin } from '../gen/l7mp/config/v1/types.ts';
+import { emptySnapshot, withPlugins } from '../dataplane/config/decode.ts';
 import { FileSource } from '../dataplane/config/file-source.ts';
 import { loadFile } from '../dataplane/config/load.ts';
 import type { ConfigSnapshot } from '../dataplane/core/config.ts';
-import { FaultsError } from '../dataplane/core/errors.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
 import { loadPlugins } from './plugins.ts';
@@ -22,9 +23,9 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const controlPlane = controlPlaneOf(options);
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins);
-  const load = (): Promise<ConfigSnapshot> =>
-    options.config === undefined ? Promise.resolve(empty()) : loadFile(options.config, { schema });
-  const first = await load();
+  const { config: file } = options;
+  const source = file === undefined ? undefined : new FileSource(file, () => loadFile(file, { schema }));
+  const first = (await source?.first()) ?? emptySnapshot();
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;
   const running = await createProxy({
     config,
@@ -36,13 +37,11 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const { log } = running;
   const apply = async (snapshot: ConfigSnapshot): Promise<void> => {
     await running.replace(snapshot);
-    log.info({ file: options.config, listeners: listening(running) }, 'configuration reloaded');
+    log.info({ file, listeners: listening(running) }, 'configuration reloaded');
+    const fields = changedFields(first.admin, snapshot.admin);
+    if (fields.length > 0) log.warn({ file, fields }, 'these fields of admin take effect with the next start');
   };
-  let source: FileSource | undefined;
-  if (options.config !== undefined) {
-    source = new FileSource(options.config, { load, apply, log });
-    if (options.watch ?? true) source.watch();
-  }
+  source?.follow({ apply, log }, options.watch ?? true);
   const fields = { listeners: listening(running), api: running.apiAddress, pid: process.pid };
   log.info(fields, running.ready ? 'ready' : 'waiting for the control plane');
 
@@ -77,8 +76,9 @@ function listening(running: Proxy): Record<string, string> {
   );
 }
 
-function empty(): ConfigSnapshot {
-  const { value, faults } = decodeConfig({});
-  if (value === undefined) throw new FaultsError(faults);
-  return value;
+/** Fields that differ from those that the process was started with. */
+function changedFields(before: Admin, now: Admin): string[] {
+  return (Object.keys({ ...before, ...now }) as (keyof Admin)[]).filter(
+    (field) => !isDeepStrictEqual(before[field], now[field]),
+  );
 }

@@ -1,5 +1,6 @@
 /** `l7mp sessions`: a table of sessions, live on a terminal. */
 import { type ApiOptions, type ApiSession, get } from './api.ts';
+import { formatTable } from './table.ts';
 
 export interface SessionsOptions extends ApiOptions {
   readonly once?: true;
@@ -30,7 +31,7 @@ export async function sessions(options: SessionsOptions): Promise<void> {
     before = new Map(rows.map(({ name, bytes }) => [name, bytes[0] + bytes[1]]));
     const height = live ? Math.max(5, process.stdout.rows - 3) : Infinity;
     const text = table(sorted(rows, options.sort), height);
-    process.stdout.write(live ? `\x1b[H\x1b[2J${text}` : text);
+    process.stdout.write(live ? `\x1b[H\x1b[2J${cut(text, process.stdout.columns)}` : text);
     if (!live) return;
     await new Promise((resolve) => setTimeout(resolve, options.interval));
   }
@@ -58,6 +59,14 @@ function sorted(rows: readonly Row[], by: SessionsOptions['sort']): Row[] {
   return rows.toSorted((a, b) => (by === 'name' ? 0 : value(b) - value(a)) || (a.name < b.name ? -1 : 1));
 }
 
+/** Lines as wide as the terminal: wrapped ones would push the table off the screen. */
+function cut(text: string, columns: number): string {
+  return text
+    .split('\n')
+    .map((line) => line.slice(0, columns))
+    .join('\n');
+}
+
 function table(rows: readonly Row[], height: number): string {
   const header = ['SESSION', 'STATUS', 'TO', 'AGE', 'IN', 'OUT', 'RATE'];
   const shown = rows.slice(0, height);
@@ -70,15 +79,8 @@ function table(rows: readonly Row[], height: number): string {
     size(bytes[1]),
     `${size(rate)}/s`,
   ]);
-  const widths = header.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)));
-  const lines = [header, ...cells].map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
-  );
   const more = rows.length > shown.length ? `… ${rows.length - shown.length} more\n` : '';
-  return `${rows.length} sessions\n${lines.join('\n')}\n${more}`;
+  return `${rows.length} ${rows.length === 1 ? 'session' : 'sessions'}\n${formatTable(header, cells)}${more}`;
 }
 
 export function size(bytes: number): string {

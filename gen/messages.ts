@@ -581,6 +581,16 @@ export interface Fault {
   readonly found: string;
 }
 
+/** ObjectFaults is what is wrong with one object of a request: a detail of INVALID_ARGUMENT, one for each such object. */
+export interface ObjectFaults {
+  /** The object. */
+  readonly key?: ObjectKey;
+  /** Its position in the request, from 0. */
+  readonly index: number;
+  /** What is wrong with it. */
+  readonly faults: readonly Fault[];
+}
+
 /** ObjectStatus says how an object fares. */
 export interface ObjectStatus {
   /** Whether it is valid. */

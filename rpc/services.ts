@@ -19,8 +19,9 @@ export function serviceOf(name: string): Readonly<Record<string, Method>> {
   const service = root.lookupService(name);
   return Object.fromEntries(
     service.methodsArray.map((method: protobuf.Method) => {
-      const request = codecOf<object>(method.requestType);
-      const response = codecOf<object>(method.responseType);
+      // By their full names: several packages have a WatchRequest.
+      const request = codecOf<object>(nameOf(method.resolvedRequestType));
+      const response = codecOf<object>(nameOf(method.resolvedResponseType));
       return [
         method.name,
         {
@@ -35,4 +36,9 @@ export function serviceOf(name: string): Readonly<Record<string, Method>> {
       ];
     }),
   );
+}
+
+function nameOf(type: protobuf.Type | null): string {
+  if (type === null) throw new Error('the protos are not resolved');
+  return type.fullName;
 }

@@ -49,6 +49,8 @@ export type NodeEvent =
       readonly typeUrl: string;
       readonly versions: ReadonlyMap<string, string>;
       readonly removed: readonly string[];
+      /** Since they were sent, in ms. */
+      readonly elapsedMs?: number;
     }
   /** It refused these versions, or some of them: which, `message` may say, line by line as `NAME: fault`. */
   | {
@@ -57,4 +59,6 @@ export type NodeEvent =
       readonly typeUrl: string;
       readonly versions: ReadonlyMap<string, string>;
       readonly message: string;
+      /** Since they were sent, in ms. */
+      readonly elapsedMs?: number;
     };

@@ -61,6 +61,14 @@ export interface Store {
    */
   transact(conditions: readonly Condition[], operations: readonly Operation[]): Promise<Outcome>;
   /**
+   * Puts these in place of all that the store has. Whoever reads sees all of the old or all of the new, and so does whoever
+   * comes after a crash at any instant. A watch gets one change, or ends with `COMPACTED`.
+   *
+   * @returns the revision from which on they are there.
+   * @throws StoreError as `transact`; `UNAVAILABLE` also where another replacement came in between (nothing was changed).
+   */
+  replace(entries: readonly Pick<Entry, 'key' | 'value'>[]): Promise<number>;
+  /**
    * Every change under a prefix after a revision, as they come. Resumes by itself when the connection to the store was lost.
    * It ends when `signal` aborts.
    *
@@ -69,7 +77,10 @@ export interface Store {
   watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<StoreChange>;
   /** Forgets changes up to a revision; values of now stay. */
   compact(revision: number): Promise<void>;
-  /** True for one of the replicas at most at any instant; hears changes until `signal` aborts. Alone, always true. */
+  /**
+   * True for one of the replicas at most at any instant; hears changes until `signal` aborts. Alone, always true.
+   * Resolves once it no longer leads, after `signal` aborted or the store was closed: whoever led hears false before.
+   */
   lead(name: string, onChange: (leads: boolean) => void, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }

@@ -39,7 +39,6 @@ async function writeAll(stream: ServerStream, method: Method, answers: AsyncIter
     if (stream.closed) return;
     if (stream.write([method.responseSerialize(answer)])) continue;
     await Promise.race([new Promise<void>((resolve) => (wake = resolve)), over]);
-    if (stream.closed) return;
   }
 }
 

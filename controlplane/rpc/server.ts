@@ -122,6 +122,12 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     });
   const server = secure ?? http2.createServer(http2Options);
   server.maxConnections = limits.maxConnections;
+  // Those that have no session yet as well: in a handshake that doesn't end.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.on('sessionError', () => undefined);
   server.on('drop', () =>
     log.warn({ limit: limits.maxConnections }, 'a gRPC connection is refused: too many are open'),
@@ -197,7 +203,9 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
         connection.drain(graceMs);
         await gone;
       });
-      await Promise.all([closed, ...sessions]);
+      await Promise.all(sessions);
+      for (const socket of sockets) socket.destroy();
+      await closed;
     },
   };
 }

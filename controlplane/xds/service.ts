@@ -91,8 +91,9 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
 
   const handler =
     (variant: Variant): RawHandler =>
-    (stream) =>
-      void new DiscoveryStream(variant, stream, host);
+    (stream) => {
+      new DiscoveryStream(variant, stream, host);
+    };
   return {
     name: 'envoy.service.discovery.v3.AggregatedDiscoveryService',
     raw: { DeltaAggregatedResources: handler('delta'), StreamAggregatedResources: handler('sotw') },

@@ -9,7 +9,7 @@ import { covers, nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
 import { readDeltaRequest, readSotwRequest, type Request } from './requests.ts';
 import type { Encoding, Variant } from './responses.ts';
 import { subscribeDelta, subscribeSotw, type TypeState } from './subscribe.ts';
-import { Subscription, type SubscriptionHost } from './subscription.ts';
+import { type InFlight, Subscription, type SubscriptionHost } from './subscription.ts';
 import { compareTypes } from './types.ts';
 import type { ServedView } from './view.ts';
 
@@ -111,7 +111,7 @@ export class DiscoveryStream implements SubscriptionHost {
     }
     // What a client asked for it may be waiting for: that goes before the order of types.
     for (const each of this.#ordered) {
-      while (each.answersDue && each.free) {
+      while (each.hasAnswers() && each.free) {
         if (!this.#writable) return;
         each.sendAnswer();
       }
@@ -209,13 +209,14 @@ export class DiscoveryStream implements SubscriptionHost {
     return state;
   }
 
-  #observe(typeUrl: string, body: Body | undefined, error: string | undefined): void {
+  #observe(typeUrl: string, answered: InFlight | undefined, error: string | undefined): void {
     const { id } = this.#node ?? {};
-    if (body === undefined || id === undefined) return;
-    const { versions, removed } = body;
+    if (answered === undefined || id === undefined) return;
+    const { versions, removed } = answered.body;
+    const elapsedMs = performance.now() - answered.sentAt;
     let event: NodeEvent;
-    if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, message: error };
-    else if (versions.size > 0 || removed.length > 0) event = { type: 'ack', id, typeUrl, versions, removed };
+    if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, message: error, elapsedMs };
+    else if (versions.size > 0 || removed.length > 0) event = { type: 'ack', id, typeUrl, versions, removed, elapsedMs };
     else return;
     this.#host.observe(event);
   }
@@ -232,9 +233,9 @@ export class DiscoveryStream implements SubscriptionHost {
   #pushUpserts(): boolean {
     let settled = true;
     for (const each of this.#ordered) {
-      if (each.upsertsDue) {
+      if (each.hasUpserts()) {
         if (!this.#gate.passes(settled && !this.#gate.awaitsBefore(each.typeUrl))) return false;
-        while (each.upsertsDue) {
+        while (each.hasUpserts()) {
           if (!this.#writable || !each.free) return false;
           this.#awaitCompanions(each.sendUpserts());
         }
@@ -248,9 +249,9 @@ export class DiscoveryStream implements SubscriptionHost {
   #pushRemovals(): boolean {
     const settled = this.#ordered.every((each) => each.answered) && !this.#gate.awaits;
     for (const each of this.#ordered.toReversed()) {
-      if (!each.removalsDue) continue;
+      if (!each.hasRemovals()) continue;
       if (!this.#gate.passes(settled)) return false;
-      while (each.removalsDue) {
+      while (each.hasRemovals()) {
         if (!this.#writable || !each.free) return false;
         each.sendRemovals();
       }

@@ -33,6 +33,7 @@ export function subscribeDelta(state: TypeState, request: DeltaRequest, forced: 
   const { subscription } = state;
   const { subscribe, unsubscribe, initialVersions } = request;
   const first = !state.known;
+  if (!first && subscribe.length === 0 && unsubscribe.length === 0) return; // an answer, as most requests are
   const names = new Set(subscribe);
   const leave = new Set(unsubscribe);
   const legacy = first && names.size === 0;

@@ -2,8 +2,9 @@
 import type { Resource, ResourceKey } from '../core/resource.ts';
 import type { Body } from './body.ts';
 import { type Difference, differenceOfLogs, differenceToClient } from './difference.ts';
-import { encodeHeartbeats, encodeResources, type Encoding, type Variant } from './responses.ts';
-import { CHUNK_BYTES, type Entry, type TypeLog } from './type-log.ts';
+import { heartbeatsOf, takeNames, wholeOf } from './compose.ts';
+import type { Encoding, Variant } from './responses.ts';
+import type { Entry, TypeLog } from './type-log.ts';
 import type { Subscriber, TypeView } from './view.ts';
 
 /** What a subscription needs of its stream. */
@@ -21,9 +22,12 @@ export interface SubscriptionHost {
   force(key: ResourceKey): void;
 }
 
-interface InFlight {
+/** A response that is not answered yet. */
+export interface InFlight {
   readonly nonce: string;
   readonly body: Body;
+  /** By `performance.now()`. */
+  readonly sentAt: number;
 }
 
 export class Subscription implements Subscriber {
@@ -77,12 +81,12 @@ export class Subscription implements Subscriber {
   }
 
   /** The client waits for an answer to what it asked for. */
-  get answersDue(): boolean {
+  hasAnswers(): boolean {
     return this.#greeting || this.#asked.size > 0;
   }
 
   /** Something new is to be pushed. */
-  get upsertsDue(): boolean {
+  hasUpserts(): boolean {
     const { lastUpsert, lastRemoval, traits } = this.log;
     if (this.#wildcard && (lastUpsert > this.#upsertsTo || (!traits.removedLast && lastRemoval > this.#removalsTo))) {
       return true;
@@ -93,14 +97,14 @@ export class Subscription implements Subscriber {
   }
 
   /** Of types whose removals come last: something that is gone is to be told. */
-  get removalsDue(): boolean {
+  hasRemovals(): boolean {
     const { lastRemoval, traits } = this.log;
     return traits.removedLast && ((this.#wildcard && lastRemoval > this.#removalsTo) || this.#changed.size > 0);
   }
 
   /** Removals that it was not told of are forgotten: only a new stream can tell what it has. */
   get tooFarBehind(): boolean {
-    return this.#wildcard && this.#removalsTo < this.log.floor;
+    return this.#wildcard && this.#host.variant === 'delta' && this.#removalsTo < this.log.floor;
   }
 
   covers(name: string): boolean {
@@ -170,11 +174,11 @@ export class Subscription implements Subscriber {
     if (this.covers(name) && !this.#greeting) this.#changed.add(name);
   }
 
-  /** The response of a nonce was answered; gives what it held. Earlier ones that were passed over are dropped. */
-  answer(nonce: string): Body | undefined {
+  /** The response of a nonce was answered; gives it back. Earlier ones that were passed over are dropped. */
+  answer(nonce: string): InFlight | undefined {
     const index = this.#inFlight.findIndex((each) => each.nonce === nonce);
     if (index < 0) return undefined;
-    return this.#inFlight.splice(0, index + 1).at(-1)?.body;
+    return this.#inFlight.splice(0, index + 1).at(-1);
   }
 
   close(): void {
@@ -249,22 +253,10 @@ export class Subscription implements Subscriber {
 
   /** Only where all has been sent: what is not there can't be still good. */
   heartbeat(): void {
-    if (!this.#host.writable || !this.answered || this.answersDue || this.upsertsDue) return;
-    const body = this.#wildcard
-      ? this.log.shared(`heartbeat ${this.#host.encoding}`, () => this.#heartbeats())
-      : this.#heartbeats();
+    if (!this.#host.writable || !this.answered || this.hasAnswers() || this.hasUpserts()) return;
+    const beat = (): Body => heartbeatsOf(this.log, (name) => this.covers(name), this.#host.encoding);
+    const body = this.#wildcard ? this.log.shared(`heartbeat ${this.#host.encoding}`, () => beat()) : beat();
     if (body.parts.length > 1) this.#send(body);
-  }
-
-  /** Without resources, as an answer says nothing new. */
-  #heartbeats(): Body {
-    const { live, ttls } = this.log;
-    const resources: Resource[] = [];
-    for (const name of ttls.keys()) {
-      const resource = this.covers(name) ? live.get(name) : undefined;
-      if (resource) resources.push(resource);
-    }
-    return this.log.body(resources.length > 0 ? [encodeHeartbeats(resources, this.#host.encoding)] : [], [], []);
   }
 
   get log(): TypeLog {
@@ -282,7 +274,7 @@ export class Subscription implements Subscriber {
 
   #send(body: Body): void {
     this.#lastNonce = this.#host.send(body);
-    this.#inFlight.push({ nonce: this.#lastNonce, body });
+    this.#inFlight.push({ nonce: this.#lastNonce, body, sentAt: performance.now() });
   }
 
   #greetAll(): void {
@@ -321,6 +313,10 @@ export class Subscription implements Subscriber {
     return this.#sharedBody(batch ? [batch.bytes] : [], batch?.resources ?? [], removed, key);
   }
 
+  #take(names: Set<string>, wanted: (entry: Entry | undefined) => boolean): Body | undefined {
+    return takeNames(this.log, names, wanted, this.#encoding);
+  }
+
   #nextRemovals(): Body | undefined {
     const from = this.#removalsTo;
     const removed = this.#removedOfLog();
@@ -344,32 +340,6 @@ export class Subscription implements Subscriber {
     return this.#host.variant === 'sotw' ? [] : names;
   }
 
-  /** Takes names out of a set into one response, as many as it may hold. Undefined: there is nothing to be sent of them. */
-  #take(names: Set<string>, wanted: (entry: Entry | undefined) => boolean): Body | undefined {
-    const encoded: Buffer[] = [];
-    const resources: Resource[] = [];
-    const removed: string[] = [];
-    let bytes = 0;
-    for (const name of names) {
-      const entry = this.log.entry(name);
-      if (!wanted(entry)) continue;
-      if (entry?.resource) {
-        const each = this.log.encodedOf(entry, entry.resource, this.#encoding);
-        if (bytes > 0 && bytes + each.length > CHUNK_BYTES) break;
-        bytes += each.length;
-        encoded.push(each);
-        resources.push(entry.resource);
-      } else if (this.#host.variant === 'delta') {
-        if (bytes > 0 && bytes + name.length > CHUNK_BYTES) break;
-        bytes += name.length;
-        removed.push(name);
-      }
-      names.delete(name);
-    }
-    if (resources.length === 0 && removed.length === 0) return undefined;
-    return this.log.body(encoded.length > 1 ? [Buffer.concat(encoded)] : encoded, resources, removed);
-  }
-
   /** All that is subscribed to, with what is gone but `retained` until others don't refer to it any more. */
   #sendWhole(retain: boolean): Body {
     const log = this.log;
@@ -390,22 +360,11 @@ export class Subscription implements Subscriber {
       for (const name of gone) this.#changed.add(name);
     }
     this.#upsertsTo = log.head;
-    const body = this.#wildcard ? log.whole(this.#encoding, retained) : this.#wholeOfNames(retained);
+    const body = this.#wildcard
+      ? log.whole(this.#encoding, retained)
+      : wholeOf(log, this.#names, this.#encoding, retained);
     this.#send(body);
     return body;
-  }
-
-  #wholeOfNames(retained: readonly Resource[]): Body {
-    const encoded: Buffer[] = [];
-    const resources: Resource[] = [];
-    for (const name of this.#names) {
-      const entry = this.log.entry(name);
-      if (entry?.resource === undefined) continue;
-      encoded.push(this.log.encodedOf(entry, entry.resource, this.#encoding));
-      resources.push(entry.resource);
-    }
-    if (retained.length > 0) encoded.push(encodeResources(retained, this.#encoding));
-    return this.log.body(encoded, [...resources, ...retained], []);
   }
 
   /** Brings a client that has something to the state of now. */

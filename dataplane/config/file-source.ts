@@ -7,9 +7,8 @@ import type { ConfigSnapshot } from '../core/config.ts';
 import { FaultsError, formatFault, ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 
-export interface FileSourceOptions {
-  /** Reads and decodes the file. @throws FaultsError, ProxyError */
-  readonly load: () => Promise<ConfigSnapshot>;
+/** Who gets what the file says. */
+export interface FileTarget {
   /** Makes it live. @throws FaultsError */
   readonly apply: (snapshot: ConfigSnapshot) => Promise<void>;
   readonly log: Logger;
@@ -20,27 +19,40 @@ const QUIET = 50;
 
 export class FileSource {
   private readonly path: string;
-  private readonly options: FileSourceOptions;
+  /** Reads and decodes the file. @throws FaultsError, ProxyError */
+  private readonly load: () => Promise<ConfigSnapshot>;
+  private target: FileTarget | undefined;
   private watcher: FSWatcher | undefined;
   private timer: NodeJS.Timeout | undefined;
   private digest = '';
   private busy: Promise<void> = Promise.resolve();
 
-  constructor(path: string, options: FileSourceOptions) {
+  constructor(path: string, load: () => Promise<ConfigSnapshot>) {
     this.path = path;
-    this.options = options;
+    this.load = load;
   }
 
-  /** Follows the file from now on. The directory is watched: editors and Kubernetes put a new file in its place. */
-  watch(): void {
-    void this.remember();
+  /** Reads it for the first time. @throws FaultsError, ProxyError */
+  async first(): Promise<ConfigSnapshot> {
+    await this.remember();
+    return this.load();
+  }
+
+  /**
+   * Reloads go to `target` from now on; with `watch` the file is reloaded when it has changed since it was first read. The
+   * directory is watched: editors and Kubernetes put a new file in its place.
+   */
+  follow(target: FileTarget, watching: boolean): void {
+    this.target = target;
+    if (!watching) return;
     this.watcher = watch(dirname(this.path), () => {
       clearTimeout(this.timer);
       this.timer = setTimeout(() => void this.reloadIfChanged(), QUIET);
     });
     this.watcher.on('error', (error) => {
-      this.options.log.error({ file: this.path, error: error.message }, 'the configuration is not watched any more');
+      target.log.error({ file: this.path, error: error.message }, 'the configuration is not watched any more');
     });
+    void this.reloadIfChanged(); // it may have changed while the proxy started
   }
 
   /** Reads it now. What is wrong is logged; the running configuration stays then. */
@@ -56,10 +68,11 @@ export class FileSource {
   }
 
   private async attempt(): Promise<void> {
-    const { load, apply, log } = this.options;
+    if (this.target === undefined) return;
+    const { apply, log } = this.target;
     try {
       await this.remember();
-      await apply(await load());
+      await apply(await this.load());
     } catch (error) {
       const faults = error instanceof FaultsError ? error.faults.map(formatFault) : [ProxyError.from(error).message];
       log.error({ file: this.path, faults }, 'the configuration was refused; the running one stays');

@@ -137,13 +137,12 @@ const OPTION_NAMES: Readonly<Record<string, string>> = {
   mode: 'mode',
   sp: 'bind.port',
   sourceport: 'bind.port',
+  nodelay: 'no_delay',
+  'tcp-nodelay': 'no_delay',
 };
 
-/** Options of socat that say what is so anyway: refused with the reason, so that nobody counts on more. */
-const NEEDLESS: Readonly<Record<string, string>> = {
-  fork: 'every connection is a session of its own already',
-  reuseaddr: 'listeners reuse their address already',
-};
+/** Options of socat for what every listener does anyway: users of socat write them by habit. */
+const GRANTED = ['fork', 'reuseaddr', 'so-reuseaddr'];
 
 /** @throws AddressError that says what was expected. */
 export function parseAddress(text: string): Address {
@@ -153,12 +152,13 @@ export function parseAddress(text: string): Address {
   const [outer, inner] = splitOnce(scheme, '+');
   if (outer === 'jsonsocket' && inner !== undefined) return wrapJsonSocket(parseAddress(text.slice(outer.length + 1)));
   const near = nearest(scheme, [...BY_NAME.keys()]);
-  const hint = near === undefined ? `one of ${[...BY_NAME.keys()].join(', ')}` : `perhaps "${near}"`;
+  if (near === undefined && /^\d+$/u.test(rest)) throw withoutScheme(text);
+  const hint = near === undefined ? `one of ${SCHEMES.map(({ names }) => names[0]).join(', ')}` : `perhaps "${near}"`;
   throw invalid(text, `a scheme that is known (${hint})`, `"${scheme}"`);
 }
 
 function makeAddress(text: string, scheme: string, found: SchemeRow, rest: string, url: boolean): Address {
-  const { head, options } = url || found.form === 'shell' ? { head: rest, options: {} } : splitOptions(text, rest);
+  const { head, options } = url || found.form === 'shell' ? { head: rest, options: {} } : splitOptions(rest);
   const place = readPlace(text, found, head);
   return {
     scheme,
@@ -167,7 +167,7 @@ function makeAddress(text: string, scheme: string, found: SchemeRow, rest: strin
     toListener() {
       if (found.role === 'connect') throw invalid(text, 'an address that sessions can come from', `"${scheme}"`);
       const { host, port, ...local } = place;
-      const { bind, ...others } = options;
+      const { bind, ...others } = withoutGranted(options);
       const address = bind ?? host ?? found.host;
       if (found.form === 'network' && port === undefined) throw invalid(text, 'a port to listen on', 'none');
       return {
@@ -191,7 +191,7 @@ function makeAddress(text: string, scheme: string, found: SchemeRow, rest: strin
         ...structuredClone(found.spec),
         ...local,
         ...(port !== undefined && { port }),
-        ...nested(bind === undefined ? others : { ...others, 'bind.address': bind }),
+        ...nested(bind === undefined ? others : { ...others, ...readBind(bind) }),
       };
       if (host !== undefined) return { spec, endpoints: [{ spec: { address: host } }] };
       if (typeof local['filename'] === 'string') {
@@ -252,9 +252,9 @@ function readPlace(text: string, { form, protocol, defaultPort }: SchemeRow, hea
 }
 
 function readNetwork(text: string, protocol: string, defaultPort: number | undefined, head: string): Place {
-  const slash = head.indexOf('/');
-  const authority = slash < 0 ? head : head.slice(0, slash);
-  const path = slash < 0 ? undefined : head.slice(slash);
+  const end = head.search(/[/?]/u);
+  const authority = end < 0 ? head : head.slice(0, end);
+  const path = end < 0 ? undefined : head.slice(end).replace(/^\?/u, '/?');
   const match = /^(?:(?:\[([^\]]+)\]|([^:]*)):)?(\d+)$/u.exec(authority) ?? undefined;
   const place: Place = {};
   if (match) {
@@ -264,7 +264,10 @@ function readNetwork(text: string, protocol: string, defaultPort: number | undef
     if (place.port > 65535) throw invalid(text, 'a port from 0 to 65535', String(place.port));
   } else {
     const bare = /^\[([^\]]+)\]$/u.exec(authority)?.[1] ?? authority;
-    if (bare.includes(':') && !authority.startsWith('[')) throw invalid(text, 'HOST:PORT', `"${authority}"`);
+    if (bare.includes(':') && !authority.startsWith('[')) {
+      const expected = bare.includes('::') ? '[IPV6]:PORT' : 'HOST:PORT, the port as a number';
+      throw invalid(text, expected, `"${authority}"`);
+    }
     if (bare === '') throw invalid(text, 'HOST:PORT', 'nothing');
     place.host = bare;
     if (defaultPort !== undefined) place.port = defaultPort;
@@ -282,6 +285,7 @@ function splitScheme(text: string): { scheme: string; rest: string; url: boolean
   // A path alone is a socket or a named pipe's: users of curl and nc write it so.
   if (trimmed.startsWith('/') || trimmed.startsWith('./')) return { scheme: 'unix', rest: trimmed, url: false };
   const match = /^([A-Za-z0-9+-]+)(:\/\/|:|,|$)/u.exec(trimmed);
+  if (!match?.[1] && /^(\[.*\]|[^:/]+):\d+$/u.test(trimmed)) throw withoutScheme(text);
   if (!match?.[1]) throw invalid(text, 'an address, as in tcp://127.0.0.1:80 or udp-listen:5000', `"${text}"`);
   const separator = match[2] ?? '';
   const scheme = match[1].toLowerCase();
@@ -289,14 +293,12 @@ function splitScheme(text: string): { scheme: string; rest: string; url: boolean
   return { scheme, rest, url: separator === '://' && !rest.includes(',') };
 }
 
-function splitOptions(text: string, rest: string): { head: string; options: Record<string, string> } {
+function splitOptions(rest: string): { head: string; options: Record<string, string> } {
   const [head = '', ...pairs] = splitCommas(rest);
   const options: Record<string, string> = {};
   for (const pair of pairs) {
     const [name, value] = splitOnce(pair, '=');
     const key = name.toLowerCase();
-    const needless = NEEDLESS[key];
-    if (needless !== undefined) throw invalid(text, `no option "${name}": ${needless}`, `"${pair}"`);
     if (key === 'verify') options['tls.insecure'] = value === '0' ? 'true' : 'false';
     else options[OPTION_NAMES[key] ?? key] = value ?? 'true';
   }
@@ -354,6 +356,24 @@ function nested(options: Record<string, string>): Plain {
     at[keys.at(-1) ?? name] = value;
   }
   return out;
+}
+
+function withoutGranted(options: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => !(GRANTED.includes(name) && ['true', '1'].includes(value))),
+  );
+}
+
+/** `bind=ADDRESS`, or with the port to connect from behind it, as in socat. */
+function readBind(bind: string): Record<string, string> {
+  const [, inBrackets, host, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d+))?$/u.exec(bind) ?? [];
+  const address = inBrackets ?? host ?? bind;
+  return { ...(address !== '' && { 'bind.address': address }), ...(port !== undefined && { 'bind.port': port }) };
+}
+
+/** `localhost:80`: it could be anything. */
+function withoutScheme(text: string): AddressError {
+  return invalid(text, `a scheme in front, as in tcp:${text.trim()}`, 'none');
 }
 
 /** What is wrong with an address. */

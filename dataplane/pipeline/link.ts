@@ -64,6 +64,8 @@ export class Link {
   setWriter(writer: Stream | undefined): void {
     this.writer = writer;
     this.flowing = false;
+    // Whoever was told of the end is gone: the next one is told, too.
+    if (writer === undefined) this.finished = false;
     this.adapt();
     if (writer) this.drain();
   }

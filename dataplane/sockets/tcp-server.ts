@@ -18,9 +18,11 @@ export interface TcpServerOptions {
 export class TcpServer implements Listener {
   private readonly server: Server;
   private readonly options: TcpServerOptions;
+  private readonly log: Logger;
 
   constructor(options: TcpServerOptions, log: Logger, onConnection: (socket: Socket, ends: Ends) => void) {
     this.options = options;
+    this.log = log;
     this.server = createServer(
       {
         allowHalfOpen: true,
@@ -41,9 +43,6 @@ export class TcpServer implements Listener {
         });
       },
     );
-    this.server.on('error', (error) => {
-      log.error({ error: error.message }, 'accepting connections failed');
-    });
   }
 
   get address(): string {
@@ -60,6 +59,7 @@ export class TcpServer implements Listener {
       this.server.once('error', fail);
       this.server.listen({ host: address, port, backlog: backlog ?? 4096 }, () => {
         this.server.off('error', fail);
+        this.server.on('error', (error) => this.log.error({ error: error.message }, 'accepting connections failed'));
         resolve();
       });
     });

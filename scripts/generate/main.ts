@@ -6,7 +6,7 @@ import { createOpenapi } from '../../dataplane/admin/openapi.ts';
 import { productVersion } from '../../dataplane/core/version.ts';
 import { printCliPage, printManual } from './cli.ts';
 import { makeJsonSchema } from './json-schema.ts';
-import { printDescriptors, printMessages } from './messages.ts';
+import { ETCD_PACKAGES, PACKAGES, printDescriptors, printMessages } from './messages.ts';
 import { printReference } from './reference.ts';
 import { readSource } from './schema.ts';
 import { printTypes } from './types.ts';
@@ -19,7 +19,8 @@ const outputs: Record<string, string> = {
     "import type { Schema } from '../../../schema-types.ts';",
     `export const schema: Schema = ${JSON.stringify(source.schema)};`,
   ].join('\n'),
-  'gen/messages.ts': printMessages('proto'),
+  'gen/messages.ts': printMessages('proto', PACKAGES),
+  'gen/etcd.ts': printMessages('proto', ETCD_PACKAGES),
   'gen/descriptors.ts': printDescriptors('proto'),
   'docs/openapi.json': JSON.stringify(createOpenapi(source.schema)),
   'docs/config.schema.json': JSON.stringify(makeJsonSchema(source)),

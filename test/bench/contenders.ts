@@ -48,7 +48,7 @@ const l7mp: Contender = {
 /** What most control planes are made with. */
 const goControlPlane: Contender = {
   name: 'go-control-plane',
-  command: (kind) => (kind === 'xds' ? [join(ROOT, '.cache/go-bin/xds-server')] : undefined),
+  command: (kind) => (kind === 'xds' ? [join(ROOT, '.cache/gobin/xds-server')] : undefined),
 };
 
 const envoy: Contender = {

@@ -1,11 +1,109 @@
-/** A control plane in a process of its own, to be stopped and killed: writes its address, then takes resources as lines of JSON. */
-import { createInterface } from 'node:readline';
-import { RawControlPlane } from './raw-control-plane.ts';
+/** The built command's control plane and proxies that take their configuration from it, as processes. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { l7mp, L7MP, type LogLine, type Result, waitFor } from './command.ts';
+import { Peer } from './peer.ts';
 
-const plane = await RawControlPlane.start({ auto: true, port: Number(process.argv[2] ?? 0) });
-createInterface({ input: process.stdin }).on('line', (line) => {
-  const [kind, message] = JSON.parse(line) as [string, { name: string }];
-  plane.set(kind, message);
-  process.stdout.write(`set ${message.name}\n`);
-});
-process.stdout.write(`listening ${plane.address}\n`);
+/** A process that logs JSON lines on stderr. */
+export class LoggingProcess {
+  readonly peer: Peer;
+
+  constructor(args: readonly string[]) {
+    this.peer = new Peer(L7MP, args);
+  }
+
+  log(): LogLine[] {
+    const text = this.peer.stderr;
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+    return whole.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** Resolves with the first line of the log with this message. */
+  logged(msg: string): Promise<LogLine> {
+    return waitFor(() => this.log().find((line) => line.msg === msg), `"${msg}" in the log`);
+  }
+
+  stop(): Promise<void> {
+    return this.peer.stop();
+  }
+}
+
+export class ControlPlaneProcess {
+  /** For files of the test. */
+  readonly directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
+  /** As in `127.0.0.1:1235`. */
+  address = '';
+  /** As in `http://127.0.0.1:1236`. */
+  http = '';
+  private running: LoggingProcess | undefined;
+  private readonly others: LoggingProcess[] = [];
+
+  /** Starts it on ports of its own choice, with an embedded store in its directory. */
+  static async start(...args: readonly string[]): Promise<ControlPlaneProcess> {
+    const controlPlane = new ControlPlaneProcess();
+    try {
+      await controlPlane.run('127.0.0.1:0', ...args);
+      return controlPlane;
+    } catch (error) {
+      await controlPlane.stop();
+      throw error;
+    }
+  }
+
+  /** Starts it again, where it was. */
+  async restart(...args: readonly string[]): Promise<void> {
+    await this.process.stop();
+    await this.run(this.address, ...args);
+  }
+
+  get process(): LoggingProcess {
+    if (this.running === undefined) throw new Error('the control plane does not run');
+    return this.running;
+  }
+
+  /** Runs `l7mp` against it. */
+  l7mp(...args: readonly string[]): Promise<Result> {
+    return l7mp(args, '', { L7MP_SERVER: this.address });
+  }
+
+  /** The same, with an input. */
+  l7mpReading(input: string, ...args: readonly string[]): Promise<Result> {
+    return l7mp(args, input, { L7MP_SERVER: this.address });
+  }
+
+  /** Writes a file, and gives its path. */
+  file(name: string, content: string): string {
+    const path = join(this.directory, name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  /** Starts a proxy that takes its configuration from it, and waits until it is connected. */
+  async proxy(id: string, ...args: readonly string[]): Promise<LoggingProcess> {
+    const proxy = this.startProxy(id, ...args);
+    await proxy.logged('connected to the control plane');
+    return proxy;
+  }
+
+  /** The same, without waiting. */
+  startProxy(id: string, ...args: readonly string[]): LoggingProcess {
+    const proxy = new LoggingProcess(['proxy', '--no-api', '--controlplane', this.address, '--id', id, ...args]);
+    this.others.push(proxy);
+    return proxy;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.running, ...this.others].map((each) => each?.stop()));
+    rmSync(this.directory, { recursive: true });
+  }
+
+  private async run(listen: string, ...args: readonly string[]): Promise<void> {
+    const store = `embedded:${join(this.directory, 'store')}`;
+    const common = ['controlplane', '--listen', listen, '--store', store, '--http', '127.0.0.1:0'];
+    this.running = new LoggingProcess([...common, ...args]);
+    const { address, http } = await this.running.logged('ready');
+    this.address = address as string;
+    this.http = `http://${http as string}`;
+  }
+}

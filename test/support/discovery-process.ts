@@ -16,9 +16,13 @@ export interface TypeCounts {
   readonly requests?: number;
 }
 
+const XDS_SERVER = join('.cache', 'gobin', 'xds-server');
+
 const COMMANDS = {
   l7mp: (port: number) => [process.execPath, '--import', 'tsx/esm', 'test/support/view-server.ts', String(port)],
-  'go-control-plane': (port: number) => [join('.cache', 'go-bin', 'xds-server'), '-listen', `127.0.0.1:${port}`],
+  'go-control-plane': (port: number) => [XDS_SERVER, '-listen', `127.0.0.1:${port}`],
+  /** State of the world only. */
+  'go-control-plane-sotw': (port: number) => [XDS_SERVER, '-sotw', '-listen', `127.0.0.1:${port}`],
 } as const;
 
 export class DiscoveryProcess {
@@ -30,7 +34,7 @@ export class DiscoveryProcess {
     this.port = port;
   }
 
-  /** Starts ours, or go-control-plane. `port` 0: any. */
+  /** Starts ours, or another. `port` 0: any. */
   static async start(who: keyof typeof COMMANDS, port = 0): Promise<DiscoveryProcess> {
     const made = new JsonProcess(COMMANDS[who](port));
     const listening = await made.next<{ port: number }>('listening');

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type * as grpc from '@grpc/grpc-js';
 import type { Catalog, View } from '../../controlplane/core/catalog.ts';
+import type { RawHandler, RawStream } from '../../controlplane/core/rpc.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../../controlplane/core/resource.ts';
 import type { GrpcServerOptions } from '../../controlplane/rpc/server.ts';
 import { createDiscoveryService, type DiscoveryOptions } from '../../controlplane/xds/service.ts';
@@ -15,7 +16,7 @@ import type {
 import { silentLogger } from '../../dataplane/core/log.ts';
 import { clientOf, type Closers, serve, until } from './grpc.ts';
 
-const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
+export const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
 const ENVOY = 'type.googleapis.com/envoy.config.';
 
 export const CDS = `${ENVOY}cluster.v3.Cluster`;
@@ -50,15 +51,16 @@ export interface Discovery {
   readonly view: View;
   readonly catalog: FakeCatalog;
   readonly port: number;
-  delta(node?: string, more?: Partial<DeltaDiscoveryRequest>): DeltaPeer;
-  sotw(node?: string, more?: Partial<DiscoveryRequest>): SotwPeer;
+  readonly delta: (node?: string, more?: Partial<DeltaDiscoveryRequest>) => DeltaPeer;
+  readonly sotw: (node?: string, more?: Partial<DiscoveryRequest>) => SotwPeer;
 }
 
-/** Serves one view to everybody. */
+/** Serves one view to everybody. `intercept` is given each stream before the service has it. */
 export async function discovery(
   cleanup: Closers,
   options: Partial<DiscoveryOptions> = {},
   server: Partial<GrpcServerOptions> = {},
+  intercept: (stream: RawStream) => void = () => {},
 ): Promise<Discovery> {
   const view = createView();
   const catalog: FakeCatalog = {
@@ -74,7 +76,14 @@ export async function discovery(
     observe: (event) => void catalog.events.push(event),
   };
   const service = createDiscoveryService({ catalog, identifier: 'test', log: silentLogger, ...options });
-  const { port } = await serve([service], server, cleanup);
+  const raw = Object.entries(service.raw ?? {}).map(([method, handler]) => {
+    const intercepted: RawHandler = (stream) => {
+      intercept(stream);
+      handler(stream);
+    };
+    return [method, intercepted] as const;
+  });
+  const { port } = await serve([{ ...service, raw: Object.fromEntries(raw) }], server, cleanup);
   return {
     view,
     catalog,
@@ -143,7 +152,7 @@ class StreamPeer<Request extends object, Response extends { readonly type_url: s
   }
 
   ack({ type_url, nonce }: Response, more: Partial<Request> = {}): void {
-    this.send({ type_url, response_nonce: nonce, ...more } as unknown as Partial<Request>);
+    this.send({ type_url, response_nonce: nonce, ...more });
   }
 
   nack({ type_url, nonce }: Response, message: string): void {

@@ -98,6 +98,11 @@ export class Peer {
     }
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Sends it a signal. */
   signal(name: NodeJS.Signals): void {
     this.child.kill(name);
   }

@@ -1,6 +1,6 @@
 /**
  * Our discovery service in a process of its own, on a view with whatever it is told to have: commands come, and events go,
- * as lines of JSON, the same as those of test/go/xds-server. Argument: the port; 0, the default, is any.
+ * as lines of JSON, the same as those of test/gobin/xds/xds-server. Argument: the port; 0, the default, is any.
  */
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -89,7 +89,7 @@ function resourceOf(typeUrl: string, name: string, value: Buffer, companion?: Gi
 
 const nameOf = (index: number): string => `resource-${String(index).padStart(6, '0')}`;
 
-/** What test/go/xds-server makes, too: the same content for both. */
+/** What test/gobin/xds/xds-server makes, too: the same content for both. */
 function filler(typeUrl: string, index: number, revision: number, size: number): Resource {
   const name = nameOf(index);
   return resourceOf(typeUrl, name, Buffer.from(`${name}:${revision}:`.padEnd(size, 'x')));

@@ -23,6 +23,8 @@ export class StdioStream extends BaseStream implements Stream {
   protected start(): void {
     process.stdin.on('data', this.onData).on('end', this.onEnd).on('error', this.onError);
     process.stdout.on('drain', this.onDrain).on('error', this.onError);
+    // A failure may be told when the session is over: unheard, it would end the process.
+    if (!process.stdout.listeners('error').includes(ignore)) process.stdout.on('error', ignore);
     // An earlier session has read it to its end.
     if (process.stdin.readableEnded || process.stdin.destroyed) queueMicrotask(this.onEnd);
   }
@@ -47,13 +49,16 @@ export class StdioStream extends BaseStream implements Stream {
     return this.closed || this.outputEnded || process.stdout.write(chunk);
   }
 
-  /** Standard output itself stays open: the log may go there. */
+  /** Standard output itself stays open: the log may go there. What is written is waited for. */
   end(): void {
     if (this.outputEnded || this.closed) return;
-    process.stdout.write('', () => {
-      this.outputEnded = true;
-      this.settle();
-    });
+    if (process.stdout.writableLength === 0) {
+      queueMicrotask(this.onWritten);
+    } else {
+      process.stdout.write('', (error) => {
+        if (!error) this.onWritten(); // or else the stream's own event says so
+      });
+    }
   }
 
   pause(): void {
@@ -70,6 +75,11 @@ export class StdioStream extends BaseStream implements Stream {
     this.emitClose(error);
   }
 
+  private readonly onWritten = (): void => {
+    this.outputEnded = true;
+    this.settle();
+  };
+
   private settle(): void {
     if (!this.inputEnded || !this.outputEnded || this.closed) return;
     this.release();
@@ -83,6 +93,10 @@ export class StdioStream extends BaseStream implements Stream {
     process.stdin.pause();
     process.stdout.off('drain', this.onDrain).off('error', this.onError);
   }
+}
+
+function ignore(): void {
+  // The session that is concerned has its own listener.
 }
 
 /**

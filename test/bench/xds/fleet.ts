@@ -57,7 +57,7 @@ export async function measureFleet(options: FleetOptions): Promise<FleetResult> 
     const counts = { streams: proxies, slow, names, resources };
     const flags = Object.entries(counts).flatMap(([name, value]) => [`-${name}`, String(value)]);
     const where = ['-address', `127.0.0.1:${port}`, '-type-url', TYPE_URL];
-    const clients = new JsonProcess([join(ROOT, '.cache/go-bin/xds-load'), ...where, ...flags]);
+    const clients = new JsonProcess([join(ROOT, '.cache/gobin/xds-load'), ...where, ...flags]);
     load = clients;
     const first = await clients.next<Reached>('first-state', TIMEOUT_MS);
 

@@ -1,12 +1,29 @@
 /** The rules of docs/xds.md by their numbers, on raw streams: incremental where it is not said otherwise. */
-import { expect } from 'chai';
 import * as grpc from '@grpc/grpc-js';
+import { expect } from 'chai';
 import type { Identity } from '../../../controlplane/core/identity.ts';
+import type { RawStream } from '../../../controlplane/core/rpc.ts';
+import { frame } from '../../../controlplane/rpc/framing.ts';
 import { createView } from '../../../controlplane/xds/view.ts';
 import type { LogFields, Logger } from '../../../dataplane/core/log.ts';
 import { silentLogger } from '../../../dataplane/core/log.ts';
-import { CDS, discovery, EDS, LDS, OTHER, put, RDS, resource, take, textsOf } from '../../support/discovery.ts';
-import { closers, until } from '../../support/grpc.ts';
+import type { DeltaDiscoveryRequest } from '../../../gen/messages.ts';
+import { codecOf } from '../../../rpc/protos.ts';
+import {
+  CDS,
+  discovery,
+  EDS,
+  LDS,
+  OTHER,
+  put,
+  RDS,
+  resource,
+  SERVICE,
+  take,
+  textsOf,
+} from '../../support/discovery.ts';
+import { clientOf, closers, statusOf, until } from '../../support/grpc.ts';
+import { Peer, versionOf } from '../../support/peer.ts';
 
 const cleanup = closers();
 const a = resource(OTHER, 'a', 'A');
@@ -572,6 +589,41 @@ describe('rules of the discovery service', () => {
       expect(textsOf(await peer.next())).to.deep.equal(['3=3', '4=4', '5=5', 'a=5']);
     });
 
+    it(`holds back what ${versionOf('curl', '--version')} does not read, and then sends the last of it`, async () => {
+      let written = 0;
+      let most = 0;
+      let drained = 0;
+      const intercept = (stream: RawStream): void => {
+        const write = stream.write.bind(stream);
+        stream.write = (parts) => {
+          for (const part of parts) written += part.length;
+          const room = write(parts);
+          most = Math.max(most, stream.queued);
+          if (!room) drained += 1;
+          return room;
+        };
+      };
+      const { view, port } = await discovery(cleanup, {}, {}, intercept);
+      const request = codecOf<DeltaDiscoveryRequest>('envoy.service.discovery.v3.DeltaDiscoveryRequest');
+      const body = frame([request.encode({ type_url: OTHER, node: { id: 'slow' } as never })]);
+      const url = `http://127.0.0.1:${port}/${SERVICE}/DeltaAggregatedResources`;
+      // Its input doesn't end: the stream stays open.
+      const upload = ['-T', '-', '-X', 'POST', '--limit-rate', '1K', '--http2-prior-knowledge', '-o', '/dev/null'];
+      const peer = new Peer('curl', ['-sS', ...upload, '-H', 'content-type: application/grpc', url]);
+      cleanup.add(() => peer.stop());
+      peer.write(Buffer.concat(body));
+      await until('the first response', () => written > 0);
+      const total = 400;
+      for (let count = 1; count <= total; count++) {
+        const text = String(count).padEnd(200_000);
+        put(view, ...['a', 'b'].map((name) => resource(OTHER, name, text)));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(drained).to.be.greaterThan(0);
+      expect(most, 'bytes that wait').to.be.lessThan(1_000_000);
+      expect(written, 'bytes of 160 MB that were written').to.be.lessThan(80_000_000);
+    });
+
     it('leaves a stream that was cut off by its removals to a new one', async () => {
       const { view, delta } = await discovery(cleanup, { limits: { maxInFlight: 1 } });
       put(view, a);
@@ -687,6 +739,19 @@ describe('clients that misbehave', () => {
     const peer = delta();
     peer.subscribe(OTHER, ...Array.from({ length: 10_000 }, (_, index) => `n${index}`), 'a');
     expect(textsOf(await peer.taken())).to.have.length(10_001);
+  });
+
+  it('and send garbage are ended', async () => {
+    const { port } = await discovery(cleanup);
+    const { raw } = clientOf(SERVICE, port, cleanup);
+    for (const method of ['DeltaAggregatedResources', 'StreamAggregatedResources']) {
+      const same = (bytes: Buffer): Buffer => bytes;
+      const stream = raw.makeBidiStreamRequest(`/${SERVICE}/${method}`, same, same);
+      stream.resume();
+      const status = statusOf(stream);
+      stream.write(Buffer.from([0x0a, 0xff, 0xff]));
+      expect(await status).to.include({ code: grpc.status.INVALID_ARGUMENT });
+    }
   });
 
   it('and end their side are answered with OK', async () => {

@@ -77,7 +77,7 @@ describe('the gRPC server, called by grpc-js', () => {
       name: REPORT,
       methods: {
         async *Report(requests: AsyncIterable<object>) {
-          for await (const request of requests) if (request) yield {};
+          for await (const request of requests) yield { request };
         },
       },
     };

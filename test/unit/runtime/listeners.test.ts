@@ -129,7 +129,7 @@ describe('listeners of a control plane', () => {
     await until('the start', () => events.includes('start in 1'));
   });
 
-  it('are closed last and started first where only their rules change', async () => {
+  it('keep the rules that they have until the next ones are there', async () => {
     await apply({ listeners: [listener('in', 1)], clusters: [cluster('c')], ...rest });
     events = [];
     await apply({ listeners: [listener('in', 1, 'next')] });

@@ -1,0 +1,44 @@
+/** The subcommand that runs a control plane. */
+import { type Command, Option } from 'commander';
+import { duration, LEVELS } from './values.ts';
+
+export function addControlPlaneCommand(program: Command): void {
+  program
+    .command('controlplane')
+    .description('run a control plane until SIGTERM or SIGINT: it hands configuration to proxies')
+    .option('--listen <address>', 'where proxies and commands connect', '127.0.0.1:1235')
+    .option(
+      '--store <url>',
+      'what is applied is kept in: embedded:DIRECTORY, or etcd://HOST:PORT,…/PREFIX',
+      'embedded:l7mp-data',
+    )
+    .option('--folder <directory>', 'take objects from the files of a directory, too, and follow them')
+    .option('--tls-cert <file>', 'its certificate chain; loaded again when it changes')
+    .option('--tls-key <file>', "the certificate's key")
+    .option(
+      '--tls-client-ca <file>',
+      'whose client certificates are taken: their names are the nodes that proxies may be',
+    )
+    .option('--admins <name...>', 'client certificates that may change configuration, by name')
+    .option('--readers <name...>', 'client certificates that may read it')
+    .option('--tokens <file>', 'who has which bearer token, and what it covers; loaded again when it changes')
+    .option('--insecure', 'plain text off this machine is wanted; without --tokens, whoever connects may do everything')
+    .option('--id <name>', 'its name among replicas (none: the host name and the port)')
+    .option('--max-connection-age <time>', 'connections end after so long, so that load spreads', duration, 3_600_000)
+    .option('--http <address>', 'where /ready, /healthz and /metrics are; none: nowhere')
+    .addOption(new Option('-l, --log-level <level>', "the log's level").choices(LEVELS).default('info'))
+    .option('--drain-timeout <time>', 'how long calls may go on after the signal', duration, 10_000)
+    .addHelpText('after', CONTROLPLANE_HELP)
+    .action(async (options: object) => (await import('../controlplane/serve.ts')).serve(options as never));
+}
+
+const CONTROLPLANE_HELP = `
+Signals:
+  SIGTERM, SIGINT   proxies go elsewhere, calls are finished, then it ends; a second one ends at once
+  SIGHUP            read certificates, tokens and the folder again
+
+Examples:
+  l7mp controlplane --store embedded:/var/lib/l7mp
+  l7mp controlplane --listen 0.0.0.0:1235 --tls-cert cp.pem --tls-key cp.key --tls-client-ca ca.pem \\
+    --tokens tokens.yaml --http 127.0.0.1:1236
+`;

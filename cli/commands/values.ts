@@ -1,0 +1,36 @@
+/** Values of options. */
+import { InvalidArgumentError } from 'commander';
+
+export const LEVELS = ['silly', 'trace', 'verbose', 'debug', 'info', 'http', 'notice', 'warn', 'error', 'silent'];
+
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/u.test(text)) throw new InvalidArgumentError('expected a whole number');
+  return Number(text);
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** `30s`, `500ms`, `2m`, `1h`: in ms. */
+export function duration(text: string): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/u.exec(text) ?? [];
+  if (number === undefined) throw new InvalidArgumentError('expected a time with its unit, as in 30s, 500ms, 2m or 1h');
+  return Math.round(Number(number) * (UNITS[unit] ?? 0));
+}
+
+/** `10,50`: rising percentages. */
+export function percentages(text: string): number[] {
+  const steps = text.split(',').map((step) => (/^\d+%?$/u.test(step) ? parseInt(step, 10) : NaN));
+  if (!steps.every((step, index) => step > (steps[index - 1] ?? 0) && step <= 100)) {
+    throw new InvalidArgumentError('expected rising percentages from 1 to 100, as in 10,50');
+  }
+  return steps;
+}
+
+/** `a=b,c=d`, once or several times. */
+export function labels(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const pairs = text.split(',').map((pair) => /^([^=]+)=(.*)$/u.exec(pair));
+  if (!pairs.every((pair) => pair !== null)) {
+    throw new InvalidArgumentError('expected labels with their values, as in site=a,tier=edge');
+  }
+  return { ...before, ...Object.fromEntries(pairs.map(([, key = '', value = '']) => [key, value])) };
+}

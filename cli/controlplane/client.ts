@@ -1,0 +1,227 @@
+/** Calls the configuration service of a control plane. */
+import { readFileSync } from 'node:fs';
+import {
+  type ClientReadableStream,
+  type ClientUnaryCall,
+  type ClientWritableStream,
+  credentials,
+  makeGenericClientConstructor,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { isLoopback } from '../../controlplane/security/listening.ts';
+import { ProxyError } from '../../dataplane/core/errors.ts';
+import { type Method, serviceOf } from '../../rpc/services.ts';
+import { UsageError } from '../exit.ts';
+import { toCommandError } from './errors.ts';
+
+export interface ServerOptions {
+  /** `HOST:PORT`, or `http://…` or `https://…` to say whether it has TLS. */
+  readonly server: string;
+  readonly tokenFile?: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly json?: true;
+}
+
+/** How long a single answer may take, in ms. */
+const TIMEOUT = 30_000;
+/** A page of large objects is more than gRPC's own 4 MiB. */
+const MAX_MESSAGE = 512 * 1024 * 1024;
+
+const SERVICE = 'l7mp.admin.v1.ConfigService';
+
+interface Client {
+  makeUnaryRequest(...args: unknown[]): ClientUnaryCall;
+  makeServerStreamRequest(...args: unknown[]): ClientReadableStream<object>;
+  makeClientStreamRequest(...args: unknown[]): ClientWritableStream<object>;
+  close(): void;
+}
+
+export class ControlPlane {
+  private readonly server: string;
+  private readonly client: Client;
+  private readonly methods: Readonly<Record<string, Method>>;
+  private readonly metadata = new Metadata();
+
+  /** Connects with the first call. @throws UsageError */
+  constructor(options: ServerOptions) {
+    const { host, port, tls } = toAddress(options);
+    // grpc-js names an address as a TLS server name, which Node.js says is no good, and leaves out.
+    if (tls) process.noDeprecation = true;
+    this.server = options.server;
+    this.methods = serviceOf(SERVICE);
+    const token = options.tokenFile === undefined ? undefined : readOption('--token-file', options.tokenFile).trim();
+    if (token !== undefined) this.metadata.set('authorization', `Bearer ${headerValue(token)}`);
+    const Service = makeGenericClientConstructor(this.methods, SERVICE);
+    this.client = new Service(`${host}:${port}`, tls ? secure(options) : credentials.createInsecure(), {
+      'grpc.max_receive_message_length': MAX_MESSAGE,
+      'grpc.max_send_message_length': MAX_MESSAGE,
+      // What is on this machine is not reached by way of another.
+      ...(isLoopback(host) && { 'grpc.enable_http_proxy': 0 }),
+    });
+  }
+
+  /** One request, one answer. @throws ApiError, ConflictError, FaultyRequest */
+  call<A>(name: string, request: object): Promise<A> {
+    const { path, requestSerialize, responseDeserialize } = this.method(name);
+    return new Promise((resolve, reject) => {
+      this.client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        this.metadata,
+        { deadline: Date.now() + TIMEOUT },
+        (error: ServiceError | null, answer?: A) => {
+          if (error) reject(toCommandError(error, this.server));
+          else resolve(answer as A);
+        },
+      );
+    });
+  }
+
+  /** One request, many answers, until the end or `signal`. @throws as `call` */
+  async *stream<A>(name: string, request: object, signal?: AbortSignal): AsyncGenerator<A> {
+    const { path, requestSerialize, responseDeserialize } = this.method(name);
+    const stream = this.client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      this.metadata,
+    );
+    const cancel = (): void => stream.cancel();
+    signal?.addEventListener('abort', cancel);
+    if (signal?.aborted) cancel();
+    try {
+      for await (const answer of stream) yield answer as A;
+    } catch (error) {
+      if (signal?.aborted) return;
+      throw toCommandError(error as ServiceError, this.server);
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      stream.cancel();
+    }
+  }
+
+  /** Many requests, one answer. @throws as `call`, and what `requests` throws */
+  async upload<A>(name: string, requests: AsyncIterable<object>): Promise<A> {
+    const { path, requestSerialize, responseDeserialize } = this.method(name);
+    let stream: ClientWritableStream<object> | undefined;
+    const answer = new Promise<A>((resolve, reject) => {
+      stream = this.client.makeClientStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        this.metadata,
+        {},
+        (error: ServiceError | null, value?: A) => {
+          if (error) reject(toCommandError(error, this.server));
+          else resolve(value as A);
+        },
+      );
+    });
+    answer.catch(() => undefined); // it may come while requests are still read
+    const sending = stream as unknown as ClientWritableStream<object>;
+    const broken = answer.then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      for await (const request of requests) {
+        if (sending.destroyed) break;
+        if (!sending.write(request)) {
+          await Promise.race([new Promise<void>((resolve) => sending.once('drain', resolve)), broken]);
+        }
+      }
+    } catch (error) {
+      sending.cancel();
+      throw error;
+    }
+    sending.end();
+    return answer;
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  private method(name: string): Method {
+    const method = this.methods[name];
+    if (method === undefined) throw new Error(`no method ${name}`);
+    return method;
+  }
+}
+
+/** Runs `use` with a control plane, and lets go of it. */
+export async function withControlPlane(
+  options: ServerOptions,
+  use: (controlPlane: ControlPlane) => Promise<void>,
+): Promise<void> {
+  const controlPlane = new ControlPlane(options);
+  try {
+    await use(controlPlane);
+  } finally {
+    controlPlane.close();
+  }
+}
+
+interface Address {
+  /** In brackets where it is an IPv6 address. */
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+/** TLS off this machine, and wherever its files are named, unless the scheme says otherwise. */
+function toAddress({ server, ca, cert }: ServerOptions): Address {
+  const [, scheme, rest = ''] = /^(?:(https?):\/\/)?([^/]+)\/?$/iu.exec(server) ?? [];
+  const [, host, port] = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/u.exec(rest) ?? [];
+  const number = Number(port ?? DEFAULT_PORT);
+  if (host === undefined || number < 1 || number > 65_535) {
+    throw new UsageError(
+      `--server, L7MP_SERVER: expected HOST:PORT, as in 127.0.0.1:${DEFAULT_PORT}, found "${server}"`,
+    );
+  }
+  const named = ca !== undefined || cert !== undefined;
+  if (named && scheme?.toLowerCase() === 'http') {
+    throw new UsageError(`--server, L7MP_SERVER: expected https beside --ca or --cert, found ${server}`);
+  }
+  return {
+    host,
+    port: number,
+    tls: scheme === undefined ? named || !isLoopback(host) : scheme.toLowerCase() === 'https',
+  };
+}
+
+/** Where a control plane listens when it is told nothing. */
+export const DEFAULT_PORT = 1235;
+
+function secure({ ca, cert, key }: ServerOptions): ReturnType<typeof credentials.createSsl> {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UsageError(`expected --cert and --key together, found only ${cert === undefined ? '--key' : '--cert'}`);
+  }
+  const read = (option: string, file: string | undefined): Buffer | null =>
+    file === undefined ? null : Buffer.from(readOption(option, file));
+  try {
+    return credentials.createSsl(read('--ca', ca), read('--key', key), read('--cert', cert));
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`--ca, --cert, --key: expected PEM files that belong together, found ${String(error)}`);
+  }
+}
+
+function readOption(option: string, file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${option}: expected a file that can be read, found ${ProxyError.from(error).message}`);
+  }
+}
+
+function headerValue(token: string): string {
+  if (/^[\x21-\x7e]+$/u.test(token)) return token;
+  throw new UsageError('--token-file: expected a token in one line, found other characters');
+}

@@ -1,0 +1,152 @@
+/** `l7mp get`: objects of the control plane, once or as they change. */
+import type {
+  GetResponse,
+  ListResponse,
+  Object as ConfigObject,
+  ObjectKey,
+  WatchResponse,
+} from '../../gen/messages.ts';
+import { UsageError } from '../exit.ts';
+import { formatRow, formatTable } from '../table.ts';
+import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
+import { ageOf, formatSelector, progressOf, stateOf, toJson, toRaw, toYaml } from './format.ts';
+import { formatKey, isKey, parseKeys, parseKind } from './kinds.ts';
+import { untilInterrupted } from './interrupt.ts';
+
+type Output = 'table' | 'wide' | 'yaml' | 'json' | 'raw';
+
+export interface GetOptions extends ServerOptions {
+  readonly output: Output;
+  readonly selector?: Readonly<Record<string, string>>;
+  readonly watch?: true;
+}
+
+/** What is asked for: kinds (none: all), and names where only those are. */
+interface Question {
+  readonly kinds: readonly string[];
+  readonly keys: readonly ObjectKey[];
+}
+
+export async function get(words: readonly string[], options: GetOptions): Promise<void> {
+  const question = questionOf(words);
+  const output = options.json ? 'json' : options.output;
+  if (options.watch && output !== 'table' && output !== 'wide' && output !== 'json') {
+    throw new UsageError(`expected -o json, wide or no -o beside --watch, found -o ${output}`);
+  }
+  await withControlPlane(options, async (controlPlane) => {
+    if (options.watch) {
+      await untilInterrupted((signal) => watch(controlPlane, question, options.selector ?? {}, output, signal));
+      return;
+    }
+    const objects = await find(controlPlane, question, options.selector ?? {});
+    process.stdout.write(print(objects, output, question));
+    if (objects.length === 0 && output === 'table') console.error('nothing found');
+  });
+}
+
+function questionOf(words: readonly string[]): Question {
+  const [first] = words;
+  if (first === undefined) return { kinds: [], keys: [] };
+  if (isKey(first) || words.length > 1) return { kinds: [], keys: parseKeys(words) };
+  return { kinds: first.split(',').map(parseKind), keys: [] };
+}
+
+async function find(
+  controlPlane: ControlPlane,
+  { kinds, keys }: Question,
+  labels: Readonly<Record<string, string>>,
+): Promise<ConfigObject[]> {
+  if (keys.length === 0) return listAll(controlPlane, { kinds, labels });
+  const answers = await Promise.all(keys.map((key) => controlPlane.call<GetResponse>('Get', { key })));
+  return answers
+    .flatMap(({ object }) => (object === undefined ? [] : [object]))
+    .filter((object) => hasLabels(object, labels));
+}
+
+/** All pages of a listing. */
+export async function listAll(controlPlane: ControlPlane, request: object = {}): Promise<ConfigObject[]> {
+  const objects: ConfigObject[] = [];
+  let token = '';
+  do {
+    const page = await controlPlane.call<ListResponse>('List', { ...request, page_token: token });
+    objects.push(...page.objects);
+    token = page.next_page_token;
+  } while (token !== '');
+  return objects;
+}
+
+function hasLabels({ labels }: ConfigObject, wanted: Readonly<Record<string, string>>): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+}
+
+function print(objects: readonly ConfigObject[], output: Output, { keys }: Question): string {
+  switch (output) {
+    case 'yaml': {
+      // A file of objects has no raw resources.
+      const shown = objects.filter(({ raw }) => raw === undefined);
+      const left = objects.length - shown.length;
+      if (left > 0) console.error(`${left} raw resources are left out: -o raw shows them`);
+      return toYaml(shown);
+    }
+    case 'json': {
+      // One that was asked for by its name stands by itself.
+      const shown = keys.length === 1 ? objects[0] : objects;
+      return `${JSON.stringify(toJson(shown), null, 2)}\n`;
+    }
+    case 'raw':
+      return `${JSON.stringify(toRaw(objects), null, 2)}\n`;
+    case 'wide':
+    case 'table':
+      return formatTable(header(output), objects.map(rowOf(output)));
+  }
+}
+
+export const OBJECT_HEADER = ['OBJECT', 'STATUS', 'PROXIES', 'FOR', 'AGE'];
+const WIDE_HEADER = ['SOURCE', 'REVISION', 'VERSION', 'LABELS'];
+
+function header(output: Output): readonly string[] {
+  return output === 'wide' ? [...OBJECT_HEADER, ...WIDE_HEADER] : OBJECT_HEADER;
+}
+
+export function objectRow(object: ConfigObject): string[] {
+  const { key, selector, changed_at: changedAt } = object;
+  return [formatKey(key), stateOf(object), progressOf(object), formatSelector(selector), ageOf(changedAt)];
+}
+
+function rowOf(output: Output): (object: ConfigObject) => string[] {
+  return (object) => {
+    if (output !== 'wide') return objectRow(object);
+    const { source, revision, version, labels } = object;
+    const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+    return [...objectRow(object), source, String(revision), version, pairs.join(',')];
+  };
+}
+
+/** As wide as most tables come out: lines are printed before later ones are known. */
+const WATCH_WIDTHS = [30, 10, 9, 20, 4];
+
+async function watch(
+  controlPlane: ControlPlane,
+  { kinds, keys }: Question,
+  labels: Readonly<Record<string, string>>,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const names = new Set(keys.map(formatKey));
+  const watched = keys.length > 0 ? [...new Set(keys.map(({ kind }) => kind))] : kinds;
+  const widths = [9, ...WATCH_WIDTHS];
+  if (output !== 'json') process.stdout.write(formatRow(['EVENT', ...header(output)], widths));
+  for await (const { type, object } of controlPlane.stream<WatchResponse>(
+    'Watch',
+    { kinds: watched, status: true },
+    signal,
+  )) {
+    if (object === undefined || (names.size > 0 && !names.has(formatKey(object.key)))) continue;
+    if (type !== 'delete' && !hasLabels(object, labels)) continue;
+    if (output === 'json') console.log(JSON.stringify(toJson({ type, object })));
+    else {
+      const row = type === 'delete' ? [formatKey(object.key)] : rowOf(output)(object);
+      process.stdout.write(formatRow([type, ...row], widths));
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/** Files of objects for the control plane, and where in them things stand. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
+import { type ObjectContent } from '../../controlplane/model/object.ts';
+import { readObjects } from '../../controlplane/sources/object-file.ts';
+import { parseText } from '../../dataplane/config/parse.ts';
+import { FaultsError, ProxyError } from '../../dataplane/core/errors.ts';
+import type { Fault } from '../../gen/messages.ts';
+import { FilesError, UsageError } from '../exit.ts';
+import { formatKey } from './kinds.ts';
+
+/** An object with the place where it stands. */
+export interface FileObject {
+  readonly content: ObjectContent;
+  readonly file: string;
+  /** Its faults, whose paths begin in it, with where they stand: `FILE:LINE: listeners[0].spec.port: expected …`. */
+  readonly formatFaults: (faults: readonly Fault[]) => Promise<readonly string[]>;
+}
+
+interface Read {
+  readonly objects: readonly { readonly content: ObjectContent; readonly path: string }[];
+  readonly locate: (faults: readonly Fault[]) => Promise<readonly (Fault & { readonly line?: number })[]>;
+}
+
+/** Reads files, directories, and `-`, standard input. @throws FilesError with everything that is wrong */
+export async function readManifests(files: readonly string[]): Promise<FileObject[]> {
+  return readAllFiles((await Promise.all(files.map(expand))).flat(), async (file, text) => {
+    const read = await readObjects(text);
+    for (const field of read.ignored)
+      console.error(`${nameOf(file)}: warning: ${field} is left out: it is each proxy's own`);
+    return read;
+  });
+}
+
+/** Reads raw resources: JSON lists of `{type_url, name, value}`, the bytes in base64. @throws FilesError */
+export async function readRaw(files: readonly string[]): Promise<FileObject[]> {
+  return readAllFiles(files, async (_file, text) => {
+    const parsed = await parseText(text);
+    const faults: Fault[] = [];
+    const items = Array.isArray(parsed.raw) ? (parsed.raw as unknown[]) : [];
+    if (!Array.isArray(parsed.raw)) faults.push({ path: '', expected: RAW_FORM, found: 'no list' });
+    const objects = items.map((item, index) => toRaw(item, `[${index}]`, faults));
+    if (faults.length > 0) throw new FaultsError(await parsed.locate(faults));
+    return { objects, locate: (found) => parsed.locate(found) };
+  });
+}
+
+const RAW_FORM = 'a list of {"type_url": …, "name": …, "value": base64}';
+
+function toRaw(item: unknown, path: string, faults: Fault[]): Read['objects'][number] {
+  const fields = typeof item === 'object' && item !== null ? (item as Readonly<Record<string, unknown>>) : {};
+  const { type_url: kind, name, value, ...others } = fields;
+  const text = (field: string, found: unknown, expected: string, form: RegExp): string => {
+    if (typeof found === 'string' && form.test(found)) return found;
+    faults.push({
+      path: `${path}.${field}`,
+      expected,
+      found: found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 80),
+    });
+    return '';
+  };
+  for (const key of Object.keys(others)) {
+    faults.push({ path: `${path}.${key}`, expected: 'one of type_url, name, value', found: `"${key}"` });
+  }
+  const bytes = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/u;
+  const key = {
+    kind: text('type_url', kind, 'a type URL', /^[^/]+\/[^/]+$/u),
+    name: text('name', name, 'a name', /./u),
+  };
+  const raw = Buffer.from(text('value', value, 'bytes in base64', bytes), 'base64');
+  return { path, content: { key, labels: {}, raw } };
+}
+
+async function readAllFiles(
+  files: readonly string[],
+  read: (file: string, text: string) => Promise<Read>,
+): Promise<FileObject[]> {
+  const objects: FileObject[] = [];
+  const wrong: string[] = [];
+  for (const file of files) {
+    try {
+      const found = await read(file, await readText(file));
+      for (const { content, path } of found.objects) {
+        const formatFaults = async (faults: readonly Fault[]): Promise<string[]> => {
+          const paths = faults.map((fault) => ({ ...fault, path: fault.path === '' ? path : `${path}.${fault.path}` }));
+          return (await found.locate(paths)).map((fault) => formatAt(file, fault));
+        };
+        objects.push({ content, file, formatFaults });
+      }
+    } catch (error) {
+      if (!(error instanceof FaultsError)) throw error;
+      wrong.push(...error.faults.map((fault) => formatAt(file, fault)));
+    }
+  }
+  const seen = new Map<string, FileObject>();
+  for (const each of objects) {
+    const id = formatKey(each.content.key);
+    const other = seen.get(id);
+    seen.set(id, each);
+    if (other === undefined) continue;
+    const found = `${id} again, which ${nameOf(other.file)} has`;
+    wrong.push(...(await each.formatFaults([{ path: 'name', expected: 'each object once', found }])));
+  }
+  if (wrong.length > 0) throw new FilesError(wrong);
+  return objects;
+}
+
+/** The files of a directory in the order of their names. */
+async function expand(file: string): Promise<string[]> {
+  if (file === '-') return [file];
+  const found = await stat(file).catch((error: unknown) => {
+    throw unreadable(error);
+  });
+  if (!found.isDirectory()) return [file];
+  const names = (await readdir(file)).filter((name) => /^[^.].*\.(ya?ml|json)$/u.test(name)).sort();
+  if (names.length === 0) throw new UsageError(`expected *.yaml, *.yml or *.json in ${file}, found none`);
+  return names.map((name) => join(file, name));
+}
+
+async function readText(file: string): Promise<string> {
+  if (file === '-') return readAll(process.stdin);
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+function unreadable(error: unknown): UsageError {
+  return new UsageError(`expected a file that can be read: ${ProxyError.from(error).message}`);
+}
+
+function nameOf(file: string): string {
+  return file === '-' ? 'standard input' : file;
+}
+
+function formatAt(file: string, { path, expected, found, line }: Fault & { readonly line?: number }): string {
+  return `${nameOf(file)}:${line ?? 1}: ${path === '' ? '' : `${path}: `}expected ${expected}, found ${found}`;
+}

@@ -1,0 +1,93 @@
+/** `l7mp controlplane`: runs until it is told to stop. */
+import { hostname } from 'node:os';
+import { type ControlPlane, type ControlPlaneOptions, createControlPlane } from '../../controlplane/main.ts';
+import { StoreError } from '../../controlplane/core/store.ts';
+import { listeningFaults } from '../../controlplane/security/listening.ts';
+import { createLogger, type LogLevel } from '../../dataplane/telemetry/log.ts';
+import { ProxyError } from '../../dataplane/core/errors.ts';
+import { UsageError } from '../exit.ts';
+
+interface ServeOptions {
+  readonly listen: string;
+  readonly store: string;
+  readonly folder?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
+  readonly admins?: readonly string[];
+  readonly readers?: readonly string[];
+  readonly tokens?: string;
+  readonly insecure?: true;
+  readonly id?: string;
+  readonly maxConnectionAge: number;
+  readonly http?: string;
+  readonly logLevel: LogLevel;
+  readonly drainTimeout: number;
+}
+
+export async function serve(options: ServeOptions): Promise<void> {
+  const { listen, http, id, logLevel, drainTimeout, maxConnectionAge: maxConnectionAgeMs, ...others } = options;
+  const where = toAddress('--listen', listen);
+  const security = { ...others, host: where.host };
+  const faults = listeningFaults(security);
+  if (faults.length > 0) throw new UsageError(...faults);
+  const log = createLogger(logLevel, 'stderr');
+  const settings: ControlPlaneOptions = {
+    listen: where,
+    store: options.store,
+    security,
+    id: id ?? `${hostname()}:${where.port}`,
+    maxConnectionAgeMs,
+    log,
+    ...(options.folder !== undefined && { folder: options.folder }),
+    ...(http !== undefined && { http: toAddress('--http', http) }),
+  };
+  let running: ControlPlane;
+  try {
+    running = await createControlPlane(settings);
+  } catch (error) {
+    await log.close();
+    if (error instanceof RangeError)
+      throw new UsageError(...error.message.split('\n').map((line) => `--store: ${line}`));
+    throw error instanceof StoreError || (error instanceof Error && 'syscall' in error)
+      ? ProxyError.from(error)
+      : error;
+  }
+  const { address, httpAddress } = running;
+  log.info({ address, http: httpAddress, store: options.store, pid: process.pid }, 'ready');
+
+  process.on('SIGHUP', () => {
+    log.reopen();
+    void running.reload();
+  });
+  await stopped(running, drainTimeout, log);
+  await log.close();
+}
+
+/** Resolves when it has drained after the first signal; the second ends the process. */
+async function stopped(
+  running: ControlPlane,
+  drainTimeout: number,
+  log: ReturnType<typeof createLogger>,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    let draining = false;
+    const stop = (signal: NodeJS.Signals): void => {
+      if (draining) process.exit(signal === 'SIGINT' ? 130 : 143);
+      draining = true;
+      log.info({ signal }, 'draining');
+      running.close(drainTimeout).then(resolve, reject);
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
+}
+
+/** `127.0.0.1:1235`, `[::1]:1235`, `:1235` on all addresses. @throws UsageError */
+function toAddress(option: string, text: string): { host: string; port: number } {
+  const [, inBrackets, host, port] = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/u.exec(text) ?? [];
+  if (port === undefined || Number(port) > 65_535) {
+    throw new UsageError(`${option}: expected HOST:PORT, as in 127.0.0.1:1235, found "${text}"`);
+  }
+  return { host: inBrackets ?? (host === '' || host === undefined ? '::' : host), port: Number(port) };
+}

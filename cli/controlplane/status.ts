@@ -1,0 +1,54 @@
+/** `l7mp status`: the proxies of the control plane, and how its objects fare in them. */
+import type { ListProxiesResponse, Object as ConfigObject, Proxy } from '../../gen/messages.ts';
+import { formatTable } from '../table.ts';
+import { type ServerOptions, withControlPlane } from './client.ts';
+import { formatObjectFault } from './errors.ts';
+import { ageOf, toJson } from './format.ts';
+import { listAll, OBJECT_HEADER, objectRow } from './get.ts';
+import { formatKey } from './kinds.ts';
+
+export async function status(options: ServerOptions): Promise<void> {
+  await withControlPlane(options, async (controlPlane) => {
+    const [{ proxies }, objects] = await Promise.all([
+      controlPlane.call<ListProxiesResponse>('ListProxies', {}),
+      listAll(controlPlane),
+    ]);
+    if (options.json) console.log(JSON.stringify(toJson({ proxies, objects }), null, 2));
+    else process.stdout.write(`${proxyTable(proxies)}\n${objectTable(objects)}${troubles(proxies, objects)}`);
+  });
+}
+
+function proxyTable(proxies: readonly Proxy[]): string {
+  const rows = proxies.map(({ id, address, agent, types, faults, labels, connected_at: connectedAt }) => {
+    const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+    return [id, syncOf(types), String(faults.length), address, agent, pairs.join(','), ageOf(connectedAt)];
+  });
+  return formatTable(['PROXY', 'SYNC', 'FAULTS', 'ADDRESS', 'AGENT', 'LABELS', 'AGE'], rows);
+}
+
+/** `NACK` after a refusal, `Pending` while something is on its way. */
+function syncOf(types: Proxy['types']): string {
+  if (types.some(({ nack }) => nack !== '')) return 'NACK';
+  return types.every(({ synced }) => synced) ? 'Synced' : 'Pending';
+}
+
+function objectTable(objects: readonly ConfigObject[]): string {
+  return formatTable(OBJECT_HEADER, objects.map(objectRow));
+}
+
+/** What is wrong, in words. */
+function troubles(proxies: readonly Proxy[], objects: readonly ConfigObject[]): string {
+  const lines = [
+    ...objects.flatMap(({ key, status: found }) => [
+      ...(found?.faults.map((fault) => formatObjectFault(key, fault)) ?? []),
+      ...(found?.shadowed_by ? [`${formatKey(key)}: that of ${found.shadowed_by} counts`] : []),
+    ]),
+    ...proxies.flatMap(({ id, faults }) =>
+      faults.map(({ type_url, name, kind, message }) => {
+        const short = type_url.replace('type.googleapis.com/l7mp.config.v1.', '');
+        return `${id}: ${short}/${name}: ${kind}: ${message}`;
+      }),
+    ),
+  ];
+  return lines.length === 0 ? '' : `\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,70 @@
+/** `l7mp wait`: until proxies are there. */
+import type { ObjectKey, WaitAppliedResponse } from '../../gen/messages.ts';
+import { TimeoutError } from '../exit.ts';
+import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
+import { formatKey, parseKey } from './kinds.ts';
+
+export interface WaitOptions extends ServerOptions {
+  readonly acked?: true;
+  readonly minProxies: number;
+  /** In ms. */
+  readonly timeout: number;
+}
+
+export async function wait(words: readonly string[], options: WaitOptions): Promise<void> {
+  const { acked, minProxies, timeout } = options;
+  const keys = words.map(parseKey);
+  await withControlPlane(options, async (controlPlane) => {
+    const request = { keys, condition: acked ? 'acked' : 'serving', min_proxies: minProxies };
+    const last = await waitFor(controlPlane, request, timeout);
+    if (options.json) console.log(JSON.stringify({ selected: last.selected, reached: last.reached }));
+  });
+}
+
+/** `WaitAppliedRequest`, of which most may be left out. */
+interface WaitRequest {
+  readonly keys: readonly (ObjectKey | undefined)[];
+  readonly condition?: string;
+  readonly min_proxies?: number;
+  readonly revision?: number;
+}
+
+/**
+ * Until objects are where they should be; says on stderr how far it is.
+ *
+ * @throws TimeoutError that names what is missing, and why
+ */
+export async function waitFor(
+  controlPlane: ControlPlane,
+  request: WaitRequest,
+  timeout: number,
+): Promise<WaitAppliedResponse> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), timeout);
+  let last: WaitAppliedResponse | undefined;
+  let shown = '';
+  try {
+    for await (const answer of controlPlane.stream<WaitAppliedResponse>('WaitApplied', request, controller.signal)) {
+      last = answer;
+      const progress = `${answer.reached} of ${answer.selected}`;
+      // Before the change has reached anybody there is nothing to count.
+      if (progress !== shown && (answer.selected > 0 || answer.done)) console.error(progress);
+      shown = progress;
+      if (answer.done) return answer;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  throw new TimeoutError(describe(last, timeout, request.min_proxies));
+}
+
+function describe(last: WaitAppliedResponse | undefined, timeout: number, minProxies = 0): string {
+  const seconds = `${timeout / 1000} s`;
+  if (last === undefined) return `expected an answer within ${seconds}, found none`;
+  const lines = last.pending.flatMap(({ key, status }) => {
+    const failed = status?.failed.map(({ proxy, message }) => `  ${proxy}: ${message}`) ?? [];
+    return [`${formatKey(key)}: ${status?.serving ?? 0} of ${status?.selected ?? 0}`, ...failed];
+  });
+  const wanted = minProxies === 0 ? '' : ` of at least ${minProxies} proxies`;
+  return [`expected all${wanted} within ${seconds}, found ${last.reached} of ${last.selected}`, ...lines].join('\n');
+}

@@ -1,0 +1,268 @@
+/**
+ * Joins what makes configuration: sources to translation to catalog, what proxies say to status, and the services that
+ * show and change all that.
+ *
+ *     store ──> mirror ─┐
+ *                       ├─> inventory ──> translator ──> pacer ──> catalog ──> views
+ *     folder ───────────┘
+ */
+import type { ObjectStatus, Proxy } from '../gen/messages.ts';
+import type { Logger } from '../dataplane/core/log.ts';
+import { AudienceCatalog } from './catalog/catalog.ts';
+import { Pacer, type PacerOptions } from './catalog/pacer.ts';
+import type { View } from './core/catalog.ts';
+import type { Service } from './core/rpc.ts';
+import type { Store } from './core/store.ts';
+import { Committer, supersede } from './live/committer.ts';
+import { StoreMirror } from './live/mirror.ts';
+import type { ConfigObject } from './model/object.ts';
+import { isUnderWay, type RolloutRecord } from './model/rollout-record.ts';
+import { Rollouts, type RolloutOptions } from './rollout/controller.ts';
+import { type Measure, measure, sumMeasures } from './rollout/measure.ts';
+import { createConfigService } from './service/config-service.ts';
+import { Feeds } from './service/feed.ts';
+import type { BackupFunctions } from './service/model.ts';
+import { Folder, type FolderOptions } from './sources/folder.ts';
+import { Inventory } from './sources/inventory.ts';
+import { Replicas, type ReplicasOptions, type Summary } from './status/replicas.ts';
+import { createReportService } from './status/report-service.ts';
+import { type Counts, Tracker } from './status/tracker.ts';
+import { checkChange } from './translate/check.ts';
+import { Translator } from './translate/translator.ts';
+import { warningsOf } from './translate/warnings.ts';
+
+export interface ConfigurationOptions extends BackupFunctions {
+  readonly store: Store;
+  readonly log: Logger;
+  readonly createView: () => View;
+  /** Names this control plane among its replicas. */
+  readonly id: string;
+  /** Several replicas are at the store: they tell each other of their proxies. */
+  readonly replicated: boolean;
+  /** A folder of files with objects. */
+  readonly folder?: string | undefined;
+  /** For tests. */
+  readonly pace?: Pick<PacerOptions, 'endpoints' | 'configuration' | 'longest'>;
+  readonly rollouts?: Pick<RolloutOptions, 'grace' | 'interval'>;
+  readonly replicas?: Pick<ReplicasOptions, 'interval'>;
+  readonly files?: Pick<FolderOptions, 'quiet' | 'interval'>;
+}
+
+/** How much there is, for metrics. */
+export interface ConfigurationFigures {
+  readonly objects: number;
+  /** Objects that can't be used. */
+  readonly quarantined: number;
+  readonly proxies: number;
+  /** Sets of proxies that see the same. */
+  readonly views: number;
+  /** The store's revision that proxies are given. */
+  readonly revision: number;
+  readonly leads: boolean;
+}
+
+export interface Configuration {
+  readonly catalog: AudienceCatalog;
+  readonly services: readonly Service[];
+  readonly figures: () => ConfigurationFigures;
+  /** Resolves when everything is read and in the views: from then on proxies may come. @throws Error as of the folder. */
+  start(): Promise<void>;
+  /** Reads the files of the folder that have changed, now. */
+  reload(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const NO_COUNTS: Counts = { selected: 0, acked: 0, serving: 0, failed: [] };
+/** In summaries. */
+const MAX_FAILED = 5;
+
+export function createConfiguration(options: ConfigurationOptions): Configuration {
+  const { store, log, createView, id: controlPlane, backup, restore } = options;
+  const stopped = new AbortController();
+  const mirror = new StoreMirror(store, log);
+  const inventory = new Inventory(mirror);
+  const translator = new Translator();
+  const tracker = new Tracker();
+  const feeds = new Feeds();
+  const committer = new Committer(store, mirror);
+  const catalog = new AudienceCatalog({ createView, observe: tracker.observe });
+  const pacer = new Pacer({
+    ...options.pace,
+    apply: (translation) => {
+      catalog.apply(translation);
+      tracker.changed();
+    },
+    current: (id) => catalog.find(id)?.translated,
+  });
+  let leads = false;
+
+  const replicas = options.replicated
+    ? new Replicas({
+        ...options.replicas,
+        id: controlPlane,
+        store,
+        log,
+        summarize,
+        onChange: () => tracker.changed(),
+      })
+    : undefined;
+  const rollouts = new Rollouts({
+    ...options.rollouts,
+    mirror,
+    committer,
+    log,
+    measure: measureAll,
+    leads: () => leads,
+  });
+  const folder =
+    options.folder === undefined
+      ? undefined
+      : new Folder(options.folder, {
+          ...options.files,
+          log,
+          onFile: (source, objects) => update(inventory.setFile(source, objects)),
+        });
+
+  mirror.onChange(({ objects, rollouts: changed }) => {
+    const ids = new Set(objects);
+    for (const rollout of changed) for (const id of inventory.setRollout(rollout)) ids.add(id);
+    update(ids);
+  });
+  tracker.onChange(() => replicas?.changed());
+
+  function update(ids: ReadonlySet<string>): void {
+    const { upsert, remove } = inventory.changes(ids);
+    const translation = translator.update(upsert, remove);
+    pacer.take(translation, mirror.revision);
+    feeds.tell([...ids, ...translation.restated]);
+    tracker.changed();
+  }
+
+  /** In the proxies that are connected here. */
+  function countHere({ id, version }: ConfigObject): Counts {
+    const placed = catalog.find(id);
+    if (placed === undefined) return NO_COUNTS;
+    const resources = placed.translated.resources.filter((each) => translator.claims.isWanted(each));
+    const counts = tracker.count(resources, placed.audiences);
+    // Where the last good one is another, or the views are not there yet, nobody has this one.
+    return placed.translated.version === version ? counts : { ...NO_COUNTS, selected: counts.selected };
+  }
+
+  function statusOf(object: ConfigObject): ObjectStatus {
+    const here = countHere(object);
+    const there = replicas?.counts(object.id, object.version) ?? NO_COUNTS;
+    const { accepted, faults } = translator.verdict(object.id) ?? { accepted: false, faults: [] };
+    return {
+      accepted,
+      faults,
+      warnings: accepted ? warningsOf(translator.parts(object.id), translator.claims) : [],
+      selected: here.selected + there.selected,
+      acked: here.acked + there.acked,
+      serving: here.serving + there.serving,
+      failed: [...here.failed, ...there.failed].slice(0, 100),
+      shadowed_by: '',
+    };
+  }
+
+  function measureHere(rollout: RolloutRecord): Measure {
+    return measure(rollout, {
+      find: (id) => catalog.find(id),
+      candidateOf: (id, objectId) => mirror.candidates.get(id)?.get(objectId),
+      nodes: () => tracker.nodes(),
+      hasAcked: (proxy, resources) => tracker.hasAcked(proxy, resources),
+      failuresOf: (resources, audiences) => tracker.failuresOf(resources, audiences),
+    });
+  }
+
+  function measureAll(rollout: RolloutRecord): Measure {
+    const others = [...(replicas?.rollouts(rollout.id) ?? [])].map((each) => ({
+      ...each,
+      selected: new Map(Object.entries(each.selected)),
+    }));
+    return sumMeasures([measureHere(rollout), ...others]);
+  }
+
+  function* proxies(): Iterable<Proxy> {
+    yield* tracker.show(controlPlane, (id) => catalog.viewOf(id));
+    for (const proxy of replicas?.proxies() ?? []) if (!tracker.has(proxy.id)) yield proxy;
+  }
+
+  function summarize(): Summary {
+    const objects: Record<string, Summary['objects'][string]> = {};
+    for (const object of inventory.objects()) {
+      const { failed, ...counts } = countHere(object);
+      if (counts.selected === 0) continue;
+      objects[object.id] = { version: object.version, ...counts, failed: failed.slice(0, MAX_FAILED) };
+    }
+    const measured = [...mirror.rollouts.values()].filter(isUnderWay).map((rollout) => {
+      const { selected, ...rest } = measureHere(rollout);
+      return [rollout.id, { ...rest, selected: Object.fromEntries(selected) }] as const;
+    });
+    return {
+      proxies: [...tracker.show(controlPlane, (id) => catalog.viewOf(id))],
+      objects,
+      rollouts: Object.fromEntries(measured),
+    };
+  }
+
+  const service = createConfigService(
+    {
+      backup,
+      restore,
+      store,
+      mirror,
+      committer,
+      supersede: (ids, reason) => supersede(mirror, ids, reason),
+      rollouts,
+      check: (upsert, gone) => checkChange(translator, upsert, gone),
+      get: (id) => inventory.get(id),
+      objects: () => inventory.objects(),
+      shadowed: () => inventory.shadowed(),
+      statusOf,
+      proxies,
+      countProxies: () => [...proxies()].length,
+      applied: () => pacer.revision,
+      feeds,
+      onStatus: (listener) => tracker.onChange(listener),
+    },
+    log,
+  );
+
+  return {
+    catalog,
+    services: [service, createReportService(tracker, log)],
+    figures: () => {
+      const objects = [...inventory.objects()];
+      return {
+        objects: objects.length,
+        quarantined: objects.filter(({ id }) => translator.verdict(id)?.accepted !== true).length,
+        proxies: catalog.proxies,
+        views: catalog.views,
+        revision: pacer.revision,
+        leads,
+      };
+    },
+    async start() {
+      await mirror.start(stopped.signal);
+      await folder?.start();
+      pacer.flush();
+      await replicas?.start(stopped.signal);
+      const lead = store.lead('controlplane', (now) => (leads = now), stopped.signal);
+      lead.catch((error: unknown) => {
+        if (!stopped.signal.aborted) log.error({ error: String(error) }, 'this replica does not lead any more');
+      });
+      rollouts.start();
+    },
+    async reload() {
+      await folder?.reload();
+    },
+    async close() {
+      await rollouts.close();
+      await folder?.close();
+      await replicas?.close();
+      stopped.abort();
+      pacer.close();
+      catalog.close();
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/** What probes and Prometheus ask for, over plain HTTP: /healthz, /ready and /metrics. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface PagesSource {
+  /** Whether proxies can be served. */
+  readonly ready: () => boolean;
+  /** In Prometheus's text format. */
+  readonly metrics: () => Promise<string>;
+}
+
+export interface Pages {
+  /** As in `127.0.0.1:1236`. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** How long a request may take to arrive, in ms. */
+const REQUEST_TIMEOUT = 10_000;
+const MAX_CONNECTIONS = 100;
+
+/** @throws Error with the system's code, as EADDRINUSE. */
+export async function servePages(where: { host: string; port: number }, source: PagesSource): Promise<Pages> {
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, (request, response) => {
+    void answer(request, response, source);
+  });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.listen(where);
+  await once(server, 'listening');
+  const { address, port, family } = server.address() as AddressInfo;
+  return {
+    address: family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, source: PagesSource): Promise<void> {
+  const { ready, metrics } = source;
+  const send = (status: number, text: string, headers: Readonly<Record<string, string>> = {}): void => {
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers });
+    response.end(request.method === 'HEAD' ? undefined : text);
+  };
+  const path = (request.url ?? '').split('?')[0] ?? '';
+  if (!PATHS.includes(path)) {
+    send(404, `expected one of ${PATHS.join(', ')}\n`);
+  } else if (request.method !== 'GET' && request.method !== 'HEAD') {
+    send(405, 'expected GET\n', { allow: 'GET, HEAD' });
+  } else if (path === '/metrics') {
+    try {
+      send(200, await metrics(), { 'content-type': 'text/plain; version=0.0.4' });
+    } catch (error) {
+      send(500, `${String(error)}\n`);
+    }
+  } else if (path === '/ready' && !ready()) {
+    send(503, 'not ready\n');
+  } else {
+    send(200, 'ok\n');
+  }
+}
+
+const PATHS = ['/healthz', '/ready', '/metrics'];

@@ -1,0 +1,118 @@
+/** The history of changes: who, when, why, and what everything was before and after. Bounded. */
+import type { ObjectKey } from '../../gen/messages.ts';
+import type { Operation, Store } from '../core/store.ts';
+import { versionKey, versionPartKey } from '../model/keys.ts';
+import { type ConfigObject, fromStored, type ObjectContent, toStored } from '../model/object.ts';
+
+/** Versions that are kept. */
+export const MAX_VERSIONS = 1000;
+/** Of one value: stores take 1 MiB. */
+const MAX_PART = 900 * 1024;
+
+export type Action = 'created' | 'updated' | 'deleted';
+
+/** What was done with an object. */
+export interface ObjectChange {
+  readonly key: ObjectKey;
+  readonly action: Action;
+  readonly before?: ConfigObject | undefined;
+  readonly after?: ObjectContent | undefined;
+}
+
+/** A version without the contents of its objects. */
+export interface VersionRecord {
+  readonly number: number;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly author: string;
+  readonly message: string;
+  readonly rollout: string;
+  /** Values that its contents are in. */
+  readonly parts: number;
+  /** Absent where there are too many: they are in the parts, too. */
+  readonly changes?: readonly { readonly key: ObjectKey; readonly action: Action }[];
+}
+
+/** A change with what was there before and after. */
+export interface RecordedChange {
+  readonly key: ObjectKey;
+  readonly action: Action;
+  readonly before?: ConfigObject;
+  readonly after?: ConfigObject;
+}
+
+/** What puts a version into the history, and takes the one out that is too old. */
+export async function recordVersion(
+  store: Store,
+  version: Omit<VersionRecord, 'parts' | 'changes'>,
+  changes: readonly ObjectChange[],
+): Promise<Operation[]> {
+  const { number, time } = version;
+  const parts = inParts(
+    changes.flatMap(({ key, action, before, after }, index) => [
+      JSON.stringify({ index, key, action }),
+      ...(before ? [`{"index":${index},"before":${toStored(before, before.changedAt).toString()}}`] : []),
+      ...(after ? [`{"index":${index},"after":${toStored(after, time).toString()}}`] : []),
+    ]),
+  );
+  const record: VersionRecord = { ...version, parts: parts.length };
+  const short = changes.map(({ key, action }) => ({ key, action }));
+  const whole = Buffer.from(JSON.stringify({ ...record, changes: short }));
+  const value = whole.length <= MAX_PART ? whole : Buffer.from(JSON.stringify(record));
+  const operations: Operation[] = [{ type: 'put', key: versionKey(number), value }];
+  parts.forEach((part, index) => operations.push({ type: 'put', key: versionPartKey(number, index), value: part }));
+  return [...operations, ...(await forgetVersion(store, number - MAX_VERSIONS))];
+}
+
+async function forgetVersion(store: Store, number: number): Promise<Operation[]> {
+  if (number < 1) return [];
+  const old = await readVersion(store, number);
+  if (old === undefined) return [];
+  const parts = Array.from({ length: old.parts }, (_, index) => versionPartKey(number, index));
+  return [versionKey(number), ...parts].map((key) => ({ type: 'delete', key }));
+}
+
+/** Undefined where it is not, or not any more, in the history. */
+export async function readVersion(store: Store, number: number): Promise<VersionRecord | undefined> {
+  const entry = await store.get(versionKey(number));
+  return entry && (JSON.parse(entry.value.toString()) as VersionRecord);
+}
+
+interface Line {
+  readonly index: number;
+  readonly key?: ObjectKey;
+  readonly action?: Action;
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
+/** What a version did. */
+export async function readChanges(store: Store, { number }: VersionRecord): Promise<RecordedChange[]> {
+  const { entries } = await store.list(`${versionKey(number)}/`);
+  const changes: { -readonly [K in keyof RecordedChange]?: RecordedChange[K] }[] = [];
+  for (const { value } of entries) {
+    for (const line of value.toString().split('\n')) {
+      const { index, key, action, before, after } = JSON.parse(line) as Line;
+      const change = (changes[index] ??= {});
+      if (key && action) Object.assign(change, { key, action });
+      if (before !== undefined) change.before = fromStored(Buffer.from(JSON.stringify(before)), 0);
+      if (after !== undefined) change.after = fromStored(Buffer.from(JSON.stringify(after)), 0);
+    }
+  }
+  return changes as RecordedChange[];
+}
+
+function inParts(lines: readonly string[]): Buffer[] {
+  const parts: string[][] = [];
+  let size = Infinity;
+  for (const line of lines) {
+    const bytes = Buffer.byteLength(line) + 1;
+    if (size + bytes > MAX_PART) {
+      parts.push([]);
+      size = 0;
+    }
+    size += bytes;
+    parts.at(-1)?.push(line);
+  }
+  return parts.map((part) => Buffer.from(part.join('\n')));
+}

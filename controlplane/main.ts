@@ -1,0 +1,174 @@
+/** The control plane: its parts are made and joined here, and nowhere else. */
+import type { AddressInfo } from 'node:net';
+import type { Logger } from '../dataplane/core/log.ts';
+import { createConfiguration } from './configuration.ts';
+import type { Catalog } from './core/catalog.ts';
+import { RpcError, STATUS } from './core/rpc.ts';
+import { StoreError } from './core/store.ts';
+import { servePages } from './http/pages.ts';
+import { createGrpcServer } from './rpc/server.ts';
+import { createHealth } from './rpc/health.ts';
+import { createReflection } from './rpc/reflection.ts';
+import { createSecurity, type SecurityOptions } from './security/index.ts';
+import { storeFault } from './live/committer.ts';
+import type { BackupFunctions } from './service/model.ts';
+import { backup, restore } from './store/backup.ts';
+import { openStore } from './store/open.ts';
+import { ControlPlaneTotals } from './telemetry/totals.ts';
+import { createDiscoveryService } from './xds/service.ts';
+import { createView } from './xds/view.ts';
+
+export interface Address {
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+export interface ControlPlaneOptions {
+  /** Where proxies and commands connect. */
+  readonly listen: Address;
+  /** `embedded:DIRECTORY` or `etcd://HOST:PORT,…/PREFIX`. */
+  readonly store: string;
+  /** A directory of files with objects. */
+  readonly folder?: string;
+  /** Checked by `listeningFaults` before. */
+  readonly security: SecurityOptions;
+  /** Its name among replicas. */
+  readonly id: string;
+  /** Connections end after so long, in ms. */
+  readonly maxConnectionAgeMs: number;
+  /** Where /ready, /healthz and /metrics are. */
+  readonly http?: Address;
+  readonly log: Logger;
+}
+
+/** A running control plane. */
+export interface ControlPlane {
+  /** Where it listens, as in `127.0.0.1:1235`. */
+  readonly address: string;
+  readonly httpAddress: string | undefined;
+  /** Reads certificates, tokens and the folder again where they have changed. */
+  reload(): Promise<void>;
+  /** Sends proxies elsewhere, gives calls `graceMs` to end, and ends. */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Starts a control plane.
+ *
+ * @throws ProxyError, FaultsError: a file of the options is bad. RangeError: the store's URL is; StoreError: the store
+ * can't be opened. Error with the system's code: it can't listen, or read the folder. Nothing is left behind then.
+ */
+export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { log, id } = options;
+  const closing: (() => unknown)[] = [];
+  const close = async (): Promise<void> => {
+    for (const each of closing.splice(0).reverse()) await each();
+  };
+  try {
+    const security = await createSecurity(options.security, log);
+    closing.push(() => security.close());
+
+    const store = await openStore(options.store, log);
+    closing.push(() => store.close());
+
+    const replicated = !options.store.startsWith('embedded:');
+    const configuration = createConfiguration({
+      store,
+      log,
+      id,
+      replicated,
+      createView,
+      ...backups,
+      ...(options.folder !== undefined && { folder: options.folder }),
+    });
+    closing.push(() => configuration.close());
+    await configuration.start();
+
+    const totals = new ControlPlaneTotals();
+    const catalog = counted(configuration.catalog, totals);
+    const services = [...configuration.services, createDiscoveryService({ catalog, identifier: id, log })];
+    const names = services.map(({ name }) => name);
+    const health = createHealth(names);
+
+    const { tls, authenticate } = security;
+    const server = createGrpcServer({
+      services: [...services, health.service, ...createReflection([...names, health.service.name])],
+      authenticate,
+      log,
+      limits: { maxConnectionAgeMs: options.maxConnectionAgeMs },
+      ...(tls && { tls: { ...tls, requestCert: tls.ca !== undefined } }),
+    });
+    closing.push(() => server.close(0));
+    security.onTls = (files) => server.setSecureContext(files);
+
+    let ready = false;
+    const setReady = (now: boolean): void => {
+      ready = now;
+      for (const name of ['', ...names]) health.set(name, now ? 'SERVING' : 'NOT_SERVING');
+    };
+    const metrics = async (): Promise<string> => {
+      const { makePage } = await import('./telemetry/metrics.ts'); // the SDK is loaded with the first page
+      return makePage({ ...configuration.figures(), connections: server.connections, totals });
+    };
+    const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics }));
+    if (pages) closing.push(() => pages.close());
+
+    const address = formatAddress(await server.listen(options.listen));
+    setReady(true);
+    return {
+      address,
+      httpAddress: pages?.address,
+      reload: async () => {
+        await Promise.all([security.reload(), configuration.reload()]);
+      },
+      close: async (graceMs) => {
+        setReady(false);
+        await server.close(graceMs);
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Backups of the store, as the configuration service gives them out and takes them. */
+const backups: BackupFunctions = {
+  backup: async (store, write) => {
+    await backup(store, (text) => write(Buffer.from(text)));
+  },
+  restore: async (store, read) => {
+    try {
+      await restore(store, read);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      throw error.code === 'CORRUPT' ? new RpcError(STATUS.INVALID_ARGUMENT, error.message) : storeFault(error, 0);
+    }
+  },
+};
+
+/** The catalog, whose events are counted, too. */
+function counted(catalog: Catalog, totals: ControlPlaneTotals): Catalog {
+  return {
+    attach: (node) => catalog.attach(node),
+    detach: (id) => catalog.detach(id),
+    observe: (event) => {
+      totals.observe(event);
+      catalog.observe(event);
+    },
+    get onMove() {
+      return catalog.onMove;
+    },
+    set onMove(listener) {
+      catalog.onMove = listener;
+    },
+  };
+}
+
+function formatAddress(found: AddressInfo | string): string {
+  if (typeof found === 'string') return found;
+  const { address, port, family } = found;
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,52 @@
+/** A rollout as the store has it. Types only, and what follows from them. */
+import type { ObjectKey, ProxyFault } from '../../gen/messages.ts';
+import { POSITIONS, type Cohort } from './audience.ts';
+
+export type RolloutState = 'progressing' | 'paused' | 'completed' | 'rolled-back' | 'superseded';
+
+export interface RolloutRecord {
+  readonly id: string;
+  readonly policy: {
+    /** Rising; the last one is 100. */
+    readonly percent: readonly number[];
+    /** How long a step must hold, in ms. */
+    readonly pause: number;
+    readonly max_failures: number;
+    readonly manual: boolean;
+  };
+  readonly state: RolloutState;
+  /** Which of `policy.percent` it is at. */
+  readonly step: number;
+  /** Proxies whose position is below it get the new objects. */
+  readonly threshold: number;
+  readonly changes: readonly { readonly key: ObjectKey; readonly action: 'created' | 'updated' | 'deleted' }[];
+  readonly started_at: string;
+  /** Since when the step is reached. */
+  readonly step_at: string;
+  readonly author: string;
+  /** Why it was begun. */
+  readonly message: string;
+  /** Why it is in its state. */
+  readonly reason: string;
+  /** As it was when it ended. */
+  readonly failed: readonly ProxyFault[];
+  readonly updated: number;
+  readonly selected: number;
+}
+
+export function isUnderWay({ state }: Pick<RolloutRecord, 'state'>): boolean {
+  return state === 'progressing' || state === 'paused';
+}
+
+/** The proxies that have what is new, and those that have what was. */
+export function cohortsOf({ threshold }: Pick<RolloutRecord, 'threshold'>): {
+  readonly new: Cohort;
+  readonly old: Cohort;
+} {
+  return { new: { from: 0, to: threshold }, old: { from: threshold, to: POSITIONS } };
+}
+
+/** The id of the input that a rollout's candidate is. */
+export function candidateInput(rollout: string, objectId: string): string {
+  return `${rollout}|${objectId}`;
+}

@@ -1,0 +1,67 @@
+/** Who calls: by a bearer token, by a client certificate, or by being on this machine where neither is asked for. */
+import type { PeerCertificate } from 'node:tls';
+import type { Logger } from '../../dataplane/core/log.ts';
+import type { Identity } from '../core/identity.ts';
+import { RpcError, STATUS } from '../core/rpc.ts';
+import { type CertificateRoles, identityOfCertificate } from './certificates.ts';
+import { findToken, type TokenEntry } from './tokens.ts';
+
+/** What is known of a caller. */
+export interface CallerFacts {
+  /** Of TLS, where an authority that is trusted signed it. */
+  readonly certificate?: PeerCertificate;
+  /** As in `10.0.0.1:40000`. */
+  readonly peer: string;
+  /** It comes from this machine. */
+  readonly loopback: boolean;
+  /** The method, as in `/l7mp.admin.v1.ConfigService/Apply`. */
+  readonly path: string;
+  /** Lower-case names. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface AuthenticatorOptions {
+  /** The tokens of now; undefined where there are none to be had. */
+  readonly tokens: () => readonly TokenEntry[] | undefined;
+  /** What certificates cover; undefined where they are not asked for. */
+  readonly certificates: CertificateRoles | undefined;
+  /** Whether somebody who shows nothing may do everything: `loopback` from this machine only; needs no tokens and no TLS. */
+  readonly open: 'nobody' | 'loopback' | 'everybody';
+  readonly log: Logger;
+}
+
+/** The newcomer on a machine of their own. */
+const LOOPBACK: Identity = { name: 'loopback', admin: true, reader: true, nodes: ['*'] };
+/** Somebody who was let in by `--insecure`. */
+const EVERYBODY: Identity = { ...LOOPBACK, name: 'everybody' };
+
+/** Makes what tells callers apart. It throws RpcError UNAUTHENTICATED, after a line in the log with `audit: true`. */
+export function createAuthenticator(options: AuthenticatorOptions): (facts: CallerFacts) => Identity {
+  const { tokens, certificates, open, log } = options;
+  return ({ certificate, peer, loopback, path, metadata }) => {
+    const refuse = (reason: string): RpcError => {
+      log.warn({ audit: true, peer, path, reason }, 'a call was refused: it is not known who calls');
+      return new RpcError(STATUS.UNAUTHENTICATED, reason);
+    };
+    const { authorization } = metadata;
+    const entries = tokens();
+    if (authorization !== undefined && entries !== undefined) {
+      // A token that is shown counts, whatever else is: who shows a wrong one shall hear it.
+      const token = /^Bearer +(\S+)$/iu.exec(authorization)?.[1];
+      const identity = token === undefined ? undefined : findToken(entries, token);
+      if (identity === undefined) throw refuse('expected a bearer token of this control plane, found another');
+      return identity;
+    }
+    if (certificate !== undefined && certificates !== undefined)
+      return identityOfCertificate(certificate, certificates);
+    if (open === 'everybody') return EVERYBODY;
+    if (open === 'loopback' && loopback) return LOOPBACK;
+    const wanted = [
+      ...(entries === undefined ? [] : ['a bearer token']),
+      ...(certificates === undefined ? [] : ['a client certificate of an authority that is trusted here']),
+    ];
+    throw refuse(
+      `expected ${wanted.join(' or ') || 'a caller on this machine'}, found ${metadata['authorization'] === undefined ? 'nothing' : 'a bearer token'}`,
+    );
+  };
+}

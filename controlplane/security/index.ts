@@ -1,0 +1,77 @@
+/** Security of the control plane: how it listens, and who may call it; follows the files that say so. */
+import type { Logger } from '../../dataplane/core/log.ts';
+import type { Identity } from '../core/identity.ts';
+import { type CallerFacts, createAuthenticator } from './authenticator.ts';
+import { readOption, WatchedFiles } from './files.ts';
+import { isLoopback, type ListeningOptions, readTlsFiles, type TlsFiles } from './listening.ts';
+import { parseTokens, type TokenEntry } from './tokens.ts';
+
+export interface SecurityOptions extends ListeningOptions {
+  /** Names of client certificates that may change configuration: exact, or with `*` at the end. */
+  readonly admins?: readonly string[];
+  /** Names of those that may read it. */
+  readonly readers?: readonly string[];
+}
+
+export interface Security {
+  readonly authenticate: (facts: CallerFacts) => Identity;
+  /** As it is now. Undefined: in the clear. */
+  readonly tls: TlsFiles | undefined;
+  /** Called with certificates that have changed. */
+  onTls: (files: TlsFiles) => void;
+  /** Reads all files again where they have changed. */
+  reload(): Promise<void>;
+  close(): void;
+}
+
+/**
+ * Reads the files, and follows them from then on. The options are checked before, by `listeningFaults`.
+ *
+ * @throws ProxyError, FaultsError: a file is bad.
+ */
+export async function createSecurity(options: SecurityOptions, log: Logger): Promise<Security> {
+  const { host, tokens: tokenFile, tlsCert, tlsKey, tlsClientCa, insecure = false } = options;
+  const watched: WatchedFiles[] = [];
+
+  let tls = readTlsFiles(options);
+  if (tlsCert !== undefined && tlsKey !== undefined) {
+    const files = [tlsCert, tlsKey, ...(tlsClientCa === undefined ? [] : [tlsClientCa])];
+    const load = (): void => {
+      tls = readTlsFiles(options);
+      if (tls) security.onTls(tls);
+    };
+    watched.push(new WatchedFiles(files, load, log));
+  }
+
+  let tokens: readonly TokenEntry[] | undefined;
+  if (tokenFile !== undefined) {
+    const load = async (): Promise<void> => {
+      tokens = await parseTokens(readOption('--tokens', tokenFile));
+    };
+    await load();
+    watched.push(new WatchedFiles([tokenFile], load, log));
+  }
+
+  const shown = tokenFile !== undefined || tlsClientCa !== undefined;
+  const authenticate = createAuthenticator({
+    tokens: () => tokens,
+    certificates:
+      tlsClientCa === undefined ? undefined : { admins: options.admins ?? [], readers: options.readers ?? [] },
+    open: shown ? 'nobody' : isLoopback(host) ? 'loopback' : insecure ? 'everybody' : 'nobody',
+    log,
+  });
+  const security: Security = {
+    authenticate,
+    get tls() {
+      return tls;
+    },
+    onTls: () => undefined,
+    reload: async () => {
+      await Promise.all(watched.map((each) => each.reload()));
+    },
+    close: () => {
+      for (const each of watched) each.close();
+    },
+  };
+  return security;
+}

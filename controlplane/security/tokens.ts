@@ -1,0 +1,122 @@
+/** Bearer tokens: a file says who has which, and what each covers. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { type Fault, FaultsError } from '../../dataplane/core/errors.ts';
+import { parseText } from '../../dataplane/config/parse.ts';
+import type { Identity } from '../core/identity.ts';
+
+export const ROLES = ['admin', 'reader', 'proxy'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Shorter tokens can be guessed. */
+const MIN_LENGTH = 16;
+const FIELDS = ['name', 'token', 'sha256', 'roles', 'nodes'];
+
+export interface TokenEntry {
+  /** The SHA-256 of the token. */
+  readonly digest: Buffer;
+  readonly identity: Identity;
+}
+
+/**
+ * Reads a list of `{name, token | sha256, roles, nodes}`.
+ *
+ * @throws FaultsError with every fault and its line. No fault shows a token.
+ */
+export async function parseTokens(text: string): Promise<readonly TokenEntry[]> {
+  const parsed = await parseText(text);
+  const faults: Fault[] = [];
+  const fault = (path: string, expected: string, found: unknown): void => {
+    faults.push({ path, expected, found: typeof found === 'string' ? found : describe(found) });
+  };
+  const list: readonly unknown[] = Array.isArray(parsed.raw) ? (parsed.raw as unknown[]) : [];
+  if (!Array.isArray(parsed.raw)) fault('', 'a list of tokens', parsed.raw);
+  const entries = list.map((item, index) => parseEntry(item, `[${index}]`, fault));
+  for (const [field, keyOf] of [
+    ['name', ({ identity }: TokenEntry) => identity.name],
+    ['token', ({ digest }: TokenEntry) => digest.toString('hex')],
+  ] as const) {
+    const seen = new Map<string, number>();
+    entries.forEach((entry, index) => {
+      if (entry === undefined) return;
+      const other = seen.get(keyOf(entry));
+      if (other !== undefined) fault(`[${index}].name`, `a ${field} of its own`, `that of [${other}]`);
+      seen.set(keyOf(entry), index);
+    });
+  }
+  if (faults.length > 0) throw new FaultsError(await parsed.locate(faults));
+  return entries as TokenEntry[];
+}
+
+type Tell = (path: string, expected: string, found: unknown) => void;
+
+function parseEntry(item: unknown, path: string, fault: Tell): TokenEntry | undefined {
+  if (typeof item !== 'object' || item === null || Array.isArray(item)) {
+    fault(path, 'an object with name, token or sha256, and roles', kindOfSecret(item));
+    return undefined;
+  }
+  const entry = item as Readonly<Record<string, unknown>>;
+  for (const key of Object.keys(entry)) {
+    if (!FIELDS.includes(key)) fault(`${path}.${key}`, `one of ${FIELDS.join(', ')}`, JSON.stringify(key));
+  }
+  const { name } = entry;
+  if (typeof name !== 'string' || name === '') fault(`${path}.name`, 'a name', name);
+  const digest = digestOf(entry, path, fault);
+  const roles = strings(entry['roles'], `${path}.roles`, `a list of ${ROLES.join(', ')}`, fault);
+  roles.forEach((role, index) => {
+    if (!(ROLES as readonly string[]).includes(role)) {
+      fault(`${path}.roles[${index}]`, `one of ${ROLES.join(', ')}`, JSON.stringify(role));
+    }
+  });
+  if (Array.isArray(entry['roles']) && roles.length === 0) fault(`${path}.roles`, 'at least one role', 'none');
+  const isProxy = roles.includes('proxy');
+  const nodes =
+    entry['nodes'] === undefined ? [] : strings(entry['nodes'], `${path}.nodes`, 'a list of node identities', fault);
+  if (isProxy && nodes.length === 0) fault(`${path}.nodes`, 'the nodes that it may be; "*" is any', 'none');
+  if (!isProxy && nodes.length > 0) fault(`${path}.nodes`, 'no nodes, or the role proxy', nodes.join(', '));
+  nodes.forEach((node, index) => {
+    if (/\*./u.test(node)) fault(`${path}.nodes[${index}]`, 'a * only at the end', JSON.stringify(node));
+  });
+  if (digest === undefined || typeof name !== 'string') return undefined;
+  const admin = roles.includes('admin');
+  return { digest, identity: { name: `token:${name}`, admin, reader: admin || roles.includes('reader'), nodes } };
+}
+
+function digestOf({ token, sha256 }: Readonly<Record<string, unknown>>, path: string, fault: Tell): Buffer | undefined {
+  if ((token === undefined) === (sha256 === undefined)) {
+    fault(path, 'token or sha256', token === undefined ? 'neither' : 'both');
+  } else if (sha256 !== undefined) {
+    if (typeof sha256 === 'string' && /^[0-9a-f]{64}$/iu.test(sha256)) return Buffer.from(sha256, 'hex');
+    fault(`${path}.sha256`, 'the SHA-256 of a token in 64 hexadecimal digits', kindOfSecret(sha256));
+  } else if (typeof token !== 'string' || token.length < MIN_LENGTH || !/^[\x21-\x7e]+$/u.test(token)) {
+    fault(`${path}.token`, `at least ${MIN_LENGTH} printable characters without spaces`, kindOfSecret(token));
+  } else return hashOf(token);
+  return undefined;
+}
+
+/** A secret is not shown: how long it is may be. */
+function kindOfSecret(value: unknown): string {
+  return typeof value === 'string' ? `text of ${value.length}` : describe(value);
+}
+
+function strings(value: unknown, path: string, expected: string, fault: Tell): string[] {
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string' && item !== '')) return value as string[];
+  fault(path, expected, value);
+  return [];
+}
+
+function describe(value: unknown): string {
+  if (value === undefined || value === null) return 'nothing';
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : JSON.stringify(value);
+}
+
+function hashOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+/** Whose token it is. Takes as long for one that is nobody's. */
+export function findToken(entries: readonly TokenEntry[], token: string): Identity | undefined {
+  const digest = hashOf(token);
+  let found: Identity | undefined;
+  for (const entry of entries) if (timingSafeEqual(entry.digest, digest)) found = entry.identity;
+  return found;
+}

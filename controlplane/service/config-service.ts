@@ -1,0 +1,239 @@
+/** The configuration service: what `l7mp apply`, `get`, `wait` and every other client speak. */
+import type * as m from '../../gen/messages.ts';
+import type { Logger } from '../../dataplane/core/log.ts';
+import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
+import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
+import { checkSelector, compileSelector } from '../model/selector.ts';
+import { faultyRequest } from '../model/faults.ts';
+import { idOf } from '../model/object.ts';
+import { isUnderWay } from '../model/rollout-record.ts';
+import { CONTROL_ACTIONS } from '../rollout/controller.ts';
+import { Access } from './access.ts';
+import { list } from './listing.ts';
+import type { ControlAction, Model } from './model.ts';
+import { type Wanted, wantedByApply, wantedByDelete, wantedByRollback } from './requests.ts';
+import { beginRollout, newestFirst, newRolloutId, readPolicy, showRollout } from './rollout-request.ts';
+import { showChanges, showObject } from './showing.ts';
+import { waitApplied, watch } from './watching.ts';
+
+const MAX_MESSAGE = 10_000;
+
+export function createConfigService(model: Model, log: Logger): Service {
+  const access = new Access(log);
+  return {
+    name: 'l7mp.admin.v1.ConfigService',
+    methods: {
+      Apply: async (request: m.ApplyRequest, call: Call): Promise<m.ApplyResponse> => {
+        access.toChange(call, 'Apply');
+        const policy = request.rollout && readPolicy(request.rollout);
+        const work = { call, method: 'Apply', ...request, policy };
+        return change(model, access, work, () => wantedByApply(request, model.mirror, model.check));
+      },
+      Delete: async (request: m.DeleteRequest, call: Call): Promise<m.DeleteResponse> => {
+        access.toChange(call, 'Delete');
+        const work = { call, method: 'Delete', ...request };
+        return change(model, access, work, () => Promise.resolve(wantedByDelete(request, model.mirror)));
+      },
+      Rollback: async (request: m.RollbackRequest, call: Call): Promise<m.RollbackResponse> => {
+        access.toChange(call, 'Rollback');
+        const { number, key } = request;
+        const work = { call, method: 'Rollback', ...request };
+        return change(model, access, work, () => wantedByRollback(number, key, model.store, model.mirror, model.check));
+      },
+      Get: (request: m.GetRequest, call: Call): Promise<m.GetResponse> => {
+        access.toRead(call, 'Get');
+        const { key = { kind: '', name: '' } } = request;
+        const object = model.get(idOf(key));
+        if (object === undefined) throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${idOf(key)}`);
+        return Promise.resolve({ object: showObject(object, model.statusOf(object)) });
+      },
+      List: (request: m.ListRequest, call: Call): Promise<m.ListResponse> => {
+        access.toRead(call, 'List');
+        return Promise.resolve(list(model, request));
+      },
+      Watch: (request: m.WatchRequest, call: Call): AsyncIterable<m.WatchResponse> => {
+        access.toRead(call, 'Watch');
+        return watch(model, request, call);
+      },
+      WaitApplied: (request: m.WaitAppliedRequest, call: Call): AsyncIterable<m.WaitAppliedResponse> => {
+        access.toRead(call, 'WaitApplied');
+        return waitApplied(model, request, call);
+      },
+      ...history(model, access),
+      ...rollouts(model, access),
+      ListProxies: ({ selector }: m.ListProxiesRequest, call: Call): Promise<m.ListProxiesResponse> => {
+        access.toRead(call, 'ListProxies');
+        const faults = selector === undefined ? [] : checkSelector(selector);
+        if (faults.length > 0) throw faultyRequest([{ key: { kind: 'Proxy', name: '' }, index: 0, faults }]);
+        const matches = compileSelector(selector);
+        const proxies = [...model.proxies()].filter((proxy) => matches(proxy));
+        proxies.sort((one, other) => (one.id < other.id ? -1 : 1));
+        return Promise.resolve({ proxies });
+      },
+      ...backups(model, access),
+    },
+  };
+}
+
+/** A call that changes something, and what is common to all of them. */
+interface Work {
+  readonly call: Call;
+  readonly method: string;
+  readonly dry_run: boolean;
+  readonly message: string;
+  readonly policy?: ReturnType<typeof readPolicy> | undefined;
+}
+
+async function change(
+  model: Model,
+  access: Access,
+  { call, method, dry_run: dry, message, policy }: Work,
+  wanted: () => Promise<Wanted>,
+): Promise<m.ApplyResponse> {
+  if (message.length > MAX_MESSAGE) {
+    const text = `message: expected at most ${MAX_MESSAGE} characters, found ${message.length}`;
+    throw new RpcError(STATUS.INVALID_ARGUMENT, text);
+  }
+  let result: Wanted = { changes: [], unchanged: [] };
+  const show = (contents: boolean): m.Change[] => [
+    ...showChanges(result.changes, contents),
+    ...result.unchanged.map(({ key }) => ({ key, action: 'unchanged', warnings: [] })),
+  ];
+  if (dry) {
+    result = await wanted();
+    return { revision: model.mirror.revision, version: 0, changes: show(true), rollout: '' };
+  }
+  const author = call.identity.name;
+  const rollout = policy ? newRolloutId() : '';
+  // A client that is gone doesn't stop what it began.
+  const done = await model.committer.commit(async () => {
+    result = await wanted();
+    const { changes } = result;
+    const plan = { changes, author, message };
+    if (changes.length === 0) return plan;
+    const ended = model.supersede(new Set(changes.map(({ key }) => idOf(key))), `${author} changed the same objects`);
+    if (policy === undefined) return { ...plan, more: ended };
+    const begun = beginRollout({ id: rollout, policy, author, message }, changes, model.mirror.rollouts.values());
+    return { ...plan, changes: [], more: [...ended, ...begun] };
+  }, new AbortController().signal);
+  const count = result.changes.length;
+  if (count > 0) access.changed(call, method, { version: done.version, rollout, objects: count, message });
+  const changes = show(false).map((each) => ({ ...each, warnings: warningsOf(model, each) }));
+  return { ...done, changes, rollout: count > 0 ? rollout : '' };
+}
+
+function warningsOf(model: Model, { key, action }: m.Change): readonly m.Fault[] {
+  const object = key && action !== 'deleted' ? model.get(idOf(key)) : undefined;
+  return object === undefined ? [] : model.statusOf(object).warnings;
+}
+
+function history(model: Model, access: Access): Service['methods'] {
+  const show = (version: VersionRecord, changes: readonly m.Change[]): m.Version => {
+    const { number, time, author, message, rollout } = version;
+    return { number, time, author, message, changes, rollout };
+  };
+  const brief = async (version: VersionRecord): Promise<m.Version> => {
+    const changes = version.changes ?? (await readChanges(model.store, version));
+    return show(
+      version,
+      changes.map(({ key, action }) => ({ key, action, warnings: [] })),
+    );
+  };
+  return {
+    ListVersions: async (request: m.ListVersionsRequest, call: Call): Promise<m.ListVersionsResponse> => {
+      access.toRead(call, 'ListVersions');
+      const { key, page_size: size, before } = request;
+      const most = size > 0 ? Math.min(size, 500) : 50;
+      const last = model.mirror.head.number;
+      const versions: m.Version[] = [];
+      let next = before > 0 ? Math.min(before - 1, last) : last;
+      for (; next > 0 && versions.length < most; next--) {
+        const version = await readVersion(model.store, next);
+        if (version === undefined) break; // older ones are gone, too
+        const shown = await brief(version);
+        if (key && !shown.changes.some((each) => each.key && idOf(each.key) === idOf(key))) continue;
+        versions.push(shown);
+      }
+      return { versions };
+    },
+    GetVersion: async ({ number }: m.GetVersionRequest, call: Call): Promise<m.GetVersionResponse> => {
+      access.toRead(call, 'GetVersion');
+      const version = number > 0 ? await readVersion(model.store, number) : undefined;
+      if (version === undefined) {
+        const message = `number: expected a version that is in the history, found ${number}`;
+        throw new RpcError(STATUS.NOT_FOUND, message);
+      }
+      return { version: show(version, showChanges(await readChanges(model.store, version), true)) };
+    },
+  };
+}
+
+function rollouts(model: Model, access: Access): Service['methods'] {
+  return {
+    ListRollouts: (_request: m.ListRolloutsRequest, call: Call): Promise<m.ListRolloutsResponse> => {
+      access.toRead(call, 'ListRollouts');
+      const all = [...model.mirror.rollouts.values()].sort(newestFirst);
+      return Promise.resolve({ rollouts: all.map((each) => showRollout(model.rollouts.stateOf(each))) });
+    },
+    ControlRollout: async (request: m.ControlRolloutRequest, call: Call): Promise<m.ControlRolloutResponse> => {
+      access.toChange(call, 'ControlRollout');
+      const { id, action } = request;
+      const find = () => {
+        const found = model.mirror.rollouts.get(id);
+        if (found === undefined) throw new RpcError(STATUS.NOT_FOUND, `expected a rollout, found no "${id}"`);
+        return found;
+      };
+      if (!(CONTROL_ACTIONS as readonly string[]).includes(action)) {
+        const message = `action: expected one of ${CONTROL_ACTIONS.join(', ')}, found ${JSON.stringify(action)}`;
+        throw new RpcError(STATUS.INVALID_ARGUMENT, message);
+      }
+      const { state } = find();
+      if (!isUnderWay({ state })) {
+        throw new RpcError(STATUS.FAILED_PRECONDITION, `expected a rollout that is under way, found "${id}" ${state}`);
+      }
+      await model.rollouts.control(id, action as ControlAction, call.identity.name);
+      access.changed(call, 'ControlRollout', { rollout: id, action });
+      return { rollout: showRollout(model.rollouts.stateOf(find())) };
+    },
+  };
+}
+
+function backups(model: Model, access: Access): Service['methods'] {
+  return {
+    Backup: (_request: m.BackupRequest, call: Call): AsyncIterable<m.BackupResponse> => {
+      access.toChange(call, 'Backup'); // secrets are in it
+      access.exported(call, 'Backup');
+      return piecesOf((write) => model.backup(model.store, write), call.signal);
+    },
+    Restore: async (requests: AsyncIterable<m.RestoreRequest>, call: Call): Promise<m.RestoreResponse> => {
+      access.toChange(call, 'Restore');
+      async function* pieces(): AsyncIterable<Buffer> {
+        for await (const { data } of requests) yield data;
+      }
+      await model.restore(model.store, pieces());
+      const revision = await model.store.revision();
+      await model.mirror.reached(revision, call.signal);
+      access.changed(call, 'Restore', { revision });
+      return { revision, objects: model.mirror.objects.size };
+    },
+  };
+}
+
+/** What is written, as a stream: the writer waits until each piece was taken. */
+async function* piecesOf(
+  produce: (write: (data: Buffer) => Promise<void>) => Promise<void>,
+  signal: AbortSignal,
+): AsyncIterable<m.BackupResponse> {
+  const { readable, writable } = new TransformStream<Buffer, Buffer>();
+  const writer = writable.getWriter();
+  const done = produce((data) => writer.write(data)).then(
+    () => writer.close(),
+    (error: unknown) => writer.abort(error),
+  );
+  done.catch(() => undefined); // who has gone is told nothing
+  for await (const data of readable) {
+    signal.throwIfAborted();
+    yield { data };
+  }
+  await done;
+}

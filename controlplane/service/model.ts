@@ -1,0 +1,46 @@
+/** What the configuration service is given of the other parts. Types only. */
+import type { ObjectStatus, Proxy } from '../../gen/messages.ts';
+import type { Store } from '../core/store.ts';
+import type { Committer } from '../live/committer.ts';
+import type { StoreMirror } from '../live/mirror.ts';
+import type { ConfigObject } from '../model/object.ts';
+import type { ControlAction, Rollouts } from '../rollout/controller.ts';
+import type { Feeds } from './feed.ts';
+import type { Check } from './requests.ts';
+
+export type { ControlAction };
+
+/** Writes a backup piece by piece; replaces what the store holds by one, of which nothing is taken where it is damaged. */
+export interface BackupFunctions {
+  readonly backup: (store: Store, write: (data: Buffer) => Promise<void>) => Promise<void>;
+  readonly restore: (store: Store, read: AsyncIterable<Buffer>) => Promise<void>;
+}
+
+export interface Model extends BackupFunctions {
+  readonly store: Store;
+  readonly mirror: Pick<StoreMirror, 'objects' | 'rollouts' | 'head' | 'revision' | 'reached'>;
+  readonly committer: Committer;
+  /** What ends the rollouts under way that change these objects. */
+  readonly supersede: (
+    ids: ReadonlySet<string>,
+    reason: string,
+  ) => ReturnType<typeof import('../live/committer.ts').supersede>;
+  readonly rollouts: Pick<Rollouts, 'control' | 'stateOf'>;
+  readonly check: Check;
+  /** The object that counts, of whatever source. */
+  readonly get: (id: string) => ConfigObject | undefined;
+  /** All that count. */
+  readonly objects: () => Iterable<ConfigObject>;
+  /** Those that do not count, as another source has their name. */
+  readonly shadowed: () => Iterable<{ readonly object: ConfigObject; readonly by: string }>;
+  readonly statusOf: (object: ConfigObject) => ObjectStatus;
+  /** The proxies of all replicas. */
+  readonly proxies: () => Iterable<Proxy>;
+  readonly countProxies: () => number;
+  /** The revision whose configuration proxies are given. */
+  readonly applied: () => number;
+  /** Hears of changes of objects. */
+  readonly feeds: Feeds;
+  /** Hears that the status of something may have changed. Gives back what ends it. */
+  readonly onStatus: (listener: () => void) => () => void;
+}

@@ -1,0 +1,158 @@
+/** What a request changes, of what there is: nothing is done here. */
+import type { ApplyRequest, DeleteRequest, Fault, Object as Shown, ObjectKey } from '../../gen/messages.ts';
+import { RpcError, STATUS } from '../core/rpc.ts';
+import type { Store } from '../core/store.ts';
+import { type ObjectChange, readChanges, readVersion } from '../live/history.ts';
+import { checkKey } from '../model/decode-content.ts';
+import { type FaultyObject, faultyRequest } from '../model/faults.ts';
+import { restoreSecrets } from '../model/hidden.ts';
+import { type ConfigObject, contentOf, idOf, isSame, type ObjectContent, versionOf } from '../model/object.ts';
+
+/** In one request. */
+export const MAX_OBJECTS = 10_000;
+
+export interface State {
+  readonly objects: ReadonlyMap<string, ConfigObject>;
+  /** The number of the last version. */
+  readonly head: { readonly number: number };
+}
+
+/** Says what is wrong with objects that are to be made or replaced while others go. */
+export type Check = (
+  upsert: readonly ConfigObject[],
+  gone: ReadonlySet<string>,
+) => Promise<ReadonlyMap<string, readonly Fault[]>>;
+
+/** A change, and the objects that the request names which stay as they are. */
+export interface Wanted {
+  readonly changes: readonly ObjectChange[];
+  readonly unchanged: readonly ConfigObject[];
+}
+
+/** @throws RpcError INVALID_ARGUMENT with all faults of all objects, ABORTED where a revision is another. */
+export async function wantedByApply(request: ApplyRequest, state: State, check: Check): Promise<Wanted> {
+  const { objects, replace_kinds: replaced } = request;
+  if (objects.length > MAX_OBJECTS) {
+    const message = `objects: expected at most ${MAX_OBJECTS} in one request, found ${objects.length}: make it in parts`;
+    throw new RpcError(STATUS.INVALID_ARGUMENT, message);
+  }
+  const faulty: FaultyObject[] = [];
+  const asked = new Map<string, ObjectContent>();
+  const positions = new Map<string, number>();
+  objects.forEach((object, index) => {
+    const [content, faults] = restoreSecrets(contentOf(object), state.objects.get(idOf(contentOf(object).key)));
+    const id = idOf(content.key);
+    const earlier = positions.get(id);
+    const twice = { path: 'key', expected: `each object once`, found: `the one of position ${earlier ?? 0} again` };
+    const all = [...faults, ...(earlier === undefined ? [] : [twice])];
+    if (all.length > 0) faulty.push({ key: content.key, index, faults: all });
+    positions.set(id, index);
+    asked.set(id, content);
+  });
+  checkRevisions(objects, state);
+  const changes: ObjectChange[] = [];
+  const unchanged: ConfigObject[] = [];
+  for (const [id, after] of asked) {
+    const before = state.objects.get(id);
+    if (before && isSame(before, after)) unchanged.push(before);
+    else changes.push({ key: after.key, action: before ? 'updated' : 'created', before, after });
+  }
+  for (const [id, before] of state.objects) {
+    if (asked.has(id) || !(replaced.includes('*') || replaced.includes(before.key.kind))) continue;
+    changes.push({ key: before.key, action: 'deleted', before });
+  }
+  await checkFaults(changes, check, (id) => positions.get(id) ?? 0, faulty);
+  return { changes, unchanged };
+}
+
+function checkRevisions(objects: readonly Shown[], { objects: known }: State): void {
+  const conflicts = objects.flatMap(({ key, if_revision: wanted }) => {
+    const id = idOf(key ?? { kind: '', name: '' });
+    const found = known.get(id)?.revision ?? 0;
+    if (wanted === undefined || wanted === found) return [];
+    const there = found === 0 ? 'none such' : `revision ${found}`;
+    return [`${id}: expected ${wanted === 0 ? 'none such' : `revision ${wanted}`}, found ${there}`];
+  });
+  if (conflicts.length === 0) return;
+  const shown = conflicts.slice(0, 20);
+  if (conflicts.length > shown.length) shown.push(`and ${conflicts.length - shown.length} more`);
+  throw new RpcError(STATUS.ABORTED, `changed in the meantime, nothing was done:\n${shown.join('\n')}`);
+}
+
+async function checkFaults(
+  changes: readonly ObjectChange[],
+  check: Check,
+  positionOf: (id: string) => number,
+  faulty: FaultyObject[] = [],
+): Promise<void> {
+  const upsert = changes.flatMap(({ after }) => (after ? [asObject(after)] : []));
+  const gone = new Set(changes.flatMap(({ key, after }) => (after ? [] : [idOf(key)])));
+  const faults = await check(upsert, gone);
+  for (const { id, key } of upsert) {
+    const found = faults.get(id);
+    if (found) faulty.push({ key, index: positionOf(id), faults: found });
+  }
+  if (faulty.length > 0) throw faultyRequest(faulty.sort((one, other) => one.index - other.index));
+}
+
+/** As it is when it has been stored. */
+export function asObject(content: ObjectContent): ConfigObject {
+  return { ...content, id: idOf(content.key), version: versionOf(content), revision: 0, source: 'api' };
+}
+
+/** @throws RpcError NOT_FOUND with all that are missing. */
+export function wantedByDelete({ keys, ignore_missing: ignore }: DeleteRequest, state: State): Wanted {
+  if (keys.length > MAX_OBJECTS) {
+    throw new RpcError(STATUS.INVALID_ARGUMENT, `keys: expected at most ${MAX_OBJECTS}, found ${keys.length}`);
+  }
+  const ids = new Set(keys.map(idOf));
+  const missing = [...ids].filter((id) => !state.objects.has(id));
+  if (missing.length > 0 && !ignore) {
+    const shown = missing.slice(0, 20).join(', ');
+    throw new RpcError(STATUS.NOT_FOUND, `expected objects of the store, found no ${shown}: nothing was done`);
+  }
+  const changes = [...ids].flatMap((id): ObjectChange[] => {
+    const before = state.objects.get(id);
+    return before ? [{ key: before.key, action: 'deleted', before }] : [];
+  });
+  return { changes, unchanged: [] };
+}
+
+/** Everything, or one object, as it was after a version; 0: before the last one. */
+export async function wantedByRollback(
+  number: number,
+  key: ObjectKey | undefined,
+  store: Store,
+  state: State,
+  check: Check,
+): Promise<Wanted> {
+  const last = state.head.number;
+  const target = number === 0 ? last - 1 : number;
+  if (target < 0 || target > last) {
+    const message = `number: expected a version of 1 to ${last}, found ${number === 0 ? 'none before the last' : number}`;
+    throw new RpcError(STATUS.NOT_FOUND, message);
+  }
+  if (key !== undefined && checkKey(key).length > 0) {
+    throw faultyRequest([{ key, index: 0, faults: checkKey(key) }]);
+  }
+  const undone = new Map<string, { readonly key: ObjectKey; readonly object: ConfigObject | undefined }>();
+  for (let each = last; each > target; each--) {
+    const version = await readVersion(store, each);
+    if (version === undefined) {
+      const message = `number: expected a version that is still in the history, found ${target}: version ${each} is not`;
+      throw new RpcError(STATUS.OUT_OF_RANGE, message);
+    }
+    for (const change of await readChanges(store, version)) {
+      if (key && idOf(key) !== idOf(change.key)) continue;
+      undone.set(idOf(change.key), { key: change.key, object: change.before });
+    }
+  }
+  const changes = [...undone].flatMap(([id, { key: each, object: after }]): ObjectChange[] => {
+    const before = state.objects.get(id);
+    if (before === undefined && after === undefined) return [];
+    if (before && after && isSame(before, after)) return [];
+    return [{ key: each, action: after === undefined ? 'deleted' : before ? 'updated' : 'created', before, after }];
+  });
+  await checkFaults(changes, check, () => 0);
+  return { changes, unchanged: [] };
+}

@@ -1,0 +1,195 @@
+/** A folder of files as a source of objects: followed, file by file. A bad file leaves its objects as they were. */
+import { createHash } from 'node:crypto';
+import { type FSWatcher, watch } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Fault } from '../../gen/messages.ts';
+import { FaultsError, formatFault } from '../../dataplane/core/errors.ts';
+import type { Logger } from '../../dataplane/core/log.ts';
+import { type ConfigObject, idOf, versionOf } from '../model/object.ts';
+import { readObjects } from './object-file.ts';
+
+export interface FolderOptions {
+  readonly log: Logger;
+  /** The objects of one file from now on. `source` is `file:NAME`. */
+  readonly onFile: (source: string, objects: readonly ConfigObject[]) => void;
+  /** Files are written in steps: they are read when nothing happened for so long, in ms. 100 when absent. */
+  readonly quiet?: number;
+  /** Not every file system tells of changes: the folder is looked at in any case so often, in ms. 10,000 when absent. */
+  readonly interval?: number;
+}
+
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
+const MAX_FILES = 10_000;
+/** However often something happens, files are read after so long, in ms. */
+const LONGEST_QUIET = 1000;
+
+interface KnownFile {
+  readonly digest: string;
+  readonly objects: readonly ConfigObject[];
+}
+
+export class Folder {
+  private readonly path: string;
+  private readonly options: FolderOptions;
+  private readonly files = new Map<string, KnownFile>();
+  private watcher: FSWatcher | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private ticker: NodeJS.Timeout | undefined;
+  private due = 0;
+  private busy: Promise<void> = Promise.resolve();
+  private complaint = '';
+
+  constructor(path: string, options: FolderOptions) {
+    this.path = path;
+    this.options = options;
+  }
+
+  /** Reads the folder and follows it from now on. @throws Error where there is no such folder. */
+  async start(): Promise<void> {
+    await readdir(this.path);
+    this.follow();
+    await this.reload();
+    this.ticker = setInterval(() => {
+      if (this.watcher === undefined) this.follow();
+      void this.reload();
+    }, this.options.interval ?? 10_000);
+    this.ticker.unref();
+  }
+
+  /** Reads what changed now. */
+  reload(): Promise<void> {
+    this.busy = this.busy.then(() => this.scan());
+    return this.busy;
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.timer);
+    clearInterval(this.ticker);
+    this.watcher?.close();
+    await this.busy;
+  }
+
+  private follow(): void {
+    try {
+      this.watcher = watch(this.path, () => this.soon());
+    } catch {
+      return; // gone for the moment: the ticker tries again
+    }
+    this.watcher.on('error', () => {
+      this.watcher?.close();
+      this.watcher = undefined;
+    });
+  }
+
+  private soon(): void {
+    const now = Date.now();
+    if (this.timer === undefined) this.due = now + LONGEST_QUIET;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(
+      () => {
+        this.timer = undefined;
+        void this.reload();
+      },
+      Math.max(0, Math.min(this.options.quiet ?? 100, this.due - now)),
+    );
+  }
+
+  private async scan(): Promise<void> {
+    const { log } = this.options;
+    let names: string[];
+    try {
+      names = (await readdir(this.path)).filter((name) => /^[^.].*\.(?:ya?ml|json)$/u.test(name)).sort();
+    } catch (error) {
+      this.complain(String(error), 'the folder is not readable; its objects stay as they are');
+      return;
+    }
+    if (names.length > MAX_FILES) {
+      this.complain(
+        `${names.length} files`,
+        `expected at most ${MAX_FILES} files; the folder's objects stay as they are`,
+      );
+      return;
+    }
+    this.complaint = '';
+    const present = new Set(names);
+    for (const name of names) await this.read(name);
+    for (const name of [...this.files.keys()]) {
+      if (present.has(name)) continue;
+      this.files.delete(name);
+      log.info({ file: name }, 'the file is gone, and its objects with it');
+      this.options.onFile(`file:${name}`, []);
+    }
+  }
+
+  private complain(error: string, message: string): void {
+    if (this.complaint !== error) this.options.log.error({ folder: this.path, error }, message);
+    this.complaint = error;
+  }
+
+  private async read(name: string): Promise<void> {
+    const path = join(this.path, name);
+    const known = this.files.get(name);
+    let text: string;
+    try {
+      const { size } = await stat(path);
+      if (size > MAX_FILE_BYTES) {
+        const faults = [{ path: '', expected: `a file of at most ${MAX_FILE_BYTES} bytes`, found: `${size}` }];
+        this.quarantine(name, `size ${size}`, faults);
+        return;
+      }
+      text = await readFile(path, 'utf8');
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return; // between listing and reading; a dangling link is as good as no file
+      this.quarantine(name, message, [{ path: '', expected: 'a readable file', found: message }]);
+      return;
+    }
+    const digest = createHash('sha256').update(text).digest('hex');
+    if (digest === known?.digest) return;
+    // An editor that has emptied the file is about to write it.
+    if (text === '') {
+      this.quarantine(name, digest, [{ path: '', expected: 'objects, or {} for none', found: 'an empty file' }]);
+      return;
+    }
+    await this.parse(name, text, digest);
+  }
+
+  private async parse(name: string, text: string, digest: string): Promise<void> {
+    const source = `file:${name}`;
+    try {
+      const file = await readObjects(text);
+      if (file.ignored.length > 0) {
+        this.options.log.warn({ file: name, fields: file.ignored }, "left out: that is each proxy's own");
+      }
+      const changedAt = new Date().toISOString();
+      const objects = file.objects.map(({ content }) => {
+        const id = idOf(content.key);
+        return { ...content, id, version: versionOf(content), revision: 0, source, changedAt };
+      });
+      this.files.set(name, { digest, objects });
+      this.options.onFile(source, objects);
+    } catch (error) {
+      if (!(error instanceof FaultsError)) throw error;
+      this.quarantine(name, digest, error.faults);
+    }
+  }
+
+  /** The objects that were in the file show what is wrong with it now. */
+  private quarantine(name: string, digest: string, found: readonly (Fault & { readonly line?: number })[]): void {
+    const known = this.files.get(name);
+    if (known?.digest === digest) return;
+    this.options.log.error(
+      { file: name, faults: found.map(formatFault) },
+      'the file is bad; its objects stay as they were',
+    );
+    const faults = found.slice(0, 20).map(({ path, expected, found: what, line }) => ({
+      path: `${name}${line === undefined ? '' : `:${line}`}${path === '' ? '' : ` ${path}`}`,
+      expected,
+      found: what,
+    }));
+    const objects = (known?.objects ?? []).map((object) => ({ ...object, faults }));
+    this.files.set(name, { digest, objects });
+    this.options.onFile(`file:${name}`, objects);
+  }
+}

@@ -1,0 +1,72 @@
+/** The control plane's page of metrics. Plain counters are read when it is asked for. */
+import type { BatchObservableResult, Meter } from '@opentelemetry/api';
+import { collectPage } from '../../dataplane/telemetry/collect-page.ts';
+import { durationMetric } from '../../dataplane/telemetry/durations.ts';
+import { observeProcess } from '../../dataplane/telemetry/process-instruments.ts';
+import type { ControlPlaneTotals } from './totals.ts';
+
+/** Asked anew for each page. */
+export interface Figures {
+  readonly totals: ControlPlaneTotals;
+  /** Connections that are open. */
+  readonly connections: number;
+  /** Groups of proxies that see the same. */
+  readonly views: number;
+  /** Configuration objects, */
+  readonly objects: number;
+  /** and those of them that can't be used. */
+  readonly quarantined: number;
+  /** The store's revision that proxies are given. */
+  readonly revision: number;
+  /** Whether this replica leads. */
+  readonly leads: boolean;
+}
+
+export function makePage(figures: Figures): Promise<string> {
+  return collectPage({
+    serviceName: 'l7mp-controlplane',
+    observe: (meter) => {
+      observeControlPlane(meter, figures);
+      observeProcess(meter);
+    },
+    histograms: (resource) =>
+      durationMetric(resource, {
+        name: 'l7mp.controlplane.answer.duration',
+        description: 'Time from a response of the discovery service to its ACK or NACK, by type',
+        durations: [...figures.totals.types].map(([type, { answers }]) => ({ attributes: { type }, counted: answers })),
+      }),
+  });
+}
+
+function observeControlPlane(meter: Meter, figures: Figures): void {
+  const gauge = (name: string, description: string) =>
+    meter.createObservableGauge(`l7mp.controlplane.${name}`, { description });
+  const counter = (name: string, description: string) =>
+    meter.createObservableCounter(`l7mp.controlplane.${name}`, { description });
+  const connections = gauge('connections', 'Open connections');
+  const proxies = gauge('proxies', 'Connected proxies, by the variant of the protocol');
+  const connects = counter('proxies.connected', 'Proxies that have connected');
+  const views = gauge('views', 'Groups of proxies that see the same');
+  const acks = counter('acks', 'Responses that proxies took, by type');
+  const nacks = counter('nacks', 'Responses that proxies refused, by type');
+  const objects = gauge('objects', 'Configuration objects, by state: valid or invalid');
+  const revision = gauge('store.revision', "The store's revision that proxies are given");
+  const leader = gauge('leader', 'Whether this replica leads: 1 or 0');
+  const all = [connections, proxies, connects, views, acks, nacks, objects, revision, leader];
+  meter.addBatchObservableCallback((result: BatchObservableResult) => {
+    const { totals } = figures;
+    result.observe(connections, figures.connections);
+    result.observe(proxies, totals.proxies.delta, { variant: 'delta' });
+    result.observe(proxies, totals.proxies.sotw, { variant: 'sotw' });
+    result.observe(connects, totals.connects);
+    result.observe(views, figures.views);
+    for (const [type, { acks: taken, nacks: refused }] of totals.types) {
+      result.observe(acks, taken, { type });
+      result.observe(nacks, refused, { type });
+    }
+    result.observe(objects, figures.objects - figures.quarantined, { state: 'valid' });
+    result.observe(objects, figures.quarantined, { state: 'invalid' });
+    result.observe(revision, figures.revision);
+    result.observe(leader, figures.leads ? 1 : 0);
+  }, all);
+}

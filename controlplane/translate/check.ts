@@ -1,0 +1,68 @@
+/** Looks at a change before it is made: what would be wrong with it, nothing changed. */
+import { setImmediate } from 'node:timers/promises';
+import type { Fault } from '../../gen/messages.ts';
+import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
+import type { Owned } from '../../dataplane/core/config.ts';
+import { checkEnvelope, decodeContent } from '../model/decode-content.ts';
+import type { ConfigObject } from '../model/object.ts';
+import { resourceId } from './claims.ts';
+import { encodeParts } from './encode.ts';
+import { clash, type Translator } from './translator.ts';
+
+/** Objects that are checked in one go. */
+const YIELD = 100;
+
+/**
+ * The faults of objects that are to be made or replaced, by their ids; those without are not in it. `gone` are the ids of
+ * objects that the change takes out. What was encoded for that is kept for the change itself. Names are taken by the API's objects only: files stand back.
+ */
+export async function checkChange(
+  translator: Translator,
+  upsert: readonly ConfigObject[],
+  gone: ReadonlySet<string>,
+): Promise<Map<string, readonly Fault[]>> {
+  const { claims } = translator;
+  const faults = new Map<string, readonly Fault[]>();
+  translator.prepared.clear();
+  const replaced = new Set([...gone, ...upsert.map(({ id }) => id)]);
+  const taken = new Map<string, ConfigObject>();
+  const rulelists = new Map<string, Owned<RuleList>>();
+  const rules = new Map<string, Owned<Rule>>();
+  for (const [index, object] of upsert.entries()) {
+    if (index % YIELD === YIELD - 1) await setImmediate(); // thousands of objects must not hold up the streams
+    const found = check(object);
+    if (found.length > 0) faults.set(object.id, found);
+  }
+  return faults;
+
+  function check(object: ConfigObject): readonly Fault[] {
+    const envelope = checkEnvelope(object);
+    if (envelope.length > 0) return envelope;
+    const contents = decodeContent(object, claims.others({ rulelists, rules }));
+    if (contents.parts === undefined) return contents.faults;
+    for (const { kind, name, value } of contents.parts) {
+      if (kind === 'RuleList') rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
+      if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
+    }
+    try {
+      const resources = encodeParts(object, contents.parts);
+      translator.prepare(object, { parts: contents.parts, resources });
+      return resources.flatMap((resource) => {
+        const id = resourceId(resource);
+        const holder = taken.get(id) ?? holderOf(id);
+        taken.set(id, holder ?? object);
+        return holder === undefined || holder.id === object.id ? [] : [clash(object, resource, holder)];
+      });
+    } catch (error) {
+      const found = error instanceof Error ? error.message : String(error);
+      return [{ path: '', expected: 'what can be encoded', found }];
+    }
+  }
+
+  function holderOf(id: string): ConfigObject | undefined {
+    for (const { object } of claims.of(id)) {
+      if (object.source === 'api' && !replaced.has(object.id)) return object;
+    }
+    return undefined;
+  }
+}

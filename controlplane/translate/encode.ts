@@ -1,0 +1,36 @@
+/** The parts of an object as resources. Endpoints go out beside their cluster, so that their change pushes only them. */
+import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
+import { encodeObject, typeUrlOf, type WireKind } from '../../dataplane/config/wire.ts';
+import type { Resource, ResourceKey } from '../core/resource.ts';
+import { shortHash } from '../model/canonical.ts';
+import type { Part } from '../model/decode-content.ts';
+import type { ConfigObject } from '../model/object.ts';
+import { companionOf } from './raw.ts';
+
+/** @throws TypeError for a protocol that has no form on the wire. */
+export function encodeParts({ key, raw }: ConfigObject, parts: readonly Part[]): Resource[] {
+  if (raw !== undefined) return [resource(key.kind, key.name, raw, companionOf(key.kind, raw))];
+  return parts.flatMap((part) => (part.kind === 'Cluster' ? encodeCluster(part.value as Cluster) : [encode(part)]));
+}
+
+function encode({ kind, name, value }: Part): Resource {
+  return resource(typeUrlOf(kind), name, encodeObject(kind, value));
+}
+
+function encodeCluster(cluster: Cluster): Resource[] {
+  const { name, endpoints, discovery } = cluster;
+  const assignment = (service: string): ResourceKey => ({ typeUrl: typeUrlOf('ClusterLoadAssignment'), name: service });
+  const encodeAs = (value: object, companion?: ResourceKey): Resource =>
+    resource(typeUrlOf('Cluster'), name, encodeObject('Cluster', value), companion);
+  if (discovery !== undefined) return [encodeAs(cluster, assignment(discovery.service ?? name))];
+  if (endpoints.length === 0) return [encodeAs(cluster)];
+  const kind: WireKind = 'ClusterLoadAssignment';
+  return [
+    encodeAs({ ...cluster, endpoints: [], discovery: {} }, assignment(name)),
+    resource(typeUrlOf(kind), name, encodeObject(kind, { name, endpoints })),
+  ];
+}
+
+function resource(typeUrl: string, name: string, value: Buffer, companion?: ResourceKey): Resource {
+  return { typeUrl, name, version: shortHash(value), value, ...(companion && { companion }) };
+}

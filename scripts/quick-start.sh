@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs a control plane and a proxy that takes its configuration from it; the first time it applies that of the quick start.
+# Both end together. What they keep is in $L7MP_DATA_DIR.
+# Job control gives each a process group of its own: a terminal's SIGINT comes here only, and ends them in order.
+set -um
+cd "$(dirname "$0")/.."
+data=${L7MP_DATA_DIR:-.cache/quick-start}
+mkdir -p "$data"
+
+bin/l7mp controlplane --store "embedded:$data/store" --log-level warn &
+controlplane=$!
+bin/l7mp proxy --controlplane 127.0.0.1:1235 --id quick-start --state-dir "$data/proxy" &
+proxy=$!
+stopping=
+stop() {
+  [ -n "$stopping" ] || kill "$controlplane" "$proxy" 2> /dev/null
+  stopping=yes
+}
+trap stop INT TERM EXIT
+
+# What was ever changed is left alone.
+while ! history=$(bin/l7mp history --json 2> /dev/null); do
+  kill -0 "$controlplane" 2> /dev/null || exit 1
+  sleep 0.1
+done
+if [ "$history" = '[]' ]; then
+  bin/l7mp apply -f examples/quick-start.yaml -m 'the quick start' --wait --timeout 20s >&2
+fi
+cat >&2 <<'END'
+Try in another terminal:
+  bin/l7mp apply -f examples/tcp.yaml --wait
+  bin/l7mp status
+  echo hello | bin/l7mp pipe - tcp:127.0.0.1:16003
+END
+
+wait -n "$controlplane" "$proxy"
+code=$?
+stop
+wait "$controlplane" "$proxy"
+exit "$code"

@@ -1,0 +1,91 @@
+import { expect } from 'chai';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { l7mp } from '../../support/command.ts';
+
+/** Four faults, each on a line of its own. */
+const BAD = `listeners:
+  - name: in
+    spec: { protocol: TCP, port: 70000 }
+    rules:
+      - action: { route: { destination: out } }
+  - name: other
+    spec: { protocol: TPC, port: 1 }
+    rules: none
+clusters:
+  - name: out
+    spec: { protocol: UDP, prot: 5000 }
+clutsers: []
+`;
+const LINES = {
+  3: 'listeners[0].spec.port',
+  7: 'listeners[1].spec.protocol',
+  11: 'clusters[0].spec.prot',
+  12: 'clutsers',
+};
+
+describe('l7mp check', () => {
+  let directory: string;
+  let file: string;
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
+    file = join(directory, 'l7mp.yaml');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it('is content with a good file, from its name or from standard input', async () => {
+    expect(await l7mp(['check', 'examples/quick-start.yaml'])).to.deep.equal({
+      code: 0,
+      stdout: 'examples/quick-start.yaml: ok\n',
+      stderr: '',
+    });
+    expect(await l7mp(['check', '-'], '{}')).to.deep.equal({ code: 0, stdout: '-: ok\n', stderr: '' });
+    expect(JSON.parse((await l7mp(['check', '-', '--json'], '{}')).stdout)).to.deep.equal({
+      ok: true,
+      faults: [],
+      warnings: [],
+    });
+  });
+
+  it('says all that is wrong at once, as FILE:LINE: FIELD: expected …, found …', async () => {
+    writeFileSync(file, BAD);
+    const { code, stdout, stderr } = await l7mp(['check', file]);
+    const found = stderr.trim().split('\n');
+    for (const [line, field] of Object.entries(LINES)) {
+      const fault = found.find((each) => each.startsWith(`${file}:${line}: ${field}: expected `));
+      expect(fault, stderr).to.match(/, found /u);
+    }
+    expect(stderr).to.contain('perhaps TCP').and.contain('perhaps port').and.contain('perhaps clusters');
+    expect([code, stdout]).to.deep.equal([3, '']);
+  });
+
+  it('says the same in JSON', async () => {
+    const { code, stdout } = await l7mp(['check', '-', '--json'], BAD);
+    const { ok, faults } = JSON.parse(stdout) as { ok: boolean; faults: { line: number; path: string }[] };
+    expect(ok).to.equal(false);
+    expect(Object.fromEntries(faults.map(({ line, path }) => [line, path]))).to.deep.include(LINES);
+    expect(code).to.equal(3);
+  });
+
+  it('warns of a name that nobody has, which may come yet', async () => {
+    const text = 'listeners: [{ name: in, spec: { protocol: TCP, port: 1 }, rules: later }]';
+    const { code, stderr } = await l7mp(['check', '-'], text);
+    expect(stderr).to.match(/^-: warning: listeners\S*: expected .*later/u);
+    expect(code).to.equal(0);
+  });
+
+  it('names the line of what is no YAML', async () => {
+    const { code, stderr } = await l7mp(['check', '-'], 'listeners:\n  - { name: in\nclusters: []\n');
+    expect(stderr).to.match(/^-:[23]: configuration: expected YAML or JSON, found /u);
+    expect(code).to.equal(3);
+  });
+
+  it('ends with exit code 1 where the file cannot be read', async () => {
+    const { code, stdout, stderr } = await l7mp(['check', file]);
+    expect(stderr).to.match(new RegExp(`^l7mp: expected a configuration file at ${file}: ENOENT`, 'u'));
+    expect([code, stdout]).to.deep.equal([1, '']);
+    expect((await l7mp(['check', directory])).code).to.equal(1);
+  });
+});

@@ -1,0 +1,85 @@
+import { expect } from 'chai';
+import { createServer } from 'node:net';
+import { ProxyProcess, runCommand } from '../../support/command.ts';
+import { versionOf } from '../../support/peer.ts';
+
+/** A TCP port that nobody has. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe(`the port of the REST API, with ${versionOf('curl', '--version')}`, () => {
+  let proxy: ProxyProcess;
+  let port: number;
+  let url: string;
+
+  beforeEach(async () => {
+    port = await freePort();
+    url = `http://127.0.0.1:${port}/ready`;
+  });
+  afterEach(() => proxy.stop());
+
+  /** As the original's files do it: with one more prefix, so that it is told apart. */
+  const configured = (): object => ({
+    admin: { api: { port } },
+    listeners: [
+      {
+        name: 'controller',
+        spec: { protocol: 'HTTP', address: '127.0.0.1', port },
+        rules: [
+          {
+            match: { op: 'starts', path: '/HTTP/url/path', value: '/mine' },
+            action: {
+              rewrite: [{ path: '/HTTP/url/path', value: '/healthz' }],
+              route: { destination: { spec: { protocol: 'L7mpController' } } },
+            },
+          },
+        ],
+      },
+    ],
+  });
+  const status = async (address: string): Promise<string> =>
+    (await runCommand('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', address])).stdout;
+  const mine = (): string => url.replace('/ready', '/mine');
+
+  it('is that of a listener of the configuration, where one wants it', async () => {
+    proxy = await ProxyProcess.start(configured());
+    expect(await proxy.logged('ready')).to.not.have.property('api');
+    expect([await status(mine()), await status(url)]).to.deep.equal(['200', '404']);
+  });
+
+  it('is given to such a listener when the file comes to have one, and taken back', async () => {
+    proxy = await ProxyProcess.start({ admin: { api: { port } } });
+    expect([await status(mine()), await status(url)]).to.deep.equal(['404', '200']);
+    proxy.write(configured());
+    await proxy.logged('configuration reloaded');
+    expect([await status(mine()), await status(url)]).to.deep.equal(['200', '404']);
+    proxy.write({ admin: { api: { port } } });
+    await proxy.logged('configuration reloaded', 1);
+    expect([await status(mine()), await status(url)]).to.deep.equal(['404', '200']);
+  });
+
+  it('is open to nobody with --no-api', async () => {
+    proxy = await ProxyProcess.start({ admin: { api: { port } } }, ['--no-api']);
+    expect(await status(url)).to.equal('000');
+  });
+
+  it('ends the start with exit code 3 where another process has it', async () => {
+    proxy = await ProxyProcess.start({ admin: { api: { port } } });
+    const { code, stderr } = await runCommand('bin/l7mp', ['proxy', '-c', proxy.file]);
+    expect(stderr).to.match(/^l7mp: admin\.api: expected to listen, found ADDRESS_IN_USE/mu);
+    expect(code).to.equal(3);
+  });
+
+  it('is refused off loopback without a token', async () => {
+    proxy = await ProxyProcess.start({ admin: { api: { port } } });
+    proxy.write({ admin: { api: { address: '0.0.0.0', port: 0 } } });
+    const { code, stderr } = await runCommand('bin/l7mp', ['proxy', '-c', proxy.file]);
+    expect(stderr).to.match(/^l7mp: admin\.api: expected a token, or tls with client_certificate/mu);
+    expect(code).to.equal(3);
+  });
+});

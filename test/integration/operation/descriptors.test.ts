@@ -1,0 +1,98 @@
+import { expect } from 'chai';
+import { connect, type Socket } from 'node:net';
+import { ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
+import { Peer, versionOf } from '../../support/peer.ts';
+
+/** What the proxy may have open. */
+const LIMIT = 80;
+
+const local = { address: '127.0.0.1', port: 0 };
+const CONFIG = {
+  admin: { access_log_path: 'stdout', access_log_format: '%LISTENER% %REASON%', api: { port: 0 } },
+  listeners: [
+    {
+      name: 'in',
+      spec: { protocol: 'TCP', ...local },
+      rules: [{ action: { route: { destination: { name: 'back', spec: { protocol: 'Echo' } } } } }],
+    },
+    {
+      name: 'child',
+      spec: { protocol: 'UDP', ...local },
+      rules: [{ action: { route: { destination: { spec: { protocol: 'StdioFork', command: 'cat' } } } } }],
+    },
+  ],
+};
+
+describe(`a proxy without free descriptors, with ${versionOf('socat', '-V')} and ${versionOf('curl', '--version')}`, () => {
+  let proxy: ProxyProcess;
+  let client: Peer;
+  const flood: Socket[] = [];
+
+  beforeEach(async () => {
+    proxy = await ProxyProcess.start(CONFIG, [], `ulimit -n ${LIMIT};`);
+    client = new Peer('socat', ['-', `TCP:127.0.0.1:${proxy.port()}`]);
+    await speaks('before');
+  });
+  afterEach(async () => {
+    for (const socket of flood.splice(0)) socket.destroy();
+    await client.stop();
+    await proxy.stop();
+  });
+
+  async function speaks(text: string): Promise<void> {
+    client.write(`${text}\n`);
+    await client.output(new RegExp(`^${text}$`, 'mu'));
+  }
+
+  /** Opens connections until the proxy closes one, or leaves it in the queue of the kernel. */
+  async function exhaust(): Promise<void> {
+    let served = 0;
+    for (let opened = 0; opened < 2 * LIMIT; opened++) {
+      const socket = connect(proxy.port(), '127.0.0.1');
+      flood.push(socket);
+      socket.on('error', () => undefined).once('data', () => served++);
+      socket.write('x');
+    }
+    await waitFor(() => served > LIMIT / 2, 'the sessions that there is room for');
+    await waitFor(async () => (await ready()) === '000', 'the last descriptor to go');
+  }
+
+  /** By curl: `fetch` connects again for ever where it is cut off. */
+  const ready = async (): Promise<string> =>
+    (await runCommand('curl', ['-s', '-m', '2', '-o', '/dev/null', '-w', '%{http_code}', `${proxy.api}/ready`])).stdout;
+  const works = async (): Promise<boolean> =>
+    (await runCommand('socat', ['-t', '1', '-', `TCP:127.0.0.1:${proxy.port()}`], 'new')).stdout === 'new';
+
+  it('goes on with its sessions, is not busy, and takes new ones when some are free', async () => {
+    await exhaust();
+    const before = proxy.cpuTicks;
+    const start = Date.now();
+    for (let round = 0; round < 20; round++) {
+      await speaks(`round ${round}`);
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    const elapsed = (Date.now() - start) / 10; // in ticks
+    expect(proxy.cpuTicks - before, `CPU ticks of ${elapsed}`).to.be.below(elapsed / 2);
+
+    for (const socket of flood.splice(0)) socket.destroy();
+    await waitFor(works, 'a new session');
+    expect(await ready()).to.equal('200');
+    await speaks('after');
+  });
+
+  it('refuses the sessions that need one more, and says so', async () => {
+    await exhaust();
+    const other = new Peer('socat', ['-', `UDP:127.0.0.1:${proxy.port('child')}`]);
+    try {
+      other.write('x');
+      await proxy.peer.output(/^child NO_DESCRIPTORS$/mu);
+      await speaks('meanwhile');
+      for (const socket of flood.splice(0)) socket.destroy();
+      await waitFor(works, 'a new session');
+      other.write('again');
+      await other.output(/^again$/u);
+    } finally {
+      await other.stop();
+    }
+  });
+});

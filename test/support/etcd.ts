@@ -1,0 +1,105 @@
+/** A real etcd (test/gobin/etcd, built by scripts/setup-tests.sh), in a directory of its own. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { until } from './store-contract.ts';
+
+const ETCD = '.cache/gobin/etcd';
+
+export class Etcd {
+  readonly directory = mkdtempSync(join(tmpdir(), 'l7mp-etcd-'));
+  readonly #args: readonly string[];
+  #port = 0;
+  #child: ChildProcess | undefined;
+
+  private constructor(args: readonly string[]) {
+    this.#args = args;
+  }
+
+  static async start(...args: string[]): Promise<Etcd> {
+    const etcd = new Etcd(args);
+    etcd.#port = await freePort();
+    await etcd.start();
+    return etcd;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
+
+  get #scheme(): string {
+    return this.#args.some((arg) => arg.startsWith('--cert-file')) ? 'https' : 'http';
+  }
+
+  /** Starts it on what it had before. */
+  async start(): Promise<void> {
+    const url = `${this.#scheme}://${this.address}`;
+    const peer = `http://127.0.0.1:${await freePort()}`;
+    const child = spawn(
+      ETCD,
+      [
+        ...['--name', 'one', '--data-dir', this.directory, '--log-level', 'error'],
+        ...['--listen-client-urls', url, '--advertise-client-urls', url],
+        ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `one=${peer}`],
+        ...['--unsafe-no-fsync', ...this.#args],
+      ],
+      { stdio: ['ignore', 'ignore', 'inherit'] },
+    );
+    this.#child = child;
+    await once(child, 'spawn');
+    await until(() => {
+      if (child.exitCode !== null) throw new Error(`etcd ended with ${child.exitCode}`);
+      return canConnect(this.#port);
+    });
+  }
+
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(name);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.directory, { recursive: true });
+  }
+
+  /** etcd's JSON API, which the client under test has no part in. */
+  async post(path: string, body: object, token?: string): Promise<Record<string, unknown>> {
+    const headers = { connection: 'close', ...(token !== undefined && { authorization: token }) };
+    const response = await fetch(`http://${this.address}/v3/${path}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers,
+    });
+    const answer = (await response.json()) as Record<string, unknown>;
+    if (!response.ok) throw new Error(`${path}: ${JSON.stringify(answer)}`);
+    return answer;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function canConnect(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}
