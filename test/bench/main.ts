@@ -60,7 +60,9 @@ async function run(lab: Lab, benchmark: Benchmark, { contenders, repeats, quick 
       }
     }
   }
-  return benchmark.metrics.map((metric) => createLine(metric, figures.get(metric.name) ?? new Map(), benchmark.baseline));
+  return benchmark.metrics.map((metric) =>
+    createLine(metric, figures.get(metric.name) ?? new Map(), benchmark.baseline),
+  );
 }
 
 const { values: options, positionals } = parseArgs({

@@ -23,11 +23,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** The line of a metric from each contender's repeats; `reference` is the baseline's name. */
-export function createLine(
-  metric: Metric,
-  figures: ReadonlyMap<string, readonly number[]>,
-  reference = 'bare',
-): Line {
+export function createLine(metric: Metric, figures: ReadonlyMap<string, readonly number[]>, reference = 'bare'): Line {
   const { name, unit, bar } = metric;
   const baseline = medianOf(figures.get(reference));
   const value = medianOf(figures.get('l7mp'));

@@ -34,7 +34,12 @@ function load(): protobuf.Root {
     const path = name.split('.').slice(0, -1).join('/');
     return `${path}/${name === HCM ? 'http_connection_manager' : 'router'}.proto`;
   });
-  const configuration = Object.entries({ cluster: 'cluster', assignment: 'endpoint', listener: 'listener', route: 'route' });
+  const configuration = Object.entries({
+    cluster: 'cluster',
+    assignment: 'endpoint',
+    listener: 'listener',
+    route: 'route',
+  });
   files.push(...configuration.map(([, folder]) => `envoy/config/${folder}/v3/${folder}.proto`));
   made.loadSync(files, { keepCase: true });
   root = made;

@@ -15,20 +15,14 @@ type streams struct {
 	// Delta streams are refused.
 	sotw bool
 	mu   sync.Mutex
-	open map[*endable]context.CancelFunc
+	ctx  context.Context
+	end  context.CancelFunc
 }
 
 func newStreams(sotw bool) *streams {
-	return &streams{sotw: sotw, open: make(map[*endable]context.CancelFunc)}
+	ctx, end := context.WithCancel(context.Background())
+	return &streams{sotw: sotw, ctx: ctx, end: end}
 }
-
-// endable is a stream with a context of its own.
-type endable struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (e *endable) Context() context.Context { return e.ctx }
 
 func (s *streams) intercept(
 	srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler,
@@ -36,28 +30,23 @@ func (s *streams) intercept(
 	if s.sotw && strings.HasSuffix(info.FullMethod, "/DeltaAggregatedResources") {
 		return status.Error(codes.Unimplemented, "only state of the world is served")
 	}
-	ctx, cancel := context.WithCancel(stream.Context())
-	defer cancel()
-	mine := &endable{stream, ctx}
 	s.mu.Lock()
-	s.open[mine] = cancel
+	ctx := s.ctx
 	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.open, mine)
-		s.mu.Unlock()
-	}()
-	err := handler(srv, mine)
-	if ctx.Err() != nil && stream.Context().Err() == nil {
+	// The handler waits for the client. It ends, too, when the stream is over.
+	ended := make(chan error, 1)
+	go func() { ended <- handler(srv, stream) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
 		return status.Error(codes.Unavailable, "ended on command")
 	}
-	return err
 }
 
 func (s *streams) endAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, cancel := range s.open {
-		cancel()
-	}
+	s.end()
+	s.ctx, s.end = context.WithCancel(context.Background())
 }

@@ -73,7 +73,10 @@ for (const [name, command] of Object.entries(CLIENTS)) {
     it('finds a server by listener, route, cluster and endpoints', async () => {
       expect(await call(5)).to.deep.include({ answers: { one: 5 }, failures: [] });
       for (const kind of ['listener', 'route', 'cluster', 'assignment'] as const) {
-        expect(await plane.counts(envoyTypeUrl(kind)), kind).to.include({ nacks: 0 }).and.property('acks').at.least(1);
+        expect(await plane.counts(envoyTypeUrl(kind)), kind)
+          .to.include({ nacks: 0 })
+          .and.property('acks')
+          .at.least(1);
       }
     });
 
