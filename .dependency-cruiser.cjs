@@ -41,6 +41,25 @@ module.exports = {
       from: { path: '^(dataplane|cli|gen)/' },
       to: { path: '^(test|scripts|examples)/' },
     },
+    {
+      name: 'dataplane-does-not-import-the-control-plane',
+      severity: 'error',
+      from: { path: '^(dataplane|gen|rpc)/' },
+      to: { path: '^controlplane/' },
+    },
+    {
+      name: 'parts-of-the-control-plane-do-not-import-each-other',
+      comment: 'controlplane/main.ts joins them.',
+      severity: 'error',
+      from: { path: '^controlplane/(http|rpc|security|store|telemetry|xds)/' },
+      to: { path: '^(controlplane|cli|test|scripts)/', pathNot: '^controlplane/(core|$1)/' },
+    },
+    {
+      name: 'controlplane-does-not-import-cli',
+      severity: 'error',
+      from: { path: '^controlplane/' },
+      to: { path: '^cli/' },
+    },
     { name: 'dataplane-does-not-import-cli', severity: 'error', from: { path: '^dataplane/' }, to: { path: '^cli/' } },
   ],
   options: {

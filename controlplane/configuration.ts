@@ -220,7 +220,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       shadowed: () => inventory.shadowed(),
       statusOf,
       proxies,
-      countProxies: () => [...proxies()].length,
+      countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
       applied: () => pacer.revision,
       feeds,
       onStatus: (listener) => tracker.onChange(listener),

@@ -7,7 +7,7 @@ export function addObserveCommands(program: Command): void {
   withServerAndJson(
     program.command('status').description('show the proxies of the control plane, and how objects fare in them'),
   )
-    .addHelpText('after', '\nExample:\n  l7mp status\n')
+    .addHelpText('after', '\nExample:\n  l7mp status --server cp.example:1235 --token-file ci.token\n')
     .action(async (options: object) => (await import('../controlplane/status.ts')).status(options as never));
 
   withServerAndJson(program.command('get').description('show objects of the control plane'))

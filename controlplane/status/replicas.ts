@@ -103,6 +103,10 @@ export class Replicas {
     }
   }
 
+  countProxies(): number {
+    return [...this.proxies()].length;
+  }
+
   /** How far a rollout is in the proxies of the others. */
   rollouts(id: string): Iterable<RolloutSummary> {
     return this.values('rollouts', id);

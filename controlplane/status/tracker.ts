@@ -150,6 +150,7 @@ export class Tracker {
 
   /** The proxies that are connected here. */
   *show(controlPlane: string, viewOf: (id: string) => View | undefined): Iterable<Proxy> {
+    const syncOf = syncs();
     for (const [id, proxy] of this.proxies) {
       const { node, connectedAt: connected_at, acked, nacks, failures } = proxy;
       const { user_agent_name: agent, user_agent_version: version } = node.node;
@@ -164,16 +165,11 @@ export class Tracker {
         connected_at,
         variant: node.variant,
         types: types.map((type_url) => {
-          const resources = [...(view?.resources(type_url).values() ?? [])];
-          const taken = acked.get(type_url)?.versions ?? new Map<string, string>();
+          const held = acked.get(type_url) ?? Acked.none;
           const facts = this.reports.get(id);
-          return {
-            type_url,
-            resources: taken.size,
-            synced: !nacks.has(type_url) && [...taken].every(([name, held]) => isCurrent(view, type_url, name, held)),
-            nack: nacks.get(type_url) ?? '',
-            serving: facts === undefined ? 0 : resources.filter((each) => serves(facts, each)).length,
-          };
+          const { synced, serving } = syncOf(view, type_url, held, facts);
+          const nack = nacks.get(type_url) ?? '';
+          return { type_url, resources: held.versions.size, synced: synced && nack === '', nack, serving };
         }),
         faults: [...failures.values()].map(({ typeUrl: type_url, name, kind, message }): ResourceFault => ({
           type_url,
@@ -287,7 +283,25 @@ function serves(facts: Facts | undefined, resource: Resource): boolean {
   return fact.state === 'serving' || (fact.state === 'accepted' && !WORKING.test(resource.typeUrl));
 }
 
-function isCurrent(view: View | undefined, typeUrl: string, name: string, version: string): boolean {
-  const now = view?.resources(typeUrl).get(name);
-  return now === undefined || now.version === version;
+interface Sync {
+  readonly synced: boolean;
+  readonly serving: number;
+}
+
+/** How far proxies are with the resources of a type: looked at once for all that hold the same. */
+function syncs() {
+  const known = new Map<View | undefined, Map<string, Sync>>();
+  return (view: View | undefined, typeUrl: string, { serial, versions }: Acked, facts: Facts | undefined): Sync => {
+    const ofView = known.get(view) ?? new Map<string, Sync>();
+    known.set(view, ofView);
+    const key = `${typeUrl} ${serial} ${facts?.serial ?? 0}`;
+    let sync = ofView.get(key);
+    if (sync === undefined) {
+      const resources = view?.resources(typeUrl) ?? new Map<string, Resource>();
+      const synced = [...versions].every(([name, held]) => (resources.get(name)?.version ?? held) === held);
+      const serving = facts === undefined ? 0 : [...resources.values()].filter((each) => serves(facts, each)).length;
+      ofView.set(key, (sync = { synced, serving }));
+    }
+    return sync;
+  };
 }

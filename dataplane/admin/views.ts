@@ -3,6 +3,7 @@ import type { Cluster, Endpoint, Listener, Route, Rule, RuleList } from '../../g
 import type { Plain } from '../core/address.ts';
 import { withAssigned } from '../core/assigned.ts';
 import type { ConfigSnapshot, Kind } from '../core/config.ts';
+import { LIST_OF } from '../core/kinds.ts';
 import type { SessionView, StageView } from '../core/session.ts';
 import { without } from './body.ts';
 import type { AdminDependencies, EndpointState } from './types.ts';
@@ -47,21 +48,13 @@ export function createViewContext(dependencies: AdminDependencies, recursive: bo
 
 /** Who wrote an object, where it wasn't the proxy's own configuration; and how it fares, where it does not serve. */
 function fateOf({ objects, servingOf }: ViewContext, kind: Kind, name: string): Plain {
-  const source = objects[LISTS[kind]].get(name)?.source;
+  const source = objects[LIST_OF[kind]].get(name)?.source;
   const { state, reason } = servingOf(kind, name) ?? {};
   return {
     ...(source === 'controlplane' && { source }),
     ...(state !== undefined && state !== 'serving' && { state, ...(reason !== undefined && { reason }) }),
   };
 }
-
-const LISTS = {
-  Listener: 'listeners',
-  Cluster: 'clusters',
-  RuleList: 'rulelists',
-  Rule: 'rules',
-  Route: 'routes',
-} as const;
 
 /**
  * A reference: the name, or what it names; `x:<STALE>` where there is nothing of the name. Beyond the limits it is the

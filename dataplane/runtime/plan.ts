@@ -1,14 +1,7 @@
 /** A snapshot with a change made to it. */
-import type { ConfigDelta, ConfigObjects, ConfigSnapshot, Kind, Owned, Source } from '../core/config.ts';
+import type { ConfigDelta, ConfigSnapshot, Kind, Owned, Source } from '../core/config.ts';
 import { type Fault, FaultsError } from '../core/errors.ts';
-
-const LISTS: Readonly<Record<Kind, keyof ConfigObjects>> = {
-  Listener: 'listeners',
-  Cluster: 'clusters',
-  RuleList: 'rulelists',
-  Rule: 'rules',
-  Route: 'routes',
-};
+import { LIST_OF, type ListName, LISTS } from '../core/kinds.ts';
 
 /**
  * A new snapshot that shares what the change leaves alone; what is put in wins over what is taken out.
@@ -63,7 +56,7 @@ export function withLocal(current: ConfigSnapshot, local: ConfigSnapshot): Confi
 
 function checkSource(snapshot: ConfigSnapshot, { upsert, remove }: ConfigDelta, source: Source): void {
   const faults: Fault[] = [];
-  const check = (list: keyof ConfigObjects, name: string): void => {
+  const check = (list: ListName, name: string): void => {
     const found = snapshot[list].get(name)?.source;
     if (found === undefined || found === source) return;
     const [expected, owner] =
@@ -72,7 +65,7 @@ function checkSource(snapshot: ConfigSnapshot, { upsert, remove }: ConfigDelta, 
         : ['a name that the proxy does not have itself', "the proxy's own configuration"];
     faults.push({ path: `${list}.${name}`, expected, found: `"${name}", ${owner}` });
   };
-  for (const list of Object.values(LISTS)) for (const name of upsert[list]?.keys() ?? []) check(list, name);
-  for (const { kind, name } of remove) check(LISTS[kind], name);
+  for (const list of LISTS) for (const name of upsert[list]?.keys() ?? []) check(list, name);
+  for (const { kind, name } of remove) check(LIST_OF[kind], name);
   if (faults.length > 0) throw new FaultsError(faults);
 }

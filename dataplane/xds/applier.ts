@@ -2,8 +2,9 @@
 import type { ConfigDelta, ConfigObjects, ConfigSink, ConfigSnapshot, HandedOut, Kind, Owned } from '../core/config.ts';
 import { backoff } from '../core/backoff.ts';
 import { ProxyError } from '../core/errors.ts';
+import { KINDS, LIST_OF, type ListName } from '../core/kinds.ts';
 import type { Logger } from '../core/log.ts';
-import { type Inventory, LISTS } from './inventory.ts';
+import type { Inventory } from './inventory.ts';
 
 export interface ApplierOptions {
   readonly inventory: Inventory;
@@ -14,14 +15,6 @@ export interface ApplierOptions {
   readonly onApplied: () => void;
   readonly log: Logger;
 }
-
-const KIND_OF: Readonly<Record<keyof ConfigObjects, Kind>> = {
-  listeners: 'Listener',
-  clusters: 'Cluster',
-  rulelists: 'RuleList',
-  rules: 'Rule',
-  routes: 'Route',
-};
 
 const RETRY = { base: 1000, cap: 30_000 };
 
@@ -95,12 +88,13 @@ function difference(
   { objects, handedOut }: { readonly objects: ConfigObjects; readonly handedOut: HandedOut },
 ): ConfigDelta {
   const remove: { readonly kind: Kind; readonly name: string }[] = [];
-  const upsert: Partial<Record<keyof ConfigObjects, ReadonlyMap<string, Owned<object>>>> = {};
-  for (const list of LISTS) {
+  const upsert: Partial<Record<ListName, ReadonlyMap<string, Owned<object>>>> = {};
+  for (const kind of KINDS) {
+    const list = LIST_OF[kind];
     const wanted: ReadonlyMap<string, Owned<object>> = objects[list];
     const there: ReadonlyMap<string, Owned<object>> = snapshot[list];
     for (const [name, { source }] of there) {
-      if (source === 'controlplane' && !wanted.has(name)) remove.push({ kind: KIND_OF[list], name });
+      if (source === 'controlplane' && !wanted.has(name)) remove.push({ kind, name });
     }
     const changed = [...wanted].filter(([name, object]) => there.get(name) !== object);
     if (changed.length > 0) upsert[list] = new Map(changed);

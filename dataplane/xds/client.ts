@@ -323,9 +323,10 @@ export class XdsClient {
     this.reporter.changed();
     this.isComplete ||= this.kindsForCompleteness().every((kind) => this.counts.has(kind));
     if (this.isReady || !this.isComplete || !this.applier.isSettled) return;
-    const { sink, servingOf } = this.dependencies;
+    const { sink, servingOf, log } = this.dependencies;
     const isUp = (name: string): boolean => servingOf('Listener', name)?.state !== 'warming';
     this.isReady = [...sink.snapshot.listeners.keys()].every(isUp);
+    if (this.isReady) log.info({ listeners: sink.snapshot.listeners.size }, 'ready: a complete configuration is live');
   }
 }
 

@@ -1,7 +1,8 @@
 /** Takes responses in: what is good is held, what is bad is named, one line a fault. */
 import type { ConfigSnapshot } from '../core/config.ts';
 import { type Fault, formatFault, ProxyError } from '../core/errors.ts';
-import { type Inventory, LISTS, type Surroundings } from './inventory.ts';
+import { LISTS } from '../core/kinds.ts';
+import type { Inventory, Surroundings } from './inventory.ts';
 import type { Content, Held, ReadResource, ResourceCodec, ResourceKind } from './types.ts';
 
 /** A resource as it comes. */

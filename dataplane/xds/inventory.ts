@@ -1,11 +1,10 @@
 /** The resources that the control plane gave and that were accepted, by kind and name. */
 import type { ConfigObjects, ConfigSnapshot, HandedOut, Owned } from '../core/config.ts';
+import { type ListName, LISTS } from '../core/kinds.ts';
 import type { Held, ResourceKind } from './types.ts';
 
-export const LISTS = ['listeners', 'clusters', 'rulelists', 'rules', 'routes'] as const;
-
 /** Objects that may be added and taken out; of whatever type each list has. */
-type Lists = Record<(typeof LISTS)[number], Map<string, Owned<object>>>;
+type Lists = Record<ListName, Map<string, Owned<object>>>;
 
 export class Inventory {
   private readonly kinds = new Map<ResourceKind, Map<string, Held>>();
@@ -83,7 +82,7 @@ function emptyLists(): Lists {
 function addAll(
   lists: Lists,
   objects: ConfigObjects,
-  wanted: (list: (typeof LISTS)[number], name: string) => boolean = () => true,
+  wanted: (list: ListName, name: string) => boolean = () => true,
 ): void {
   for (const list of LISTS) {
     for (const [name, object] of objects[list]) if (wanted(list, name)) lists[list].set(name, object);

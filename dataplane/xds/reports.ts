@@ -1,19 +1,11 @@
 /** Tells the control plane how its resources fare: first all, then what changed. */
 import type { ResourceReport } from '../../gen/messages.ts';
-import type { ConfigObjects, Kind } from '../core/config.ts';
+import { LIST_OF } from '../core/kinds.ts';
 import type { Inventory } from './inventory.ts';
 import type { Call, Transport } from './transport.ts';
 import type { Held, XdsDependencies } from './types.ts';
 
 type Report = Pick<ResourceReport, 'state' | 'reason' | 'version'>;
-
-const LIST_OF: Readonly<Record<Kind, keyof ConfigObjects>> = {
-  Listener: 'listeners',
-  Cluster: 'clusters',
-  RuleList: 'rulelists',
-  Rule: 'rules',
-  Route: 'routes',
-};
 
 /** How long changes are collected, in ms. */
 const COLLECT = 20;

@@ -94,7 +94,8 @@ export class ControlPlaneProcess {
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.running, ...this.others].map((each) => each?.stop()));
+    await Promise.all(this.others.map((each) => each.stop()));
+    await this.running?.stop();
     rmSync(this.directory, { recursive: true });
   }
 

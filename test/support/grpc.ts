@@ -141,6 +141,16 @@ export async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
+/** Resolves with a count when it is above zero and grows no more. */
+export async function settled(what: string, count: () => number): Promise<number> {
+  await until(what, () => count() > 0);
+  for (let before = -1; before !== count();) {
+    before = count();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return count();
+}
+
 /** The status that a stream ends with. */
 export function statusOf(stream: {
   on(event: 'status', listener: (status: grpc.StatusObject) => void): unknown;

@@ -70,9 +70,9 @@ export async function heard(
 }
 
 /** A watch that is asked for its next change. */
-async function nextOf(watch: AsyncIterable<StoreChange>): Promise<StoreChange | undefined> {
-  const { value, done } = await watch[Symbol.asyncIterator]().next();
-  return done === true ? undefined : (value as StoreChange);
+export async function nextOf(watch: AsyncIterable<StoreChange>): Promise<StoreChange | undefined> {
+  const next = await watch[Symbol.asyncIterator]().next();
+  return next.done === true ? undefined : next.value;
 }
 
 const brief = ({ revision, events }: StoreChange): unknown => [
@@ -236,9 +236,9 @@ export function storeContract(name: string, replicas: 'one' | 'many', open: () =
       const all = (value: string): Promise<number> => put(store, Object.fromEntries(keys.map((key) => [key, value])));
       await all('0');
       let writes = 0;
-      let done = false;
+      const writing = { done: false };
       const writer = (async () => {
-        while (!done) await all(`${++writes}`);
+        while (!writing.done) await all(`${++writes}`);
       })();
       for (let i = 0; i < 20; i++) {
         const { entries, revision } = await store.list('k');
@@ -246,7 +246,7 @@ export function storeContract(name: string, replicas: 'one' | 'many', open: () =
         expect(Math.max(...entries.map(({ modRevision }) => modRevision))).to.be.at.most(revision);
         await new Promise((resolve) => setImmediate(resolve));
       }
-      done = true;
+      writing.done = true;
       await writer;
     });
 
@@ -330,16 +330,16 @@ export function storeContract(name: string, replicas: 'one' | 'many', open: () =
     });
 
     it('joins a listing and a watch from its revision without a gap', async () => {
-      let done = false;
+      const writing = { done: false };
       let n = 0;
       const writer = (async () => {
-        for (; !done; n++) await put(store, { [`k${n % 7}`]: `${n}`, last: `${n}` });
+        for (; !writing.done; n++) await put(store, { [`k${n % 7}`]: `${n}`, last: `${n}` });
         await put(store, { end: '' });
       })();
       const { entries, revision } = await store.list('');
       const seen = new Map(entries.map((entry) => [entry.key, entry.value.toString()]));
       const watching = heard(store, '', revision, (changes) => {
-        done = changes.length >= 20;
+        writing.done = changes.length >= 20;
         return changes.at(-1)?.events.some((event) => event.type === 'put' && event.entry.key === 'end') === true;
       });
       for (const { events } of await watching) {
@@ -391,15 +391,15 @@ export function storeContract(name: string, replicas: 'one' | 'many', open: () =
       const before = await put(store, { a: '1', b: '1', c: '1' });
       const entries = Array.from({ length: 300 }, (_, i) => ({ key: `b${i}`, value: bytes('2') }));
       entries.push({ key: 'b', value: bytes('2') });
-      let done = false;
+      const writing = { done: false };
       const reader = (async () => {
-        while (!done) {
+        while (!writing.done) {
           expect((await store.list('')).entries.length).to.be.oneOf([3, 301]);
           await new Promise((resolve) => setImmediate(resolve));
         }
       })();
       const revision = await store.replace(entries);
-      done = true;
+      writing.done = true;
       await reader;
       expect(revision).to.be.above(before);
       expect(await contents(store)).to.deep.equal(Object.fromEntries(entries.map(({ key }) => [key, '2'])));

@@ -1,5 +1,5 @@
 /** The last changes, for watches: bounded by count, age and bytes. */
-import type { StoreChange } from '../../core/store.ts';
+import type { StoreChange, StoreEvent } from '../../core/store.ts';
 import { sizeOf } from './entries.ts';
 
 export interface HistoryLimits {
@@ -80,4 +80,9 @@ function bytesOf(change: StoreChange): number {
   let bytes = 0;
   for (const event of change.events) bytes += event.type === 'put' ? sizeOf(event.entry) : 2 * event.key.length;
   return bytes;
+}
+
+/** The events of keys under a prefix. */
+export function changesUnder(prefix: string, events: readonly StoreEvent[]): readonly StoreEvent[] {
+  return events.filter((event) => (event.type === 'put' ? event.entry.key : event.key).startsWith(prefix));
 }

@@ -50,7 +50,11 @@ function* encoded(head: FileRecord, entries: Entry[], changes: DatedChange[]): G
   yield encodeRecord(head);
   for (let start = 0; start < entries.length;) {
     let end = start;
-    for (let bytes = 0; end < entries.length && bytes < STATE_BYTES; end++) bytes += sizeOf(entries[end] as Entry);
+    for (let bytes = 0; bytes < STATE_BYTES; end++) {
+      const entry = entries[end];
+      if (!entry) break;
+      bytes += sizeOf(entry);
+    }
     yield encodeRecord({ kind: 'state', entries: entries.slice(start, end) });
     start = end;
   }

@@ -14,8 +14,8 @@ import {
   StoreError,
 } from '../../core/store.ts';
 import { checkEntries, checkTransaction } from '../limits.ts';
-import { changesUnder } from '../watch.ts';
-import type { HistoryLimits } from './history.ts';
+import { isOver } from '../signal.ts';
+import { changesUnder, type HistoryLimits } from './history.ts';
 import { lockDirectory } from './lock.ts';
 import { LogFile } from './log-file.ts';
 import { changeOf, failedConditions, Overlay, replacement } from './plan.ts';
@@ -162,7 +162,7 @@ class EmbeddedStore implements Store {
     this.#check();
     if (signal.aborted) return;
     onChange(true);
-    while (!signal.aborted && !this.#closed) await this.#wait(signal);
+    while (!isOver(signal) && !this.#closed) await this.#wait(signal);
     onChange(false);
   }
 

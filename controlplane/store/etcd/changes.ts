@@ -1,9 +1,9 @@
 /** etcd's watch as a sequence of whole revisions that goes on wherever a connection was lost. */
-import type { Event, WatchRequest, WatchResponse } from '../../../gen/etcd.ts';
+import type { Event, WatchResponse } from '../../../gen/etcd.ts';
 import type { Logger } from '../../../dataplane/core/log.ts';
 import { StoreError } from '../../core/store.ts';
 import type { EtcdClient, EtcdStream } from './client.ts';
-import { pause } from './pause.ts';
+import { isOver, pause } from '../signal.ts';
 
 export interface WatchedRange {
   readonly key: Buffer;
@@ -56,11 +56,6 @@ export async function* changes(
   }
 }
 
-/** Asked anew: it may have changed while something was awaited. */
-function isOver(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
 /** One stream; `seen` goes along with it. Undefined: it goes on, without a change. */
 async function* connection(
   client: EtcdClient,
@@ -71,12 +66,13 @@ async function* connection(
   const stream = await client.stream('Watch/Watch', signal);
   try {
     const create = { key, start_revision: seen.revision + 1, fragment: true, ...(end && { range_end: end }) };
-    stream.write({ create_request: create } satisfies Partial<WatchRequest> | object);
+    stream.write({ create_request: create });
     const responses = stream[Symbol.asyncIterator]() as AsyncIterator<WatchResponse>;
     let pending: Revision | undefined;
     for (;;) {
-      const { value: response, done } = await patiently(responses.next(), stream);
-      if (done === true) throw new Error('the stream ended');
+      const next = await patiently(responses.next(), stream);
+      if (next.done === true) throw new Error('the stream ended');
+      const response = next.value;
       if (response.canceled) throw refused(client, response, seen.revision);
       for (const event of response.events) {
         const revision = event.kv?.mod_revision ?? 0;

@@ -4,7 +4,7 @@ import { type Method, serviceOf } from '../../../rpc/services.ts';
 import type { AuthenticateResponse } from '../../../gen/etcd.ts';
 import { StoreError } from '../../core/store.ts';
 import { faultOf, isRefusal, isTokenRefused } from './faults.ts';
-import { pause } from './pause.ts';
+import { pause } from '../signal.ts';
 
 export interface EtcdEndpoints {
   /** As in `10.0.0.1:2379`. One that does not answer is left for the next. */
@@ -152,7 +152,8 @@ export class EtcdClient {
   async #connected(deadline: number, signal: AbortSignal | undefined): Promise<Client> {
     for (;;) {
       this.#check(signal);
-      const client = this.#clients[this.#current] as Client;
+      const client = this.#clients[this.#current];
+      if (!client) throw new RangeError('etcd: expected at least one endpoint, found none');
       const failure = await new Promise<Error | undefined>((resolve) => {
         client.waitForReady(Math.min(deadline, Date.now() + CONNECT_MS), resolve);
       });
@@ -188,7 +189,9 @@ export class EtcdClient {
 
 function definitionOf(method: EtcdMethod): Method {
   const [service, name] = method.split('/') as [keyof typeof services, string];
-  return services[service][name] as Method;
+  const definition = services[service][name];
+  if (!definition) throw new Error(`etcd has no method ${method}`);
+  return definition;
 }
 
 /** Also of methods with streams, where one request has one answer. */

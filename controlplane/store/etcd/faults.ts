@@ -3,7 +3,7 @@ import { status, type ServiceError } from '@grpc/grpc-js';
 import { StoreError } from '../../core/store.ts';
 
 /** An answer that is larger than a client takes: grpc-js's own words; a server's start with `grpc:`. */
-const TOO_LARGE_ANSWER = /^Received message larger than max/u;
+const TOO_LARGE_ANSWER = 'Received message larger than max';
 
 /** The token is none, or older than the last change of users. */
 export function isTokenRefused(error: unknown): boolean {
@@ -13,7 +13,7 @@ export function isTokenRefused(error: unknown): boolean {
 
 /** A page of a listing was too large, and is to be asked for in parts. */
 export function isAnswerTooLarge(error: unknown): boolean {
-  return TOO_LARGE_ANSWER.test(causeOf(error).details ?? '');
+  return causeOf(error).details?.startsWith(TOO_LARGE_ANSWER) === true;
 }
 
 /** The user may not do that. */
@@ -22,7 +22,7 @@ export function isDenied(error: unknown): boolean {
 }
 
 function causeOf(error: unknown): Partial<ServiceError> {
-  return ((error as Error).cause ?? {}) as Partial<ServiceError>;
+  return (error as { readonly cause?: Partial<ServiceError> }).cause ?? {};
 }
 
 /** What etcd says to the same request however often, and at every endpoint. */
@@ -50,10 +50,11 @@ export function faultOf(error: unknown, nothingChanged: boolean, prefix = 'etcd:
   if (isRefusal(error)) return fault('UNAVAILABLE', ': nothing was changed');
   switch (code) {
     case status.RESOURCE_EXHAUSTED:
-      if (/database space exceeded/u.test(details)) {
+      if (details.includes('database space exceeded')) {
         return fault('FULL', ': nothing was changed; compact and defragment it, or raise --quota-backend-bytes');
       }
-      if (/larger than max/u.test(details)) return fault('TOO_LARGE', TOO_LARGE_ANSWER.test(details) ? '' : RAISE);
+      if (details.startsWith(TOO_LARGE_ANSWER)) return fault('TOO_LARGE', '');
+      if (details.includes('larger than max')) return fault('TOO_LARGE', RAISE);
       return fault('UNAVAILABLE', ': nothing was changed');
     case status.OUT_OF_RANGE:
       return fault('COMPACTED', '');

@@ -5,7 +5,7 @@ import type { LeaseKeepAliveResponse, TxnResponse } from '../../../gen/etcd.ts';
 import type { Logger } from '../../../dataplane/core/log.ts';
 import { changes } from './changes.ts';
 import type { EtcdClient } from './client.ts';
-import { pause } from './pause.ts';
+import { isOver, pause } from '../signal.ts';
 
 /** How long whoever leads may be cut off before another does. */
 export const LEASE_SECONDS = 10;
@@ -88,10 +88,6 @@ async function win(
   return undefined;
 }
 
-function isOver(signal: AbortSignal): boolean {
-  return signal.aborted;
-}
-
 /** Resolves once the key was deleted after a revision, or it is over. */
 async function deleted(
   client: EtcdClient,
@@ -119,7 +115,7 @@ async function keep(
   let timer = expire(since);
   while (!over.aborted) {
     await pause((LEASE_SECONDS * 1000) / 4, over);
-    while (!over.aborted) {
+    while (!isOver(over)) {
       const from = performance.now();
       try {
         const options = { idempotent: true, timeoutMs: LEASE_SECONDS * 500, signal: over };

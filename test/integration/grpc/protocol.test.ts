@@ -11,7 +11,7 @@ import * as grpc from '@grpc/grpc-js';
 import { expect } from 'chai';
 import type { Call, Service } from '../../../controlplane/core/rpc.ts';
 import type { RequestFacts } from '../../../controlplane/rpc/server.ts';
-import { clientOf, closers, serve, statusOf, until } from '../../support/grpc.ts';
+import { clientOf, closers, serve, settled, statusOf, until } from '../../support/grpc.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
 
 const CONFIG = 'l7mp.admin.v1.ConfigService';
@@ -95,12 +95,7 @@ describe(`the gRPC server, called by ${versionOf('nghttp', '--version')}`, () =>
     const args = ['-sS', '--limit-rate', '10K', '--http2-prior-knowledge', '-o', '/dev/null'];
     const peer = new Peer('curl', [...args, '--data-binary', `@${body}`, '-H', 'content-type: application/grpc', url]);
     cleanup.add(() => peer.stop());
-    await until('the first responses', () => given > 0);
-    let before = -1;
-    while (before !== given) {
-      before = given;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await settled('the first responses', () => given);
     expect(given, 'responses to a client that does not read').to.be.lessThan(500);
   });
 });

@@ -12,7 +12,17 @@ import { backup, restore } from '../../../../controlplane/store/backup.ts';
 import { openStore } from '../../../../controlplane/store/open.ts';
 import { silentLogger } from '../../../../dataplane/core/log.ts';
 import { Etcd } from '../../../support/etcd.ts';
-import { bytes, codeOf, contents, heard, put, remove, storeContract, until } from '../../../support/store-contract.ts';
+import {
+  bytes,
+  codeOf,
+  contents,
+  heard,
+  nextOf,
+  put,
+  remove,
+  storeContract,
+  until,
+} from '../../../support/store-contract.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -190,11 +200,7 @@ describe('etcd', function () {
     await heard(store, '', second, () => true);
     await etcd.post('kv/compaction', { revision: third });
     const { signal } = new AbortController();
-    const old = store
-      .watch('', start - 1, signal)
-      [Symbol.asyncIterator]()
-      .next();
-    expect(await codeOf(old)).to.equal('COMPACTED');
+    expect(await codeOf(nextOf(store.watch('', start - 1, signal)))).to.equal('COMPACTED');
     await put(store, { a: '4' });
     expect(await live).to.have.length(3);
   });

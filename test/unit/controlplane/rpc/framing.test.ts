@@ -1,10 +1,10 @@
 /** gRPC's frames, cut in all ways, and the fields of its headers. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { RpcError, STATUS } from '../../../controlplane/core/rpc.ts';
-import { FrameDecoder, frame } from '../../../controlplane/rpc/framing.ts';
-import { isGrpc, percentEncode, timeoutOf, trailersOf } from '../../../controlplane/rpc/metadata.ts';
-import { fuzz } from '../../fuzz/grpc-frames.ts';
+import { RpcError, STATUS } from '../../../../controlplane/core/rpc.ts';
+import { FrameDecoder, frame } from '../../../../controlplane/rpc/framing.ts';
+import { isGrpc, percentEncode, timeoutOf, trailersOf } from '../../../../controlplane/rpc/metadata.ts';
+import { fuzz } from '../../../fuzz/grpc-frames.ts';
 
 describe('gRPC frames', () => {
   it('are the same messages however they are cut', () => {

@@ -1,4 +1,9 @@
-/** Waiting that ends early. */
+/** Waiting that ends when a signal aborts. */
+
+/** Asked anew: it may have aborted while something was awaited, which the compiler does not know. */
+export function isOver(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
 
 /** Resolves after a time, or when the signal aborts. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

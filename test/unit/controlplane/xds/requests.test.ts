@@ -1,10 +1,10 @@
 /** Discovery requests, read by hand as protobufjs reads them by their descriptors; and no bytes that do harm. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { RpcError } from '../../../controlplane/core/rpc.ts';
-import { readDeltaRequest, readSotwRequest, readVersion } from '../../../controlplane/xds/requests.ts';
-import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../../gen/messages.ts';
-import { codecOf } from '../../../rpc/protos.ts';
+import { RpcError } from '../../../../controlplane/core/rpc.ts';
+import { readDeltaRequest, readSotwRequest, readVersion } from '../../../../controlplane/xds/requests.ts';
+import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../../../gen/messages.ts';
+import { codecOf } from '../../../../rpc/protos.ts';
 
 const delta = codecOf<DeltaDiscoveryRequest>('envoy.service.discovery.v3.DeltaDiscoveryRequest');
 const sotw = codecOf<DiscoveryRequest>('envoy.service.discovery.v3.DiscoveryRequest');
