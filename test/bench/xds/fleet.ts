@@ -39,6 +39,8 @@ export interface FleetResult {
 interface Reached {
   readonly started: number;
   readonly last: number;
+  /** Streams that the server has ended. */
+  readonly reconnects: number;
 }
 
 const TYPE_URL = 'type.googleapis.com/bench.Opaque';
@@ -68,11 +70,17 @@ export async function measureFleet(options: FleetOptions): Promise<FleetResult> 
       const command = { op: 'touch', type_url: TYPE_URL, index: 0, size: SIZE, revision };
       return (await server.ask<{ at: number }>(command, 'done', TIMEOUT_MS)).at;
     };
+    let ended = first.reconnects;
+    const seen = async (): Promise<number> => {
+      const { last, reconnects } = await clients.next<Reached>('seen', TIMEOUT_MS);
+      ended = reconnects;
+      return last;
+    };
     const durations: number[] = [];
     const cpuBefore = cpuMs(server.pid);
     for (let change = 0; change < changes; change++) {
       const at = await touch();
-      durations.push((await clients.next<Reached>('seen', TIMEOUT_MS)).last - at);
+      durations.push((await seen()) - at);
     }
     const changeCpuMs = (cpuMs(server.pid) - cpuBefore) / changes;
 
@@ -81,8 +89,9 @@ export async function measureFleet(options: FleetOptions): Promise<FleetResult> 
       await clients.ask({ op: 'disconnect' }, 'disconnected', TIMEOUT_MS);
       await touch();
       const { at } = await clients.ask<{ at: number }>({ op: 'connect' }, 'connecting', TIMEOUT_MS);
-      reconnectMs = (await clients.next<Reached>('seen', TIMEOUT_MS)).last - at;
+      reconnectMs = (await seen()) - at;
     }
+    if (ended > 0) throw new Error(`the server has ended ${ended} streams`);
     return {
       firstStateMs: first.last - first.started,
       lastAckMs: median(durations),

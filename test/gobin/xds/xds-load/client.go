@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log"
+	"math/rand/v2"
+	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // client is one stream. It keeps versions, not contents.
@@ -34,28 +39,53 @@ func newClient(of *fleet, index int, slow bool) *client {
 	return c
 }
 
-func (c *client) run(ctx context.Context, connection *grpc.ClientConn, again bool) error {
+// run goes on with another stream where one ends, as proxies do: after a pause that grows, of a random length.
+func (c *client) run(ctx context.Context, connection *grpc.ClientConn, again bool) {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		got, err := c.serve(ctx, connection, again)
+		if ctx.Err() != nil {
+			return
+		}
+		if code := status.Code(err); code != codes.Unavailable && code != codes.Aborted {
+			log.Fatalf("stream %d: %v", c.index, err)
+		}
+		c.fleet.reconnects.Add(1)
+		if got {
+			pause = 50 * time.Millisecond
+		}
+		again = true
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rand.N(pause)):
+		}
+	}
+}
+
+// serve is one stream, to its end; whether it got something.
+func (c *client) serve(ctx context.Context, connection *grpc.ClientConn, again bool) (got bool, err error) {
 	method := "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 	if c.fleet.variant == "sotw" {
 		method = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources"
 	}
 	stream, err := connection.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
 	if err != nil {
-		return err
+		return got, err
 	}
 	request := c.first(again)
 	if err := stream.SendMsg(&request); err != nil {
-		return err
+		return got, err
 	}
 	if c.slow {
 		<-ctx.Done()
-		return nil
+		return got, ctx.Err()
 	}
 	for {
 		var message []byte
 		if err := stream.RecvMsg(&message); err != nil {
-			return err
+			return got, err
 		}
+		got = true
 		c.fleet.bytes.Add(int64(len(message)))
 		of := c.fleet.current()
 		if of != c.goal {
@@ -63,7 +93,7 @@ func (c *client) run(ctx context.Context, connection *grpc.ClientConn, again boo
 		}
 		answer, seen := c.read(message)
 		if err := stream.SendMsg(&answer); err != nil {
-			return err
+			return got, err
 		}
 		if c.done {
 			continue
@@ -88,11 +118,11 @@ func (c *client) first(again bool) []byte {
 		return encodeSotw(sotwRequest{node: node, typeURL: c.fleet.typeURL, names: c.names})
 	}
 	request := deltaRequest{node: node, typeURL: c.fleet.typeURL, names: c.names}
-	if again {
-		request.versions = c.fleet.shared
-		if c.fleet.names > 0 {
-			request.versions = appendVersions(nil, c.versions)
-		}
+	switch {
+	case again && c.fleet.names > 0:
+		request.versions = appendVersions(nil, c.versions)
+	case again:
+		request.versions = c.fleet.known()
 	}
 	return encodeDelta(request)
 }
@@ -114,7 +144,9 @@ func (c *client) read(message []byte) (answer []byte, seen bool) {
 	nonce := readDelta(message, func(name, version, value []byte) {
 		look(value)
 		if remembers {
+			c.fleet.mu.Lock()
 			c.versions[string(name)] = string(version)
+			c.fleet.mu.Unlock()
 		}
 	})
 	return encodeDelta(deltaRequest{typeURL: c.fleet.typeURL, nonce: nonce}), seen

@@ -17,12 +17,14 @@ type fleet struct {
 	options
 	clients []*client
 	bytes   atomic.Int64
+	// Streams that ended by themselves.
+	reconnects atomic.Int64
 
 	mu      sync.Mutex
 	goal    *goal
 	cancel  context.CancelFunc
 	running sync.WaitGroup
-	// What clients with the wildcard say that they have, encoded: all have the same, and the first remembers it.
+	// What clients with the wildcard say that they have, encoded; nil: not yet since `connect`.
 	shared []byte
 }
 
@@ -48,6 +50,7 @@ func now() float64 { return float64(time.Now().UnixMicro()) / 1000 }
 func (f *fleet) expect(marker string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.shared = nil
 	f.goal = &goal{name: "seen", marker: []byte(marker), started: now()}
 }
 
@@ -69,7 +72,7 @@ func (f *fleet) reached(of *goal) {
 	at := func(quantile float64) float64 { return of.times[int(quantile*float64(len(of.times)-1))] }
 	say(map[string]any{
 		"event": of.name, "started": of.started, "p50": at(0.5), "p99": at(0.99), "last": at(1),
-		"bytes": f.bytes.Load(), "cpu_ms": cpuMs(),
+		"bytes": f.bytes.Load(), "cpu_ms": cpuMs(), "reconnects": f.reconnects.Load(),
 	})
 }
 
@@ -82,9 +85,9 @@ func (f *fleet) connect(again bool) {
 		f.goal = &goal{name: "first-state", started: now()}
 		f.mu.Unlock()
 	}
-	if again && f.names == 0 {
-		f.shared = appendVersions(nil, f.clients[0].versions)
-	}
+	f.mu.Lock()
+	f.shared = nil
+	f.mu.Unlock()
 	count := f.connections
 	if count == 0 {
 		count = f.streams
@@ -99,9 +102,7 @@ func (f *fleet) connect(again bool) {
 			connection = connections[count+index-f.streams]
 		}
 		f.running.Go(func() {
-			if err := each.run(ctx, connection, again); err != nil && ctx.Err() == nil {
-				log.Fatalf("stream %d: %v", index, err)
-			}
+			each.run(ctx, connection, again)
 		})
 	}
 	context.AfterFunc(ctx, func() {
@@ -109,6 +110,16 @@ func (f *fleet) connect(again bool) {
 			_ = each.Close()
 		}
 	})
+}
+
+// known is what clients with the wildcard have: all have the same, and the first remembers it.
+func (f *fleet) known() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.shared == nil {
+		f.shared = appendVersions([]byte{}, f.clients[0].versions)
+	}
+	return f.shared
 }
 
 func (f *fleet) disconnect() {
