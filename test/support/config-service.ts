@@ -1,5 +1,5 @@
 /** The configuration service as a client that is not ours calls it (@grpc/grpc-js). */
-import type { ApplyResponse } from '../../gen/messages.ts';
+import type { ApplyResponse, GetResponse, ObjectStatus } from '../../gen/messages.ts';
 import { clientOf, type Closers } from './grpc.ts';
 
 /** An object as configuration files have it, with its kind. */
@@ -13,6 +13,8 @@ export interface ConfigService {
   /** Makes all of them; how long it may take is bounded. */
   apply(...objects: readonly GivenObject[]): Promise<ApplyResponse>;
   delete(...keys: readonly Pick<GivenObject, 'kind' | 'name'>[]): Promise<void>;
+  /** How an object fares. */
+  status(kind: string, name: string): Promise<ObjectStatus | undefined>;
 }
 
 /** `address`: as in `127.0.0.1:1235`. */
@@ -28,6 +30,10 @@ export function configService(address: string, cleanup: Closers): ConfigService 
     },
     delete: async (...keys) => {
       await client.unary('Delete', { keys: keys.map(({ kind, name }) => ({ kind, name })) }, deadline);
+    },
+    status: async (kind, name) => {
+      const { object } = (await client.unary('Get', { key: { kind, name } }, deadline)) as GetResponse;
+      return object?.status;
     },
   };
 }
