@@ -41,7 +41,8 @@ export async function checkChange(
     const contents = decodeContent(object, claims.others({ rulelists, rules }));
     if (contents.parts === undefined) return contents.faults;
     for (const { kind, name, value } of contents.parts) {
-      if (kind === 'RuleList') rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
+      if (kind === 'RuleList')
+        rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
       if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
     }
     try {

@@ -41,7 +41,8 @@ export class Claims {
       this.name(resource, 1);
     }
     for (const { kind, name, value } of claimant.parts) {
-      if (kind === 'RuleList') this.rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
+      if (kind === 'RuleList')
+        this.rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
       if (kind === 'Rule') this.rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
     }
   }

@@ -216,7 +216,8 @@ export class DiscoveryStream implements SubscriptionHost {
     const elapsedMs = performance.now() - answered.sentAt;
     let event: NodeEvent;
     if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, message: error, elapsedMs };
-    else if (versions.size > 0 || removed.length > 0) event = { type: 'ack', id, typeUrl, versions, removed, elapsedMs };
+    else if (versions.size > 0 || removed.length > 0)
+      event = { type: 'ack', id, typeUrl, versions, removed, elapsedMs };
     else return;
     this.#host.observe(event);
   }

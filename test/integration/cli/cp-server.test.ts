@@ -199,7 +199,11 @@ describe('the commands that ask a control plane', () => {
     ['an address that is none', ['--server', 'a:b:c'], '--server, L7MP_SERVER: expected HOST:PORT'],
     ['half a certificate', ['--cert', 'c.pem'], 'expected --cert and --key together'],
     ['a token that is not there', ['--token-file', '/nowhere'], '--token-file: expected a file that can be read'],
-    ['TLS on http', ['--server', 'http://127.0.0.1:1', '--ca', 'ca.pem'], '--server, L7MP_SERVER: expected https beside --ca'],
+    [
+      'TLS on http',
+      ['--server', 'http://127.0.0.1:1', '--ca', 'ca.pem'],
+      '--server, L7MP_SERVER: expected https beside --ca',
+    ],
     ['authorities that are not there', ['--ca', '/nowhere'], '--ca: expected a file that can be read'],
   ] as const) {
     it(`refuse ${title}`, async () => {
