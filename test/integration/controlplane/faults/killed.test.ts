@@ -52,6 +52,12 @@ describe('control planes that fail', function () {
       proxies.every((each) => heldBy(each) === port),
     );
 
+  /** The control plane knows that proxies have it, whichever streams they took it from. */
+  const knowsOf = (count: number): Promise<boolean> =>
+    until(`the counter served by ${count}`, async () => {
+      return (await service.status('Cluster', 'counter'))?.serving === count;
+    });
+
   /** Applies until it is acknowledged: what was not may have been made, too. */
   async function countFor(port: number): Promise<void> {
     await until(`an acknowledgement of ${port}`, async () => {
@@ -85,6 +91,8 @@ describe('control planes that fail', function () {
     killing = false;
     await killer;
     await allHold(last - 1);
+    await plane.restart();
+    await knowsOf(PROXIES);
     await session.end();
     expect(session.fault).to.equal(undefined);
     expect(session.count).to.be.greaterThan(20);
@@ -103,6 +111,7 @@ describe('control planes that fail', function () {
     await until('the loss', async () => !(await Promise.all(proxies.map(lost))).includes(false));
     expect(proxies.map(heldBy)).to.deep.equal([1, 1, 1]);
     plane.process.peer.signal('SIGCONT');
+    await knowsOf(PROXIES);
     await countFor(2);
     await allHold(2);
   });
@@ -116,9 +125,7 @@ describe('control planes that fail', function () {
     for (let port = 2; port < 100; port++) await service.apply(...filling(port));
     await allHold(99);
     frozen.peer.signal('SIGCONT');
-    await until('the frozen one', async () => {
-      return (await service.status('Cluster', 'counter'))?.serving === PROXIES + 1;
-    });
+    await knowsOf(PROXIES + 1);
   });
 
   it('refuse changes while the disk is full, keep what they have, and go on when there is room', async () => {
