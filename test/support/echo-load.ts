@@ -113,7 +113,10 @@ const OPEN: Readonly<Record<LoadProtocol, (port: number) => Promise<Line>>> = {
   async TCP(port) {
     const socket = connect(port, '127.0.0.1');
     await once(socket, 'connect');
-    const line = idle((text) => void socket.write(text), () => socket.destroy());
+    const line = idle(
+      (text) => void socket.write(text),
+      () => socket.destroy(),
+    );
     socket.on('data', (data) => line.onText(data.toString()));
     socket.on('error', (error) => line.onEnd(error.message));
     socket.on('close', () => line.onEnd('it was closed'));
@@ -123,7 +126,10 @@ const OPEN: Readonly<Record<LoadProtocol, (port: number) => Promise<Line>>> = {
     const socket = createSocket('udp4');
     socket.connect(port, '127.0.0.1');
     await once(socket, 'connect');
-    const line = idle((text) => socket.send(text), () => socket.close());
+    const line = idle(
+      (text) => socket.send(text),
+      () => socket.close(),
+    );
     socket.on('message', (data) => line.onText(data.toString()));
     socket.on('error', (error) => line.onEnd(error.message));
     return line;
@@ -131,7 +137,10 @@ const OPEN: Readonly<Record<LoadProtocol, (port: number) => Promise<Line>>> = {
   async WebSocket(port) {
     const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
     await once(socket, 'open');
-    const line = idle((text) => socket.send(text), () => socket.terminate());
+    const line = idle(
+      (text) => socket.send(text),
+      () => socket.terminate(),
+    );
     socket.on('message', (data: Buffer) => line.onText(data.toString()));
     socket.on('error', (error) => line.onEnd(error.message));
     socket.on('close', () => line.onEnd('it was closed'));

@@ -4,7 +4,13 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
-import { clusterObject, type ConfigService, configService, type GivenObject, listenerObject } from '../../../support/config-service.ts';
+import {
+  clusterObject,
+  type ConfigService,
+  configService,
+  type GivenObject,
+  listenerObject,
+} from '../../../support/config-service.ts';
 import { ControlPlaneProcess } from '../../../support/control-plane-process.ts';
 import { echoServers, useSession } from '../../../support/echo-load.ts';
 import { Etcd } from '../../../support/etcd.ts';
@@ -143,7 +149,7 @@ describe('control planes that fail', function () {
     await countFor(1);
     let refused: { code?: number } = {};
     let last = 1;
-    for (; refused.code === undefined && last < 2000; ) {
+    for (; refused.code === undefined && last < 2000;) {
       try {
         await service.apply(...filling(last + 1));
         last++;
