@@ -10,6 +10,7 @@ import { xds } from './cases/xds.ts';
 import { type Contender, CONTENDERS, PEERS } from './contenders.ts';
 import { Lab } from './lab.ts';
 import type { Benchmark } from './measurement.ts';
+import { formatGrowth, type GrowthLine, measureGrowth } from './xds/growth.ts';
 import { createLine, formatTable, type Line } from './report.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [udp, tcp, connections, http, http2, websocket, memory, startup, xds];
@@ -22,6 +23,8 @@ Needs root, and what scripts/setup-bench.sh installs.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
   --repeats N    take the medians of N (default: 3)
+  --growth       only how the discovery service does with 250 to 4,000 proxies and 1,000 to 100,000 resources: tables
+                 without bars, some minutes
   --quick        one short repeat, to see that everything works: its figures mean nothing
   --help
 
@@ -70,6 +73,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     peers: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    growth: { type: 'boolean', default: false },
     repeats: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -83,6 +87,16 @@ if (options.help || unknown.length > 0 || !(repeats >= 1)) {
 }
 
 const lab = new Lab();
+if (options.growth) {
+  const rows: GrowthLine[] = [];
+  for await (const row of measureGrowth(CONTENDERS, lab.directory, options.quick)) {
+    console.log(JSON.stringify(row));
+    rows.push(row);
+  }
+  lab.close();
+  console.error(`\n${formatGrowth(rows)}`);
+  process.exit(rows.some(({ failure }) => failure !== undefined) ? 2 : 0);
+}
 const settings = { contenders: options.peers ? [...CONTENDERS, ...PEERS] : CONTENDERS, repeats, quick: options.quick };
 const lines: Line[] = [];
 for (const benchmark of BENCHMARKS) {

@@ -49,12 +49,12 @@ export async function useSession(protocol: LoadProtocol, port: number): Promise<
   const line = await OPEN[protocol](port);
   let count = 0;
   let fault: string | undefined;
-  let ended = false;
+  const ending = new AbortController();
   line.onEnd = (reason) => {
-    if (!ended) fault ??= reason;
+    if (!ending.signal.aborted) fault ??= reason;
   };
   const run = (async () => {
-    while (!ended && fault === undefined) {
+    while (!ending.signal.aborted && fault === undefined) {
       const sent = `${count}\n`;
       fault ??= await answerTo(line, sent);
       if (fault === undefined) count++;
@@ -69,7 +69,7 @@ export async function useSession(protocol: LoadProtocol, port: number): Promise<
       return fault;
     },
     async end() {
-      ended = true;
+      ending.abort();
       await run;
       line.close();
     },

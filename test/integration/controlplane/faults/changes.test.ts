@@ -36,12 +36,12 @@ describe('configuration that changes under load', function () {
     const sessions = await Promise.all(
       protocols.flatMap((each) => [useSession(each, proxy.port(each)), useSession(each, proxy.port(each))]),
     );
-    let changing = true;
+    const changed = new AbortController();
     let fresh = 0;
     const faults: string[] = [];
     // The listener stays, its sessions' cluster changes: each new session needs one that is there.
     const newSessions = (async () => {
-      for (; changing; fresh++) {
+      for (; !changed.signal.aborted; fresh++) {
         await useOnce('UDP', proxy.port('moving')).catch((error: unknown) => faults.push(String(error)));
       }
     })();
@@ -61,7 +61,7 @@ describe('configuration that changes under load', function () {
       last = next;
     }
     await until('the last change', () => proxy.proxy.snapshot.clusters.has(last));
-    changing = false;
+    changed.abort();
     await newSessions;
     await Promise.all(sessions.map((each) => each.end()));
     expect(sessions.map(({ fault }) => fault)).to.deep.equal(sessions.map(() => undefined));

@@ -83,10 +83,10 @@ describe('control planes that fail', function () {
     const proxy = proxies[0]!;
     await until('the listener', () => proxy.proxy.addressOf('in'));
     const session = await useSession('TCP', proxy.port('in'));
-    let killing = true;
+    const over = new AbortController();
     let kills = 0;
     const killer = (async () => {
-      for (; killing; kills++) {
+      for (; !over.signal.aborted; kills++) {
         await new Promise((resolve) => setTimeout(resolve, LIFE));
         await plane.restart();
       }
@@ -94,7 +94,7 @@ describe('control planes that fail', function () {
     const end = Date.now() + TIME;
     let last = 1;
     for (; Date.now() < end || kills < 2; last++) await countFor(last);
-    killing = false;
+    over.abort();
     await killer;
     await allHold(last - 1);
     await plane.restart();
