@@ -22,7 +22,7 @@ object a line; a table goes to standard error.
 Needs root, and what scripts/setup-bench.sh installs.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
-  --repeats N    take the medians of N (default: 3)
+  --repeats N    take the medians of N (default: 3; xds: 1)
   --growth       only how the discovery service does with 250 to 4,000 proxies and 1,000 to 100,000 resources: tables
                  without bars, some minutes
   --quick        one short repeat, to see that everything works: its figures mean nothing
@@ -33,14 +33,16 @@ Exits with 1 where a bar is missed, and with 2 where something could not be meas
 
 interface Settings {
   readonly contenders: readonly Contender[];
-  readonly repeats: number;
+  /** Undefined: what the benchmark says. */
+  readonly repeats: number | undefined;
   readonly quick: boolean;
 }
 
 let failures = 0;
 
 /** One round after the other over all contenders, so that whatever drifts drifts for all of them. */
-async function run(lab: Lab, benchmark: Benchmark, { contenders, repeats, quick }: Settings): Promise<Line[]> {
+async function run(lab: Lab, benchmark: Benchmark, { contenders, quick, ...asked }: Settings): Promise<Line[]> {
+  const repeats = asked.repeats ?? benchmark.repeats ?? 3;
   const shared = new Map<string, number>();
   const figures = new Map(benchmark.metrics.map(({ name }) => [name, new Map<string, number[]>()]));
   const taking = contenders.filter(
@@ -79,8 +81,9 @@ const { values: options, positionals } = parseArgs({
   },
 });
 const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
-const repeats = Number(options.repeats ?? (options.quick ? 1 : 3));
-if (options.help || unknown.length > 0 || !(repeats >= 1)) {
+const asked = options.repeats ?? (options.quick ? '1' : undefined);
+const repeats = asked === undefined ? undefined : Number(asked);
+if (options.help || unknown.length > 0 || (repeats !== undefined && !(repeats >= 1))) {
   if (unknown.length > 0) console.error(`unknown benchmark: ${unknown.join(', ')}\n`);
   process.stderr.write(HELP);
   process.exit(options.help ? 0 : 2);

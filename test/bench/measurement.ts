@@ -38,6 +38,8 @@ export interface Benchmark {
   readonly metrics: readonly Metric[];
   /** Names of peers that aren't measured. */
   readonly without?: readonly string[];
+  /** How many repeats there are unless something else is asked for. Default: 3. */
+  readonly repeats?: number;
   /** One value for each metric (by name), in its unit. */
   measure(measurement: Measurement): Promise<Readonly<Record<string, number>>>;
 }

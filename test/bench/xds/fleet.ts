@@ -43,6 +43,9 @@ interface Reached {
   readonly reconnects: number;
 }
 
+/** How many resources a proxy names where it doesn't take all. */
+export const NAMES = 51;
+
 const TYPE_URL = 'type.googleapis.com/bench.Opaque';
 /** Of one resource, in bytes. */
 const SIZE = 200;

@@ -1,10 +1,8 @@
 /** How the figures of a control plane grow with its proxies and its resources. */
 import type { Contender } from '../contenders.ts';
-import { type FleetOptions, type FleetResult, measureFleet } from './fleet.ts';
+import { type FleetOptions, type FleetResult, measureFleet, NAMES } from './fleet.ts';
 
 type Size = Pick<FleetOptions, 'proxies' | 'resources' | 'names'>;
-
-const NAMES = 51;
 
 /** Proxies with names of their own, proxies with all of fewer resources, and resources. */
 const SIZES: readonly Size[] = [
