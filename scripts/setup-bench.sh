@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the benchmarks need beside npm's packages: load generators and, with --peers, the proxies to compare with.
+# The benchmark of the discovery service (xds) needs what scripts/setup-tests.sh builds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

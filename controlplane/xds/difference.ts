@@ -28,6 +28,28 @@ export function differenceToClient(log: TypeLog, initialVersions: readonly Uint8
   return { upserts, removals };
 }
 
+interface Held {
+  readonly head: number;
+  readonly versions: ReadonlyMap<string, string>;
+}
+
+/** What clients have that have everything: one map for all of them. */
+const heldOfAll = new WeakMap<TypeLog, Held>();
+
+/** What a client has, of what it says that it has, in its version of now: it took that from another stream. */
+export function heldByClient(log: TypeLog, initialVersions: readonly Uint8Array[]): ReadonlyMap<string, string> {
+  const versions = new Map<string, string>();
+  for (const entry of initialVersions) {
+    const [name, version] = readVersion(entry);
+    if (log.live.get(name)?.version === version) versions.set(name, version);
+  }
+  if (versions.size < log.live.size) return versions;
+  const known = heldOfAll.get(log);
+  if (known?.head === log.head) return known.versions;
+  heldOfAll.set(log, { head: log.head, versions });
+  return versions;
+}
+
 /** How far a stream that is subscribed to all is in a log. */
 export interface Positions {
   readonly upserts: number;

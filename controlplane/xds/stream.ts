@@ -4,6 +4,7 @@ import type { NodeEvent, NodeFacts, ResourceKey } from '../core/resource.ts';
 import { type RawStream, RpcError, STATUS } from '../core/rpc.ts';
 import type { Logger } from '../../dataplane/core/log.ts';
 import type { Body } from './body.ts';
+import { heldByClient } from './difference.ts';
 import { Gate } from './gate.ts';
 import { covers, nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
 import { readDeltaRequest, readSotwRequest, type Request } from './requests.ts';
@@ -150,6 +151,7 @@ export class DiscoveryStream implements SubscriptionHost {
     if (request.nonce !== '') this.#observe(typeUrl, subscription.answer(request.nonce), request.error);
     const before = subscription.names.size;
     if ('subscribe' in request) {
+      if (!state.known) this.#observeHeld(typeUrl, heldByClient(subscription.log, request.initialVersions));
       subscribeDelta(state, request, this.#forced.get(typeUrl) ?? new Set());
       for (const name of request.subscribe) this.#gate.arrived(typeUrl, name);
     } else {
@@ -220,6 +222,12 @@ export class DiscoveryStream implements SubscriptionHost {
       event = { type: 'ack', id, typeUrl, versions, removed, elapsedMs };
     else return;
     this.#host.observe(event);
+  }
+
+  /** What it has already is not sent, so that no ACK follows: its saying so is one. */
+  #observeHeld(typeUrl: string, versions: ReadonlyMap<string, string>): void {
+    const { id } = this.#node ?? {};
+    if (versions.size > 0 && id !== undefined) this.#host.observe({ type: 'ack', id, typeUrl, versions, removed: [] });
   }
 
   #close(): void {

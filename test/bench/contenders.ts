@@ -1,4 +1,4 @@
-/** The proxies that are measured: how each is started to relay one kind of traffic from port 5000 to the server's 6000. */
+/** Who is measured: how each is started to relay one kind of traffic from port 5000 to the server's 6000, or to serve xDS. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envoyConfig } from './envoy.ts';
@@ -11,19 +11,18 @@ export interface Contender {
   readonly command: (kind: Kind, directory: string) => readonly string[] | undefined;
 }
 
-const ROOT = join(import.meta.dirname, '../..');
+/** Of the project: this is compiled to .cache/bench/test/bench. */
+export const ROOT = join(import.meta.dirname, '../../../..');
 const TO_SERVER = `${SERVER}:${SERVER_PORT}`;
 
 /** What everything is compared with: the relay that one writes with Node.js alone. */
 const bare: Contender = {
   name: 'bare',
-  command: (kind) => [
-    process.execPath,
-    join(import.meta.dirname, `baselines/${kind}.js`),
-    String(PROXY_PORT),
-    SERVER,
-    String(SERVER_PORT),
-  ],
+  command: (kind) => {
+    if (kind === 'xds') return undefined;
+    const file = join(import.meta.dirname, `baselines/${kind}.js`);
+    return [process.execPath, file, String(PROXY_PORT), SERVER, String(SERVER_PORT)];
+  },
 };
 
 const PROTOCOLS = { udp: 'UDP', tcp: 'TCP', http: 'HTTP', http2: 'HTTP', websocket: 'WebSocket' } as const;
@@ -31,6 +30,8 @@ const PROTOCOLS = { udp: 'UDP', tcp: 'TCP', http: 'HTTP', http2: 'HTTP', websock
 const l7mp: Contender = {
   name: 'l7mp',
   command: (kind, directory) => {
+    // The discovery service alone, as the library that it is compared with is a discovery service alone.
+    if (kind === 'xds') return [process.execPath, join(import.meta.dirname, '../support/view-server.js')];
     const protocol = PROTOCOLS[kind];
     const rules = [{ action: { route: { destination: 'server' } } }];
     const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };
@@ -44,9 +45,16 @@ const l7mp: Contender = {
   },
 };
 
+/** What most control planes are made with. */
+const goControlPlane: Contender = {
+  name: 'go-control-plane',
+  command: (kind) => (kind === 'xds' ? [join(ROOT, '.cache/gobin/xds-server')] : undefined),
+};
+
 const envoy: Contender = {
   name: 'envoy',
   command: (kind, directory) => {
+    if (kind === 'xds') return undefined;
     const file = write(directory, 'envoy.json', JSON.stringify(envoyConfig(kind, PROXY_PORT, SERVER, SERVER_PORT)));
     // One worker, as the others have one; without the memory shared by hot restarts.
     const quiet = ['--log-level', 'error', '--disable-hot-restart'];
@@ -57,6 +65,7 @@ const envoy: Contender = {
 const nginx: Contender = {
   name: 'nginx',
   command: (kind, directory) => {
+    if (kind === 'xds') return undefined;
     const stream = `stream {
   server { listen ${PROXY_PORT}${kind === 'udp' ? ' udp' : ' backlog=4096'}; proxy_pass ${TO_SERVER}; }
 }`;
@@ -92,7 +101,7 @@ export function nginxCommand(directory: string, body: string): readonly string[]
 const haproxy: Contender = {
   name: 'haproxy',
   command: (kind, directory) => {
-    if (kind === 'udp') return undefined;
+    if (kind === 'udp' || kind === 'xds') return undefined;
     const protocol = kind === 'http2' ? ' proto h2' : '';
     const text = `global
   maxconn 9000
@@ -121,8 +130,8 @@ const socat: Contender = {
   },
 };
 
-/** The baseline, then ours. */
-export const CONTENDERS: readonly Contender[] = [bare, l7mp];
+/** The baselines, then ours. */
+export const CONTENDERS: readonly Contender[] = [bare, goControlPlane, l7mp];
 export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat];
 
 function write(directory: string, name: string, text: string): string {

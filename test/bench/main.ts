@@ -6,20 +6,25 @@ import { startup } from './cases/startup.ts';
 import { tcp } from './cases/tcp.ts';
 import { udp } from './cases/udp.ts';
 import { websocket } from './cases/websocket.ts';
+import { xds } from './cases/xds.ts';
 import { type Contender, CONTENDERS, PEERS } from './contenders.ts';
 import { Lab } from './lab.ts';
 import type { Benchmark } from './measurement.ts';
+import { formatGrowth, type GrowthLine, measureGrowth } from './xds/growth.ts';
 import { createLine, formatTable, type Line } from './report.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [udp, tcp, connections, http, http2, websocket, memory, startup];
+const BENCHMARKS: readonly Benchmark[] = [udp, tcp, connections, http, http2, websocket, memory, startup, xds];
 
 const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 
-Measures the proxy beside a bare Node.js relay and prints one JSON object a line; a table goes to standard error.
+Measures the proxy beside a bare Node.js relay, and the discovery service (xds) beside go-control-plane. Prints one JSON
+object a line; a table goes to standard error.
 Needs root, and what scripts/setup-bench.sh installs.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
-  --repeats N    take the medians of N (default: 3)
+  --repeats N    take the medians of N (default: 3; xds: 1)
+  --growth       only how the discovery service does with 250 to 4,000 proxies and 1,000 to 100,000 resources: tables
+                 without bars, some minutes
   --quick        one short repeat, to see that everything works: its figures mean nothing
   --help
 
@@ -28,14 +33,16 @@ Exits with 1 where a bar is missed, and with 2 where something could not be meas
 
 interface Settings {
   readonly contenders: readonly Contender[];
-  readonly repeats: number;
+  /** Undefined: what the benchmark says. */
+  readonly repeats: number | undefined;
   readonly quick: boolean;
 }
 
 let failures = 0;
 
 /** One round after the other over all contenders, so that whatever drifts drifts for all of them. */
-async function run(lab: Lab, benchmark: Benchmark, { contenders, repeats, quick }: Settings): Promise<Line[]> {
+async function run(lab: Lab, benchmark: Benchmark, { contenders, quick, ...asked }: Settings): Promise<Line[]> {
+  const repeats = asked.repeats ?? benchmark.repeats ?? 3;
   const shared = new Map<string, number>();
   const figures = new Map(benchmark.metrics.map(({ name }) => [name, new Map<string, number[]>()]));
   const taking = contenders.filter(
@@ -58,7 +65,9 @@ async function run(lab: Lab, benchmark: Benchmark, { contenders, repeats, quick 
       }
     }
   }
-  return benchmark.metrics.map((metric) => createLine(metric, figures.get(metric.name) ?? new Map()));
+  return benchmark.metrics.map((metric) =>
+    createLine(metric, figures.get(metric.name) ?? new Map(), benchmark.baseline),
+  );
 }
 
 const { values: options, positionals } = parseArgs({
@@ -66,19 +75,31 @@ const { values: options, positionals } = parseArgs({
   options: {
     peers: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
+    growth: { type: 'boolean', default: false },
     repeats: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
-const repeats = Number(options.repeats ?? (options.quick ? 1 : 3));
-if (options.help || unknown.length > 0 || !(repeats >= 1)) {
+const asked = options.repeats ?? (options.quick ? '1' : undefined);
+const repeats = asked === undefined ? undefined : Number(asked);
+if (options.help || unknown.length > 0 || (repeats !== undefined && !(repeats >= 1))) {
   if (unknown.length > 0) console.error(`unknown benchmark: ${unknown.join(', ')}\n`);
   process.stderr.write(HELP);
   process.exit(options.help ? 0 : 2);
 }
 
 const lab = new Lab();
+if (options.growth) {
+  const rows: GrowthLine[] = [];
+  for await (const row of measureGrowth(CONTENDERS, lab.directory, options.quick)) {
+    console.log(JSON.stringify(row));
+    rows.push(row);
+  }
+  lab.close();
+  console.error(`\n${formatGrowth(rows)}`);
+  process.exit(rows.some(({ failure }) => failure !== undefined) ? 2 : 0);
+}
 const settings = { contenders: options.peers ? [...CONTENDERS, ...PEERS] : CONTENDERS, repeats, quick: options.quick };
 const lines: Line[] = [];
 for (const benchmark of BENCHMARKS) {

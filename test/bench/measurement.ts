@@ -31,11 +31,15 @@ export interface Measurement {
 
 export interface Benchmark {
   readonly name: string;
-  /** The traffic that a contender must be able to relay. */
+  /** What a contender must be able to do. */
   readonly kind: Kind;
+  /** The contender that ratios are to. Default: bare. */
+  readonly baseline?: string;
   readonly metrics: readonly Metric[];
   /** Names of peers that aren't measured. */
   readonly without?: readonly string[];
+  /** How many repeats there are unless something else is asked for. Default: 3. */
+  readonly repeats?: number;
   /** One value for each metric (by name), in its unit. */
   measure(measurement: Measurement): Promise<Readonly<Record<string, number>>>;
 }

@@ -22,15 +22,15 @@ export function median(values: readonly number[]): number {
   return ((sorted[Math.ceil(middle - 1)] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2;
 }
 
-/** The line of a metric from each contender's repeats; `bare` and `l7mp` are the first two. */
-export function createLine(metric: Metric, figures: ReadonlyMap<string, readonly number[]>): Line {
+/** The line of a metric from each contender's repeats; `reference` is the baseline's name. */
+export function createLine(metric: Metric, figures: ReadonlyMap<string, readonly number[]>, reference = 'bare'): Line {
   const { name, unit, bar } = metric;
-  const baseline = medianOf(figures.get('bare'));
+  const baseline = medianOf(figures.get(reference));
   const value = medianOf(figures.get('l7mp'));
   const ratio = divide(value, baseline);
   const peers: Record<string, { value: number; ratio: number | undefined }> = {};
   for (const [peer, values] of figures) {
-    if (peer === 'bare' || peer === 'l7mp' || values.length === 0) continue;
+    if (peer === reference || peer === 'l7mp' || values.length === 0) continue;
     const peerValue = median(values);
     peers[peer] = { value: round(peerValue), ratio: divide(peerValue, baseline) };
   }
@@ -43,7 +43,7 @@ export function createLine(metric: Metric, figures: ReadonlyMap<string, readonly
     ...(bar && { bar: formatBar(bar), pass: isReached(bar, bar.of === 'ratio' ? ratio : value) }),
     repeats: {
       value: (figures.get('l7mp') ?? []).map(round),
-      baseline: (figures.get('bare') ?? []).map(round),
+      baseline: (figures.get(reference) ?? []).map(round),
     },
     ...(Object.keys(peers).length > 0 && { peers }),
   };
@@ -53,7 +53,7 @@ export function createLine(metric: Metric, figures: ReadonlyMap<string, readonly
 export function formatTable(lines: readonly Line[]): string {
   const peers = [...new Set(lines.flatMap((line) => Object.keys(line.peers ?? {})))];
   const rows = [
-    ['metric', 'unit', 'bare', 'l7mp', 'ratio', 'bar', '', ...peers],
+    ['metric', 'unit', 'baseline', 'l7mp', 'ratio', 'bar', '', ...peers],
     ...lines.map((line) => [
       line.name,
       line.unit,

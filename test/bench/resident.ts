@@ -13,3 +13,8 @@ export function residentKb(pid: number): number {
     return 0;
   }
 }
+
+/** The most resident memory that a process had so far, in KB. */
+export function peakKb(pid: number): number {
+  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? NaN);
+}
