@@ -782,7 +782,8 @@ export interface Match {
   readonly path?: string;
   /**
    * What it is tested against. `type`: one of `number`, `string`, `boolean`, `object`, `array`, `null`, `undefined`,
-   * `date`, `date-time`, `time`, `lang`, `lang-range`, `iri`, `absolute-iri`. `matches`: a regular expression.
+   * `date`, `date-time`, `time`, `lang`, `lang-range`, `iri`, `absolute-iri`. `matches`: a regular
+   * expression of RE2, anywhere in the text: it takes linear time, and has no look-around and no back references.
    * `in`: a list.
    */
   readonly value?: Json;
