@@ -41,6 +41,7 @@ function makeCluster(config: LiveCluster['config']): LiveCluster {
     update: (next: LiveCluster['config']) => (cluster.config = next),
     start: () => undefined,
     close: () => Promise.resolve(),
+    hasOther: () => false,
     open: () => {
       throw new Error('not asked');
     },

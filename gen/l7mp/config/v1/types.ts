@@ -845,7 +845,7 @@ export interface Retry {
   readonly retry_on: 'never' | 'always' | 'connect-failure' | 'disconnect';
   /** Attempts after the first. */
   readonly num_retries: number;
-  /** The most time an attempt may take, and the pause between two, in ms. */
+  /** The most time an attempt may take, and the pause before endpoints are tried that have been already, in ms. */
   readonly timeout: number;
 }
 
