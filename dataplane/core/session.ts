@@ -20,6 +20,9 @@ export interface Incoming {
  */
 export type Accept = (incoming: Incoming) => boolean;
 
+/** Counts, and logs, a client that the listener itself turned away. */
+export type Refused = (error: ProxyError, source?: string) => void;
+
 /**
  * ```
  * init -> connected <-> disconnected -> finalizing -> destroyed

@@ -83,6 +83,7 @@ describe('listeners of a control plane', () => {
         makeDoor: ({ name }) => ({
           configure: ({ rules }) => events.push(`door ${name} ${rules}`),
           accept: () => true,
+          refused: () => undefined,
         }),
         controlPlane: true,
         warmingLimit,
