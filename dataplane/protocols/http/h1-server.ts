@@ -62,7 +62,10 @@ export class ServerConnection {
   private body: BodyDecoder | undefined;
   private timer: NodeJS.Timeout | undefined;
   private timerKind: 'head' | 'idle' | undefined;
+  /** No more requests are taken. */
   private ended = false;
+  /** The client has closed its side: what it sent before is still answered. */
+  private inputEnded = false;
 
   constructor(
     socket: Duplex,
@@ -190,10 +193,16 @@ export class ServerConnection {
   }
 
   private receiveEnd(): void {
-    this.ended = true;
+    this.inputEnded = true;
+    this.inputOver();
+  }
+
+  /** Nothing comes behind what is being answered, and what is kept. */
+  private inputOver(): void {
     const { stream } = this;
-    if (stream === undefined) this.outbox.end();
-    else if (stream.tunnelling || stream.tunnel) stream.requestEnded();
+    if (stream === undefined) {
+      if (!this.ended) this.hangUp();
+    } else if (stream.tunnelling || (stream.tunnel && !this.pending)) stream.requestEnded();
     else if (this.body && !this.body.done) this.fail(new ProxyError('PEER_CLOSED', 'the request was cut short'));
     // A client that has sent its request and closed its side still gets its response.
   }
@@ -209,17 +218,21 @@ export class ServerConnection {
       return;
     }
     if (this.socket.isPaused()) this.socket.resume();
+    if (this.pending || this.inputEnded) queueMicrotask(() => this.goOn());
+    else this.wait('idle');
+  }
+
+  /** Takes what was kept. */
+  private goOn(): void {
     const { pending } = this;
     this.pending = undefined;
-    if (pending) queueMicrotask(() => this.process(pending, 0));
-    else this.wait('idle');
+    if (pending) this.process(pending, 0);
+    if (this.inputEnded) this.inputOver();
   }
 
   /** What the client sent too early is the tunnel's. */
   tunnelOpened(): void {
-    const { pending } = this;
-    this.pending = undefined;
-    if (pending) queueMicrotask(() => this.process(pending, 0));
+    if (this.pending) queueMicrotask(() => this.goOn());
   }
 
   private hangUp(): void {
