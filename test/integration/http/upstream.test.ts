@@ -77,6 +77,16 @@ describe(`An HTTP cluster before node:http ${process.version}, asked by ${versio
     });
   }
 
+  for (const [what, headers] of Object.entries({
+    bytes: { 'x-long': 'x'.repeat(300_000) },
+    fields: Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`x-${index}`, 'x'])),
+  })) {
+    it(`answers 502 where the head of the response has too many ${what}`, async () => {
+      answer = (_request, response) => response.writeHead(200, headers).end('x');
+      expect(await curl([...STATUS, url])).to.equal('502');
+    });
+  }
+
   it('sends what rules have written', async () => {
     const rewrite = [
       { path: '/HTTP/url/path', value: '/new' },
