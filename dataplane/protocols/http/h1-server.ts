@@ -9,10 +9,10 @@
 import type { Duplex } from 'node:stream';
 import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../core/errors.ts';
-import type { Accept } from '../../core/session.ts';
+import type { ListenerContext } from '../../core/protocol.ts';
 import { reasonOf, refusalText, statusOf } from '../../core/status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
-import { sessionName } from '../../sockets/addresses.ts';
+import { formatAddress, sessionName } from '../../sockets/addresses.ts';
 import {
   BodyDecoder,
   fieldOf,
@@ -37,6 +37,9 @@ export interface ServerOptions {
   readonly keepAliveTimeout: number;
 }
 
+/** Where requests go, and who hears of those that can't be one. */
+export type Doors = Pick<ListenerContext<unknown>, 'accept' | 'refused'>;
+
 /** The start of every HTTP/2 connection (RFC 9113, section 3.4). */
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
@@ -51,7 +54,7 @@ export class ServerConnection {
   readonly socket: Duplex;
   private readonly facts: ConnectionFacts;
   private readonly options: ServerOptions;
-  private readonly accept: Accept;
+  private readonly doors: Doors;
   private readonly nextNumber: () => number;
   private readonly onClose: (connection: ServerConnection) => void;
   /** Hears of a connection that begins with HTTP/2's preface; it is not HTTP/1.1's then. */
@@ -71,7 +74,7 @@ export class ServerConnection {
     socket: Duplex,
     facts: ConnectionFacts,
     options: ServerOptions,
-    accept: Accept,
+    doors: Doors,
     nextNumber: () => number,
     onClose: (connection: ServerConnection) => void,
     onPreface?: () => void,
@@ -80,7 +83,7 @@ export class ServerConnection {
     this.outbox = new Outbox(socket);
     this.facts = facts;
     this.options = options;
-    this.accept = accept;
+    this.doors = doors;
     this.nextNumber = nextNumber;
     this.onClose = onClose;
     this.onPreface = onPreface;
@@ -179,7 +182,7 @@ export class ServerConnection {
     this.stream = stream;
     this.body = new BodyDecoder(body, stream);
     const name = `${sessionName('HTTP', this.facts.ends)}-${this.nextNumber()}`;
-    if (this.accept({ name, metadata, stream }) && this.body.done && !stream.tunnel) stream.requestEnded();
+    if (this.doors.accept({ name, metadata, stream }) && this.body.done && !stream.tunnel) stream.requestEnded();
     return end;
   }
 
@@ -264,7 +267,14 @@ export class ServerConnection {
     this.stream = undefined;
     const status = error.code === 'TOO_LARGE' ? 431 : error.code === 'INTERNAL' ? 500 : 400;
     this.answer(status, `${reasonOf(status)}: ${status === 500 ? error.code : error.message}\n`);
-    stream?.connectionClosed(error);
+    if (stream) stream.connectionClosed(error);
+    else this.tell(error);
+  }
+
+  /** Of a request that became no session: nothing else leaves a trace of it. */
+  private tell(error: ProxyError): void {
+    const { srcAddress, srcPort } = this.facts.ends;
+    this.doors.refused(error, formatAddress(srcAddress, srcPort));
   }
 
   /** An answer of the connection's own, and its end. */
@@ -285,8 +295,12 @@ export class ServerConnection {
     const limit = kind === 'head' ? this.options.headerTimeout : this.options.keepAliveTimeout;
     if (limit === 0) return;
     this.timer = setTimeout(() => {
-      if (kind === 'head') this.answer(408, `${reasonOf(408)}: the head did not come in time\n`);
-      else this.hangUp();
+      if (kind === 'idle') {
+        this.hangUp();
+        return;
+      }
+      this.answer(408, `${reasonOf(408)}: the head did not come in time\n`);
+      this.tell(new ProxyError('IDLE_TIMEOUT', `the head of a request did not come within ${limit} ms`));
     }, limit).unref();
   }
 
