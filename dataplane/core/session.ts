@@ -81,6 +81,8 @@ export interface SessionView {
   /** Why it ended: `OK`, or a code of the catalogue. */
   readonly reason: ErrorCode | 'OK' | undefined;
   readonly retries: number;
+  /** What the client was answered with, where it speaks HTTP. */
+  readonly httpStatus?: number | undefined;
   /** Ends it at once. */
   destroy(error: ProxyError): void;
 }

@@ -320,6 +320,7 @@ export class ServerStream extends BaseStream implements Stream {
   readonly halfClose = true;
   readonly tunnel: boolean;
   tunnelling = false;
+  httpStatus: number | undefined;
   private readonly connection: ServerConnection;
   private readonly request: RequestHead;
   private readonly hasBody: boolean;
@@ -484,6 +485,7 @@ export class ServerStream extends BaseStream implements Stream {
       if (minor === 1) outbox.write(`HTTP/1.1 ${status} ${reason}\r\n${formatFields(headers)}\r\n`);
       return;
     }
+    this.httpStatus = status;
     const opensTunnel = this.tunnel && (status === 101 || (method === 'CONNECT' && status < 300));
     let connection: string | undefined;
     let length: string | undefined;

@@ -50,6 +50,33 @@ describe(`logs of a running proxy, with ${versionOf('curl', '--version')}`, () =
     });
   }
 
+  for (const version of ['--http1.1', '--http2-prior-knowledge']) {
+    it(`tells what an HTTP client asked, and how it was answered, ${version}`, async () => {
+      const nobody = {
+        action: { route: { destination: { spec: { protocol: 'TCP', port: 1 }, endpoints: ['127.0.0.1'] } } },
+      };
+      const listeners = [
+        {
+          ...HTTP.listeners[0],
+          rules: [
+            { match: { op: 'test', path: '/HTTP/method', value: 'PUT' }, ...nobody },
+            ...HTTP.listeners[0]!.rules,
+          ],
+        },
+      ];
+      const format = '%METHOD% %PATH% %HTTP_STATUS%';
+      proxy = await ProxyProcess.start({
+        ...HTTP,
+        listeners,
+        admin: { api: { port: 0 }, access_log_path: 'stdout', access_log_format: format },
+      });
+      await post(version);
+      await proxy.peer.output(/^POST \/a 200$/mu);
+      await post(version, '-X', 'PUT');
+      await proxy.peer.output(/^PUT \/a 502$/mu);
+    });
+  }
+
   const refusals: Record<string, [sent: string, code: string]> = {
     'is not HTTP': ['hello\r\n\r\n', 'PROTOCOL_ERROR'],
     'has too large a head': [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nhost: a\r\n\r\n`, 'TOO_LARGE'],
