@@ -102,7 +102,7 @@ export class ApiListener implements Neighbour {
       cluster: () => live,
     };
     this.sessions ??= new Sessions({ log, table: () => table, onEnd: () => undefined, onRefused: () => undefined });
-    const server = registry.listener(NAME, listener.spec, this.sessions.admission(listener, 0).accept);
+    const server = registry.listener(NAME, listener.spec, this.sessions.admission(listener, 0));
     await server.start();
     this.listener = server;
   }

@@ -139,6 +139,10 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     return pending;
   }
 
+  hasOther(tried: ReadonlySet<string>): boolean {
+    return this.endpoints.hasOther(tried);
+  }
+
   // What attempts, and those who wait for one, tell.
 
   outcome(endpoint: Endpoint, ok: boolean): void {
@@ -196,8 +200,11 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
 
   private newAttempt(request: OpenRequest): Attempt {
     const { list, usable } = this.endpoints;
-    const endpoint = usable > 0 ? this.balancer.pick(list, request.metadata) : undefined;
+    const { tried, metadata } = request;
+    const endpoint =
+      usable > 0 ? this.endpoints.passingOver(tried, () => this.balancer.pick(list, metadata)) : undefined;
     if (endpoint === undefined) throw this.failed(this.noEndpoint());
+    tried?.add(endpoint.name);
     return new Attempt(request, endpoint, this);
   }
 

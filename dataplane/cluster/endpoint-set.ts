@@ -41,6 +41,21 @@ export class EndpointSet {
     if (this.usable === 0) this.usable = this.mark((endpoint) => endpoint.sound);
   }
 
+  hasOther(tried: ReadonlySet<string>): boolean {
+    return this.list.some(({ usable, name }) => usable && !tried.has(name));
+  }
+
+  /** What `pick` makes of the list while these can't be picked; where there are no others, all can. */
+  passingOver<T>(tried: ReadonlySet<string> | undefined, pick: () => T): T {
+    if (tried === undefined || tried.size === 0 || !this.hasOther(tried)) return pick();
+    // The same list for the balancer, which keeps what it has computed of it.
+    const passed = this.list.filter(({ usable, name }) => usable && tried.has(name));
+    for (const endpoint of passed) endpoint.usable = false;
+    const picked = pick();
+    for (const endpoint of passed) endpoint.usable = true;
+    return picked;
+  }
+
   private mark(isUsable: (endpoint: Endpoint) => boolean): number {
     let count = 0;
     for (const endpoint of this.list) {

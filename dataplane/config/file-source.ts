@@ -16,12 +16,17 @@ export interface Follower {
 
 /** Editors write a file in several steps: it is read when it has been quiet for so long, in ms. */
 const QUIET = 50;
+/** When it is read again after there was no descriptor for it, in ms. */
+const RETRY = 1000;
 
 export class FileSource {
   private readonly path: string;
   private readonly decode: (text: string) => Promise<ConfigSnapshot>;
   private follower: Follower | undefined;
   private watcher: FSWatcher | undefined;
+  private closed = false;
+  /** It could not be read for want of descriptors; that is said once. */
+  private short = false;
   private timer: NodeJS.Timeout | undefined;
   /** Of the text that was loaded last; empty where the file could not be read. */
   private digest = '';
@@ -61,6 +66,7 @@ export class FileSource {
   }
 
   close(): void {
+    this.closed = true;
     clearTimeout(this.timer);
     this.watcher?.close();
   }
@@ -69,10 +75,25 @@ export class FileSource {
     const { follower } = this;
     try {
       await follower?.apply(await this.load());
+      this.short = false;
     } catch (error) {
-      const faults = error instanceof FaultsError ? error.faults.map(formatFault) : [ProxyError.from(error).message];
+      const { code, message } = ProxyError.from(error);
+      if (code === 'NO_DESCRIPTORS') {
+        this.tryAgain(message);
+        return;
+      }
+      const faults = error instanceof FaultsError ? error.faults.map(formatFault) : [message];
       follower?.log.error({ file: this.path, faults }, 'the configuration was refused; the running one stays');
     }
+  }
+
+  /** Nothing is wrong with the file, and nothing tells when a descriptor is free. */
+  private tryAgain(error: string): void {
+    const text = 'the configuration can not be read for want of descriptors; it is tried again';
+    if (!this.short) this.follower?.log.warn({ file: this.path, error }, text);
+    this.short = true;
+    clearTimeout(this.timer);
+    if (!this.closed) this.timer = setTimeout(() => void this.reload(), RETRY);
   }
 
   private checkSoon(): void {

@@ -4,6 +4,7 @@ import type { FieldSchema } from '../../gen/schema-types.ts';
 import type { Plain } from '../core/address.ts';
 import { nearest } from '../core/nearest.ts';
 import { parsePointer } from '../core/json-pointer.ts';
+import { compileRegex } from '../core/regex.ts';
 
 /** The value, or what was expected. */
 type Read =
@@ -72,7 +73,7 @@ function fits(format: NonNullable<FieldSchema['format']>, text: string): boolean
     case 'json-pointer':
       return succeeds(() => parsePointer(text));
     case 'regex':
-      return succeeds(() => new RegExp(text, 'u'));
+      return succeeds(() => compileRegex(text));
     case 'address':
       return isIP(text) !== 0;
     case 'host':
@@ -87,7 +88,7 @@ function expectedText(format: FieldSchema['format']): string {
     case 'json-pointer':
       return 'a JSON pointer, as in /IP/src_addr';
     case 'regex':
-      return 'a regular expression of JavaScript';
+      return 'a regular expression as RE2 knows it, without look-around and back references';
     case 'address':
       return 'an IP address';
     case 'host':

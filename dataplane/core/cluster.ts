@@ -12,6 +12,8 @@ export interface OpenRequest {
   readonly timeout: number;
   /** Whether this is a retry: those have a limit of their own. */
   readonly retry: boolean;
+  /** Endpoints that the session has tried already: others are preferred. The one that is picked is added. */
+  readonly tried?: Set<string> | undefined;
 }
 
 /** A connected stage. */
@@ -34,4 +36,6 @@ export interface ClusterHandle {
   readonly config: Cluster;
   /** The endpoint is chosen, its limits are checked, and its protocol connects, all within `timeout`. */
   open(request: OpenRequest): Opening | Opened;
+  /** Whether there is an endpoint to pick beside these. */
+  hasOther(tried: ReadonlySet<string>): boolean;
 }

@@ -4,7 +4,7 @@ import type { MessageSchema, Schema } from '../../gen/schema-types.ts';
 import type { ProxyError } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { SecretSource } from './secrets.ts';
-import type { Accept, Metadata } from './session.ts';
+import type { Accept, Metadata, Refused } from './session.ts';
 import type { Stream } from './stream.ts';
 
 /** The server side of a protocol: accepts sessions. */
@@ -22,6 +22,8 @@ export interface ListenerContext<Spec> {
   readonly name: string;
   readonly spec: Spec;
   readonly accept: Accept;
+  /** Told of clients that get no session. */
+  readonly refused: Refused;
   readonly log: Logger;
   /** What `secret:NAME` in TLS settings stands for. */
   readonly secrets: SecretSource;

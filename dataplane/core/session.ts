@@ -20,6 +20,9 @@ export interface Incoming {
  */
 export type Accept = (incoming: Incoming) => boolean;
 
+/** Counts, and logs, a client that the listener itself turned away. */
+export type Refused = (error: ProxyError, source?: string) => void;
+
 /**
  * ```
  * init -> connected <-> disconnected -> finalizing -> destroyed
@@ -78,6 +81,8 @@ export interface SessionView {
   /** Why it ended: `OK`, or a code of the catalogue. */
   readonly reason: ErrorCode | 'OK' | undefined;
   readonly retries: number;
+  /** What the client was answered with, where it speaks HTTP. */
+  readonly httpStatus?: number | undefined;
   /** Ends it at once. */
   destroy(error: ProxyError): void;
 }

@@ -72,6 +72,8 @@ export interface Stream {
   resume(): void;
   /** Ends both sides at once; what was written may be lost. With an error a peer is told, where there is a way (RST). */
   destroy(error?: ProxyError): void;
+  /** Server side: the HTTP status that the client was answered with, once it was. */
+  readonly httpStatus?: number | undefined;
   /** Client side: it answers with a `response` signal of its own. */
   readonly responds?: boolean;
   /**

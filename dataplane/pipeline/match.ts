@@ -1,6 +1,7 @@
 /** Match predicates over metadata (draft-snell-json-test-07), compiled once to closures. */
 import type { Json, Match } from '../../gen/l7mp/config/v1/types.ts';
 import { getAt, parsePointer } from '../core/json-pointer.ts';
+import { compileRegex } from '../core/regex.ts';
 import type { Metadata } from '../core/session.ts';
 
 export type Predicate = (metadata: Metadata) => boolean;
@@ -69,8 +70,9 @@ function compileTest(op: TestOp, value: Json | undefined, ignoreCase: boolean): 
     case 'ends':
       return onText((found, wanted) => found.endsWith(wanted));
     case 'matches': {
-      const expression = new RegExp(typeof value === 'string' ? value : '(?!)', ignoreCase ? 'iu' : 'u');
-      return (found) => typeof found === 'string' && expression.test(found);
+      if (typeof value !== 'string') return () => false;
+      const isFound = compileRegex(value, ignoreCase);
+      return (found) => typeof found === 'string' && isFound(found);
     }
     case 'less':
       return (found) => typeof found === 'number' && typeof value === 'number' && found < value;

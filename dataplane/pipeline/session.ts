@@ -199,6 +199,10 @@ export class PipelineSession implements SessionView, StageOwner {
 
   // What its stages need, and tell.
 
+  get httpStatus(): number | undefined {
+    return this.client.httpStatus;
+  }
+
   get retry(): Retry {
     const { decision } = this;
     if (decision === undefined) throw new ProxyError('INTERNAL', `session ${this.name} has no route yet`);

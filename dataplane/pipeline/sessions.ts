@@ -2,13 +2,14 @@
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
 import { type ErrorCode, ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { Accept, Incoming, SessionView } from '../core/session.ts';
+import type { Accept, Incoming, Refused, SessionView } from '../core/session.ts';
 import { BoundaryNotes } from './boundaries.ts';
 import { Gates, RateGate } from './gate.ts';
 import type { Gate } from './link.ts';
 import { MirrorGate } from './mirror.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { RoutingTable } from './routing.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { PipelineSession, type SessionContext } from './session.ts';
 import { SessionList } from './session-list.ts';
 
@@ -28,6 +29,7 @@ export interface Admission {
   /** For new sessions. Limits apply at once. */
   configure(config: Listener): void;
   readonly accept: Accept;
+  readonly refused: Refused;
 }
 
 /** How often sessions are looked at whose time may be over, in ms. */
@@ -113,7 +115,12 @@ export class Sessions {
       this.sweeper ??= setInterval(() => this.sweep(), SWEEP_INTERVAL).unref();
       return session.start();
     };
-    return { configure, accept };
+    const refusals = new RefusalLog(this.options.log);
+    const refused: Refused = (error, source) => {
+      this.options.onRefused(current.name, error.code);
+      refusals.add(current.name, error, source);
+    };
+    return { configure, accept, refused };
   }
 
   private routed(session: PipelineSession, listener: Listener): void {

@@ -30,7 +30,7 @@ export interface StageOwner {
  * ```
  *   INIT ──connect──▶ READY ──closed──▶ FINALIZED
  *    │ ▲                │
- *    └─┴── RETRYING ◀───┘ (retry_on, num_retries; `timeout` between two attempts)
+ *    └─┴── RETRYING ◀───┘ (retry_on, num_retries; another endpoint at once, the same ones again after `timeout`)
  * ```
  */
 export class Stage {
@@ -51,6 +51,10 @@ export class Stage {
   /** Retries since the stage last worked. */
   private retries = 0;
   private readyAt = 0;
+  /** Endpoints of the attempts since the stage last worked, until all have been tried; only where it may retry. */
+  private tried: Set<string> | undefined;
+  /** How many those were before the last attempt. */
+  private triedBefore = 0;
 
   constructor(owner: StageOwner, cluster: string, input: Link, output: Link) {
     this.owner = owner;
@@ -77,7 +81,9 @@ export class Stage {
       metadata: owner.metadata,
       timeout: handle.config.connect_timeout || owner.connectTimeout,
       retry: this.retries > 0,
+      tried: owner.retry.retry_on === 'never' ? undefined : (this.tried ??= new Set()),
     };
+    this.triedBefore = this.tried?.size ?? 0;
     let result: Opening | Opened;
     try {
       result = handle.open(request);
@@ -154,7 +160,7 @@ export class Stage {
     this.opened?.release(error);
     this.opened = undefined;
     // A stage that breaks as soon as it is connected is not connected again at once, for ever.
-    this.retry(error, this.worked ? 0 : this.owner.retry.timeout);
+    this.retry(error, this.worked);
   }
 
   /** It was connected for longer than one waits between two attempts. */
@@ -164,11 +170,15 @@ export class Stage {
 
   /** What worked may be connected again as often as at first. */
   private forgive(): void {
-    if (this.worked) this.retries = 0;
+    if (!this.worked) return;
+    this.retries = 0;
+    this.triedBefore = 0;
+    this.tried?.clear();
+    if (this.opened) this.tried?.add(this.opened.endpoint.name);
   }
 
   private failed(error: ProxyError): void {
-    if (this.wantsRetry(this.lost ? 'disconnect' : 'connect-failure')) this.retry(error, this.owner.retry.timeout);
+    if (this.wantsRetry(this.lost ? 'disconnect' : 'connect-failure')) this.retry(error, false);
     else {
       this.status = 'FINALIZED';
       this.owner.stageFailed(this, error);
@@ -180,7 +190,9 @@ export class Stage {
     return (retry_on === 'always' || retry_on === event) && this.retries < num_retries && !this.owner.over;
   }
 
-  private retry(error: ProxyError, pause: number): void {
+  /** Another endpoint is tried at once; the same ones are tried again after a pause, unless they worked. */
+  private retry(error: ProxyError, worked: boolean): void {
+    const pause = this.goesElsewhere() || worked ? 0 : this.owner.retry.timeout;
     this.status = 'RETRYING';
     this.retries++;
     this.owner.stageRetrying(this, error);
@@ -188,6 +200,16 @@ export class Stage {
       this.timer = undefined;
       this.connect();
     }, pause);
+  }
+
+  /** Whether the last attempt tried an endpoint and there is one more. When all are tried, the next may be any. */
+  private goesElsewhere(): boolean {
+    const { tried } = this;
+    if (tried === undefined) return false;
+    const hasOther = this.owner.cluster(this.cluster)?.hasOther(tried) === true;
+    const goes = hasOther && tried.size > this.triedBefore;
+    if (!hasOther) tried.clear();
+    return goes;
   }
 
   /** Ends it at once; nothing is told to the session. */

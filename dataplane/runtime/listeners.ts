@@ -21,14 +21,12 @@ import type { Logger } from '../core/log.ts';
 import type { AnyProtocol, Listener } from '../core/protocol.ts';
 import { secretsOf } from '../core/secrets.ts';
 import type { Serving } from '../core/serving.ts';
-import type { Accept } from '../core/session.ts';
 import { missingObjects, missingSecrets } from './missing.ts';
-import type { ProtocolRegistry } from './protocols.ts';
+import type { Admitting, ProtocolRegistry } from './protocols.ts';
 
 /** The door of a listener's sessions. */
-export interface Door {
+export interface Door extends Admitting {
   configure(config: ListenerConfig): void;
-  readonly accept: Accept;
 }
 
 export interface ListenersOptions {
@@ -250,7 +248,7 @@ export class Listeners {
     // A listener that is made anew keeps its door: its sessions still count against its limits.
     const old = this.live.get(name);
     const door = old?.transport === transport ? old.door : makeDoor(config, transport);
-    return { config, transport, door, listener: protocols.listener(name, spec, door.accept) };
+    return { config, transport, door, listener: protocols.listener(name, spec, door) };
   }
 }
 

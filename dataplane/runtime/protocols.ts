@@ -4,7 +4,13 @@ import { ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { AnyProtocol, Connector, Listener, Services } from '../core/protocol.ts';
 import type { SecretSource } from '../core/secrets.ts';
-import type { Accept } from '../core/session.ts';
+import type { Accept, Refused } from '../core/session.ts';
+
+/** Where the clients of a listener go. */
+export interface Admitting {
+  readonly accept: Accept;
+  readonly refused: Refused;
+}
 
 /** Loads a protocol by its name; undefined where there is none of the name. */
 export type ProtocolLoader = (name: string) => Promise<AnyProtocol | undefined>;
@@ -48,16 +54,17 @@ export class ProtocolRegistry {
     return 'transport_spec' in spec ? this.transport(spec.transport_spec) : this.get(spec.protocol);
   }
 
-  listener(name: string, spec: ListenerSpec, accept: Accept): Listener {
+  listener(name: string, spec: ListenerSpec, { accept, refused }: Admitting): Listener {
     const { listener } = this.get(spec.protocol);
     if (listener === undefined) throw new ProxyError('UNSUPPORTED', `${spec.protocol} has no listener`);
     return listener({
       name,
       spec,
       accept,
+      refused,
       log: this.log,
       secrets: this.secrets,
-      listen: (inner, innerAccept) => this.listener(name, inner, innerAccept),
+      listen: (inner, innerAccept) => this.listener(name, inner, { accept: innerAccept, refused }),
     });
   }
 

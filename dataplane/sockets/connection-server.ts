@@ -7,7 +7,7 @@ import type { Listener } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
 import { type Ends, formatAddress } from './addresses.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
-import { TcpServer, type TcpServerOptions } from './tcp-server.ts';
+import { TcpServer, type TcpServerOptions, type TcpServerSurroundings } from './tcp-server.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
 import type { TlsSurroundings } from './tls-context.ts';
 import { tlsMetadata } from './tls-metadata.ts';
@@ -46,7 +46,7 @@ export class ConnectionServer implements Listener {
   /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
   constructor(
     options: ConnectionServerOptions,
-    { log, secrets }: TlsSurroundings,
+    { log, secrets, refused }: TlsSurroundings & TcpServerSurroundings,
     onConnection: (connection: Connection) => void,
     alpn: readonly string[] = [],
   ) {
@@ -55,7 +55,7 @@ export class ConnectionServer implements Listener {
     this.onConnection = onConnection;
     this.acceptor = options.tls && new TlsAcceptor(options.tls, { log, secrets }, alpn);
     const plain = options.proxy_protocol === 'off' && options.tls === undefined;
-    this.server = new TcpServer(options, log, (socket, ends) => {
+    this.server = new TcpServer(options, { log, refused }, (socket, ends) => {
       if (plain) onConnection({ socket, ends, metadata: {}, alpn: undefined });
       else void this.prepare(socket, ends);
     });

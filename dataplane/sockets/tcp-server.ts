@@ -4,7 +4,9 @@ import type { Keepalive } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Listener } from '../core/protocol.ts';
+import type { Refused } from '../core/session.ts';
 import { type Ends, formatAddress, plainAddress } from './addresses.ts';
+import { refuseLast } from './descriptors.ts';
 
 export interface TcpServerOptions {
   readonly address: string;
@@ -14,13 +16,22 @@ export interface TcpServerOptions {
   readonly backlog?: number;
 }
 
+export interface TcpServerSurroundings {
+  readonly log: Logger;
+  readonly refused: Refused;
+}
+
 /** Listens, and hands over each connection with its ends as the client and the operator see them. */
 export class TcpServer implements Listener {
   private readonly server: Server;
   private readonly options: TcpServerOptions;
   private readonly log: Logger;
 
-  constructor(options: TcpServerOptions, log: Logger, onConnection: (socket: Socket, ends: Ends) => void) {
+  constructor(
+    options: TcpServerOptions,
+    { log, refused }: TcpServerSurroundings,
+    onConnection: (socket: Socket, ends: Ends) => void,
+  ) {
     this.options = options;
     this.log = log;
     this.server = createServer(
@@ -33,6 +44,11 @@ export class TcpServer implements Listener {
         const { remoteAddress, remotePort, localAddress, localPort } = socket;
         if (remoteAddress === undefined || localAddress === undefined) {
           socket.destroy(); // gone before it was accepted
+          return;
+        }
+        const shortage = refuseLast(socket);
+        if (shortage) {
+          refused(shortage, formatAddress(plainAddress(remoteAddress), remotePort ?? 0));
           return;
         }
         onConnection(socket, {

@@ -28,6 +28,9 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   dropped_out: ({ counters }) => counters.egress.dropped,
   retries: ({ retries }) => retries,
   reason: ({ reason }) => reason,
+  method: ({ metadata }) => getAt(metadata, ['HTTP', 'method']),
+  path: ({ metadata }) => getAt(metadata, ['HTTP', 'url', 'path']),
+  http_status: ({ httpStatus }) => httpStatus,
 };
 
 const TEXT_TEMPLATE =

@@ -19,6 +19,8 @@ export class FakeCluster implements ClusterHandle {
   aborted: ProxyError | undefined;
   /** Streams are given when this has resolved. */
   wait: Promise<void> | undefined;
+  /** What `open` picks, in turns. */
+  endpoints = ['endpoint'];
 
   constructor(name: string, config: Partial<Cluster> = {}) {
     this.config = { ...({ framing: 'none', connect_timeout: 0 } as Cluster), name, ...config };
@@ -30,8 +32,14 @@ export class FakeCluster implements ClusterHandle {
     return stream;
   }
 
+  hasOther(tried: ReadonlySet<string>): boolean {
+    return this.endpoints.some((name) => !tried.has(name));
+  }
+
   open(request: OpenRequest): Opening | Opened {
     this.requests.push(request);
+    const name = this.endpoints[(this.requests.length - 1) % this.endpoints.length]!;
+    request.tried?.add(name);
     const outcome = (this.plan.length > 1 ? this.plan.shift()! : this.plan[0]!)();
     if (outcome === 'never') {
       let reject: (error: ProxyError) => void;
@@ -46,7 +54,7 @@ export class FakeCluster implements ClusterHandle {
     }
     if (outcome instanceof ProxyError) throw outcome;
     this.streams.push(outcome);
-    const endpoint = { name: 'endpoint', address: '127.0.0.1', port: 1 };
+    const endpoint = { name, address: '127.0.0.1', port: 1 };
     const opened: Opened = { stream: outcome, endpoint, release: (error) => this.released.push(error) };
     return this.wait ? { opened: this.wait.then(() => opened), abort: () => undefined } : opened;
   }

@@ -139,7 +139,7 @@ export class ClientConnection {
         } else {
           const end = findHeadEnd(buffer, at);
           if ((end < 0 ? buffer.length : end) - at > MAX_HEAD)
-            throw new ProxyError('TOO_LARGE', 'the head of a response');
+            throw new ProxyError('TOO_LARGE', `a response with a head of more than ${MAX_HEAD} bytes`);
           if (end < 0) {
             this.pending = at === 0 ? buffer : buffer.subarray(at);
             return;
@@ -155,7 +155,9 @@ export class ClientConnection {
         }
       }
     } catch (error) {
-      this.failed(ProxyError.from(error));
+      const { code, message } = ProxyError.from(error);
+      // Too much of a response is the server's fault, and nothing that the client could send less of.
+      this.failed(new ProxyError(code === 'TOO_LARGE' ? 'PROTOCOL_ERROR' : code, message, error));
       this.close();
     }
   }

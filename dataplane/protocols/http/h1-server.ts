@@ -9,10 +9,10 @@
 import type { Duplex } from 'node:stream';
 import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../core/errors.ts';
-import type { Accept } from '../../core/session.ts';
+import type { ListenerContext } from '../../core/protocol.ts';
 import { reasonOf, refusalText, statusOf } from '../../core/status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
-import { sessionName } from '../../sockets/addresses.ts';
+import { formatAddress, sessionName } from '../../sockets/addresses.ts';
 import {
   BodyDecoder,
   fieldOf,
@@ -37,6 +37,9 @@ export interface ServerOptions {
   readonly keepAliveTimeout: number;
 }
 
+/** Where requests go, and who hears of those that can't be one. */
+export type Doors = Pick<ListenerContext<unknown>, 'accept' | 'refused'>;
+
 /** The start of every HTTP/2 connection (RFC 9113, section 3.4). */
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
@@ -51,7 +54,7 @@ export class ServerConnection {
   readonly socket: Duplex;
   private readonly facts: ConnectionFacts;
   private readonly options: ServerOptions;
-  private readonly accept: Accept;
+  private readonly doors: Doors;
   private readonly nextNumber: () => number;
   private readonly onClose: (connection: ServerConnection) => void;
   /** Hears of a connection that begins with HTTP/2's preface; it is not HTTP/1.1's then. */
@@ -62,13 +65,16 @@ export class ServerConnection {
   private body: BodyDecoder | undefined;
   private timer: NodeJS.Timeout | undefined;
   private timerKind: 'head' | 'idle' | undefined;
+  /** No more requests are taken. */
   private ended = false;
+  /** The client has closed its side: what it sent before is still answered. */
+  private inputEnded = false;
 
   constructor(
     socket: Duplex,
     facts: ConnectionFacts,
     options: ServerOptions,
-    accept: Accept,
+    doors: Doors,
     nextNumber: () => number,
     onClose: (connection: ServerConnection) => void,
     onPreface?: () => void,
@@ -77,7 +83,7 @@ export class ServerConnection {
     this.outbox = new Outbox(socket);
     this.facts = facts;
     this.options = options;
-    this.accept = accept;
+    this.doors = doors;
     this.nextNumber = nextNumber;
     this.onClose = onClose;
     this.onPreface = onPreface;
@@ -176,7 +182,7 @@ export class ServerConnection {
     this.stream = stream;
     this.body = new BodyDecoder(body, stream);
     const name = `${sessionName('HTTP', this.facts.ends)}-${this.nextNumber()}`;
-    if (this.accept({ name, metadata, stream }) && this.body.done && !stream.tunnel) stream.requestEnded();
+    if (this.doors.accept({ name, metadata, stream }) && this.body.done && !stream.tunnel) stream.requestEnded();
     return end;
   }
 
@@ -190,10 +196,16 @@ export class ServerConnection {
   }
 
   private receiveEnd(): void {
-    this.ended = true;
+    this.inputEnded = true;
+    this.inputOver();
+  }
+
+  /** Nothing comes behind what is being answered, and what is kept. */
+  private inputOver(): void {
     const { stream } = this;
-    if (stream === undefined) this.outbox.end();
-    else if (stream.tunnelling || stream.tunnel) stream.requestEnded();
+    if (stream === undefined) {
+      if (!this.ended) this.hangUp();
+    } else if (stream.tunnelling || (stream.tunnel && !this.pending)) stream.requestEnded();
     else if (this.body && !this.body.done) this.fail(new ProxyError('PEER_CLOSED', 'the request was cut short'));
     // A client that has sent its request and closed its side still gets its response.
   }
@@ -209,17 +221,21 @@ export class ServerConnection {
       return;
     }
     if (this.socket.isPaused()) this.socket.resume();
+    if (this.pending || this.inputEnded) queueMicrotask(() => this.goOn());
+    else this.wait('idle');
+  }
+
+  /** Takes what was kept. */
+  private goOn(): void {
     const { pending } = this;
     this.pending = undefined;
-    if (pending) queueMicrotask(() => this.process(pending, 0));
-    else this.wait('idle');
+    if (pending) this.process(pending, 0);
+    if (this.inputEnded) this.inputOver();
   }
 
   /** What the client sent too early is the tunnel's. */
   tunnelOpened(): void {
-    const { pending } = this;
-    this.pending = undefined;
-    if (pending) queueMicrotask(() => this.process(pending, 0));
+    if (this.pending) queueMicrotask(() => this.goOn());
   }
 
   private hangUp(): void {
@@ -251,7 +267,14 @@ export class ServerConnection {
     this.stream = undefined;
     const status = error.code === 'TOO_LARGE' ? 431 : error.code === 'INTERNAL' ? 500 : 400;
     this.answer(status, `${reasonOf(status)}: ${status === 500 ? error.code : error.message}\n`);
-    stream?.connectionClosed(error);
+    if (stream) stream.connectionClosed(error);
+    else this.tell(error);
+  }
+
+  /** Of a request that became no session: nothing else leaves a trace of it. */
+  private tell(error: ProxyError): void {
+    const { srcAddress, srcPort } = this.facts.ends;
+    this.doors.refused(error, formatAddress(srcAddress, srcPort));
   }
 
   /** An answer of the connection's own, and its end. */
@@ -272,8 +295,12 @@ export class ServerConnection {
     const limit = kind === 'head' ? this.options.headerTimeout : this.options.keepAliveTimeout;
     if (limit === 0) return;
     this.timer = setTimeout(() => {
-      if (kind === 'head') this.answer(408, `${reasonOf(408)}: the head did not come in time\n`);
-      else this.hangUp();
+      if (kind === 'idle') {
+        this.hangUp();
+        return;
+      }
+      this.answer(408, `${reasonOf(408)}: the head did not come in time\n`);
+      this.tell(new ProxyError('IDLE_TIMEOUT', `the head of a request did not come within ${limit} ms`));
     }, limit).unref();
   }
 
@@ -293,6 +320,7 @@ export class ServerStream extends BaseStream implements Stream {
   readonly halfClose = true;
   readonly tunnel: boolean;
   tunnelling = false;
+  httpStatus: number | undefined;
   private readonly connection: ServerConnection;
   private readonly request: RequestHead;
   private readonly hasBody: boolean;
@@ -457,6 +485,7 @@ export class ServerStream extends BaseStream implements Stream {
       if (minor === 1) outbox.write(`HTTP/1.1 ${status} ${reason}\r\n${formatFields(headers)}\r\n`);
       return;
     }
+    this.httpStatus = status;
     const opensTunnel = this.tunnel && (status === 101 || (method === 'CONNECT' && status < 300));
     let connection: string | undefined;
     let length: string | undefined;

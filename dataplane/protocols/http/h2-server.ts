@@ -73,6 +73,7 @@ class ServerStream extends BaseStream implements Stream {
   readonly framing = 'bytes';
   readonly reliable = true;
   readonly halfClose = true;
+  httpStatus: number | undefined;
   private readonly stream: ServerHttp2Stream;
   private readonly request: IncomingHttpHeaders;
   /** The request's head was its end. */
@@ -146,6 +147,7 @@ class ServerStream extends BaseStream implements Stream {
   }
 
   private sendHead(status: number, headers: HeaderList): void {
+    this.httpStatus = status;
     const { stream, request } = this;
     const fields = fromList(headers);
     fields[':status'] = status;

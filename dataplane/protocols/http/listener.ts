@@ -60,7 +60,7 @@ class HttpServer implements Listener {
       socket,
       facts,
       this.options,
-      this.context.accept,
+      this.context,
       () => this.counter++,
       (closed) => this.connections.delete(closed),
       onPreface,

@@ -4,6 +4,7 @@ import type { UnixDomainSocketListener } from '../../../gen/l7mp/config/v1/types
 import { ProxyError } from '../../core/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { SocketStream } from '../../core/socket-stream.ts';
+import { refuseLast } from '../../sockets/descriptors.ts';
 import { checkPath, claimPath } from '../../sockets/unix-path.ts';
 
 /** Connections that may wait to be accepted; the system's net.core.somaxconn is a limit, too. */
@@ -20,12 +21,17 @@ class UnixListener implements Listener {
   /** Removes the file that Node.js doesn't know of. */
   private unlink: (() => void) | undefined;
 
-  constructor({ name, spec, accept, log }: ListenerContext<UnixDomainSocketListener>) {
+  constructor({ name, spec, accept, refused, log }: ListenerContext<UnixDomainSocketListener>) {
     checkPath(spec.filename);
     this.address = spec.filename;
     this.mode = spec.mode;
     let counter = 0;
     this.server = createServer({ allowHalfOpen: true }, (socket) => {
+      const shortage = refuseLast(socket);
+      if (shortage) {
+        refused(shortage);
+        return;
+      }
       accept({
         name: `UNIX:${name}-${counter++}`,
         metadata: { UNIX: { filename: spec.filename } },

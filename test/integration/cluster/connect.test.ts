@@ -68,4 +68,26 @@ describe(`clusters of real sockets, with socat ${versionOf('socat', '-V')}`, () 
       await proxy.close();
     }
   });
+
+  for (const policy of ['Trivial', 'RoundRobin']) {
+    it(`are reached behind an endpoint that is dead, by a retry at once (${policy})`, async () => {
+      const cluster = {
+        spec: { protocol: 'TCP', port },
+        endpoints: ['127.0.0.2', '127.0.0.1'], // nobody listens at the first
+        loadbalancer: { policy },
+      };
+      // The pause is longer than the test: it only succeeds without one.
+      const retry = { retry_on: 'connect-failure', num_retries: 3, timeout: 60_000 };
+      const proxy = await startProxy(relay({ protocol: 'TCP', address: '127.0.0.1', port: 0 }, cluster, { retry }));
+      const client = connect(proxy.port('in'), '127.0.0.1');
+      try {
+        let said = '';
+        client.on('data', (chunk) => (said += chunk.toString()));
+        await eventually(() => said === 'a\n', 'the greeting');
+      } finally {
+        client.destroy();
+        await proxy.close();
+      }
+    });
+  }
 });

@@ -67,6 +67,27 @@ describe(`An HTTP cluster before node:http ${process.version}, asked by ${versio
     expect(request?.headers).to.include({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http' });
   });
 
+  for (const [what, rest] of Object.entries({ 'at its end': '', 'amid another': 'GET /cut HTT' })) {
+    it(`answers all requests that came before the client closed its side ${what}`, async () => {
+      answer = (request, response) => response.end(request.url);
+      const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`;
+      const client = execute('socat', ['-t', '5', '-', `TCP:127.0.0.1:${proxy?.port('in')}`]);
+      client.child.stdin?.end(['/one', '/two', '/three'].map(ask).join('') + rest);
+      expect((await client).stdout.match(/^\/\w+(?=HTTP|$)/gmu)).to.deep.equal(['/one', '/two', '/three']);
+      expect(seen).to.have.length(3);
+    });
+  }
+
+  for (const [what, headers] of Object.entries({
+    bytes: { 'x-long': 'x'.repeat(300_000) },
+    fields: Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`x-${index}`, 'x'])),
+  })) {
+    it(`answers 502 where the head of the response has too many ${what}`, async () => {
+      answer = (_request, response) => response.writeHead(200, headers).end('x');
+      expect(await curl([...STATUS, url])).to.equal('502');
+    });
+  }
+
   it('sends what rules have written', async () => {
     const rewrite = [
       { path: '/HTTP/url/path', value: '/new' },

@@ -80,6 +80,15 @@ describe(`a proxy without free descriptors, with ${versionOf('socat', '-V')} and
     await speaks('after');
   });
 
+  it('says, and counts, that it refuses clients', async () => {
+    await exhaust();
+    for (const socket of flood.splice(0)) socket.destroy();
+    await waitFor(async () => (await ready()) === '200', 'the API');
+    const { stdout } = await runCommand('curl', ['-s', `${proxy.api}/metrics`]);
+    expect(stdout).to.match(/^l7mp_sessions_refused_total\{listener="in",reason="NO_DESCRIPTORS"[^}]*\} [1-9]/mu);
+    await proxy.peer.output(/connections were refused/u);
+  });
+
   it('refuses the sessions that need one more, and says so', async () => {
     await exhaust();
     const other = new Peer('socat', ['-', `UDP:127.0.0.1:${proxy.port('child')}`]);

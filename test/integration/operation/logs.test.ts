@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
-import { versionOf } from '../../support/peer.ts';
+import { Peer, versionOf } from '../../support/peer.ts';
 
 const HTTP = {
   listeners: [
@@ -47,6 +47,57 @@ describe(`logs of a running proxy, with ${versionOf('curl', '--version')}`, () =
       await post('-A', 'a"b');
       await proxy.peer.output(/\n/u);
       expect(proxy.peer.stdout).to.match(pattern);
+    });
+  }
+
+  for (const version of ['--http1.1', '--http2-prior-knowledge']) {
+    it(`tells what an HTTP client asked, and how it was answered, ${version}`, async () => {
+      const nobody = {
+        action: { route: { destination: { spec: { protocol: 'TCP', port: 1 }, endpoints: ['127.0.0.1'] } } },
+      };
+      const listeners = [
+        {
+          ...HTTP.listeners[0],
+          rules: [
+            { match: { op: 'test', path: '/HTTP/method', value: 'PUT' }, ...nobody },
+            ...HTTP.listeners[0]!.rules,
+          ],
+        },
+      ];
+      const format = '%METHOD% %PATH% %HTTP_STATUS%';
+      proxy = await ProxyProcess.start({
+        ...HTTP,
+        listeners,
+        admin: { api: { port: 0 }, access_log_path: 'stdout', access_log_format: format },
+      });
+      await post(version);
+      await proxy.peer.output(/^POST \/a 200$/mu);
+      await post(version, '-X', 'PUT');
+      await proxy.peer.output(/^PUT \/a 502$/mu);
+    });
+  }
+
+  const refusals: Record<string, [sent: string, code: string]> = {
+    'is not HTTP': ['hello\r\n\r\n', 'PROTOCOL_ERROR'],
+    'has too large a head': [`GET /${'x'.repeat(20_000)} HTTP/1.1\r\nhost: a\r\n\r\n`, 'TOO_LARGE'],
+    'does not come in time': ['GET / HT', 'IDLE_TIMEOUT'],
+  };
+  for (const [what, [sent, code]] of Object.entries(refusals)) {
+    it(`tells, and counts, that a request ${what}`, async () => {
+      const spec = { ...HTTP.listeners[0]!.spec, header_timeout: 200, max_header_bytes: 16_384 };
+      const listeners = [{ ...HTTP.listeners[0], name: 'strict', spec }];
+      proxy = await ProxyProcess.start({ ...HTTP, listeners, admin: { api: { port: 0 } } });
+      const client = new Peer('socat', ['-t', '5', '-', `TCP:127.0.0.1:${proxy.port('strict')}`]);
+      try {
+        client.write(sent);
+        await proxy.peer.output(new RegExp(`"level":"info".*"listener":"strict".*"code":"${code}"`, 'u'));
+        const { stdout } = await runCommand('curl', ['-s', `${proxy.api}/metrics`]);
+        expect(stdout).to.match(
+          new RegExp(`^l7mp_sessions_refused_total\\{listener="strict",reason="${code}"[^}]*\\} 1`, 'mu'),
+        );
+      } finally {
+        await client.stop();
+      }
     });
   }
 

@@ -139,6 +139,26 @@ describe('opening a session of a cluster', () => {
   });
 });
 
+describe('an attempt of a session that has tried some', () => {
+  for (const policy of ['Trivial', 'RoundRobin', 'Random', 'LeastSessions', 'HashRing', 'Maglev'] as const) {
+    it(`goes to each of the others once, by ${policy}, and then to any`, () => {
+      const { cluster, connector } = testCluster({
+        loadbalancer: { policy, key: '/key', table_size: 251, points: 16 },
+      });
+      const tried = new Set<string>();
+      for (let attempt = 0; attempt < 4; attempt++) cluster.open(request({ tried, metadata: { key: 'x' } }));
+      expect(connector.targets.slice(0, 3).sort()).to.deep.equal(['a', 'b', 'c']);
+      expect(connector.targets[3]).to.be.oneOf(['a', 'b', 'c']);
+    });
+  }
+
+  it('knows whether there is another', () => {
+    const { cluster } = testCluster();
+    expect(cluster.hasOther(new Set(['a', 'b']))).to.equal(true);
+    expect(cluster.hasOther(new Set(['a', 'b', 'c']))).to.equal(false);
+  });
+});
+
 describe('a session’s hold on an endpoint', () => {
   it('is counted until it is released, once', () => {
     const { connect, cluster } = testCluster();

@@ -385,7 +385,7 @@ describe('Decoding a configuration', () => {
       ],
       'an expression that is none': [
         withMatch({ op: 'matches', path: '/a', value: '(' }),
-        'rules[0].match.value: expected a regular expression of JavaScript, found "("',
+        'rules[0].match.value: expected a regular expression as RE2 knows it, without look-around and back references, found "("',
       ],
       'a type that is none': [
         withMatch({ op: 'type', path: '/a', value: 'strin' }),

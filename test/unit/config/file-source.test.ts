@@ -139,6 +139,19 @@ describe('A configuration file', () => {
       .that.matches(/^expected a configuration file at .*l7mp\.yaml: ENOENT/u);
   });
 
+  it('is not at fault, and asked for again, where there is no descriptor to read it by', async () => {
+    let short = true;
+    const reading = await follow(() => {
+      return short ? Promise.reject(new ProxyError('NO_DESCRIPTORS', 'EMFILE')) : Promise.resolve();
+    }, false);
+    await reading.reload();
+    expect(log.lines).to.deep.equal([
+      'warn: the configuration can not be read for want of descriptors; it is tried again',
+    ]);
+    short = false;
+    await until(() => applied.at(-1) === 'first');
+  });
+
   it('is read by one after the other, in order', async () => {
     let running = 0;
     let most = 0;

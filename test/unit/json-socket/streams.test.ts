@@ -24,6 +24,7 @@ function server({ refuse, header_timeout = 1000 }: { refuse?: ProxyError; header
     spec: { transport_spec: { protocol: 'Stdio' }, header_timeout, max_header_bytes: 65507 },
     log: silentLogger,
     secrets: noSecrets,
+    refused: () => undefined,
     accept: (incoming) => {
       if (refuse) {
         incoming.stream.refuse?.(refuse);

@@ -180,6 +180,29 @@ describe('A predicate', () => {
     });
   });
 
+  it('matches a text made to make an engine backtrack, and is done', () => {
+    // With an engine that backtracks this is 2^200 steps: the test would not end.
+    const predicate = predicateOf(match({ op: 'matches', path: '/t', value: '^/(a+)+$' }));
+    expect(predicate({ t: `/${'a'.repeat(200)}!` })).to.equal(false);
+    expect(predicate({ t: `/${'a'.repeat(200)}` })).to.equal(true);
+  });
+
+  for (const value of ['a(?=b)', '(?<!a)b', '(a)\\1', '[']) {
+    it(`refuses the expression ${value}`, () => {
+      expect(() => match({ op: 'matches', path: '/t', value })).to.throw('without look-around and back references');
+    });
+  }
+
+  for (const [value, text] of Object.entries({
+    '\\u{1F600}\\/': '😀/',
+    '(?<part>\\w+)\\.x$': 'ab.x',
+    '\\p{Lu}': 'É',
+  })) {
+    it(`knows JavaScript's ${value}`, () => {
+      expect(predicateOf(match({ op: 'matches', path: '/t', value }))({ t: text })).to.equal(true);
+    });
+  }
+
   it('is compiled once', () => {
     const raw = match({ op: 'defined', path: '/IP' });
     expect(predicateOf(raw)).to.equal(predicateOf(raw));

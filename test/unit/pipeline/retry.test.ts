@@ -73,6 +73,45 @@ describe('A retry', () => {
     }
   });
 
+  it('goes to another endpoint at once, and pauses before it goes to the same ones again', async () => {
+    const clock = stopClock();
+    try {
+      pipeline = harness({ retry: { retry_on: 'connect-failure', num_retries: 9, timeout: 1000 } });
+      const cluster = pipeline.cluster('cluster');
+      cluster.endpoints = ['a', 'b', 'c'];
+      cluster.plan = [refused];
+      pipeline.accept(new FakeStream());
+      await clock.tick(1);
+      await clock.tick(1);
+      await clock.tick(1);
+      expect(cluster.requests).to.have.length(3);
+      await clock.tick(996);
+      expect(cluster.requests).to.have.length(3);
+      for (let round = 0; round < 4; round++) await clock.tick(2);
+      expect(cluster.requests).to.have.length(6);
+    } finally {
+      clock.restore();
+    }
+  });
+
+  it('pauses where no endpoint was tried, though there are others', async () => {
+    const clock = stopClock();
+    try {
+      pipeline = harness({ retry: { retry_on: 'always', num_retries: 9, timeout: 1000 } });
+      const cluster = pipeline.cluster('cluster');
+      cluster.endpoints = ['a', 'b'];
+      cluster.open = (request) => {
+        cluster.requests.push(request);
+        throw new ProxyError('CIRCUIT_OPEN', 'full');
+      };
+      pipeline.accept(new FakeStream());
+      await clock.tick(999);
+      expect(cluster.requests).to.have.length(1);
+    } finally {
+      clock.restore();
+    }
+  });
+
   it('is made by each stage for itself', async () => {
     pipeline = harness({ ingress: ['in'], retry: { retry_on: 'always', num_retries: 1, timeout: 1 } });
     pipeline.accept(new FakeStream());

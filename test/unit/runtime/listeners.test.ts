@@ -43,6 +43,7 @@ function makeCluster(config: LiveCluster['config']): LiveCluster {
     update: (next: LiveCluster['config']) => (cluster.config = next),
     start: () => undefined,
     close: () => Promise.resolve(),
+    hasOther: () => false,
     open: () => {
       throw new Error('not asked');
     },
@@ -83,7 +84,11 @@ describe('listeners of a control plane', () => {
         makeCluster,
         makeDoor: ({ name }) => {
           doors.push(name);
-          return { configure: ({ rules }) => events.push(`door ${name} ${rules}`), accept: () => true };
+          return {
+            configure: ({ rules }) => events.push(`door ${name} ${rules}`),
+            accept: () => true,
+            refused: () => undefined,
+          };
         },
         controlPlane: true,
         warmingLimit,

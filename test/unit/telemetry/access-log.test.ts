@@ -37,6 +37,7 @@ describe('the access log', () => {
       dropped_out: 0,
       retries: 2,
       reason: 'PEER_RESET',
+      path: '/a b',
     });
   });
 

@@ -793,7 +793,8 @@ export interface Match {
   readonly path?: string;
   /**
    * What it is tested against. `type`: one of `number`, `string`, `boolean`, `object`, `array`, `null`, `undefined`,
-   * `date`, `date-time`, `time`, `lang`, `lang-range`, `iri`, `absolute-iri`. `matches`: a regular expression.
+   * `date`, `date-time`, `time`, `lang`, `lang-range`, `iri`, `absolute-iri`. `matches`: a regular
+   * expression of RE2, anywhere in the text: it takes linear time, and has no look-around and no back references.
    * `in`: a list.
    */
   readonly value?: Json;
@@ -855,7 +856,7 @@ export interface Retry {
   readonly retry_on: 'never' | 'always' | 'connect-failure' | 'disconnect';
   /** Attempts after the first. */
   readonly num_retries: number;
-  /** The most time an attempt may take, and the pause between two, in ms. */
+  /** The most time an attempt may take, and the pause before endpoints are tried that have been already, in ms. */
   readonly timeout: number;
 }
 
