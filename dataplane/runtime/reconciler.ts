@@ -45,6 +45,8 @@ export interface LiveCluster extends ClusterHandle {
 
 /** Who listens, too, but not by the configuration. */
 export interface Neighbour {
+  /** Finds out whether it could listen, without doing so. Rejects where it can't. */
+  check(next: ConfigSnapshot): Promise<void>;
   /** Stops listening where the configuration to come wants its port. */
   makeRoom(next: ConfigSnapshot): Promise<void>;
   /** Listens where the configuration leaves its port free. Rejects where it can't. */
@@ -154,6 +156,17 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
       const { snapshot: current } = this;
       return this.change(withLocal(current, typeof snapshot === 'function' ? snapshot(current) : snapshot));
     });
+  }
+
+  /** Makes what a configuration needs, starts nothing of it, and throws it away. @throws FaultsError as `replace` does */
+  async check(snapshot: ConfigSnapshot): Promise<void> {
+    const { freshClusters } = await this.construct(snapshot);
+    await closeAll(freshClusters);
+    try {
+      await this.options.neighbour?.check(snapshot);
+    } catch (error) {
+      throw new FaultsError(faultsAt('admin.api', error));
+    }
   }
 
   /** Stops listening; sessions go on with their clusters. */
