@@ -25,6 +25,15 @@ const withRule = (rule: object): object => ({ rules: [{ name: 'r', ...rule }] })
 const withMatch = (match: unknown): object => withRule({ match, action: { route: 'x' } });
 
 describe('Decoding a configuration', () => {
+  it('refuses what is shown in the place of secrets', () => {
+    const tls = { cert: 'a.pem', key: '<PRIVATE>' };
+    const listeners = [{ name: 'l', spec: { protocol: 'TLS', port: 1, tls }, rules: 'x' }];
+    expect(faultsOf({ admin: { api: { token: '<PRIVATE>' } }, listeners })).to.deep.equal([
+      'admin.api.token: expected what is hidden behind this: put it in again, found "<PRIVATE>"',
+      'listeners[0].spec.tls.key: expected what is hidden behind this: put it in again, found "<PRIVATE>"',
+    ]);
+  });
+
   it('fills in what is absent', () => {
     const { admin, listeners, clusters, routes } = decoded({
       listeners: [LISTENER],
