@@ -159,10 +159,20 @@ describe('Decoding a configuration', () => {
       });
     }
 
-    it('at most 500 faults, and how many more there are', () => {
+    it('at most 500 faults, and looks no further', () => {
       const found = faultsOf({ clusters: Array.from({ length: 600 }, () => 1) });
       expect(found).to.have.length(501);
-      expect(found.at(-1)).to.equal('configuration: expected no further faults, found 100 that are not listed');
+      const rest = 'configuration: expected no further faults, found more, which were not looked for';
+      expect(found.at(-1)).to.equal(rest);
+      let looks = 0;
+      const costly = {
+        get action() {
+          return looks++ < 0;
+        },
+      };
+      expect(faultsOf({ rules: Array.from({ length: 2000 }, () => costly) }).at(-1)).to.equal(rest);
+      expect(looks).to.be.below(4000); // the survey looks at each, too
+      expect(faultsOf({ rules: Array.from({ length: 2000 }, () => NaN) })).to.have.length(500);
     });
 
     it('what goes in a circle, or too deep', () => {
