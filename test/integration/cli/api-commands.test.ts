@@ -223,9 +223,13 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
     });
 
     it('and say where TLS was expected of a plain one', async () => {
-      const api = proxy.api.replace('http:', 'https:');
+      const server = createServer();
+      server.on('clientError', (_, socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const api = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
       const { code, stderr } = await l7mp(['config', '--api', api]);
-      expect(stderr).to.equal(`l7mp: expected a proxy at ${api} (--api, L7MP_API): it has no TLS there; try http://\n`);
+      await new Promise((resolve) => server.close(resolve));
+      expect(stderr).to.equal(`l7mp: expected a proxy at ${api} (--api, L7MP_API): no TLS answers there; try http://\n`);
       expect(code).to.equal(4);
     });
 
