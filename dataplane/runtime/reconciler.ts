@@ -96,6 +96,8 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
   private queue: Promise<unknown> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  /** No change was made yet: there is nothing to go back to. */
+  private first = true;
 
   constructor(options: ReconcilerOptions<C>, empty: ConfigSnapshot) {
     this.options = options;
@@ -219,11 +221,12 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
       this.secrets = before.snapshot.handedOut.secrets;
       listeners.configureDoors(before.snapshot);
       await listeners.restart(stopped);
-      await this.restartNeighbour();
+      if (!this.first) await this.restartNeighbour();
       await closeAll(freshClusters);
       throw new FaultsError(faults);
     }
 
+    this.first = false;
     // From here on nothing fails: the objects that stay take their new configuration.
     this.failures = failures;
     listeners.commit(stopped, freshListeners, next);
