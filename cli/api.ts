@@ -23,7 +23,10 @@ export async function get<T>({ api, token }: ApiOptions, path: string): Promise<
     text = await response.text();
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-    throw new ApiError(`expected a proxy at ${api} (--api, L7MP_API): ${cause}`);
+    // OpenSSL's words for an answer in plain text are no help, and a proxy waits for the end of the request's head.
+    const plain = url.protocol === 'https:' && /wrong version number|packet length too long|timeout/u.test(cause);
+    const found = plain ? 'no TLS answers there; try http://' : cause;
+    throw new ApiError(`expected a proxy at ${api} (--api, L7MP_API): ${found}`);
   }
   let body: T & { message?: string; content?: unknown };
   try {

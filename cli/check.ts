@@ -1,17 +1,21 @@
-/** `l7mp check`: validates a configuration, and starts nothing. */
+/** `l7mp check`: does with a configuration what `l7mp proxy` does before it listens. */
 import { text as readAll } from 'node:stream/consumers';
 import { withPlugins } from '../dataplane/config/decode.ts';
 import { loadFile, loadText } from '../dataplane/config/load.ts';
-import { danglingReferences } from '../dataplane/config/references.ts';
+import { doubts } from '../dataplane/config/doubts.ts';
 import { FaultsError, formatFault } from '../dataplane/core/errors.ts';
+import { createProxy } from '../dataplane/main.ts';
 import { EXIT } from './exit.ts';
 import { loadPlugins } from './plugins.ts';
 
 export async function check(file: string, options: { json?: true; plugin?: readonly string[] }): Promise<void> {
-  const schema = withPlugins(await loadPlugins(options.plugin));
+  const plugins = await loadPlugins(options.plugin);
+  const schema = withPlugins(plugins);
   try {
     const load = file === '-' ? loadText(await readAll(process.stdin), { schema }) : loadFile(file, { schema });
-    const warnings = danglingReferences(await load);
+    const config = await load;
+    await (await createProxy({ config, plugins, logLevel: 'silent', dryRun: true })).close();
+    const warnings = doubts(config);
     if (options.json) console.log(JSON.stringify({ ok: true, faults: [], warnings }));
     else {
       for (const warning of warnings) console.error(`${file}: warning: ${formatFault(warning)}`);
@@ -22,7 +26,8 @@ export async function check(file: string, options: { json?: true; plugin?: reado
     process.exitCode = EXIT.config;
     if (options.json) console.log(JSON.stringify({ ok: false, faults: error.faults, warnings: [] }));
     else {
-      for (const { line, ...fault } of error.faults) console.error(`${file}:${line ?? 1}: ${formatFault(fault)}`);
+      for (const { line, ...fault } of error.faults)
+        console.error(`${file}:${line === undefined ? '' : `${line}:`} ${formatFault(fault)}`);
     }
   }
 }

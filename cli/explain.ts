@@ -1,8 +1,10 @@
 /** `l7mp explain`: what became of a session, and why. */
 import { type ApiOptions, type ApiSession, type ApiStage, get } from './api.ts';
+import { UsageError } from './exit.ts';
 import { duration, size } from './sessions.ts';
 
 export async function explain(name: string, options: ApiOptions): Promise<void> {
+  if (name === '') throw new UsageError("expected a session's name, or KIND/NAME, found nothing");
   const session = await get<ApiSession>(options, `/api/v1/sessions/${encodeURIComponent(name)}`);
   if (options.json) console.log(JSON.stringify(session, null, 2));
   else console.log(describe(session));

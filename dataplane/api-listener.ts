@@ -44,6 +44,10 @@ export class ApiListener implements Neighbour {
     return this.listener?.address;
   }
 
+  async check(next: ConfigSnapshot): Promise<void> {
+    if (!this.api.disable && !this.isTaken(next)) await this.make();
+  }
+
   /** Requests that are under way are answered still: one of them may have asked for the change. */
   async makeRoom(next: ConfigSnapshot): Promise<void> {
     if (!this.isTaken(next)) return;
@@ -76,6 +80,12 @@ export class ApiListener implements Neighbour {
   }
 
   private async start(): Promise<void> {
+    const server = await this.make();
+    await server.start();
+    this.listener = server;
+  }
+
+  private async make(): Promise<Listener> {
     const { registry, log } = this;
     const { address, port, tls } = this.api;
     const { value: config } = decodeConfig({
@@ -102,9 +112,7 @@ export class ApiListener implements Neighbour {
       cluster: () => live,
     };
     this.sessions ??= new Sessions({ log, table: () => table, onEnd: () => undefined, onRefused: () => undefined });
-    const server = registry.listener(NAME, listener.spec, this.sessions.admission(listener, 0));
-    await server.start();
-    this.listener = server;
+    return registry.listener(NAME, listener.spec, this.sessions.admission(listener, 0));
   }
 }
 

@@ -1,5 +1,5 @@
 /** The proxy: its parts are made and joined here, and nowhere else. */
-import type { Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.ts';
+import type { Admin, Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.ts';
 import { createAdminApi } from './admin/index.ts';
 import { ApiListener } from './api-listener.ts';
 import { Cluster } from './cluster/cluster.ts';
@@ -8,6 +8,8 @@ import { createJsonSchemas } from './config/json-schema.ts';
 import { parseText } from './config/parse.ts';
 import { compact, toPlain } from './config/print.ts';
 import type { ConfigSnapshot } from './core/config.ts';
+import { type Fault, FaultsError, ProxyError } from './core/errors.ts';
+import { checkTarget } from './core/line-writer.ts';
 import type { AnyProtocol, Services } from './core/protocol.ts';
 import type { SessionView } from './core/session.ts';
 import { createLoadBalancer } from './lb/index.ts';
@@ -36,6 +38,8 @@ export interface ProxyOptions {
   readonly log?: ProcessLogger;
   /** Where configuration comes from, beside the proxy's own; from nowhere when absent. */
   readonly controlPlane?: ControlPlaneOptions | undefined;
+  /** Everything is made as for a start, and nothing starts: what is wrong shows. Default: false. */
+  readonly dryRun?: boolean;
   /** Told of each session that has ended. */
   readonly onSessionEnd?: (session: SessionView) => void;
 }
@@ -65,6 +69,7 @@ export interface Proxy {
 export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const first = options.config ?? emptySnapshot();
   const { admin } = first;
+  checkFiles(admin, options.log === undefined);
   const log = options.log ?? createLogger(options.logLevel ?? admin.log_level, admin.log_file);
   const accessLog = admin.access_log_path && createAccessLog(admin.access_log_path, admin.access_log_format);
 
@@ -118,7 +123,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
         }),
       makeDoor: (config, { idleTimeout = 0 }) => sessions.admission(config, idleTimeout),
       neighbour: (options.api ?? true) ? apiListener : undefined,
-      controlPlane: options.controlPlane !== undefined,
+      controlPlane: options.controlPlane !== undefined || options.dryRun === true, // which may have what is missing
       log,
     },
     emptySnapshot(),
@@ -174,7 +179,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   };
 
   try {
-    await reconciler.replace(first);
+    await (options.dryRun ? reconciler.check(first) : reconciler.replace(first));
     ready = true;
     if (options.controlPlane) {
       const [{ XdsClient }, { createResourceCodec }] = await Promise.all([
@@ -215,6 +220,20 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     drain: (timeout) => close(() => sessions.drain(timeout)),
     close: () => close(() => sessions.close()),
   };
+}
+
+/** @throws FaultsError where a log's file can't be opened: afterwards, what fails is told, and costs lines only. */
+function checkFiles({ log_file, access_log_path }: Admin, ownLog: boolean): void {
+  const faults: Fault[] = [];
+  for (const [field, target] of Object.entries({ ...(ownLog && { log_file }), access_log_path })) {
+    try {
+      if (target) checkTarget(target);
+    } catch (error) {
+      const { code, message } = ProxyError.from(error);
+      faults.push({ path: `admin.${field}`, expected: 'a file that can be written to', found: message, code });
+    }
+  }
+  if (faults.length > 0) throw new FaultsError(faults);
 }
 
 /** The live configuration by name, as sessions look it up. */

@@ -11,9 +11,10 @@ bin/l7mp controlplane --store "embedded:$data/store" --log-level warn &
 controlplane=$!
 bin/l7mp proxy --controlplane 127.0.0.1:1235 --id quick-start --state-dir "$data/proxy" &
 proxy=$!
+applying=
 stopping=
 stop() {
-  [ -n "$stopping" ] || kill "$controlplane" "$proxy" 2> /dev/null
+  [ -n "$stopping" ] || kill "$controlplane" "$proxy" $applying 2> /dev/null
   stopping=yes
 }
 trap stop INT TERM EXIT
@@ -24,7 +25,11 @@ while ! history=$(bin/l7mp history --json 2> /dev/null); do
   sleep 0.1
 done
 if [ "$history" = '[]' ]; then
-  bin/l7mp apply -f examples/quick-start.yaml -m 'the quick start' --wait --timeout 20s >&2
+  # The shell hears of signals at once while it waits, and otherwise only after what it runs.
+  bin/l7mp apply -f examples/quick-start.yaml -m 'the quick start' --wait --timeout 20s >&2 &
+  applying=$!
+  wait "$applying"
+  applying=
 fi
 cat >&2 <<'END'
 Try in another terminal:

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { PIPE_HELP } from '../pipe-help.ts';
 import { withControlPlane } from './control-plane-options.ts';
-import { LEVELS, wholeNumber } from './values.ts';
+import { LEVELS, repeated, wholeNumber } from './values.ts';
 
 export function addProxyCommands(program: Command): void {
   const proxy = program
@@ -13,7 +13,7 @@ export function addProxyCommands(program: Command): void {
       new Option('-l, --log-level <level>', "the log's level, whatever the configuration says").choices(LEVELS),
     )
     .option('-s, --strict', 'the REST API refuses unknown fields')
-    .option('--plugin <file...>', 'load a protocol from a JavaScript module')
+    .option('--plugin <file>', 'load a protocol from a JavaScript module; once for each', repeated)
     .option('--no-api', 'no REST API')
     .option('--no-watch', 'do not reload the configuration when its file changes (SIGHUP still does)')
     .option('--drain-timeout <ms>', 'how long sessions may go on after the signal', wholeNumber());
@@ -26,8 +26,8 @@ export function addProxyCommands(program: Command): void {
     .description('make a proxy out of two addresses: what comes in at A goes out at B, and back')
     .argument('<A>', 'where sessions come from')
     .argument('<B>', 'where they go')
-    .option('--ingress <address...>', 'what the stream passes on its way from A to B')
-    .option('--egress <address...>', 'what it passes on its way back')
+    .option('--ingress <address>', 'what the stream passes on its way from A to B; once for each', repeated)
+    .option('--egress <address>', 'what it passes on its way back; once for each', repeated)
     .addOption(
       new Option('--framing <kind>', 'keep message boundaries on byte streams').choices([
         'length-prefix-2',
@@ -51,7 +51,7 @@ export function addProxyCommands(program: Command): void {
     .command('check')
     .description('say what is wrong with a configuration, all at once, and start nothing')
     .argument('<file>', 'the configuration; - is standard input')
-    .option('--plugin <file...>', 'load a protocol from a JavaScript module')
+    .option('--plugin <file>', 'load a protocol from a JavaScript module; once for each', repeated)
     .option('--json', 'print JSON, for machines')
     .addHelpText('after', '\nExample:\n  l7mp check proxy.yaml && systemctl reload l7mp\n')
     .action(async (file: string, options: object) => (await import('../check.ts')).check(file, options));

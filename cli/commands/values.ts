@@ -17,6 +17,11 @@ export function wholeNumber(min = 0, max = LONGEST): (text: string) => number {
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
+/** An option that may stand several times, with one value each: `--plugin a.js --plugin b.js`. */
+export function repeated(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
 /** `30s`, `500ms`, `2m`, `1h`: in ms. */
 export function duration(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/u.exec(text) ?? [];

@@ -1,6 +1,7 @@
 /** The REST API: l7mp's, under /api/v1, and beside it /ready, /healthz and /metrics. A pure request handler. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Request, RequestHandler } from '../core/protocol.ts';
+import { refuseStrangers } from './browser.ts';
 import type { Context } from './context.ts';
 import { controlPlaneRoutes } from './control-plane.ts';
 import { endpointRoutes } from './endpoints.ts';
@@ -38,7 +39,10 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
   const handle: RequestHandler = async (request) => {
     try {
       const target = readTarget(request);
-      if (!OPEN_PATHS.has(target.path) && !isAllowed(request)) throw new HttpError(401, 'expected the bearer token');
+      if (!OPEN_PATHS.has(target.path)) {
+        if (api.token === undefined) refuseStrangers(request);
+        if (!isAllowed(request)) throw new HttpError(401, 'expected the bearer token');
+      }
       const { handler, parameters } = route(target);
       return await handler({ request, parameters, query: target.query });
     } catch (error) {

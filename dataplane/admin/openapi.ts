@@ -19,8 +19,11 @@ const page = (description: string): Json => ({
 });
 
 const status = (description: string): Json => answer(description, reference('Status'));
-const UNAUTHORIZED: Json = { '401': status('The bearer token is wanted') };
-const UNKNOWN: Json = { '400': status('The name is unknown, or the query is wrong'), ...UNAUTHORIZED };
+const REFUSED: Json = {
+  '401': status('The bearer token is wanted'),
+  '403': status('A page in a browser asked, or who names this address otherwise, without a token'),
+};
+const UNKNOWN: Json = { '400': status('The name is unknown, or the query is wrong'), ...REFUSED };
 const DONE: Json = { '200': status('Done'), ...UNKNOWN, '503': status('The proxy is stopping') };
 const CHANGED: Json = {
   ...DONE,
@@ -71,7 +74,7 @@ const get = (operationId: string, summary: string, parameters: readonly Json[], 
 const getPage = (operationId: string, summary: string): Json => ({
   operationId,
   summary,
-  responses: { '200': page(summary), ...UNAUTHORIZED },
+  responses: { '200': page(summary), ...REFUSED },
 });
 const post = (operationId: string, summary: string, parameters: readonly Json[], requestBody: Json): Json => ({
   operationId,

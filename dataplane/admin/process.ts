@@ -2,6 +2,7 @@
 import type { Admin } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../core/address.ts';
 import type { ConfigSnapshot } from '../core/config.ts';
+import { HIDDEN } from '../core/secrets.ts';
 import { productVersion } from '../core/version.ts';
 import { LISTS } from '../core/kinds.ts';
 import { readBody, unwrapObject, without } from './body.ts';
@@ -83,7 +84,7 @@ function refuseManaged(current: ConfigSnapshot, given: ConfigSnapshot): void {
 function adminView(context: Context): Plain {
   const { admin, strict, logLevel, sink } = context;
   const { api, ...plain } = context.plain({ ...sink.snapshot, admin })['admin'] as Plain;
-  const shown = typeof api === 'object' && api !== null && 'token' in api ? { ...api, token: '<PRIVATE>' } : api;
+  const shown = typeof api === 'object' && api !== null && 'token' in api ? { ...api, token: HIDDEN } : api;
   return {
     version: productVersion(),
     ...plain,

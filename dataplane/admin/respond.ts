@@ -1,6 +1,7 @@
 /** Answers of the REST API, in l7mp's form: `{status, message, content?}`, and whatever helps beside it. */
 import { type ErrorCode, type Fault, FaultsError, formatFault, ProxyError } from '../core/errors.ts';
 import type { Response } from '../core/protocol.ts';
+import { HIDDEN } from '../core/secrets.ts';
 import { reasonOf } from '../core/status.ts';
 
 /** Errors that say more than "the proxy failed". */
@@ -72,7 +73,7 @@ export const notFound = (): HttpError => new HttpError(400, 'Not Found');
 
 /** Private keys that stand in the configuration as text are never shown. */
 function hideKeys(_name: string, value: unknown): unknown {
-  return typeof value === 'string' && value.includes('PRIVATE KEY-----') ? '<PRIVATE>' : value;
+  return typeof value === 'string' && value.includes('PRIVATE KEY-----') ? HIDDEN : value;
 }
 
 /** `indent`: spaces; one line when absent. */

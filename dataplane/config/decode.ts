@@ -46,23 +46,26 @@ export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded
     decoder.fault('', 'an object with listeners, clusters, rulelists, rules, routes or admin', raw);
     return { faults: decoder.faults };
   }
-  const fields = ['admin', ...LISTS];
-  for (const key of Object.keys(plain)) {
-    if (!fields.includes(key) && !options.lenient) decoder.fault(join('', key), oneOf(fields, key), key);
-  }
-  const admin = decodeAdmin(decoder, plain['admin']);
-  const lists = LISTS.map((name) => ({ name, kind: KIND_OF[name], items: itemsOf(decoder, plain, name) }));
-  // Objects with names come first, so that made-up names keep clear of them.
-  for (const named of [true, false]) {
-    for (const { name, kind, items } of lists) {
-      items.forEach((item, index) => {
-        const hasName = isPlain(item) && (item['name'] ?? undefined) !== undefined;
-        if (hasName === named) decoder.object(kind, item, `${name}[${index}]`, undefined);
-      });
+  let admin: Admin | undefined;
+  decoder.run(() => {
+    const fields = ['admin', ...LISTS];
+    for (const key of Object.keys(plain)) {
+      if (!fields.includes(key) && !options.lenient) decoder.fault(join('', key), oneOf(fields, key), key);
     }
-  }
-  checkMeaning(decoder);
-  if (decoder.faults.length > 0) return { faults: decoder.faults };
+    admin = decodeAdmin(decoder, plain['admin']);
+    const lists = LISTS.map((name) => ({ name, kind: KIND_OF[name], items: itemsOf(decoder, plain, name) }));
+    // Objects with names come first, so that made-up names keep clear of them.
+    for (const named of [true, false]) {
+      for (const { name, kind, items } of lists) {
+        items.forEach((item, index) => {
+          const hasName = isPlain(item) && (item['name'] ?? undefined) !== undefined;
+          if (hasName === named) decoder.object(kind, item, `${name}[${index}]`, undefined);
+        });
+      }
+    }
+    checkMeaning(decoder);
+  });
+  if (decoder.faults.length > 0 || admin === undefined) return { faults: decoder.faults };
   const handedOut = { assignments: new Map(), secrets: new Map() };
   return { value: { admin, handedOut, ...collect(decoder, options) }, faults: [] };
 }
@@ -106,8 +109,11 @@ export function decodeObject(
   if (surveyed.faults.length > 0) return { faults: surveyed.faults };
   const exists = (each: Kind, name: string): boolean => existing[LIST_OF[each]].has(name);
   const decoder = newDecoder(options, surveyed, exists);
-  const name = decoder.object(kind, raw, kind.toLowerCase(), undefined);
-  checkMeaning(decoder, existing);
+  let name: string | undefined;
+  decoder.run(() => {
+    name = decoder.object(kind, raw, kind.toLowerCase(), undefined);
+    checkMeaning(decoder, existing);
+  });
   if (decoder.faults.length > 0 || name === undefined) return { faults: decoder.faults };
   return { value: { name, objects: collect(decoder, options) }, faults: [] };
 }
@@ -132,9 +138,11 @@ export function decodeHandedOut<K extends keyof HandedOut>(
     return { faults: decoder.faults };
   }
   // Endpoints are named after the cluster, as if they stood in it.
-  const value = decoder.message(kind, raw, '', { kind: 'Cluster', name: raw['name'] });
+  const { name } = raw;
+  let value: Plain = {};
+  decoder.run(() => (value = decoder.message(kind, raw, '', { kind: 'Cluster', name })));
   if (decoder.faults.length > 0) return { faults: decoder.faults };
-  return { value: { ...value, name: raw['name'] } as unknown as HandedOut[K], faults: [] };
+  return { value: { ...value, name } as unknown as HandedOut[K], faults: [] };
 }
 
 /** The built-in schema with the specs of plugins added. */

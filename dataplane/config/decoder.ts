@@ -10,6 +10,7 @@ import { AutoNames, nameEndpoints } from './auto-names.ts';
 import { join } from './paths.ts';
 import { describe, isPlain, oneOf, readScalar } from './scalars.ts';
 import { type Expanded, expandCluster, expandEndpoint, expandEndpointSpec, expandListenerSpec } from './short-forms.ts';
+import { MAX_FAULTS, TooManyFaults } from './too-many-faults.ts';
 
 /** An object that was decoded, and where it stood. */
 export interface DecodedObject {
@@ -31,9 +32,6 @@ export interface DecoderOptions {
   readonly lenient: boolean;
 }
 
-/** More than anybody reads. The rest is counted. */
-const MAX_FAULTS = 500;
-
 type Variants = NonNullable<MessageSchema['variants']>;
 
 export class Decoder {
@@ -45,7 +43,7 @@ export class Decoder {
     Route: new Map(),
   };
   private readonly found: Fault[] = [];
-  private unlisted = 0;
+  private stopped = false;
   private readonly options: DecoderOptions;
   private readonly autoNames: AutoNames;
 
@@ -63,9 +61,18 @@ export class Decoder {
 
   /** Everything that is wrong so far. */
   get faults(): readonly Fault[] {
-    if (this.unlisted === 0) return this.found;
-    const rest = { path: '', expected: 'no further faults', found: `${this.unlisted} that are not listed` };
-    return [...this.found, rest];
+    if (!this.stopped) return this.found;
+    return [...this.found, { path: '', expected: 'no further faults', found: 'more, which were not looked for' }];
+  }
+
+  /** Decodes something, or as much of it as has faults that somebody reads. */
+  run(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      if (!(error instanceof TooManyFaults)) throw error;
+      this.stopped = true;
+    }
   }
 
   /** Something else was expected than this value. */
@@ -75,8 +82,8 @@ export class Decoder {
 
   /** The same, with words for what was found. */
   tell(path: string, expected: string, found: string): undefined {
-    if (this.found.length >= MAX_FAULTS) this.unlisted++;
-    else this.found.push({ path, expected, found });
+    if (this.found.length >= MAX_FAULTS) throw new TooManyFaults();
+    this.found.push({ path, expected, found });
     return undefined;
   }
 

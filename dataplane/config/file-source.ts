@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ConfigSnapshot } from '../core/config.ts';
-import { FaultsError, formatFault, ProxyError } from '../core/errors.ts';
+import { type Fault, FaultsError, formatFault, ProxyError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { readText } from './load.ts';
 
@@ -19,6 +19,9 @@ const QUIET = 50;
 /** When it is read again after there was no descriptor for it, in ms. */
 const RETRY = 1000;
 
+/** A file without anything in it is one that is about to be written, more likely than an order to drop everything. */
+const NOTHING: Fault = { path: '', expected: 'a configuration, or {} for none', found: 'an empty file' };
+
 export class FileSource {
   private readonly path: string;
   private readonly decode: (text: string) => Promise<ConfigSnapshot>;
@@ -30,6 +33,8 @@ export class FileSource {
   private timer: NodeJS.Timeout | undefined;
   /** Of the text that was loaded last; empty where the file could not be read. */
   private digest = '';
+  /** Whether that text said nothing at all. */
+  private blank = false;
   private busy: Promise<void> = Promise.resolve();
 
   /** `decode` throws FaultsError. */
@@ -43,6 +48,7 @@ export class FileSource {
     this.digest = '';
     const text = await readText(this.path);
     this.digest = digestOf(text);
+    this.blank = text.split('\n').every((line) => /^\uFEFF?(?:---)?\s*(?:#.*)?$/u.test(line));
     return this.decode(text);
   }
 
@@ -74,7 +80,9 @@ export class FileSource {
   private async attempt(): Promise<void> {
     const { follower } = this;
     try {
-      await follower?.apply(await this.load());
+      const snapshot = await this.load();
+      if (this.blank) throw new FaultsError([NOTHING]);
+      await follower?.apply(snapshot);
       this.short = false;
     } catch (error) {
       const { code, message } = ProxyError.from(error);

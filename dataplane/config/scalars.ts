@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { FieldSchema } from '../../gen/schema-types.ts';
 import type { Plain } from '../core/address.ts';
 import { nearest } from '../core/nearest.ts';
+import { HIDDEN } from '../core/secrets.ts';
 import { parsePointer } from '../core/json-pointer.ts';
 import { compileRegex } from '../core/regex.ts';
 
@@ -51,6 +52,7 @@ function readString(field: FieldSchema, raw: unknown): Read {
   if (typeof raw !== 'string' && typeof raw !== 'number') {
     return { expected: values ? oneOf(values) : expectedText(format) };
   }
+  if (raw === HIDDEN) return { expected: 'what is hidden behind this: put it in again' };
   const text = String(raw);
   if (values) {
     const value = values.find((each) => each.toLowerCase() === text.toLowerCase());

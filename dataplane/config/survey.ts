@@ -2,6 +2,7 @@
 import type { Fault } from '../core/errors.ts';
 import { join } from './paths.ts';
 import { describe } from './scalars.ts';
+import { MAX_FAULTS } from './too-many-faults.ts';
 
 export interface Survey {
   /** Nothing of what has such faults is decoded. */
@@ -26,7 +27,7 @@ export function survey(raw: unknown): Survey {
   const names = new Set<string>();
   const places: Place[] = [];
   visit(raw, '', undefined);
-  for (let place = places.pop(); place; place = places.pop()) {
+  for (let place = places.pop(); place && faults.length < MAX_FAULTS; place = places.pop()) {
     const { value } = place;
     if (place.level > MAX_LEVELS) {
       // What goes in a circle has no end: one such fault is enough.
@@ -49,6 +50,7 @@ export function survey(raw: unknown): Survey {
   return { faults, names };
 
   function visit(value: unknown, key: string | number, above: Place | undefined): void {
+    if (faults.length >= MAX_FAULTS) return;
     if (typeof value === 'object' && value !== null) {
       const place = { value, key, above, level: (above?.level ?? 0) + 1 };
       if (Array.isArray(value) || isRecord(value)) places.push(place);

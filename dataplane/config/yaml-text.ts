@@ -6,6 +6,7 @@ import {
   isNode,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   parseAllDocuments,
@@ -18,6 +19,31 @@ import { stepsOf } from './paths.ts';
 /** Values that the aliases of a document may add to those that are written in it: more is an attack. */
 const MAX_ALIASED = 100_000;
 
+/** More than anybody reads. */
+const MAX_FAULTS = 20;
+/** Of what the parser says of one, in characters: it may quote the text. */
+const MAX_MESSAGE = 200;
+
+/**
+ * Whether it nests deeper than the parser, which calls itself for each level, is asked to read: flow collections by
+ * their brackets; block collections by what begins on one line, as in `- - - x`. Those of several lines are indented:
+ * the size of their text is the square of their depth.
+ */
+function isTooDeep(text: string): boolean {
+  if (INDICATORS.test(text)) return true;
+  let depth = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (token === '[' || token === '{') depth++;
+    else if (token === ']' || token === '}') depth--;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
+}
+
+/** More than the levels of a configuration, for a better message there. */
+const MAX_DEPTH = 200;
+const INDICATORS = new RegExp(`(?:[-?:][ \\t]+){${MAX_DEPTH}}`, 'u');
+
 export class YamlText {
   private readonly documents: readonly Document.Parsed[];
   private readonly document: Document.Parsed | undefined;
@@ -25,6 +51,7 @@ export class YamlText {
 
   /** @throws RangeError where it nests too deep for the parser. */
   constructor(text: string) {
+    if (isTooDeep(text)) throw new RangeError('too many levels');
     const documents = parseAllDocuments(text, {
       lineCounter: this.lines,
       merge: true,
@@ -32,6 +59,8 @@ export class YamlText {
       uniqueKeys: false, // its own check takes the square of their number
     });
     this.documents = 'empty' in documents ? [] : documents;
+    const deep = this.documents[0]?.errors.some(({ message }) => message.includes('call stack'));
+    if (deep) throw new RangeError('too many levels'); // the parser has caught its own
     this.document = this.documents[0];
   }
 
@@ -42,7 +71,10 @@ export class YamlText {
   faults(): Fault[] {
     const faults = this.documents
       .flatMap(({ errors, warnings }) => [...errors, ...warnings])
-      .map(({ message, pos }) => this.fault('YAML or JSON', message.replaceAll(/\s+/gu, ' '), pos[0]));
+      .slice(0, MAX_FAULTS)
+      .map(({ message, pos }) =>
+        this.fault('YAML or JSON', message.slice(0, MAX_MESSAGE).replaceAll(/\s+/gu, ' '), pos[0]),
+      );
     const second = this.documents[1];
     if (second) faults.push(this.fault('one document', `${this.documents.length}`, second.range[0]));
     if (faults.length > 0 || !this.document) return faults;

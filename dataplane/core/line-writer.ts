@@ -1,7 +1,9 @@
 /** Appends lines to stdout, stderr or a file, and never makes anyone wait: a full disk costs lines, not sessions. */
-import { createWriteStream, fstatSync } from 'node:fs';
+import { accessSync, constants, createWriteStream, existsSync, fstatSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
+import { ProxyError } from './errors.ts';
 
 /** Where lines go: `stdout`, `-` (stdout), `stderr`, or the path of a file. */
 export type Target = string;
@@ -14,6 +16,18 @@ const RETRY_INTERVAL = 1000;
 const CLOSE_TIMEOUT = 1000;
 
 const STANDARD: Readonly<Record<string, 1 | 2>> = { stdout: 1, '-': 1, stderr: 2 };
+
+/** Makes nothing. @throws ProxyError where lines could not go there. */
+export function checkTarget(target: Target): void {
+  if (target in STANDARD) return;
+  try {
+    const there = existsSync(target);
+    if (there && statSync(target).isDirectory()) throw new ProxyError('INVALID_CONFIG', `${target} is a directory`);
+    accessSync(there ? target : dirname(target), constants.W_OK | (there ? 0 : constants.X_OK));
+  } catch (error) {
+    throw ProxyError.from(error);
+  }
+}
 
 export class LineWriter {
   private readonly target: Target;

@@ -100,6 +100,8 @@ export interface Request {
   readonly url: string;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The address that it came in at; none where there is no such, as on a UNIX socket. */
+  readonly local?: string | undefined;
   readonly body: Buffer;
 }
 

@@ -84,13 +84,14 @@ function plain(status: number, message: string): Response {
   return { status, headers: { 'content-type': 'text/plain' }, body: `${message}\n` };
 }
 
-function readHead({ HTTP: http }: Metadata): Omit<Request, 'body'> | undefined {
+function readHead({ HTTP: http, IP: ip }: Metadata): Omit<Request, 'body'> | undefined {
   if (!isObject(http)) return undefined;
   const { method, url, headers } = http;
   return {
     method: typeof method === 'string' ? method : 'GET',
     url: readUrl(url),
     headers: isObject(headers) ? readHeaders(headers) : {},
+    local: isObject(ip) && typeof ip['dst_addr'] === 'string' ? ip['dst_addr'] : undefined,
   };
 }
 

@@ -38,5 +38,8 @@ export function secretsOf(spec: object): string[] {
 
 const REFERENCES: ReadonlySet<string> = new Set(['cert', 'key', 'ca', 'certificates']);
 
+/** What is shown in the place of keys and tokens. */
+export const HIDDEN = '<PRIVATE>';
+
 /** Where there is no control plane: no secrets. */
 export const noSecrets: SecretSource = { get: () => undefined, watch: () => () => undefined };

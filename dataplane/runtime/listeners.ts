@@ -21,6 +21,7 @@ import type { Logger } from '../core/log.ts';
 import type { AnyProtocol, Listener } from '../core/protocol.ts';
 import { secretsOf } from '../core/secrets.ts';
 import type { Serving } from '../core/serving.ts';
+import { clashes } from './clashes.ts';
 import { missingObjects, missingSecrets } from './missing.ts';
 import type { Admitting, ProtocolRegistry } from './protocols.ts';
 
@@ -86,6 +87,7 @@ export class Listeners {
   /** Makes those that start with the change; nothing that is live is touched. */
   async construct(next: ConfigSnapshot, faults: Fault[]): Promise<ReadonlyMap<string, LiveListener>> {
     const fresh = new Map<string, LiveListener>();
+    faults.push(...clashes(next));
     for (const [name, owned] of next.listeners) {
       const { value } = owned;
       if (this.isApart(owned, next) || isDeepStrictEqual(this.live.get(name)?.config.spec, value.spec)) continue;

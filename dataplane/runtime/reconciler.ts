@@ -45,6 +45,8 @@ export interface LiveCluster extends ClusterHandle {
 
 /** Who listens, too, but not by the configuration. */
 export interface Neighbour {
+  /** Finds out whether it could listen, without doing so. Rejects where it can't. */
+  check(next: ConfigSnapshot): Promise<void>;
   /** Stops listening where the configuration to come wants its port. */
   makeRoom(next: ConfigSnapshot): Promise<void>;
   /** Listens where the configuration leaves its port free. Rejects where it can't. */
@@ -94,6 +96,8 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
   private queue: Promise<unknown> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  /** No change was made yet: there is nothing to go back to. */
+  private first = true;
 
   constructor(options: ReconcilerOptions<C>, empty: ConfigSnapshot) {
     this.options = options;
@@ -156,6 +160,17 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
     });
   }
 
+  /** Makes what a configuration needs, starts nothing of it, and throws it away. @throws FaultsError as `replace` does */
+  async check(snapshot: ConfigSnapshot): Promise<void> {
+    const { freshClusters } = await this.construct(snapshot);
+    await closeAll(freshClusters);
+    try {
+      await this.options.neighbour?.check(snapshot);
+    } catch (error) {
+      throw new FaultsError(faultsAt('admin.api', error));
+    }
+  }
+
   /** Stops listening; sessions go on with their clusters. */
   stopListening(): Promise<void> {
     return this.enqueue(async () => {
@@ -206,11 +221,12 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
       this.secrets = before.snapshot.handedOut.secrets;
       listeners.configureDoors(before.snapshot);
       await listeners.restart(stopped);
-      await this.restartNeighbour();
+      if (!this.first) await this.restartNeighbour();
       await closeAll(freshClusters);
       throw new FaultsError(faults);
     }
 
+    this.first = false;
     // From here on nothing fails: the objects that stay take their new configuration.
     this.failures = failures;
     listeners.commit(stopped, freshListeners, next);

@@ -174,6 +174,12 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
       }, 'the end of the session that could not connect');
     });
 
+    it('says, with exit code 2, that nothing is no name', async () => {
+      const { code, stderr } = await ask('explain', '');
+      expect(stderr).to.equal("l7mp: expected a session's name, or KIND/NAME, found nothing\n");
+      expect(code).to.equal(2);
+    });
+
     it('says so, with exit code 4, where there is none', async () => {
       const { code, stdout, stderr } = await ask('explain', 'TCP:none');
       expect(stderr).to.match(/^l7mp: .*TCP%3Anone.*Not Found\n$/u);
@@ -214,6 +220,19 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
       const cause = `connect ECONNREFUSED ${address.slice('http://'.length)}`;
       expect(nobody.stderr).to.equal(`l7mp: expected a proxy at ${address} (--api, L7MP_API): ${cause}\n`);
       expect(nobody.code).to.equal(4);
+    });
+
+    it('and say where TLS was expected of a plain one', async () => {
+      const server = createServer();
+      server.on('clientError', (_, socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const api = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const { code, stderr } = await l7mp(['config', '--api', api]);
+      await new Promise((resolve) => server.close(resolve));
+      expect(stderr).to.equal(
+        `l7mp: expected a proxy at ${api} (--api, L7MP_API): no TLS answers there; try http://\n`,
+      );
+      expect(code).to.equal(4);
     });
 
     it('or say, with exit code 2, that what they were given is no address', async () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeCertificate } from '../../support/certificate.ts';
 import { l7mp } from '../../support/command.ts';
 
 /** Four faults, each on a line of its own. */
@@ -73,6 +74,76 @@ describe('l7mp check', () => {
     const text = 'listeners: [{ name: in, spec: { protocol: TCP, port: 1 }, rules: later }]';
     const { code, stderr } = await l7mp(['check', '-'], text);
     expect(stderr).to.match(/^-: warning: listeners\S*: expected .*later/u);
+    expect(code).to.equal(0);
+  });
+
+  it('finds what the proxy would stumble over before it listens', async () => {
+    const own = makeCertificate(directory, 'own', 'IP:127.0.0.1');
+    const other = makeCertificate(directory, 'other', 'IP:127.0.0.1');
+    const tls = (name: string, port: number, cert: string, key: string): object => ({
+      name,
+      spec: { protocol: 'TLS', port, tls: { cert, key } },
+      rules: [],
+    });
+    const admin = { api: { port: 0, tls: { cert: own.cert, key: own.key } } };
+    const good = { admin, listeners: [tls('good', 1, own.cert, own.key)] };
+    expect(await l7mp(['check', '-'], JSON.stringify(good))).to.deep.equal({ code: 0, stdout: '-: ok\n', stderr: '' });
+    const bad: Record<string, object> = {
+      'listeners.absent': { listeners: [tls('absent', 1, '/no/such.pem', own.key)] },
+      'listeners.pair': { listeners: [tls('pair', 1, own.cert, other.key)] },
+      'listeners.second.spec': {
+        listeners: [
+          { name: 'first', spec: { protocol: 'HTTP', address: '127.0.0.1', port: 5 }, rules: [] },
+          { name: 'second', spec: { protocol: 'TCP', address: '127.0.0.1', port: 5 }, rules: [] },
+          { name: 'third', spec: { protocol: 'UDP', address: '127.0.0.1', port: 5 }, rules: [] },
+        ],
+      },
+      'clusters.pair': {
+        clusters: [{ name: 'pair', spec: { protocol: 'TLS', tls: { cert: own.cert, key: other.key } } }],
+      },
+      'admin.api': { admin: { api: { address: '0.0.0.0' } } },
+      'admin.access_log_path': { admin: { access_log_path: '/no/such/directory/log' } },
+      'admin.log_file': { admin: { log_file: directory } },
+    };
+    for (const [path, config] of Object.entries(bad)) {
+      const { code, stdout, stderr } = await l7mp(['check', '-'], JSON.stringify(config));
+      expect(stderr.trim().split('\n'), path).to.have.length(1);
+      expect(stderr).to.contain(path);
+      expect([code, stdout], path).to.deep.equal([3, '']);
+    }
+  }).timeout(30_000);
+
+  it('finds the log files that the proxy refuses to start with', async () => {
+    const admin = { api: { port: 0 }, log_file: directory, access_log_path: join(directory, 'none', 'access.log') };
+    writeFileSync(file, JSON.stringify({ admin }));
+    for (const command of [
+      ['check', file],
+      ['proxy', '-c', file],
+    ]) {
+      const { code, stderr } = await l7mp(command);
+      expect(stderr).to.match(/admin.log_file: expected a file that can be written to, found .* is a directory/u);
+      expect(stderr).to.match(/admin.access_log_path: expected a file that can be written to, found ENOENT/u);
+      expect(code).to.equal(3);
+    }
+  });
+
+  it('warns of what can be configured, but will hardly do what was meant', async () => {
+    const cluster = (name: string, more: object): object => ({ name, spec: { protocol: 'UDP', port: 1 }, ...more });
+    const clusters = [
+      cluster('a', { spec: { protocol: 'StdioFork', command: 'no-such-program' } }),
+      cluster('b', { loadbalancer: { policy: 'HashRing' } }),
+      cluster('c', { health_check: { type: 'udp' } }),
+      cluster('d', { spec: { protocol: 'TLS', tls: { ca: 'secret:roots' } } }),
+      cluster('e', { spec: { protocol: 'StdioFork', command: 'cat' } }),
+    ];
+    const { code, stdout } = await l7mp(['check', '-', '--json'], JSON.stringify({ clusters }));
+    const { warnings } = JSON.parse(stdout) as { warnings: { path: string }[] };
+    expect(warnings.map(({ path }) => path)).to.deep.equal([
+      'clusters.a.spec.command',
+      'clusters.b.loadbalancer.key',
+      'clusters.c.health_check.send',
+      'clusters.d.spec.tls',
+    ]);
     expect(code).to.equal(0);
   });
 

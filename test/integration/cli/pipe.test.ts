@@ -218,7 +218,7 @@ describe(`l7mp pipe, with ${versionOf('socat', '-V')} and ${versionOf('curl', '-
     it('passes what goes through --ingress and --egress', async () => {
       const log = join(directory, 'passed');
       const stage = `logger,log_file=${log}`;
-      const { stdout } = await l7mp(['pipe', '-', 'exec:tr a-z A-Z', '--ingress', stage, '--egress', stage], 'hi\n');
+      const { stdout } = await l7mp(['pipe', '-', '--ingress', stage, '--egress', stage, 'exec:tr a-z A-Z'], 'hi\n');
       expect(stdout).to.equal('HI\n');
       expect((await runCommand('cat', [log])).stdout)
         .to.contain('hi')

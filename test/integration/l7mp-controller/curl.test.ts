@@ -46,6 +46,23 @@ describe(`L7mpController behind an HTTP listener, as in l7mp's own files, with $
     expect((await curl('/no/such/path')).status).to.equal(404);
   });
 
+  it('answers who names a loopback address, and no page that made its own name lead here', async () => {
+    const port = proxy.port('controller-listener');
+    const asking = async (...headers: readonly string[]): Promise<number> =>
+      (await curl('/api/v1/clusters', ...headers.flatMap((header) => ['-H', header]))).status;
+    for (const host of ['localhost', `LOCALHOST:${port}`, '127.8.8.8', '[::1]:80']) {
+      expect(await asking(`Host: ${host}`), host).to.equal(200);
+    }
+    expect(await asking(`Origin: http://127.0.0.1:${port}`)).to.equal(200);
+    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', '10.0.0.1', '[::2]']) {
+      expect(await asking(`Host: ${host}`), host).to.equal(403);
+    }
+    for (const origin of ['http://evil.example', 'null', 'http://127.0.0.1:1']) {
+      expect(await asking(`Origin: ${origin}`), origin).to.equal(403);
+    }
+    expect(await asking('Host: evil.example', 'Origin: http://evil.example')).to.equal(403);
+  });
+
   it('answers a body that is too large with 413, and lives on', async () => {
     const code = "process.stdout.write(Buffer.alloc(17 * 1024 * 1024, ' '))";
     const url = `http://127.0.0.1:${proxy.port('controller-listener')}/api/v1/clusters`;

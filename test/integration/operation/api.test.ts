@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { createServer } from 'node:net';
-import { ProxyProcess, runCommand } from '../../support/command.ts';
+import { l7mp, ProxyProcess, runCommand } from '../../support/command.ts';
 import { versionOf } from '../../support/peer.ts';
 
 /** A TCP port that nobody has. */
@@ -45,6 +45,18 @@ describe(`the port of the REST API, with ${versionOf('curl', '--version')}`, () 
   const status = async (address: string): Promise<string> =>
     (await runCommand('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', address])).stdout;
   const mine = (): string => url.replace('/ready', '/mine');
+
+  it('is told of once where another program has it, and the proxy does not start', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    proxy = await ProxyProcess.start({ admin: { api: { port: 0 } } }); // for the hook
+    proxy.write({ admin: { api: { port } } });
+    const { code, stderr } = await l7mp(['proxy', '-c', proxy.file]);
+    await new Promise((resolve) => server.close(resolve));
+    expect(stderr.trim().split('\n')).to.have.length(1);
+    expect(stderr).to.match(/^l7mp: admin.api: expected to listen, found ADDRESS_IN_USE/u);
+    expect(code).to.equal(3);
+  });
 
   it('is that of a listener of the configuration, where one wants it', async () => {
     proxy = await ProxyProcess.start(configured());

@@ -72,7 +72,7 @@ describe(`the plugin of the tutorial, loaded by the built command, with ${versio
       file,
       'listeners: [{ name: a, spec: { protocol: Netstring, prot: 1, max_message_bytes: 0 }, rules: [] }]',
     );
-    const check = new Peer('bin/l7mp', ['check', file, '--plugin', PLUGIN]);
+    const check = new Peer('bin/l7mp', ['check', '--plugin', PLUGIN, file]);
     expect(await check.exit).to.equal(3);
     expect(check.stdout + check.stderr)
       .to.contain('spec.max_message_bytes')

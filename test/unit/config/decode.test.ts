@@ -25,6 +25,15 @@ const withRule = (rule: object): object => ({ rules: [{ name: 'r', ...rule }] })
 const withMatch = (match: unknown): object => withRule({ match, action: { route: 'x' } });
 
 describe('Decoding a configuration', () => {
+  it('refuses what is shown in the place of secrets', () => {
+    const tls = { cert: 'a.pem', key: '<PRIVATE>' };
+    const listeners = [{ name: 'l', spec: { protocol: 'TLS', port: 1, tls }, rules: 'x' }];
+    expect(faultsOf({ admin: { api: { token: '<PRIVATE>' } }, listeners })).to.deep.equal([
+      'admin.api.token: expected what is hidden behind this: put it in again, found "<PRIVATE>"',
+      'listeners[0].spec.tls.key: expected what is hidden behind this: put it in again, found "<PRIVATE>"',
+    ]);
+  });
+
   it('fills in what is absent', () => {
     const { admin, listeners, clusters, routes } = decoded({
       listeners: [LISTENER],
@@ -157,10 +166,20 @@ describe('Decoding a configuration', () => {
       });
     }
 
-    it('at most 500 faults, and how many more there are', () => {
+    it('at most 500 faults, and looks no further', () => {
       const found = faultsOf({ clusters: Array.from({ length: 600 }, () => 1) });
       expect(found).to.have.length(501);
-      expect(found.at(-1)).to.equal('configuration: expected no further faults, found 100 that are not listed');
+      const rest = 'configuration: expected no further faults, found more, which were not looked for';
+      expect(found.at(-1)).to.equal(rest);
+      let looks = 0;
+      const costly = {
+        get action() {
+          return looks++ < 0;
+        },
+      };
+      expect(faultsOf({ rules: Array.from({ length: 2000 }, () => costly) }).at(-1)).to.equal(rest);
+      expect(looks).to.be.below(4000); // the survey looks at each, too
+      expect(faultsOf({ rules: Array.from({ length: 2000 }, () => NaN) })).to.have.length(500);
     });
 
     it('what goes in a circle, or too deep', () => {

@@ -53,6 +53,20 @@ describe('A configuration file', () => {
     expect(applied.at(-1)).to.equal('second');
   });
 
+  it('is refused when it became empty; {} says that nothing is wanted', async () => {
+    await follow(undefined, false);
+    for (const empty of ['', ' \n\t\n', '# later\n---\n  # still later']) {
+      await writeFile(file, empty);
+      await source?.reload();
+    }
+    expect(applied).to.deep.equal([]);
+    const refusal = ['configuration: expected a configuration, or {} for none, found an empty file'];
+    expect(refusals()).to.deep.equal([refusal, refusal, refusal]);
+    await writeFile(file, '# nothing\n{}\n');
+    await source?.reload();
+    expect(applied).to.deep.equal(['']);
+  });
+
   it('is read again where it changed after it was loaded, before it was followed', async () => {
     source = new FileSource(file, loadText);
     await source.load();

@@ -49,7 +49,14 @@ describe('The text of a configuration', () => {
       ).join('\n'),
       /expected aliases of at most 100000 values/u,
     ],
-    'what nests too deep': ['- '.repeat(20_000), /expected YAML or JSON/u],
+    'what nests too deep': ['- '.repeat(20_000), /expected YAML or JSON of few levels/u],
+    'what nests so deep that it ended the process': ['- '.repeat(500_000), /expected YAML or JSON of few levels/u],
+    'as many brackets': ['['.repeat(1_000_000), /expected YAML or JSON of few levels/u],
+    'as many objects': ['{a: '.repeat(200_000), /expected YAML or JSON of few levels/u],
+    'many levels of lines': [
+      Array.from({ length: 1400 }, (_, level) => `${' '.repeat(level)}a:`).join('\n'),
+      /expected YAML or JSON of few levels/u,
+    ],
   };
   for (const [what, [text, ...expected]] of Object.entries(refused)) {
     it(`refuses ${what}`, async () => {
