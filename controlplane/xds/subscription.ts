@@ -142,7 +142,8 @@ export class Subscription implements Subscriber {
 
   /** Adds names; `has`: whether the client has one in its version of now, and needn't be sent it. */
   addNames(names: Iterable<string>, has: (name: string) => boolean = () => false): void {
-    for (const name of names) {
+    for (const each of names) {
+      const name = this.log.entry(each)?.name ?? each; // streams share the string
       if (!this.#names.has(name)) this.#type.subscribe(name, this);
       this.#names.add(name);
       if (!has(name)) this.#asked.add(name);
