@@ -54,11 +54,18 @@ export function compareHeld(log: TypeLog, initialVersions: Entries): Held {
     else stale.add(name);
   });
   for (const name of stale) versions.delete(name);
-  const upserts = new Set<string>();
-  if (versions.size < log.live.size) {
-    for (const name of log.live.keys()) if (!versions.has(name)) upserts.add(name);
-  }
-  return { versions, upserts, removals };
+  let upserts: ReadonlySet<string> | undefined;
+  return {
+    versions,
+    removals,
+    // Not of interest where a client names a few of many.
+    get upserts() {
+      upserts ??= new Set(
+        versions.size < log.live.size ? [...log.live.keys()].filter((name) => !versions.has(name)) : [],
+      );
+      return upserts;
+    },
+  };
 }
 
 /** How far a stream that is subscribed to all is in a log. */

@@ -82,7 +82,7 @@ const DELTA_FIELDS: Fields<DeltaFields> = {
   5: (reader, into) => {
     const length = reader.uint32();
     into.initialVersions.bounds.push(reader.pos, reader.pos + length);
-    if (length > 0) reader.skip(length);
+    reader.skip(length);
   },
   6: (reader, into) => (into.nonce = reader.string()),
   7: (reader, into) => (into.error = readStatus(reader.bytes())),

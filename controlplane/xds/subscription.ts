@@ -371,12 +371,9 @@ export class Subscription implements Subscriber {
   /** Brings a client that has something to the state of now. */
   #differ({ upserts, removals }: Difference): void {
     this.#upsertsTo = this.log.head;
-    if (upserts.size > this.log.live.size / 2) {
-      // Most of it: what all streams are sent is cheaper than a choice for this one.
-      this.#greetAll();
-    } else {
-      for (const name of upserts) this.#asked.add(name);
-    }
+    // Most of it: what all streams are sent is cheaper than a choice for this one.
+    if (upserts.size > this.log.live.size / 2) this.#greetAll();
+    else for (const name of upserts) this.#asked.add(name);
     this.#forceCompanions(upserts);
     for (const name of removals) this.#changed.add(name);
   }
