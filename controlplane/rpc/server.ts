@@ -75,6 +75,8 @@ const DEFAULT_LIMITS: GrpcLimits = {
 };
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Connections that wait to be accepted: a fleet that lost its server connects all at once. The system may have a lower bound. */
+const BACKLOG = 4096;
 
 const NOBODY: Identity = { name: 'anonymous', admin: false, reader: false, nodes: [] };
 
@@ -184,7 +186,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   return {
     async listen(where) {
       unix = 'path' in where;
-      server.listen(where);
+      server.listen({ ...where, backlog: BACKLOG });
       await once(server, 'listening');
       return server.address() ?? '';
     },

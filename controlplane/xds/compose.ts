@@ -4,6 +4,9 @@ import type { Body } from './body.ts';
 import { encodeHeartbeats, encodeResources, type Encoding } from './responses.ts';
 import { CHUNK_BYTES, type Entry, type TypeLog } from './type-log.ts';
 
+/** Of so few names a response is one that other streams are sent as well, when they change or after a reconnect. */
+const MAX_SHARED = 16;
+
 /**
  * Takes names out of a set into one response, as many as it may hold. State of the world can't tell what is gone: those names are
  * taken and passed over. Undefined: there is nothing to be sent of them.
@@ -38,8 +41,11 @@ export function takeNames(
     }
     names.delete(name);
   }
-  if (resources.length === 0 && removed.length === 0) return undefined;
-  return log.body(encoded.length > 1 ? [Buffer.concat(encoded)] : encoded, resources, removed);
+  const count = resources.length + removed.length;
+  if (count === 0) return undefined;
+  const make = (): Body => log.body(encoded.length > 1 ? [Buffer.concat(encoded)] : encoded, resources, removed);
+  if (count > MAX_SHARED) return make();
+  return log.shared(JSON.stringify([encoding, resources.map(({ name }) => name), removed]), make);
 }
 
 /** All of some names, and after them `retained`: what is gone, but not to be missed yet. */

@@ -1,5 +1,6 @@
 /** What a client that already has something is sent: it was connected before, or sees another view from now on. */
-import { readVersion } from './requests.ts';
+import { digestOf } from './digest.ts';
+import { type Entries, readVersions } from './requests.ts';
 import type { TypeLog } from './type-log.ts';
 
 /** Names, by what has to be told of them. */
@@ -8,46 +9,63 @@ export interface Difference {
   readonly removals: ReadonlySet<string>;
 }
 
-/**
- * What a client lacks that says what it has (rule 12). What it says is compared entry by entry, and kept only where it
- * differs; the resources are walked only where they are not as many as it has in their versions of now.
- */
-export function differenceToClient(log: TypeLog, initialVersions: readonly Uint8Array[]): Difference {
-  const current = new Set<string>();
-  const removals = new Set<string>();
-  for (const entry of initialVersions) {
-    const [name, version] = readVersion(entry);
-    const resource = log.live.get(name);
-    if (resource === undefined) removals.add(name);
-    else if (resource.version === version) current.add(name);
-  }
-  const upserts = new Set<string>();
-  if (current.size < log.live.size) {
-    for (const name of log.live.keys()) if (!current.has(name)) upserts.add(name);
-  }
-  return { upserts, removals };
-}
-
-interface Held {
-  readonly head: number;
+/** What a client has that says what it has, and how that differs from what there is. */
+export interface Held extends Difference {
+  /** Of what it has, what is in its version of now: it took that from another stream. */
   readonly versions: ReadonlyMap<string, string>;
 }
 
-/** What clients have that have everything: one map for all of them. */
-const heldOfAll = new WeakMap<TypeLog, Held>();
+/** By digest, for clients that have the same; until the next change. */
+interface KnownHeld {
+  readonly head: number;
+  readonly byDigest: Map<string, Held>;
+}
 
-/** What a client has, of what it says that it has, in its version of now: it took that from another stream. */
-export function heldByClient(log: TypeLog, initialVersions: readonly Uint8Array[]): ReadonlyMap<string, string> {
-  const versions = new Map<string, string>();
-  for (const entry of initialVersions) {
-    const [name, version] = readVersion(entry);
-    if (log.live.get(name)?.version === version) versions.set(name, version);
+const knownHeld = new WeakMap<TypeLog, KnownHeld>();
+/** Each may be as large as the log: a fleet that connects again is in few states. */
+const MAX_KNOWN = 8;
+
+/** What a client has of a log (rule 12). It is found once for all clients that have the same. @throws RpcError INVALID_ARGUMENT. */
+export function heldByClient(log: TypeLog, initialVersions: Entries): Held {
+  let known = knownHeld.get(log);
+  if (known?.head !== log.head) {
+    known = { head: log.head, byDigest: new Map() };
+    knownHeld.set(log, known);
   }
-  if (versions.size < log.live.size) return versions;
-  const known = heldOfAll.get(log);
-  if (known?.head === log.head) return known.versions;
-  heldOfAll.set(log, { head: log.head, versions });
-  return versions;
+  const digest = digestOf(initialVersions);
+  let held = known.byDigest.get(digest);
+  if (held === undefined) {
+    held = compareHeld(log, initialVersions);
+    if (known.byDigest.size >= MAX_KNOWN) known.byDigest.clear();
+    known.byDigest.set(digest, held);
+  }
+  return held;
+}
+
+/** Compares entry by entry, in any order: what is said in two versions is stale. @throws RpcError INVALID_ARGUMENT. */
+export function compareHeld(log: TypeLog, initialVersions: Entries): Held {
+  const versions = new Map<string, string>();
+  const stale = new Set<string>();
+  const removals = new Set<string>();
+  readVersions(initialVersions, (name, version) => {
+    const resource = log.live.get(name);
+    if (resource === undefined) removals.add(name);
+    else if (resource.version === version) versions.set(resource.name, resource.version);
+    else stale.add(name);
+  });
+  for (const name of stale) versions.delete(name);
+  let upserts: ReadonlySet<string> | undefined;
+  return {
+    versions,
+    removals,
+    // Not of interest where a client names a few of many.
+    get upserts() {
+      upserts ??= new Set(
+        versions.size < log.live.size ? [...log.live.keys()].filter((name) => !versions.has(name)) : [],
+      );
+      return upserts;
+    },
+  };
 }
 
 /** How far a stream that is subscribed to all is in a log. */

@@ -14,6 +14,8 @@ import { type InFlight, Subscription, type SubscriptionHost } from './subscripti
 import { compareTypes } from './types.ts';
 import type { ServedView } from './view.ts';
 
+const NO_NAMES: ReadonlySet<string> = new Set();
+
 export interface StreamLimits {
   /** Names that a stream may subscribe to, of all types. Default: 200,000. */
   readonly maxNames: number;
@@ -151,8 +153,11 @@ export class DiscoveryStream implements SubscriptionHost {
     if (request.nonce !== '') this.#observe(typeUrl, subscription.answer(request.nonce), request.error);
     const before = subscription.names.size;
     if ('subscribe' in request) {
-      if (!state.known) this.#observeHeld(typeUrl, heldByClient(subscription.log, request.initialVersions));
-      subscribeDelta(state, request, this.#forced.get(typeUrl) ?? new Set());
+      const { initialVersions } = request;
+      const says = !state.known && initialVersions.bounds.length > 0;
+      const held = says ? heldByClient(subscription.log, initialVersions) : undefined;
+      if (held) this.#observeHeld(typeUrl, held.versions);
+      subscribeDelta(state, request, this.#forced.get(typeUrl) ?? NO_NAMES, held);
       for (const name of request.subscribe) this.#gate.arrived(typeUrl, name);
     } else {
       subscribeSotw(state, request);

@@ -1,7 +1,7 @@
 /** What requests of the two variants do to the subscriptions of a stream. */
-import { readVersion, type DeltaRequest, type SotwRequest } from './requests.ts';
+import type { Held } from './difference.ts';
+import type { DeltaRequest, SotwRequest } from './requests.ts';
 import type { Subscription } from './subscription.ts';
-import type { TypeLog } from './type-log.ts';
 
 const WILDCARD = '*';
 
@@ -28,10 +28,17 @@ export function subscribeSotw(state: TypeState, { names, nonce }: SotwRequest): 
   subscription.addNames(difference(wanted, subscription.names));
 }
 
-/** Incremental: the request says what changes. `forced`: names that are sent whatever the client says that it has. */
-export function subscribeDelta(state: TypeState, request: DeltaRequest, forced: ReadonlySet<string>): void {
+/**
+ * Incremental: the request says what changes. `forced`: names that are sent whatever the client says that it has; `held`: what
+ * that is, where its first request says so.
+ */
+export function subscribeDelta(
+  state: TypeState,
+  { subscribe, unsubscribe }: DeltaRequest,
+  forced: ReadonlySet<string>,
+  held: Held | undefined,
+): void {
   const { subscription } = state;
-  const { subscribe, unsubscribe, initialVersions } = request;
   const first = !state.known;
   if (!first && subscribe.length === 0 && unsubscribe.length === 0) return; // an answer, as most requests are
   const names = new Set(subscribe);
@@ -40,25 +47,11 @@ export function subscribeDelta(state: TypeState, request: DeltaRequest, forced: 
   if (leave.delete(WILDCARD)) subscription.removeWildcard();
   subscription.removeNames(leave);
   const all = names.delete(WILDCARD) || legacy;
-  if (all) subscription.addWildcard(first ? initialVersions : []);
-  subscription.addNames(names, first ? currentOf(subscription.log, initialVersions, forced) : undefined);
+  if (all) subscription.addWildcard(held);
+  // A client may wait for endpoints that it had before: its cluster may have changed since (rule 8).
+  const { endpoints } = subscription.log.traits;
+  subscription.addNames(names, (name) => !endpoints && !forced.has(name) && held?.versions.has(name) === true);
   if (all) for (const name of forced) subscription.push(name);
-}
-
-/** What the client has in its version of now, and needn't be sent though it names it (rules 8 and 12). */
-function currentOf(
-  log: TypeLog,
-  initialVersions: readonly Uint8Array[],
-  forced: ReadonlySet<string>,
-): ReadonlySet<string> | undefined {
-  // A client may wait for endpoints that it had before: its cluster may have changed since.
-  if (log.traits.endpoints || initialVersions.length === 0) return undefined;
-  const current = new Set<string>();
-  for (const entry of initialVersions) {
-    const [name, version] = readVersion(entry);
-    if (log.live.get(name)?.version === version && !forced.has(name)) current.add(name);
-  }
-  return current;
 }
 
 function difference(names: ReadonlySet<string>, without: ReadonlySet<string>): readonly string[] {

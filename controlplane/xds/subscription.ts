@@ -1,7 +1,7 @@
 /** What one stream is subscribed to of one type, what of it is to be sent, and what was not answered yet. */
 import type { Resource, ResourceKey } from '../core/resource.ts';
 import type { Body } from './body.ts';
-import { type Difference, differenceOfLogs, differenceToClient } from './difference.ts';
+import { type Difference, differenceOfLogs } from './difference.ts';
 import { heartbeatsOf, takeNames, wholeOf } from './compose.ts';
 import type { Encoding, Variant } from './responses.ts';
 import type { Entry, TypeLog } from './type-log.ts';
@@ -111,8 +111,8 @@ export class Subscription implements Subscriber {
     return this.#wildcard || this.#names.has(name);
   }
 
-  /** Subscribes to all. `initialVersions`: what the client has, for its first request of the type. */
-  addWildcard(initialVersions: readonly Uint8Array[] = []): void {
+  /** Subscribes to all. `held`: how what the client has differs, where its first request of the type says it. */
+  addWildcard(held?: Difference): void {
     if (this.#wildcard) {
       this.#greetAll(); // what is subscribed to again is sent again
       return;
@@ -122,7 +122,7 @@ export class Subscription implements Subscriber {
     this.#removalsTo = this.log.head;
     // What is gone may have been sent to whoever named it.
     for (const name of this.#changed) if (this.log.live.has(name)) this.#changed.delete(name);
-    if (initialVersions.length > 0) this.#differ(differenceToClient(this.log, initialVersions));
+    if (held) this.#differ(held);
     else this.#greetAll();
   }
 
@@ -140,12 +140,13 @@ export class Subscription implements Subscriber {
     }
   }
 
-  /** Adds names; `have`: what the client has in its versions of now, and needn't be sent. */
-  addNames(names: Iterable<string>, have?: ReadonlySet<string>): void {
-    for (const name of names) {
+  /** Adds names; `has`: whether the client has one in its version of now, and needn't be sent it. */
+  addNames(names: Iterable<string>, has: (name: string) => boolean = () => false): void {
+    for (const each of names) {
+      const name = this.log.entry(each)?.name ?? each; // streams share the string
       if (!this.#names.has(name)) this.#type.subscribe(name, this);
       this.#names.add(name);
-      if (!have?.has(name)) this.#asked.add(name);
+      if (!has(name)) this.#asked.add(name);
     }
   }
 
@@ -370,12 +371,9 @@ export class Subscription implements Subscriber {
   /** Brings a client that has something to the state of now. */
   #differ({ upserts, removals }: Difference): void {
     this.#upsertsTo = this.log.head;
-    if (upserts.size > this.log.live.size / 2) {
-      // Most of it: what all streams are sent is cheaper than a choice for this one.
-      this.#greetAll();
-    } else {
-      for (const name of upserts) this.#asked.add(name);
-    }
+    // Most of it: what all streams are sent is cheaper than a choice for this one.
+    if (upserts.size > this.log.live.size / 2) this.#greetAll();
+    else for (const name of upserts) this.#asked.add(name);
     this.#forceCompanions(upserts);
     for (const name of removals) this.#changed.add(name);
   }

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { RpcError } from '../../../../controlplane/core/rpc.ts';
-import { readDeltaRequest, readSotwRequest, readVersion } from '../../../../controlplane/xds/requests.ts';
+import { readDeltaRequest, readSotwRequest, readVersions } from '../../../../controlplane/xds/requests.ts';
 import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../../../../gen/messages.ts';
 import { codecOf } from '../../../../rpc/protos.ts';
 
@@ -27,11 +27,10 @@ describe('discovery requests', () => {
           error_detail: error,
         }),
         (fields) => {
+          const versions: [string, string][] = [];
           const found = readDeltaRequest(delta.encode(fields as Partial<DeltaDiscoveryRequest>));
-          expect({
-            ...found,
-            initialVersions: Object.fromEntries(found.initialVersions.map(readVersion)),
-          }).to.deep.equal({
+          readVersions(found.initialVersions, (...entry) => versions.push(entry));
+          expect({ ...found, initialVersions: Object.fromEntries(versions) }).to.deep.equal({
             node: undefined,
             typeUrl: fields.type_url,
             nonce: fields.response_nonce,
@@ -56,7 +55,10 @@ describe('discovery requests', () => {
   it('that are none are refused, and do nothing else', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
-        for (const read of [readDeltaRequest, readSotwRequest, readVersion]) {
+        const readEntry = (entry: Uint8Array): void => {
+          readVersions({ bytes: entry, bounds: [0, entry.length] }, () => undefined);
+        };
+        for (const read of [readDeltaRequest, readSotwRequest, readEntry]) {
           try {
             read(bytes);
           } catch (thrown) {
