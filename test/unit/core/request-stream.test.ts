@@ -38,6 +38,7 @@ describe('A request that is answered inside the proxy', () => {
         method: 'POST',
         url: '/api?recursive=true',
         headers: { accept: 'a', via: 'b, c' },
+        local: undefined,
         body: Buffer.from('one two'),
       },
     ]);
