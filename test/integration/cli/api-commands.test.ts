@@ -121,7 +121,7 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
 
     it('is a live table on a terminal, no wider and no higher than it, until it is interrupted', async () => {
       await client('in', 'hi');
-      const command = `stty cols 40 rows 8; exec ${L7MP} sessions --interval 50 --api ${proxy.api}`;
+      const command = `stty cols 40 rows 8; exec ${L7MP} sessions --interval 100 --api ${proxy.api}`;
       const peer = new Peer('script', ['-qfec', command, '/dev/null']);
       clients.push(peer);
       await peer.output(/1 session\r\n/u);

@@ -9,12 +9,18 @@ describe(`DNS, between ${versionOf('dig', '-v')} and ${versionOf('dnsmasq', '--v
   let proxy: TestProxy | undefined;
 
   beforeEach(async () => {
-    port = await freeUdpPort();
     const records = ['--host-record=l7mp.test,192.0.2.7,2001:db8::7', `--txt-record=long.test,${'x'.repeat(200)}`];
     const options = ['--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--pid-file='];
-    const where = [`--port=${port}`, '--listen-address=127.0.0.1', '--bind-interfaces', '--user=root'];
-    server = new Peer('dnsmasq', [...options, ...where, ...records]);
-    await until(() => hasUdpPort(port), 'dnsmasq');
+    // It wants the port for TCP, too: another one where that is taken.
+    for (let started = false; !started;) {
+      port = await freeUdpPort();
+      const where = [`--port=${port}`, '--listen-address=127.0.0.1', '--bind-interfaces', '--user=root'];
+      server = new Peer('dnsmasq', [...options, ...where, ...records]);
+      let ended = false;
+      void server.exit.then(() => (ended = true));
+      await until(() => ended || hasUdpPort(port), 'dnsmasq');
+      started = !ended;
+    }
   });
 
   afterEach(async () => {

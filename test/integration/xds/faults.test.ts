@@ -17,7 +17,12 @@ class Plane {
   address = '';
 
   constructor(port = 0) {
-    this.peer = new Peer(process.execPath, ['--import', 'tsx', 'test/support/control-plane-process.ts', String(port)]);
+    this.peer = new Peer(process.execPath, [
+      '--import',
+      'tsx',
+      'test/support/raw-control-plane-process.ts',
+      String(port),
+    ]);
   }
 
   static async start(port = 0): Promise<Plane> {
