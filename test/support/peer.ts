@@ -45,6 +45,12 @@ export function hasUdpPort(port: number): boolean {
   return readFileSync('/proc/net/udp', 'utf8').includes(`:${port.toString(16).toUpperCase().padStart(4, '0')} `);
 }
 
+/** Whether somebody listens on a TCP port of IPv4 by now (`0A` is TCP_LISTEN of include/net/tcp_states.h). */
+export function hasTcpPort(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  return new RegExp(`:${hex} 00000000:0000 0A `, 'u').test(readFileSync('/proc/net/tcp', 'utf8'));
+}
+
 /** A running program. */
 export class Peer {
   stdout = '';

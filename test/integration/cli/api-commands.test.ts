@@ -128,7 +128,7 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
       await Promise.all(Array.from({ length: 9 }, () => client('udp', 'hi')));
       await peer.output(/10 sessions\r\n[^]*… 5 more\r\n/u);
       const screens = peer.stdout.split('\u001b[H\u001b[2J').slice(1, -1);
-      expect(screens.length).to.be.above(1);
+      expect(screens.length).to.be.above(0);
       for (const screen of screens) {
         const lines = screen.split('\r\n');
         expect(Math.max(...lines.map((line) => line.length))).to.equal(40);
