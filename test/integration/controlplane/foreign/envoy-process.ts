@@ -69,7 +69,7 @@ export class EnvoyProcess {
     cleanup.add(() => peer.stop());
     const admin = await until('the address of the administration', () => {
       try {
-        return readFileSync(address, 'utf8');
+        return readFileSync(address, 'utf8') || undefined; // it is there before it is written
       } catch {
         return undefined;
       }
