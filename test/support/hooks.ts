@@ -37,7 +37,8 @@ export const mochaHooks = {
     }, LIMIT).unref();
   },
   async afterEach(this: Mocha.Context): Promise<void> {
-    if (this.currentTest?.state === 'failed') return;
+    // One that failed, perhaps to run once more, may leave anything.
+    if (this.currentTest?.state !== 'passed') return;
     const deadline = Date.now() + 2000;
     let left = added();
     while (left.length > 0 && Date.now() < deadline) {
