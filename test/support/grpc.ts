@@ -5,6 +5,9 @@ import type { Service } from '../../controlplane/core/rpc.ts';
 import { createGrpcServer, type GrpcServer, type GrpcServerOptions } from '../../controlplane/rpc/server.ts';
 import { silentLogger } from '../../dataplane/core/log.ts';
 import { serviceOf } from '../../rpc/services.ts';
+import { until } from './until.ts';
+
+export { until };
 
 /** What a test opened, to be closed after it. */
 export interface Closers {
@@ -130,15 +133,6 @@ function metadataOf({ metadata = {} }: CallOptions = {}): grpc.Metadata {
 
 function deadlineOf({ deadlineMs }: CallOptions = {}): grpc.CallOptions {
   return deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
-}
-
-/** Resolves when `holds` does. Rejects after five seconds, with `what` was waited for. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
 }
 
 /** Resolves with a count when it is above zero and grows no more. */
