@@ -1,9 +1,9 @@
 /** `l7mp check`: does with a configuration what `l7mp proxy` does before it listens. */
 import { text as readAll } from 'node:stream/consumers';
-import { withPlugins } from '../dataplane/config/decode.ts';
-import { loadFile, loadText } from '../dataplane/config/load.ts';
-import { doubts } from '../dataplane/config/doubts.ts';
-import { FaultsError, formatFault } from '../dataplane/core/errors.ts';
+import { withPlugins } from '../config/decode.ts';
+import { loadFile, loadText } from '../config/load.ts';
+import { doubts } from '../config/doubts.ts';
+import { FaultsError, formatFault } from '../common/errors.ts';
 import { createProxy } from '../dataplane/main.ts';
 import { EXIT } from './exit.ts';
 import { loadPlugins } from './plugins.ts';

@@ -1,6 +1,6 @@
 /** Every subcommand with its options: help, completion, manual page and reference are made from this. */
 import { Argument, type Command } from 'commander';
-import { productVersion } from '../dataplane/core/version.ts';
+import { productVersion } from '../common/version.ts';
 import { addChangeCommands } from './commands/change.ts';
 import { addControlPlaneCommand } from './commands/controlplane.ts';
 import { addInspectCommands } from './commands/inspect.ts';

@@ -1,6 +1,6 @@
 /** `l7mp completion`: scripts for shells, made from the definitions of the subcommands. */
 import type { Command, Option } from 'commander';
-import { SCHEMES } from '../dataplane/core/address.ts';
+import { SCHEMES } from '../common/address.ts';
 import { KINDS } from './controlplane/kinds.ts';
 
 export function completion(program: Command, shell: 'bash' | 'zsh' | 'fish'): void {

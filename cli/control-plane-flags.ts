@@ -1,6 +1,6 @@
 /** The options of `l7mp proxy` that say where its control plane is, checked. */
 import { hostname } from 'node:os';
-import { type Fault, FaultsError } from '../dataplane/core/errors.ts';
+import { type Fault, FaultsError } from '../common/errors.ts';
 import type { ControlPlaneOptions } from '../dataplane/xds/types.ts';
 
 /** As commander gives them. */

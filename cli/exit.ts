@@ -1,5 +1,5 @@
 /** Exit codes, and how errors are told. */
-import { FaultsError, formatFault, ProxyError } from '../dataplane/core/errors.ts';
+import { FaultsError, formatFault, ProxyError } from '../common/errors.ts';
 
 /** The exit codes of every subcommand; the manual page lists them. */
 export const EXIT = {

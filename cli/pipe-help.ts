@@ -1,5 +1,5 @@
 /** What `l7mp pipe --help` says behind the options: enough for a user of socat. */
-import { SCHEMES } from '../dataplane/core/address.ts';
+import { SCHEMES } from '../common/address.ts';
 
 const rows = SCHEMES.map(({ names, role, about }) => {
   const [first = '', ...others] = names;

@@ -1,12 +1,12 @@
 /** `l7mp pipe A B`: a proxy out of two addresses. */
-import { decodeConfig } from '../dataplane/config/decode.ts';
-import { type Address, parseAddress, type Plain } from '../dataplane/core/address.ts';
-import { type Fault, FaultsError, ProxyError } from '../dataplane/core/errors.ts';
-import type { ConfigSnapshot } from '../dataplane/core/config.ts';
-import type { LogFields } from '../dataplane/core/log.ts';
+import { decodeConfig } from '../config/decode.ts';
+import { type Address, parseAddress, type Plain } from '../common/address.ts';
+import { type Fault, FaultsError, ProxyError } from '../common/errors.ts';
+import type { ConfigSnapshot } from '../config/snapshot.ts';
+import type { LogFields } from '../common/log.ts';
 import type { SessionView } from '../dataplane/core/session.ts';
 import { createProxy } from '../dataplane/main.ts';
-import { createLogger } from '../dataplane/telemetry/log.ts';
+import { createLogger } from '../common/telemetry/log.ts';
 import { EXIT, UsageError } from './exit.ts';
 import { stopped } from './proxy.ts';
 

@@ -1,7 +1,7 @@
 /** Protocols from outside: JavaScript modules that export `protocol`. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { ProxyError } from '../dataplane/core/errors.ts';
+import { ProxyError } from '../common/errors.ts';
 import type { AnyProtocol } from '../dataplane/core/protocol.ts';
 
 /** @throws ProxyError that says what was expected of the file. */

@@ -1,10 +1,10 @@
 /** `l7mp proxy`: runs until it is told to stop. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Admin } from '../gen/l7mp/config/v1/types.ts';
-import { emptySnapshot, withPlugins } from '../dataplane/config/decode.ts';
-import { FileSource } from '../dataplane/config/file-source.ts';
-import { loadText } from '../dataplane/config/load.ts';
-import type { ConfigSnapshot } from '../dataplane/core/config.ts';
+import { emptySnapshot, withPlugins } from '../config/decode.ts';
+import { FileSource } from '../config/file-source.ts';
+import { loadText } from '../config/load.ts';
+import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
 import { loadPlugins } from './plugins.ts';

@@ -7,7 +7,7 @@
  *     folder ───────────┘
  */
 import type { ObjectStatus, Proxy } from '../gen/messages.ts';
-import type { Logger } from '../dataplane/core/log.ts';
+import type { Logger } from '../common/log.ts';
 import { AudienceCatalog } from './catalog/catalog.ts';
 import { Pacer, type PacerOptions } from './catalog/pacer.ts';
 import type { View } from './core/catalog.ts';

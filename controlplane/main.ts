@@ -1,6 +1,6 @@
 /** The control plane: its parts are made and joined here, and nowhere else. */
 import type { AddressInfo } from 'node:net';
-import type { Logger } from '../dataplane/core/log.ts';
+import type { Logger } from '../common/log.ts';
 import { createConfiguration } from './configuration.ts';
 import type { Catalog } from './core/catalog.ts';
 import { RpcError, STATUS } from './core/rpc.ts';

@@ -2,10 +2,10 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Admin, Api, ListenerSpec } from '../gen/l7mp/config/v1/types.ts';
 import { Cluster } from './cluster/cluster.ts';
-import { decodeConfig } from './config/decode.ts';
-import type { ConfigSnapshot } from './core/config.ts';
-import { FaultsError, ProxyError } from './core/errors.ts';
-import type { Logger } from './core/log.ts';
+import { decodeConfig } from '../config/decode.ts';
+import type { ConfigSnapshot } from '../config/snapshot.ts';
+import { FaultsError, ProxyError } from '../common/errors.ts';
+import type { Logger } from '../common/log.ts';
 import type { Listener } from './core/protocol.ts';
 import { createLoadBalancer } from './lb/index.ts';
 import { Sessions } from './pipeline/sessions.ts';

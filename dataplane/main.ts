@@ -3,13 +3,13 @@ import type { Admin, Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.t
 import { createAdminApi } from './admin/index.ts';
 import { ApiListener } from './api-listener.ts';
 import { Cluster } from './cluster/cluster.ts';
-import { decodeConfig, decodeObject, emptySnapshot, withPlugins } from './config/decode.ts';
-import { createJsonSchemas } from './config/json-schema.ts';
-import { parseText } from './config/parse.ts';
-import { compact, toPlain } from './config/print.ts';
-import type { ConfigSnapshot } from './core/config.ts';
-import { type Fault, FaultsError, ProxyError } from './core/errors.ts';
-import { checkTarget } from './core/line-writer.ts';
+import { decodeConfig, decodeObject, emptySnapshot, withPlugins } from '../config/decode.ts';
+import { createJsonSchemas } from '../config/json-schema.ts';
+import { parseText } from '../config/parse.ts';
+import { compact, toPlain } from '../config/print.ts';
+import type { ConfigSnapshot } from '../config/snapshot.ts';
+import { type Fault, FaultsError, ProxyError } from '../common/errors.ts';
+import { checkTarget } from '../common/line-writer.ts';
 import type { AnyProtocol, Services } from './core/protocol.ts';
 import type { SessionView } from './core/session.ts';
 import { createLoadBalancer } from './lb/index.ts';
@@ -19,7 +19,7 @@ import { protocols as builtin } from './protocols/index.ts';
 import { ProtocolRegistry } from './runtime/protocols.ts';
 import { type Live, Reconciler } from './runtime/reconciler.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
-import { createLogger, type LogLevel, type ProcessLogger } from './telemetry/log.ts';
+import { createLogger, type LogLevel, type ProcessLogger } from '../common/telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { NamedCounters } from './telemetry/named-counters.ts';
 import { SessionTotals } from './telemetry/totals.ts';
@@ -184,7 +184,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     if (options.controlPlane) {
       const [{ XdsClient }, { createResourceCodec }] = await Promise.all([
         import('./xds/client.ts'),
-        import('./config/resource-codec.ts'),
+        import('./xds/resource-codec.ts'),
       ]);
       xds = new XdsClient(options.controlPlane, {
         sink: reconciler,

@@ -1,7 +1,7 @@
 /** What the package exports: for protocols that are loaded with `--plugin`. See docs/add-a-protocol.md. */
 export { BaseStream } from './core/base-stream.ts';
-export { ProxyError } from './core/errors.ts';
-export type { Logger } from './core/log.ts';
+export { ProxyError } from '../common/errors.ts';
+export type { Logger } from '../common/log.ts';
 export type {
   ConnectRequest,
   Connector,

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import type { BackupResponse, RestoreResponse } from '../../gen/messages.ts';
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { UsageError } from '../exit.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
 

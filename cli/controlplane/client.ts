@@ -10,7 +10,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { isLoopback } from '../../controlplane/security/listening.ts';
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { type Method, serviceOf } from '../../rpc/services.ts';
 import { UsageError } from '../exit.ts';
 import { toCommandError } from './errors.ts';

@@ -1,6 +1,6 @@
 /** Kinds of configuration objects, as people name them. */
-import { WIRE_LIST_OF, type WireKind } from '../../dataplane/config/wire.ts';
-import { nearest } from '../../dataplane/core/nearest.ts';
+import { WIRE_LIST_OF, type WireKind } from '../../config/wire.ts';
+import { nearest } from '../../common/nearest.ts';
 import type { ObjectKey } from '../../gen/messages.ts';
 import { UsageError } from '../exit.ts';
 

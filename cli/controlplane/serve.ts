@@ -3,8 +3,8 @@ import { hostname } from 'node:os';
 import { type ControlPlane, type ControlPlaneOptions, createControlPlane } from '../../controlplane/main.ts';
 import { StoreError } from '../../controlplane/core/store.ts';
 import { listeningFaults } from '../../controlplane/security/listening.ts';
-import { createLogger, type LogLevel } from '../../dataplane/telemetry/log.ts';
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { createLogger, type LogLevel } from '../../common/telemetry/log.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { UsageError } from '../exit.ts';
 
 interface ServeOptions {

@@ -1,5 +1,5 @@
 /** What the store holds that is live, in memory: listed once, then followed. */
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import { type Entry, type Store, type StoreChange, StoreError } from '../core/store.ts';
 import { CANDIDATES, HEAD, LIVE, OBJECTS, ROLLOUTS } from '../model/keys.ts';
 import { type ConfigObject, fromStored } from '../model/object.ts';

@@ -1,9 +1,9 @@
 /** One object, checked by the validator that proxies run, taken apart into what it holds. */
 import type { Fault, ObjectKey } from '../../gen/messages.ts';
-import { decodeHandedOut, decodeObject } from '../../dataplane/config/decode.ts';
-import type { WireKind } from '../../dataplane/config/wire.ts';
-import type { ConfigObjects } from '../../dataplane/core/config.ts';
-import { KIND_OF, LISTS } from '../../dataplane/core/kinds.ts';
+import { decodeHandedOut, decodeObject } from '../../config/decode.ts';
+import type { WireKind } from '../../config/wire.ts';
+import type { ConfigObjects } from '../../config/snapshot.ts';
+import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { MAX_KIND_BYTES, MAX_NAME_BYTES } from './keys.ts';
 import { isWireKind, MAX_OBJECT_BYTES, type ObjectContent, toStored } from './object.ts';
 import { checkSelector } from './selector.ts';

@@ -1,6 +1,6 @@
 /** Takes rollouts from step to step: on the replica that leads. What it decides is in the store before anybody sees it. */
 import type { ProxyFault } from '../../gen/messages.ts';
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Committer } from '../live/committer.ts';
 import { endRollout } from '../live/committer.ts';
 import type { ObjectChange } from '../live/history.ts';

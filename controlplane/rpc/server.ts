@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http2, { type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { PeerCertificate, SecureContextOptions, TLSSocket } from 'node:tls';
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import { type Method, serviceOf } from '../../rpc/services.ts';
 import type { Identity } from '../core/identity.ts';
 import { RpcError, type Service, STATUS } from '../core/rpc.ts';

@@ -1,6 +1,6 @@
 /** Who calls: by a bearer token, by a client certificate, or by being on this machine where neither is asked for. */
 import type { PeerCertificate } from 'node:tls';
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Identity } from '../core/identity.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import { type CertificateRoles, identityOfCertificate } from './certificates.ts';

@@ -1,8 +1,8 @@
 /** Files that are read again when they change, or when the process is told to. */
 import { createHash } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
-import { ProxyError } from '../../dataplane/core/errors.ts';
-import type { Logger } from '../../dataplane/core/log.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 
 /** How often files are looked at, in ms. By polling: files that are mounted or linked anew are missed by inotify. */
 const INTERVAL = 1000;

@@ -1,5 +1,5 @@
 /** Security of the control plane: how it listens, and who may call it; follows the files that say so. */
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Identity } from '../core/identity.ts';
 import { type CallerFacts, createAuthenticator } from './authenticator.ts';
 import { readOption, WatchedFiles } from './files.ts';

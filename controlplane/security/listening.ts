@@ -1,7 +1,7 @@
 /** Where the control plane may listen, and how: in the clear only where nobody else can hear it, or where that is wanted. */
 import { BlockList, isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { readOption } from './files.ts';
 
 export interface ListeningOptions {

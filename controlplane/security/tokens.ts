@@ -1,7 +1,7 @@
 /** Bearer tokens: a file says who has which, and what each covers. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { type Fault, FaultsError } from '../../dataplane/core/errors.ts';
-import { parseText } from '../../dataplane/config/parse.ts';
+import { type Fault, FaultsError } from '../../common/errors.ts';
+import { parseText } from '../../config/parse.ts';
 import type { Identity } from '../core/identity.ts';
 
 export const ROLES = ['admin', 'reader', 'proxy'] as const;

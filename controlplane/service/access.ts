@@ -1,5 +1,5 @@
 /** Who may do what with the configuration; each refusal and each change is an audit line. */
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import { type Call, RpcError, STATUS } from '../core/rpc.ts';
 
 export class Access {

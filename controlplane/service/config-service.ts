@@ -1,6 +1,6 @@
 /** The configuration service: what `l7mp apply`, `get`, `wait` and every other client speak. */
 import type * as m from '../../gen/messages.ts';
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
 import { checkSelector, compileSelector } from '../model/selector.ts';

@@ -4,8 +4,8 @@ import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fault } from '../../gen/messages.ts';
-import { FaultsError, formatFault } from '../../dataplane/core/errors.ts';
-import type { Logger } from '../../dataplane/core/log.ts';
+import { FaultsError, formatFault } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import { type ConfigObject, idOf, versionOf } from '../model/object.ts';
 import { readObjects } from './object-file.ts';
 

@@ -1,11 +1,11 @@
 /** A file of objects: as a configuration file, with selectors and labels, and with what only a control plane hands out. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { Fault, Selector } from '../../gen/messages.ts';
-import { parseText } from '../../dataplane/config/parse.ts';
-import { survey } from '../../dataplane/config/survey.ts';
-import { WIRE_LIST_OF } from '../../dataplane/config/wire.ts';
-import { FaultsError } from '../../dataplane/core/errors.ts';
-import { nearest } from '../../dataplane/core/nearest.ts';
+import { parseText } from '../../config/parse.ts';
+import { survey } from '../../config/survey.ts';
+import { WIRE_LIST_OF } from '../../config/wire.ts';
+import { FaultsError } from '../../common/errors.ts';
+import { nearest } from '../../common/nearest.ts';
 import { checkKey } from '../model/decode-content.ts';
 import { idOf, type ObjectContent } from '../model/object.ts';
 import { checkSelector, isEverybody } from '../model/selector.ts';

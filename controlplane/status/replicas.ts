@@ -3,7 +3,7 @@
  * only what changed, at most every few seconds; one that has not been heard of for a while does not count.
  */
 import type { Proxy, ProxyFault } from '../../gen/messages.ts';
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import { type Operation, type Store, StoreError } from '../core/store.ts';
 import { canonicalJson, shortHash } from '../model/canonical.ts';
 import { STATUS_PREFIX } from '../model/keys.ts';

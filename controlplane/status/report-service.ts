@@ -1,6 +1,6 @@
 /** Takes the reports of proxies: how what they accepted fares. */
 import type { ReportRequest, ReportResponse, ResourceReport } from '../../gen/messages.ts';
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Identity } from '../core/identity.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 

@@ -1,6 +1,6 @@
 /** Opens the store that a URL names: `embedded:DIRECTORY` or `etcd://HOST:PORT,…/PREFIX?…` (docs/stores.md). */
 import { readFileSync } from 'node:fs';
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Store } from '../core/store.ts';
 
 const EMBEDDED_OPTIONS = ['history', 'history-age', 'quota'] as const;

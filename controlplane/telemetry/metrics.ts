@@ -1,8 +1,8 @@
 /** The control plane's page of metrics. Plain counters are read when it is asked for. */
 import type { BatchObservableResult, Meter } from '@opentelemetry/api';
-import { collectPage } from '../../dataplane/telemetry/collect-page.ts';
-import { durationMetric } from '../../dataplane/telemetry/durations.ts';
-import { observeProcess } from '../../dataplane/telemetry/process-instruments.ts';
+import { collectPage } from '../../common/telemetry/collect-page.ts';
+import { durationMetric } from '../../common/telemetry/durations.ts';
+import { observeProcess } from '../../common/telemetry/process-instruments.ts';
 import type { ControlPlaneTotals } from './totals.ts';
 
 /** Asked anew for each page. */

@@ -1,5 +1,5 @@
 /** What a control plane has counted since it started. */
-import { Histogram } from '../../dataplane/core/histogram.ts';
+import { Histogram } from '../../common/histogram.ts';
 import type { NodeEvent } from '../core/resource.ts';
 
 /** Upper bounds of the time from a push to its answer, in ms. */

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Fault } from '../../gen/messages.ts';
 import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
-import type { Owned } from '../../dataplane/core/config.ts';
+import type { Owned } from '../../config/snapshot.ts';
 import { checkEnvelope, decodeContent } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
 import { resourceId } from './claims.ts';

@@ -1,5 +1,5 @@
 /** Who has which name: each resource is one object's, that which comes first where several have it. */
-import type { ConfigObjects, Owned } from '../../dataplane/core/config.ts';
+import type { ConfigObjects, Owned } from '../../config/snapshot.ts';
 import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { Resource } from '../core/resource.ts';
 import type { Part } from '../model/decode-content.ts';

@@ -1,10 +1,10 @@
 /** Names in an object that nothing has: no faults, as what they name may come later, but worth a word. */
 import type { Fault } from '../../gen/messages.ts';
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
-import { danglingReferences } from '../../dataplane/config/references.ts';
-import { typeUrlOf, type WireKind } from '../../dataplane/config/wire.ts';
-import { emptySnapshot } from '../../dataplane/config/decode.ts';
-import type { ConfigSnapshot, Owned } from '../../dataplane/core/config.ts';
+import { danglingReferences } from '../../config/references.ts';
+import { typeUrlOf, type WireKind } from '../../config/wire.ts';
+import { emptySnapshot } from '../../config/decode.ts';
+import type { ConfigSnapshot, Owned } from '../../config/snapshot.ts';
 import type { Part } from '../model/decode-content.ts';
 import { type Claims, resourceId } from './claims.ts';
 

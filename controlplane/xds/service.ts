@@ -1,5 +1,5 @@
 /** The aggregated discovery service: its streams, and which of them belong to which node. */
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Catalog, View } from '../core/catalog.ts';
 import type { RawHandler, Service } from '../core/rpc.ts';
 import { encodeTail, type Variant } from './responses.ts';

@@ -2,7 +2,7 @@
 import type { Catalog } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, ResourceKey } from '../core/resource.ts';
 import { type RawStream, RpcError, STATUS } from '../core/rpc.ts';
-import type { Logger } from '../../dataplane/core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Body } from './body.ts';
 import { heldByClient } from './difference.ts';
 import { Gate } from './gate.ts';

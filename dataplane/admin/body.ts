@@ -1,6 +1,6 @@
 /** The body of a request: one object, as JSON or YAML. */
-import type { Plain } from '../core/address.ts';
-import { FaultsError } from '../core/errors.ts';
+import type { Plain } from '../../common/address.ts';
+import { FaultsError } from '../../common/errors.ts';
 import type { Request } from '../core/protocol.ts';
 import { HttpError } from './respond.ts';
 

@@ -1,6 +1,6 @@
 /** Changes that the REST API makes: what is put in, and what a delete takes along. */
-import type { ConfigDelta, ConfigObjects, Kind, Owned } from '../core/config.ts';
-import { KIND_OF, type ListName, LISTS } from '../core/kinds.ts';
+import type { ConfigDelta, ConfigObjects, Kind, Owned } from '../../config/snapshot.ts';
+import { KIND_OF, type ListName, LISTS } from '../../config/kinds.ts';
 
 /** The path of a kind's collection. */
 export type Collection = ListName;

@@ -1,5 +1,5 @@
 /** How the proxy fares with its control plane. */
-import type { Plain } from '../core/address.ts';
+import type { Plain } from '../../common/address.ts';
 import type { ControlPlaneState, ResourceState } from '../core/control-plane.ts';
 import { type Context, found, show } from './context.ts';
 import type { Route } from './router.ts';

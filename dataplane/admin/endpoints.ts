@@ -1,7 +1,7 @@
 /** Endpoints, as parts of their clusters: listed, added, shown, deleted. */
 import type { Cluster, Endpoint } from '../../gen/l7mp/config/v1/types.ts';
 import { withAssigned } from '../core/assigned.ts';
-import type { ConfigDelta, ConfigSnapshot } from '../core/config.ts';
+import type { ConfigDelta, ConfigSnapshot } from '../../config/snapshot.ts';
 import { nameOf, readBody, unwrap } from './body.ts';
 import { type Found, replaced, upsert } from './changes.ts';
 import { accept, type Context, found, show, viewsOf } from './context.ts';

@@ -1,8 +1,8 @@
 /** Listeners, clusters, rule lists, rules and routes: listed, added, shown, deleted. */
-import type { Plain } from '../core/address.ts';
-import { ProxyError } from '../core/errors.ts';
-import type { ConfigDelta } from '../core/config.ts';
-import { KIND_OF, LISTS } from '../core/kinds.ts';
+import type { Plain } from '../../common/address.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { ConfigDelta } from '../../config/snapshot.ts';
+import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { nameOf, readBody, unwrap } from './body.ts';
 import { type Collection, labelOf, removal, upsert } from './changes.ts';
 import { accept, type Context, found, isRecursive, show, viewsOf } from './context.ts';

@@ -1,5 +1,5 @@
 /** The OpenAPI document of the REST API. A copy is checked in as docs/openapi.json, by `npm run generate`. */
-import { KIND_OF, LISTS } from '../core/kinds.ts';
+import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { type Collection, labelOf } from './changes.ts';
 import type { AdminDependencies } from './types.ts';
 import { viewSchemas } from './view-schemas.ts';

@@ -1,10 +1,10 @@
 /** The process as a whole: its index, health, metrics, document, configuration and settings. */
 import type { Admin } from '../../gen/l7mp/config/v1/types.ts';
-import type { Plain } from '../core/address.ts';
-import type { ConfigSnapshot } from '../core/config.ts';
-import { HIDDEN } from '../core/secrets.ts';
-import { productVersion } from '../core/version.ts';
-import { LISTS } from '../core/kinds.ts';
+import type { Plain } from '../../common/address.ts';
+import type { ConfigSnapshot } from '../../config/snapshot.ts';
+import { HIDDEN } from '../../common/secrets.ts';
+import { productVersion } from '../../common/version.ts';
+import { LISTS } from '../../config/kinds.ts';
 import { readBody, unwrapObject, without } from './body.ts';
 import { accept, type Context, show, viewsOf } from './context.ts';
 import { HttpError, ok, text } from './respond.ts';

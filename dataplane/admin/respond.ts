@@ -1,7 +1,7 @@
 /** Answers of the REST API, in l7mp's form: `{status, message, content?}`, and whatever helps beside it. */
-import { type ErrorCode, type Fault, FaultsError, formatFault, ProxyError } from '../core/errors.ts';
+import { type ErrorCode, type Fault, FaultsError, formatFault, ProxyError } from '../../common/errors.ts';
 import type { Response } from '../core/protocol.ts';
-import { HIDDEN } from '../core/secrets.ts';
+import { HIDDEN } from '../../common/secrets.ts';
 import { reasonOf } from '../core/status.ts';
 
 /** Errors that say more than "the proxy failed". */

@@ -1,5 +1,5 @@
 /** Sessions: listed, shown, ended. */
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { type Context, found, show, viewsOf } from './context.ts';
 import { ok } from './respond.ts';
 import type { Route } from './router.ts';

@@ -1,9 +1,9 @@
 /** What the REST API needs of the proxy: main.ts gives it. */
 import type { Admin, Cluster } from '../../gen/l7mp/config/v1/types.ts';
-import type { Plain } from '../core/address.ts';
-import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../core/config.ts';
+import type { Plain } from '../../common/address.ts';
+import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../../config/snapshot.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
-import type { Fault } from '../core/errors.ts';
+import type { Fault } from '../../common/errors.ts';
 import type { Serving } from '../core/serving.ts';
 import type { SessionView } from '../core/session.ts';
 

@@ -1,9 +1,9 @@
 /** Objects as the REST API shows them: l7mp's forms, with more fields beside. */
 import type { Cluster, Endpoint, Listener, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
-import type { Plain } from '../core/address.ts';
+import type { Plain } from '../../common/address.ts';
 import { withAssigned } from '../core/assigned.ts';
-import type { ConfigSnapshot, Kind } from '../core/config.ts';
-import { LIST_OF } from '../core/kinds.ts';
+import type { ConfigSnapshot, Kind } from '../../config/snapshot.ts';
+import { LIST_OF } from '../../config/kinds.ts';
 import type { SessionView, StageView } from '../core/session.ts';
 import { without } from './body.ts';
 import type { AdminDependencies, EndpointState } from './types.ts';

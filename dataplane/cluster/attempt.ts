@@ -1,6 +1,6 @@
 /** One session's way to an endpoint: what its connector is asked, then the session's hold on what was connected. */
 import type { Opened, OpenRequest } from '../core/cluster.ts';
-import type { ProxyError } from '../core/errors.ts';
+import type { ProxyError } from '../../common/errors.ts';
 import type { ConnectRequest } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Stream } from '../core/stream.ts';

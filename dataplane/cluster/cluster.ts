@@ -1,9 +1,9 @@
 /** A live cluster: picks an endpoint for each session, connects it, and knows how its endpoints are. */
 import type { Cluster as Config } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened, Opening, OpenRequest } from '../core/cluster.ts';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { LoadBalancer } from '../core/load-balancer.ts';
-import type { Logger } from '../core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Connector } from '../core/protocol.ts';
 import type { Stream } from '../core/stream.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';

@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns';
 import { isIP } from 'node:net';
 import type { Dns } from '../../gen/l7mp/config/v1/types.ts';
-import type { Logger } from '../core/log.ts';
+import type { Logger } from '../../common/log.ts';
 
 /** Every address of a name, in the resolver's order. */
 export type Resolve = (name: string, family: Dns['family']) => Promise<readonly string[]>;

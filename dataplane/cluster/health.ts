@@ -1,6 +1,6 @@
 /** Active health checks: asks every endpoint at an interval, and says when its state turns. */
 import type { HealthCheck } from '../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { probe } from './probe.ts';
 

@@ -1,6 +1,6 @@
 /** Passive outlier ejection: an endpoint that fails its sessions is left alone for a while. */
 import type { OutlierDetection } from '../../gen/l7mp/config/v1/types.ts';
-import type { ErrorCode } from '../core/errors.ts';
+import type { ErrorCode } from '../../common/errors.ts';
 import type { Endpoint } from './endpoint.ts';
 
 /** What speaks against an endpoint. Want of our own descriptors, ports or room, and what sessions do, don't. */

@@ -1,6 +1,6 @@
 /** A session that waits for its stream: first for names to be looked up, where they aren't yet, then for a connector. */
 import type { Opened, Opening, OpenRequest } from '../core/cluster.ts';
-import type { ProxyError } from '../core/errors.ts';
+import type { ProxyError } from '../../common/errors.ts';
 import type { Stream } from '../core/stream.ts';
 import type { Attempt } from './attempt.ts';
 

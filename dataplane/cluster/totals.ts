@@ -1,6 +1,6 @@
 /** What a cluster has counted since it was made. */
-import type { ErrorCode } from '../core/errors.ts';
-import { Histogram } from '../core/histogram.ts';
+import type { ErrorCode } from '../../common/errors.ts';
+import { Histogram } from '../../common/histogram.ts';
 
 /** Upper bounds of the buckets of connect times, in ms. */
 const LATENCY_BOUNDS: readonly number[] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000];

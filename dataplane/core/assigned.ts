@@ -1,6 +1,6 @@
 /** Clusters whose endpoints the control plane assigns. */
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
-import type { ConfigSnapshot } from './config.ts';
+import type { ConfigSnapshot } from '../../config/snapshot.ts';
 
 /** The load assignment that a cluster takes its endpoints from; undefined where it has endpoints of its own. */
 export function assignmentOf({ name, discovery }: Cluster): string | undefined {

@@ -1,5 +1,5 @@
 /** What every stream shares: a sink that is given once, and a close that is told once. */
-import type { ProxyError } from './errors.ts';
+import type { ProxyError } from '../../common/errors.ts';
 import type { Sink } from './stream.ts';
 
 const UNOPENED: Sink = { data() {}, signal() {}, end() {}, drain() {}, close() {} };

@@ -1,6 +1,6 @@
 /** The cluster as the pipeline sees it. Types only. */
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
-import type { ProxyError } from './errors.ts';
+import type { ProxyError } from '../../common/errors.ts';
 import type { Metadata } from './session.ts';
 import type { Stream } from './stream.ts';
 

@@ -1,9 +1,9 @@
 /** The protocol: what a folder under protocols/ (or a plugin) exports. Types only. */
 import type { ClusterSpec, ListenerSpec } from '../../gen/l7mp/config/v1/types.ts';
-import type { MessageSchema, Schema } from '../../gen/schema-types.ts';
-import type { ProxyError } from './errors.ts';
-import type { Logger } from './log.ts';
-import type { SecretSource } from './secrets.ts';
+import type { PluggedIn } from '../../config/decode.ts';
+import type { ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import type { SecretSource } from '../../common/secrets.ts';
 import type { Accept, Metadata, Refused } from './session.ts';
 import type { Stream } from './stream.ts';
 
@@ -130,7 +130,7 @@ export interface Protocol<L = object, C = object> {
   /** Listener sessions that have no end of their own are ended after this many idle ms, unless configured otherwise. */
   readonly idleTimeout?: number;
   /** A plugin's own specs; those of the built-in protocols are in the configuration schema. */
-  readonly schema?: { readonly listener?: MessageSchema; readonly cluster?: MessageSchema; readonly messages?: Schema };
+  readonly schema?: NonNullable<PluggedIn['schema']>;
 }
 
 /** A protocol whose specs are not known here: what registries hold. */

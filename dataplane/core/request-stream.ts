@@ -1,7 +1,7 @@
 /** A request that is answered inside the proxy: what is written is its body, what is read is the answer. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { BaseStream } from './base-stream.ts';
-import { ProxyError } from './errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { Request, RequestHandler, Response } from './protocol.ts';
 import type { Metadata } from './session.ts';
 import type { HeaderList, Stream } from './stream.ts';

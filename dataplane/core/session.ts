@@ -1,6 +1,6 @@
 /** The session: one client's stream from accept to close, and what became of it. Types only. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
-import type { ErrorCode, ProxyError } from './errors.ts';
+import type { ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { Stream } from './stream.ts';
 
 /** What is known of a session: a JSON tree that the listener fills, rules match and rewrite, and clusters read. */

@@ -2,7 +2,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BaseStream } from './base-stream.ts';
-import { ProxyError } from './errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { Sink, Stream } from './stream.ts';
 
 /** Wraps a duplex that keeps half-close (`allowHalfOpen`) and has read nothing yet. It owns the duplex from then on. */

@@ -1,5 +1,5 @@
 /** The HTTP status (RFC 9110, section 15) that tells a client why its session was refused, where its protocol has one. */
-import type { ErrorCode, ProxyError } from './errors.ts';
+import type { ErrorCode, ProxyError } from '../../common/errors.ts';
 
 const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   CIRCUIT_OPEN: 503,

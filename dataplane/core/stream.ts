@@ -1,5 +1,5 @@
 /** The stream: what every protocol turns its connections into, and what the pipeline joins. */
-import type { ProxyError } from './errors.ts';
+import type { ProxyError } from '../../common/errors.ts';
 
 /** Whether a stream is a sequence of bytes, or of messages with boundaries. */
 export type Framing = 'bytes' | 'datagrams';

@@ -1,6 +1,6 @@
 /** A stream inside the proxy: what is written comes out again, changed by a function. */
 import { BaseStream } from './base-stream.ts';
-import { ProxyError } from './errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { EndReason, Framing, Signal, Stream } from './stream.ts';
 
 /** Passes a chunk on. */

@@ -1,6 +1,6 @@
 /** The key of the consistent balancers: which part of a session's metadata is hashed. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
-import { getAt, parsePointer } from '../core/json-pointer.ts';
+import { getAt, parsePointer } from '../../common/json-pointer.ts';
 import type { Metadata } from '../core/session.ts';
 
 /** Gives the text to hash; undefined where the session has none: then any endpoint does. */

@@ -1,5 +1,5 @@
 /** Tells, once for each way, where the boundaries of messages are lost: a stream of messages goes on as bytes. */
-import type { Logger } from '../core/log.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Link } from './link.ts';
 
 /** More ways than anybody looks into: later ones are not told of. */

@@ -8,7 +8,7 @@
  * ```
  */
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
 
 export type FramingKind = Exclude<Cluster['framing'], 'none'>;

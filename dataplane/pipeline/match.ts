@@ -1,7 +1,7 @@
 /** Match predicates over metadata (draft-snell-json-test-07), compiled once to closures. */
 import type { Json, Match } from '../../gen/l7mp/config/v1/types.ts';
-import { getAt, parsePointer } from '../core/json-pointer.ts';
-import { compileRegex } from '../core/regex.ts';
+import { getAt, parsePointer } from '../../common/json-pointer.ts';
+import { compileRegex } from '../../common/regex.ts';
 import type { Metadata } from '../core/session.ts';
 
 export type Predicate = (metadata: Metadata) => boolean;

@@ -1,8 +1,8 @@
 /** Copies of what a client sends, to other clusters. What those answer is dropped; when they fail, nothing happens. */
 import type { Mirror } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened } from '../core/cluster.ts';
-import { ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Framing, Signal, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';

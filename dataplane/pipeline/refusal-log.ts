@@ -1,6 +1,6 @@
 /** Lines about clients that a listener turned away: one for each reason and interval, however many they are. */
-import type { ErrorCode, ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import type { ErrorCode, ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 
 /** The least time between two lines of one reason, in ms. */
 const INTERVAL = 10_000;

@@ -1,8 +1,8 @@
 /** Finds the route of a session: rules in order, `apply` into other lists, rewrites on the way. */
 import type { Rewrite, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
-import { ProxyError } from '../core/errors.ts';
-import { parsePointer, setAt } from '../core/json-pointer.ts';
+import { ProxyError } from '../../common/errors.ts';
+import { parsePointer, setAt } from '../../common/json-pointer.ts';
 import type { Metadata } from '../core/session.ts';
 import { predicateOf } from './match.ts';
 

@@ -9,8 +9,8 @@
  */
 import type { Json, Listener, Retry, Route } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
-import { type ErrorCode, ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { type ErrorCode, ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type {
   DirectionCounters,
   Incoming,

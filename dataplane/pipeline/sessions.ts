@@ -1,7 +1,7 @@
 /** All sessions: admits new ones, ends those whose time is over, keeps ended ones listed, drains. */
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
-import { type ErrorCode, ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { type ErrorCode, ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Accept, Incoming, Refused, SessionView } from '../core/session.ts';
 import { BoundaryNotes } from './boundaries.ts';
 import { Gates, RateGate } from './gate.ts';

@@ -1,7 +1,7 @@
 /** One cluster on a session's way: connects, and connects again as the route's retry says. */
 import type { Cluster, Retry } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened, Opening, OpenRequest } from '../core/cluster.ts';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { Metadata, StageView } from '../core/session.ts';
 import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';

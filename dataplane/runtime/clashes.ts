@@ -1,7 +1,7 @@
 /** Listeners of one configuration that want the same address and port, or the same path: only one of them could have it. */
 import type { ListenerSpec } from '../../gen/l7mp/config/v1/types.ts';
-import type { ConfigSnapshot } from '../core/config.ts';
-import type { Fault } from '../core/errors.ts';
+import type { ConfigSnapshot } from '../../config/snapshot.ts';
+import type { Fault } from '../../common/errors.ts';
 
 /** A fault for each listener of the proxy's own configuration that comes second. */
 export function clashes({ listeners }: ConfigSnapshot): Fault[] {

@@ -15,11 +15,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Listener as ListenerConfig } from '../../gen/l7mp/config/v1/types.ts';
 import { backoff } from '../core/backoff.ts';
-import type { ConfigSnapshot, Owned } from '../core/config.ts';
-import { type Fault, FaultsError, ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import type { ConfigSnapshot, Owned } from '../../config/snapshot.ts';
+import { type Fault, FaultsError, ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { AnyProtocol, Listener } from '../core/protocol.ts';
-import { secretsOf } from '../core/secrets.ts';
+import { secretsOf } from '../../common/secrets.ts';
 import type { Serving } from '../core/serving.ts';
 import { clashes } from './clashes.ts';
 import { missingObjects, missingSecrets } from './missing.ts';

@@ -1,7 +1,7 @@
 /** What a listener needs, but isn't there: a new one that the control plane gave starts when nothing is missing. */
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
-import type { ConfigSnapshot } from '../core/config.ts';
-import { secretsOf } from '../core/secrets.ts';
+import type { ConfigSnapshot } from '../../config/snapshot.ts';
+import { secretsOf } from '../../common/secrets.ts';
 
 /** More are not told. */
 const MOST = 5;

@@ -1,7 +1,7 @@
 /** A snapshot with a change made to it. */
-import type { ConfigDelta, ConfigSnapshot, Kind, Owned, Source } from '../core/config.ts';
-import { type Fault, FaultsError } from '../core/errors.ts';
-import { LIST_OF, type ListName, LISTS } from '../core/kinds.ts';
+import type { ConfigDelta, ConfigSnapshot, Kind, Owned, Source } from '../../config/snapshot.ts';
+import { type Fault, FaultsError } from '../../common/errors.ts';
+import { LIST_OF, type ListName, LISTS } from '../../config/kinds.ts';
 
 /**
  * A new snapshot that shares what the change leaves alone; what is put in wins over what is taken out.

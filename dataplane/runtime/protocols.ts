@@ -1,9 +1,9 @@
 /** The protocols that are loaded, and the listeners and connectors that are made of them. */
 import type { ClusterSpec, ListenerSpec } from '../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { AnyProtocol, Connector, Listener, Services } from '../core/protocol.ts';
-import type { SecretSource } from '../core/secrets.ts';
+import type { SecretSource } from '../../common/secrets.ts';
 import type { Accept, Refused } from '../core/session.ts';
 
 /** Where the clients of a listener go. */

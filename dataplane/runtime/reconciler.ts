@@ -16,10 +16,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import { withAssigned, assignmentOf } from '../core/assigned.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
-import type { ConfigDelta, ConfigSink, ConfigSnapshot, Kind, Source } from '../core/config.ts';
-import { type Fault, FaultsError, ProxyError } from '../core/errors.ts';
+import type { ConfigDelta, ConfigSink, ConfigSnapshot, Kind, Source } from '../../config/snapshot.ts';
+import { type Fault, FaultsError, ProxyError } from '../../common/errors.ts';
 import type { AnyProtocol, Connector } from '../core/protocol.ts';
-import type { SecretSource } from '../core/secrets.ts';
+import type { SecretSource } from '../../common/secrets.ts';
 import type { Serving } from '../core/serving.ts';
 import {
   faultsAt,

@@ -1,8 +1,8 @@
 /** A TCP server whose connections may begin with a PROXY header and with TLS, whatever they speak then. */
 import type { Socket } from 'node:net';
 import type { TlsServer } from '../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Listener } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
 import { type Ends, formatAddress } from './addresses.ts';

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 
 /** Descriptors that no client's connection takes. */
 const RESERVE = 4;

@@ -3,7 +3,7 @@
  * that says who the client is.
  */
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { type Ends, plainAddress } from './addresses.ts';
 
 const SIGNATURE = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1');

@@ -1,6 +1,6 @@
 /** PROXY protocol headers on sockets: read in front of a client's bytes, written in front of ours. */
 import type { Socket } from 'node:net';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Ends } from './addresses.ts';
 import { formatProxyHeader, parseProxyHeader, type ProxyHeader } from './proxy-codec.ts';

@@ -1,7 +1,7 @@
 /** Connects over TCP: what connectors of all protocols over TCP stand on. */
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import type { Keepalive } from '../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { ConnectRequest } from '../core/protocol.ts';
 import { formatAddress } from './addresses.ts';
 

@@ -1,8 +1,8 @@
 /** A TCP server: what listeners of all protocols over TCP stand on. */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Keepalive } from '../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Listener } from '../core/protocol.ts';
 import type { Refused } from '../core/session.ts';
 import { type Ends, formatAddress, plainAddress } from './addresses.ts';

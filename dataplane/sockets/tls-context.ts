@@ -3,9 +3,9 @@ import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Secret, TlsClient, TlsServer } from '../../gen/l7mp/config/v1/types.ts';
-import { type Fault, ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
-import { type SecretSource, secretName } from '../core/secrets.ts';
+import { type Fault, ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
+import { type SecretSource, secretName } from '../../common/secrets.ts';
 
 const require = createRequire(import.meta.url);
 

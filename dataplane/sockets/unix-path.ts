@@ -1,7 +1,7 @@
 /** Paths of UNIX sockets: abstract names, stale files, permissions. */
 import { lstatSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 
 /** The longest path that a socket address holds, in bytes (unix(7): 108 with its end). */
 const MAX_PATH = 107;

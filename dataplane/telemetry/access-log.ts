@@ -1,9 +1,9 @@
 /** The access log: a line for each session that has ended. docs/observability.md explains each field. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
-import { getAt, parsePointer } from '../core/json-pointer.ts';
-import { LineWriter } from '../core/line-writer.ts';
+import { getAt, parsePointer } from '../../common/json-pointer.ts';
+import { LineWriter } from '../../common/line-writer.ts';
 import type { Metadata, SessionView } from '../core/session.ts';
-import { escapeJson, escapeText } from './escape.ts';
+import { escapeJson, escapeText } from '../../common/telemetry/escape.ts';
 
 type Field = (session: SessionView) => Json | undefined;
 

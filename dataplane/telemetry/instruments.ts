@@ -2,7 +2,7 @@
 import type { Attributes, BatchObservableResult, Meter, Observable } from '@opentelemetry/api';
 import type { MetricsSource } from './metrics-source.ts';
 import type { NamedCounters } from './named-counters.ts';
-import { observeProcess } from './process-instruments.ts';
+import { observeProcess } from '../../common/telemetry/process-instruments.ts';
 import type { Sums } from './totals.ts';
 
 export function observeAll(meter: Meter, source: MetricsSource, named: NamedCounters): void {

@@ -1,6 +1,6 @@
 /** The proxy's page of metrics. */
-import { collectPage } from './collect-page.ts';
-import { durationMetric } from './durations.ts';
+import { collectPage } from '../../common/telemetry/collect-page.ts';
+import { durationMetric } from '../../common/telemetry/durations.ts';
 import { observeAll } from './instruments.ts';
 import type { MetricsSource } from './metrics-source.ts';
 import type { NamedCounters } from './named-counters.ts';

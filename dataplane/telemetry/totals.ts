@@ -1,5 +1,5 @@
 /** What all sessions have done, by listener and by cluster: those that ended, plus those that live. */
-import type { ErrorCode } from '../core/errors.ts';
+import type { ErrorCode } from '../../common/errors.ts';
 import type { DirectionCounters, SessionView } from '../core/session.ts';
 
 /** Sums of one listener or cluster. */

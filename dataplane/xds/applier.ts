@@ -1,9 +1,17 @@
 /** Makes what is held part of the configuration: changes that come together are one. */
-import type { ConfigDelta, ConfigObjects, ConfigSink, ConfigSnapshot, HandedOut, Kind, Owned } from '../core/config.ts';
+import type {
+  ConfigDelta,
+  ConfigObjects,
+  ConfigSink,
+  ConfigSnapshot,
+  HandedOut,
+  Kind,
+  Owned,
+} from '../../config/snapshot.ts';
 import { backoff } from '../core/backoff.ts';
-import { ProxyError } from '../core/errors.ts';
-import { KINDS, LIST_OF, type ListName } from '../core/kinds.ts';
-import type { Logger } from '../core/log.ts';
+import { ProxyError } from '../../common/errors.ts';
+import { KINDS, LIST_OF, type ListName } from '../../config/kinds.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Inventory } from './inventory.ts';
 
 export interface ApplierOptions {

@@ -1,7 +1,7 @@
 /** Takes responses in: what is good is held, what is bad is named, one line a fault. */
-import type { ConfigSnapshot } from '../core/config.ts';
-import { type Fault, formatFault, ProxyError } from '../core/errors.ts';
-import { LISTS } from '../core/kinds.ts';
+import type { ConfigSnapshot } from '../../config/snapshot.ts';
+import { type Fault, formatFault, ProxyError } from '../../common/errors.ts';
+import { LISTS } from '../../config/kinds.ts';
 import type { Inventory, Surroundings } from './inventory.ts';
 import type { Content, Held, ReadResource, ResourceCodec, ResourceKind } from './types.ts';
 

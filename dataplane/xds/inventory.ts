@@ -1,6 +1,6 @@
 /** The resources that the control plane gave and that were accepted, by kind and name. */
-import type { ConfigObjects, ConfigSnapshot, HandedOut, Owned } from '../core/config.ts';
-import { type ListName, LISTS } from '../core/kinds.ts';
+import type { ConfigObjects, ConfigSnapshot, HandedOut, Owned } from '../../config/snapshot.ts';
+import { type ListName, LISTS } from '../../config/kinds.ts';
 import type { Held, ResourceKind } from './types.ts';
 
 /** Objects that may be added and taken out; of whatever type each list has. */

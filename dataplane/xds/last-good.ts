@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ProxyError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Held } from './types.ts';
 
 /** A resource as it is kept. */

@@ -1,6 +1,6 @@
 /** Tells the control plane how its resources fare: first all, then what changed. */
 import type { ResourceReport } from '../../gen/messages.ts';
-import { LIST_OF } from '../core/kinds.ts';
+import { LIST_OF } from '../../config/kinds.ts';
 import type { Inventory } from './inventory.ts';
 import type { Call, Transport } from './transport.ts';
 import type { Held, XdsDependencies } from './types.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Client, ChannelCredentials, ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { type Method, serviceOf } from '../../rpc/services.ts';
-import { ProxyError } from '../core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { ControlPlaneOptions, Timing } from './types.ts';
 
 /** How a call ended. */

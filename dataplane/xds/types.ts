@@ -1,8 +1,8 @@
 /** What the xDS client is told, and what it needs of the proxy: main.ts gives it. Types only. */
 import type { ClusterLoadAssignment, Secret } from '../../gen/l7mp/config/v1/types.ts';
-import type { ConfigObjects, ConfigSink, Kind } from '../core/config.ts';
-import type { Fault } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import type { ConfigObjects, ConfigSink, Kind } from '../../config/snapshot.ts';
+import type { Fault } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { Serving } from '../core/serving.ts';
 
 /** The kinds of resources. */

@@ -1,7 +1,7 @@
 /** The resources that the configuration names: load assignments and secrets. */
 import { assignmentOf } from '../core/assigned.ts';
-import type { ConfigSnapshot } from '../core/config.ts';
-import { secretsOf } from '../core/secrets.ts';
+import type { ConfigSnapshot } from '../../config/snapshot.ts';
+import { secretsOf } from '../../common/secrets.ts';
 import type { ResourceKind } from './types.ts';
 
 export function wantedNames({ clusters, listeners }: ConfigSnapshot): ReadonlyMap<ResourceKind, ReadonlySet<string>> {

@@ -1,5 +1,5 @@
 /** Makes the JSON schema of the configuration file, with which editors complete and check it. */
-import { createJsonSchemas, type JsonSchema } from '../../dataplane/config/json-schema.ts';
+import { createJsonSchemas, type JsonSchema } from '../../config/json-schema.ts';
 import type { Source } from './schema.ts';
 
 export function makeJsonSchema({ schema, messages }: Source): JsonSchema {

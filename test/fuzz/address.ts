@@ -1,6 +1,6 @@
 /** Fuzz target: addresses in one line. Each is refused with what was expected, or stands for plain configuration. */
-import { AddressError, parseAddress, type Plain, SCHEMES, splitWords } from '../../dataplane/core/address.ts';
-import { decodeConfig } from '../../dataplane/config/decode.ts';
+import { AddressError, parseAddress, type Plain, SCHEMES, splitWords } from '../../common/address.ts';
+import { decodeConfig } from '../../config/decode.ts';
 import { mutations, texts } from './inputs.ts';
 
 export const inputs = mutations(

@@ -1,5 +1,5 @@
 /** Fuzz target: messages in a byte stream. Any cut gives the same ones, and what is framed is taken apart again. */
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { Deframer, frame, type FramingKind } from '../../dataplane/pipeline/framing.ts';
 import { cut, mutations, texts } from './inputs.ts';
 

@@ -1,6 +1,6 @@
 /** Fuzz target: whatever rules, or a JSONSocket's client, wrote as `HTTP`, the request that is sent is one request. */
 import fc from 'fast-check';
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { Metadata } from '../../dataplane/core/session.ts';
 import { formatFields } from '../../dataplane/protocols/http/codec.ts';
 import { outgoingRequest, requestMetadata } from '../../dataplane/protocols/http/request.ts';

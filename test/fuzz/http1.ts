@@ -10,7 +10,7 @@ import {
   requestBody,
   responseBody,
 } from '../../dataplane/protocols/http/codec.ts';
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { HeaderList } from '../../dataplane/core/stream.ts';
 import { cut, mutations, texts } from './inputs.ts';
 

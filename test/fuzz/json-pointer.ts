@@ -1,6 +1,6 @@
 /** Fuzz target: JSON pointers over any JSON. What is set is found again, and nothing beside the tree changes. */
 import fc from 'fast-check';
-import { getAt, parsePointer, setAt } from '../../dataplane/core/json-pointer.ts';
+import { getAt, parsePointer, setAt } from '../../common/json-pointer.ts';
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { asJson, fromJson } from './inputs.ts';
 

@@ -1,5 +1,5 @@
 /** Fuzz target: a stream of JSON objects, as JSONDecap takes it apart. */
-import { ObjectSplitter } from '../../dataplane/core/json-objects.ts';
+import { ObjectSplitter } from '../../common/json-objects.ts';
 import { decode } from '../../dataplane/protocols/json-decap/codec.ts';
 import { cut, mutations, texts } from './inputs.ts';
 

@@ -1,6 +1,6 @@
 /** Fuzz target: predicates over any metadata. What the decoder takes never throws, and `not` is the opposite. */
 import fc from 'fast-check';
-import { decodeObject, emptySnapshot } from '../../dataplane/config/decode.ts';
+import { decodeObject, emptySnapshot } from '../../config/decode.ts';
 import type { Metadata } from '../../dataplane/core/session.ts';
 import { predicateOf } from '../../dataplane/pipeline/match.ts';
 import type { Match } from '../../gen/l7mp/config/v1/types.ts';

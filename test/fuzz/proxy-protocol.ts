@@ -1,7 +1,7 @@
 /** Any bytes as the start of a connection: reading gives a header within them, or says why not; and says it early. */
 import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { formatProxyHeader, parseProxyHeader } from '../../dataplane/sockets/proxy-codec.ts';
 import { mutations, texts } from './inputs.ts';
 

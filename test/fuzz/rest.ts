@@ -1,7 +1,7 @@
 /** Fuzz target: requests to the REST API. Each is answered, none is the proxy's fault, and what is left still decodes. */
 import fc from 'fast-check';
-import { decodeConfig } from '../../dataplane/config/decode.ts';
-import { toPlain } from '../../dataplane/config/print.ts';
+import { decodeConfig } from '../../config/decode.ts';
+import { toPlain } from '../../config/print.ts';
 import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 import { createTestApi, fakeSession } from '../support/admin.ts';
 import { messages } from './config-values.ts';

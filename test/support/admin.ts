@@ -1,13 +1,13 @@
 /** The REST API over a configuration in memory: nothing listens, and sessions are what the test says. */
 import { createAdminApi } from '../../dataplane/admin/index.ts';
 import type { EndpointState } from '../../dataplane/admin/types.ts';
-import { decodeConfig, decodeObject } from '../../dataplane/config/decode.ts';
-import { createJsonSchemas } from '../../dataplane/config/json-schema.ts';
-import { parseText } from '../../dataplane/config/parse.ts';
-import { compact, toPlain } from '../../dataplane/config/print.ts';
-import type { ConfigDelta, ConfigSink, ConfigSnapshot, Source } from '../../dataplane/core/config.ts';
+import { decodeConfig, decodeObject } from '../../config/decode.ts';
+import { createJsonSchemas } from '../../config/json-schema.ts';
+import { parseText } from '../../config/parse.ts';
+import { compact, toPlain } from '../../config/print.ts';
+import type { ConfigDelta, ConfigSink, ConfigSnapshot, Source } from '../../config/snapshot.ts';
 import type { ControlPlaneState } from '../../dataplane/core/control-plane.ts';
-import { type Fault, FaultsError, type ProxyError } from '../../dataplane/core/errors.ts';
+import { type Fault, FaultsError, type ProxyError } from '../../common/errors.ts';
 import type { Response } from '../../dataplane/core/protocol.ts';
 import type { Serving } from '../../dataplane/core/serving.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';

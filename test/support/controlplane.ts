@@ -1,7 +1,7 @@
 /** A control plane's configuration without servers: calls go to the handlers, proxies are what a test says they are. */
 import type { ObjectContent } from '../../controlplane/model/object.ts';
 import type { Object as Shown } from '../../gen/messages.ts';
-import type { Logger, LogFields } from '../../dataplane/core/log.ts';
+import type { Logger, LogFields } from '../../common/log.ts';
 import {
   type Configuration,
   type ConfigurationOptions,

@@ -13,7 +13,7 @@ import type {
   DiscoveryRequest,
   DiscoveryResponse,
 } from '../../gen/messages.ts';
-import { silentLogger } from '../../dataplane/core/log.ts';
+import { silentLogger } from '../../common/log.ts';
 import { clientOf, type Closers, serve, until } from './grpc.ts';
 
 export const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService';

@@ -1,6 +1,6 @@
 /** A stream whose peer is the test: records what it is given, says what it is told to. */
 import { BaseStream } from '../../dataplane/core/base-stream.ts';
-import type { ProxyError } from '../../dataplane/core/errors.ts';
+import type { ProxyError } from '../../common/errors.ts';
 import type { EndReason, Framing, Signal, Stream } from '../../dataplane/core/stream.ts';
 
 export interface FakeOptions {

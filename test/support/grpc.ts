@@ -3,7 +3,7 @@ import * as grpc from '@grpc/grpc-js';
 import type { AddressInfo } from 'node:net';
 import type { Service } from '../../controlplane/core/rpc.ts';
 import { createGrpcServer, type GrpcServer, type GrpcServerOptions } from '../../controlplane/rpc/server.ts';
-import { silentLogger } from '../../dataplane/core/log.ts';
+import { silentLogger } from '../../common/log.ts';
 import { serviceOf } from '../../rpc/services.ts';
 import { until } from './until.ts';
 

@@ -1,7 +1,7 @@
 /** A pipeline of fake streams: sessions run for real, between a client and clusters that the test plays. */
 import type { Cluster, Listener, Route, Rule } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, OpenRequest, Opened, Opening } from '../../dataplane/core/cluster.ts';
-import { ProxyError } from '../../dataplane/core/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { recordingLogger } from './cluster.ts';
 import type { Metadata, SessionView } from '../../dataplane/core/session.ts';
 import type { RoutingTable } from '../../dataplane/pipeline/routing.ts';

@@ -1,5 +1,5 @@
 /** A whole proxy in the test's process. */
-import { loadText } from '../../dataplane/config/load.ts';
+import { loadText } from '../../config/load.ts';
 import type { AnyProtocol } from '../../dataplane/core/protocol.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
 import { createProxy, type Proxy } from '../../dataplane/main.ts';

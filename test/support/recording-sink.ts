@@ -1,5 +1,5 @@
 /** A sink that remembers what it was told, in order. */
-import type { ProxyError } from '../../dataplane/core/errors.ts';
+import type { ProxyError } from '../../common/errors.ts';
 import type { EndReason, Signal, Sink } from '../../dataplane/core/stream.ts';
 
 export class RecordingSink implements Sink {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Logger } from '../../../dataplane/core/log.ts';
+import type { Logger } from '../../../common/log.ts';
 import {
   type Condition,
   type Entry,

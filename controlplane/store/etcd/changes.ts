@@ -1,6 +1,6 @@
 /** etcd's watch as a sequence of whole revisions that goes on wherever a connection was lost. */
 import type { Event, WatchResponse } from '../../../gen/etcd.ts';
-import type { Logger } from '../../../dataplane/core/log.ts';
+import type { Logger } from '../../../common/log.ts';
 import { StoreError } from '../../core/store.ts';
 import type { EtcdClient, EtcdStream } from './client.ts';
 import { isOver, pause } from '../signal.ts';

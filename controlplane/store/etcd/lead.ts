@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { LeaseKeepAliveResponse, TxnResponse } from '../../../gen/etcd.ts';
-import type { Logger } from '../../../dataplane/core/log.ts';
+import type { Logger } from '../../../common/log.ts';
 import { changes } from './changes.ts';
 import type { EtcdClient } from './client.ts';
 import { isOver, pause } from '../signal.ts';

@@ -1,6 +1,6 @@
 /** The store of several replicas: in etcd, under a prefix. */
 import type { KeyValue, RangeResponse, StatusResponse, TxnResponse } from '../../../gen/etcd.ts';
-import type { Logger } from '../../../dataplane/core/log.ts';
+import type { Logger } from '../../../common/log.ts';
 import {
   type Condition,
   type Entry,

@@ -1,6 +1,6 @@
 /** AF_PACKET, client side: a socket on the interface for each session. */
 import type { PacketCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext } from '../../core/protocol.ts';
 import { openPacketSocket } from './packet-socket.ts';
 

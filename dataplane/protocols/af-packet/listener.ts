@@ -1,6 +1,6 @@
 /** AF_PACKET, server side: one session on the interface; a new one when the interface comes back. */
 import type { PacketListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { openPacketSocket, type PacketSocket } from './packet-socket.ts';
 

@@ -1,6 +1,6 @@
 /** A socket on a network interface as Stream: what is written is sent there, what others send there is read. */
 import type { PacketCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { inbox } from '../../sockets/native/inbox.ts';
 import {
   bind,

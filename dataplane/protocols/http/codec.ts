@@ -2,7 +2,7 @@
  * HTTP/1.1 on the wire (RFC 9112): heads and bodies, from bytes and to bytes. Strict where leniency lets requests be
  * smuggled past a proxy: no obs-fold, no bare CR or LF, no space before the colon, no conflicting lengths.
  */
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { HeaderList } from '../../core/stream.ts';
 
 /** Header fields of one message, in order. */

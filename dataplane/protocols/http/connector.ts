@@ -1,7 +1,7 @@
 /** HTTP, client side: requests over kept connections to each endpoint. */
 import type { Socket } from 'node:net';
 import type { HttpCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext, ConnectRequest, Target } from '../../core/protocol.ts';
 import type { Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';

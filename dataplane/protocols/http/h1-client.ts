@@ -1,7 +1,7 @@
 /** HTTP/1.1, client side: kept connections to one endpoint, each with one request at a time. */
 import type { Duplex } from 'node:stream';
 import { BaseStream } from '../../core/base-stream.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import {
   BodyDecoder,

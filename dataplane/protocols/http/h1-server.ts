@@ -8,7 +8,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { BaseStream } from '../../core/base-stream.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { ListenerContext } from '../../core/protocol.ts';
 import { reasonOf, refusalText, statusOf } from '../../core/status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';

@@ -9,7 +9,7 @@ import {
 import type { Socket } from 'node:net';
 import type { HttpCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import { BaseStream } from '../../core/base-stream.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { ConnectRequest } from '../../core/protocol.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';

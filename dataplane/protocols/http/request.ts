@@ -1,6 +1,6 @@
 /** Requests between the wire and a session's metadata, where rules read and rewrite them. */
 import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Metadata } from '../../core/session.ts';
 import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
 import { type HttpMetadata, httpOf, percentEncode, urlParts } from '../../sockets/http-metadata.ts';

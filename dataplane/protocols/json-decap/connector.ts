@@ -1,6 +1,6 @@
 /** JSONDecap: each object becomes a datagram; on a byte stream the objects are found first. What is none is dropped. */
-import { ObjectSplitter } from '../../core/json-objects.ts';
-import type { Logger } from '../../core/log.ts';
+import { ObjectSplitter } from '../../../common/json-objects.ts';
+import type { Logger } from '../../../common/log.ts';
 import type { Connector, ConnectorContext } from '../../core/protocol.ts';
 import type { Framing } from '../../core/stream.ts';
 import { type Emit, type Transformer, TransformStream } from '../../core/transform-stream.ts';

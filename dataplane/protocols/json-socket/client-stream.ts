@@ -1,5 +1,5 @@
 /** The client's end of a JSONSocket: sends the header until it is answered. */
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Stream } from '../../core/stream.ts';
 import { type Answer, HeaderReader, parseResponse } from './codec.ts';
 import { HeaderedStream } from './headered-stream.ts';

@@ -8,8 +8,8 @@
  * ```
  */
 import type { Json, JsonSocketHeader } from '../../../gen/l7mp/config/v1/types.ts';
-import { isSpace, MAX_DEPTH, ObjectScanner } from '../../core/json-objects.ts';
-import { getAt, parsePointer, setAt } from '../../core/json-pointer.ts';
+import { isSpace, MAX_DEPTH, ObjectScanner } from '../../../common/json-objects.ts';
+import { getAt, parsePointer, setAt } from '../../../common/json-pointer.ts';
 import type { Metadata } from '../../core/session.ts';
 import type { Framing } from '../../core/stream.ts';
 

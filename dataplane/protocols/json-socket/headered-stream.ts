@@ -6,7 +6,7 @@
  *      └────refused───────▶ OVER ─────▶ closed      what comes in is dropped
  * ```
  */
-import type { ProxyError } from '../../core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import type { EndReason, Framing, Signal, Sink, Stream } from '../../core/stream.ts';
 import type { Answer, Header, HeaderReader } from './codec.ts';
 

@@ -1,6 +1,6 @@
 /** JSONSocket, server side: a session for each session of the transport that begins with a header. */
 import type { JsonSocketListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import type { Incoming } from '../../core/session.ts';
 import { ServerStream } from './server-stream.ts';

@@ -1,6 +1,6 @@
 /** The server's end of a JSONSocket: reads the header, and answers it once the session is connected. */
 import type { JsonSocketListener } from '../../../gen/l7mp/config/v1/types.ts';
-import type { ProxyError } from '../../core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import { refusalText, statusOf } from '../../core/status.ts';
 import type { Stream } from '../../core/stream.ts';
 import { type Answer, encodeAnswer, type Header, HeaderReader, parseRequest } from './codec.ts';

@@ -1,6 +1,6 @@
 /** One writer for each file, shared by all that write to it, and closed when the last has done. */
 import { stat } from 'node:fs';
-import { LineWriter } from '../../core/line-writer.ts';
+import { LineWriter } from '../../../common/line-writer.ts';
 
 /** A share of a writer. */
 export interface SharedWriter {

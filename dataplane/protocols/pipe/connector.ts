@@ -1,6 +1,6 @@
 /** Pipe, client side: writes a FIFO, reads the answers from another. */
 import type { PipeCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext } from '../../core/protocol.ts';
 import { ensureFifo, type Opened, openWriter, WriterWatch } from './fifo.ts';
 import { FifoStream } from './fifo-stream.ts';

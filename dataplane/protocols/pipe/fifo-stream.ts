@@ -1,7 +1,7 @@
 /** One FIFO to read, one to write, as one stream; either may be missing, or be opened later. */
 import type { Socket } from 'node:net';
 import { BaseStream } from '../../core/base-stream.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Sink, Stream } from '../../core/stream.ts';
 import type { Opened } from './fifo.ts';
 

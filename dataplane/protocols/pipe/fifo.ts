@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { EAGAIN, EEXIST, hasHungUp, makeFifo, read, systemError } from '../../sockets/native/libc.ts';
 import { OpenWatch } from './open-watch.ts';
 

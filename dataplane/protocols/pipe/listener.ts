@@ -1,7 +1,7 @@
 /** Pipe, server side: a session for each writer that opens the FIFO; the next begins when the one before has ended. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PipeListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { ensureFifo, type Opened, openWriter, WriterWatch } from './fifo.ts';
 import { FifoStream } from './fifo-stream.ts';

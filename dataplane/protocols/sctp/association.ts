@@ -1,7 +1,7 @@
 /** One association: opened by system calls, and as Stream. */
 import { networkInterfaces } from 'node:os';
 import { isIPv6 } from 'node:net';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { inbox, MAX_MESSAGE } from '../../sockets/native/inbox.ts';
 import {
   EPROTONOSUPPORT,

@@ -1,6 +1,6 @@
 /** SCTP, client side: an association for each session. */
 import type { SctpCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext, Target } from '../../core/protocol.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import {

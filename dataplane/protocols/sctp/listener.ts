@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { SctpListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { type Ends, endsMetadata, formatAddress, sessionName } from '../../sockets/addresses.ts';
 import { Acceptor } from '../../sockets/native/acceptor.ts';

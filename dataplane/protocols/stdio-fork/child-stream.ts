@@ -2,7 +2,7 @@
 import type { ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { BaseStream } from '../../core/base-stream.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Stream } from '../../core/stream.ts';
 
 /** How long the end of a child's output waits for its exit, which may say that it failed, in ms. */

@@ -2,7 +2,7 @@
 import { spawn, type StdioOptions } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { StdioForkCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext, ConnectRequest } from '../../core/protocol.ts';
 import type { Stream } from '../../core/stream.ts';
 import { type Child, ChildStream } from './child-stream.ts';

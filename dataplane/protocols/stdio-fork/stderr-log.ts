@@ -1,6 +1,6 @@
 /** What a child says on its standard error, line by line in the log. */
 import type { Readable } from 'node:stream';
-import type { LogFields, Logger } from '../../core/log.ts';
+import type { LogFields, Logger } from '../../../common/log.ts';
 
 /** Longer lines are cut into several, in characters. */
 const MAX_LINE = 4096;

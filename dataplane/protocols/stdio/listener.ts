@@ -1,5 +1,5 @@
 /** Stdio, server side: one session, from the start. */
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { StdioStream } from './stdio-stream.ts';
 

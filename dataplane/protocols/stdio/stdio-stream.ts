@@ -1,6 +1,6 @@
 /** Standard input and output as one stream. There is one pair: one session has it at a time. */
 import { BaseStream } from '../../core/base-stream.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Stream } from '../../core/stream.ts';
 
 let taken = false;

@@ -1,7 +1,7 @@
 /** Sync: sessions for which the query gives the same value are one broadcast domain. */
 import type { SyncCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
-import { getAt, parsePointer } from '../../core/json-pointer.ts';
+import { ProxyError } from '../../../common/errors.ts';
+import { getAt, parsePointer } from '../../../common/json-pointer.ts';
 import type { Connector, ConnectorContext } from '../../core/protocol.ts';
 import { type Domain, MemberStream } from './member-stream.ts';
 

@@ -1,6 +1,6 @@
 /** One session's place in a broadcast domain: what it writes, all others read. */
 import { BaseStream } from '../../core/base-stream.ts';
-import type { ProxyError } from '../../core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import type { Framing, Stream } from '../../core/stream.ts';
 
 export type Domain = Set<MemberStream>;

@@ -1,6 +1,6 @@
 /** UDP, client side: a connected socket for each session. */
 import type { UdpCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext, Target } from '../../core/protocol.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import { DatagramStream } from './datagram-stream.ts';

@@ -1,6 +1,6 @@
 /** The datagrams of one peer as Stream, on a socket that is connected to it or shared with others. */
 import { BaseStream } from '../../core/base-stream.ts';
-import type { ProxyError } from '../../core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import type { Stream } from '../../core/stream.ts';
 import type { Receiver, Sender, UdpSocket, Writer } from './socket.ts';
 import type { Source } from './source-table.ts';

@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { UdpListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { endsMetadata, formatAddress, sessionName } from '../../sockets/addresses.ts';
 import { decodeInet, encodeInet } from '../../sockets/native/sockaddr.ts';

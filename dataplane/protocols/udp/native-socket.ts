@@ -1,7 +1,7 @@
 /** UDP sockets by system calls. node:dgram only tells when there is something to receive, and receives the first datagram. */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import {
   bind,
   close,

@@ -1,5 +1,5 @@
 /** What is to leave a socket: gathered until the event loop's phase is over, and sent with as few system calls as it takes. */
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { EAGAIN, EINTR, EMSGSIZE, EPOLLOUT, systemError } from '../../sockets/native/libc.ts';
 import { type Watch, watch } from '../../sockets/native/poller.ts';
 import { SendBatch } from '../../sockets/native/send-batch.ts';

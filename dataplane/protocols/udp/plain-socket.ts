@@ -1,7 +1,7 @@
 /** UDP sockets of node:dgram: a system call, and a trip through the event loop, for each datagram. */
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { plainAddress } from '../../sockets/addresses.ts';
 import { SendQueue } from './send-queue.ts';
 import { NOWHERE, type Receiver, type Sender, type SocketOptions, type UdpSocket, type Writer } from './socket.ts';

@@ -1,6 +1,6 @@
 /** How full a UDP socket is, looked at now and then: the look costs as much as a part of the sending. */
 import type { Socket } from 'node:dgram';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Writer } from './socket.ts';
 
 /** Bytes that may wait in a socket before its writers are asked to wait. */

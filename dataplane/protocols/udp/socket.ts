@@ -1,5 +1,5 @@
 /** UDP sockets: what both kinds, that of system calls and that of node:dgram, have in common. */
-import type { ProxyError } from '../../core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import type { Source } from './source-table.ts';
 
 export interface SocketOptions {

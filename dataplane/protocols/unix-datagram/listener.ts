@@ -1,6 +1,6 @@
 /** UNIX datagram sockets, server side: a session for each source; all sources without a name share one, without answers. */
 import type { UnixDatagramListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { inbox, MAX_MESSAGE } from '../../sockets/native/inbox.ts';
 import { close, EAGAIN, EINTR, EPOLLIN, SOCK_DGRAM, systemError } from '../../sockets/native/libc.ts';

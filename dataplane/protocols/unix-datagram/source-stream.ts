@@ -1,6 +1,6 @@
 /** The datagrams of one source on a listener's socket, as Stream. */
 import { BaseStream } from '../../core/base-stream.ts';
-import type { ProxyError } from '../../core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import type { Stream } from '../../core/stream.ts';
 import { EAGAIN, sendTo, systemError } from '../../sockets/native/libc.ts';
 import { MAX_UNIX_DATAGRAM } from '../../sockets/native/unix-socket.ts';

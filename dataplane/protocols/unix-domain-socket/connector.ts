@@ -1,7 +1,7 @@
 /** UNIX domain stream sockets, client side. */
 import { connect, Socket } from 'node:net';
 import type { UnixDomainSocketCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext } from '../../core/protocol.ts';
 import { SocketStream } from '../../core/socket-stream.ts';
 import { checkPath } from '../../sockets/unix-path.ts';

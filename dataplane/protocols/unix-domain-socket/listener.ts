@@ -1,7 +1,7 @@
 /** UNIX domain stream sockets, server side. */
 import { createServer, type ListenOptions, type Server } from 'node:net';
 import type { UnixDomainSocketListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { SocketStream } from '../../core/socket-stream.ts';
 import { refuseLast } from '../../sockets/descriptors.ts';

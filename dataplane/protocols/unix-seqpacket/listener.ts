@@ -1,6 +1,6 @@
 /** UNIX sequenced-packet sockets, server side: a session for each connection. */
 import type { UnixSeqpacketListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { Acceptor } from '../../sockets/native/acceptor.ts';
 import { close, getOption, listen, SO_PEERCRED, SOCK_SEQPACKET, SOL_SOCKET } from '../../sockets/native/libc.ts';

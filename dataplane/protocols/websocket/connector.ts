@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Json, WebSocketCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext, ConnectRequest } from '../../core/protocol.ts';
 import type { Metadata } from '../../core/session.ts';
 import type { Stream } from '../../core/stream.ts';

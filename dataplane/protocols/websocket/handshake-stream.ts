@@ -1,7 +1,7 @@
 /** A session whose handshake is answered when it is connected: from then on the stream is the WebSocket's. */
 import type { Socket } from 'node:net';
 import { BaseStream } from '../../core/base-stream.ts';
-import type { ProxyError } from '../../core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import type { EndReason, Framing, Sink, Stream } from '../../core/stream.ts';
 import { refuse } from './refusal.ts';
 import type { WebSocketStream } from './websocket-stream.ts';

@@ -1,6 +1,6 @@
 /** Handshakes that are answered with a status other than 101: an endpoint's to us, and ours to a client. */
 import type { Socket } from 'node:net';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { reasonOf, refusalText, statusOf } from '../../core/status.ts';
 
 /** How long a client may take to read why it is refused, in ms. */

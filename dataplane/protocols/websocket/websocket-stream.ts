@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { BaseStream } from '../../core/base-stream.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { EndReason, Framing, Stream } from '../../core/stream.ts';
 import { ABNORMAL, completeLength, isSendable, NO_STATUS, truncateReason } from './codec.ts';
 

@@ -1,6 +1,6 @@
 /** Accepts the connections of a listening socket. */
-import { ProxyError } from '../../core/errors.ts';
-import type { Logger } from '../../core/log.ts';
+import { ProxyError } from '../../../common/errors.ts';
+import type { Logger } from '../../../common/log.ts';
 import { accept, close, EAGAIN, ECONNABORTED, EINTR, EPOLLIN, systemError } from './libc.ts';
 import { type Watch, watch } from './poller.ts';
 

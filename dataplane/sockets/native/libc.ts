@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import koffi from 'koffi';
-import { type ErrorCode, ProxyError } from '../../core/errors.ts';
+import { type ErrorCode, ProxyError } from '../../../common/errors.ts';
 
 /** Those that share the numbers and layouts below (asm-generic; struct epoll_event alone differs). */
 const ARCHITECTURES: readonly string[] = ['arm64', 'loong64', 'riscv64', 'x64'];

@@ -1,6 +1,6 @@
 /** A connected socket that keeps message boundaries (UNIX datagram and seqpacket, SCTP, AF_PACKET) as Stream. */
 import { BaseStream } from '../../core/base-stream.ts';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Stream } from '../../core/stream.ts';
 import { inbox, MAX_MESSAGE } from './inbox.ts';
 import {

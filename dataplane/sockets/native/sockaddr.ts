@@ -1,6 +1,6 @@
 /** Socket addresses as the kernel has them: `struct sockaddr_un`, `_in`, `_in6`, `_ll`. Pure: bytes in, bytes out. */
 import { isIPv4, isIPv6 } from 'node:net';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { plainAddress } from '../addresses.ts';
 
 const AF_UNIX = 1;

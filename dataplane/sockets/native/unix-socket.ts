@@ -1,7 +1,7 @@
 /** Makes, binds and connects UNIX sockets of every type, abstract names included (unix(7)). */
 import { chmodSync, fchmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ProxyError } from '../../core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { claimPath, parseMode } from '../unix-path.ts';
 import { AF_UNIX, bind, close, connect, EAGAIN, EINTR, socket, systemError } from './libc.ts';
 import { encodeUnix } from './sockaddr.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { TcpCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
-import { silentLogger } from '../../../dataplane/core/log.ts';
+import { ProxyError } from '../../../common/errors.ts';
+import { silentLogger } from '../../../common/log.ts';
 import type { ConnectorContext } from '../../../dataplane/core/protocol.ts';
 import { protocol as tcp } from '../../../dataplane/protocols/tcp/index.ts';
 import { clusterConfig, request, testCluster } from '../../support/cluster.ts';

@@ -5,8 +5,8 @@ import type { Identity } from '../../../controlplane/core/identity.ts';
 import type { RawStream } from '../../../controlplane/core/rpc.ts';
 import { frame } from '../../../controlplane/rpc/framing.ts';
 import { createView } from '../../../controlplane/xds/view.ts';
-import type { LogFields, Logger } from '../../../dataplane/core/log.ts';
-import { silentLogger } from '../../../dataplane/core/log.ts';
+import type { LogFields, Logger } from '../../../common/log.ts';
+import { silentLogger } from '../../../common/log.ts';
 import type { DeltaDiscoveryRequest } from '../../../gen/messages.ts';
 import { codecOf } from '../../../rpc/protos.ts';
 import {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { type AddressInfo, createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { loadText } from '../../../dataplane/config/load.ts';
+import { loadText } from '../../../config/load.ts';
 import { createProxy } from '../../../dataplane/main.ts';
 import { versionOf } from '../../support/peer.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';

@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { expect } from 'chai';
-import { loadText } from '../../../dataplane/config/load.ts';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { loadText } from '../../../config/load.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { freeUdpPort, hasUdpPort, Peer, PYTHON, versionOf } from '../../support/peer.ts';
 import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';

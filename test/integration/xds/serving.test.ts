@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { loadText } from '../../../dataplane/config/load.ts';
+import { loadText } from '../../../config/load.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
 import { RawControlPlane } from '../../support/raw-control-plane.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { FaultsError, ProxyError } from '../../../dataplane/core/errors.ts';
+import { FaultsError, ProxyError } from '../../../common/errors.ts';
 import { createTestApi, fakeSession, type TestApi } from '../../support/admin.ts';
 
 const DONE = { status: 200, message: 'OK' };

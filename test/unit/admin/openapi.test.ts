@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { createOpenapi } from '../../../dataplane/admin/openapi.ts';
-import { createJsonSchemas } from '../../../dataplane/config/json-schema.ts';
+import { createJsonSchemas } from '../../../config/json-schema.ts';
 import { schema } from '../../../gen/l7mp/config/v1/schema.ts';
 import { type Answer, createTestApi, fakeSession, type TestApi } from '../../support/admin.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { productVersion } from '../../../dataplane/core/version.ts';
+import { productVersion } from '../../../common/version.ts';
 import { createTestApi, fakeSession } from '../../support/admin.ts';
 
 const KEY = '-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n';

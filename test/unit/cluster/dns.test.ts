@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Dns } from '../../../gen/l7mp/config/v1/types.ts';
 import { isName, systemResolve } from '../../../dataplane/cluster/dns.ts';
 import type { Opened, Opening } from '../../../dataplane/core/cluster.ts';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import {
   clusterConfig,
   endpoint,

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Opening } from '../../../dataplane/core/cluster.ts';
-import { type ErrorCode, ProxyError } from '../../../dataplane/core/errors.ts';
+import { type ErrorCode, ProxyError } from '../../../common/errors.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
 import {
   clusterConfig,

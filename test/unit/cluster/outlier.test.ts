@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { OutlierDetection } from '../../../gen/l7mp/config/v1/types.ts';
-import { type ErrorCode, ProxyError } from '../../../dataplane/core/errors.ts';
+import { type ErrorCode, ProxyError } from '../../../common/errors.ts';
 import {
   clusterConfig,
   endpoint,

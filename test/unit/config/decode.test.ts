@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { decodeConfig, decodeObject, emptySnapshot, withPlugins } from '../../../dataplane/config/decode.ts';
-import { danglingReferences } from '../../../dataplane/config/references.ts';
-import type { ConfigSnapshot } from '../../../dataplane/core/config.ts';
-import { formatFault } from '../../../dataplane/core/errors.ts';
+import { decodeConfig, decodeObject, emptySnapshot, withPlugins } from '../../../config/decode.ts';
+import { danglingReferences } from '../../../config/references.ts';
+import type { ConfigSnapshot } from '../../../config/snapshot.ts';
+import { formatFault } from '../../../common/errors.ts';
 
 const LISTENER = { name: 'l', spec: { protocol: 'UDP', port: 5000 }, rules: 'list' };
 
@@ -542,7 +542,6 @@ describe('Decoding a configuration', () => {
     const schema = withPlugins([
       {
         name: 'Netstring',
-        framing: 'datagrams',
         connector: () => ({ connect: () => Promise.reject(new Error('unused')), close: () => Promise.resolve() }),
         schema: { cluster: { fields: { size: { type: 'integer', default: 8 } } } },
       },

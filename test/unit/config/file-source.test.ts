@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileSource } from '../../../dataplane/config/file-source.ts';
-import { loadText } from '../../../dataplane/config/load.ts';
-import type { ConfigSnapshot } from '../../../dataplane/core/config.ts';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { FileSource } from '../../../config/file-source.ts';
+import { loadText } from '../../../config/load.ts';
+import type { ConfigSnapshot } from '../../../config/snapshot.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { recordingLogger } from '../../support/cluster.ts';
 import { until } from '../../support/pipeline.ts';
 

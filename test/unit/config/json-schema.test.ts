@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { decodeConfig } from '../../../dataplane/config/decode.ts';
+import { decodeConfig } from '../../../config/decode.ts';
 import { configs } from '../../fuzz/config-values.ts';
 
 const validate = new Ajv2020({ strict: false }).compile(

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { decodeConfig } from '../../../dataplane/config/decode.ts';
-import { toPlain } from '../../../dataplane/config/print.ts';
+import { decodeConfig } from '../../../config/decode.ts';
+import { toPlain } from '../../../config/print.ts';
 import { schema } from '../../../gen/l7mp/config/v1/schema.ts';
 
 /** A configuration, decoded and printed. */

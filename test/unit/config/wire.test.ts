@@ -1,10 +1,10 @@
 /** Configuration objects as bytes: what is decoded from them is what was encoded. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import type { Kind } from '../../../dataplane/core/config.ts';
-import { decodeConfig, decodeHandedOut, decodeObject, emptySnapshot } from '../../../dataplane/config/decode.ts';
-import { parseText } from '../../../dataplane/config/parse.ts';
-import { decodeBytes, encodeObject, kindOf, typeUrlOf, WIRE_KINDS } from '../../../dataplane/config/wire.ts';
+import type { Kind } from '../../../config/snapshot.ts';
+import { decodeConfig, decodeHandedOut, decodeObject, emptySnapshot } from '../../../config/decode.ts';
+import { parseText } from '../../../config/parse.ts';
+import { decodeBytes, encodeObject, kindOf, typeUrlOf, WIRE_KINDS } from '../../../config/wire.ts';
 
 describe('configuration objects on the wire', () => {
   async function everyObject(): Promise<[Kind, object][]> {

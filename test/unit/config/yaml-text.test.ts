@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { loadText } from '../../../dataplane/config/load.ts';
-import { parseText } from '../../../dataplane/config/parse.ts';
-import { FaultsError, formatFault } from '../../../dataplane/core/errors.ts';
+import { loadText } from '../../../config/load.ts';
+import { parseText } from '../../../config/parse.ts';
+import { FaultsError, formatFault } from '../../../common/errors.ts';
 
 /** What is wrong with a text, as people read it. */
 async function faultsOf(text: string): Promise<string[]> {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
-import { decodeBytes, kindOf } from '../../../dataplane/config/wire.ts';
+import { decodeBytes, kindOf } from '../../../config/wire.ts';
 import { contentOf, idOf, type ConfigObject, versionOf } from '../../../controlplane/model/object.ts';
 import { readObjects } from '../../../controlplane/sources/object-file.ts';
 import { checkChange } from '../../../controlplane/translate/check.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { type Transformer, TransformStream } from '../../../dataplane/core/transform-stream.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
 

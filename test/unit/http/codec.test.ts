@@ -15,7 +15,7 @@ import {
   type ResponseHead,
   wantsTunnel,
 } from '../../../dataplane/protocols/http/codec.ts';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 
 function request(text: string): RequestHead {
   const bytes = Buffer.from(text, 'latin1');

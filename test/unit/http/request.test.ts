@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Metadata } from '../../../dataplane/core/session.ts';
 import { outgoingRequest, type OutgoingRequest, requestMetadata } from '../../../dataplane/protocols/http/request.ts';
 import { SPEC } from '../../fuzz/http-request.ts';

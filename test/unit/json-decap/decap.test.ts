@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Logger } from '../../../dataplane/core/log.ts';
+import type { Logger } from '../../../common/log.ts';
 import type { ConnectorContext, ConnectRequest } from '../../../dataplane/core/protocol.ts';
 import type { Framing, Stream } from '../../../dataplane/core/stream.ts';
 import { decode } from '../../../dataplane/protocols/json-decap/codec.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
-import { silentLogger } from '../../../dataplane/core/log.ts';
-import { noSecrets } from '../../../dataplane/core/secrets.ts';
+import { ProxyError } from '../../../common/errors.ts';
+import { silentLogger } from '../../../common/log.ts';
+import { noSecrets } from '../../../common/secrets.ts';
 import type { ConnectRequest, Connector, Listener, Services } from '../../../dataplane/core/protocol.ts';
 import type { Accept, Incoming } from '../../../dataplane/core/session.ts';
 import type { Stream } from '../../../dataplane/core/stream.ts';

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { silentLogger } from '../../../dataplane/core/log.ts';
+import { silentLogger } from '../../../common/log.ts';
 import type { ConnectorContext, ConnectRequest } from '../../../dataplane/core/protocol.ts';
 import type { Stream } from '../../../dataplane/core/stream.ts';
 import { createFormat } from '../../../dataplane/protocols/logger/codec.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { Deframer, frame, framed, type FramingKind, MAX_MESSAGE } from '../../../dataplane/pipeline/framing.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { decodeObject, emptySnapshot } from '../../../dataplane/config/decode.ts';
-import { formatFault } from '../../../dataplane/core/errors.ts';
+import { decodeObject, emptySnapshot } from '../../../config/decode.ts';
+import { formatFault } from '../../../common/errors.ts';
 import { predicateOf } from '../../../dataplane/pipeline/match.ts';
 import type { Match } from '../../../gen/l7mp/config/v1/types.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { RefusalLog } from '../../../dataplane/pipeline/refusal-log.ts';
 import { recordingLogger, stopClock } from '../../support/cluster.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Retry } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { stopClock } from '../../support/cluster.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
 import { type FakeCluster, type Harness, harness, until } from '../../support/pipeline.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { decodeConfig } from '../../../dataplane/config/decode.ts';
-import { formatFault, ProxyError } from '../../../dataplane/core/errors.ts';
+import { decodeConfig } from '../../../config/decode.ts';
+import { formatFault, ProxyError } from '../../../common/errors.ts';
 import type { Metadata } from '../../../dataplane/core/session.ts';
 import { decide, destinationOf } from '../../../dataplane/pipeline/routing.ts';
 import { route } from '../../support/pipeline.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { mock } from 'node:test';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { SessionView } from '../../../dataplane/core/session.ts';
 import type { PipelineSession } from '../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../support/fake-stream.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { decodeConfig, emptySnapshot } from '../../../dataplane/config/decode.ts';
-import type { ConfigDelta, ConfigSnapshot } from '../../../dataplane/core/config.ts';
-import { silentLogger } from '../../../dataplane/core/log.ts';
+import { decodeConfig, emptySnapshot } from '../../../config/decode.ts';
+import type { ConfigDelta, ConfigSnapshot } from '../../../config/snapshot.ts';
+import { silentLogger } from '../../../common/log.ts';
 import type { AnyProtocol } from '../../../dataplane/core/protocol.ts';
 import { ProtocolRegistry } from '../../../dataplane/runtime/protocols.ts';
 import { type LiveCluster, Reconciler } from '../../../dataplane/runtime/reconciler.ts';

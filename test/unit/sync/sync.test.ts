@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { ConnectorContext, ConnectRequest } from '../../../dataplane/core/protocol.ts';
 import type { Metadata } from '../../../dataplane/core/session.ts';
 import type { Framing, Stream } from '../../../dataplane/core/stream.ts';

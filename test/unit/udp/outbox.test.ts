@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { ProxyError } from '../../../dataplane/core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import { Outbox } from '../../../dataplane/protocols/udp/outbox.ts';
 import type { Writer } from '../../../dataplane/protocols/udp/socket.ts';
 import {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { ProxyError } from '../../../dataplane/core/errors.ts';
+import type { ProxyError } from '../../../common/errors.ts';
 import { openNativeSocket } from '../../../dataplane/protocols/udp/native-socket.ts';
 import { openSocket } from '../../../dataplane/protocols/udp/open-socket.ts';
 import { openPlainSocket } from '../../../dataplane/protocols/udp/plain-socket.ts';

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { EventEmitter } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { ProxyError } from '../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import {
   WebSocketStream,
   type WebSocketStreamOptions,

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { silentLogger } from '../../../dataplane/core/log.ts';
+import { silentLogger } from '../../../common/log.ts';
 import { Applier } from '../../../dataplane/xds/applier.ts';
 import { until } from '../../support/until.ts';
 import { arrival, createParts, echo } from './fakes.ts';

@@ -1,6 +1,6 @@
 /** What the parts of the xDS client work with, in memory. */
-import { emptySnapshot } from '../../../dataplane/config/decode.ts';
-import { createResourceCodec } from '../../../dataplane/config/resource-codec.ts';
+import { emptySnapshot } from '../../../config/decode.ts';
+import { createResourceCodec } from '../../../dataplane/xds/resource-codec.ts';
 import { Intake, type Arrival } from '../../../dataplane/xds/intake.ts';
 import { Inventory } from '../../../dataplane/xds/inventory.ts';
 import type { StreamParts } from '../../../dataplane/xds/protocol.ts';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { createHash } from 'node:crypto';
 import { findToken, parseTokens } from '../../../../controlplane/security/tokens.ts';
-import { FaultsError, formatFault } from '../../../../dataplane/core/errors.ts';
+import { FaultsError, formatFault } from '../../../../common/errors.ts';
 
 const TOKEN = 'a-token-of-some-length';
 const OTHER = 'another-token-of-some-length';

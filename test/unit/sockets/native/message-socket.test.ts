@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SeqpacketStream } from '../../../../dataplane/protocols/unix-seqpacket/seqpacket-stream.ts';
-import { ProxyError } from '../../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../../common/errors.ts';
 import {
   accept,
   AF_UNIX,

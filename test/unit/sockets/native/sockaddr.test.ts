@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import koffi from 'koffi';
-import { ProxyError } from '../../../../dataplane/core/errors.ts';
+import { ProxyError } from '../../../../common/errors.ts';
 import { HEADER_SIZE, VECTOR_SIZE } from '../../../../dataplane/sockets/native/inbox.ts';
 import { EVENT_SIZE } from '../../../../dataplane/sockets/native/poller.ts';
 import {

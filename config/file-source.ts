@@ -1,0 +1,120 @@
+/** The static file as a source of configuration: reloaded when it changes, refused whole when it is bad. */
+import { createHash } from 'node:crypto';
+import { type FSWatcher, watch } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ConfigSnapshot } from './snapshot.ts';
+import { type Fault, FaultsError, formatFault, ProxyError } from '../common/errors.ts';
+import type { Logger } from '../common/log.ts';
+import { readText } from './load.ts';
+
+/** Who is told of changes. */
+export interface Follower {
+  /** Makes it live. @throws FaultsError */
+  readonly apply: (snapshot: ConfigSnapshot) => Promise<void>;
+  readonly log: Logger;
+}
+
+/** Editors write a file in several steps: it is read when it has been quiet for so long, in ms. */
+const QUIET = 50;
+/** When it is read again after there was no descriptor for it, in ms. */
+const RETRY = 1000;
+
+/** A file without anything in it is one that is about to be written, more likely than an order to drop everything. */
+const NOTHING: Fault = { path: '', expected: 'a configuration, or {} for none', found: 'an empty file' };
+
+export class FileSource {
+  private readonly path: string;
+  private readonly decode: (text: string) => Promise<ConfigSnapshot>;
+  private follower: Follower | undefined;
+  private watcher: FSWatcher | undefined;
+  private closed = false;
+  /** It could not be read for want of descriptors; that is said once. */
+  private short = false;
+  private timer: NodeJS.Timeout | undefined;
+  /** Of the text that was loaded last; empty where the file could not be read. */
+  private digest = '';
+  /** Whether that text said nothing at all. */
+  private blank = false;
+  private busy: Promise<void> = Promise.resolve();
+
+  /** `decode` throws FaultsError. */
+  constructor(path: string, decode: (text: string) => Promise<ConfigSnapshot>) {
+    this.path = path;
+    this.decode = decode;
+  }
+
+  /** Reads it now. @throws FaultsError, ProxyError */
+  async load(): Promise<ConfigSnapshot> {
+    this.digest = '';
+    const text = await readText(this.path);
+    this.digest = digestOf(text);
+    this.blank = text.split('\n').every((line) => /^\uFEFF?(?:---)?\s*(?:#.*)?$/u.test(line));
+    return this.decode(text);
+  }
+
+  /** From now on, `reload` and (with `watching`) changes since the last load are for this one. */
+  follow(follower: Follower, watching: boolean): void {
+    this.follower = follower;
+    if (!watching) return;
+    // The directory is watched: editors and Kubernetes put a new file in its place.
+    this.watcher = watch(dirname(this.path), () => this.checkSoon());
+    this.watcher.on('error', (error) => {
+      follower.log.error({ file: this.path, error: error.message }, 'the configuration is not watched any more');
+    });
+    this.checkSoon();
+  }
+
+  /** Reads it now. What is wrong is logged; the running configuration stays then. */
+  reload(): Promise<void> {
+    const task = this.busy.then(() => this.attempt());
+    this.busy = task;
+    return task;
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.watcher?.close();
+  }
+
+  private async attempt(): Promise<void> {
+    const { follower } = this;
+    try {
+      const snapshot = await this.load();
+      if (this.blank) throw new FaultsError([NOTHING]);
+      await follower?.apply(snapshot);
+      this.short = false;
+    } catch (error) {
+      const { code, message } = ProxyError.from(error);
+      if (code === 'NO_DESCRIPTORS') {
+        this.tryAgain(message);
+        return;
+      }
+      const faults = error instanceof FaultsError ? error.faults.map(formatFault) : [message];
+      follower?.log.error({ file: this.path, faults }, 'the configuration was refused; the running one stays');
+    }
+  }
+
+  /** Nothing is wrong with the file, and nothing tells when a descriptor is free. */
+  private tryAgain(error: string): void {
+    const text = 'the configuration can not be read for want of descriptors; it is tried again';
+    if (!this.short) this.follower?.log.warn({ file: this.path, error }, text);
+    this.short = true;
+    clearTimeout(this.timer);
+    if (!this.closed) this.timer = setTimeout(() => void this.reload(), RETRY);
+  }
+
+  private checkSoon(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.reloadIfChanged(), QUIET);
+  }
+
+  private async reloadIfChanged(): Promise<void> {
+    const digest = await readText(this.path).then(digestOf, () => ''); // gone for the moment: the load says so, if it stays so
+    if (digest !== this.digest) await this.reload();
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
