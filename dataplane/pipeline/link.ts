@@ -5,7 +5,8 @@
  * ```
  *   reader ──data──▶ link ──write──▶ writer
  *      ▲               │ write() === false, or no writer yet
- *      └────pause──────┤ reader is reliable: it is paused; the little that still comes is kept
+ *      └────pause──────┤ reader is reliable: it is paused while the writer is full, or when its beginning is all
+ *                      │ that may wait for a writer; what still comes is kept
  *                      └ reader is not (UDP): a bounded queue, the oldest is dropped and counted
  * ```
  */
@@ -26,6 +27,9 @@ export type Reader = Pick<Stream, 'framing' | 'reliable' | 'pause' | 'resume'>;
 
 /** The most bytes that wait where the reader can't be held back. */
 const QUEUE_BYTES = 4 * 1024 * 1024;
+
+/** How much may wait for a first writer before its reader is paused: most clients say less before they hear something. */
+const BEGINNING_BYTES = 16 * 1024;
 
 type Item = { readonly chunk: Buffer; readonly text: boolean } | { readonly signal: Signal };
 
@@ -173,8 +177,8 @@ export class Link {
     this.queue ??= [];
     this.queue.push(item);
     this.queuedBytes += sizeOf(item);
-    if (this.reader?.reliable) this.pause();
-    else this.dropOldest(this.queue);
+    if (!this.reader?.reliable) this.dropOldest(this.queue);
+    else if (this.queuedBytes > BEGINNING_BYTES) this.pause();
   }
 
   private dropOldest(queue: Item[]): void {

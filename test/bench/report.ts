@@ -8,6 +8,7 @@ export interface Line {
   readonly value: number | undefined;
   readonly unit: string;
   readonly baseline: number | undefined;
+  /** The median of the repeats' ratios. */
   readonly ratio: number | undefined;
   readonly bar?: string;
   readonly pass?: boolean;
@@ -25,14 +26,16 @@ export function median(values: readonly number[]): number {
 /** The line of a metric from each contender's repeats; `reference` is the baseline's name. */
 export function createLine(metric: Metric, figures: ReadonlyMap<string, readonly number[]>, reference = 'bare'): Line {
   const { name, unit, bar } = metric;
-  const baseline = medianOf(figures.get(reference));
-  const value = medianOf(figures.get('l7mp'));
-  const ratio = divide(value, baseline);
+  const references = figures.get(reference) ?? [];
+  const ours = figures.get('l7mp') ?? [];
+  const baseline = medianOf(references);
+  const value = medianOf(ours);
+  const ratio = medianRatio(ours, references);
   const peers: Record<string, { value: number; ratio: number | undefined }> = {};
   for (const [peer, values] of figures) {
     if (peer === reference || peer === 'l7mp' || values.length === 0) continue;
     const peerValue = median(values);
-    peers[peer] = { value: round(peerValue), ratio: divide(peerValue, baseline) };
+    peers[peer] = { value: round(peerValue), ratio: medianRatio(values, references) };
   }
   return {
     name,
@@ -41,10 +44,7 @@ export function createLine(metric: Metric, figures: ReadonlyMap<string, readonly
     baseline: baseline === undefined ? undefined : round(baseline),
     ratio,
     ...(bar && { bar: formatBar(bar), pass: isReached(bar, bar.of === 'ratio' ? ratio : value) }),
-    repeats: {
-      value: (figures.get('l7mp') ?? []).map(round),
-      baseline: (figures.get(reference) ?? []).map(round),
-    },
+    repeats: { value: ours.map(round), baseline: references.map(round) },
     ...(Object.keys(peers).length > 0 && { peers }),
   };
 }
@@ -77,8 +77,17 @@ function medianOf(values: readonly number[] = []): number | undefined {
   return values.length === 0 ? undefined : median(values);
 }
 
-function divide(value: number | undefined, baseline: number | undefined): number | undefined {
-  return value === undefined || !baseline ? undefined : Math.round((value / baseline) * 1000) / 1000;
+/**
+ * The median of each repeat's ratio: what slows the machine for a while hits both contenders of a repeat, and leaves their
+ * ratio alone. Where a repeat failed for one of them there are no pairs: the ratio of the medians.
+ */
+function medianRatio(values: readonly number[], baselines: readonly number[]): number | undefined {
+  if (values.length === 0 || baselines.length === 0) return undefined;
+  const ratio =
+    values.length === baselines.length
+      ? median(values.map((value, repeat) => value / (baselines[repeat] ?? NaN)))
+      : median(values) / median(baselines);
+  return Math.round(ratio * 1000) / 1000;
 }
 
 function isReached({ atLeast = -Infinity, atMost = Infinity }: Bar, found: number | undefined): boolean {

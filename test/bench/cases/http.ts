@@ -45,6 +45,7 @@ async function wrk(lab: Lab, durationMs: number, headers: readonly string[]): Pr
 export const connections: Benchmark = {
   name: 'connections',
   kind: 'tcp',
+  repeats: 7,
   metrics: [{ name: 'tcp-connections', unit: 'connections/s', bar: { of: 'ratio', atLeast: 0.85 } }],
   measure: (measurement) =>
     withProxy(measurement, 'tcp', () =>
@@ -57,6 +58,7 @@ export const connections: Benchmark = {
 export const http: Benchmark = {
   name: 'http',
   kind: 'http',
+  repeats: 7,
   metrics: [
     { name: 'http1-requests', unit: 'requests/s', bar: { of: 'ratio', atLeast: 1.2 } },
     { name: 'http1-p50', unit: 'us' },

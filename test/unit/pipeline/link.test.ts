@@ -40,12 +40,15 @@ function testLink(readerIs: FakeOptions = {}, writerIs: FakeOptions = {}): TestL
 const flowOf = ({ calls }: FakeStream): string[] => calls.filter((call) => call === 'pause' || call === 'resume');
 
 describe('A link', () => {
-  it('pauses a reliable reader while there is no writer, and loses nothing', () => {
+  it('pauses a reliable reader whose beginning is long while there is no writer, and loses nothing', () => {
     const { link, reader, writer, push } = testLink();
-    push('a', 'b', 'c', 'd', 'e');
+    const long = 'b'.repeat(16 * 1024);
+    push('a');
+    expect(flowOf(reader)).to.deep.equal([]);
+    push(long, 'c', 'd');
     expect(flowOf(reader)).to.deep.equal(['pause']);
     link.setWriter(writer);
-    expect(writer.written).to.deep.equal(['a', 'b', 'c', 'd', 'e']);
+    expect(writer.written).to.deep.equal(['a', long, 'c', 'd']);
     expect(flowOf(reader)).to.deep.equal(['pause', 'resume']);
   });
 
@@ -124,7 +127,7 @@ describe('A link', () => {
 
   it('drops what waits when nothing can be written any more, and lets the reader go on to its end', () => {
     const { link, reader, push } = testLink();
-    push('a');
+    push('a'.repeat(16 * 1024 + 1));
     link.discard();
     push('b');
     expect(flowOf(reader)).to.deep.equal(['pause', 'resume']);

@@ -111,10 +111,11 @@ describe('a session', () => {
     pipeline.cluster('cluster').plan = [refusedBy, () => new FakeStream()];
     const client = new FakeStream();
     pipeline.accept(client);
-    client.says('early');
+    const early = 'early'.repeat(4000);
+    client.says(early);
     expect(client.calls).to.include('pause');
     await until(() => pipeline.cluster('cluster').streams.length === 1);
-    expect(pipeline.cluster('cluster').last.written).to.deep.equal(['early']);
+    expect(pipeline.cluster('cluster').last.written).to.deep.equal([early]);
     expect(client.calls).to.include('resume');
   });
 
