@@ -55,9 +55,9 @@ export interface Stream {
   /** Whether `end` tells the peer that no more will come while it may still send. False: there is no such word (UDP). */
   readonly halfClose: boolean;
   /** Where the other end is a byte stream: the largest datagram to make of it, in bytes. */
-  readonly maxDatagram?: number;
+  readonly maxDatagram?: number | undefined;
   /** Whether the stage may be connected again when it breaks. Absent: yes. False once something can't be said again. */
-  readonly retriable?: boolean;
+  readonly retriable?: boolean | undefined;
   /** Takes the framing of what is written to it, before `open`: for streams that only pass on. */
   adoptFraming?(framing: Framing): void;
   /** Starts reading. Called once. */
@@ -75,14 +75,14 @@ export interface Stream {
   /** Server side: the HTTP status that the client was answered with, once it was. */
   readonly httpStatus?: number | undefined;
   /** Client side: it answers with a `response` signal of its own. */
-  readonly responds?: boolean;
+  readonly responds?: boolean | undefined;
   /**
    * Server side: the session is connected; what was held back (a JSONSocket's answer) may go out. `responds`: the
    * answer itself comes as a signal.
    */
   connected?(responds: boolean): void;
   /** Server side: the session could not be connected; the client is told why, then the stream is destroyed. */
-  refuse?(error: ProxyError): void;
+  readonly refuse?: ((error: ProxyError) => void) | undefined;
   /** Server side: nothing of an answer is out yet, so that `refuse` may still say why, though the session was connected. */
-  readonly unanswered?: boolean;
+  readonly unanswered?: boolean | undefined;
 }

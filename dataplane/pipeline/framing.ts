@@ -9,7 +9,8 @@
  */
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
-import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
+import type { Framing, Sink, Stream } from '../core/stream.ts';
+import { StreamWrapper } from '../core/stream-wrapper.ts';
 
 export type FramingKind = Exclude<Cluster['framing'], 'none'>;
 
@@ -93,11 +94,16 @@ export class Deframer {
   }
 }
 
+/** The largest message that can be sent, and would be taken, in bytes. */
+function maxMessage(kind: FramingKind): number {
+  return kind === 'length-prefix-2' ? 2 ** 16 - 1 : MAX_MESSAGE;
+}
+
 /** The bytes of one message. @throws ProxyError `TOO_LARGE` where its length doesn't fit the prefix. */
 export function frame(kind: FramingKind, message: Buffer): Buffer {
   if (kind === 'newline') return Buffer.concat([message, NEWLINE]);
   const prefix = kind === 'length-prefix-2' ? 2 : 4;
-  if (message.length >= 2 ** (8 * prefix)) {
+  if (message.length > maxMessage(kind)) {
     throw new ProxyError('TOO_LARGE', `expected a message that fits ${kind}, found ${message.length} bytes`);
   }
   const framed = Buffer.allocUnsafe(prefix + message.length);
@@ -113,32 +119,35 @@ export function framed(stream: Stream, kind: Cluster['framing']): Stream {
   return kind === 'none' || stream.framing === 'datagrams' ? stream : new FramedStream(stream, kind);
 }
 
-class FramedStream implements Stream {
-  readonly framing = 'datagrams';
-  readonly reliable: boolean;
-  readonly halfClose: boolean;
-  private readonly inner: Stream;
+class FramedStream extends StreamWrapper {
   private readonly kind: FramingKind;
 
   constructor(inner: Stream, kind: FramingKind) {
-    this.inner = inner;
+    super(inner);
     this.kind = kind;
-    this.reliable = inner.reliable;
-    this.halfClose = inner.halfClose;
   }
 
-  get retriable(): boolean {
-    return this.inner.retriable ?? true;
+  override get framing(): Framing {
+    return 'datagrams';
   }
 
-  open(sink: Sink): void {
+  override get maxDatagram(): number {
+    return maxMessage(this.kind);
+  }
+
+  /** Whatever is written here is framed, and goes on as bytes. */
+  override adoptFraming(): void {
+    super.adoptFraming('bytes');
+  }
+
+  override open(sink: Sink): void {
     const deframer = new Deframer(this.kind, (message) => sink.data(message, false));
-    this.inner.open({
+    super.open({
       data: (chunk) => {
         try {
           deframer.push(chunk);
         } catch (error) {
-          this.inner.destroy(ProxyError.from(error));
+          this.destroy(ProxyError.from(error));
         }
       },
       end: (reason) => {
@@ -151,41 +160,12 @@ class FramedStream implements Stream {
     });
   }
 
-  write(chunk: Buffer): boolean {
+  override write(chunk: Buffer): boolean {
     try {
-      return this.inner.write(frame(this.kind, chunk), false);
+      return super.write(frame(this.kind, chunk), false);
     } catch (error) {
-      this.inner.destroy(ProxyError.from(error));
+      this.destroy(ProxyError.from(error));
       return true;
     }
-  }
-
-  end(reason?: EndReason): void {
-    this.inner.end(reason);
-  }
-
-  signal(signal: Signal): void {
-    this.inner.signal?.(signal);
-  }
-
-  pause(): void {
-    this.inner.pause();
-  }
-
-  resume(): void {
-    this.inner.resume();
-  }
-
-  destroy(error?: ProxyError): void {
-    this.inner.destroy(error);
-  }
-
-  connected(responds: boolean): void {
-    this.inner.connected?.(responds);
-  }
-
-  refuse(error: ProxyError): void {
-    if (this.inner.refuse) this.inner.refuse(error);
-    else this.inner.destroy();
   }
 }

@@ -33,7 +33,7 @@ export class ClientStream extends HeaderedStream {
           return;
         }
         this.phase = 'OVER';
-        this.transport.destroy();
+        this.inner.destroy();
         reject(error);
       };
       this.begin();
@@ -45,7 +45,7 @@ export class ClientStream extends HeaderedStream {
 
   private send(again: number): void {
     if (this.settle === undefined) return;
-    this.transport.write(this.header, true);
+    this.inner.write(this.header, true);
     if (!this.reliable) this.timer = setTimeout(() => this.send(2 * again), again);
   }
 

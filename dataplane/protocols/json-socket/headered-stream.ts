@@ -7,15 +7,11 @@
  * ```
  */
 import type { ProxyError } from '../../../common/errors.ts';
-import type { EndReason, Framing, Signal, Sink, Stream } from '../../core/stream.ts';
+import type { Sink, Stream } from '../../core/stream.ts';
+import { StreamWrapper } from '../../core/stream-wrapper.ts';
 import type { Answer, Header, HeaderReader } from './codec.ts';
 
-export abstract class HeaderedStream implements Stream {
-  readonly framing: Framing;
-  readonly reliable: boolean;
-  readonly halfClose: boolean;
-  declare readonly maxDatagram?: number;
-  protected readonly transport: Stream;
+export abstract class HeaderedStream extends StreamWrapper {
   protected phase: 'HEADER' | 'PAYLOAD' | 'OVER' = 'HEADER';
   private readonly reader: HeaderReader;
   /** A datagram that isn't payload: the peer's header, which it sends again where an answer was lost. */
@@ -25,12 +21,7 @@ export abstract class HeaderedStream implements Stream {
   private held: ((sink: Sink) => void)[] | undefined;
 
   constructor(transport: Stream, reader: HeaderReader) {
-    const { framing, reliable, halfClose, maxDatagram } = transport;
-    this.framing = framing;
-    this.reliable = reliable;
-    this.halfClose = halfClose;
-    if (maxDatagram !== undefined) this.maxDatagram = maxDatagram;
-    this.transport = transport;
+    super(transport);
     this.reader = reader;
   }
 
@@ -46,7 +37,7 @@ export abstract class HeaderedStream implements Stream {
 
   /** Opens the transport and waits for the header. */
   protected begin(): void {
-    this.transport.open({
+    this.inner.open({
       data: (chunk, text) => this.receive(chunk, text),
       signal: (signal) => this.deliver((sink) => sink.signal(signal)),
       end: (reason) => {
@@ -91,45 +82,17 @@ export abstract class HeaderedStream implements Stream {
     }
     if (!this.held) {
       this.held = [];
-      this.transport.pause();
+      this.inner.pause();
     }
     if (this.reliable || this.held.length < MAX_HELD) this.held.push(event);
   }
 
-  open(sink: Sink): void {
+  override open(sink: Sink): void {
     this.sink = sink;
     if (!this.held) return;
     for (const event of this.held) event(sink);
     this.held = undefined;
-    this.transport.resume();
-  }
-
-  get retriable(): boolean {
-    return this.transport.retriable ?? true;
-  }
-
-  write(chunk: Buffer, text: boolean): boolean {
-    return this.transport.write(chunk, text);
-  }
-
-  end(reason?: EndReason): void {
-    this.transport.end(reason);
-  }
-
-  signal(signal: Signal): void {
-    this.transport.signal?.(signal);
-  }
-
-  pause(): void {
-    this.transport.pause();
-  }
-
-  resume(): void {
-    this.transport.resume();
-  }
-
-  destroy(error?: ProxyError): void {
-    this.transport.destroy(error);
+    this.inner.resume();
   }
 }
 

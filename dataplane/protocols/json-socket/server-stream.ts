@@ -38,7 +38,7 @@ export class ServerStream extends HeaderedStream {
     }, this.headerTimeout);
     this.begin();
     // The transport's own handshake is not what the session waits for.
-    if (this.phase === 'HEADER') this.transport.connected?.(false);
+    if (this.phase === 'HEADER') this.inner.connected?.(false);
   }
 
   protected headerReceived(header: Header): void {
@@ -56,7 +56,7 @@ export class ServerStream extends HeaderedStream {
   }
 
   protected headerRepeated(): void {
-    if (this.answered) this.transport.write(OK, true);
+    if (this.answered) this.inner.write(OK, true);
   }
 
   protected transportClosed(): void {
@@ -64,17 +64,17 @@ export class ServerStream extends HeaderedStream {
     this.handler.closed();
   }
 
-  connected(): void {
+  override connected(): void {
     this.answered = true;
-    this.transport.write(OK, true);
+    this.inner.write(OK, true);
   }
 
-  refuse(error: ProxyError): void {
-    this.sayNo({ status: statusOf(error), message: refusalText(error) });
+  override get refuse(): (error: ProxyError) => void {
+    return (error) => this.sayNo({ status: statusOf(error), message: refusalText(error) });
   }
 
   private sayNo(answer: Answer): void {
-    const { transport } = this;
+    const { inner: transport } = this;
     clearTimeout(this.timer);
     this.phase = 'OVER';
     transport.write(encodeAnswer(answer), true);

@@ -2,53 +2,84 @@
 import type { Socket } from 'node:net';
 import { BaseStream } from '../../core/base-stream.ts';
 import type { ProxyError } from '../../../common/errors.ts';
-import type { EndReason, Framing, Sink, Stream } from '../../core/stream.ts';
+import type { Framing, Sink, Stream } from '../../core/stream.ts';
+import { StreamWrapper } from '../../core/stream-wrapper.ts';
 import { refuse } from './refusal.ts';
-import type { WebSocketStream } from './websocket-stream.ts';
 
 /** Answers the handshake. What it finds wrong with it, it tells the client itself, and closes the socket. */
-export type Upgrade = (done: (stream: WebSocketStream) => void) => void;
+export type Upgrade = (done: (stream: Stream) => void) => void;
 
-export class HandshakeStream extends BaseStream implements Stream {
+export class HandshakeStream extends StreamWrapper {
+  private readonly handshake: Handshake;
+  private readonly upgrade: Upgrade;
+  private adopted: Framing | undefined;
+
+  constructor(socket: Socket, upgrade: Upgrade) {
+    const handshake = new Handshake(socket);
+    super(handshake);
+    this.handshake = handshake;
+    this.upgrade = upgrade;
+  }
+
+  override connected(): void {
+    if (this.handshake.isOver) return;
+    this.upgrade((stream) => {
+      const sink = this.handshake.release();
+      this.inner = stream;
+      if (this.adopted) stream.adoptFraming?.(this.adopted);
+      stream.open(sink);
+    });
+  }
+
+  override adoptFraming(framing: Framing): void {
+    this.adopted = framing;
+    super.adoptFraming(framing);
+  }
+}
+
+/** The socket until the handshake is answered: nothing comes or goes before that, but a refusal. */
+class Handshake extends BaseStream implements Stream {
   readonly framing = 'datagrams';
   readonly reliable = true;
   readonly halfClose = true;
   private readonly socket: Socket;
-  private readonly upgrade: Upgrade;
-  private inner: WebSocketStream | undefined;
-  private adopted: Framing | undefined;
 
-  constructor(socket: Socket, upgrade: Upgrade) {
+  constructor(socket: Socket) {
     super();
     this.socket = socket;
-    this.upgrade = upgrade;
     socket.once('close', this.onSocketClose);
   }
 
   private readonly onSocketClose = (): void => this.emitClose();
 
+  get isOver(): boolean {
+    return this.closed;
+  }
+
+  /** The socket is another stream's from now on, whose sink this is. */
+  release(): Sink {
+    this.socket.off('close', this.onSocketClose);
+    return this.sink;
+  }
+
   protected start(): void {
     // Nothing comes before the handshake is answered.
   }
 
-  connected(): void {
-    if (this.closed) return;
-    this.upgrade((stream) => {
-      this.socket.off('close', this.onSocketClose);
-      this.inner = stream;
-      if (this.adopted) stream.adoptFraming(this.adopted);
-      stream.open(this.forward(this.sink));
-    });
+  write(): boolean {
+    return true;
   }
 
-  private forward(sink: Sink): Sink {
-    return {
-      data: (chunk, text) => sink.data(chunk, text),
-      signal: (signal) => sink.signal(signal),
-      end: (reason) => sink.end(reason),
-      drain: () => sink.drain(),
-      close: (error) => this.emitClose(error),
-    };
+  end(): void {
+    // A session that ends before it is connected is refused.
+  }
+
+  pause(): void {
+    // There is nothing to hold back.
+  }
+
+  resume(): void {
+    // Nothing was held back.
   }
 
   refuse(error: ProxyError): void {
@@ -57,32 +88,8 @@ export class HandshakeStream extends BaseStream implements Stream {
     this.emitClose();
   }
 
-  adoptFraming(framing: Framing): void {
-    this.adopted = framing;
-    this.inner?.adoptFraming(framing);
-  }
-
-  write(chunk: Buffer, text: boolean): boolean {
-    return this.inner?.write(chunk, text) ?? true;
-  }
-
-  end(reason?: EndReason): void {
-    this.inner?.end(reason);
-  }
-
-  pause(): void {
-    this.inner?.pause();
-  }
-
-  resume(): void {
-    this.inner?.resume();
-  }
-
   destroy(error?: ProxyError): void {
-    if (this.inner) this.inner.destroy(error);
-    else {
-      this.socket.destroy();
-      this.emitClose(error);
-    }
+    this.socket.destroy();
+    this.emitClose(error);
   }
 }

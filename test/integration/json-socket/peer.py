@@ -75,6 +75,11 @@ def tcp_server():
                     peer.sendall(chunk)
 
 
+def kind_of(message):
+    text = isinstance(message, str)
+    return {'text': text, 'message': message if text else message.decode()}
+
+
 async def websocket_client():
     import websockets
 
@@ -82,17 +87,17 @@ async def websocket_client():
         for message in messages():
             await peer.send(message)
             answer = await peer.recv()
-            tell({'text': isinstance(answer, str), 'message': answer if isinstance(answer, str) else answer.decode()})
+            tell(kind_of(answer))
 
 
 async def websocket_server():
     import websockets
 
     async def serve(peer):
-        first = await peer.recv()
-        tell({'text': isinstance(first, str), 'message': first if isinstance(first, str) else first.decode()})
+        tell(kind_of(await peer.recv()))
         await peer.send(ANSWER)
         async for message in peer:
+            tell(kind_of(message))
             await peer.send(message)
 
     async with websockets.serve(serve, address, port) as server:

@@ -172,6 +172,26 @@ describe(`JSONSocket, with Python's sockets as its peer (${versionOf(PYTHON, '--
     });
   }
 
+  for (const type of ['text', 'binary']) {
+    it(`over WebSocket sends the bytes of a stream as ${type}, where message_type says so`, async () => {
+      const [spec, address] = await servers['WebSocket']!();
+      proxy = await startProxy(
+        relay(
+          { protocol: 'TCP', address: '127.0.0.1', port: 0 },
+          {
+            spec: { protocol: 'JSONSocket', transport_spec: { ...spec, message_type: type } },
+            endpoints: [address],
+          },
+        ),
+      );
+      const client = new Peer('socat', ['-t', '2', '-', `TCP:127.0.0.1:${proxy.port('in')}`]);
+      client.write('payload');
+      const [line] = (await peer?.output(/.*"payload".*/u)) ?? [''];
+      expect(JSON.parse(line)).to.deep.equal({ text: type === 'text', message: 'payload' });
+      await client.stop();
+    });
+  }
+
   it('over UDP sends its header again when the answer is lost', async () => {
     process.env['LOSE'] = '1';
     const [transport, address] = await servers['UDP']!();

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { ProxyError } from '../../../common/errors.ts';
+import { TransformStream } from '../../../dataplane/core/transform-stream.ts';
 import { Deframer, frame, framed, type FramingKind, MAX_MESSAGE } from '../../../dataplane/pipeline/framing.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
@@ -118,10 +119,15 @@ describe('Framing', () => {
       expect(other.sink.events).to.deep.equal(['close:TOO_LARGE']);
     });
 
-    it('refuses as what is below it does', () => {
-      const { inner, stream } = open();
-      stream.refuse?.(new ProxyError('NO_ROUTE', 'by the test'));
-      expect(inner.refusedWith?.code).to.equal('NO_ROUTE');
+    it('says how large its messages may be, so that bytes are cut to fit', () => {
+      expect(framed(new FakeStream(), 'length-prefix-2').maxDatagram).to.equal(65535);
+      expect(framed(new FakeStream(), 'newline').maxDatagram).to.equal(MAX_MESSAGE);
+    });
+
+    it('writes bytes, whatever is written to it', () => {
+      const echo = new TransformStream({ data: (chunk, text, emit) => emit(chunk, text) });
+      framed(echo, 'newline').adoptFraming?.('datagrams');
+      expect(echo.framing).to.equal('bytes');
     });
 
     it('leaves datagrams as they are, and what has no framing', () => {
