@@ -25,6 +25,7 @@ import { framed } from './framing.ts';
 import { Link } from './link.ts';
 import { type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
 import { Stage, type StageOwner } from './stage.ts';
+import { Timeline } from './timeline.ts';
 
 /** What a session needs of its manager. */
 export interface SessionContext {
@@ -57,7 +58,7 @@ export class PipelineSession implements SessionView, StageOwner {
   status: SessionStatus = 'INIT';
   reason: ErrorCode | 'OK' | undefined;
   retries = 0;
-  readonly events: SessionEvent[] = [];
+  private readonly timeline = new Timeline();
   readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
   /** Its place among the live sessions. */
   slot = 0;
@@ -187,6 +188,10 @@ export class PipelineSession implements SessionView, StageOwner {
 
   get clientReliable(): boolean {
     return this.client.reliable;
+  }
+
+  get events(): readonly SessionEvent[] {
+    return this.timeline.events;
   }
 
   get over(): boolean {
@@ -367,7 +372,7 @@ export class PipelineSession implements SessionView, StageOwner {
 
   private event(event: string, message: string, content?: Json): void {
     const timestamp = Date.now();
-    this.events.push(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });
+    this.timeline.add(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });
   }
 }
 

@@ -462,6 +462,17 @@ describe('a session', () => {
     ]);
   });
 
+  it('keeps the ended sessions listed that ended last, however many there are', () => {
+    const { session: first } = start({}, { track: 1 });
+    first.destroy(new ProxyError('DELETED', 'by the test'));
+    for (let count = 0; count < 10_000; count++) {
+      pipeline.accept(new FakeStream())?.destroy(new ProxyError('DELETED', 'by the test'));
+    }
+    const names = [...pipeline.sessions.list()].map(({ name }) => name);
+    expect(names).to.have.length(10_000);
+    expect([names[0], names.at(-1)]).to.deep.equal(['session-1', 'session-10000']);
+  });
+
   describe('draining', () => {
     it('takes no new sessions, waits for the others, and ends those that are left', async () => {
       const { session } = start();
