@@ -60,7 +60,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     this.resolver = new Resolver(config.dns, { log, resolve, onAnswer: (changed) => this.onAnswer(changed) });
     this.surroundings = { local, addressesOf: (name) => this.resolver.of(name) };
     this.resolver.watch(namesOf(config, local));
-    this.endpoints.follow(config, this.surroundings);
+    this.follow();
   }
 
   /** Starts looking up names and checking health. */
@@ -324,6 +324,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   private follow(): void {
     this.endpoints.follow(this.config, this.surroundings);
     this.checker?.watch(this.endpoints.list);
+    this.options.connector.retain?.(new Set(this.endpoints.list.map(({ connectionKey }) => connectionKey)));
   }
 
   private startChecks(): void {

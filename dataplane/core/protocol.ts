@@ -67,6 +67,8 @@ export interface ConnectRequest {
 export interface Connector {
   /** A connected stream. Rejects (or throws) with a ProxyError. */
   connect(request: ConnectRequest): Stream | Promise<Stream>;
+  /** The targets from now on, by their `connectionKey`: it lets go of what it keeps between sessions for others. */
+  retain?(keys: ReadonlySet<string>): void;
   /** Lets go of what it keeps between sessions (idle connections). Streams that are in use go on. */
   close?(): Promise<void>;
 }
