@@ -147,6 +147,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     attempts: integer,
   }),
   Session: closed({
+    id: { type: 'integer', description: 'Rises from session to session' },
     name: string,
     metadata: object,
     source: closed({
@@ -165,6 +166,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     'rule?': string,
     'route?': string,
     counters: closed({ ingress: counters, egress: counters }),
+    rate: { type: 'integer', description: 'Bytes a second of late, in both directions' },
     retries: integer,
     started_at: { type: 'integer', description: 'Milliseconds since the epoch' },
     'ended_at?': { type: 'integer', description: 'Milliseconds since the epoch' },

@@ -192,6 +192,7 @@ export function sessionView(context: ViewContext, session: SessionView): Plain {
   const listener = context.objects.listeners.get(session.listener)?.value;
   const { metadata, source, destination, ingress, egress, counters, reason, endedAt } = session;
   return {
+    id: session.id,
     name: session.name,
     metadata: without(metadata, 'name'), // it stands beside
     source: {
@@ -213,6 +214,7 @@ export function sessionView(context: ViewContext, session: SessionView): Plain {
     rule: session.rule,
     route: session.route,
     counters,
+    rate: Math.round(session.rate),
     retries: session.retries,
     started_at: session.startedAt,
     ended_at: endedAt,

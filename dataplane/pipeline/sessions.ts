@@ -44,6 +44,7 @@ export class Sessions {
   private readonly live = new SessionList<PipelineSession>();
   private readonly tracked = new Map<PipelineSession, NodeJS.Timeout>();
   private sweeper: NodeJS.Timeout | undefined;
+  private lastId = 0;
   private draining = false;
   private onEmpty: (() => void) | undefined;
 
@@ -111,7 +112,7 @@ export class Sessions {
         const { log } = this.options;
         context = { listener: current, table, log, onRouted: routed, onConnected: connected, onDestroyed: ended };
       }
-      const session = new PipelineSession(incoming, context);
+      const session = new PipelineSession(++this.lastId, incoming, context);
       session.idleTimeout = current.options.idle_timeout ?? idleTimeout;
       active++;
       this.live.add(session);

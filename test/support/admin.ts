@@ -170,6 +170,7 @@ export interface FakeSession extends SessionView {
 /** A connected session from listener `in` to cluster `out`. */
 export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
   const session: FakeSession = {
+    id: 1,
     name: 'UDP:127.0.0.1:46876-0.0.0.0:9002-0',
     listener: 'in',
     metadata: {
@@ -195,6 +196,7 @@ export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
     startedAt: 1_600_000_000_000,
     endedAt: undefined,
     counters: { ingress: { bytes: 10, packets: 2, dropped: 0 }, egress: { bytes: 5, packets: 1, dropped: 0 } },
+    rate: 0,
     rulelist: 'rl',
     rule: 'ru',
     route: 'r',

@@ -454,6 +454,18 @@ describe('a session', () => {
     expect(pipeline.log.lines[0]).to.match(/^info: messages .*boundaries/u);
   });
 
+  it('knows its rate of late', () => {
+    const { client, session } = start();
+    const now = performance.now();
+    client.says('x'.repeat(3000));
+    expire(session, now + 2000);
+    expect(session.rate).to.be.closeTo(1500, 50);
+    expire(session, now + 2500);
+    expect(session.rate).to.be.closeTo(1500, 50);
+    expire(session, now + 3000);
+    expect(session.rate).to.equal(0);
+  });
+
   it('keeps an ended session listed for track seconds', () => {
     const { session } = start({}, { track: 1 });
     session.destroy(new ProxyError('DELETED', 'by the test'));
