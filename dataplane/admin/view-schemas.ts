@@ -61,6 +61,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     rules: nameOr('RuleList'),
     options: object,
     'bound?': { type: 'string', description: 'Where it listens, as in 127.0.0.1:5000' },
+    'overflow?': { ...integer, description: 'Datagrams that the kernel dropped: the receive buffer was full' },
     ...fate,
   }),
   Cluster: {

@@ -115,6 +115,11 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     await this.options.connector.close?.();
   }
 
+  /** Datagrams of its endpoints that the kernel dropped; undefined where there can't be any. */
+  get overflow(): number | undefined {
+    return this.options.connector.overflow;
+  }
+
   view(): readonly EndpointView[] {
     return this.endpoints.list.map(viewOf);
   }

@@ -111,6 +111,7 @@ export function createTestApi(config: object = {}): TestApi {
     sessions: { list: () => sessions.values(), get: (name) => sessions.get(name) },
     endpoints: (name) => states.get(name) ?? statesOf(sink.snapshot, name),
     addressOf: (name) => (sink.snapshot.listeners.has(name) ? '127.0.0.1:5000' : undefined),
+    overflowOf: (name) => (sink.snapshot.listeners.get(name)?.value.spec.protocol === 'UDP' ? 7 : undefined),
     compactSpec: (message, spec) => compact(schema, message, spec),
     jsonSchemas: (refer) => createJsonSchemas({ schema, refer, lenient: true }),
     plain: (snapshot) => toPlain(schema, snapshot),
