@@ -11,7 +11,21 @@ export interface ApiOptions {
 const TIMEOUT = 10_000;
 
 /** @throws ApiError that says where, and what was answered; UsageError where `api` is no address. */
-export async function get<T>({ api, token }: ApiOptions, path: string): Promise<T> {
+export async function get<T>(options: ApiOptions, path: string): Promise<T> {
+  return (await ask(options, path)).body as T;
+}
+
+/** The sessions that a query asks for, and how many there are in all. @throws as `get` does. */
+export async function getSessions(
+  options: ApiOptions,
+  query: string,
+): Promise<{ items: readonly ApiSession[]; total: number }> {
+  const { body, headers } = await ask(options, `/api/v1/sessions?${query}`);
+  const items = body as readonly ApiSession[];
+  return { items, total: Number(headers.get('x-total-count') ?? items.length) };
+}
+
+async function ask({ api, token }: ApiOptions, path: string): Promise<{ body: unknown; headers: Headers }> {
   const url = toUrl(api, path);
   let response: Response;
   let text: string;
@@ -28,7 +42,7 @@ export async function get<T>({ api, token }: ApiOptions, path: string): Promise<
     const found = plain ? 'no TLS answers there; try http://' : cause;
     throw new ApiError(`expected a proxy at ${api} (--api, L7MP_API): ${found}`);
   }
-  let body: T & { message?: string; content?: unknown };
+  let body: { message?: string; content?: unknown };
   try {
     body = JSON.parse(text) as typeof body;
   } catch {
@@ -37,7 +51,7 @@ export async function get<T>({ api, token }: ApiOptions, path: string): Promise<
   }
   if (!response.ok)
     throw new ApiError(`${url.pathname}: ${response.status} ${body.message ?? ''}: ${String(body.content)}`);
-  return body;
+  return { body, headers: response.headers };
 }
 
 /** `127.0.0.1:1234` is enough, as curl's users are used to. */
@@ -51,6 +65,7 @@ function toUrl(api: string, path: string): URL {
 
 /** A session as the REST API shows it. */
 export interface ApiSession {
+  readonly id: number;
   readonly name: string;
   readonly status: string;
   readonly source: { readonly origin: string };
@@ -68,6 +83,8 @@ export interface ApiSession {
     'ingress' | 'egress',
     { readonly bytes: number; readonly packets: number; readonly dropped: number }
   >;
+  /** Bytes a second, both ways. */
+  readonly rate: number;
   readonly rulelist?: string;
   readonly rule?: string;
   readonly route?: string;

@@ -10,10 +10,11 @@ import type {
   Secret,
 } from '../gen/l7mp/config/v1/types.ts';
 import { schema as builtin } from '../gen/l7mp/config/v1/schema.ts';
-import type { MessageSchema, Schema } from '../gen/schema-types.ts';
+import type { FieldSchema, MessageSchema, Schema } from '../gen/schema-types.ts';
 import type { Plain } from '../common/address.ts';
 import type { ConfigObjects, ConfigSnapshot, Kind, Owned, Source } from './snapshot.ts';
 import type { Fault } from '../common/errors.ts';
+import { longestTimer } from '../common/timer.ts';
 import { KIND_OF, LIST_OF, LISTS } from './kinds.ts';
 import { type DecodedObject, Decoder, type DecoderOptions } from './decoder.ts';
 import { checkMeaning } from './meaning.ts';
@@ -158,10 +159,10 @@ export function decodeHandedOut<K extends keyof HandedOut>(
 export function withPlugins(plugins: Iterable<PluggedIn>): Schema {
   const merged: Record<string, Schema[string]> = { ...builtin };
   for (const { name, listener, connector, schema } of plugins) {
-    Object.assign(merged, schema?.messages);
+    for (const [own, message] of Object.entries(schema?.messages ?? {})) merged[own] = withLongestTimes(message);
     const roles = [
-      ['ListenerSpec', listener && { ...(schema?.listener ?? { fields: {} }) }, `${name}Listener`],
-      ['ClusterSpec', connector && { ...(schema?.cluster ?? { fields: {} }) }, `${name}Cluster`],
+      ['ListenerSpec', listener && withLongestTimes(schema?.listener ?? { fields: {} }), `${name}Listener`],
+      ['ClusterSpec', connector && withLongestTimes(schema?.cluster ?? { fields: {} }), `${name}Cluster`],
     ] as const;
     for (const [spec, message, messageName] of roles) {
       if (message === undefined) continue;
@@ -170,6 +171,16 @@ export function withPlugins(plugins: Iterable<PluggedIn>): Schema {
     }
   }
   return merged;
+}
+
+/** Times are as long as timers can be, unless the message says less: those of the built-in schema have that already. */
+function withLongestTimes({ fields, ...others }: MessageSchema): MessageSchema {
+  if (fields === undefined) return others as MessageSchema;
+  const limited = Object.entries(fields).map(([name, field]): [string, FieldSchema] => {
+    const max = field.max ?? longestTimer(field.unit);
+    return [name, max === undefined ? field : { ...field, max }];
+  });
+  return { fields: Object.fromEntries(limited) };
 }
 
 function newDecoder(

@@ -1,5 +1,6 @@
 /** A YAML document: what is wrong with it, its value, and the lines of its fields. */
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -13,7 +14,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
-import type { Fault } from '../common/errors.ts';
+import { type Fault, FaultsError } from '../common/errors.ts';
 import { stepsOf } from './paths.ts';
 
 /** Values that the aliases of a document may add to those that are written in it: more is an attack. */
@@ -24,44 +25,97 @@ const MAX_FAULTS = 20;
 /** Of what the parser says of one, in characters: it may quote the text. */
 const MAX_MESSAGE = 200;
 
-/**
- * Whether it nests deeper than the parser, which calls itself for each level, is asked to read: flow collections by
- * their brackets; block collections by what begins on one line, as in `- - - x`. Those of several lines are indented:
- * the size of their text is the square of their depth.
- */
-function isTooDeep(text: string): boolean {
-  if (INDICATORS.test(text)) return true;
-  let depth = 0;
-  for (const token of new Lexer().lex(text)) {
-    if (token === '[' || token === '{') depth++;
-    else if (token === ']' || token === '}') depth--;
-    if (depth > MAX_DEPTH) return true;
-  }
-  return false;
-}
-
 /** More than the levels of a configuration, for a better message there. */
 const MAX_DEPTH = 200;
 const INDICATORS = new RegExp(`(?:[-?:][ \\t]+){${MAX_DEPTH}}`, 'u');
+
+/** Tags, anchors and aliases of a text: the parser's time is the square of the number of aliases. */
+const MAX_MARKS = 2000;
+
+/** What the lexer puts before the text of a scalar, and what else isn't text (yaml, parse/cst.ts). */
+const SCALAR = '\x1f';
+const CONTROLS: ReadonlySet<string> = new Set(['\x02', '\x18', SCALAR]);
+
+/**
+ * Looks at a text before it is parsed. The parser calls itself for each level: flow collections nest by their brackets;
+ * block collections by what begins on one line, as in `- - - x`. Those of several lines are indented: the size of their
+ * text is the square of their depth.
+ *
+ * @throws RangeError where it nests too deep; FaultsError where it has too many tags, anchors and aliases.
+ */
+function checkSize(text: string): void {
+  if (INDICATORS.test(text)) throw new RangeError('too many levels');
+  let depth = 0;
+  let marks = 0;
+  let offset = 0;
+  let before = '';
+  for (const token of new Lexer().lex(text)) {
+    if (before !== SCALAR) {
+      if (token === '[' || token === '{') depth++;
+      else if (token === ']' || token === '}') depth--;
+      else if (/^[!&*]/u.test(token)) marks++;
+    }
+    if (depth > MAX_DEPTH) throw new RangeError('too many levels');
+    if (marks > MAX_MARKS) {
+      const line = text.slice(0, offset).split('\n').length;
+      throw new FaultsError([
+        { path: '', expected: `at most ${MAX_MARKS} tags, anchors and aliases`, found: 'more', line },
+      ]);
+    }
+    if (!CONTROLS.has(token)) offset += token.length;
+    before = token;
+  }
+}
 
 export class YamlText {
   private readonly documents: readonly Document.Parsed[];
   private readonly document: Document.Parsed | undefined;
   private readonly lines = new LineCounter();
+  /** What aliases stand for. (The parser looks each up in the whole document.) */
+  private readonly targets = new Map<Alias, Node>();
 
-  /** @throws RangeError where it nests too deep for the parser. */
+  /** @throws RangeError where it nests too deep for the parser; FaultsError where it is too much for it otherwise. */
   constructor(text: string) {
-    if (isTooDeep(text)) throw new RangeError('too many levels');
-    const documents = parseAllDocuments(text, {
-      lineCounter: this.lines,
-      merge: true,
-      prettyErrors: false,
-      uniqueKeys: false, // its own check takes the square of their number
-    });
-    this.documents = 'empty' in documents ? [] : documents;
+    checkSize(text);
+    this.documents = this.parse(text);
     const deep = this.documents[0]?.errors.some(({ message }) => message.includes('call stack'));
     if (deep) throw new RangeError('too many levels'); // the parser has caught its own
     this.document = this.documents[0];
+    this.findTargets();
+  }
+
+  private parse(text: string): readonly Document.Parsed[] {
+    const { stackTraceLimit } = Error;
+    // A text may have an error at each character: taking their stacks takes longer than all else.
+    Error.stackTraceLimit = 0;
+    try {
+      const documents = parseAllDocuments(text, {
+        lineCounter: this.lines,
+        merge: true,
+        prettyErrors: false,
+        uniqueKeys: false, // its own check takes the square of their number
+      });
+      return 'empty' in documents ? [] : documents;
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
+  }
+
+  private findTargets(): void {
+    const anchors = new Map<string, Node>();
+    visit(this.document ?? null, {
+      Node: (_key, node) => {
+        if (isAlias(node)) {
+          const target = anchors.get(node.source);
+          if (target) this.targets.set(node, target);
+        } else if (node.anchor !== undefined) anchors.set(node.anchor, node);
+      },
+    });
+  }
+
+  /** What is meant: an alias stands for something else, or for nothing. */
+  private meant(node: unknown): unknown {
+    return isAlias(node) ? this.targets.get(node) : node;
   }
 
   /**
@@ -104,14 +158,14 @@ export class YamlText {
     const faults: Fault[] = [];
     visit(document, {
       Alias: (_key, alias) => {
-        if (document && alias.resolve(document) !== undefined) return;
+        if (this.targets.has(alias)) return;
         faults.push(this.fault(`an anchor &${alias.source} before it`, `*${alias.source}`, alias.range?.[0] ?? 0));
       },
       Map: (_key, map) => {
         const seen = new Set<string>();
         for (const { key: written, value } of map.items) {
           const at = (isNode(written) ? written.range?.[0] : undefined) ?? 0;
-          const key = isAlias(written) && document ? written.resolve(document) : written;
+          const key = this.meant(written);
           if (key === undefined) continue; // an alias of nothing, which is told already
           if (!isScalar(key) || (typeof key.value === 'object' && key.value !== null)) {
             faults.push(this.fault('a key that is text', 'another', at));
@@ -132,7 +186,7 @@ export class YamlText {
   }
 
   private isMergeable(value: unknown): boolean {
-    const source = this.document && isAlias(value) ? value.resolve(this.document) : value;
+    const source = this.meant(value);
     return isMap(source) || (isSeq(source) && source.items.every((item) => this.isMergeable(item)));
   }
 
@@ -148,7 +202,7 @@ export class YamlText {
       sizes.set(node, Infinity); // what holds itself has no end
       let size = 1;
       if (isAlias(node)) {
-        size = sizeOf(document && node.resolve(document));
+        size = sizeOf(this.targets.get(node));
         if (size > MAX_ALIASED) {
           const found = size === Infinity ? `*${node.source} in itself` : `${size} values in *${node.source}`;
           fault ??= this.fault(`aliases of at most ${MAX_ALIASED} values`, found, node.range?.[0] ?? 0);
@@ -173,7 +227,7 @@ export class YamlText {
     let node: unknown = this.document?.contents;
     let offset: number | undefined;
     for (const step of stepsOf(path)) {
-      if (isAlias(node) && this.document) node = node.resolve(this.document);
+      node = this.meant(node);
       let next: unknown;
       let place: unknown;
       if (isMap(node)) {

@@ -135,10 +135,13 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const metrics = createMetrics(
     {
       totals: () => totals.with(sessions.list()),
+      listeners: () =>
+        [...reconciler.snapshot.listeners.keys()].map((name) => ({ name, overflow: reconciler.overflowOf(name) })),
       clusters: () =>
         [...reconciler.live.clusters].map(([name, cluster]) => ({
           name,
           endpoints: cluster.view(),
+          overflow: cluster.overflow,
           failures: cluster.totals.failures,
           connectLatency: cluster.totals.connectLatency,
         })),
@@ -153,6 +156,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     sessions: { list: () => sessions.list(), get: (name) => sessions.get(name) },
     endpoints: (cluster) => reconciler.live.clusters.get(cluster)?.view() ?? [],
     addressOf: (listener) => reconciler.addressOf(listener),
+    overflowOf: (listener) => reconciler.overflowOf(listener),
     compactSpec: (message, spec) => compact(schema, message, spec),
     jsonSchemas: (refer) => createJsonSchemas({ schema, refer, lenient: true }),
     plain: (snapshot) => toPlain(schema, snapshot),

@@ -1,13 +1,11 @@
 /** Values of options. */
 import { InvalidArgumentError } from 'commander';
+import { LONGEST_TIMER } from '../../common/timer.ts';
 
 export const LEVELS = ['silly', 'trace', 'verbose', 'debug', 'info', 'http', 'notice', 'warn', 'error', 'silent'];
 
-/** The most that a timer takes, in ms; Node.js fires one above it at once. */
-const LONGEST = 2 ** 31 - 1;
-
 /** Reads whole numbers of a range. */
-export function wholeNumber(min = 0, max = LONGEST): (text: string) => number {
+export function wholeNumber(min = 0, max = LONGEST_TIMER): (text: string) => number {
   return (text) => {
     const value = /^\d+$/u.test(text) ? Number(text) : NaN;
     if (value >= min && value <= max) return value;
@@ -27,7 +25,7 @@ export function duration(text: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/u.exec(text) ?? [];
   if (number === undefined) throw new InvalidArgumentError('expected a time with its unit, as in 30s, 500ms, 2m or 1h');
   const ms = Math.round(Number(number) * (UNITS[unit] ?? 0));
-  if (ms > LONGEST) throw new InvalidArgumentError(`expected a time of at most ${LONGEST} ms (24 days)`);
+  if (ms > LONGEST_TIMER) throw new InvalidArgumentError(`expected a time of at most ${LONGEST_TIMER} ms (24 days)`);
   return ms;
 }
 

@@ -1,5 +1,6 @@
 /** Header fields and trailers of gRPC over HTTP/2. */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
+import { LONGEST_TIMER } from '../../common/timer.ts';
 import type { Status } from '../../gen/messages.ts';
 import { codecOf } from '../../rpc/protos.ts';
 import { RpcError, STATUS, type StatusCode } from '../core/rpc.ts';
@@ -12,8 +13,6 @@ const MAX_MESSAGE_CHARACTERS = 2048;
 const MAX_DETAILS_BYTES = 4096;
 
 const UNITS_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000_001 };
-/** A longer time is none: timers take no more. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The time in `grpc-timeout`, in ms; undefined where there is none. @throws RpcError INVALID_ARGUMENT. */
 export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
@@ -27,7 +26,7 @@ export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
     );
   }
   const timeoutMs = Math.ceil(Number(digits) * (UNITS_MS[unit] ?? 0));
-  return timeoutMs > MAX_TIMER_MS ? undefined : timeoutMs;
+  return timeoutMs > LONGEST_TIMER ? undefined : timeoutMs; // longer than that is as good as for ever
 }
 
 /** Whether a request's content type is gRPC's, with protobuf messages. */

@@ -1,6 +1,7 @@
 /** The OpenAPI document of the REST API. A copy is checked in as docs/openapi.json, by `npm run generate`. */
 import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { type Collection, labelOf } from './changes.ts';
+import { MAX_PAGE, ORDERS, STATUSES } from './session-page.ts';
 import type { AdminDependencies } from './types.ts';
 import { viewSchemas } from './view-schemas.ts';
 
@@ -90,6 +91,33 @@ const remove = (operationId: string, summary: string, parameters: readonly Json[
   responses: DONE,
 });
 
+const inQuery = (name: string, description: string, schema: Json): Json => ({ name, in: 'query', description, schema });
+const inHeader = (description: string): Json => ({ description, schema: { type: 'string' } });
+const getSessions: Json = {
+  operationId: 'getSessions',
+  summary: 'Lists sessions',
+  parameters: [
+    inQuery('limit', 'The most that are listed; all when absent', { type: 'integer', minimum: 1, maximum: MAX_PAGE }),
+    inQuery('after', 'Only those of a higher `id`: with `limit`, the next page', { type: 'integer', minimum: 0 }),
+    inQuery('listener', 'Only those of this listener', { type: 'string' }),
+    inQuery('status', 'Only those of this status', { enum: STATUSES }),
+    inQuery('sort', 'By what: `id` and `name` from the lowest up, the others from the highest down', {
+      enum: Object.keys(ORDERS),
+    }),
+    FORMAT,
+  ],
+  responses: {
+    '200': {
+      ...answer('Lists sessions', listOf('Session')),
+      headers: {
+        'X-Total-Count': inHeader('How many match, listed or not'),
+        Link: inHeader('The next page, where there is one, as `<…>; rel="next"` (RFC 8288)'),
+      },
+    },
+    ...UNKNOWN,
+  },
+};
+
 function objectPaths(collection: Collection): Json {
   const kind = KIND_OF[collection];
   const label = labelOf(collection);
@@ -174,7 +202,7 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
         post: post('addRuleToRuleList', 'Inserts a rule into a list', [NAME, INSERT], wrapped('rule', RULE)),
         delete: remove('deleteRuleFromRuleList', 'Takes a rule out of a list; the rule itself stays', [NAME, POSITION]),
       },
-      '/api/v1/sessions': { get: get('getSessions', 'Lists sessions', [], listOf('Session')) },
+      '/api/v1/sessions': { get: getSessions },
       '/api/v1/sessions/{name}': {
         get: get('getSession', 'Shows a session', [NAME], reference('Session')),
         delete: remove('deleteSession', 'Ends a session at once', [NAME]),

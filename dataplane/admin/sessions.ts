@@ -3,6 +3,7 @@ import { ProxyError } from '../../common/errors.ts';
 import { type Context, found, show, viewsOf } from './context.ts';
 import { ok } from './respond.ts';
 import type { Route } from './router.ts';
+import { pageOf } from './session-page.ts';
 import { sessionView } from './views.ts';
 
 export function sessionRoutes(context: Context): Route[] {
@@ -13,10 +14,13 @@ export function sessionRoutes(context: Context): Route[] {
       methods: {
         GET: (call) => {
           const view = viewsOf(context, call);
-          return show(
+          const { sessions: page, total, next } = pageOf(sessions.list(), call.query);
+          const answer = show(
             call,
-            [...sessions.list()].map((session) => sessionView(view, session)),
+            page.map((session) => sessionView(view, session)),
           );
+          const link = next === undefined ? {} : { link: `</api/v1/sessions?${next}>; rel="next"` };
+          return { ...answer, headers: { ...answer.headers, 'x-total-count': String(total), ...link } };
         },
       },
     },

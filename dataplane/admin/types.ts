@@ -33,6 +33,8 @@ export interface AdminDependencies {
   readonly endpoints: (cluster: string) => readonly EndpointState[];
   /** Where a listener listens, as in `127.0.0.1:5000`. */
   readonly addressOf: (listener: string) => string | undefined;
+  /** Datagrams of a listener that the kernel dropped; undefined where there can't be any. */
+  readonly overflowOf: (listener: string) => number | undefined;
   /** A spec without its defaults. */
   readonly compactSpec: (message: 'ListenerSpec' | 'ClusterSpec', spec: object) => Plain;
   /** JSON schemas of the configuration's messages by name; `refer` says where that of a message will be. */

@@ -61,6 +61,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     rules: nameOr('RuleList'),
     options: object,
     'bound?': { type: 'string', description: 'Where it listens, as in 127.0.0.1:5000' },
+    'overflow?': { ...integer, description: 'Datagrams that the kernel dropped: the receive buffer was full' },
     ...fate,
   }),
   Cluster: {
@@ -147,6 +148,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     attempts: integer,
   }),
   Session: closed({
+    id: { type: 'integer', description: 'Rises from session to session' },
     name: string,
     metadata: object,
     source: closed({
@@ -165,6 +167,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     'rule?': string,
     'route?': string,
     counters: closed({ ingress: counters, egress: counters }),
+    rate: { type: 'integer', description: 'Bytes a second of late, in both directions' },
     retries: integer,
     started_at: { type: 'integer', description: 'Milliseconds since the epoch' },
     'ended_at?': { type: 'integer', description: 'Milliseconds since the epoch' },

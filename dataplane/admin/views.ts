@@ -17,6 +17,7 @@ export interface ViewContext {
   readonly cluster: AdminDependencies['plainCluster'];
   readonly endpoints: AdminDependencies['endpoints'];
   readonly addressOf: AdminDependencies['addressOf'];
+  readonly overflowOf: AdminDependencies['overflowOf'];
   readonly servingOf: AdminDependencies['servingOf'];
   readonly limit: Limit;
 }
@@ -33,7 +34,7 @@ const MAX_OBJECTS = 100_000;
 const MAX_LEVELS = 32;
 
 export function createViewContext(dependencies: AdminDependencies, recursive: boolean): ViewContext {
-  const { sink, compactSpec, plainCluster, endpoints, addressOf, servingOf } = dependencies;
+  const { sink, compactSpec, plainCluster, endpoints, addressOf, overflowOf, servingOf } = dependencies;
   return {
     objects: sink.snapshot,
     recursive,
@@ -41,6 +42,7 @@ export function createViewContext(dependencies: AdminDependencies, recursive: bo
     cluster: plainCluster,
     endpoints,
     addressOf,
+    overflowOf,
     servingOf,
     limit: { objects: MAX_OBJECTS, levels: MAX_LEVELS },
   };
@@ -79,12 +81,14 @@ function refer<T>(
 
 export function listenerView(context: ViewContext, { name, spec, rules, options }: Listener): Plain {
   const bound = context.addressOf(name);
+  const overflow = context.overflowOf(name);
   return {
     name,
     spec: context.spec('ListenerSpec', spec),
     rules: refer(context, context.objects.rulelists, rules, (list) => ruleListView(context, list)),
     options,
     ...(bound !== undefined && { bound }),
+    ...(overflow !== undefined && { overflow }),
     ...fateOf(context, 'Listener', name),
   };
 }
@@ -192,6 +196,7 @@ export function sessionView(context: ViewContext, session: SessionView): Plain {
   const listener = context.objects.listeners.get(session.listener)?.value;
   const { metadata, source, destination, ingress, egress, counters, reason, endedAt } = session;
   return {
+    id: session.id,
     name: session.name,
     metadata: without(metadata, 'name'), // it stands beside
     source: {
@@ -213,6 +218,7 @@ export function sessionView(context: ViewContext, session: SessionView): Plain {
     rule: session.rule,
     route: session.route,
     counters,
+    rate: Math.round(session.rate),
     retries: session.retries,
     started_at: session.startedAt,
     ended_at: endedAt,

@@ -60,7 +60,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     this.resolver = new Resolver(config.dns, { log, resolve, onAnswer: (changed) => this.onAnswer(changed) });
     this.surroundings = { local, addressesOf: (name) => this.resolver.of(name) };
     this.resolver.watch(namesOf(config, local));
-    this.endpoints.follow(config, this.surroundings);
+    this.follow();
   }
 
   /** Starts looking up names and checking health. */
@@ -113,6 +113,11 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     this.endpoints.refresh();
     this.wake();
     await this.options.connector.close?.();
+  }
+
+  /** Datagrams of its endpoints that the kernel dropped; undefined where there can't be any. */
+  get overflow(): number | undefined {
+    return this.options.connector.overflow;
   }
 
   view(): readonly EndpointView[] {
@@ -324,6 +329,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   private follow(): void {
     this.endpoints.follow(this.config, this.surroundings);
     this.checker?.watch(this.endpoints.list);
+    this.options.connector.retain?.(new Set(this.endpoints.list.map(({ connectionKey }) => connectionKey)));
   }
 
   private startChecks(): void {

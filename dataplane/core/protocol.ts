@@ -15,6 +15,8 @@ export interface Listener {
   close(): Promise<void>;
   /** Where it listens, as in `127.0.0.1:5000`, after `start`. */
   readonly address: string;
+  /** Datagrams that the kernel dropped since its socket's receive buffer was full; undefined: that can't be, or be known. */
+  readonly overflow?: number | undefined;
 }
 
 /** What a listener is made of. */
@@ -67,6 +69,10 @@ export interface ConnectRequest {
 export interface Connector {
   /** A connected stream. Rejects (or throws) with a ProxyError. */
   connect(request: ConnectRequest): Stream | Promise<Stream>;
+  /** The targets from now on, by their `connectionKey`: it lets go of what it keeps between sessions for others. */
+  retain?(keys: ReadonlySet<string>): void;
+  /** Datagrams that the kernel dropped since the receive buffers of its sockets were full. */
+  readonly overflow?: number | undefined;
   /** Lets go of what it keeps between sessions (idle connections). Streams that are in use go on. */
   close?(): Promise<void>;
 }

@@ -60,6 +60,8 @@ export interface StageView {
 
 /** A session as the REST API, logs and metrics see it. */
 export interface SessionView {
+  /** Rises from session to session, from 1 at the proxy's start. */
+  readonly id: number;
   readonly name: string;
   readonly listener: string;
   readonly metadata: Metadata;
@@ -74,6 +76,8 @@ export interface SessionView {
   readonly endedAt: number | undefined;
   /** From the client, and to it. */
   readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
+  /** Bytes a second of late, in both directions. */
+  readonly rate: number;
   /** Names of the rule list, rule and route that were taken. */
   readonly rulelist: string | undefined;
   readonly rule: string | undefined;

@@ -25,6 +25,7 @@ import { framed } from './framing.ts';
 import { Link } from './link.ts';
 import { type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
 import { Stage, type StageOwner } from './stage.ts';
+import { Timeline } from './timeline.ts';
 
 /** What a session needs of its manager. */
 export interface SessionContext {
@@ -46,7 +47,11 @@ const FLUSH_TIMEOUT = 30_000;
 /** What breaks off what a peer says, in the middle: a reset, or bytes that its protocol does not have. */
 const BREAKS: ReadonlySet<ErrorCode> = new Set(['PEER_RESET', 'PROTOCOL_ERROR', 'TOO_LARGE']);
 
+/** The least time over which a rate is measured, in ms. */
+const RATE_INTERVAL = 1000;
+
 export class PipelineSession implements SessionView, StageOwner {
+  readonly id: number;
   readonly name: string;
   readonly metadata: Metadata;
   readonly listener: string;
@@ -57,8 +62,12 @@ export class PipelineSession implements SessionView, StageOwner {
   status: SessionStatus = 'INIT';
   reason: ErrorCode | 'OK' | undefined;
   retries = 0;
-  readonly events: SessionEvent[] = [];
+  private readonly timeline = new Timeline();
   readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
+  rate = 0;
+  /** When the rate was measured last, and the bytes until then. */
+  private ratedAt = this.beganAt;
+  private ratedBytes = 0;
   /** Its place among the live sessions. */
   slot = 0;
   /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
@@ -80,8 +89,9 @@ export class PipelineSession implements SessionView, StageOwner {
   /** When what was written must be out. */
   private flushUntil = Infinity;
 
-  constructor(incoming: Incoming, context: SessionContext) {
+  constructor(id: number, incoming: Incoming, context: SessionContext) {
     const { listener } = context;
+    this.id = id;
     this.context = context;
     this.name = incoming.name;
     this.listener = listener.name;
@@ -189,6 +199,10 @@ export class PipelineSession implements SessionView, StageOwner {
     return this.client.reliable;
   }
 
+  get events(): readonly SessionEvent[] {
+    return this.timeline.events;
+  }
+
   get over(): boolean {
     return this.status === 'FINALIZING' || this.status === 'DESTROYED';
   }
@@ -264,6 +278,7 @@ export class PipelineSession implements SessionView, StageOwner {
    * timer for each session or a clock for each packet. `now`: as performance.now() gives it.
    */
   expire(now: number): void {
+    this.measure(now);
     const timeouts = this.decision?.route.timeouts;
     const packets = this.counters.ingress.packets + this.counters.egress.packets;
     if (packets !== this.seenPackets) {
@@ -286,6 +301,15 @@ export class PipelineSession implements SessionView, StageOwner {
     } else if (timeouts && timeouts.session > 0 && now - this.beganAt >= timeouts.session) {
       this.finish(new ProxyError('SESSION_TIMEOUT', `it lasted ${timeouts.session} ms`));
     }
+  }
+
+  private measure(now: number): void {
+    const passed = now - this.ratedAt;
+    if (passed < RATE_INTERVAL) return;
+    const bytes = this.counters.ingress.bytes + this.counters.egress.bytes;
+    this.rate = ((bytes - this.ratedBytes) * 1000) / passed;
+    this.ratedAt = now;
+    this.ratedBytes = bytes;
   }
 
   /** A link has told its writer of the end. */
@@ -357,6 +381,7 @@ export class PipelineSession implements SessionView, StageOwner {
     if (this.stages.some((stage) => stage.status !== 'FINALIZED')) return;
     this.status = 'DESTROYED';
     this.endedAt = Date.now();
+    this.rate = 0;
     this.event('DESTROYED', `ended: ${this.reason ?? 'OK'}`);
     this.context.onDestroyed(this);
   }
@@ -367,7 +392,7 @@ export class PipelineSession implements SessionView, StageOwner {
 
   private event(event: string, message: string, content?: Json): void {
     const timestamp = Date.now();
-    this.events.push(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });
+    this.timeline.add(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });
   }
 }
 

@@ -35,12 +35,16 @@ export interface Admission {
 /** How often sessions are looked at whose time may be over, in ms. */
 const SWEEP_INTERVAL = 250;
 
+/** Ended sessions that are listed at most, of all listeners: some 4 kB each. */
+const MAX_TRACKED = 10_000;
+
 export class Sessions {
   private readonly options: SessionsOptions;
   private readonly boundaries: BoundaryNotes;
   private readonly live = new SessionList<PipelineSession>();
   private readonly tracked = new Map<PipelineSession, NodeJS.Timeout>();
   private sweeper: NodeJS.Timeout | undefined;
+  private lastId = 0;
   private draining = false;
   private onEmpty: (() => void) | undefined;
 
@@ -108,7 +112,7 @@ export class Sessions {
         const { log } = this.options;
         context = { listener: current, table, log, onRouted: routed, onConnected: connected, onDestroyed: ended };
       }
-      const session = new PipelineSession(incoming, context);
+      const session = new PipelineSession(++this.lastId, incoming, context);
       session.idleTimeout = current.options.idle_timeout ?? idleTimeout;
       active++;
       this.live.add(session);
@@ -140,15 +144,22 @@ export class Sessions {
     session.clientLink.gate?.close();
     this.live.remove(session);
     this.options.onEnd(session);
-    if (track > 0) {
-      const timer = setTimeout(() => this.tracked.delete(session), track * 1000).unref();
-      this.tracked.set(session, timer);
-    }
+    if (track > 0) this.track(session, track * 1000);
     if (this.live.size === 0) {
       clearInterval(this.sweeper);
       this.sweeper = undefined;
       this.onEmpty?.();
     }
+  }
+
+  /** Keeps an ended session listed for so many ms, or until too many others have ended. */
+  private track(session: PipelineSession, ms: number): void {
+    if (this.tracked.size >= MAX_TRACKED) {
+      const [[oldest, timer] = []] = this.tracked;
+      clearTimeout(timer);
+      if (oldest) this.tracked.delete(oldest);
+    }
+    this.tracked.set(session, setTimeout(() => this.tracked.delete(session), ms).unref());
   }
 
   private sweep(): void {

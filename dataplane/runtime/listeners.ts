@@ -74,6 +74,11 @@ export class Listeners {
     return this.live.get(name)?.listener.address;
   }
 
+  /** Datagrams that the kernel dropped since the receive buffer was full; undefined where there can't be any. */
+  overflowOf(name: string): number | undefined {
+    return this.live.get(name)?.listener.overflow;
+  }
+
   servingOf(name: string): Serving | undefined {
     return this.standby.get(name)?.serving ?? (this.live.has(name) ? { state: 'serving' } : undefined);
   }

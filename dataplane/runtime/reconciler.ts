@@ -119,6 +119,11 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
     return this.listeners.addressOf(listener);
   }
 
+  /** Datagrams of a listener that the kernel dropped; undefined where there can't be any. */
+  overflowOf(listener: string): number | undefined {
+    return this.listeners.overflowOf(listener);
+  }
+
   /** How an object of the snapshot fares; undefined where there is none. */
   servingOf(kind: Kind, name: string): Serving | undefined {
     if (kind === 'Listener') return this.listeners.servingOf(name);

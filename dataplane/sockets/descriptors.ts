@@ -17,6 +17,13 @@ let readAt = -Infinity;
 /** Destroys a connection that was just accepted and has one of the last descriptors; gives why, or undefined. */
 export function refuseLast(socket: Socket): ProxyError | undefined {
   const fd = (Reflect.get(socket, '_handle') as { readonly fd?: number } | null)?.fd ?? -1;
+  const shortage = shortageAt(fd);
+  if (shortage) socket.destroy();
+  return shortage;
+}
+
+/** Why a connection can't keep this descriptor, where it is one of the last. */
+export function shortageAt(fd: number): ProxyError | undefined {
   // The system gives the lowest number that is free: a high one says that all below are taken.
   if (fd < limit - RESERVE) return undefined;
   const now = performance.now();
@@ -25,7 +32,6 @@ export function refuseLast(socket: Socket): ProxyError | undefined {
     limit = readLimit();
     if (fd < limit - RESERVE) return undefined;
   }
-  socket.destroy();
   return new ProxyError('NO_DESCRIPTORS', `all but ${RESERVE} of the ${limit} descriptors are taken (ulimit -n)`);
 }
 

@@ -43,6 +43,12 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
       result.observe(clusterActive, sums.active, { cluster });
       clusterTraffic.observe(result, sums, { cluster });
     }
+    for (const { name: listener, overflow } of source.listeners()) {
+      listenerTraffic.observeOverflow(result, overflow, { listener, direction: 'ingress' });
+    }
+    for (const { name: cluster, overflow } of source.clusters()) {
+      clusterTraffic.observeOverflow(result, overflow, { cluster, direction: 'egress' });
+    }
     for (const [listener, codes] of totals.refused) {
       for (const [reason, count] of codes) result.observe(refused, count, { listener, reason });
     }
@@ -52,6 +58,8 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
 interface Traffic {
   readonly all: readonly Observable[];
   observe(result: BatchObservableResult, sums: Sums, labels: Attributes): void;
+  /** Datagrams that the kernel dropped, where there can be any. */
+  observeOverflow(result: BatchObservableResult, count: number | undefined, labels: Attributes): void;
 }
 
 function traffic(meter: Meter, subject: string): Traffic {
@@ -63,7 +71,7 @@ function traffic(meter: Meter, subject: string): Traffic {
     description: `Datagrams, or chunks of byte streams, by ${subject} and direction`,
   });
   const dropped = meter.createObservableCounter(`l7mp.${subject}.dropped`, {
-    description: `Datagrams dropped for want of room or rate, by ${subject} and direction`,
+    description: `Datagrams dropped, by ${subject}, direction and reason: limit (queue or rate), overflow (by the kernel)`,
   });
   return {
     all: [bytes, packets, dropped],
@@ -73,8 +81,11 @@ function traffic(meter: Meter, subject: string): Traffic {
         const attributes = { ...labels, direction };
         result.observe(bytes, counters.bytes, attributes);
         result.observe(packets, counters.packets, attributes);
-        result.observe(dropped, counters.dropped, attributes);
+        result.observe(dropped, counters.dropped, { ...attributes, reason: 'limit' });
       }
+    },
+    observeOverflow(result, count, labels) {
+      if (count !== undefined) result.observe(dropped, count, { ...labels, reason: 'overflow' });
     },
   };
 }

@@ -2,10 +2,19 @@
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { Totals } from './totals.ts';
 
+/** One listener, as metrics see it. */
+export interface ListenerMetrics {
+  readonly name: string;
+  /** Datagrams that the kernel dropped since the receive buffer was full; undefined where there can't be any. */
+  readonly overflow: number | undefined;
+}
+
 /** One cluster, as metrics see it. */
 export interface ClusterMetrics {
   readonly name: string;
   readonly endpoints: readonly { readonly name: string; readonly health: string }[];
+  /** Datagrams that the kernel dropped since receive buffers were full; undefined where there can't be any. */
+  readonly overflow?: number | undefined;
   /** Failed connects and broken sessions, by reason. */
   readonly failures: ReadonlyMap<string, number>;
   /** Counts of connects that took up to each bound (ms), the last for the rest; and the sum of all, in ms. */
@@ -19,6 +28,7 @@ export interface ClusterMetrics {
 /** Asked anew for each page. */
 export interface MetricsSource {
   totals(): Totals;
+  listeners(): Iterable<ListenerMetrics>;
   clusters(): Iterable<ClusterMetrics>;
   /** Undefined where there is none. */
   controlPlane(): ControlPlaneState | undefined;

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import protobuf from 'protobufjs';
+import { longestTimer } from '../../common/timer.ts';
 import type { FieldSchema, MessageSchema, Schema } from '../../gen/schema-types.ts';
 
 const { Enum, MapField, Root, Type } = protobuf;
@@ -89,9 +90,6 @@ function toVariant(field: protobuf.Field): [string, { message: string; field: st
   return [String(rules['protocol']), { message, field: name, ...(aliases.length > 0 ? { aliases } : {}) }];
 }
 
-/** In ms: what Node.js's timers hold. A longer one would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
 function toField(field: protobuf.Field): FieldSchema {
   const rules = rulesOf(field);
   const resolved = field.resolvedType;
@@ -115,8 +113,8 @@ function toField(field: protobuf.Field): FieldSchema {
   ] as const) {
     if (rules[key] !== undefined) out[key] = rules[key];
   }
-  if (rules['unit'] === 'ms') out['max'] ??= LONGEST_TIMER;
-  if (rules['unit'] === 's') out['max'] ??= Math.floor(LONGEST_TIMER / 1000);
+  const longest = longestTimer(rules['unit']);
+  if (longest !== undefined) out['max'] ??= longest;
   if (rules['default'] !== undefined) out['default'] = JSON.parse(rules['default'] as string) as unknown;
   if (rules['alias'] !== undefined) out['aliases'] = list(rules['alias']);
   if (rules['values'] !== undefined) out['values'] = list(rules['values']);

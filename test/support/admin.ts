@@ -111,6 +111,7 @@ export function createTestApi(config: object = {}): TestApi {
     sessions: { list: () => sessions.values(), get: (name) => sessions.get(name) },
     endpoints: (name) => states.get(name) ?? statesOf(sink.snapshot, name),
     addressOf: (name) => (sink.snapshot.listeners.has(name) ? '127.0.0.1:5000' : undefined),
+    overflowOf: (name) => (sink.snapshot.listeners.get(name)?.value.spec.protocol === 'UDP' ? 7 : undefined),
     compactSpec: (message, spec) => compact(schema, message, spec),
     jsonSchemas: (refer) => createJsonSchemas({ schema, refer, lenient: true }),
     plain: (snapshot) => toPlain(schema, snapshot),
@@ -170,6 +171,7 @@ export interface FakeSession extends SessionView {
 /** A connected session from listener `in` to cluster `out`. */
 export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
   const session: FakeSession = {
+    id: 1,
     name: 'UDP:127.0.0.1:46876-0.0.0.0:9002-0',
     listener: 'in',
     metadata: {
@@ -195,6 +197,7 @@ export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
     startedAt: 1_600_000_000_000,
     endedAt: undefined,
     counters: { ingress: { bytes: 10, packets: 2, dropped: 0 }, egress: { bytes: 5, packets: 1, dropped: 0 } },
+    rate: 0,
     rulelist: 'rl',
     rule: 'ru',
     route: 'r',

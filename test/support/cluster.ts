@@ -45,6 +45,12 @@ export class FakeConnector implements Connector {
   /** How connects end: at once with a stream, by an error, or when the test says so. */
   plan: (request: ConnectRequest) => 'later' | Error | FakeStream = () => new FakeStream();
   closed = 0;
+  /** What it was told last that its targets are. */
+  retained: readonly string[] = [];
+
+  retain(keys: ReadonlySet<string>): void {
+    this.retained = [...keys];
+  }
 
   connect(request: ConnectRequest): Stream | Promise<Stream> {
     this.requests.push(request);

@@ -20,11 +20,14 @@ class HttpConnector implements Connector {
   private readonly dialer: ConnectionDialer;
   /** Whether an endpoint may choose HTTP/2. */
   private readonly mayChooseH2: boolean;
+  /** By endpoint, as long as it has connections. */
   private readonly pools = new Map<string, Pool>();
   /** Connections under way that may become HTTP/2, by endpoint: others wait to share what comes of them. */
   private readonly dialing = new Map<string, Promise<unknown>>();
   /** Endpoints whose last connection chose HTTP/1.1: nobody has to wait there. */
   private readonly speaksH1 = new Set<string>();
+  /** The endpoints of now, for which alone something is kept; undefined: whatever is asked for. */
+  private current: ReadonlySet<string> | undefined;
   private h2: Http2Client | undefined;
   private loading: Promise<Http2Client> | undefined;
 
@@ -71,13 +74,14 @@ class HttpConnector implements Connector {
       return this.ask(this.connection(socket, request.target), request, outgoing);
     socket.on('error', () => undefined); // HTTP/2 may have to be loaded first
     this.loading ??= this.loadH2();
-    return (await this.loading).start(request, outgoing, socket);
+    const client = await this.loading;
+    return client.start(request, outgoing, socket, this.isCurrent(request.target.connectionKey));
   }
 
   private choseH2(socket: Socket, { connectionKey }: Target): boolean {
     const h2 = this.spec.version === '2' || ('alpnProtocol' in socket && socket.alpnProtocol === 'h2');
     if (h2) this.speaksH1.delete(connectionKey);
-    else this.speaksH1.add(connectionKey);
+    else if (this.isCurrent(connectionKey)) this.speaksH1.add(connectionKey);
     return h2;
   }
 
@@ -101,13 +105,37 @@ class HttpConnector implements Connector {
     });
   }
 
-  private connection(socket: Socket, { connectionKey }: Target): ClientConnection {
-    let pool = this.pools.get(connectionKey);
-    if (pool === undefined) {
-      pool = new Pool({ maxIdle: this.spec.max_idle_connections, idleTimeout: this.spec.idle_timeout });
-      this.pools.set(connectionKey, pool);
+  private connection(socket: Socket, { connectionKey: key }: Target): ClientConnection {
+    return new ClientConnection(socket, this.pools.get(key) ?? this.newPool(key));
+  }
+
+  private newPool(key: string): Pool {
+    const pool = new Pool({
+      maxIdle: this.spec.max_idle_connections,
+      idleTimeout: this.spec.idle_timeout,
+      onEmpty: () => {
+        if (this.pools.get(key) === pool) this.pools.delete(key);
+      },
+    });
+    if (this.isCurrent(key)) this.pools.set(key, pool);
+    else pool.close();
+    return pool;
+  }
+
+  private isCurrent(key: string): boolean {
+    return this.current?.has(key) ?? true;
+  }
+
+  /** Requests that are under way to endpoints that are gone go on, each on its connection. */
+  retain(keys: ReadonlySet<string>): void {
+    this.current = keys;
+    for (const [key, pool] of this.pools) {
+      if (keys.has(key)) continue;
+      this.pools.delete(key);
+      pool.close();
     }
-    return new ClientConnection(socket, pool);
+    for (const key of this.speaksH1) if (!keys.has(key)) this.speaksH1.delete(key);
+    this.h2?.retain(keys);
   }
 
   async close(): Promise<void> {

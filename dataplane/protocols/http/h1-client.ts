@@ -26,12 +26,16 @@ export interface PoolOptions {
   readonly maxIdle: number;
   /** ms; 0 is never. */
   readonly idleTimeout: number;
+  /** It has no connections any more, neither idle nor in use. */
+  readonly onEmpty: () => void;
 }
 
 /** The idle connections of one endpoint; the one used last is used first, so that the others can expire. */
 export class Pool {
   private readonly options: PoolOptions;
   private readonly idle: ClientConnection[] = [];
+  /** Those in use included. */
+  private connections = 0;
   private closed = false;
 
   constructor(options: PoolOptions) {
@@ -40,6 +44,14 @@ export class Pool {
 
   take(): ClientConnection | undefined {
     return this.idle.pop();
+  }
+
+  /** There is a connection more, as long as its socket lives. */
+  join(socket: Duplex): void {
+    this.connections++;
+    socket.once('close', () => {
+      if (--this.connections === 0) this.options.onEmpty();
+    });
   }
 
   /** Keeps a connection that has no request, or closes it. */
@@ -56,6 +68,7 @@ export class Pool {
     if (at >= 0) this.idle.splice(at, 1);
   }
 
+  /** Keeps nothing from now on. */
   close(): void {
     this.closed = true;
     for (const connection of this.idle.splice(0)) connection.close();
@@ -77,6 +90,7 @@ export class ClientConnection {
     this.socket = socket;
     this.outbox = new Outbox(socket);
     this.pool = pool;
+    pool.join(socket);
     socket.on('data', (chunk: Buffer) => this.receive(chunk));
     socket.on('end', () => this.ended());
     socket.on('drain', () => this.stream?.drained());

@@ -37,8 +37,8 @@ export class Http2Client {
     return session && this.ask(session, request, outgoing);
   }
 
-  /** Asks on a new connection, whose endpoint has chosen HTTP/2; it is kept for others. @throws ProxyError */
-  async start(request: ConnectRequest, outgoing: OutgoingRequest, socket: Socket): Promise<Stream> {
+  /** Asks on a new connection, whose endpoint has chosen HTTP/2. `keep`: for others, too. @throws ProxyError */
+  async start(request: ConnectRequest, outgoing: OutgoingRequest, socket: Socket, keep: boolean): Promise<Stream> {
     const { connectionKey: key } = request.target;
     const session = await this.open(request, socket);
     if (request.signal.aborted) {
@@ -46,7 +46,7 @@ export class Http2Client {
       throw new ProxyError('CONNECT_TIMEOUT', 'the session did not wait for its connection');
     }
     const stream = this.ask(session, request, outgoing);
-    if (this.closed || this.sessionOf(key)) {
+    if (this.closed || !keep || this.sessionOf(key)) {
       // Nobody will find this one: it serves its request. (To close it now would overtake the request.)
       stream.raw.once('close', () => session.close());
       return stream;
@@ -108,6 +108,15 @@ export class Http2Client {
       session.once('close', fail);
     });
     return session;
+  }
+
+  /** Connections to other endpoints than these take no more requests, and end with their last. */
+  retain(keys: ReadonlySet<string>): void {
+    for (const [key, session] of this.sessions) {
+      if (keys.has(key)) continue;
+      this.sessions.delete(key);
+      session.close();
+    }
   }
 
   close(): void {

@@ -14,6 +14,9 @@ export function createConnector(context: ConnectorContext<JsonSocketCluster>): C
       const stream = new ClientStream(await transport.connect(request), header);
       return stream.answered(request.signal);
     },
+    get overflow() {
+      return transport.overflow;
+    },
     ...(transport.close && { close: () => transport.close?.() ?? Promise.resolve() }),
   };
 }

@@ -42,6 +42,9 @@ export function createListener(context: ListenerContext<JsonSocketListener>): Li
     get address() {
       return transport.address;
     },
+    get overflow() {
+      return transport.overflow;
+    },
     start: () => transport.start(),
     close: async () => {
       const reason = new ProxyError('LISTENER_CLOSED', `listener ${name} was closed`);

@@ -38,7 +38,7 @@ class AssociationListener implements Listener {
   }
 
   async start(): Promise<void> {
-    const { name, spec, log } = this.context;
+    const { name, spec, log, refused } = this.context;
     const host = isIP(spec.address) === 0 ? await resolve(spec.address) : spec.address;
     const fd = openSctp(host);
     try {
@@ -47,7 +47,7 @@ class AssociationListener implements Listener {
       listen(fd, BACKLOG);
       const local = decodeInet(getSocketName(fd)) ?? NOWHERE;
       this.address = formatAddress(local.address, local.port);
-      this.acceptor = new Acceptor({ fd, name, log, onConnection: (connection) => this.take(connection) });
+      this.acceptor = new Acceptor({ fd, name, log, refused, onConnection: (connection) => this.take(connection) });
     } catch (error) {
       close(fd);
       throw ProxyError.from(error);

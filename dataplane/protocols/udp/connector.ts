@@ -1,36 +1,61 @@
 /** UDP, client side: a connected socket for each session. */
 import type { UdpCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
-import type { Connector, ConnectorContext, Target } from '../../core/protocol.ts';
+import type { Connector, ConnectorContext, ConnectRequest } from '../../core/protocol.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import { DatagramStream } from './datagram-stream.ts';
 import { openSocket } from './open-socket.ts';
+import type { UdpSocket } from './socket.ts';
 
 export function createConnector({ spec }: ConnectorContext<UdpCluster>): Connector {
-  return { connect: ({ target }) => connect(target, spec) };
+  return new UdpConnector(spec);
 }
 
-async function connect(target: Target, spec: UdpCluster): Promise<DatagramStream> {
-  const { address, port, bind } = target;
-  try {
-    const socket = await openSocket({
-      local: bind && { address: bind.address ?? (address.includes(':') ? '::' : '0.0.0.0'), port: bind.port ?? 0 },
-      peer: target,
-      receiveBuffer: spec.receive_buffer,
-    });
-    const stream = new DatagramStream({
-      socket,
-      peer: target,
-      isConnected: true,
-      // ICMP says that the endpoint is gone (ECONNREFUSED).
-      endsOnError: true,
-      maxDatagram: spec.max_datagram || undefined,
-      release: () => void socket.close(),
-    });
-    socket.start(stream);
-    return stream;
-  } catch (error) {
-    const { code, message } = ProxyError.from(error);
-    throw new ProxyError(code, `connecting to ${formatAddress(address, port)}: ${message}`, error);
+class UdpConnector implements Connector {
+  private readonly spec: UdpCluster;
+  private readonly open = new Set<UdpSocket>();
+  /** Of sockets that are closed. */
+  private pastOverflow = 0;
+
+  constructor(spec: UdpCluster) {
+    this.spec = spec;
+  }
+
+  get overflow(): number {
+    let sum = this.pastOverflow;
+    for (const socket of this.open) sum += socket.overflow ?? 0;
+    return sum;
+  }
+
+  async connect({ target }: ConnectRequest): Promise<DatagramStream> {
+    const { address, port, bind } = target;
+    try {
+      const socket = await openSocket({
+        local: bind && { address: bind.address ?? (address.includes(':') ? '::' : '0.0.0.0'), port: bind.port ?? 0 },
+        peer: target,
+        receiveBuffer: this.spec.receive_buffer,
+      });
+      this.open.add(socket);
+      const stream = new DatagramStream({
+        socket,
+        peer: target,
+        isConnected: true,
+        // ICMP says that the endpoint is gone (ECONNREFUSED).
+        endsOnError: true,
+        maxDatagram: this.spec.max_datagram || undefined,
+        release: () => this.release(socket),
+      });
+      socket.start(stream);
+      return stream;
+    } catch (error) {
+      const { code, message } = ProxyError.from(error);
+      throw new ProxyError(code, `connecting to ${formatAddress(address, port)}: ${message}`, error);
+    }
+  }
+
+  private release(socket: UdpSocket): void {
+    this.open.delete(socket);
+    this.pastOverflow += socket.overflow ?? 0;
+    void socket.close();
   }
 }

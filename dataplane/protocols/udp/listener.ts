@@ -39,6 +39,10 @@ abstract class SocketListener implements Listener, Receiver {
     return this.socket ? formatAddress(this.socket.local.address, this.socket.local.port) : '';
   }
 
+  get overflow(): number | undefined {
+    return this.socket?.overflow;
+  }
+
   async start(): Promise<void> {
     const { address, port, connect, options } = this.context.spec;
     this.only = { address: await resolve(connect?.address ?? ''), port: connect?.port ?? 0 };

@@ -7,6 +7,7 @@ import {
   close,
   connect,
   ECONNREFUSED,
+  getOption,
   getSocketName,
   interfaceIndex,
   setOption,
@@ -26,6 +27,10 @@ import type { Source } from './source-table.ts';
 // asm-generic/socket.h
 const SO_RCVBUF = 8;
 const SO_REUSEPORT = 15;
+const SO_MEMINFO = 55;
+
+/** Where `sk_drops` stands in what SO_MEMINFO gives, in words (linux/sock_diag.h). */
+const SK_MEMINFO_DROPS = 8;
 
 /** Batches that one socket receives before what came is passed on, and others have their turn. */
 const BATCHES = 4;
@@ -68,6 +73,7 @@ class NativeSocket implements UdpSocket {
   private readonly outbox: Outbox;
   private readonly waker: Socket;
   private receiver: Receiver | undefined;
+  private closed = false;
 
   constructor(fd: number, isDual: boolean) {
     this.fd = fd;
@@ -78,6 +84,12 @@ class NativeSocket implements UdpSocket {
     this.waker.on('message', this.onMessage);
     this.waker.on('error', this.onError);
     this.waker.bind({ fd });
+  }
+
+  /** Asked for when somebody wants to know: it costs the datagrams nothing. */
+  get overflow(): number | undefined {
+    if (this.closed) return undefined;
+    return getOption(this.fd, SOL_SOCKET, SO_MEMINFO, 4 * (SK_MEMINFO_DROPS + 1)).readUInt32LE(4 * SK_MEMINFO_DROPS);
   }
 
   start(receiver: Receiver): void {
@@ -91,6 +103,7 @@ class NativeSocket implements UdpSocket {
 
   close(): Promise<void> {
     this.receiver = undefined;
+    this.closed = true;
     this.outbox.close();
     return new Promise((resolve) => {
       this.waker.close(resolve);

@@ -50,6 +50,7 @@ function attempt(socket: Socket, start: (done: () => void) => void): Promise<voi
 }
 
 class PlainSocket implements UdpSocket {
+  readonly overflow = undefined;
   readonly local: Source;
   private readonly socket: Socket;
   private readonly queue: SendQueue;

@@ -40,6 +40,8 @@ export interface Sender {
 export interface UdpSocket {
   /** What it is bound to. */
   readonly local: Source;
+  /** Datagrams that the kernel dropped since the receive buffer was full; undefined where that can't be known. */
+  readonly overflow: number | undefined;
   /** Before anything is received: called in the turn in which the socket was opened. */
   start(receiver: Receiver): void;
   /** `peer`: none for a connected socket. */

@@ -29,11 +29,11 @@ class SeqpacketListener implements Listener {
   }
 
   async start(): Promise<void> {
-    const { name, spec, log } = this.context;
+    const { name, spec, log, refused } = this.context;
     const bound = await bindUnix(SOCK_SEQPACKET, spec.filename, spec.mode);
     try {
       listen(bound.fd, BACKLOG);
-      this.acceptor = new Acceptor({ fd: bound.fd, name, log, onConnection: (fd) => this.take(fd) });
+      this.acceptor = new Acceptor({ fd: bound.fd, name, log, refused, onConnection: (fd) => this.take(fd) });
       this.bound = bound;
     } catch (error) {
       close(bound.fd);

@@ -1,13 +1,15 @@
 /** Accepts the connections of a listening socket. */
 import { ProxyError } from '../../../common/errors.ts';
 import type { Logger } from '../../../common/log.ts';
+import type { Refused } from '../../core/session.ts';
+import { shortageAt } from '../descriptors.ts';
 import { accept, close, EAGAIN, ECONNABORTED, EINTR, EPOLLIN, systemError } from './libc.ts';
 import { type Watch, watch } from './poller.ts';
 
 /** Connections that are accepted before others have their turn. */
 const ACCEPT_BUDGET = 64;
 
-/** How long accepting rests where there are no descriptors left, in ms: the connection would be told again at once. */
+/** How long accepting rests where it fails, in ms: the connection, which waits, would be told again at once. */
 const REST = 100;
 
 export interface AcceptorOptions {
@@ -16,6 +18,8 @@ export interface AcceptorOptions {
   /** How the log names it. */
   readonly name: string;
   readonly log: Logger;
+  /** Told of connections that get none of the last descriptors, and when there are none at all. */
+  readonly refused: Refused;
   /** Takes the descriptor. What it throws is logged. */
   onConnection(fd: number): void;
 }
@@ -25,6 +29,8 @@ export class Acceptor {
   private readonly options: AcceptorOptions;
   private readonly watch: Watch;
   private timer: NodeJS.Timeout | undefined;
+  /** Accepting has failed, and has not succeeded since: that is told once. */
+  private failing = false;
   private closed = false;
 
   constructor(options: AcceptorOptions) {
@@ -47,10 +53,15 @@ export class Acceptor {
       if (fd === -EAGAIN) return;
       if (fd === -EINTR || fd === -ECONNABORTED) continue;
       if (fd < 0) {
-        this.complain(systemError('accept', -fd));
-        this.watch.rest();
-        this.timer = setTimeout(() => this.watch.want(EPOLLIN), REST);
+        this.rest(systemError('accept', -fd));
         return;
+      }
+      this.failing = false;
+      const shortage = shortageAt(fd);
+      if (shortage) {
+        close(fd);
+        this.options.refused(shortage);
+        continue;
       }
       try {
         this.options.onConnection(fd);
@@ -59,6 +70,16 @@ export class Acceptor {
       }
     }
   };
+
+  private rest(error: ProxyError): void {
+    if (!this.failing) {
+      if (error.code === 'NO_DESCRIPTORS') this.options.refused(error);
+      else this.complain(error);
+    }
+    this.failing = true;
+    this.watch.rest();
+    this.timer = setTimeout(() => this.watch.want(EPOLLIN), REST);
+  }
 
   private complain({ message }: ProxyError): void {
     const { name, log } = this.options;

@@ -83,7 +83,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
     let clusters: ReturnType<MetricsSource['clusters']> = [];
     const named = new NamedCounters();
     const page = createMetrics(
-      { totals: () => totals.with(live), clusters: () => clusters, controlPlane: () => undefined },
+      { totals: () => totals.with(live), listeners: () => [], clusters: () => clusters, controlPlane: () => undefined },
       named,
     );
 

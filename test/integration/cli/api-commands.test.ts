@@ -119,6 +119,26 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
       expect(others).to.deep.equal([]);
     });
 
+    it('asks for no more sessions than the terminal shows, however many there are', async () => {
+      const asked: (string | undefined)[] = [];
+      const api = createServer((request, response) => {
+        asked.push(request.url);
+        response.setHeader('x-total-count', 5000).end('[]');
+      });
+      await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+      try {
+        const { port } = api.address() as AddressInfo;
+        const command = `stty cols 40 rows 12; exec ${L7MP} sessions --sort bytes --api 127.0.0.1:${port}`;
+        const peer = new Peer('script', ['-qfec', command, '/dev/null']);
+        clients.push(peer);
+        await peer.output(/5000 sessions\r\n/u);
+        expect(asked[0]).to.equal('/api/v1/sessions?sort=bytes&limit=9');
+      } finally {
+        api.closeAllConnections();
+        await new Promise((resolve) => api.close(resolve));
+      }
+    });
+
     it('is a live table on a terminal, no wider and no higher than it, until it is interrupted', async () => {
       await client('in', 'hi');
       const command = `stty cols 40 rows 8; exec ${L7MP} sessions --interval 100 --api ${proxy.api}`;

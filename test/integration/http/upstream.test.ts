@@ -1,13 +1,14 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createServer2, type Http2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { promisify } from 'node:util';
+import { decodeConfig } from '../../../config/decode.ts';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
-import { untilSteady } from '../../support/until.ts';
+import { until, untilSteady } from '../../support/until.ts';
 
 const execute = promisify(execFile);
 
@@ -66,6 +67,34 @@ describe(`An HTTP cluster before node:http ${process.version}, asked by ${versio
     expect(request?.rawHeaders).to.include.members(['X-Mixed', 'Case', 'example.test']);
     expect(request?.headers).to.include({ 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http' });
   });
+
+  for (const version of ['1.1', '2']) {
+    it(`lets go of its connection of HTTP/${version} to an endpoint that is gone`, async () => {
+      const upstream = version === '2' ? createServer2() : createServer();
+      const open = new Set<Socket>();
+      upstream.on('request', (_request: IncomingMessage, response: ServerResponse) => response.end('here'));
+      upstream.on('connection', (socket: Socket) => {
+        open.add(socket);
+        socket.once('close', () => open.delete(socket));
+      });
+      await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+      try {
+        const { port } = upstream.address() as AddressInfo;
+        const config = (address: string): object =>
+          relay(LISTENER, { spec: { protocol: 'HTTP', port, version, idle_timeout: 0 }, endpoints: [address] });
+        await proxy?.close();
+        proxy = await startProxy(config('127.0.0.1'));
+        expect(await curl([`http://127.0.0.1:${proxy.port('in')}`])).to.equal('here');
+        expect(open.size).to.equal(1);
+        const { value } = decodeConfig(config('127.0.0.2'));
+        if (value) await proxy.proxy.replace(value);
+        await until('the connection to go', () => open.size === 0);
+      } finally {
+        for (const socket of open) socket.destroy();
+        await new Promise((resolve) => upstream.close(resolve));
+      }
+    });
+  }
 
   for (const [what, rest] of Object.entries({ 'at its end': '', 'amid another': 'GET /cut HTT' })) {
     it(`answers all requests that came before the client closed its side ${what}`, async () => {

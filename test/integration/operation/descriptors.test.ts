@@ -16,6 +16,11 @@ const CONFIG = {
       rules: [{ action: { route: { destination: { name: 'back', spec: { protocol: 'Echo' } } } } }],
     },
     {
+      name: 'packets',
+      spec: { protocol: 'UnixSeqpacket', filename: '@l7mp-descriptors-test' },
+      rules: [{ action: { route: { destination: 'back' } } }],
+    },
+    {
       name: 'child',
       spec: { protocol: 'UDP', ...local },
       rules: [{ action: { route: { destination: { spec: { protocol: 'StdioFork', command: 'cat' } } } } }],
@@ -87,6 +92,24 @@ describe(`a proxy without free descriptors, with ${versionOf('socat', '-V')} and
     const { stdout } = await runCommand('curl', ['-s', `${proxy.api}/metrics`]);
     expect(stdout).to.match(/^l7mp_sessions_refused_total\{listener="in",reason="NO_DESCRIPTORS"[^}]*\} [1-9]/mu);
     await proxy.peer.output(/connections were refused/u);
+  });
+
+  it('says, and counts, that it refuses clients of sockets that Node.js does not know', async () => {
+    await exhaust();
+    // Several: the first may get a descriptor that is free for a moment.
+    const others = Array.from(
+      { length: 8 },
+      () => new Peer('socat', ['-', 'ABSTRACT-CONNECT:l7mp-descriptors-test,socktype=5']),
+    );
+    try {
+      await proxy.peer.output(/"listener":"packets","code":"NO_DESCRIPTORS".*connections were refused/u);
+      for (const socket of flood.splice(0)) socket.destroy();
+      await waitFor(async () => (await ready()) === '200', 'the API');
+      const { stdout } = await runCommand('curl', ['-s', `${proxy.api}/metrics`]);
+      expect(stdout).to.match(/^l7mp_sessions_refused_total\{listener="packets",reason="NO_DESCRIPTORS"[^}]*\} \d/mu);
+    } finally {
+      await Promise.all(others.map((other) => other.stop()));
+    }
   });
 
   it('refuses the sessions that need one more, and says so', async () => {

@@ -40,6 +40,14 @@ describe('opening a session of a cluster', () => {
     expect('stream' in opened && opened.endpoint.address).to.equal('10.0.0.1');
   });
 
+  it('tells the connector what its endpoints are, and are no more', () => {
+    const { cluster, connector } = testCluster({ endpoints: [endpoint('a'), endpoint('b')] });
+    const addresses = (): string[] => connector.retained.map((key) => (JSON.parse(key) as [string])[0]);
+    expect(addresses()).to.deep.equal(['10.0.0.1', '10.0.0.2']);
+    cluster.update(clusterConfig({ endpoints: [endpoint('b'), endpoint('c')] }));
+    expect(addresses()).to.deep.equal(['10.0.0.2', '10.0.0.3']);
+  });
+
   it('tells the connector all that it needs', () => {
     const { cluster, connector } = testCluster({
       endpoints: [

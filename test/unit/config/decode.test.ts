@@ -64,6 +64,17 @@ describe('Decoding a configuration', () => {
         { lisseners: [] },
         'lisseners: expected one of admin, listeners, clusters, rulelists, rules, routes (perhaps listeners), found "lisseners"',
       ],
+      'times that no timer can hold, with the longest': [
+        {
+          admin: { drain_timeout: 2 ** 31 },
+          listeners: [{ ...LISTENER, options: { track: 2147484, idle_timeout: 2 ** 31 } }],
+          clusters: [{ name: 'c', spec: 'echo', health_check: { type: 'tcp', interval: 2 ** 31 - 1 } }],
+        },
+        'admin.drain_timeout: expected a whole number from 0 to 2147483647 (ms), found 2147483648',
+        'listeners[0].options.track: expected a whole number from 0 to 2147483 (s), found 2147484',
+        'listeners[0].options.idle_timeout: expected a whole number from 0 to 2147483647 (ms), found 2147483648',
+        'clusters[0].health_check.interval: expected a whole number from 10 to 2000000000 (ms), found 2147483647',
+      ],
       'an unknown field, and the one that was probably meant': [
         { listeners: [{ ...LISTENER, options: { trakc: 1 } }] },
         'listeners[0].options.trakc: expected a known field (perhaps track), found "trakc"',
@@ -552,5 +563,31 @@ describe('Decoding a configuration', () => {
       size: 8,
     });
     expect(faultsOf(config)[0]).to.match(/^clusters\[0\]\.spec\.protocol: expected one of UDP, /u);
+  });
+
+  it('limits the times of plugins to what timers can hold', () => {
+    const schema = withPlugins([
+      {
+        name: 'Slow',
+        connector: {},
+        schema: {
+          cluster: {
+            fields: {
+              pause: { type: 'integer', unit: 'ms' },
+              short: { type: 'integer', unit: 's', max: 9 },
+              more: { type: 'message', message: 'SlowMore' },
+            },
+          },
+          messages: { SlowMore: { fields: { rest: { type: 'integer', unit: 's' } } } },
+        },
+      },
+    ]);
+    const spec = { protocol: 'Slow', pause: 2 ** 31, short: 10, more: { rest: 2147484 } };
+    const { faults } = decodeConfig({ clusters: [{ name: 'c', spec }] }, { schema });
+    expect(faults.map(formatFault)).to.deep.equal([
+      'clusters[0].spec.pause: expected a whole number from 0 to 2147483647 (ms), found 2147483648',
+      'clusters[0].spec.short: expected a whole number from 0 to 9 (s), found 10',
+      'clusters[0].spec.more.rest: expected a whole number from 0 to 2147483 (s), found 2147484',
+    ]);
   });
 });

@@ -22,6 +22,11 @@ describe('The text of a configuration', () => {
     'is YAML in flow style, which begins like JSON': ['{clusters: [], # none\n}', { clusters: [] }],
     'is empty': ['', null],
     'has anchors and merges': ['a: &a {x: 1}\nb: {<<: *a, y: 2}\n', { a: { x: 1 }, b: { x: 1, y: 2 } }],
+    'gives an anchor again': ['- &a 1\n- *a\n- &a 2\n- *a\n', [1, 1, 2, 2]],
+    'has text that looks like aliases and brackets': [
+      `- |\n  *bold*\n${'- |\n  [\n'.repeat(3000)}`,
+      ['*bold*\n', ...Array<string>(3000).fill('[\n')],
+    ],
     'merges several mappings': ['a: &a {x: 1}\nb:\n  <<: *a\n  <<: {y: 2}\n', { a: { x: 1 }, b: { x: 1, y: 2 } }],
   };
   for (const [what, [text, value]] of Object.entries(accepted)) {
@@ -53,11 +58,30 @@ describe('The text of a configuration', () => {
     'what nests so deep that it ended the process': ['- '.repeat(500_000), /expected YAML or JSON of few levels/u],
     'as many brackets': ['['.repeat(1_000_000), /expected YAML or JSON of few levels/u],
     'as many objects': ['{a: '.repeat(200_000), /expected YAML or JSON of few levels/u],
+    'more tags than anybody writes': [
+      `a:\n${'  - !x 1\n'.repeat(100_000)}`,
+      /expected at most 2000 tags, anchors and aliases, found more \(line 2002\)/u,
+    ],
+    'more aliases than the parser can look up': [
+      `a: &a x\nb:\n${'  - *a\n'.repeat(100_000)}`,
+      /expected at most 2000 tags, anchors and aliases, found more \(line 2002\)/u,
+    ],
+    'as many anchors at one place': ['&a '.repeat(300_000), /expected at most 2000 .*, found more \(line 1\)/u],
     'many levels of lines': [
       Array.from({ length: 1400 }, (_, level) => `${' '.repeat(level)}a:`).join('\n'),
       /expected YAML or JSON of few levels/u,
     ],
   };
+  it('looks its aliases up once', async () => {
+    const text = `a: &a x\nb:\n${'  - *a\n'.repeat(1900)}c:\n${'  - {x: 1}\n'.repeat(40_000)}`;
+    const began = performance.now();
+    expect((await parseText(text)).raw)
+      .to.have.property('b')
+      .with.length(1900);
+    // Each in the whole document: 150 million values to look at.
+    expect(performance.now() - began).to.be.below(15_000);
+  });
+
   for (const [what, [text, ...expected]] of Object.entries(refused)) {
     it(`refuses ${what}`, async () => {
       const faults = await faultsOf(text);

@@ -455,12 +455,35 @@ describe('a session', () => {
     expect(pipeline.log.lines[0]).to.match(/^info: messages .*boundaries/u);
   });
 
+  it('knows its rate of late', () => {
+    const { client, session } = start();
+    const now = performance.now();
+    client.says('x'.repeat(3000));
+    expire(session, now + 2000);
+    expect(session.rate).to.be.closeTo(1500, 50);
+    expire(session, now + 2500);
+    expect(session.rate).to.be.closeTo(1500, 50);
+    expire(session, now + 3000);
+    expect(session.rate).to.equal(0);
+  });
+
   it('keeps an ended session listed for track seconds', () => {
     const { session } = start({}, { track: 1 });
     session.destroy(new ProxyError('DELETED', 'by the test'));
     expect([...pipeline.sessions.list()].map(({ name, status }) => [name, status])).to.deep.equal([
       ['session-0', 'DESTROYED'],
     ]);
+  });
+
+  it('keeps the ended sessions listed that ended last, however many there are', () => {
+    const { session: first } = start({}, { track: 1 });
+    first.destroy(new ProxyError('DELETED', 'by the test'));
+    for (let count = 0; count < 10_000; count++) {
+      pipeline.accept(new FakeStream())?.destroy(new ProxyError('DELETED', 'by the test'));
+    }
+    const names = [...pipeline.sessions.list()].map(({ name }) => name);
+    expect(names).to.have.length(10_000);
+    expect([names[0], names.at(-1)]).to.deep.equal(['session-1', 'session-10000']);
   });
 
   describe('draining', () => {

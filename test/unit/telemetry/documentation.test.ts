@@ -34,7 +34,13 @@ describe('docs/observability.md', () => {
       ready: true,
       types: new Map([['Listener', { resources: 1, acks: 1, nacks: 0, version: '1' }]]),
     };
-    const source = { totals: () => totals.with([]), clusters: () => clusters, controlPlane: () => controlPlane };
+    const listeners = [{ name: 'l', overflow: 1 }];
+    const source = {
+      totals: () => totals.with([]),
+      listeners: () => listeners,
+      clusters: () => clusters,
+      controlPlane: () => controlPlane,
+    };
     const make = createMetrics(source, named);
     let metrics = await make();
     // The event loop is sampled from the first page on.

@@ -67,7 +67,7 @@ export const schema: Schema = {
   HealthCheck: {
     fields: {
       type: { type: 'string', optional: true, default: 'tcp', values: ['tcp', 'http', 'udp'] },
-      interval: { type: 'integer', optional: true, min: 10, unit: 'ms', max: 2147483647, default: 5000 },
+      interval: { type: 'integer', optional: true, min: 10, max: 2000000000, unit: 'ms', default: 5000 },
       timeout: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647, default: 1000 },
       healthy_threshold: { type: 'integer', optional: true, min: 1, default: 1 },
       unhealthy_threshold: { type: 'integer', optional: true, min: 1, default: 3 },
@@ -104,7 +104,7 @@ export const schema: Schema = {
   SocketAddress: { fields: { address: { type: 'string', format: 'address' }, port: { type: 'integer', max: 65535 } } },
   PeerAddress: { fields: { address: { type: 'string', format: 'host' }, port: { type: 'integer', max: 65535 } } },
   Keepalive: {
-    fields: { initial_delay: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 60000 } },
+    fields: { initial_delay: { type: 'integer', optional: true, max: 32767000, unit: 'ms', default: 60000 } },
   },
   TlsServer: {
     fields: {

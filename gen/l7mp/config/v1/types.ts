@@ -192,7 +192,7 @@ export interface PeerAddress {
 
 /** Keepalive tunes TCP keepalive probes. */
 export interface Keepalive {
-  /** Idle time before the first probe, in ms. */
+  /** Idle time before the first probe, in ms. The system takes at most 32767 seconds (tcp(7)). */
   readonly initial_delay: number;
 }
 
@@ -724,7 +724,7 @@ export interface Listener {
 
 /** ListenerOptions are the limits of one listener. */
 export interface ListenerOptions {
-  /** How long an ended session stays listed, in seconds. */
+  /** How long an ended session stays listed, in seconds; of all listeners' together, the last 10,000 do. */
   readonly track: number;
   /** The most sessions open at once; 0 is no limit. */
   readonly max_sessions: number;
