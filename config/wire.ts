@@ -3,40 +3,9 @@ import { schema as builtin } from '../gen/l7mp/config/v1/schema.ts';
 import type { FieldSchema, Schema } from '../gen/schema-types.ts';
 import { codecOf, type MessageCodec } from '../rpc/protos.ts';
 import type { Plain } from '../common/address.ts';
-import { LIST_OF } from './kinds.ts';
 import { compact } from './print.ts';
 import { isPlain } from './scalars.ts';
-
-const PREFIX = 'type.googleapis.com/l7mp.config.v1.';
-
-/** The kinds that have a type of their own, in the order in which a proxy wants them (make before break). */
-export const WIRE_KINDS = [
-  'Secret',
-  'Cluster',
-  'ClusterLoadAssignment',
-  'Listener',
-  'RuleList',
-  'Rule',
-  'Route',
-] as const;
-
-export type WireKind = (typeof WIRE_KINDS)[number];
-
-/** The lists that have their objects in a file of a control plane. */
-export const WIRE_LIST_OF: Readonly<Record<WireKind, string>> = {
-  ...LIST_OF,
-  Secret: 'secrets',
-  ClusterLoadAssignment: 'load_assignments',
-};
-
-export function typeUrlOf(kind: WireKind): string {
-  return `${PREFIX}${kind}`;
-}
-
-/** The kind of a type URL; undefined where it is not one of ours. */
-export function kindOf(typeUrl: string): WireKind | undefined {
-  return WIRE_KINDS.find((kind) => typeUrlOf(kind) === typeUrl);
-}
+import type { WireKind } from './wire-kinds.ts';
 
 const codecs = new Map<WireKind, MessageCodec<object>>();
 

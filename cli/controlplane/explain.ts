@@ -1,6 +1,6 @@
 /** `l7mp explain KIND/NAME`: for which proxies an object is, and how it fares in each. */
 import type { GetResponse, ListProxiesResponse, Object as ConfigObject, ObjectKey, Proxy } from '../../gen/messages.ts';
-import { typeUrlOf, WIRE_KINDS } from '../../config/wire.ts';
+import { typeUrlOf, WIRE_KINDS } from '../../config/wire-kinds.ts';
 import { formatTable } from '../table.ts';
 import { type ServerOptions, withControlPlane } from './client.ts';
 import { formatObjectFault } from './errors.ts';

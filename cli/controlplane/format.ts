@@ -1,5 +1,5 @@
 /** Objects as people and programs read them. */
-import { WIRE_LIST_OF } from '../../config/wire.ts';
+import { WIRE_LIST_OF } from '../../config/wire-kinds.ts';
 import { stringify } from 'yaml';
 import type { Object as ConfigObject, Selector } from '../../gen/messages.ts';
 import { KINDS } from './kinds.ts';

@@ -1,5 +1,5 @@
 /** Kinds of configuration objects, as people name them. */
-import { WIRE_LIST_OF, type WireKind } from '../../config/wire.ts';
+import { WIRE_LIST_OF, type WireKind } from '../../config/wire-kinds.ts';
 import { nearest } from '../../common/nearest.ts';
 import type { ObjectKey } from '../../gen/messages.ts';
 import { UsageError } from '../exit.ts';

@@ -1,6 +1,6 @@
 /** Gathers changes for a moment, so that a storm of them costs few pushes: endpoints wait less than configuration. */
 import type { Translated, Translation } from '../model/translated.ts';
-import { typeUrlOf } from '../../config/wire.ts';
+import { typeUrlOf } from '../../config/wire-kinds.ts';
 
 export interface PacerOptions {
   readonly apply: (translation: Pick<Translation, 'upsert' | 'remove'>) => void;

@@ -1,7 +1,7 @@
 /** One object, checked by the validator that proxies run, taken apart into what it holds. */
 import type { Fault, ObjectKey } from '../../gen/messages.ts';
 import { decodeHandedOut, decodeObject } from '../../config/decode.ts';
-import type { WireKind } from '../../config/wire.ts';
+import type { WireKind } from '../../config/wire-kinds.ts';
 import type { ConfigObjects } from '../../config/snapshot.ts';
 import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { MAX_KIND_BYTES, MAX_NAME_BYTES } from './keys.ts';

@@ -1,7 +1,7 @@
 /** A configuration object as the control plane works with it, wherever it is from. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { Fault, Object as Shown, ObjectKey, Selector } from '../../gen/messages.ts';
-import { WIRE_KINDS, type WireKind } from '../../config/wire.ts';
+import { WIRE_KINDS, type WireKind } from '../../config/wire-kinds.ts';
 import { canonicalJson, shortHash } from './canonical.ts';
 import { isEverybody } from './selector.ts';
 

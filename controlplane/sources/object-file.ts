@@ -3,7 +3,7 @@ import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { Fault, Selector } from '../../gen/messages.ts';
 import { parseText } from '../../config/parse.ts';
 import { survey } from '../../config/survey.ts';
-import { WIRE_LIST_OF } from '../../config/wire.ts';
+import { WIRE_LIST_OF } from '../../config/wire-kinds.ts';
 import { FaultsError } from '../../common/errors.ts';
 import { nearest } from '../../common/nearest.ts';
 import { checkKey } from '../model/decode-content.ts';

@@ -1,6 +1,7 @@
 /** The parts of an object as resources. Endpoints go out beside their cluster, so that their change pushes only them. */
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
-import { encodeObject, typeUrlOf, type WireKind } from '../../config/wire.ts';
+import { encodeObject } from '../../config/wire.ts';
+import { typeUrlOf, type WireKind } from '../../config/wire-kinds.ts';
 import type { Resource, ResourceKey } from '../core/resource.ts';
 import { shortHash } from '../model/canonical.ts';
 import type { Part } from '../model/decode-content.ts';

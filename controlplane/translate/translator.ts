@@ -1,7 +1,7 @@
 /** Objects to resources, in proportion to what changed. A bad object is set aside with its faults; its last good one stays. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Fault } from '../../gen/messages.ts';
-import { typeUrlOf } from '../../config/wire.ts';
+import { typeUrlOf } from '../../config/wire-kinds.ts';
 import type { Resource } from '../core/resource.ts';
 import { type Audience, audienceKey } from '../model/audience.ts';
 import { checkEnvelope, decodeContent, type Part } from '../model/decode-content.ts';

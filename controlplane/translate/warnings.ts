@@ -2,7 +2,7 @@
 import type { Fault } from '../../gen/messages.ts';
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import { danglingReferences } from '../../config/references.ts';
-import { typeUrlOf, type WireKind } from '../../config/wire.ts';
+import { typeUrlOf, type WireKind } from '../../config/wire-kinds.ts';
 import { emptySnapshot } from '../../config/decode.ts';
 import type { ConfigSnapshot, Owned } from '../../config/snapshot.ts';
 import type { Part } from '../model/decode-content.ts';

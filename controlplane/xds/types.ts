@@ -1,5 +1,5 @@
 /** What the discovery service has to know of types: their order, and how their absence is told. */
-import { typeUrlOf, WIRE_KINDS, type WireKind } from '../../config/wire.ts';
+import { typeUrlOf, WIRE_KINDS, type WireKind } from '../../config/wire-kinds.ts';
 
 const ENVOY = 'type.googleapis.com/envoy.config.';
 

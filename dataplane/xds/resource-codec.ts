@@ -5,7 +5,8 @@ import type { ConfigObjects } from '../../config/snapshot.ts';
 import type { Fault } from '../../common/errors.ts';
 import { checkSecret } from '../sockets/tls-context.ts';
 import { decodeHandedOut, decodeObject } from '../../config/decode.ts';
-import { decodeBytes, kindOf, typeUrlOf, WIRE_KINDS, type WireKind } from '../../config/wire.ts';
+import { decodeBytes } from '../../config/wire.ts';
+import { kindOf, typeUrlOf, WIRE_KINDS, type WireKind } from '../../config/wire-kinds.ts';
 
 /** What a resource is, or what is wrong with it. */
 interface CheckedResource {

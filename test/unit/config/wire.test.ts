@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import type { Kind } from '../../../config/snapshot.ts';
 import { decodeConfig, decodeHandedOut, decodeObject, emptySnapshot } from '../../../config/decode.ts';
 import { parseText } from '../../../config/parse.ts';
-import { decodeBytes, encodeObject, kindOf, typeUrlOf, WIRE_KINDS } from '../../../config/wire.ts';
+import { decodeBytes, encodeObject } from '../../../config/wire.ts';
+import { kindOf, typeUrlOf, WIRE_KINDS } from '../../../config/wire-kinds.ts';
 
 describe('configuration objects on the wire', () => {
   async function everyObject(): Promise<[Kind, object][]> {

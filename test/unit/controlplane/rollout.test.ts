@@ -1,7 +1,7 @@
 /** Rollouts, step by step, and what ends them. */
 import { expect } from 'chai';
 import type * as m from '../../../gen/messages.ts';
-import { typeUrlOf } from '../../../config/wire.ts';
+import { typeUrlOf } from '../../../config/wire-kinds.ts';
 import { positionOf } from '../../../controlplane/model/audience.ts';
 import { APPLY, type FakeProxy, object, type Rig, startRig } from '../../support/controlplane.ts';
 import { MemoryStore } from '../../support/memory-store.ts';

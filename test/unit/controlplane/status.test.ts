@@ -1,7 +1,7 @@
 /** What is known of proxies: here, and through the store on other replicas. */
 import { expect } from 'chai';
 import type * as m from '../../../gen/messages.ts';
-import { typeUrlOf } from '../../../config/wire.ts';
+import { typeUrlOf } from '../../../config/wire-kinds.ts';
 import { RpcError, STATUS, type Call } from '../../../controlplane/core/rpc.ts';
 import { createReportService } from '../../../controlplane/status/report-service.ts';
 import { Acked, Facts } from '../../../controlplane/status/facts.ts';

@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
-import { decodeBytes, kindOf } from '../../../config/wire.ts';
+import { decodeBytes } from '../../../config/wire.ts';
+import { kindOf } from '../../../config/wire-kinds.ts';
 import { contentOf, idOf, type ConfigObject, versionOf } from '../../../controlplane/model/object.ts';
 import { readObjects } from '../../../controlplane/sources/object-file.ts';
 import { checkChange } from '../../../controlplane/translate/check.ts';

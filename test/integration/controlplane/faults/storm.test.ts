@@ -1,7 +1,7 @@
 /** All proxies of a large fleet connect again at once: afterwards every one holds what was acknowledged last. */
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { typeUrlOf } from '../../../../config/wire.ts';
+import { typeUrlOf } from '../../../../config/wire-kinds.ts';
 import { configService, type GivenObject } from '../../../support/config-service.ts';
 import { ControlPlaneProcess } from '../../../support/control-plane-process.ts';
 import { faultMs } from '../../../support/fault-time.ts';
