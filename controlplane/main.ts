@@ -37,6 +37,8 @@ export interface ControlPlaneOptions {
   readonly id: string;
   /** Connections end after so long, in ms. */
   readonly maxConnectionAgeMs: number;
+  /** How long proxies keep what nothing refers to any more, in ms: see `StreamLimits`. */
+  readonly removalDelayMs: number;
   /** Where /ready, /healthz and /metrics are. */
   readonly http?: Address;
   readonly log: Logger;
@@ -87,7 +89,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
     const totals = new ControlPlaneTotals();
     const catalog = counted(configuration.catalog, totals);
-    const services = [...configuration.services, createDiscoveryService({ catalog, identifier: id, log })];
+    const limits = { removalDelayMs: options.removalDelayMs };
+    const discovery = createDiscoveryService({ catalog, identifier: id, log, limits });
+    const services = [...configuration.services, discovery];
     const names = services.map(({ name }) => name);
     const health = createHealth(names);
 

@@ -20,13 +20,15 @@ interface ServeOptions {
   readonly insecure?: true;
   readonly id?: string;
   readonly maxConnectionAge: number;
+  readonly removalDelay: number;
   readonly http?: string;
   readonly logLevel: LogLevel;
   readonly drainTimeout: number;
 }
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const { listen, http, id, logLevel, drainTimeout, maxConnectionAge: maxConnectionAgeMs, ...others } = options;
+  const { listen, http, id, logLevel, drainTimeout, ...others } = options;
+  const { maxConnectionAge: maxConnectionAgeMs, removalDelay: removalDelayMs } = options;
   const where = toAddress('--listen', listen);
   const security = { ...others, host: where.host };
   const faults = listeningFaults(security);
@@ -38,6 +40,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     security,
     id: id ?? `${hostname()}:${where.port}`,
     maxConnectionAgeMs,
+    removalDelayMs,
     log,
     ...(options.folder !== undefined && { folder: options.folder }),
     ...(http !== undefined && { http: toAddress('--http', http) }),

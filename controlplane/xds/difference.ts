@@ -97,7 +97,8 @@ export function differenceOfLogs(from: TypeLog, at: Positions, to: TypeLog): Dif
     if (!sent(from, name, version, at.upserts)) upserts.add(name);
   }
   for (const name of from.live.keys()) if (!to.live.has(name)) removals.add(name);
-  for (const name of from.removalsAfter(at.removals, Infinity).names) if (!to.live.has(name)) removals.add(name);
+  for (const name of from.removalsAfter(at.removals, from.head, Infinity).names)
+    if (!to.live.has(name)) removals.add(name);
   const difference = { upserts, removals };
   if (complete) cache.set(to, { from, fromHead: from.head, toHead: to.head, difference });
   return difference;

@@ -20,6 +20,7 @@ const DEFAULT_LIMITS: StreamLimits = {
   maxInFlight: 32,
   firstRequestMs: 30_000,
   orderTimeoutMs: 5000,
+  removalDelayMs: 1000,
 };
 
 /** Streams that are served before other work of the process gets its turn. */

@@ -27,6 +27,8 @@ export interface StreamLimits {
   readonly firstRequestMs: number;
   /** How long later types wait for answers to earlier ones (rule 7), in ms. Default: 5,000. */
   readonly orderTimeoutMs: number;
+  /** How long what nothing refers to any more stays after that was answered (rule 7), in ms; 0: not at all. Default: 1,000. */
+  readonly removalDelayMs: number;
 }
 
 /** What a stream needs of the service. */
@@ -51,6 +53,8 @@ export class DiscoveryStream implements SubscriptionHost {
   readonly #raw: RawStream;
   readonly #firstRequest: NodeJS.Timeout;
   readonly #gate: Gate;
+  /** Runs while removals age. */
+  #ageing: NodeJS.Timeout | undefined;
   #node: NodeFacts | undefined;
   #encodedNode: Buffer | undefined;
   #view: ServedView | undefined;
@@ -238,6 +242,7 @@ export class DiscoveryStream implements SubscriptionHost {
   #close(): void {
     this.#closed = true;
     clearTimeout(this.#firstRequest);
+    clearTimeout(this.#ageing);
     this.#gate.open();
     for (const each of this.#ordered) each.close();
     if (this.#node) this.#host.detach(this.#node.id, this);
@@ -259,17 +264,39 @@ export class DiscoveryStream implements SubscriptionHost {
     return true;
   }
 
-  /** What is referred to goes last, in the reverse order. */
+  /** What was referred to goes last, in the reverse order. */
   #pushRemovals(): boolean {
-    const settled = this.#ordered.every((each) => each.answered) && !this.#gate.awaits;
+    const settled = this.#ageRemovals();
     for (const each of this.#ordered.toReversed()) {
-      if (!each.hasRemovals()) continue;
-      if (!this.#gate.passes(settled)) return false;
       while (each.hasRemovals()) {
         if (!this.#writable || !each.free) return false;
         each.sendRemovals();
       }
     }
+    return settled;
+  }
+
+  /**
+   * Some clients answer before they do as they were told, and use for a moment yet what the answered responses don't refer to any
+   * more: it goes a while later. What comes to be removed meanwhile ages after that. False: answers are waited for first.
+   */
+  #ageRemovals(): boolean {
+    if (this.#ageing !== undefined || !this.#ordered.some((each) => each.hasFreshRemovals())) return true;
+    if (!this.#gate.passes(this.#ordered.every((each) => each.answered) && !this.#gate.awaits)) return false;
+    for (const each of this.#ordered) each.ageRemovals();
+    const end = (): void => {
+      this.#ageing = undefined;
+      for (const each of this.#ordered) each.endAgeing();
+    };
+    const { removalDelayMs } = this.#host.limits;
+    if (removalDelayMs === 0) {
+      end();
+      return true;
+    }
+    this.#ageing = setTimeout(() => {
+      end();
+      this.wake();
+    }, removalDelayMs).unref();
     return true;
   }
 

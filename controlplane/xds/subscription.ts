@@ -39,6 +39,9 @@ export class Subscription implements Subscriber {
   /** Of the wildcard: what was sent of the log. */
   #upsertsTo = 0;
   #removalsTo = 0;
+  /** Of types whose removals come last: up to which position of the log they age, and have aged. Names it never had are at 0. */
+  #ageing = -1;
+  #aged = -1;
   /** Names to answer at once: the client asked for them. */
   readonly #asked = new Set<string>();
   /** Names to be pushed. */
@@ -96,10 +99,23 @@ export class Subscription implements Subscriber {
     return false;
   }
 
-  /** Of types whose removals come last: something that is gone is to be told. */
+  /** Of types whose removals come last: something is gone, and does not age yet. */
+  hasFreshRemovals(): boolean {
+    return this.#hasGone(this.#ageing, this.log.head);
+  }
+
+  /** What is gone now ages until `endAgeing`: it is told then. */
+  ageRemovals(): void {
+    this.#ageing = this.log.head;
+  }
+
+  endAgeing(): void {
+    this.#aged = this.#ageing;
+  }
+
+  /** Of types whose removals come last: something that is gone is to be told now. */
   hasRemovals(): boolean {
-    const { lastRemoval, traits } = this.log;
-    return traits.removedLast && ((this.#wildcard && lastRemoval > this.#removalsTo) || this.#changed.size > 0);
+    return this.#hasGone(-1, this.#aged);
   }
 
   /** Removals that it was not told of are forgotten: only a new stream can tell what it has. */
@@ -193,6 +209,7 @@ export class Subscription implements Subscriber {
     const pending = new Set(this.#changed);
     this.#leave();
     this.#type = type;
+    this.#ageing = this.#aged = -1;
     this.#join();
     const to = type.log;
     const change = (name: string): void => {
@@ -224,7 +241,7 @@ export class Subscription implements Subscriber {
     }
     if (this.#sendsWhole) {
       this.#asked.clear();
-      this.#sendWhole(true);
+      this.#sendWhole();
       return;
     }
     const body = this.#take(this.#asked, () => true);
@@ -234,7 +251,7 @@ export class Subscription implements Subscriber {
   /** Sends one response of what is new, and gives it; it may find that there is nothing to be sent. */
   sendUpserts(): Body | undefined {
     const { removedLast } = this.log.traits;
-    if (this.#sendsWhole) return this.#sendWhole(removedLast);
+    if (this.#sendsWhole) return this.#sendWhole();
     const body =
       this.#take(this.#changed, (entry) => !removedLast || entry?.resource !== undefined) ??
       this.#nextOfLog(!removedLast);
@@ -245,10 +262,10 @@ export class Subscription implements Subscriber {
   /** Sends one response of what is gone. */
   sendRemovals(): void {
     if (this.#sendsWhole) {
-      this.#sendWhole(false);
+      this.#sendWhole();
       return;
     }
-    const body = this.#take(this.#changed, (entry) => entry?.resource === undefined) ?? this.#nextRemovals();
+    const body = this.#take(this.#changed, (entry) => goneAt(entry) <= this.#aged) ?? this.#nextRemovals();
     if (body) this.#send(body);
   }
 
@@ -273,6 +290,19 @@ export class Subscription implements Subscriber {
     return this.#host.variant === 'sotw' && this.log.traits.fullState;
   }
 
+  /** Of types whose removals come last: something that went after one position, up to another, is to be told. */
+  #hasGone(after: number, upTo: number): boolean {
+    const { log } = this;
+    if (!log.traits.removedLast || upTo <= after) return false;
+    const from = Math.max(this.#removalsTo, after);
+    if (this.#wildcard && log.removalsAfter(from, upTo).names.length > 0) return true;
+    for (const name of this.#changed) {
+      const position = goneAt(log.entry(name));
+      if (position > after && position <= upTo) return true;
+    }
+    return false;
+  }
+
   #send(body: Body): void {
     this.#lastNonce = this.#host.send(body);
     this.#inFlight.push({ nonce: this.#lastNonce, body, sentAt: performance.now() });
@@ -288,7 +318,7 @@ export class Subscription implements Subscriber {
     if (this.#sendsWhole) {
       this.#greeting = false;
       this.#asked.clear();
-      this.#sendWhole(true);
+      this.#sendWhole();
       return;
     }
     const body = this.#nextOfLog(false) ?? this.log.body([], [], []);
@@ -321,7 +351,7 @@ export class Subscription implements Subscriber {
   #nextRemovals(): Body | undefined {
     const from = this.#removalsTo;
     const removed = this.#removedOfLog();
-    return removed.length > 0 ? this.#sharedBody([], [], removed, `removed ${from}`) : undefined;
+    return removed.length > 0 ? this.#sharedBody([], [], removed, `removed ${from} ${this.#removalsTo}`) : undefined;
   }
 
   #sharedBody(
@@ -336,18 +366,21 @@ export class Subscription implements Subscriber {
   /** The next names that the wildcard has to be told are gone; state of the world can't tell. */
   #removedOfLog(): readonly string[] {
     if (!this.#wildcard) return [];
-    const { names, upTo } = this.log.removalsAfter(this.#removalsTo);
-    this.#removalsTo = this.#host.variant === 'sotw' ? this.log.head : upTo;
+    const last = this.log.traits.removedLast ? this.#aged : this.log.head;
+    const { names, upTo } = this.log.removalsAfter(this.#removalsTo, last);
+    this.#removalsTo = Math.max(this.#removalsTo, this.#host.variant === 'sotw' ? last : upTo);
     return this.#host.variant === 'sotw' ? [] : names;
   }
 
   /** All that is subscribed to, with what is gone but `retained` until others don't refer to it any more. */
-  #sendWhole(retain: boolean): Body {
+  #sendWhole(): Body {
     const log = this.log;
-    const gone = new Set([...this.#changed].filter((name) => !log.live.has(name)));
-    if (this.#wildcard) for (const name of log.removalsAfter(this.#removalsTo, Infinity).names) gone.add(name);
+    const gone = new Set<string>();
     const retained: Resource[] = [];
-    if (retain && log.traits.removedLast) {
+    if (log.traits.removedLast) {
+      for (const name of this.#changed) if (!log.live.has(name) && goneAt(log.entry(name)) > this.#aged) gone.add(name);
+      const from = Math.max(this.#removalsTo, this.#aged);
+      if (this.#wildcard) for (const name of log.removalsAfter(from, log.head, Infinity).names) gone.add(name);
       for (const name of gone) {
         const resource = log.entry(name)?.previous ?? this.#retained.get(name);
         if (resource) retained.push(resource);
@@ -357,8 +390,9 @@ export class Subscription implements Subscriber {
     if (retained.length === 0) {
       this.#removalsTo = log.head;
       this.#retained.clear();
-    } else if (!this.#wildcard || this.#retained.size > 0) {
-      for (const name of gone) this.#changed.add(name);
+    } else {
+      this.#removalsTo = Math.max(this.#removalsTo, this.#aged);
+      if (!this.#wildcard || this.#retained.size > 0) for (const name of gone) this.#changed.add(name);
     }
     this.#upsertsTo = log.head;
     const body = this.#wildcard
@@ -396,4 +430,9 @@ export class Subscription implements Subscriber {
     if (this.#wildcard) this.#type.subscribeAll(this);
     for (const name of this.#names) this.#type.subscribe(name, this);
   }
+}
+
+/** When it went, as a position of the log; infinite where it is there. */
+function goneAt(entry: Entry | undefined): number {
+  return entry?.resource === undefined ? (entry?.position ?? 0) : Infinity;
 }

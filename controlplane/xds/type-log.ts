@@ -173,19 +173,20 @@ export class TypeLog {
     return undefined;
   }
 
-  /** What was removed after a position, as much as a response may hold (or `maxBytes` of names). */
-  removalsAfter(position: number, maxBytes = CHUNK_BYTES): Removals {
-    if (position >= this.lastRemoval) return { names: [], upTo: this.head };
-    return cached(this.#removals, `${maxBytes} ${position}`, () => {
+  /** What was removed after a position, up to `last`, as much as a response may hold (or `maxBytes` of names). */
+  removalsAfter(position: number, last = this.head, maxBytes = CHUNK_BYTES): Removals {
+    if (position >= Math.min(last, this.lastRemoval)) return { names: [], upTo: last };
+    return cached(this.#removals, `${maxBytes} ${position} ${last}`, () => {
       const names: string[] = [];
       let bytes = 0;
       for (const entry of this.#gone.values()) {
         if (entry.position <= position) continue;
+        if (entry.position > last) break;
         bytes += entry.name.length;
         if (names.length > 0 && bytes > maxBytes) return { names, upTo: entry.position - 1 };
         names.push(entry.name);
       }
-      return { names, upTo: this.head };
+      return { names, upTo: last };
     });
   }
 

@@ -114,16 +114,16 @@ function observeClusters(meter: Meter, source: MetricsSource): void {
 }
 
 function observeControlPlane(meter: Meter, source: MetricsSource): void {
-  const connected = meter.createObservableGauge('l7mp.controlplane.connected', {
+  const connected = meter.createObservableGauge('l7mp.xds_client.connected', {
     description: 'Whether there is a connection to a control plane: 1 or 0',
   });
-  const connects = meter.createObservableCounter('l7mp.controlplane.connects', {
+  const connects = meter.createObservableCounter('l7mp.xds_client.connects', {
     description: 'Connections to control planes that were made',
   });
-  const responses = meter.createObservableCounter('l7mp.controlplane.responses', {
+  const responses = meter.createObservableCounter('l7mp.xds_client.responses', {
     description: 'Responses of the control plane, by type of resources and result: ack, nack',
   });
-  const resources = meter.createObservableGauge('l7mp.controlplane.resources', {
+  const resources = meter.createObservableGauge('l7mp.xds_client.resources', {
     description: 'Resources of the control plane that are held, by type',
   });
   meter.addBatchObservableCallback(

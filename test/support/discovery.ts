@@ -75,7 +75,9 @@ export async function discovery(
     onMove: () => {},
     observe: (event) => void catalog.events.push(event),
   };
-  const service = createDiscoveryService({ catalog, identifier: 'test', log: silentLogger, ...options });
+  // Tests of the delay set it.
+  const limits = { removalDelayMs: 0, ...options.limits };
+  const service = createDiscoveryService({ catalog, identifier: 'test', log: silentLogger, ...options, limits });
   const raw = Object.entries(service.raw ?? {}).map(([method, handler]) => {
     const intercepted: RawHandler = (stream) => {
       intercept(stream);

@@ -119,7 +119,7 @@ class EtcdStore implements Store {
     this.#check();
     checkTransaction(conditions, operations);
     const own = operations.map((each) => (each.type === 'put' ? { ...each, value: Buffer.from(each.value) } : each));
-    const [, { succeeded, header, responses }] = await this.#transaction(own.length === 0, (current) => ({
+    const transaction = this.#transaction(own.length === 0, (current) => ({
       compare: conditions.map(({ key, modRevision }) => isAt(this.#layout.data(current, key), modRevision)),
       success: own.map((operation) => {
         const key = this.#layout.data(current, operation.key);
@@ -131,6 +131,9 @@ class EtcdStore implements Store {
         request_range: { key: this.#layout.data(current, key), keys_only: true },
       })),
     }));
+    const [, { succeeded, header, responses }] = await transaction.catch((error: unknown) => {
+      throw withSize(error, own);
+    });
     const revision = header?.revision ?? 0;
     if (succeeded) return { ok: true, revision };
     const failed = conditions.filter(
@@ -300,4 +303,15 @@ class EtcdStore implements Store {
 
 function replaced(): StoreError {
   return new StoreError('COMPACTED', 'all entries were replaced: list again');
+}
+
+/** Of a transaction that etcd finds too large: it says neither what it takes nor what it found. */
+function withSize(error: unknown, operations: readonly Operation[]): unknown {
+  if (!(error instanceof StoreError) || error.code !== 'TOO_LARGE') return error;
+  const bytes = operations.reduce(
+    (sum, each) => sum + each.key.length + (each.type === 'put' ? each.value.length : 0),
+    0,
+  );
+  const found = `expected a transaction within etcd's limits, found ${operations.length} operations with ${bytes} bytes`;
+  return new StoreError('TOO_LARGE', `${found}: ${error.message}`, error);
 }

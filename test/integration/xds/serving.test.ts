@@ -205,8 +205,8 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     expect(Cluster).to.deep.include({ nacks: 1, resources: 1 });
     expect(Cluster?.last_nack.faults[0]).to.match(/^bad: cluster\.spec\.port: expected/u);
     const metrics = await (await fetch(`${api}/metrics`)).text();
-    expect(metrics).to.match(/^l7mp_controlplane_connected(\{[^}]*\})? 1$/mu);
-    expect(metrics).to.match(/^l7mp_controlplane_responses_total\{type="Cluster",result="nack"[^}]*\} 1$/mu);
+    expect(metrics).to.match(/^l7mp_xds_client_connected(\{[^}]*\})? 1$/mu);
+    expect(metrics).to.match(/^l7mp_xds_client_responses_total\{type="Cluster",result="nack"[^}]*\} 1$/mu);
   });
 
   it('follows a changed secret without touching the listener', async () => {

@@ -97,6 +97,23 @@ for (const [name, command] of Object.entries(CLIENTS)) {
       await reaches('two');
     });
 
+    it('loses no call in 50 moves to new clusters', async () => {
+      await reaches('one');
+      let last = 'a';
+      for (let move = 1; move <= 50; move++) {
+        const next = `to-${move}`;
+        const running = call(30);
+        await plane.change(
+          [envoyCluster(next), envoyAssignment(next, ports[move % 2]!), envoyRoute('to', next)],
+          [envoyCluster(last), envoyAssignment(last)],
+        );
+        expect((await running).failures, next).to.deep.equal([]);
+        last = next;
+      }
+      await reaches('one');
+      expect((await call(50)).failures).to.deep.equal([]);
+    });
+
     it('calls on while the control plane is gone, and hears of what changed meanwhile', async () => {
       await reaches('one');
       await plane.stop();

@@ -135,6 +135,8 @@ describe('etcd', function () {
     const store = await open(`/${randomUUID()}`);
     const many = Array.from({ length: 129 }, (_, i) => ({ type: 'put', key: `${i}`, value: bytes('') }) as const);
     expect(await codeOf(store.transact([], many))).to.equal('TOO_LARGE');
+    const said = await store.transact([], many).then(String, String);
+    expect(said).to.include(`found ${many.length} operations with `).and.to.include('--max-txn-ops');
     const value = Buffer.alloc(1024 * 1024);
     for (const count of [2, 10]) {
       const large = Array.from({ length: count }, (_, i) => ({ type: 'put', key: `${i}`, value }) as const);
