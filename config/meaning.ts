@@ -1,4 +1,5 @@
 /** What no schema says of single objects: which fields want or exclude each other. */
+import type { FieldSchema } from '../gen/schema-types.ts';
 import type { Plain } from '../common/address.ts';
 import type { ConfigObjects } from './snapshot.ts';
 import { checkCircles } from './circles.ts';
@@ -106,6 +107,7 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
     if (expected !== undefined) decoder.fault(`${path}.loadbalancer.key`, expected, loadbalancer['key']);
   }
   if (isPlain(check)) {
+    if (isPlain(spec)) checkProbed(decoder, spec, `${path}.health_check`);
     for (const field of ['send', 'expect']) {
       const text = check[field];
       if (typeof text === 'string' && text.startsWith('0x') && !/^0x([\da-f]{2})*$/iu.test(text)) {
@@ -115,11 +117,25 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
   }
 }
 
+/** A health check asks an address or a path. Plugins know of endpoints what their schema does not say. */
+function checkProbed(decoder: Decoder, spec: Plain, path: string): void {
+  const { protocol } = transportOf(spec);
+  const { builtIn, fields } = clusterOf(decoder, spec);
+  if (builtIn && !fields['port'] && !fields['filename']) {
+    decoder.tell(path, `none, as ${String(protocol)} has no address to ask`, 'one');
+  }
+}
+
+/** What the schema says of the protocol that a cluster rides on. */
+function clusterOf(decoder: Decoder, spec: Plain): { builtIn: boolean; fields: Readonly<Record<string, FieldSchema>> } {
+  const variant = decoder.schema['ClusterSpec']?.variants?.[String(transportOf(spec)['protocol'])];
+  return { builtIn: variant?.field !== undefined, fields: decoder.schema[variant?.message ?? '']?.fields ?? {} };
+}
+
 /** Where the protocol has ports, an endpoint needs an address and a port; where it has paths, a path. */
 function checkEndpoints(decoder: Decoder, spec: Plain, endpoints: readonly Plain[], path: string): void {
   const transport = transportOf(spec);
-  const message = decoder.schema['ClusterSpec']?.variants?.[String(transport['protocol'])]?.message ?? '';
-  const fields = decoder.schema[message]?.fields ?? {};
+  const { fields } = clusterOf(decoder, spec);
   endpoints.forEach(({ spec: place }, index) => {
     if (!isPlain(place)) return;
     const { address, port } = place;

@@ -85,9 +85,9 @@ export class Rollouts {
     return { ...rollout, selected: selected.size, updated, failed: [...failed, ...this.vanished(rollout, selected)] };
   }
 
-  /** Tells a rollout how to go on. */
-  async control(id: string, action: ControlAction, author: string): Promise<void> {
-    await this.advance(id, (rollout, { selected }) => {
+  /** Tells a rollout how to go on. False where it has ended by then. */
+  control(id: string, action: ControlAction, author: string): Promise<boolean> {
+    return this.advance(id, (rollout, { selected }) => {
       switch (action) {
         case 'promote':
           return { type: 'complete' };
@@ -110,22 +110,24 @@ export class Rollouts {
       measured: Measure,
       vanished: readonly ProxyFault[],
     ) => Next | { readonly type: 'resume' },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { mirror, committer, measure, log } = this.options;
     const first = mirror.rollouts.get(id);
-    if (first === undefined) return;
+    if (first === undefined) return false;
     const look = (rollout: RolloutRecord) => {
       const measured = measure(rollout);
       const vanished = this.vanished(rollout, measured.selected);
       return { measured, vanished, next: decide(rollout, measured, vanished) };
     };
-    if (look(first).next.type === 'wait') return;
+    if (look(first).next.type === 'wait') return false;
+    let acted = false;
     await committer.commit(() => {
       const rollout = mirror.rollouts.get(id);
       const nothing = { changes: [], author: '', message: '' };
       if (rollout === undefined || !isUnderWay(rollout)) return nothing;
       const { measured, vanished, next } = look(rollout);
       if (next.type === 'wait') return nothing;
+      acted = true;
       const record = outcomeOf(rollout, next, measured, vanished);
       log.info({ rollout: id, state: record.state, step: record.step, reason: record.reason }, 'the rollout goes on');
       const end = { ...rollout, ...record };
@@ -140,6 +142,7 @@ export class Rollouts {
         more,
       };
     }, this.stopped.signal);
+    return acted;
   }
 
   private changesOf({ id, changes }: RolloutRecord): ObjectChange[] {

@@ -71,11 +71,12 @@ export function measure(
 export function sumMeasures(measures: Iterable<Measure>): Measure {
   const selected = new Map<string, number>();
   let updated = 0;
-  const failed: ProxyFault[] = [];
+  // A proxy that moved over may be reported by two replicas.
+  const failed = new Map<string, ProxyFault>();
   for (const each of measures) {
     for (const [id, position] of each.selected) selected.set(id, position);
     updated += each.updated;
-    failed.push(...each.failed);
+    for (const fault of each.failed) failed.set(fault.proxy, fault);
   }
-  return { selected, updated: Math.min(updated, selected.size), failed };
+  return { selected, updated: Math.min(updated, selected.size), failed: [...failed.values()] };
 }

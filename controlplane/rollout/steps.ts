@@ -55,7 +55,7 @@ export function chosenOf({ threshold }: RolloutRecord, selected: Measure['select
 /** Below it stand so many percent of the proxies, rounded up: one at least, where there are any. */
 export function thresholdOf(percent: number, selected: Measure['selected']): number {
   if (percent >= 100) return POSITIONS;
-  if (selected.size === 0) return Math.floor((percent / 100) * POSITIONS);
+  if (selected.size === 0) return Math.floor((percent * POSITIONS) / 100);
   const positions = [...selected.values()].sort((one, other) => one - other);
-  return (positions[Math.ceil((percent / 100) * positions.length) - 1] ?? 0) + 1;
+  return (positions[Math.ceil((percent * positions.length) / 100) - 1] ?? 0) + 1;
 }

@@ -186,11 +186,13 @@ function rollouts(model: Model, access: Access): Service['methods'] {
         const message = `action: expected one of ${CONTROL_ACTIONS.join(', ')}, found ${JSON.stringify(action)}`;
         throw new RpcError(STATUS.INVALID_ARGUMENT, message);
       }
-      const { state } = find();
-      if (!isUnderWay({ state })) {
-        throw new RpcError(STATUS.FAILED_PRECONDITION, `expected a rollout that is under way, found "${id}" ${state}`);
-      }
-      await model.rollouts.control(id, action as ControlAction, call.identity.name);
+      const ended = (): RpcError => {
+        const message = `expected a rollout that is under way, found "${id}" ${find().state}`;
+        return new RpcError(STATUS.FAILED_PRECONDITION, message);
+      };
+      if (!isUnderWay(find())) throw ended();
+      // It may have ended while this waited for its turn.
+      if (!(await model.rollouts.control(id, action as ControlAction, call.identity.name))) throw ended();
       access.changed(call, 'ControlRollout', { rollout: id, action });
       return { rollout: showRollout(model.rollouts.stateOf(find())) };
     },

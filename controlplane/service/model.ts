@@ -25,7 +25,7 @@ export interface Model extends BackupFunctions {
   ) => ReturnType<typeof import('../live/committer.ts').supersede>;
   readonly rollouts: {
     /** Tells a rollout how to go on. */
-    control(id: string, action: ControlAction, author: string): Promise<void>;
+    control(id: string, action: ControlAction, author: string): Promise<boolean>;
     /** The record, with how far it is now. */
     stateOf(rollout: RolloutRecord): RolloutRecord;
   };

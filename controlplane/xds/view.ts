@@ -24,6 +24,8 @@ export class TypeView {
   readonly #named = new Map<string, Set<Subscriber>>();
   readonly #beating = new Set<Subscriber>();
   #timer: NodeJS.Timeout | undefined;
+  /** When the next heartbeat is due, of the monotonic clock in ms, while there is a timer. */
+  #due = 0;
 
   constructor(typeUrl: string) {
     this.log = new TypeLog(typeUrl);
@@ -72,19 +74,23 @@ export class TypeView {
     for (const subscriber of this.#all) subscriber.wake();
   }
 
-  /** Heartbeats are timed by the shortest TTL of now. */
+  /** Heartbeats are timed by the shortest TTL of now. What changes may bring the next one forward, and never puts it off. */
   schedule(): void {
+    const due = this.#timer === undefined ? Infinity : this.#due;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#beating.size === 0 || this.log.ttls.size === 0) return;
     let shortestMs = Infinity;
     for (const ttlMs of this.log.ttls.values()) shortestMs = Math.min(shortestMs, ttlMs);
+    const now = performance.now();
+    this.#due = Math.min(due, now + Math.max(LEAST_INTERVAL_MS, shortestMs / HEARTBEATS));
     this.#timer = setTimeout(
       () => {
+        this.#timer = undefined;
         for (const subscriber of this.#beating) subscriber.heartbeat();
         this.schedule();
       },
-      Math.max(LEAST_INTERVAL_MS, shortestMs / HEARTBEATS),
+      Math.max(0, this.#due - now),
     ).unref();
   }
 }

@@ -29,6 +29,7 @@ const RETRY = { base: 1000, cap: 30_000 };
 export class Applier {
   private readonly options: ApplierOptions;
   private timer: NodeJS.Timeout | undefined;
+  private retry: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private again = false;
   private failures = 0;
@@ -47,6 +48,7 @@ export class Applier {
 
   /** Now. Never rejects: what stands in the way is logged, and tried again. */
   flush(): Promise<void> {
+    clearTimeout(this.retry);
     clearTimeout(this.timer);
     this.timer = undefined;
     this.running ??= this.apply().finally(() => {
@@ -65,6 +67,7 @@ export class Applier {
 
   async close(): Promise<void> {
     this.closed = true;
+    clearTimeout(this.retry);
     clearTimeout(this.timer);
     this.timer = undefined;
     await this.running;
@@ -83,7 +86,7 @@ export class Applier {
         { error: ProxyError.from(error).message },
         "the control plane's configuration can not be made live yet",
       );
-      setTimeout(() => this.schedule(), delay).unref();
+      this.retry = setTimeout(() => this.schedule(), delay).unref();
       return;
     }
     if (!this.closed) onApplied();

@@ -82,7 +82,7 @@ export class EtcdClient {
    */
   async call<Answer>(method: EtcdMethod, request: object, options: CallOptions): Promise<Answer> {
     const deadline = Date.now() + (options.timeoutMs ?? TIMEOUT_MS);
-    for (;;) {
+    for (let refusals = 0; ;) {
       const client = await this.#connected(deadline, options.signal);
       const metadata = await this.#metadata(client, method, options.signal);
       this.#check(options.signal);
@@ -92,7 +92,8 @@ export class EtcdClient {
       } catch (error) {
         this.#check(options.signal);
         if (isTokenRefused(error) && this.#token !== undefined && Date.now() < deadline) {
-          this.#token = undefined;
+          if (metadata.get('token')[0] === this.#token) this.#token = undefined; // another call may have a newer one
+          if (refusals++ > 0) await pause(PAUSE_MS, options.signal);
           continue;
         }
         const fault = faultOf(error, options.idempotent);

@@ -68,7 +68,7 @@ describe('Decoding a configuration', () => {
         {
           admin: { drain_timeout: 2 ** 31 },
           listeners: [{ ...LISTENER, options: { track: 2147484, idle_timeout: 2 ** 31 } }],
-          clusters: [{ name: 'c', spec: 'echo', health_check: { type: 'tcp', interval: 2 ** 31 - 1 } }],
+          clusters: [{ name: 'c', spec: 'tcp://127.0.0.1:1', health_check: { type: 'tcp', interval: 2 ** 31 - 1 } }],
         },
         'admin.drain_timeout: expected a whole number from 0 to 2147483647 (ms), found 2147483648',
         'listeners[0].options.track: expected a whole number from 0 to 2147483 (s), found 2147484',
@@ -482,8 +482,16 @@ describe('Decoding a configuration', () => {
         'clusters[0].spec.header[0]: expected a path to copy from, or a constant to set, found neither',
       ],
       'bytes that are no hexadecimal': [
-        { clusters: [{ name: 'c', spec: 'echo', health_check: { type: 'udp', send: '0x1' } }] },
+        { clusters: [{ name: 'c', spec: 'udp://127.0.0.1:1', health_check: { type: 'udp', send: '0x1' } }] },
         'clusters[0].health_check.send: expected text, or bytes in hexadecimal after 0x, found "0x1"',
+      ],
+      'a health check that has nothing to ask': [
+        { clusters: [{ name: 'c', spec: 'echo', health_check: {} }] },
+        'clusters[0].health_check: expected none, as Echo has no address to ask, found one',
+      ],
+      'a name that reads as an address': [
+        { clusters: [{ name: 'udp://x', spec: 'echo' }] },
+        'clusters[0].name: expected a name that is no address, found "udp://x"',
       ],
       'a key that is no pointer': [
         { clusters: [{ name: 'c', spec: 'echo', loadbalancer: { policy: 'HashRing', key: '/~' } }] },

@@ -32,7 +32,9 @@ describe('configuration objects on the wire', () => {
           ],
         },
       ],
-      clusters: [{ name: 'x', spec: 'echo:', health_check: { healthy_threshold: 2 }, discovery: 'somewhere' }],
+      clusters: [
+        { name: 'x', spec: { protocol: 'TCP' }, health_check: { healthy_threshold: 2 }, discovery: 'somewhere' },
+      ],
     });
     const objects: [Kind, object][] = [];
     for (const { value, faults } of [config, more]) {

@@ -2,6 +2,8 @@
 import { expect } from 'chai';
 import type * as m from '../../../gen/messages.ts';
 import { typeUrlOf } from '../../../config/wire-kinds.ts';
+import { sumMeasures } from '../../../controlplane/rollout/measure.ts';
+import { thresholdOf } from '../../../controlplane/rollout/steps.ts';
 import { positionOf } from '../../../controlplane/model/audience.ts';
 import { APPLY, type FakeProxy, object, type Rig, startRig } from '../../support/controlplane.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -165,5 +167,20 @@ describe('a rollout', () => {
   it('refuses a policy that makes no sense', async () => {
     const error = await begin({ percent: [50, 10], max_failures: -1 }).catch((thrown: unknown) => String(thrown));
     expect(error).to.contain('expected rising numbers of 1 to 100, found 50, 10').and.contain('rollout.max_failures');
+  });
+});
+
+describe('the steps of a rollout', () => {
+  it('take just so many percent, rounded up', () => {
+    const selected = new Map(Array.from({ length: 100 }, (_, position) => [`proxy-${position}`, position]));
+    for (let percent = 1; percent < 100; percent++) expect(thresholdOf(percent, selected)).to.equal(percent);
+    expect(thresholdOf(1, new Map([['only', 7]]))).to.equal(8);
+  });
+
+  it('count a proxy once that two replicas tell of', () => {
+    const fault = { proxy: 'edge', kind: 'failed', message: 'it does not listen' };
+    const selected = new Map([['edge', 1]]);
+    const measure = { selected, updated: 0, failed: [fault] };
+    expect(sumMeasures([measure, measure])).to.deep.equal(measure);
   });
 });
