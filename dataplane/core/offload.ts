@@ -31,7 +31,8 @@ export interface PairTraffic {
 
 /** Why the kernel can't take a pair, as a code for metrics and a sentence for people. */
 export interface OffloadRefusal {
-  readonly reason: 'unsupported' | 'table-full' | 'no-route' | 'no-neighbour' | 'mtu' | 'interface' | 'address-family' | 'error';
+  readonly reason:
+    'unsupported' | 'table-full' | 'no-route' | 'no-neighbour' | 'mtu' | 'interface' | 'address-family' | 'error';
   readonly message: string;
 }
 

@@ -1,6 +1,5 @@
 /** Maps, programs and links of the kernel's virtual machine: bpf(2), through koffi, with no library between. */
 import koffi from 'koffi';
-import type { ProxyError } from '../../common/errors.ts';
 import { addressOf, systemError } from '../sockets/native/libc.ts';
 
 /** Of x86-64, and of the generic table that the others have (asm-generic/unistd.h). */
@@ -107,6 +106,7 @@ function put(place: Buffer, content: Buffer | number): void {
 export class ArrayReader {
   private readonly attributes = Buffer.alloc(56);
   private readonly position = Buffer.alloc(4);
+  private readonly start = Buffer.alloc(4);
   private readonly keys: Buffer;
   private readonly values: Buffer;
   private readonly size: number;
@@ -125,10 +125,9 @@ export class ArrayReader {
   /** The elements `first` to `first + count - 1`, valid until the next call. @throws ProxyError */
   read(first: number, count: number): Buffer {
     // The position is the last index that was read; none reads from the beginning.
-    const start = Buffer.alloc(4);
-    start.writeUInt32LE(Math.max(0, first - 1));
+    this.start.writeUInt32LE(Math.max(0, first - 1));
     if (first === 0) this.attributes.writeBigUInt64LE(0n, 0);
-    else writePointer(this.attributes, start, 0);
+    else writePointer(this.attributes, this.start, 0);
     this.attributes.writeUInt32LE(count, 32);
     const result = bpf(BPF_MAP_LOOKUP_BATCH, this.attributes);
     // ENOENT: there are no more.
@@ -193,5 +192,3 @@ export function testRun(program: number, packet: Buffer, repeat = 1): TestRun {
     nanoseconds: attributes.readUInt32LE(36),
   };
 }
-
-export type { ProxyError };

@@ -71,7 +71,7 @@ export function familyOf(address: string): 4 | 6 {
   return isIPv4(address) ? 4 : 6;
 }
 
-function bytesOf(address: string): Buffer {
+export function bytesOf(address: string): Buffer {
   const name = encodeInet(address, 0);
   return isIPv4(address) ? name.subarray(4, 8) : name.subarray(8, 24);
 }

@@ -66,7 +66,10 @@ function readSections(bytes: Buffer): Section[] {
   const headers = Array.from({ length: bytes.readUInt16LE(60) }, (_, index) => {
     const header = bytes.subarray(start + index * size, start + (index + 1) * size);
     const offset = Number(header.readBigUInt64LE(24));
-    return { name: header.readUInt32LE(0), content: bytes.subarray(offset, offset + Number(header.readBigUInt64LE(32))) };
+    return {
+      name: header.readUInt32LE(0),
+      content: bytes.subarray(offset, offset + Number(header.readBigUInt64LE(32))),
+    };
   });
   const names = headers[bytes.readUInt16LE(62)]?.content ?? Buffer.alloc(0);
   return headers.map(({ name, content }) => ({ name: textAt(names, name), content }));
