@@ -70,6 +70,8 @@ export function createMap({ type, name, keySize, valueSize, entries }: MapOption
 /** Updates and deletes entries; keys and values are copied into places of its own. */
 export class MapWriter {
   private readonly attributes = Buffer.alloc(32);
+  /** What a command doesn't know has to be zero. */
+  private readonly deletion = Buffer.alloc(16);
   private readonly key: Buffer;
   private readonly value: Buffer;
 
@@ -79,6 +81,7 @@ export class MapWriter {
     this.attributes.writeUInt32LE(fd, 0);
     writePointer(this.attributes, this.key, 8);
     writePointer(this.attributes, this.value, 16);
+    this.attributes.copy(this.deletion, 0, 0, 16);
   }
 
   /** 0, or a negative errno. */
@@ -92,8 +95,7 @@ export class MapWriter {
   /** 0, or a negative errno. */
   delete(key: Buffer | number): number {
     put(this.key, key);
-    this.attributes.writeUInt32LE(0, 24);
-    return bpf(BPF_MAP_DELETE_ELEM, this.attributes);
+    return bpf(BPF_MAP_DELETE_ELEM, this.deletion);
   }
 }
 

@@ -145,7 +145,7 @@ describe(`the engine of UDP offload, with ${versionOf(PYTHON, '--version')} and 
   const start = async ({ pair }: Case, attachment: string): Promise<Relay> => {
     const { address, port } = pair.upstream.remote;
     server = new Peer('ip', ['netns', 'exec', namespace('server'), PYTHON, '-c', SERVER, address, String(port)]);
-    await server.waitFor('ready');
+    await server.output(/ready/u);
     relay = new Relay(pair, attachment);
     expect(await relay.next()).to.deep.equal({ attachment });
     return relay;

@@ -58,7 +58,7 @@ function pseudoHeader({ source, destination }: Ends, length: number): Buffer {
 function frame(
   at: Ends,
   { ttl = 64, tos = 0, payload = Buffer.from('payload'), noCheck = false }: Shape,
-  macs = Buffer.alloc(12),
+  macs: Buffer = Buffer.alloc(12),
 ): Buffer {
   const isSix = at.source.address.includes(':');
   const udp = Buffer.alloc(8);
