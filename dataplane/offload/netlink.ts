@@ -97,9 +97,11 @@ export class Netlink {
     const sent = send(this.fd, Buffer.concat([header, body]));
     if (sent < 0) throw systemError('netlink', -sent);
     for (;;) {
+      // The answer outlives the buffer: more is asked while it is looked at.
       const length = read(this.fd, this.inbox);
       if (length < 0) throw systemError('netlink', -length);
-      for (const [number, message] of parse(this.inbox.subarray(0, length))) if (number === sequence) return message;
+      for (const [number, message] of parse(Buffer.from(this.inbox.subarray(0, length))))
+        if (number === sequence) return message;
     }
   }
 }
