@@ -1,0 +1,53 @@
+/** Kernel offload: flows of packets that the kernel relays by itself. Types only. */
+
+/** One side of a session as packets see it, from the proxy: IP addresses as text (no zone, no brackets). */
+export interface Flow {
+  readonly transport: 'udp' | 'tcp';
+  readonly local: { readonly address: string; readonly port: number };
+  readonly remote: { readonly address: string; readonly port: number };
+}
+
+/** Packets from `client.remote` to `client.local` leave from `upstream.local` to `upstream.remote`, and back. */
+export interface FlowPair {
+  /** Unique while it is there. */
+  readonly id: number;
+  readonly client: Flow;
+  readonly upstream: Flow;
+}
+
+/** What the kernel relayed: `bytes` are those of payloads. */
+export interface FlowTraffic {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Traffic of a pair since it was put in. */
+export interface PairTraffic {
+  readonly fromClient: FlowTraffic;
+  readonly fromUpstream: FlowTraffic;
+  /** When a packet was last relayed, in ms of the monotonic clock (`performance.now()` scale); undefined: never. */
+  readonly lastSeen: number | undefined;
+}
+
+/** Why the kernel can't take a pair, as a code for metrics and a sentence for people. */
+export interface OffloadRefusal {
+  readonly reason:
+    'unsupported' | 'table-full' | 'no-route' | 'no-neighbour' | 'mtu' | 'interface' | 'address-family' | 'error';
+  readonly message: string;
+}
+
+export interface OffloadEngine {
+  /** As in `tcx` or `clsact`. */
+  readonly attachment: string;
+  /** Puts a pair in. It never throws: a refusal says why the pair stays in user space. */
+  insert(pair: FlowPair): OffloadRefusal | undefined;
+  /** Takes a pair out; packets reach the sockets again. Gives its last traffic; undefined where it isn't there. */
+  remove(id: number): PairTraffic | undefined;
+  /** Traffic of all pairs, read in batches; meant for once a second. */
+  read(): ReadonlyMap<number, PairTraffic>;
+  /** Called with pairs that the engine had to take out by itself (an interface or a route is gone), with their last traffic. */
+  onEvicted(handler: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void): void;
+  readonly stats: { readonly flows: number; readonly capacity: number; readonly interfaces: readonly string[] };
+  /** Detaches everything; nothing is left behind. */
+  close(): void;
+}

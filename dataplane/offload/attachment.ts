@@ -1,0 +1,145 @@
+/** Where a program is attached: at the ingress of interfaces, by a TCX link or, on kernels before 6.6, by clsact. */
+import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
+import { createMap, createTcxLink, loadProgram, MAP_PROGRAMS, MapWriter } from './bpf.ts';
+import { type Netlink, NLM_F_CREATE, NLM_F_EXCL } from './netlink.ts';
+import { bindMaps, type Program } from './object-file.ts';
+
+const LO = 1;
+
+export interface Attachment {
+  readonly name: string;
+  /** @throws ProxyError */
+  attach(ifindex: number): void;
+  /** Also where the interface is gone. */
+  detach(ifindex: number): void;
+  close(): void;
+}
+
+/** Whether the kernel has TCX links (6.6). */
+export function hasTcx(program: number): boolean {
+  const link = createTcxLink(program, LO);
+  if (link >= 0) close(link);
+  return link >= 0;
+}
+
+/** The link is the descriptor's: however the process ends, it is detached. */
+export class TcxAttachment implements Attachment {
+  readonly name = 'tcx';
+  private readonly program: number;
+  private readonly links = new Map<number, number>();
+
+  constructor(program: number) {
+    this.program = program;
+  }
+
+  attach(ifindex: number): void {
+    const link = createTcxLink(this.program, ifindex);
+    if (link < 0) throw systemError(`tcx on interface ${ifindex}`, -link);
+    this.links.set(ifindex, link);
+  }
+
+  detach(ifindex: number): void {
+    const link = this.links.get(ifindex);
+    if (link !== undefined) close(link);
+    this.links.delete(ifindex);
+  }
+
+  close(): void {
+    for (const ifindex of [...this.links.keys()]) this.detach(ifindex);
+  }
+}
+
+// linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h
+const RTM_NEWQDISC = 36;
+const RTM_DELQDISC = 37;
+const RTM_NEWTFILTER = 44;
+const RTM_DELTFILTER = 45;
+const CLSACT = 0xfffffff1;
+const CLSACT_HANDLE = 0xffff0000;
+const INGRESS = 0xfffffff2;
+const TCA_KIND = 1;
+const TCA_OPTIONS = 2;
+const TCA_BPF_FD = 6;
+const TCA_BPF_NAME = 7;
+const TCA_BPF_FLAGS = 8;
+const DIRECT_ACTION = 1;
+/** Its place among filters, by which one that was left is found and replaced. */
+const PRIORITY = 0x6c37;
+const ETH_P_ALL = 0x0300;
+const NAME = 'l7mp';
+
+/**
+ * A filter stays when the process ends. So what is attached only jumps to the program that a map names, and a map of
+ * programs is emptied as soon as no process has it: what stays does nothing, and the next attachment replaces it.
+ */
+export class ClsactAttachment implements Attachment {
+  readonly name = 'clsact';
+  private readonly netlink: Netlink;
+  private readonly programs: number;
+  private readonly entry: number;
+  /** Whether the discipline is ours, by interface. */
+  private readonly attached = new Map<number, boolean>();
+
+  /** @throws ProxyError */
+  constructor(netlink: Netlink, entry: Program, program: number) {
+    this.netlink = netlink;
+    this.programs = createMap({ type: MAP_PROGRAMS, name: 'l7mp_programs', keySize: 4, valueSize: 4, entries: 1 });
+    try {
+      this.entry = loadProgram('l7mp_enter', bindMaps(entry, { programs: this.programs }));
+    } catch (error) {
+      close(this.programs);
+      throw error;
+    }
+    const result = new MapWriter(this.programs, 4, 4).update(0, program);
+    if (result < 0) throw systemError('bpf map l7mp_programs', -result);
+  }
+
+  attach(ifindex: number): void {
+    const kind = [TCA_KIND, 'clsact'] as const;
+    const made = this.netlink.change(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, head(ifindex, CLSACT_HANDLE, CLSACT), [
+      kind,
+    ]);
+    if (made < 0 && made !== -EEXIST) throw systemError(`clsact on interface ${ifindex}`, -made);
+    this.attached.set(ifindex, made === 0);
+    const options = [
+      [TCA_BPF_FD, this.entry],
+      [TCA_BPF_NAME, NAME],
+      [TCA_BPF_FLAGS, DIRECT_ACTION],
+    ] as const;
+    const result = this.netlink.change(RTM_NEWTFILTER, NLM_F_CREATE, filter(ifindex), [
+      [TCA_KIND, 'bpf'],
+      [TCA_OPTIONS, options],
+    ]);
+    if (result >= 0) return;
+    this.detach(ifindex);
+    throw systemError(`bpf filter on interface ${ifindex}`, -result);
+  }
+
+  detach(ifindex: number): void {
+    const isOurs = this.attached.get(ifindex);
+    if (isOurs === undefined) return;
+    this.attached.delete(ifindex);
+    if (isOurs) this.netlink.change(RTM_DELQDISC, 0, head(ifindex, CLSACT_HANDLE, CLSACT), []);
+    else this.netlink.change(RTM_DELTFILTER, 0, filter(ifindex), [[TCA_KIND, 'bpf']]);
+  }
+
+  close(): void {
+    for (const ifindex of [...this.attached.keys()]) this.detach(ifindex);
+    close(this.entry);
+    close(this.programs);
+  }
+}
+
+/** `struct tcmsg` */
+function head(ifindex: number, handle: number, parent: number, info = 0): Buffer {
+  const bytes = Buffer.alloc(20);
+  bytes.writeInt32LE(ifindex, 4);
+  bytes.writeUInt32LE(handle, 8);
+  bytes.writeUInt32LE(parent, 12);
+  bytes.writeUInt32LE(info, 16);
+  return bytes;
+}
+
+function filter(ifindex: number): Buffer {
+  return head(ifindex, 1, INGRESS, PRIORITY * 0x10000 + ETH_P_ALL);
+}

@@ -1,0 +1,196 @@
+/** Maps, programs and links of the kernel's virtual machine: bpf(2), through koffi, with no library between. */
+import koffi from 'koffi';
+import { addressOf, systemError } from '../sockets/native/libc.ts';
+
+/** Of x86-64, and of the generic table that the others have (asm-generic/unistd.h). */
+const SYS_BPF = process.arch === 'x64' ? 321 : 280;
+
+type Syscall = (number: number, command: number, attributes: Buffer, size: number) => number;
+const syscall: Syscall = koffi
+  .load(null)
+  .func('long syscall(long number, long command, void *attributes, unsigned long size)');
+
+// enum bpf_cmd, bpf_map_type, bpf_prog_type and bpf_attach_type of uapi/linux/bpf.h
+const BPF_MAP_CREATE = 0;
+const BPF_MAP_UPDATE_ELEM = 2;
+const BPF_MAP_DELETE_ELEM = 3;
+const BPF_PROG_LOAD = 5;
+const BPF_PROG_TEST_RUN = 10;
+const BPF_MAP_LOOKUP_BATCH = 24;
+const BPF_LINK_CREATE = 28;
+const BPF_PROG_TYPE_SCHED_CLS = 3;
+const BPF_TCX_INGRESS = 46;
+
+export const MAP_HASH = 1;
+export const MAP_ARRAY = 2;
+export const MAP_PROGRAMS = 3;
+export const MAP_PERCPU_ARRAY = 6;
+
+/** What map updates may do: anything, or make an entry that isn't there. */
+export const ANY = 0;
+export const NO_EXIST = 1;
+
+const ENOENT = 2;
+const LOG_SIZE = 256 * 1024;
+/** No helper is used that wants another. */
+const LICENSE = Buffer.from('Apache-2.0\0');
+const NAME_SIZE = 16;
+
+/** What the call gave, or its errno, negative. */
+function bpf(command: number, attributes: Buffer): number {
+  const result = syscall(SYS_BPF, command, attributes, attributes.length);
+  return result >= 0 ? result : -koffi.errno();
+}
+
+function check(what: string, result: number): number {
+  if (result < 0) throw systemError(what, -result);
+  return result;
+}
+
+function writePointer(attributes: Buffer, to: Buffer, offset: number): void {
+  attributes.writeBigUInt64LE(BigInt(addressOf(to)), offset);
+}
+
+export interface MapOptions {
+  readonly type: number;
+  readonly name: string;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly entries: number;
+}
+
+/** A descriptor of a new map; its memory is taken at once. @throws ProxyError */
+export function createMap({ type, name, keySize, valueSize, entries }: MapOptions): number {
+  const attributes = Buffer.alloc(44);
+  [type, keySize, valueSize, entries].forEach((value, index) => attributes.writeUInt32LE(value, 4 * index));
+  attributes.write(name.slice(0, NAME_SIZE - 1), 28);
+  return check(`bpf map ${name}`, bpf(BPF_MAP_CREATE, attributes));
+}
+
+/** Updates and deletes entries; keys and values are copied into places of its own. */
+export class MapWriter {
+  private readonly attributes = Buffer.alloc(32);
+  /** What a command doesn't know has to be zero. */
+  private readonly deletion = Buffer.alloc(16);
+  private readonly key: Buffer;
+  private readonly value: Buffer;
+
+  constructor(fd: number, keySize: number, valueSize: number) {
+    this.key = Buffer.alloc(keySize);
+    this.value = Buffer.alloc(valueSize);
+    this.attributes.writeUInt32LE(fd, 0);
+    writePointer(this.attributes, this.key, 8);
+    writePointer(this.attributes, this.value, 16);
+    this.attributes.copy(this.deletion, 0, 0, 16);
+  }
+
+  /** 0, or a negative errno. */
+  update(key: Buffer | number, value: Buffer | number, flags = ANY): number {
+    put(this.key, key);
+    put(this.value, value);
+    this.attributes.writeUInt32LE(flags, 24);
+    return bpf(BPF_MAP_UPDATE_ELEM, this.attributes);
+  }
+
+  /** 0, or a negative errno. */
+  delete(key: Buffer | number): number {
+    put(this.key, key);
+    return bpf(BPF_MAP_DELETE_ELEM, this.deletion);
+  }
+}
+
+function put(place: Buffer, content: Buffer | number): void {
+  if (typeof content === 'number') place.writeUInt32LE(content, 0);
+  else content.copy(place);
+}
+
+/** Reads consecutive elements of an array, those of all CPUs where it has one for each. */
+export class ArrayReader {
+  private readonly attributes = Buffer.alloc(56);
+  private readonly position = Buffer.alloc(4);
+  private readonly start = Buffer.alloc(4);
+  private readonly keys: Buffer;
+  private readonly values: Buffer;
+  private readonly size: number;
+
+  /** `size`: of an element, for all CPUs. */
+  constructor(fd: number, entries: number, size: number) {
+    this.size = size;
+    this.keys = Buffer.alloc(4 * entries);
+    this.values = Buffer.alloc(size * entries);
+    writePointer(this.attributes, this.position, 8);
+    writePointer(this.attributes, this.keys, 16);
+    writePointer(this.attributes, this.values, 24);
+    this.attributes.writeUInt32LE(fd, 36);
+  }
+
+  /** The elements `first` to `first + count - 1`, valid until the next call. @throws ProxyError */
+  read(first: number, count: number): Buffer {
+    // The position is the last index that was read; none reads from the beginning.
+    this.start.writeUInt32LE(Math.max(0, first - 1));
+    if (first === 0) this.attributes.writeBigUInt64LE(0n, 0);
+    else writePointer(this.attributes, this.start, 0);
+    this.attributes.writeUInt32LE(count, 32);
+    const result = bpf(BPF_MAP_LOOKUP_BATCH, this.attributes);
+    // ENOENT: there are no more.
+    if (result < 0 && result !== -ENOENT) check('bpf map lookup batch', result);
+    return this.values.subarray(0, this.size * this.attributes.readUInt32LE(32));
+  }
+}
+
+/** A descriptor of a program for tc. @throws ProxyError with the verifier's last words */
+export function loadProgram(name: string, instructions: Buffer): number {
+  const attributes = Buffer.alloc(72);
+  attributes.writeUInt32LE(BPF_PROG_TYPE_SCHED_CLS, 0);
+  attributes.writeUInt32LE(instructions.length / 8, 4);
+  writePointer(attributes, instructions, 8);
+  writePointer(attributes, LICENSE, 16);
+  attributes.write(name.slice(0, NAME_SIZE - 1), 48);
+  const result = bpf(BPF_PROG_LOAD, attributes);
+  if (result >= 0) return result;
+  throw systemError(`bpf program ${name}${verifierLog(attributes)}`, -result);
+}
+
+function verifierLog(attributes: Buffer): string {
+  const log = Buffer.alloc(LOG_SIZE);
+  attributes.writeUInt32LE(1, 24);
+  attributes.writeUInt32LE(log.length, 28);
+  writePointer(attributes, log, 32);
+  bpf(BPF_PROG_LOAD, attributes);
+  const lines = log.toString('latin1', 0, log.indexOf(0)).trim().split('\n');
+  return lines.length > 1 ? ` (${lines.slice(-3).join('; ')})` : '';
+}
+
+/** Attaches a program to an interface's ingress: a descriptor, with which it vanishes; or a negative errno. */
+export function createTcxLink(program: number, ifindex: number): number {
+  const attributes = Buffer.alloc(48);
+  attributes.writeUInt32LE(program, 0);
+  attributes.writeUInt32LE(ifindex, 4);
+  attributes.writeUInt32LE(BPF_TCX_INGRESS, 8);
+  return bpf(BPF_LINK_CREATE, attributes);
+}
+
+export interface TestRun {
+  readonly verdict: number;
+  readonly packet: Buffer;
+  /** Of one run, on average. */
+  readonly nanoseconds: number;
+}
+
+/** Runs a program over a packet, which comes in on lo. @throws ProxyError */
+export function testRun(program: number, packet: Buffer, repeat = 1): TestRun {
+  const attributes = Buffer.alloc(80);
+  const out = Buffer.alloc(packet.length + 64);
+  attributes.writeUInt32LE(program, 0);
+  attributes.writeUInt32LE(packet.length, 8);
+  attributes.writeUInt32LE(out.length, 12);
+  writePointer(attributes, packet, 16);
+  writePointer(attributes, out, 24);
+  attributes.writeUInt32LE(repeat, 32);
+  check('bpf test run', bpf(BPF_PROG_TEST_RUN, attributes));
+  return {
+    verdict: attributes.readInt32LE(4),
+    packet: out.subarray(0, attributes.readUInt32LE(12)),
+    nanoseconds: attributes.readUInt32LE(36),
+  };
+}

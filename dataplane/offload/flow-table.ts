@@ -1,0 +1,130 @@
+/** The maps of the kernel's programs: flows in slots, found by their packets' ends, and what each has relayed. */
+import { readFileSync } from 'node:fs';
+import { close, systemError } from '../sockets/native/libc.ts';
+import { ArrayReader, createMap, MAP_ARRAY, MAP_HASH, MAP_PERCPU_ARRAY, MapWriter, NO_EXIST } from './bpf.ts';
+import { COUNTERS, FLOW, KEY } from './layout.ts';
+
+/** How long a slot rests before it is used anew, in ms: a program that found it before it was freed is done by then. */
+const REST_MS = 500;
+/** Slots read by one system call. */
+const BATCH = 1024;
+
+/** What one slot has relayed; `lastSeen` in ns of CLOCK_MONOTONIC, 0: never. */
+export interface Counted {
+  packets: number;
+  bytes: number;
+  lastSeen: number;
+}
+
+export class FlowTable {
+  readonly capacity: number;
+  /** Descriptors by the names that programs have for them. */
+  readonly maps: Readonly<Record<'slots' | 'flows' | 'counters', number>>;
+  private readonly slots: MapWriter;
+  private readonly flows: MapWriter;
+  private readonly counters: MapWriter;
+  private readonly reader: ArrayReader;
+  private readonly cpus = possibleCpus();
+  private readonly free: number[] = [];
+  private resting: { readonly slot: number; readonly since: number }[] = [];
+  /** Slots from here on have never been used. */
+  private used = 0;
+  private readonly zeros: Buffer;
+
+  /** `capacity`: slots. @throws ProxyError */
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    const made: number[] = [];
+    const make = (type: number, name: string, keySize: number, valueSize: number): number => {
+      const fd = createMap({ type, name: `l7mp_${name}`, keySize, valueSize, entries: capacity });
+      made.push(fd);
+      return fd;
+    };
+    try {
+      this.maps = {
+        slots: make(MAP_HASH, 'slots', KEY.size, 4),
+        flows: make(MAP_ARRAY, 'flows', 4, FLOW.size),
+        counters: make(MAP_PERCPU_ARRAY, 'counters', 4, COUNTERS.size),
+      };
+    } catch (error) {
+      made.forEach(close);
+      throw error;
+    }
+    this.zeros = Buffer.alloc(COUNTERS.size * this.cpus);
+    this.slots = new MapWriter(this.maps.slots, KEY.size, 4);
+    this.flows = new MapWriter(this.maps.flows, 4, FLOW.size);
+    this.counters = new MapWriter(this.maps.counters, 4, this.zeros.length);
+    this.reader = new ArrayReader(this.maps.counters, Math.min(BATCH, capacity), this.zeros.length);
+  }
+
+  /** Puts a flow into a slot of its own, where no packet finds it yet; undefined where all are taken. @throws ProxyError */
+  add(flow: Buffer): number | undefined {
+    const slot = this.take();
+    if (slot === undefined) return undefined;
+    for (const result of [this.counters.update(slot, this.zeros), this.flows.update(slot, flow)]) {
+      if (result < 0) throw systemError('bpf map update', -result);
+    }
+    return slot;
+  }
+
+  /** Leads packets to a slot: 0, or a negative errno. `flags`: NO_EXIST or ANY. */
+  publish(flow: Buffer, slot: number, flags = NO_EXIST): number {
+    return this.slots.update(flow.subarray(0, KEY.size), slot, flags);
+  }
+
+  /** Packets pass up again. */
+  withdraw(flow: Buffer): void {
+    this.slots.delete(flow.subarray(0, KEY.size));
+  }
+
+  /** What the slot has counted may be read until it is used anew. */
+  retire(slot: number): void {
+    this.resting.push({ slot, since: performance.now() });
+  }
+
+  /** @throws ProxyError */
+  count(slot: number): Counted {
+    return this.sum(this.reader.read(slot, 1), 0);
+  }
+
+  /** By slot, of all that were ever used. @throws ProxyError */
+  countAll(): Counted[] {
+    const all: Counted[] = [];
+    for (let first = 0; first < this.used; first += BATCH) {
+      const values = this.reader.read(first, Math.min(BATCH, this.used - first));
+      for (let at = 0; at < values.length; at += this.zeros.length) all.push(this.sum(values, at));
+    }
+    return all;
+  }
+
+  close(): void {
+    Object.values(this.maps).forEach(close);
+  }
+
+  private take(): number | undefined {
+    const isRested = performance.now() - REST_MS;
+    while (this.resting[0] && this.resting[0].since < isRested) this.free.push(this.resting.shift()?.slot ?? 0);
+    return this.free.pop() ?? (this.used < this.capacity ? this.used++ : undefined);
+  }
+
+  private sum(values: Buffer, at: number): Counted {
+    const total = { packets: 0, bytes: 0, lastSeen: 0 };
+    for (let cpu = 0; cpu < this.cpus; cpu++, at += COUNTERS.size) {
+      total.packets += readUInt64(values, at + COUNTERS.packets);
+      total.bytes += readUInt64(values, at + COUNTERS.bytes);
+      total.lastSeen = Math.max(total.lastSeen, readUInt64(values, at + COUNTERS.lastSeen));
+    }
+    return total;
+  }
+}
+
+/** Exact to 2^53, which no counter reaches. */
+function readUInt64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * 2 ** 32;
+}
+
+/** Arrays for each CPU have room for all that there may ever be: `0-7`. */
+function possibleCpus(): number {
+  const [last = '0'] = /\d+$/u.exec(readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim()) ?? [];
+  return Number(last) + 1;
+}

@@ -1,0 +1,41 @@
+/** Opens the engine that the kernel has, or says why there is none. */
+import { readFileSync } from 'node:fs';
+import { ProxyError } from '../../common/errors.ts';
+import type { OffloadEngine, OffloadRefusal } from '../core/offload.ts';
+
+export interface EngineOptions {
+  /** Pairs that there may be at a time. Default: 16,384, which takes about 12 MB of the kernel's memory with two CPUs. */
+  readonly capacity?: number;
+  /** Names of the interfaces that may be used, lo aside. Default: all. */
+  readonly interfaces?: readonly string[];
+  /** How programs are attached. Default: `tcx` where the kernel has it (6.6), else `clsact`. */
+  readonly attachment?: 'tcx' | 'clsact';
+}
+
+const CAPACITY = 16_384;
+
+/** It never rejects: without privileges, on other systems and on old kernels it is a refusal. */
+export async function openOffloadEngine(options: EngineOptions = {}): Promise<OffloadEngine | OffloadRefusal> {
+  try {
+    // System calls are there on some platforms only.
+    const { TcEngine } = await import('./tc-engine.ts');
+    const { parseObjectFile } = await import('./object-file.ts');
+    return new TcEngine(parseObjectFile(readObject()), { capacity: CAPACITY, ...options });
+  } catch (error) {
+    const needs = 'needs Linux 5.16, CAP_BPF and CAP_NET_ADMIN';
+    return { reason: 'unsupported', message: `kernel offload ${needs}: ${ProxyError.from(error).message}` };
+  }
+}
+
+/** It is beside the sources, and beside what they are built to. */
+function readObject(): Buffer {
+  const places = [2, 3, 4].map((levels) => new URL(`${'../'.repeat(levels)}ebpf/udp.bpf.o`, import.meta.url));
+  for (const place of places) {
+    try {
+      return readFileSync(place);
+    } catch {
+      // the next
+    }
+  }
+  throw new ProxyError('NOT_FOUND', `expected ebpf/udp.bpf.o beside the sources, found none: ${places.join(' ')}`);
+}

@@ -1,0 +1,306 @@
+/**
+ * The engine of programs at the ingress of interfaces (tc).
+ *
+ * ```
+ *   insert ──▶ routes: how do both ways leave? ──▶ attached where packets come in ──▶ upstream's flow, then the client's
+ *   link, route or neighbour changes (netlink) ──▶ resolved anew: the same, or a new slot, or evicted
+ *   remove ──▶ the client's flow, then upstream's ──▶ last counters
+ * ```
+ */
+import type { FlowPair, FlowTraffic, OffloadEngine, OffloadRefusal, PairTraffic } from '../core/offload.ts';
+import { ProxyError } from '../../common/errors.ts';
+import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
+import { type Watch, watch } from '../sockets/native/poller.ts';
+import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './attachment.ts';
+import { ANY, loadProgram } from './bpf.ts';
+import { type Counted, FlowTable } from './flow-table.ts';
+import { checkLayout, encodeFlow, familyOf } from './layout.ts';
+import { Loopback } from './loopback.ts';
+import { Netlink } from './netlink.ts';
+import { bindMaps, type ObjectFile } from './object-file.ts';
+import { refuse, type ResolvedWay, RTM_DELNEIGH, RTM_NEWNEIGH, Routes } from './routes.ts';
+
+export interface TcOptions {
+  /** Pairs that there may be. */
+  readonly capacity: number;
+  /** Names of the interfaces that may be used, lo aside; all where absent. */
+  readonly interfaces?: readonly string[];
+  /** How programs are attached; what the kernel has where absent. */
+  readonly attachment?: 'tcx' | 'clsact';
+}
+
+/** RTMGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE (linux/rtnetlink.h) */
+const CHANGES = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400;
+/** Slots are two for each pair, and some for those that change. */
+const SLOTS_PER_PAIR = 2.5;
+const NOTHING: Counted = { packets: 0, bytes: 0, lastSeen: 0 };
+
+/** One way of a pair. */
+interface Direction {
+  flow: Buffer;
+  slot: number;
+  /** What the slots before have counted. */
+  before: Counted;
+  way: ResolvedWay;
+}
+
+interface Entry {
+  readonly pair: FlowPair;
+  readonly fromClient: Direction;
+  readonly fromUpstream: Direction;
+}
+
+interface Plan {
+  readonly fromClient: Pick<Direction, 'flow' | 'way'>;
+  readonly fromUpstream: Pick<Direction, 'flow' | 'way'>;
+}
+
+export class TcEngine implements OffloadEngine {
+  /** The program, for those who test it. */
+  readonly program: number;
+  private readonly capacity: number;
+  private readonly table: FlowTable;
+  private readonly netlink: Netlink;
+  private readonly changes: Netlink;
+  private readonly routes: Routes;
+  private readonly placed: Attachment;
+  private readonly watch: Watch;
+  private readonly loopback = new Loopback();
+  private readonly entries = new Map<number, Entry>();
+  /** Names by index. */
+  private readonly interfaces = new Map<number, string>();
+  private evicted: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void = () => undefined;
+  private readonly undo: (() => void)[] = [];
+
+  /** @throws ProxyError */
+  constructor(object: ObjectFile, { capacity, interfaces, attachment }: TcOptions) {
+    try {
+      checkLayout(object.section('.layout'));
+      this.capacity = capacity;
+      this.table = this.own(new FlowTable(Math.ceil(capacity * SLOTS_PER_PAIR)));
+      const program = loadProgram('l7mp_relay', bindMaps(object.program('tc/relay'), this.table.maps));
+      this.own({ close: () => close(program) });
+      this.program = program;
+      this.netlink = this.own(new Netlink());
+      this.changes = this.own(new Netlink(CHANGES));
+      this.routes = new Routes(this.netlink, interfaces);
+      this.placed = this.own(
+        attachment !== 'clsact' && hasTcx(program)
+          ? new TcxAttachment(program)
+          : new ClsactAttachment(this.netlink, object.program('tc/enter'), program),
+      );
+      this.own(this.loopback);
+      this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
+      this.watch.want(EPOLLIN);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  get attachment(): string {
+    return this.placed.name;
+  }
+
+  get stats(): OffloadEngine['stats'] {
+    return { flows: this.entries.size, capacity: this.capacity, interfaces: [...this.interfaces.values()] };
+  }
+
+  onEvicted(handler: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void): void {
+    this.evicted = handler;
+  }
+
+  insert(pair: FlowPair): OffloadRefusal | undefined {
+    try {
+      if (this.entries.has(pair.id)) return refuse('error', `expected a new pair, found ${pair.id} there`);
+      if (this.entries.size >= this.capacity) return refuse('table-full', `expected at most ${this.capacity} pairs`);
+      const plan = this.plan(pair);
+      return 'reason' in plan ? plan : this.put(pair, plan);
+    } catch (error) {
+      return refuse('error', ProxyError.from(error).message);
+    }
+  }
+
+  remove(id: number): PairTraffic | undefined {
+    const entry = this.entries.get(id);
+    if (!entry) return undefined;
+    this.entries.delete(id);
+    const directions = [entry.fromClient, entry.fromUpstream];
+    for (const { flow } of directions) this.table.withdraw(flow);
+    const traffic = trafficOf(entry, (slot) => this.table.count(slot));
+    for (const { slot, way } of directions) {
+      this.table.retire(slot);
+      this.routes.release(way);
+    }
+    return traffic;
+  }
+
+  read(): ReadonlyMap<number, PairTraffic> {
+    this.onChanges();
+    if (this.routes.keepFresh()) this.refresh();
+    const counted = this.table.countAll();
+    const all = new Map<number, PairTraffic>();
+    for (const [id, entry] of this.entries)
+      all.set(
+        id,
+        trafficOf(entry, (slot) => counted[slot] ?? NOTHING),
+      );
+    return all;
+  }
+
+  close(): void {
+    for (const step of this.undo.splice(0).reverse()) step();
+    this.entries.clear();
+    this.interfaces.clear();
+  }
+
+  /** What is closed with the engine, last first. */
+  private own<T extends { close(): void }>(resource: T): T {
+    this.undo.push(() => resource.close());
+    return resource;
+  }
+
+  private plan({ client, upstream }: FlowPair): Plan | OffloadRefusal {
+    if (client.transport !== 'udp' || upstream.transport !== 'udp') {
+      return refuse('unsupported', `expected UDP, found ${client.transport} and ${upstream.transport}`);
+    }
+    const down = this.routes.resolve(client);
+    if ('reason' in down) return down;
+    const up = this.routes.resolve(upstream);
+    if ('reason' in up) return up;
+    const isMixed = familyOf(client.local.address) !== familyOf(upstream.local.address);
+    if (isMixed && (down.isLoopback || up.isLoopback)) {
+      // The stack has routed a packet on lo already, for the family that it had.
+      return refuse('address-family', 'expected one address family for both sides on lo, found IPv4 and IPv6');
+    }
+    if (down.isLoopback !== up.isLoopback) {
+      const inside = down.isLoopback ? client : upstream;
+      const takes = (): boolean => this.routes.takesOnLoopback(inside);
+      if (!takes() && !(this.loopback.open() && takes())) {
+        const where = `from ${inside.local.address} to ${inside.remote.address}`;
+        return refuse('no-route', `expected the stack to take packets ${where} on lo, found that it drops them`);
+      }
+    }
+    const goesUp = down.isLoopback && up.isLoopback;
+    const [asked, answered] = [
+      { source: client.remote, destination: client.local },
+      { source: upstream.remote, destination: upstream.local },
+    ];
+    const [forward, back] = [
+      { source: upstream.local, destination: upstream.remote },
+      { source: client.local, destination: client.remote },
+    ];
+    return {
+      fromClient: { flow: encodeFlow(asked, forward, up, goesUp), way: up },
+      fromUpstream: { flow: encodeFlow(answered, back, down, goesUp), way: down },
+    };
+  }
+
+  private put(pair: FlowPair, plan: Plan): OffloadRefusal | undefined {
+    for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
+    const client = this.table.add(plan.fromClient.flow);
+    const upstream = this.table.add(plan.fromUpstream.flow);
+    const giveUp = (refusal: OffloadRefusal): OffloadRefusal => {
+      for (const slot of [client, upstream]) if (slot !== undefined) this.table.retire(slot);
+      return refusal;
+    };
+    if (client === undefined || upstream === undefined) {
+      return giveUp(refuse('table-full', `expected a free slot of ${this.table.capacity}, found none`));
+    }
+    // Answers find their way before there can be any.
+    let result = this.table.publish(plan.fromUpstream.flow, upstream);
+    if (result === 0) {
+      result = this.table.publish(plan.fromClient.flow, client);
+      if (result < 0) this.table.withdraw(plan.fromUpstream.flow);
+    }
+    if (result < 0) {
+      const what = result === -EEXIST ? 'a pair with the same addresses and ports' : `errno ${-result}`;
+      return giveUp(refuse('error', `expected a new flow, found ${what}`));
+    }
+    const direction = ({ flow, way }: Pick<Direction, 'flow' | 'way'>, slot: number): Direction => {
+      this.routes.hold(way);
+      return { flow, way, slot, before: NOTHING };
+    };
+    const fromClient = direction(plan.fromClient, client);
+    this.entries.set(pair.id, { pair, fromClient, fromUpstream: direction(plan.fromUpstream, upstream) });
+    return undefined;
+  }
+
+  private attach(ifindex: number): void {
+    if (this.interfaces.has(ifindex)) return;
+    this.placed.attach(ifindex);
+    this.interfaces.set(ifindex, this.routes.interfaceName(ifindex) ?? String(ifindex));
+  }
+
+  private onChanges(): void {
+    const messages = this.changes.receive();
+    const concerns = messages?.some((message) =>
+      message.type === RTM_NEWNEIGH || message.type === RTM_DELNEIGH ? this.routes.concerns(message) : true,
+    );
+    if (concerns ?? true) this.refresh();
+  }
+
+  /** Everything is looked up anew. */
+  private refresh(): void {
+    for (const ifindex of [...this.interfaces.keys()]) {
+      if (this.routes.interfaceName(ifindex) !== undefined) continue;
+      this.placed.detach(ifindex);
+      this.interfaces.delete(ifindex);
+    }
+    for (const [id, entry] of [...this.entries]) {
+      const refusal = this.renew(entry);
+      if (!refusal) continue;
+      const traffic = this.remove(id);
+      if (traffic) this.evicted(id, traffic, refusal);
+    }
+  }
+
+  private renew({ pair, fromClient, fromUpstream }: Entry): OffloadRefusal | undefined {
+    try {
+      const plan = this.plan(pair);
+      if ('reason' in plan) return plan;
+      for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
+      return this.move(fromUpstream, plan.fromUpstream) ?? this.move(fromClient, plan.fromClient);
+    } catch (error) {
+      return refuse('error', ProxyError.from(error).message);
+    }
+  }
+
+  private move(direction: Direction, { flow, way }: Pick<Direction, 'flow' | 'way'>): OffloadRefusal | undefined {
+    if (direction.flow.equals(flow)) return undefined;
+    const slot = this.table.add(flow);
+    if (slot === undefined) return refuse('table-full', `expected a free slot of ${this.table.capacity}, found none`);
+    const result = this.table.publish(flow, slot, ANY);
+    if (result < 0) {
+      this.table.retire(slot);
+      return refuse('error', `expected the flow to change, found errno ${-result}`);
+    }
+    direction.before = add(direction.before, this.table.count(direction.slot));
+    this.table.retire(direction.slot);
+    this.routes.hold(way);
+    this.routes.release(direction.way);
+    Object.assign(direction, { flow, way, slot });
+    return undefined;
+  }
+}
+
+function add(a: Counted, b: Counted): Counted {
+  return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes, lastSeen: Math.max(a.lastSeen, b.lastSeen) };
+}
+
+function trafficOf({ fromClient, fromUpstream }: Entry, count: (slot: number) => Counted): PairTraffic {
+  const total = ({ before, slot }: Direction): Counted => add(before, count(slot));
+  const plain = ({ packets, bytes }: Counted): FlowTraffic => ({ packets, bytes });
+  const [asked, answered] = [total(fromClient), total(fromUpstream)];
+  const lastSeen = Math.max(asked.lastSeen, answered.lastSeen);
+  return {
+    fromClient: plain(asked),
+    fromUpstream: plain(answered),
+    lastSeen: lastSeen === 0 ? undefined : lastSeen / 1e6 - clockOffset(),
+  };
+}
+
+/** CLOCK_MONOTONIC less performance.now(), in ms. */
+function clockOffset(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+}
