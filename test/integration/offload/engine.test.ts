@@ -63,9 +63,9 @@ class Relay {
   }
 
   async next<T>(): Promise<T> {
-    const { value, done } = await this.answers.next();
-    if (done) throw new Error(`the relay ended: ${this.stderr}`);
-    return JSON.parse(value as string) as T;
+    const answer = await this.answers.next();
+    if (answer.done === true) throw new Error(`the relay ended: ${this.stderr}`);
+    return JSON.parse(answer.value) as T;
   }
 
   ask<T>(command: string): Promise<T> {
