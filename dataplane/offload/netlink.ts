@@ -141,7 +141,7 @@ function encode([type, content]: Attribute): Buffer {
         ? Buffer.from(`${content}\0`)
         : Buffer.isBuffer(content)
           ? content
-          : Buffer.concat((content).map(encode));
+          : Buffer.concat(content.map(encode));
   const bytes = Buffer.alloc(align(4 + value.length));
   bytes.writeUInt16LE(4 + value.length, 0);
   bytes.writeUInt16LE(type, 2);
