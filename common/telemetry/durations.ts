@@ -8,7 +8,7 @@ const START = toHrTime(performance.timeOrigin);
 /** Counts with the labels that tell them apart. */
 export interface Durations {
   readonly attributes: Attributes;
-  /** As a `Histogram` of core/histogram.ts counts. */
+  /** As a `Histogram` of common/histogram.ts counts. */
   readonly counted: { readonly bounds: readonly number[]; readonly counts: readonly number[]; readonly sum: number };
 }
 

@@ -203,7 +203,7 @@ describe('LineWriter', () => {
 
   function runScript(body: string, stdout: 'pipe' | number) {
     const script = `
-      import { LineWriter } from '${join(process.cwd(), 'dataplane/core/line-writer.ts')}';
+      import { LineWriter } from '${join(process.cwd(), 'common/line-writer.ts')}';
       const troubles = [];
       const writer = new LineWriter('stdout', (message) => troubles.push(message));
       ${body}`;
