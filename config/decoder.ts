@@ -12,9 +12,6 @@ import { describe, isPlain, oneOf, readScalar } from './scalars.ts';
 import { type Expanded, expandCluster, expandEndpoint, expandEndpointSpec, expandListenerSpec } from './short-forms.ts';
 import { MAX_FAULTS, TooManyFaults } from './too-many-faults.ts';
 
-/** A cluster may stand as an address in one line where it is referred to: names don't look like one. */
-const ADDRESS = /^[a-z0-9+-]+:\/\//iu;
-
 /** An object that was decoded, and where it stood. */
 export interface DecodedObject {
   readonly value: Plain;
@@ -102,7 +99,7 @@ export class Decoder {
     const list = kind === 'RuleList' && Array.isArray(raw);
     const plain = list ? { rules: raw } : this.expandSpec(kind, raw, path);
     if (!isPlain(plain)) return this.fault(path, `${article(kind)} (an object)`, raw);
-    const given = this.nameOf(kind, plain, path);
+    const given = this.nameOf(plain, path);
     const name = given ?? this.freeName(kind, owner, infix, plain);
     const earlier = this.objects[kind].get(name);
     if (earlier) return this.again(name, earlier, raw, path, owner);
@@ -135,11 +132,8 @@ export class Decoder {
   }
 
   /** The name that an object brings along. */
-  private nameOf(kind: Kind, plain: Plain, path: string): string | undefined {
+  private nameOf(plain: Plain, path: string): string | undefined {
     const given = plain['name'] ?? undefined;
-    if (kind === 'Cluster' && typeof given === 'string' && ADDRESS.test(given)) {
-      return this.fault(join(path, 'name'), 'a name that is no address', given);
-    }
     if (given === undefined || (typeof given === 'string' && /^[^\p{Cc}]+$/u.test(given))) return given;
     return this.fault(join(path, 'name'), 'a name (one line of text; numbers in quotes)', given);
   }
@@ -329,8 +323,8 @@ export class Decoder {
     owner: Owner | undefined,
   ): string | undefined {
     if (typeof raw === 'string' && raw !== '') {
-      // A cluster may stand as an address in one line.
-      if (kind === 'Cluster' && ADDRESS.test(raw)) return this.object(kind, { spec: raw }, path, owner, field.infix);
+      // A cluster may stand as an address in one line: names have no slashes behind a colon.
+      if (kind === 'Cluster' && /^[a-z0-9+-]+:\/\//iu.test(raw)) return this.object(kind, { spec: raw }, path, owner, field.infix);
       return raw;
     }
     if (isPlain(raw) || (kind === 'RuleList' && Array.isArray(raw))) {
