@@ -324,7 +324,8 @@ export class Decoder {
   ): string | undefined {
     if (typeof raw === 'string' && raw !== '') {
       // A cluster may stand as an address in one line: names have no slashes behind a colon.
-      if (kind === 'Cluster' && /^[a-z0-9+-]+:\/\//iu.test(raw)) return this.object(kind, { spec: raw }, path, owner, field.infix);
+      if (kind === 'Cluster' && /^[a-z0-9+-]+:\/\//iu.test(raw))
+        return this.object(kind, { spec: raw }, path, owner, field.infix);
       return raw;
     }
     if (isPlain(raw) || (kind === 'RuleList' && Array.isArray(raw))) {
