@@ -23,12 +23,13 @@ const commandsOf = (text: string): { readonly command: string; readonly output: 
     .slice(1)
     .map((part) => ({ command: part.split('\n')[0] ?? '', output: part.slice(part.indexOf('\n') + 1) }));
 
-/** Without what differs from run to run: the ports of clients, times, progress, and the widths of columns. */
+/** Without what differs from run to run: the ports of clients, times, rates, progress, and the widths of columns. */
 const normalized = (text: string): string =>
   text
     .trim()
     .replace(/:[3-6]\d{4}-127/gu, ':PORT-127')
     .replace(/\d+ m?s\b/gu, 'TIME')
+    .replace(/\d+ B\/s/gu, 'RATE')
     .replace(/\b\d+[smhd]$/gmu, 'AGE')
     .replace(/^\d+ of \d+$\n?/gmu, '')
     .replace(/ {2,}/gu, '  ');
