@@ -119,23 +119,28 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
 
 /** A health check asks an address or a path. Plugins know of endpoints what their schema does not say. */
 function checkProbed(decoder: Decoder, spec: Plain, path: string): void {
-  const { protocol } = transportOf(spec);
-  const { builtIn, fields } = clusterOf(decoder, spec);
-  if (builtIn && !fields['port'] && !fields['filename']) {
-    decoder.tell(path, `none, as ${String(protocol)} has no address to ask`, 'one');
+  const { transport, isBuiltIn, fields } = clusterOf(decoder, spec);
+  if (isBuiltIn && !fields['port'] && !fields['filename']) {
+    decoder.tell(path, `none, as ${String(transport['protocol'])} has no address to ask`, 'one');
   }
 }
 
-/** What the schema says of the protocol that a cluster rides on. */
-function clusterOf(decoder: Decoder, spec: Plain): { builtIn: boolean; fields: Readonly<Record<string, FieldSchema>> } {
-  const variant = decoder.schema['ClusterSpec']?.variants?.[String(transportOf(spec)['protocol'])];
-  return { builtIn: variant?.field !== undefined, fields: decoder.schema[variant?.message ?? '']?.fields ?? {} };
+/** What a cluster rides on, and what the schema says of that. */
+interface Transport {
+  readonly transport: Plain;
+  readonly isBuiltIn: boolean;
+  readonly fields: Readonly<Record<string, FieldSchema>>;
+}
+
+function clusterOf({ schema }: Decoder, spec: Plain): Transport {
+  const transport = transportOf(spec);
+  const variant = schema['ClusterSpec']?.variants?.[String(transport['protocol'])];
+  return { transport, isBuiltIn: variant?.field !== undefined, fields: schema[variant?.message ?? '']?.fields ?? {} };
 }
 
 /** Where the protocol has ports, an endpoint needs an address and a port; where it has paths, a path. */
 function checkEndpoints(decoder: Decoder, spec: Plain, endpoints: readonly Plain[], path: string): void {
-  const transport = transportOf(spec);
-  const { fields } = clusterOf(decoder, spec);
+  const { transport, fields } = clusterOf(decoder, spec);
   endpoints.forEach(({ spec: place }, index) => {
     if (!isPlain(place)) return;
     const { address, port } = place;

@@ -27,8 +27,16 @@ interface ServeOptions {
 }
 
 export async function serve(options: ServeOptions): Promise<void> {
-  const { listen, http, id, logLevel, drainTimeout, ...others } = options;
-  const { maxConnectionAge: maxConnectionAgeMs, removalDelay: removalDelayMs } = options;
+  const {
+    listen,
+    http,
+    id,
+    logLevel,
+    drainTimeout,
+    maxConnectionAge: maxConnectionAgeMs,
+    removalDelay: removalDelayMs,
+    ...others
+  } = options;
   const where = toAddress('--listen', listen);
   const security = { ...others, host: where.host };
   const faults = listeningFaults(security);

@@ -24,7 +24,7 @@ export interface Model extends BackupFunctions {
     reason: string,
   ) => ReturnType<typeof import('../live/committer.ts').supersede>;
   readonly rollouts: {
-    /** Tells a rollout how to go on. */
+    /** Tells a rollout how to go on. False where it has ended by then. */
     control(id: string, action: ControlAction, author: string): Promise<boolean>;
     /** The record, with how far it is now. */
     stateOf(rollout: RolloutRecord): RolloutRecord;

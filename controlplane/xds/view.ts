@@ -24,8 +24,8 @@ export class TypeView {
   readonly #named = new Map<string, Set<Subscriber>>();
   readonly #beating = new Set<Subscriber>();
   #timer: NodeJS.Timeout | undefined;
-  /** When the next heartbeat is due, of the monotonic clock in ms, while there is a timer. */
-  #due = 0;
+  /** When the next heartbeat is due, of the monotonic clock in ms; infinite without a timer. */
+  #due = Infinity;
 
   constructor(typeUrl: string) {
     this.log = new TypeLog(typeUrl);
@@ -76,17 +76,18 @@ export class TypeView {
 
   /** Heartbeats are timed by the shortest TTL of now. What changes may bring the next one forward, and never puts it off. */
   schedule(): void {
-    const due = this.#timer === undefined ? Infinity : this.#due;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#beating.size === 0 || this.log.ttls.size === 0) return;
+    if (this.#beating.size === 0 || this.log.ttls.size === 0) {
+      this.#due = Infinity;
+      return;
+    }
     let shortestMs = Infinity;
     for (const ttlMs of this.log.ttls.values()) shortestMs = Math.min(shortestMs, ttlMs);
     const now = performance.now();
-    this.#due = Math.min(due, now + Math.max(LEAST_INTERVAL_MS, shortestMs / HEARTBEATS));
+    this.#due = Math.min(this.#due, now + Math.max(LEAST_INTERVAL_MS, shortestMs / HEARTBEATS));
     this.#timer = setTimeout(
       () => {
-        this.#timer = undefined;
+        this.#due = Infinity;
         for (const subscriber of this.#beating) subscriber.heartbeat();
         this.schedule();
       },

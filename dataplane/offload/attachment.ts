@@ -1,10 +1,8 @@
 /** Where a program is attached: at the ingress of interfaces, by a TCX link or, on kernels before 6.6, by clsact. */
 import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
 import { createMap, createTcxLink, loadProgram, MAP_PROGRAMS, MapWriter } from './bpf.ts';
-import { type Netlink, NLM_F_CREATE, NLM_F_EXCL } from './netlink.ts';
+import { LO, type Netlink, NLM_F_CREATE, NLM_F_EXCL } from './netlink.ts';
 import { bindMaps, type Program } from './object-file.ts';
-
-const LO = 1;
 
 export interface Attachment {
   readonly name: string;

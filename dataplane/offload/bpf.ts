@@ -1,6 +1,6 @@
 /** Maps, programs and links of the kernel's virtual machine: bpf(2), through koffi, with no library between. */
 import koffi from 'koffi';
-import { addressOf, systemError } from '../sockets/native/libc.ts';
+import { addressOf, ENOENT, systemError } from '../sockets/native/libc.ts';
 
 /** Of x86-64, and of the generic table that the others have (asm-generic/unistd.h). */
 const SYS_BPF = process.arch === 'x64' ? 321 : 280;
@@ -30,7 +30,6 @@ export const MAP_PERCPU_ARRAY = 6;
 export const ANY = 0;
 export const NO_EXIST = 1;
 
-const ENOENT = 2;
 const LOG_SIZE = 256 * 1024;
 /** No helper is used that wants another. */
 const LICENSE = Buffer.from('Apache-2.0\0');

@@ -14,6 +14,9 @@ const HEADER = 16;
 const SOCKADDR = 12;
 const INBOX = 64 * 1024;
 
+/** The index of lo, in every network namespace (LOOPBACK_IFINDEX of net/flow.h). */
+export const LO = 1;
+
 export interface Message {
   readonly type: number;
   /** The structure that the type has. */
@@ -72,13 +75,10 @@ export class Netlink {
   receive(): readonly Message[] | undefined {
     const messages: Message[] = [];
     for (;;) {
-      const length = read(this.fd, this.inbox);
-      if (length === -EAGAIN) return messages;
-      if (length < 0) return undefined;
-      // The messages outlive the buffer.
-      for (const [, message] of parse(Buffer.from(this.inbox.subarray(0, length)))) {
-        if (typeof message !== 'number') messages.push(message);
-      }
+      const bytes = this.take();
+      if (bytes === -EAGAIN) return messages;
+      if (typeof bytes === 'number') return undefined;
+      for (const [, message] of parse(bytes)) if (typeof message !== 'number') messages.push(message);
     }
   }
 
@@ -97,12 +97,16 @@ export class Netlink {
     const sent = send(this.fd, Buffer.concat([header, body]));
     if (sent < 0) throw systemError('netlink', -sent);
     for (;;) {
-      // The answer outlives the buffer: more is asked while it is looked at.
-      const length = read(this.fd, this.inbox);
-      if (length < 0) throw systemError('netlink', -length);
-      for (const [number, message] of parse(Buffer.from(this.inbox.subarray(0, length))))
-        if (number === sequence) return message;
+      const bytes = this.take();
+      if (typeof bytes === 'number') throw systemError('netlink', -bytes);
+      for (const [number, message] of parse(bytes)) if (number === sequence) return message;
     }
+  }
+
+  /** What came next, in bytes of its own: messages outlive the inbox, as more is asked while they are looked at. Or a negative errno. */
+  private take(): Buffer | number {
+    const length = read(this.fd, this.inbox);
+    return length < 0 ? length : Buffer.from(this.inbox.subarray(0, length));
   }
 }
 

@@ -3,7 +3,7 @@ import { isIP, isIPv4 } from 'node:net';
 import type { Flow, OffloadRefusal } from '../core/offload.ts';
 import { AF_INET, AF_INET6 } from '../sockets/native/sockaddr.ts';
 import { bytesOf, type Way } from './layout.ts';
-import { findAttribute, type Message, type Netlink, NLM_F_CREATE } from './netlink.ts';
+import { findAttribute, LO, type Message, type Netlink, NLM_F_CREATE } from './netlink.ts';
 
 // linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h, linux/if_arp.h, linux/if.h
 export const RTM_NEWLINK = 16;
@@ -33,7 +33,6 @@ const NTF_USE = 1;
 const NUD_STALE = 0x04;
 /** Reachable, stale, in delay, probed, permanent. */
 const NUD_USABLE = 0x02 | NUD_STALE | 0x08 | 0x10 | 0x80;
-const LO = 1;
 const LO_MTU = 65_536;
 const MAC = 6;
 

@@ -50,9 +50,12 @@ interface Entry {
   readonly fromUpstream: Direction;
 }
 
+/** A way before it has a slot. */
+type Planned = Pick<Direction, 'flow' | 'way'>;
+
 interface Plan {
-  readonly fromClient: Pick<Direction, 'flow' | 'way'>;
-  readonly fromUpstream: Pick<Direction, 'flow' | 'way'>;
+  readonly fromClient: Planned;
+  readonly fromUpstream: Planned;
 }
 
 export class TcEngine implements OffloadEngine {
@@ -217,7 +220,7 @@ export class TcEngine implements OffloadEngine {
       const what = result === -EEXIST ? 'a pair with the same addresses and ports' : `errno ${-result}`;
       return giveUp(refuse('error', `expected a new flow, found ${what}`));
     }
-    const direction = ({ flow, way }: Pick<Direction, 'flow' | 'way'>, slot: number): Direction => {
+    const direction = ({ flow, way }: Planned, slot: number): Direction => {
       this.routes.hold(way);
       return { flow, way, slot, before: NOTHING };
     };
@@ -266,7 +269,7 @@ export class TcEngine implements OffloadEngine {
     }
   }
 
-  private move(direction: Direction, { flow, way }: Pick<Direction, 'flow' | 'way'>): OffloadRefusal | undefined {
+  private move(direction: Direction, { flow, way }: Planned): OffloadRefusal | undefined {
     if (direction.flow.equals(flow)) return undefined;
     const slot = this.table.add(flow);
     if (slot === undefined) return refuse('table-full', `expected a free slot of ${this.table.capacity}, found none`);
