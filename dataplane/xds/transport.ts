@@ -97,10 +97,15 @@ export class Transport {
     );
     call.on('data', (message: object) => handlers.message(message));
     call.on('error', () => undefined); // the status says it
-    call.on('status', ({ code, details }) => handlers.end({ code: this.codes[code] ?? String(code), details }));
+    // Node.js tells of a connection's end while nghttp2 still reads it. A stream that is reset then may be one that is freed:
+    // nghttp2 sends for ever (https://github.com/nodejs/node/pull/64166, which Node.js 20 does not have). So all that may
+    // reset one comes after the read.
+    call.on('status', ({ code, details }) => {
+      setImmediate(() => handlers.end({ code: this.codes[code] ?? String(code), details }));
+    });
     return {
       send: (message, sent) => call.write(message, sent),
-      cancel: () => call.cancel(),
+      cancel: () => void setImmediate(() => call.cancel()),
     };
   }
 
