@@ -104,7 +104,9 @@ export class YamlText {
   private findTargets(): void {
     const anchors = new Map<string, Node>();
     visit(this.document ?? null, {
-      Node: (_key, node) => {
+      Node: (_key, node, ancestors) => {
+        // How deep the parser gets on its stack depends on how warm it is; this does not. A map has two nodes a level.
+        if (ancestors.length > 2 * MAX_DEPTH) throw new RangeError('too many levels');
         if (isAlias(node)) {
           const target = anchors.get(node.source);
           if (target) this.targets.set(node, target);

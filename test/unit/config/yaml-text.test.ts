@@ -67,6 +67,10 @@ describe('The text of a configuration', () => {
       /expected at most 2000 tags, anchors and aliases, found more \(line 2002\)/u,
     ],
     'as many anchors at one place': ['&a '.repeat(300_000), /expected at most 2000 .*, found more \(line 1\)/u],
+    'more levels of lines than of brackets': [
+      Array.from({ length: 250 }, (_, level) => `${' '.repeat(level)}a:`).join('\n'),
+      /expected YAML or JSON of few levels/u,
+    ],
     'many levels of lines': [
       Array.from({ length: 1400 }, (_, level) => `${' '.repeat(level)}a:`).join('\n'),
       /expected YAML or JSON of few levels/u,
