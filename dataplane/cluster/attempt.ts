@@ -19,6 +19,7 @@ export class Attempt implements ConnectRequest, Opened {
   readonly session: string;
   readonly metadata: Metadata;
   readonly timeout: number;
+  altered: boolean;
   readonly target: Endpoint;
   /** There once it is connected. */
   stream!: Stream;
@@ -33,6 +34,7 @@ export class Attempt implements ConnectRequest, Opened {
     this.session = request.session;
     this.metadata = request.metadata;
     this.timeout = request.timeout;
+    this.altered = request.altered;
     this.target = target;
     this.owner = owner;
   }

@@ -115,6 +115,10 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     await this.options.connector.close?.();
   }
 
+  get transparent(): boolean {
+    return this.options.connector.transparent === true;
+  }
+
   /** Datagrams of its endpoints that the kernel dropped; undefined where there can't be any. */
   get overflow(): number | undefined {
     return this.options.connector.overflow;

@@ -12,6 +12,8 @@ export interface OpenRequest {
   readonly timeout: number;
   /** Whether this is a retry: those have a limit of their own. */
   readonly retry: boolean;
+  /** See `ConnectRequest.altered`. */
+  readonly altered: boolean;
   /** Endpoints that the session has tried already: others are preferred. The one that is picked is added. */
   readonly tried?: Set<string> | undefined;
 }
@@ -34,6 +36,8 @@ export interface Opening {
 /** A live cluster. */
 export interface ClusterHandle {
   readonly config: Cluster;
+  /** See `Connector.transparent`. */
+  readonly transparent: boolean;
   /** The endpoint is chosen, its limits are checked, and its protocol connects, all within `timeout`. */
   open(request: OpenRequest): Opening | Opened;
   /** Whether there is an endpoint to pick beside these. */

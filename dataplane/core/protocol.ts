@@ -61,6 +61,11 @@ export interface ConnectRequest {
   onAbort(handler: ((reason: ProxyError) => void) | undefined): void;
   /** The most time that this attempt may take, in ms. */
   readonly timeout: number;
+  /**
+   * What will be written may not be as the client sent it, byte for byte: the length that the client announced says
+   * nothing. A connector that puts something of its own before the payload sets it for its transport.
+   */
+  altered: boolean;
   /** Tells the cluster that the endpoint failed (or served) the session, where the protocol knows better (HTTP 5xx). */
   report(ok: boolean): void;
 }
@@ -69,6 +74,8 @@ export interface ConnectRequest {
 export interface Connector {
   /** A connected stream. Rejects (or throws) with a ProxyError. */
   connect(request: ConnectRequest): Stream | Promise<Stream>;
+  /** Its streams give back byte for byte what is written to them (Echo, Logger): lengths that were announced stay true. */
+  readonly transparent?: boolean;
   /** The targets from now on, by their `connectionKey`: it lets go of what it keeps between sessions for others. */
   retain?(keys: ReadonlySet<string>): void;
   /** Datagrams that the kernel dropped since the receive buffers of its sockets were full. */

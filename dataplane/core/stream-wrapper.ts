@@ -33,6 +33,10 @@ export abstract class StreamWrapper implements Whole {
     return this.inner.retriable;
   }
 
+  get altered(): boolean | undefined {
+    return this.inner.altered;
+  }
+
   get httpStatus(): number | undefined {
     return this.inner.httpStatus;
   }

@@ -19,7 +19,14 @@ export type HeaderList = readonly string[];
  */
 export type Signal =
   /** The head of a response; status 1xx is informational and may be followed by others. */
-  | { readonly type: 'response'; readonly status: number; readonly reason?: string; readonly headers: HeaderList }
+  | {
+      readonly type: 'response';
+      readonly status: number;
+      readonly reason?: string;
+      readonly headers: HeaderList;
+      /** What follows may not be as the peer sent it, byte for byte: the length that it announced says nothing. */
+      readonly altered?: boolean;
+    }
   /** Trailer fields of a request or a response, before its end. */
   | { readonly type: 'trailers'; readonly headers: HeaderList };
 
@@ -58,6 +65,8 @@ export interface Stream {
   readonly maxDatagram?: number | undefined;
   /** Whether the stage may be connected again when it breaks. Absent: yes. False once something can't be said again. */
   readonly retriable?: boolean | undefined;
+  /** What it reads isn't, byte for byte, what its protocol's head announced (a header, or frames, were taken off). */
+  readonly altered?: boolean | undefined;
   /** Takes the framing of what is written to it, before `open`: for streams that only pass on. */
   adoptFraming?(framing: Framing): void;
   /** Starts reading. Called once. */

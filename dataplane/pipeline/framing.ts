@@ -131,6 +131,10 @@ class FramedStream extends StreamWrapper {
     return 'datagrams';
   }
 
+  override get altered(): boolean {
+    return true;
+  }
+
   override get maxDatagram(): number {
     return maxMessage(this.kind);
   }

@@ -14,6 +14,7 @@ export interface Mirrored {
   readonly metadata: Metadata;
   readonly connectTimeout: number;
   readonly clientFraming: Framing;
+  readonly clientAltered: boolean;
   /** Chunks that may wait for each copy. */
   readonly queueLimit: number;
   cluster(name: string): ClusterHandle | undefined;
@@ -45,7 +46,8 @@ export class MirrorGate implements Gate {
     try {
       const handle = this.session.cluster(cluster);
       if (handle === undefined) throw new ProxyError('UNKNOWN_CLUSTER', `cluster ${cluster} does not exist`);
-      const result = handle.open({ session, metadata, timeout, retry: false });
+      const altered = this.session.clientAltered || handle.config.framing !== 'none';
+      const result = handle.open({ session, metadata, timeout, retry: false, altered });
       const opened = 'stream' in result ? result : await result.opened;
       copied = framed(opened.stream, handle.config.framing);
       this.start(copied, opened, copy, cluster);

@@ -191,6 +191,10 @@ export class PipelineSession implements SessionView, StageOwner {
     return this.client.framing;
   }
 
+  get clientAltered(): boolean {
+    return this.client.altered === true;
+  }
+
   get queueLimit(): number {
     return this.context.listener.options.queue_limit;
   }
@@ -231,8 +235,14 @@ export class PipelineSession implements SessionView, StageOwner {
     return this.context.table.cluster(name);
   }
 
+  alters(stage: Stage): boolean {
+    if (this.clientAltered) return true;
+    return this.stages.some((other) => other !== stage && this.cluster(other.cluster)?.transparent !== true);
+  }
+
   stageReady(): void {
-    if (this.over || this.stages.some(({ status }) => status !== 'READY')) return;
+    // A transform may have ended already, in order: a short request may be over before its destination is connected.
+    if (this.over || this.stages.some(({ status }) => status === 'INIT' || status === 'RETRYING')) return;
     const first = this.status === 'INIT';
     this.status = 'CONNECTED';
     this.event('CONNECT', first ? 'all stages are connected' : 'connected again');

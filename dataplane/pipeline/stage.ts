@@ -14,6 +14,8 @@ export interface StageOwner {
   readonly retry: Retry;
   readonly connectTimeout: number;
   cluster(name: string): ClusterHandle | undefined;
+  /** Whether the payload may be changed, on its way, elsewhere than in this stage. */
+  alters(stage: Stage): boolean;
   /** It is connected, for the first time or again. */
   stageReady(stage: Stage): void;
   /** It broke, and is being connected again. */
@@ -45,6 +47,8 @@ export class Stage {
   private opened: Opened | undefined;
   private opening: Opening | undefined;
   private timer: NodeJS.Timeout | undefined;
+  /** The payload may be changed somewhere on its way: lengths that were announced say nothing. */
+  private altered = false;
   private attempts = 0;
   /** It was connected, and isn't now. */
   private lost = false;
@@ -76,11 +80,13 @@ export class Stage {
       this.failed(new ProxyError('UNKNOWN_CLUSTER', `cluster ${this.cluster} does not exist`));
       return;
     }
+    this.altered = handle.config.framing !== 'none' || owner.alters(this);
     const request: OpenRequest = {
       session: owner.name,
       metadata: owner.metadata,
       timeout: handle.config.connect_timeout || owner.connectTimeout,
       retry: this.retries > 0,
+      altered: this.altered,
       tried: owner.retry.retry_on === 'never' ? undefined : (this.tried ??= new Set()),
     };
     this.triedBefore = this.tried?.size ?? 0;
@@ -120,6 +126,12 @@ export class Stage {
     this.owner.stageReady(this);
     stream.open(new StageSink(this, stream));
     this.input.setWriter(stream);
+  }
+
+  /** Its stream told of what goes beside the payload. */
+  signalled(signal: Signal): void {
+    const isOff = signal.type === 'response' && (this.altered || this.stream?.altered === true);
+    this.output.signal(isOff ? { ...signal, altered: true } : signal);
   }
 
   /** Its stream told of an end that may have been asked for, or not. */
@@ -244,7 +256,7 @@ class StageSink implements Sink {
   }
 
   signal(signal: Signal): void {
-    if (this.stage.stream === this.stream) this.stage.output.signal(signal);
+    if (this.stage.stream === this.stream) this.stage.signalled(signal);
   }
 
   drain(): void {

@@ -88,7 +88,7 @@ export interface TestCluster {
 }
 
 export function request(overrides: Partial<OpenRequest> = {}): OpenRequest {
-  return { session: 'session', metadata: {}, timeout: 2000, retry: false, ...overrides };
+  return { session: 'session', metadata: {}, timeout: 2000, retry: false, altered: false, ...overrides };
 }
 
 export function testCluster(overrides: Partial<Config> = {}, options: Partial<ClusterOptions> = {}): TestCluster {

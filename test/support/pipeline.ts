@@ -10,6 +10,7 @@ import { FakeStream } from './fake-stream.ts';
 
 export class FakeCluster implements ClusterHandle {
   readonly config: Cluster;
+  transparent = false;
   readonly requests: OpenRequest[] = [];
   /** The streams that were given, in order. */
   readonly streams: FakeStream[] = [];

@@ -7,6 +7,7 @@ export const protocol: Protocol = {
   framing: 'any',
   local: true,
   connector: () => ({
+    transparent: true,
     connect: () =>
       new TransformStream({
         data: (chunk, text, emit) => {

@@ -3,7 +3,7 @@
  * smuggled past a proxy: no obs-fold, no bare CR or LF, no space before the colon, no conflicting lengths.
  */
 import { ProxyError } from '../../../common/errors.ts';
-import type { HeaderList } from '../../core/stream.ts';
+import type { HeaderList, Signal } from '../../core/stream.ts';
 
 /** Header fields of one message, in order. */
 export interface Fields {
@@ -327,6 +327,15 @@ export function formatFields(headers: HeaderList): string {
 /** The last chunk, with trailers. */
 export function formatLastChunk(trailers: HeaderList): string {
   return `0\r\n${formatFields(trailerFields(trailers))}\r\n`;
+}
+
+/** The fields of a response, without a length that is not the body's. */
+export function responseFields({ headers, altered = false }: Signal & { readonly altered?: boolean }): HeaderList {
+  return altered ? without(headers, 'content-length') : headers;
+}
+
+function without(headers: HeaderList, key: string): HeaderList {
+  return headers.filter((_, index) => headers[index & ~1]?.toLowerCase() !== key);
 }
 
 /** What may follow a body: nothing that says how a message is framed or routed (RFC 9110, section 6.5.1). */

@@ -39,9 +39,9 @@ class HttpConnector implements Connector {
   }
 
   connect(request: ConnectRequest): Stream | Promise<Stream> {
-    const { target, metadata } = request;
+    const { target, metadata, altered } = request;
     // It may throw: no connection is taken before.
-    const outgoing = outgoingRequest(metadata, this.spec, formatAddress(target.hostname, target.port));
+    const outgoing = outgoingRequest(metadata, this.spec, formatAddress(target.hostname, target.port), altered);
     const kept = this.pools.get(target.connectionKey)?.take();
     if (kept) return this.ask(kept, request, outgoing);
     return this.h2?.request(request, outgoing) ?? this.connectAnew(request, outgoing);

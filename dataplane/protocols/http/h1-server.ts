@@ -25,6 +25,7 @@ import {
   requestBody,
   type RequestHead,
   wantsTunnel,
+  responseFields,
 } from './codec.ts';
 import { Outbox } from './outbox.ts';
 import { type ConnectionFacts, requestMetadata } from './request.ts';
@@ -403,7 +404,7 @@ export class ServerStream extends BaseStream implements Stream {
   signal(signal: Signal): void {
     if (this.closed) return;
     if (signal.type === 'trailers') this.trailers = signal.headers;
-    else this.respond(signal.status, signal.reason ?? reasonOf(signal.status), signal.headers);
+    else this.respond(signal.status, signal.reason ?? reasonOf(signal.status), responseFields(signal));
   }
 
   write(chunk: Buffer): boolean {

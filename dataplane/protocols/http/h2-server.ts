@@ -13,7 +13,7 @@ import type { Accept } from '../../core/session.ts';
 import { refusalText, statusOf } from '../../core/status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
-import { type Fields, trailerFields } from './codec.ts';
+import { type Fields, responseFields, trailerFields } from './codec.ts';
 import { LINGER, type ServerOptions } from './h1-server.ts';
 import { fromList } from './h2-headers.ts';
 import { type ConnectionFacts, requestMetadata } from './request.ts';
@@ -136,7 +136,7 @@ class ServerStream extends BaseStream implements Stream {
     else if (signal.status < 200) {
       if (signal.status !== 101 && !this.stream.headersSent)
         this.stream.additionalHeaders({ ':status': signal.status, ...fromList(signal.headers) });
-    } else this.respond(signal.status, signal.headers);
+    } else this.respond(signal.status, responseFields(signal));
   }
 
   /** Sends a head, unless one is out. False: no body may follow (HEAD, 204, 304), or no more of it. */

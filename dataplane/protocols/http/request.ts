@@ -86,11 +86,17 @@ export interface OutgoingRequest {
 }
 
 /**
- * The request of a session: as it came, with what rules changed; or one of the cluster's making.
+ * The request of a session: as it came, with what rules changed; or one of the cluster's making. `altered`: its body
+ * won't be as it came.
  *
  * @throws ProxyError `PROTOCOL_ERROR` where what rules, or a JSONSocket's client, wrote as method or host is none.
  */
-export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority: string): OutgoingRequest {
+export function outgoingRequest(
+  metadata: Metadata,
+  spec: HttpCluster,
+  authority: string,
+  altered: boolean,
+): OutgoingRequest {
   const http = metadata['HTTP'];
   const original = typeof http === 'object' && http !== null ? (http as unknown as WithOriginal)[ORIGINAL] : undefined;
   const now = httpOf(metadata);
@@ -126,15 +132,16 @@ export function outgoingRequest(metadata: Metadata, spec: HttpCluster, authority
     tunnel: original?.tunnel ?? false,
     upgrade: original?.tunnel ? text(headers['upgrade']) : undefined,
     trailers: hasToken(text(headers['te']), 'trailers'),
-    body: original === undefined ? 'chunked' : bodyOf(original),
+    body: original === undefined ? 'chunked' : bodyOf(original, altered),
   };
 }
 
-/** As it came, whatever rules made of its fields: the body is as long as it is. */
-function bodyOf({ keys, values }: Original): OutgoingRequest['body'] {
+/** As it came, whatever rules made of its fields: the body is as long as it is, unless it is changed on its way. */
+function bodyOf({ keys, values }: Original, altered: boolean): OutgoingRequest['body'] {
   if (keys.includes('transfer-encoding')) return 'chunked';
   const length = Number(values[keys.indexOf('content-length')] ?? 0); // several are the same, or it was refused
-  return length === 0 ? undefined : length;
+  if (length === 0) return undefined;
+  return altered ? 'chunked' : length;
 }
 
 function unfit(expected: string, found: string): ProxyError {

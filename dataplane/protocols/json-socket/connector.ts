@@ -11,6 +11,7 @@ export function createConnector(context: ConnectorContext<JsonSocketCluster>): C
   return {
     connect: async (request) => {
       const header = buildHeader(request.metadata);
+      request.altered = true;
       const stream = new ClientStream(await transport.connect(request), header);
       return stream.answered(request.signal);
     },

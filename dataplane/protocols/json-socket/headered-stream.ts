@@ -35,6 +35,10 @@ export abstract class HeaderedStream extends StreamWrapper {
   /** The transport is gone. */
   protected abstract transportClosed(): void;
 
+  override get altered(): boolean {
+    return true;
+  }
+
   /** Opens the transport and waits for the header. */
   protected begin(): void {
     this.inner.open({

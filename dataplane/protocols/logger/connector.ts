@@ -9,6 +9,7 @@ export function createConnector({ name, spec, log }: ConnectorContext<LoggerClus
   const trouble = (message: string): void => log.warn({ cluster: name }, message);
   const own = shareWriter(spec.log_file, trouble);
   return {
+    transparent: true,
     connect: ({ session }) => {
       const writer = shareWriter(spec.log_file, trouble);
       const format = createFormat(spec, session);

@@ -12,5 +12,5 @@ export function createConnector({ name, spec, services }: ConnectorContext<Metri
       emit(chunk, text);
     },
   };
-  return { connect: () => new TransformStream(transformer) };
+  return { transparent: true, connect: () => new TransformStream(transformer) };
 }

@@ -76,7 +76,7 @@ describe('outlier ejection', () => {
     expect(test.refusal()).to.equal('CONNECT_REFUSED');
     test.connector.plan = () => 'later';
     for (let time = 0; time < 2; time++) {
-      const opening = test.cluster.open({ session: 's', metadata: {}, timeout: 1000, retry: false });
+      const opening = test.cluster.open({ session: 's', metadata: {}, timeout: 1000, retry: false, altered: false });
       test.connector.connecting[time]!.fail(REFUSED);
       await ('opened' in opening && opening.opened.catch(() => undefined));
     }

@@ -22,6 +22,7 @@ const MEMBERS: {
   halfClose: false,
   maxDatagram: 1234,
   retriable: false,
+  altered: true,
   httpStatus: 418,
   responds: true,
   unanswered: true,
@@ -77,7 +78,7 @@ const WRAPPERS: readonly {
   {
     what: 'an explicit framing',
     wrap: ({ stream }) => framed(stream, 'newline'),
-    changes: ['framing', 'maxDatagram', 'adoptFraming', 'open', 'write'],
+    changes: ['framing', 'maxDatagram', 'altered', 'adoptFraming', 'open', 'write'],
   },
   {
     what: "a JSONSocket's server",
@@ -89,7 +90,7 @@ const WRAPPERS: readonly {
       inner.says('{"JSONSocketVersion":1}');
       return stream;
     },
-    changes: ['open', 'connected', 'refuse'],
+    changes: ['altered', 'open', 'connected', 'refuse'],
   },
   {
     what: "a JSONSocket's client",
@@ -99,7 +100,7 @@ const WRAPPERS: readonly {
       inner.says('{"JSONSocketVersion":1,"JSONSocketStatus":200}');
       return stream;
     },
-    changes: ['open'],
+    changes: ['altered', 'open'],
   },
   {
     what: "a WebSocket's handshake that was answered",

@@ -8,6 +8,7 @@ import { SPEC } from '../../fuzz/http-request.ts';
 function sent(
   fields: readonly string[],
   change: (http: Record<string, never>) => void = () => undefined,
+  altered = false,
 ): OutgoingRequest {
   const pairs = fields.map((field) => field.split(': ') as [string, string]);
   const names = pairs.map(([name]) => name);
@@ -21,7 +22,7 @@ function sent(
   const ends = { srcAddress: '::1', srcPort: 1, dstAddress: '::1', dstPort: 2 };
   const metadata = requestMetadata(head, '1.1', { ends, scheme: 'http', metadata: {}, forwarded: 'off' });
   change(metadata['HTTP'] as Record<string, never>);
-  return outgoingRequest(metadata, SPEC, '127.0.0.1:80');
+  return outgoingRequest(metadata, SPEC, '127.0.0.1:80', altered);
 }
 
 const set = (path: string, value: unknown) => (http: Metadata) => {
@@ -53,6 +54,12 @@ describe('The request that is sent', () => {
     expect(sent(['Host: a']).body).to.equal(undefined);
   });
 
+  it('has a body of unknown length where it is altered on its way, but none where none came', () => {
+    expect(sent(['Host: a', 'Content-Length: 5'], undefined, true).body).to.equal('chunked');
+    expect(sent(['Host: a', 'Content-Length: 0'], undefined, true).body).to.equal(undefined);
+    expect(sent(['Host: a'], undefined, true).body).to.equal(undefined);
+  });
+
   it('has a path in ASCII, whatever rules made of it', () => {
     const target = (path: string): string => sent(['Host: a'], set('url.path', path)).target;
     expect(target('/ű b')).to.equal('/%C5%B1%20b?b=c');
@@ -67,7 +74,7 @@ describe('The request that is sent', () => {
   };
   for (const [what, http] of Object.entries(refused)) {
     it(`is none where a peer's metadata would break it with ${what}`, () => {
-      const send = (): unknown => outgoingRequest({ HTTP: http }, SPEC, '127.0.0.1:80');
+      const send = (): unknown => outgoingRequest({ HTTP: http }, SPEC, '127.0.0.1:80', false);
       expect(send)
         .to.throw(ProxyError, /^expected /u)
         .with.property('code', 'PROTOCOL_ERROR');

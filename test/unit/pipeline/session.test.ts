@@ -54,6 +54,26 @@ describe('a session', () => {
     expect(client.written).to.deep.equal(['d']);
   });
 
+  it('answers a client whose transform ended in order before the cluster was connected', async () => {
+    let connect: () => void = () => undefined;
+    pipeline = harness({ ingress: ['in'] });
+    pipeline.cluster('cluster').wait = new Promise((resolve) => (connect = resolve));
+    const client = new FakeStream();
+    const session = pipeline.accept(client);
+    const transform = pipeline.cluster('in').last;
+    client.says('all');
+    client.ends();
+    transform.says('all');
+    transform.ends();
+    transform.closes();
+    connect();
+    await until(() => session?.status === 'CONNECTED', 'the cluster');
+    const upstream = pipeline.cluster('cluster').last;
+    upstream.says('answer');
+    expect(upstream.written).to.deep.equal(['all']);
+    expect(client.written).to.deep.equal(['answer']);
+  });
+
   it('keeps half-close: the other direction goes on, then all ends in order', () => {
     const { client, session } = start();
     const upstream = pipeline.cluster('cluster').last;

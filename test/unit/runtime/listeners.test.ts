@@ -40,6 +40,7 @@ function makeCluster(config: LiveCluster['config']): LiveCluster {
   const cluster = {
     config,
     pending: false,
+    transparent: false,
     update: (next: LiveCluster['config']) => (cluster.config = next),
     start: () => undefined,
     close: () => Promise.resolve(),
