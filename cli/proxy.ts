@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Admin } from '../gen/l7mp/config/v1/types.ts';
 import { emptySnapshot, withPlugins } from '../config/decode.ts';
 import { FileSource } from '../config/file-source.ts';
-import { loadText } from '../config/load.ts';
+import { loadAside } from '../config/load-aside.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
@@ -24,7 +24,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins);
   const { config: file } = options;
-  const source = file === undefined ? undefined : new FileSource(file, (text) => loadText(text, { schema }));
+  const source = file === undefined ? undefined : new FileSource(file, (text) => loadAside(text, { schema }));
   const first = (await source?.load()) ?? emptySnapshot();
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;
   const running = await createProxy({

@@ -1,4 +1,5 @@
 /** A snapshot with a change made to it. */
+import { isDeepStrictEqual } from 'node:util';
 import type { ConfigDelta, ConfigSnapshot, Kind, Owned, Source } from '../../config/snapshot.ts';
 import { type Fault, FaultsError } from '../../common/errors.ts';
 import { LIST_OF, type ListName, LISTS } from '../../config/kinds.ts';
@@ -34,14 +35,24 @@ export function withDelta(snapshot: ConfigSnapshot, delta: ConfigDelta, source: 
   };
 }
 
-/** All that is local replaced; what the control plane gave stays where no local object has its name. */
+/**
+ * All that is local replaced; what the control plane gave stays where no local object has its name. An object that is as
+ * it was is the one that was: so nobody has to look at it any closer.
+ */
 export function withLocal(current: ConfigSnapshot, local: ConfigSnapshot): ConfigSnapshot {
   const merge = <T>(
     before: ReadonlyMap<string, Owned<T>>,
     next: ReadonlyMap<string, Owned<T>>,
   ): ReadonlyMap<string, Owned<T>> => {
-    const kept = [...before].filter(([name, { source }]) => source === 'controlplane' && !next.has(name));
-    return kept.length === 0 ? next : new Map([...next, ...kept]);
+    const merged = new Map<string, Owned<T>>();
+    for (const [name, object] of next) {
+      const known = before.get(name);
+      merged.set(name, known && isDeepStrictEqual(known, object) ? known : object);
+    }
+    for (const [name, object] of before) {
+      if (object.source === 'controlplane' && !next.has(name)) merged.set(name, object);
+    }
+    return merged;
   };
   return {
     admin: local.admin,
