@@ -7,9 +7,9 @@ import type { MetricsSource } from '../../../dataplane/telemetry/metrics-source.
 import { NamedCounters } from '../../../dataplane/telemetry/named-counters.ts';
 import { SessionTotals } from '../../../dataplane/telemetry/totals.ts';
 import { fakeSession } from '../../support/admin.ts';
-import { until } from '../../support/pipeline.ts';
 import { startProxy } from '../../support/proxy.ts';
 import { curl, parseMetrics, run, valueOf, versionOf } from './tools.ts';
+import { until } from '../../support/until.ts';
 
 const parser = versionOf('.cache/venv/bin/pip', 'show', '--disable-pip-version-check', 'prometheus_client');
 
@@ -48,7 +48,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
     try {
       const address = `TCP:127.0.0.1:${proxy.port('in')}`;
       expect(await run('socat', ['-t', '5', '-', address], 'hello')).to.equal('hello');
-      await until(() => proxy.sessions().length === 0, 'the session to end');
+      await until('the session to end', () => proxy.sessions().length === 0);
 
       const page = await curl(`http://127.0.0.1:${proxy.port()}/metrics`);
       expect(page.contentType).to.include('version=0.0.4');

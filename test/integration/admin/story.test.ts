@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect } from 'chai';
-import { until } from '../../support/pipeline.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
 import { udpServer } from '../cluster/peers.ts';
 import { curl, parseMetrics, valueOf, versionOf } from './tools.ts';
+import { until } from '../../support/until.ts';
 
 interface Session {
   readonly name: string;
@@ -75,7 +75,7 @@ listener:
 
     const client = start('socat', '-', `UDP:${bound}`);
     client.child.stdin.write('hello');
-    await until(() => client.said.out === 'pong:hello', 'the answer');
+    await until('the answer', () => client.said.out === 'pong:hello');
 
     const [session] = (await ask(`${base}/sessions`)) as Session[];
     expect(session).to.include({ status: 'CONNECTED' });
@@ -97,12 +97,12 @@ listener:
     expect(await ask(path)).to.include({ status: 'DESTROYED', reason: 'DELETED' });
 
     client.child.stdin.write('again');
-    await until(() => client.said.out === 'pong:hellopong:again', 'the answer in a new session');
+    await until('the answer in a new session', () => client.said.out === 'pong:hellopong:again');
     const listed = (await ask(`${base}/sessions`)) as Session[];
     expect(listed.map(({ status }) => status)).to.have.members(['CONNECTED', 'DESTROYED']);
 
     expect(await ask('-X', 'DELETE', `${base}/listeners/users?recursive=true`)).to.include({ status: 200 });
-    await until(() => proxy.sessions().every(({ status }) => status === 'DESTROYED'), 'the session to end');
+    await until('the session to end', () => proxy.sessions().every(({ status }) => status === 'DESTROYED'));
     const { listeners, rulelists, rules, routes, clusters } = proxy.proxy.snapshot;
     expect([listeners, rulelists, rules, routes].map(({ size }) => size)).to.deep.equal([0, 0, 0, 0]);
     expect([...clusters.keys()]).to.deep.equal(['servers']);

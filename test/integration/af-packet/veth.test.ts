@@ -3,8 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { descriptors, expectNoMoreThan } from '../../support/descriptors.ts';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const ours = `l7t${process.pid % 100000}`;
 const theirs = 'far';
@@ -152,7 +152,7 @@ s.send(frame(b'small')); print(answer()[14:19])`);
     const proxy = await startProxy({ listeners: [listener()], clusters: echo });
     ip(`link set ${ours} down`);
     const state = (): string => readFileSync(`/sys/class/net/${ours}/operstate`, 'utf8').trim();
-    await until(() => state() === 'down', 'the interface to be down');
+    await until('the interface to be down', () => state() === 'down');
     await new Promise((resolve) => setImmediate(resolve)); // the proxy reads the error that its socket has
     ip(`link set ${ours} up`);
     expect(
@@ -169,9 +169,9 @@ for _ in range(50):
 
   it('ends the session when the interface is gone, and begins another when it is back', async () => {
     const proxy = await startProxy({ listeners: [listener()], clusters: echo });
-    await until(() => proxy.sessions().length === 1, 'the first session');
+    await until('the first session', () => proxy.sessions().length === 1);
     ip(`link del ${ours}`);
-    await until(() => proxy.sessions()[0]?.status === 'DESTROYED', 'its end');
+    await until('its end', () => proxy.sessions()[0]?.status === 'DESTROYED');
     expect(proxy.sessions()[0]?.reason).to.equal('UNREACHABLE');
     expect(
       proxy
@@ -180,7 +180,7 @@ for _ in range(50):
         .join(),
     ).to.contain(`"${ours}" is gone`);
     plug();
-    await until(() => proxy.sessions().some(({ status }) => status === 'CONNECTED'), 'the second session');
+    await until('the second session', () => proxy.sessions().some(({ status }) => status === 'CONNECTED'));
     expect(await python(`s.send(frame(b'again')); print(answer()[14:19])`)).to.equal("b'again'");
     await proxy.close();
   }).timeout(20_000);

@@ -7,7 +7,8 @@ import { protocol as tcp } from '../../../dataplane/protocols/tcp/index.ts';
 import { clusterConfig, request, testCluster } from '../../support/cluster.ts';
 import { relay, startProxy } from '../../support/proxy.ts';
 import { connect } from 'node:net';
-import { eventually, greeter, type Peer, versionOf } from './peers.ts';
+import { greeter, type Peer, versionOf } from './peers.ts';
+import { until } from '../../support/until.ts';
 
 describe(`clusters of real sockets, with socat ${versionOf('socat', '-V')}`, () => {
   let server: Peer;
@@ -61,7 +62,7 @@ describe(`clusters of real sockets, with socat ${versionOf('socat', '-V')}`, () 
       const client = connect(proxy.port('in'), '127.0.0.1');
       let said = '';
       client.on('data', (chunk) => (said += chunk.toString()));
-      await eventually(() => said === 'a\n', 'the greeting');
+      await until('the greeting', () => said === 'a\n');
       expect(proxy.sessions()[0]?.destination?.endpoint).to.include({ address: '127.0.0.1', port });
       client.destroy();
     } finally {
@@ -83,7 +84,7 @@ describe(`clusters of real sockets, with socat ${versionOf('socat', '-V')}`, () 
       try {
         let said = '';
         client.on('data', (chunk) => (said += chunk.toString()));
-        await eventually(() => said === 'a\n', 'the greeting');
+        await until('the greeting', () => said === 'a\n');
       } finally {
         client.destroy();
         await proxy.close();

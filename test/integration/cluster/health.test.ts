@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import type { HealthCheck } from '../../../gen/l7mp/config/v1/types.ts';
 import { testCluster } from '../../support/cluster.ts';
 import { relay, startProxy } from '../../support/proxy.ts';
-import { canned, eventually, greeter, httpServer, type Peer, udpServer, unixServer, versionOf } from './peers.ts';
+import { canned, greeter, httpServer, type Peer, udpServer, unixServer, versionOf } from './peers.ts';
+import { until } from '../../support/until.ts';
 
 const CHECK: HealthCheck = {
   type: 'tcp',
@@ -40,14 +41,14 @@ describe(`health checks of Python ${versionOf('python3', '--version')} and socat
   }
 
   /** Follows one endpoint. */
-  function watch(check: Partial<HealthCheck>, address: string, port: number): (state: string) => Promise<void> {
+  function watch(check: Partial<HealthCheck>, address: string, port: number): (state: string) => Promise<unknown> {
     const { cluster } = testCluster({
       health_check: { ...CHECK, ...check },
       endpoints: [{ name: 'e', spec: { address, port }, weight: 1 }],
     });
     cluster.start();
     cleanups.push(() => cluster.close());
-    return (state) => eventually(() => cluster.view()[0]?.health === state, `the endpoint to be ${state}`);
+    return (state) => until(`the endpoint to be ${state}`, () => cluster.view()[0]?.health === state);
   }
 
   it('tcp: follows a server that is killed and revived', async () => {
@@ -166,7 +167,7 @@ describe(`health checks of Python ${versionOf('python3', '--version')} and socat
         .view()
         .map(({ health }) => health)
         .join(' ');
-    await eventually(() => states() === 'healthy unhealthy', 'one endpoint to be unhealthy');
+    await until('one endpoint to be unhealthy', () => states() === 'healthy unhealthy');
   });
 
   it('udp: works over IPv6', async () => {
@@ -195,8 +196,8 @@ describe(`health checks of Python ${versionOf('python3', '--version')} and socat
       ),
     );
     cleanups.push(() => proxy.close());
-    const answers = (name: string): Promise<void> =>
-      eventually(async () => (await greeting(proxy.port('in'))) === `${name}\n`, `sessions to reach ${name}`);
+    const answers = (name: string): Promise<unknown> =>
+      until(`sessions to reach ${name}`, async () => (await greeting(proxy.port('in'))) === `${name}\n`);
     await answers('a');
     await first.kill();
     await answers('b');
@@ -248,7 +249,7 @@ describe('outlier ejection in a proxy', () => {
         await new Promise((resolve) => client.once('data', resolve));
         client.resetAndDestroy();
       }
-      await eventually(() => proxy.sessions().length === 0, 'the sessions to end');
+      await until('the sessions to end', () => proxy.sessions().length === 0);
       expect(await greeting(proxy.port('in'))).to.equal('a\n');
     } finally {
       await proxy.close();

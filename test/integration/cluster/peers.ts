@@ -72,12 +72,12 @@ while True:
 /** Takes and keeps what comes to a UNIX socket of a type (`STREAM`, `DGRAM`, `SEQPACKET`); `@` is the abstract name space. */
 export function unixServer(type: string, path: string): Peer {
   const program = `
-import socket, time
+import signal, socket
 s = socket.socket(socket.AF_UNIX, socket.SOCK_${type})
 s.bind(${JSON.stringify(path)}.replace('@', '\\0', 1) if ${JSON.stringify(path)}.startswith('@') else ${JSON.stringify(path)})
 if '${type}' != 'DGRAM': s.listen()
 print('ready', flush=True)
-time.sleep(3600)
+signal.pause()
 `;
   return new Peer(['python3', '-c', program], /ready/u);
 }
@@ -101,13 +101,4 @@ while True:
 export function versionOf(command: string, ...args: readonly string[]): string {
   const said = execFileSync(command, args, { encoding: 'utf8' });
   return /\d+(\.\d+)+/u.exec(said)?.[0] ?? said.trim();
-}
-
-/** Resolves when the condition holds. */
-export async function eventually(condition: () => Promise<boolean> | boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 8000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { relay, startProxy } from '../../support/proxy.ts';
-import { until } from '../../support/pipeline.ts';
 import { versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 const run = promisify(execFile);
 
@@ -15,7 +15,7 @@ describe(`Discard, with ${versionOf('socat', '-V')} as its client`, () => {
       const child = run('socat', ['-t', '5', '-', `TCP:127.0.0.1:${proxy.port('in')}`]);
       child.child.stdin?.end('x'.repeat(1_000_000));
       expect((await child).stdout).to.equal('');
-      await until(() => proxy.sessions()[0]?.status === 'DESTROYED');
+      await until('DESTROYED', () => proxy.sessions()[0]?.status === 'DESTROYED');
       const [session] = proxy.sessions();
       expect(session?.reason).to.equal('OK');
       expect(session?.counters.ingress.bytes).to.equal(1_000_000);

@@ -22,8 +22,9 @@ import {
   take,
   textsOf,
 } from '../../support/discovery.ts';
-import { clientOf, closers, statusOf, until } from '../../support/grpc.ts';
+import { clientOf, closers, statusOf } from '../../support/grpc.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 const cleanup = closers();
 const a = resource(OTHER, 'a', 'A');

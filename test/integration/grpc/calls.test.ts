@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import * as grpc from '@grpc/grpc-js';
 import { type Call, type RawStream, RpcError, type Service, STATUS } from '../../../controlplane/core/rpc.ts';
-import { clientOf, closers, serve, settled, statusOf, until } from '../../support/grpc.ts';
+import { clientOf, closers, serve, statusOf } from '../../support/grpc.ts';
+import { until, untilSteady } from '../../support/until.ts';
 
 const CONFIG = 'l7mp.admin.v1.ConfigService';
 const REPORT = 'l7mp.admin.v1.ReportService';
@@ -64,7 +65,7 @@ describe('the gRPC server, called by grpc-js', () => {
     const { stream, answer } = client.clientStream('Restore');
     let taken = 0;
     for (let count = 0; count < 200; count++) stream.write({ data: Buffer.alloc(50_000) }, () => taken++);
-    const out = await settled('the first requests', () => taken);
+    const out = await untilSteady('the first requests', () => taken);
     expect(out, 'requests to a method that does not read').to.be.lessThan(100);
     stream.end();
     go();

@@ -11,8 +11,9 @@ import * as grpc from '@grpc/grpc-js';
 import { expect } from 'chai';
 import type { Call, Service } from '../../../controlplane/core/rpc.ts';
 import type { RequestFacts } from '../../../controlplane/rpc/server.ts';
-import { clientOf, closers, serve, settled, statusOf, until } from '../../support/grpc.ts';
+import { clientOf, closers, serve, statusOf } from '../../support/grpc.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until, untilSteady } from '../../support/until.ts';
 
 const CONFIG = 'l7mp.admin.v1.ConfigService';
 const cleanup = closers();
@@ -95,7 +96,7 @@ describe(`the gRPC server, called by ${versionOf('nghttp', '--version')}`, () =>
     const args = ['-sS', '--limit-rate', '10K', '--http2-prior-knowledge', '-o', '/dev/null'];
     const peer = new Peer('curl', [...args, '--data-binary', `@${body}`, '-H', 'content-type: application/grpc', url]);
     cleanup.add(() => peer.stop());
-    await settled('the first responses', () => given);
+    await untilSteady('the first responses', () => given);
     expect(given, 'responses to a client that does not read').to.be.lessThan(500);
   });
 });

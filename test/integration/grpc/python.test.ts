@@ -4,8 +4,9 @@ import type { Service } from '../../../controlplane/core/rpc.ts';
 import { RpcError, STATUS } from '../../../controlplane/core/rpc.ts';
 import { createHealth } from '../../../controlplane/rpc/health.ts';
 import { createReflection } from '../../../controlplane/rpc/reflection.ts';
-import { clientOf, closers, serve, statusOf, until } from '../../support/grpc.ts';
+import { clientOf, closers, serve, statusOf } from '../../support/grpc.ts';
 import { packageVersion, Peer, PYTHON } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 const CONFIG = 'l7mp.admin.v1.ConfigService';
 const cleanup = closers();

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 import { Peer, versionOf } from '../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const execute = promisify(execFile);
 
@@ -108,7 +109,7 @@ describe(`An HTTP listener before Echo, with ${versionOf('curl', '--version')}`,
       await client.output(/begin/u);
       expect(proxy.sessions()).to.have.lengthOf(1);
       await client.stop();
-      while (proxy.sessions().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      await until('the end of the session', () => proxy.sessions().length === 0);
     });
   }
 

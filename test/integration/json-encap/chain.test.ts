@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const local = (name: string, spec: object): object => ({ name, spec });
 
@@ -80,7 +80,7 @@ while chunk := peer.recv(65536):
     expect(object.payload).to.equal('aGVsbG8=');
     expect(object.metadata).to.have.nested.property('UDP.dst_port', proxy.port('in'));
     expect(object.metadata).to.have.property('name').that.matches(/^UDP:/u);
-    await until(() => readFileSync(log_file, 'utf8') === 'seen: hello\nseen: HELLO\n', 'the log');
+    await until('the log', () => readFileSync(log_file, 'utf8') === 'seen: hello\nseen: HELLO\n');
 
     const curl = peer('curl', '-sS', '-i', `http://127.0.0.1:${proxy.port('metrics')}/anything`);
     expect(await curl.exit, curl.stderr).to.equal(0);

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { packageVersion, Peer, PYTHON, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const PEER = 'test/integration/json-socket/peer.py';
 const HEADER = '{"JSONSocketVersion": 1, "user": {"name": "joe"}}';
@@ -214,7 +214,7 @@ describe(`JSONSocket, with Python's sockets as its peer (${versionOf(PYTHON, '--
       const client = await toServer(transport, address);
       client.write('payload');
       await peer?.output(/JSONSocketVersion/u);
-      await until(() => proxy?.sessions().length === 0, 'the end of the session');
+      await until('the end of the session', () => proxy?.sessions().length === 0);
       expect(client.stdout).to.equal('');
       await client.stop();
     });

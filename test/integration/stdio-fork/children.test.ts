@@ -5,9 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Peer, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
-import { untilSteady } from '../../support/until.ts';
+import { until, untilSteady } from '../../support/until.ts';
 
 /** Whether a process lives; what is dead and not yet waited for doesn't. */
 function lives(pid: number): boolean {
@@ -65,7 +64,7 @@ describe(`children of sessions, with ${versionOf('bash', '--version')} and ${ver
   }
 
   async function reason(): Promise<string> {
-    await until(() => proxy!.sessions()[0]?.status === 'DESTROYED', 'the end of the session');
+    await until('the end of the session', () => proxy!.sessions()[0]?.status === 'DESTROYED');
     const [session] = proxy!.sessions();
     return `${session?.reason ?? ''}: ${session?.events.findLast(({ event }) => event === 'END')?.message ?? ''}`;
   }
@@ -143,11 +142,11 @@ describe(`children of sessions, with ${versionOf('bash', '--version')} and ${ver
     const pids = join(directory, 'pids');
     await script(`sleep 1000 & echo $! $$ > ${pids}; cat`);
     const client = open();
-    await until(() => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'), 'the child');
+    await until('the child', () => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'));
     const numbers = readFileSync(pids, 'utf8').trim().split(' ').map(Number);
     expect(numbers.map(lives)).to.deep.equal([true, true]);
     client.resetAndDestroy();
-    await until(() => !numbers.some(lives), 'the end of the children');
+    await until('the end of the children', () => !numbers.some(lives));
   });
 
   it('are killed where they do not end in time, and so are those whom they started', async () => {
@@ -157,22 +156,22 @@ describe(`children of sessions, with ${versionOf('bash', '--version')} and ${ver
     writeFileSync(join(directory, 'stubborn'), stubborn);
     await script(`bash ${directory}/stubborn & cat`, { kill_timeout: 200 });
     const client = open();
-    await until(() => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'), 'the child');
+    await until('the child', () => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'));
     const pid = Number(readFileSync(pids, 'utf8'));
     client.resetAndDestroy();
-    await until(() => proxy!.sessions()[0]?.status === 'DESTROYED', 'the end of the session');
+    await until('the end of the session', () => proxy!.sessions()[0]?.status === 'DESTROYED');
     expect(lives(pid), 'it ignores SIGTERM').to.equal(true);
-    await until(() => !lives(pid), 'the end of the grandchild');
+    await until('the end of the grandchild', () => !lives(pid));
   });
 
   it('are gone when the proxy has closed', async () => {
     const pids = join(directory, 'pids');
     await script(`trap '' TERM; echo $$ > ${pids}; while :; do sleep 0.05; done`, { kill_timeout: 300 });
     const client = open();
-    await until(() => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'), 'the child');
+    await until('the child', () => existsSync(pids) && readFileSync(pids, 'utf8').endsWith('\n'));
     await proxy!.close();
     proxy = undefined;
-    await until(() => !lives(Number(readFileSync(pids, 'utf8'))), 'the end of the child');
+    await until('the end of the child', () => !lives(Number(readFileSync(pids, 'utf8'))));
     client.destroy();
   });
 

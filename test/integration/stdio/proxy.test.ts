@@ -10,6 +10,7 @@ import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until, untilSteady } from '../../support/until.ts';
 
 const run = promisify(execFile);
 
@@ -60,7 +61,7 @@ describe(`Standard input and output of bin/l7mp, with ${versionOf('socat', '-V')
   }
   async function start(config: object): Promise<void> {
     spawnProxy(config);
-    await until(() => said.includes('"msg":"ready"'), 'its start');
+    await until('its start', () => said.includes('"msg":"ready"'));
     ready = JSON.parse(/^\{.*"msg":"ready".*$/mu.exec(said)?.[0] ?? '{}') as Ready;
   }
   const get = async (path: string): Promise<string> =>
@@ -68,10 +69,10 @@ describe(`Standard input and output of bin/l7mp, with ${versionOf('socat', '-V')
   /** Waits until all sessions have ended. */
   async function ended(count = 1): Promise<Shown[]> {
     let sessions: Shown[] = [];
-    await until(async () => {
+    await until('the end of the sessions', async () => {
       sessions = JSON.parse(await get('/api/v1/sessions')) as Shown[];
       return sessions.length >= count && sessions.every(({ status }) => status === 'DESTROYED');
-    }, 'the end of the sessions');
+    });
     return sessions;
   }
 
@@ -85,7 +86,7 @@ describe(`Standard input and output of bin/l7mp, with ${versionOf('socat', '-V')
     const sessions = await ended();
     expect(sessions).to.have.length(1);
     expect(sessions[0]).to.include({ name: 'Stdio:in', reason: 'OK' });
-    await until(() => answer === 'HELLO', 'the answer');
+    await until('the answer', () => answer === 'HELLO');
     expect(await get('/ready')).to.match(/^ready/u);
   });
 
@@ -99,7 +100,7 @@ describe(`Standard input and output of bin/l7mp, with ${versionOf('socat', '-V')
       length += chunk.length;
     });
     child.stdin.end(data);
-    await until(() => length >= data.length, 'all of it');
+    await until('all of it', () => length >= data.length);
     expect(hash.digest('hex')).to.equal(createHash('sha256').update(data).digest('hex'));
     expect((await ended())[0]).to.include({ reason: 'OK' });
   });
@@ -134,13 +135,8 @@ describe(`Standard input and output of bin/l7mp, with ${versionOf('socat', '-V')
     }
     client.end();
     // What was taken stands still when the proxy, its sockets and the pipe are full.
-    let before = -1;
-    await until(async () => {
-      before = sent;
-      expect(await get('/ready')).to.match(/^ready/u);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return sent > 0 && sent === before;
-    }, 'a standstill');
+    await untilSteady('what was taken', () => sent);
+    expect(await get('/ready')).to.match(/^ready/u);
     expect(sent).to.be.below(data.length);
     const hash = createHash('sha256');
     let length = 0;
@@ -148,7 +144,7 @@ describe(`Standard input and output of bin/l7mp, with ${versionOf('socat', '-V')
       hash.update(chunk);
       length += chunk.length;
     });
-    await until(() => length >= data.length, 'all of it');
+    await until('all of it', () => length >= data.length);
     expect(hash.digest('hex')).to.equal(createHash('sha256').update(data).digest('hex'));
     client.destroy();
   });
@@ -178,11 +174,3 @@ describe(`Standard input and output of bin/l7mp, with ${versionOf('socat', '-V')
     );
   });
 });
-
-async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 8000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

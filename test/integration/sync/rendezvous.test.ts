@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Peer, PYTHON, packageVersion, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 describe(`Sync, with ${versionOf('socat', '-V')} and Python's ${packageVersion('websockets')}`, () => {
   it('joins clients of all protocols, and goes on when one leaves', async () => {
@@ -30,7 +30,7 @@ asyncio.run(main())`,
     ]);
     try {
       udp.write('hello'); // nobody but the others hears it, if they are there already
-      await until(() => proxy.sessions().filter(({ status }) => status === 'CONNECTED').length === 3, 'all three');
+      await until('all three', () => proxy.sessions().filter(({ status }) => status === 'CONNECTED').length === 3);
       udp.write('from udp');
       await tcp.output(/from udp/u);
       await webSocket.output(/from udp/u);
@@ -38,7 +38,7 @@ asyncio.run(main())`,
       await udp.output(/heard from udp/u);
       expect(udp.stdout).to.not.match(/^from udp/u);
       await webSocket.stop();
-      await until(() => proxy.sessions().length === 2, 'the end of one');
+      await until('the end of one', () => proxy.sessions().length === 2);
       tcp.write('from tcp');
       await udp.output(/from tcp/u);
     } finally {

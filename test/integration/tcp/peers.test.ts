@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { freeTcpPort, Peer, PYTHON, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const run = promisify(execFile);
 const LISTENER = { protocol: 'TCP', address: '127.0.0.1', port: 0 };
@@ -67,7 +67,7 @@ print('got', got, flush=True)`);
     await toPort(port);
     expect(await client("print(rest().decode()); peer.sendall(b'x' * 300_000); peer.close()")).to.equal('first');
     await server?.output(/^got 300000$/mu);
-    await until(() => proxy.sessions()[0]?.status === 'DESTROYED', 'the end of the session');
+    await until('the end of the session', () => proxy.sessions()[0]?.status === 'DESTROYED');
     expect(proxy.sessions()[0]?.reason).to.equal('OK');
   });
 

@@ -1,13 +1,12 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freeTcpPort, Peer, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
+import { freeTcpPort, hasTcpPort, Peer, versionOf } from '../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const run = promisify(execFile);
 const ANSWER = 'HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\nhi';
@@ -35,8 +34,7 @@ describe(`PROXY headers of TCP, with ${versionOf('haproxy', '-v').split('-')[0]}
       `global\n  maxconn 50\ndefaults\n  mode ${mode}\n${timeouts}listen l\n  bind 127.0.0.1:${port} ${options}\n  ${section}\n`,
     );
     haproxy = new Peer('haproxy', ['-db', '-f', file]);
-    const deadline = Date.now() + 5000;
-    while (!(await accepts(port)) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+    await until('haproxy', () => hasTcpPort(port));
     return port;
   }
 
@@ -71,7 +69,7 @@ describe(`PROXY headers of TCP, with ${versionOf('haproxy', '-v').split('-')[0]}
       await listen('required');
       const more = option.includes('unique-id') ? 'unique-id-format id-%cp\n  ' : '';
       const port = await startHaproxy('tcp', '', `${more}server s 127.0.0.1:${proxy!.port('in')} ${option}`);
-      await until(() => proxy?.sessions().every(({ status }) => status === 'DESTROYED') === true, 'the first look');
+      await until('the first look', () => proxy?.sessions().every(({ status }) => status === 'DESTROYED') === true);
       const [body, source] = await curl(port);
       expect(body).to.equal('hi');
       const session = proxy?.sessions().find(({ name }) => name.includes(`:${source}-`));
@@ -116,15 +114,3 @@ describe(`PROXY headers of TCP, with ${versionOf('haproxy', '-v').split('-')[0]}
     });
   }
 });
-
-/** Whether somebody listens there. */
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
-}

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Certificate, makeCertificate } from '../../support/certificate.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 describe(`A TLS cluster, with ${versionOf('openssl', 'version')} s_server and ${versionOf('socat', '-V')}`, () => {
   let directory: string;
@@ -48,7 +48,7 @@ describe(`A TLS cluster, with ${versionOf('openssl', 'version')} s_server and ${
   };
   const refused = async (): Promise<string> => {
     const peer = new Peer('socat', ['-t', '5', '-', `TCP:127.0.0.1:${proxy.port('in')}`]);
-    await until(() => proxy.sessions()[0]?.status === 'DESTROYED', 'the end of the session');
+    await until('the end of the session', () => proxy.sessions()[0]?.status === 'DESTROYED');
     await peer.stop();
     const [session] = proxy.sessions();
     expect(session?.reason).to.equal('TLS_FAILED');

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Certificate, makeCertificate } from '../../support/certificate.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const run = promisify(execFile);
 const ECHO = { spec: { protocol: 'Echo' } };
@@ -218,6 +218,6 @@ describe(`A TLS listener, with ${versionOf('openssl', 'version')}, ${versionOf('
       `printf 'GET / HTTP/1.1\\r\\n\\r\\n' | ncat ${address().replace(':', ' ')} | od -An -c`,
     ]);
     expect(stdout).not.to.contain('HTTP');
-    await until(() => proxy?.sessions().length === 0, 'no session');
+    await until('no session', () => proxy?.sessions().length === 0);
   });
 });

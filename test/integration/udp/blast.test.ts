@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 /** Bursts of datagrams that know who sent them and where they stand; echoes are checked for order and contents. */
 const CLIENT = `
@@ -94,7 +94,7 @@ describe(`UDP in bursts, with Python's sockets at both ends (${versionOf(PYTHON,
     expect(await run()).to.equal(0);
     await first.stop();
     const knock = python(CLIENT, '127.0.0.1', proxy.port('in'), 1, 1, 1);
-    await until(() => proxy!.sessions().some(({ reason }) => reason === 'CONNECT_REFUSED'), 'the refusal');
+    await until('the refusal', () => proxy!.sessions().some(({ reason }) => reason === 'CONNECT_REFUSED'));
     await knock.stop();
     const again = python(SERVER.replace('(sys.argv[1], 0)', `(sys.argv[1], ${port})`), '127.0.0.1');
     await again.output(/port (\d+)/u);

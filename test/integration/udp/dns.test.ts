@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { freeUdpPort, hasTcpPort, hasUdpPort, Peer, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 describe(`DNS, between ${versionOf('dig', '-v')} and ${versionOf('dnsmasq', '--version')}`, () => {
   let port: number;
@@ -18,7 +18,7 @@ describe(`DNS, between ${versionOf('dig', '-v')} and ${versionOf('dnsmasq', '--v
       server = new Peer('dnsmasq', [...options, ...where, ...records]);
       let ended = false;
       void server.exit.then(() => (ended = true));
-      await until(() => ended || (hasUdpPort(port) && hasTcpPort(port)), 'dnsmasq');
+      await until('dnsmasq', () => ended || (hasUdpPort(port) && hasTcpPort(port)));
       started = !ended;
     }
   });

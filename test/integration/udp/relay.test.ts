@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { loadText } from '../../../config/load.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import { freeUdpPort, hasUdpPort, Peer, PYTHON, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const ECHO = { spec: { protocol: 'Echo' } };
 
@@ -53,10 +53,10 @@ describe(`UDP, with socat and ncat as its peers (${versionOf('socat', '-V')}, ${
       );
       const ncat = peer('ncat', '-u', client, proxy.port('in'));
       // What comes before socat is there is refused, and ends the session: the next datagram starts another.
-      await until(() => {
+      await until('the echo', () => {
         ncat.write('hello\n');
         return ncat.stdout.includes('hello\n');
-      }, 'the echo');
+      });
       const [session] = proxy.sessions();
       expect(session?.metadata).to.have.nested.property('IP.src_addr', client);
       expect(session?.metadata).to.have.nested.property('UDP.dst_port', proxy.port('in'));
@@ -90,7 +90,7 @@ print('all came back')`;
       const port = await freeUdpPort();
       const connect = { address: '127.0.0.1', port };
       const proxy = await start({ protocol: 'UDP', address: '127.0.0.1', port: 0, connect }, ECHO);
-      await until(() => proxy.sessions()[0]?.status === 'CONNECTED', 'the session');
+      await until('the session', () => proxy.sessions()[0]?.status === 'CONNECTED');
       expect(proxy.sessions()[0]?.metadata).to.have.nested.property('UDP.src_port', port);
 
       const stranger = peer('ncat', '-u', '127.0.0.1', proxy.port('in'));
@@ -109,7 +109,7 @@ print('all came back')`;
     it('lets the destination speak first', async () => {
       const port = await freeUdpPort();
       const client = peer('socat', '-u', `UDP4-RECV:${port},bind=127.0.0.1`, '-');
-      await until(() => hasUdpPort(port), "socat's socket");
+      await until("socat's socket", () => hasUdpPort(port));
       const server = peer('socat', '-d', '-d', '-', 'TCP4-LISTEN:0,bind=127.0.0.1');
       server.write('first');
       const [, tcp] = await server.output(/listening on AF=2 127\.0\.0\.1:(\d+)/u);
@@ -183,14 +183,14 @@ print('all came back')`;
     const proxy = await start(listener, cluster, {}, { options: { track: 10 } });
     const client = peer('ncat', '-u', '127.0.0.1', proxy.port('in'));
     client.write('anybody?');
-    await until(() => proxy.sessions()[0]?.status === 'DESTROYED', 'the end');
+    await until('the end', () => proxy.sessions()[0]?.status === 'DESTROYED');
     expect(proxy.sessions()[0]?.reason).to.equal('CONNECT_REFUSED');
   });
 
   it('loses a message that is too large for a datagram, and nothing else', async () => {
     const port = await freeUdpPort();
     peer('socat', `UDP4-RECVFROM:${port},bind=127.0.0.1,fork`, 'PIPE');
-    await until(() => hasUdpPort(port), "socat's socket");
+    await until("socat's socket", () => hasUdpPort(port));
     const proxy = await start(
       { protocol: 'TCP', address: '127.0.0.1', port: 0 },
       { spec: { protocol: 'UDP', port }, endpoints: ['127.0.0.1'] },
@@ -244,7 +244,7 @@ while True:
       `UDP4-RECVFROM:${port},bind=127.0.0.1,fork`,
       'SYSTEM:printenv SOCAT_PEERADDR SOCAT_PEERPORT',
     );
-    await until(() => hasUdpPort(port), "socat's socket");
+    await until("socat's socket", () => hasUdpPort(port));
     const proxy = await start(
       { protocol: 'UDP', address: '127.0.0.1', port: 0 },
       { spec: { protocol: 'UDP', port, bind: { address: '127.0.0.2', port: from } }, endpoints: ['127.0.0.1'] },

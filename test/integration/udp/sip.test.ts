@@ -1,14 +1,14 @@
 import { expect } from 'chai';
 import { freeUdpPort, hasUdpPort, Peer, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 describe(`SIP over UDP, with ${versionOf('sipp', '-v')} at both ends`, () => {
   it('sets calls up and ends them through the proxy', async () => {
     const port = await freeUdpPort();
     const common = ['-nostdin', '-i', '127.0.0.1', '-m', '10', '-timeout', '8', '-timeout_error'];
     const server = new Peer('sipp', ['-sn', 'uas', '-p', String(port), ...common]);
-    await until(() => hasUdpPort(port), "sipp's server");
+    await until("sipp's server", () => hasUdpPort(port));
     const proxy = await startProxy(
       relay(
         { protocol: 'UDP', address: '127.0.0.1', port: 0 },

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { descriptors, expectNoMoreThan } from '../../support/descriptors.ts';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
 import { relay, startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const echo = { spec: { protocol: 'Echo' } };
 
@@ -26,7 +27,7 @@ describe(`UNIX datagram sockets, with ${versionOf('socat', '-V')} and ${versionO
   const listener = (more: object = {}): object => ({ protocol: 'UnixDatagram', filename: path, ...more });
 
   async function python(code: string): Promise<string> {
-    const peer = new Peer(PYTHON, ['-c', `import hashlib, os, socket, sys, threading, time\n${code}`]);
+    const peer = new Peer(PYTHON, ['-c', `import hashlib, os, socket, threading\n${code}`]);
     expect(await peer.exit, peer.stderr).to.equal(0);
     return peer.stdout.trim();
   }
@@ -68,8 +69,7 @@ print('kept')`);
     await python(`
 for _ in range(3):
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.sendto(b'x', '${path}'); s.close()`);
-    while ((proxy.sessions()[0]?.counters.egress.packets ?? 0) < 3)
-      await new Promise((resolve) => setTimeout(resolve, 1));
+    await until('the answers', () => proxy.sessions()[0]?.counters.egress.packets === 3);
     expect(proxy.sessions().map(({ metadata }) => metadata['UNIX'])).to.deep.equal([{ filename: path }]);
     await proxy.close();
   });
@@ -121,7 +121,7 @@ m, a = s.recvfrom(100); sys.stdin.readline(); s.sendto(b'late', a); sys.stdin.re
     );
     await python(`${client()}\ns.send(b'x')`);
     server.write('\n');
-    while (proxy.sessions()[0]?.status !== 'DESTROYED') await new Promise((resolve) => setTimeout(resolve, 1));
+    await until('the end of the session', () => proxy.sessions()[0]?.status === 'DESTROYED');
     expect(
       proxy
         .sessions()[0]
@@ -140,8 +140,7 @@ m, a = s.recvfrom(100); sys.stdin.readline(); s.sendto(b'late', a); sys.stdin.re
       const answers = join(directory, 'answers');
       mkdirSync(answers);
       const server = new Peer('socat', ['-d', '-d', `UNIX-RECVFROM:${path}2,fork`, 'SYSTEM:rev']);
-      await server.output(/receiving|starting|UNIX-RECVFROM|read/u).catch(() => undefined);
-      while (!existsSync(`${path}2`)) await new Promise((resolve) => setTimeout(resolve, 1));
+      await until('the server', () => existsSync(`${path}2`));
       const cluster = { protocol: 'UnixDatagram', ...spec };
       if ('bind_directory' in cluster) Object.assign(cluster, { bind_directory: answers });
       const proxy = await startProxy(relay(listener(), { spec: cluster, endpoints: [`${path}2`] }));
@@ -165,11 +164,17 @@ m, a = s.recvfrom(100); s.sendto(m, a)`,
     const proxy = await startProxy(
       relay(listener(), { spec: { protocol: 'UnixDatagram', filename: `${path}2` } }, {}, { options: { track: 10 } }),
     );
-    await python(`
+    const peer = new Peer(PYTHON, [
+      '-c',
+      `
+import socket, sys
 ${client()}
-s.send(b'x'); s.recv(10); time.sleep(0.3); s.send(b'y')`);
+s.send(b'x'); s.recv(10); sys.stdin.readline(); s.send(b'y')`,
+    ]);
     await server.exit;
-    while (proxy.sessions()[0]?.status !== 'DESTROYED') await new Promise((resolve) => setTimeout(resolve, 1));
+    peer.write('\n');
+    expect(await peer.exit, peer.stderr).to.equal(0);
+    await until('the end of the session', () => proxy.sessions()[0]?.status === 'DESTROYED');
     expect(proxy.sessions()[0]?.reason).to.equal('CONNECT_REFUSED');
     await proxy.close();
   });

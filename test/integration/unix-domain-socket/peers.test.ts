@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { descriptors, expectNoMoreThan } from '../../support/descriptors.ts';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
 import { relay, startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const echo = { spec: { protocol: 'Echo' } };
 
@@ -119,10 +120,10 @@ describe(`UNIX stream sockets, with ${versionOf('socat', '-V')} and ${versionOf(
   for (const type of ['STREAM', 'DGRAM', 'SEQPACKET']) {
     it(`leave the ${type} socket of a living process alone`, async () => {
       const code = `
-import socket, time
+import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_${type}); s.bind('${path}')
 if '${type}' != 'DGRAM': s.listen()
-print('ready', flush=True); time.sleep(60)`;
+print('ready', flush=True); sys.stdin.read()`;
       const owner = new Peer(PYTHON, ['-c', code]);
       await owner.output(/ready/u);
       expect(await refusal()).to.contain(`ADDRESS_IN_USE: another process has the socket ${path}`);
@@ -162,7 +163,7 @@ print('ready', flush=True); time.sleep(60)`;
   it('wait for a server whose backlog is full', async () => {
     const server = join(directory, 'busy');
     const code = `
-import socket, sys, time
+import socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind('${server}'); s.listen(0)
 print('ready', flush=True); sys.stdin.readline()
 while True:
@@ -171,7 +172,7 @@ while True:
     await busy.output(/ready/u);
     const proxy = await startProxy(relay(listener(), { spec: { protocol: 'UnixDomainSocket', filename: server } }));
     const clients = [0, 1, 2, 3].map(() => new Peer('socat', ['-t', '5', '-u', `UNIX-CONNECT:${path}`, '-']));
-    while (proxy.sessions().length < clients.length) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until('the sessions', () => proxy.sessions().length === clients.length);
     busy.write('\n');
     for (const client of clients) {
       await client.exit;

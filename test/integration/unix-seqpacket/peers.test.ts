@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { descriptors, expectNoMoreThan } from '../../support/descriptors.ts';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
 import { relay, startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const echo = { spec: { protocol: 'Echo' } };
 
@@ -104,7 +105,7 @@ s.shutdown(socket.SHUT_WR); print(s.recv(100))`);
       `import os, socket\n${connected(path)}\nprint(os.getpid(), flush=True); s.recv(1)`,
     ]);
     const pid = Number((await peer.output(/\d+/u))[0]);
-    while (proxy.sessions().length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until('the session', () => proxy.sessions().length > 0);
     const [session] = proxy.sessions();
     expect(session?.name).to.equal('UnixSeqpacket:in-0');
     expect(session?.metadata['UNIX']).to.deep.equal({
@@ -114,7 +115,7 @@ s.shutdown(socket.SHUT_WR); print(s.recv(100))`);
       gid: process.getgid!(),
     });
     await peer.stop();
-    while (proxy.sessions().length > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until('the end of the session', () => proxy.sessions().length === 0);
     await proxy.close();
   });
 

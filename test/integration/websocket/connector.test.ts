@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificate } from '../../support/certificate.ts';
 import { packageVersion, Peer, PYTHON, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
 import { python } from './python.ts';
+import { until } from '../../support/until.ts';
 
 const LISTENER = { protocol: 'WebSocket', address: '127.0.0.1', port: 0 };
 
@@ -157,7 +157,7 @@ async with connect(url) as peer:
       await start({ max_message_bytes: 1000 });
       expect(await python(`${url}/${path}`, 'tell((await closed(await connect(url)))[0])')).to.deep.equal([1011]);
       expect(await closed()).to.include({ code });
-      await until(() => proxy.sessions()[0]?.status === 'DESTROYED', 'the end of the session');
+      await until('the end of the session', () => proxy.sessions()[0]?.status === 'DESTROYED');
       expect(proxy.sessions()[0]?.reason).to.equal(reason);
     });
   }

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeCertificate } from '../../support/certificate.ts';
 import { packageVersion, versionOf } from '../../support/peer.ts';
-import { until } from '../../support/pipeline.ts';
 import { relay, startProxy, type TestProxy } from '../../support/proxy.ts';
 import { python } from './python.ts';
+import { until } from '../../support/until.ts';
 
 const run = promisify(execFile);
 
@@ -24,7 +24,7 @@ describe(`A WebSocket listener before Echo, with ${packageVersion('websockets')}
     url = `ws://127.0.0.1:${proxy.port('in')}`;
   };
   const reason = async (): Promise<string | undefined> => {
-    await until(() => proxy.sessions()[0]?.status === 'DESTROYED', 'the end of the session');
+    await until('the end of the session', () => proxy.sessions()[0]?.status === 'DESTROYED');
     return proxy.sessions()[0]?.reason;
   };
 

@@ -6,7 +6,7 @@ import { Pacer } from '../../../controlplane/catalog/pacer.ts';
 import type { Audience } from '../../../controlplane/model/audience.ts';
 import type { Translated } from '../../../controlplane/model/translated.ts';
 import { nodeFacts, recorded, RecordingView } from '../../support/controlplane.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 const KIND = 'type.googleapis.com/l7mp.config.v1.';
 
@@ -128,7 +128,7 @@ describe('the catalog', () => {
     attach('p2');
     expect(catalog.views).to.equal(2);
     catalog.detach('p1');
-    await until(() => catalog.views === 1, 'the view to go');
+    await until('the view to go', () => catalog.views === 1);
     expect(attach('p1').names()).to.deep.equal(['Cluster/x']);
   });
 });
@@ -149,7 +149,7 @@ describe('the pace of changes', () => {
   it('lets endpoints through at once while configuration waits', async () => {
     const { made, applied } = pacer();
     made.take({ upsert: [thing('c', '1', {}, 'ClusterLoadAssignment')], remove: [] }, 3);
-    await until(() => applied.length === 1, 'endpoints');
+    await until('endpoints', () => applied.length === 1);
     expect(made.revision).to.equal(3);
     made.take({ upsert: [thing('c', '1')], remove: [] }, 4);
     expect([applied.length, made.revision]).to.deep.equal([1, 3]);
@@ -177,7 +177,7 @@ describe('the pace of changes', () => {
     });
     made.take({ upsert: [thing('a', '1')], remove: [] }, 1);
     made.take({ upsert: [thing('a', '2')], remove: [] }, 1);
-    await until(() => applied.length === 1, 'the flush');
+    await until('the flush', () => applied.length === 1);
     made.close();
   });
 });

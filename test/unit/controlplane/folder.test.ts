@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type * as m from '../../../gen/messages.ts';
 import { APPLY, type FakeProxy, object, type Rig, startRig } from '../../support/controlplane.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 const cluster = (name: string, port: number, more = ''): string =>
   `  - { name: ${name}, spec: { protocol: UDP, port: ${port} }${more} }\n`;
@@ -31,8 +31,8 @@ describe('a folder of objects', () => {
     proxy = rig.proxy('edge-1', { tier: 'edge' });
   }
 
-  const seen = (names: string): Promise<void> =>
-    until(() => proxy.view.names().join(' ') === names, `${names}, not ${proxy.view.names().join(' ')}`);
+  const seen = (names: string): Promise<unknown> =>
+    until(`${names}, not ${proxy.view.names().join(' ')}`, () => proxy.view.names().join(' ') === names);
   const port = (name: string): string =>
     JSON.stringify(
       proxy.view
@@ -97,20 +97,20 @@ describe('a folder of objects', () => {
     await writeFile(join(folder, 'a.yaml'), 'clusters:\n  - { name: a, spec');
     await writeFile(join(folder, 'b.yaml'), file(cluster('b', 2), cluster('c', 1)));
     await seen('Cluster/a Cluster/b Cluster/c');
-    await until(() => rig.log.lines.some(({ message }) => message.includes('the file is bad')), 'the complaint');
+    await until('the complaint', () => rig.log.lines.some(({ message }) => message.includes('the file is bad')));
     expect(port('a')).to.equal(before);
     const [a] = await list();
     expect(a?.status?.accepted).to.equal(false);
     expect(a?.status?.faults[0]?.path).to.match(/^a\.yaml:\d/u);
     await writeFile(join(folder, 'a.yaml'), file(cluster('a', 2)));
-    await until(() => port('a') !== before, 'the good file');
+    await until('the good file', () => port('a') !== before);
     expect((await list())[0]?.status?.accepted).to.equal(true);
   });
 
   it('takes an empty file for one that is about to be written', async () => {
     await start({ 'a.yaml': file(cluster('a', 1)) });
     await writeFile(join(folder, 'a.yaml'), '');
-    await until(() => rig.log.lines.some(({ message }) => message.includes('the file is bad')), 'the complaint');
+    await until('the complaint', () => rig.log.lines.some(({ message }) => message.includes('the file is bad')));
     expect(proxy.view.names()).to.deep.equal(['Cluster/a']);
     await writeFile(join(folder, 'a.yaml'), '{}');
     await seen('');
@@ -127,7 +127,7 @@ describe('a folder of objects', () => {
     await start({ 'a.yaml': file(cluster('a', 1)), 'b.yaml': file(cluster('a', 2)) });
     const ofFile = port('a');
     await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'a', { spec: { protocol: 'UDP', port: 3 } })] });
-    await until(() => port('a') !== ofFile, "the API's object");
+    await until("the API's object", () => port('a') !== ofFile);
     expect((await list()).map(({ source, status }) => [source, status?.shadowed_by])).to.deep.equal([
       ['api', ''],
       ['file:a.yaml', 'api'],
@@ -139,7 +139,7 @@ describe('a folder of objects', () => {
       message: '',
       ignore_missing: false,
     });
-    await until(() => port('a') === ofFile, "the file's object");
+    await until("the file's object", () => port('a') === ofFile);
     expect((await list()).map(({ source, status }) => [source, status?.shadowed_by])).to.deep.equal([
       ['file:a.yaml', ''],
       ['file:b.yaml', 'file:a.yaml'],

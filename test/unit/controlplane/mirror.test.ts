@@ -6,7 +6,7 @@ import { objectKey } from '../../../controlplane/model/keys.ts';
 import { toStored } from '../../../controlplane/model/object.ts';
 import { recordingLog } from '../../support/controlplane.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 describe("the mirror of the store's objects", () => {
   const over: AbortController[] = [];
@@ -64,7 +64,7 @@ describe("the mirror of the store's objects", () => {
     let hold = true;
     store.watch = async function* (prefix, revision, aborted) {
       // The connection comes late: by then the changes are compacted.
-      await until(() => !hold, 'the connection');
+      await until('the connection', () => !hold);
       yield* watch(prefix, revision, aborted);
     };
     const mirror = new StoreMirror(store, recordingLog());

@@ -6,7 +6,7 @@ import { StoreError } from '../../../controlplane/core/store.ts';
 import { codecOf } from '../../../rpc/protos.ts';
 import { APPLY, NOBODY, object, READER, type Rig, startRig } from '../../support/controlplane.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 const UDP = { spec: { protocol: 'UDP', port: 5000 }, rules: [{ action: { route: { destination: 'c' } } }] };
 const CLUSTER = { spec: { protocol: 'UDP', port: 1 }, endpoints: ['10.0.0.1'] };
@@ -288,11 +288,11 @@ describe('the configuration service', () => {
         events.push([type, shown?.key?.name]);
       }
     })();
-    await until(() => events.length === 2, 'the first objects');
+    await until('the first objects', () => events.length === 2);
     await apply([object('Cluster', 'd', CLUSTER), object('Listener', 'l', UDP)]);
-    await until(() => events.length >= 3, 'the change');
+    await until('the change', () => events.length >= 3);
     const proxy = rig.proxy('edge-1');
-    await until(() => events.filter(([type]) => type === 'status').length >= 2, 'the status');
+    await until('the status', () => events.filter(([type]) => type === 'status').length >= 2);
     proxy.ack();
     await rig.call('Delete', {
       keys: [{ kind: 'Cluster', name: 'd' }],
@@ -300,7 +300,7 @@ describe('the configuration service', () => {
       message: '',
       ignore_missing: false,
     });
-    await until(() => events.some(([type]) => type === 'delete'), 'the deletion');
+    await until('the deletion', () => events.some(([type]) => type === 'delete'));
     expect(events.slice(0, 3)).to.deep.equal([
       ['put', 'c'],
       ['synced', undefined],
@@ -313,7 +313,7 @@ describe('the configuration service', () => {
 
   it('tells how far proxies are, until all are there', async () => {
     const { revision } = await apply([object('Cluster', 'c', CLUSTER)]);
-    await until(() => rig.configuration.figures().revision >= revision, 'the views');
+    await until('the views', () => rig.configuration.figures().revision >= revision);
     const [one, two] = [rig.proxy('edge-1'), rig.proxy('edge-2')];
     const request = { keys: [{ kind: 'Cluster', name: 'c' }], condition: '', min_proxies: 2, revision };
     const progress: [boolean, number, number][] = [];
@@ -322,9 +322,9 @@ describe('the configuration service', () => {
         progress.push([each.done, each.reached, each.selected]);
       }
     })();
-    await until(() => progress.length === 1, 'the first look');
+    await until('the first look', () => progress.length === 1);
     one.ack();
-    await until(() => progress.length === 2, 'one proxy');
+    await until('one proxy', () => progress.length === 2);
     two.ack();
     await waiting;
     expect(progress).to.deep.equal([

@@ -7,7 +7,7 @@ import { createReportService } from '../../../controlplane/status/report-service
 import { Acked, Facts } from '../../../controlplane/status/facts.ts';
 import { APPLY, NOBODY, object, recordingLog, type Rig, startRig } from '../../support/controlplane.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 const CLUSTER = { spec: { protocol: 'UDP', port: 1 }, endpoints: ['10.0.0.1'] };
 const KEY = { kind: 'Cluster', name: 'c' };
@@ -18,7 +18,7 @@ describe('the status of objects and proxies', () => {
   beforeEach(async () => {
     rig = await startRig();
     await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'c', CLUSTER)] });
-    await until(() => rig.configuration.figures().revision > 0, 'the views');
+    await until('the views', () => rig.configuration.figures().revision > 0);
   });
 
   afterEach(() => rig.close());
@@ -57,7 +57,7 @@ describe('the status of objects and proxies', () => {
         const other = of.configuration.catalog.viewOf(node)?.resources(assigned.type_url).get(name)?.version ?? '';
         queue.push({ node: before === 0 ? node : '', resources: [one, { ...assigned, version: other }] });
         wake();
-        await until(() => answers > before, 'the report to be taken');
+        await until('the report to be taken', () => answers > before);
       },
       end: async (): Promise<void> => {
         over = true;
@@ -89,14 +89,14 @@ describe('the status of objects and proxies', () => {
   it('says what a proxy refused and why, until it takes another version', async () => {
     const proxy = rig.proxy('edge-1');
     await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'd', CLUSTER)] });
-    await until(() => proxy.view.names().includes('Cluster/d'), 'the other cluster');
+    await until('the other cluster', () => proxy.view.names().includes('Cluster/d'));
     proxy.ack();
     const before = proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version;
     await rig.call('Apply', {
       ...APPLY,
       objects: [object('Cluster', 'c', { ...CLUSTER, spec: { protocol: 'UDP', port: 2 } })],
     });
-    await until(() => proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version !== before, 'the new version');
+    await until('the new version', () => proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version !== before);
     proxy.nack(typeUrlOf('Cluster'), 'c: spec.port: expected a port that is free, found 2');
     expect((await status()).failed).to.deep.equal([
       { proxy: 'edge-1', kind: 'NACK', message: 'c: spec.port: expected a port that is free, found 2' },
@@ -109,7 +109,7 @@ describe('the status of objects and proxies', () => {
     expect(proxies[0]?.types.find(({ type_url }) => type_url === typeUrlOf('Cluster'))?.nack).to.contain('found 2');
     const refused = proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version;
     await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'c', CLUSTER)] });
-    await until(() => proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version !== refused, 'the next version');
+    await until('the next version', () => proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version !== refused);
     expect((await status()).failed).to.deep.equal([]); // what was refused was another version
     proxy.ack();
     expect([(await status()).failed, await counts()]).to.deep.equal([[], [1, 1, 1]]);
@@ -119,7 +119,7 @@ describe('the status of objects and proxies', () => {
     const lonely = object('ClusterLoadAssignment', 'lonely', { endpoints: ['10.0.0.1'] });
     await rig.call('Apply', { ...APPLY, objects: [lonely] });
     const proxy = rig.proxy('edge-1');
-    await until(() => proxy.view.names().includes('ClusterLoadAssignment/lonely'), 'the load assignment');
+    await until('the load assignment', () => proxy.view.names().includes('ClusterLoadAssignment/lonely'));
     rig.configuration.catalog.observe({
       type: 'ack',
       id: 'edge-1',
@@ -181,7 +181,7 @@ describe('replicas', () => {
     try {
       await one.call('Apply', { ...APPLY, objects: [object('Cluster', 'c', CLUSTER)] });
       const proxies = [one.proxy('edge-1'), two.proxy('edge-2')];
-      await until(() => proxies.every(({ view }) => view.names().length === 2), 'the views');
+      await until('the views', () => proxies.every(({ view }) => view.names().length === 2));
       for (const proxy of proxies) proxy.ack();
       proxies[1]!.nack(typeUrlOf('Cluster'), 'c: no');
       const status = async (rig: Rig) => {
@@ -189,25 +189,22 @@ describe('replicas', () => {
         const { selected, acked, failed } = shown!.status!;
         return [selected, acked, failed.map(({ proxy }) => proxy)].join();
       };
-      const settled = async (rig: Rig, wanted: string): Promise<void> => {
+      const shows = async (rig: Rig, wanted: string): Promise<void> => {
         let found = '';
-        await until(
-          () => {
-            void status(rig).then((now) => (found = now));
-            return found === wanted;
-          },
-          `${wanted} of ${rig.store === store ? 'one' : 'two'}`,
-        );
+        await until(`${wanted} of ${rig.store === store ? 'one' : 'two'}`, () => {
+          void status(rig).then((now) => (found = now));
+          return found === wanted;
+        });
       };
-      await settled(one, '2,2,edge-2');
-      await settled(two, '2,2,edge-2');
+      await shows(one, '2,2,edge-2');
+      await shows(two, '2,2,edge-2');
       const shown = await one.call<m.ListProxiesResponse>('ListProxies', {});
       expect(shown.proxies.map(({ id, control_plane: at }) => [id, at])).to.deep.equal([
         ['edge-1', 'cp-1'],
         ['edge-2', 'cp-2'],
       ]);
       await two.close();
-      await settled(one, '1,1,');
+      await shows(one, '1,1,');
     } finally {
       await two.close();
       await one.close();

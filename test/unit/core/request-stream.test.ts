@@ -3,7 +3,7 @@ import type { Request, Response } from '../../../dataplane/core/protocol.ts';
 import { MAX_BODY, RequestStream } from '../../../dataplane/core/request-stream.ts';
 import type { Metadata } from '../../../dataplane/core/session.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 const OK: Response = { status: 200, headers: { 'content-type': 'text/plain' }, body: 'fine' };
 
@@ -32,7 +32,7 @@ describe('A request that is answered inside the proxy', () => {
     stream.write(Buffer.from('two'));
     expect(requests).to.deep.equal([]);
     stream.end();
-    await until(() => sink.events.includes('close'));
+    await until('the close', () => sink.events.includes('close'));
     expect(requests).to.deep.equal([
       {
         method: 'POST',
@@ -50,7 +50,7 @@ describe('A request that is answered inside the proxy', () => {
 
   it('is GET / where the session is not HTTP, and needs no end', async () => {
     const { sink, requests } = request({ IP: { src_addr: '127.0.0.1' } });
-    await until(() => sink.events.includes('close'));
+    await until('the close', () => sink.events.includes('close'));
     expect(requests).to.deep.equal([{ method: 'GET', url: '/', headers: {}, body: Buffer.alloc(0) }]);
     expect(sink.events).to.include('data:fine');
   });
@@ -86,7 +86,7 @@ describe('A request that is answered inside the proxy', () => {
   it('is answered with 500 where the answer fails', async () => {
     const { stream, sink } = request({ HTTP }, () => Promise.reject(new Error('broken')));
     stream.end();
-    await until(() => sink.events.includes('close'));
+    await until('the close', () => sink.events.includes('close'));
     expect(sink.signals[0]).to.include({ status: 500 });
   });
 

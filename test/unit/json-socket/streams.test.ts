@@ -8,8 +8,8 @@ import type { Stream } from '../../../dataplane/core/stream.ts';
 import { createConnector } from '../../../dataplane/protocols/json-socket/connector.ts';
 import { createListener } from '../../../dataplane/protocols/json-socket/listener.ts';
 import { type FakeOptions, FakeStream } from '../../support/fake-stream.ts';
-import { until } from '../../support/pipeline.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
+import { until } from '../../support/until.ts';
 
 const UDP: FakeOptions = { framing: 'datagrams', reliable: false, halfClose: false };
 const HEADER = '{"JSONSocketVersion":1,"user":"x"}';
@@ -125,7 +125,7 @@ describe("JSONSocket's server", () => {
     const { connect } = server();
     const client = connect({});
     client.says('no');
-    await until(() => client.calls.includes('destroy'));
+    await until('a call of destroy', () => client.calls.includes('destroy'));
   });
 
   for (const [code, expected] of [
@@ -147,7 +147,7 @@ describe("JSONSocket's server", () => {
     const { connect } = server({ header_timeout: 5 });
     const client = connect({});
     client.says('{');
-    await until(() => client.written.length > 0);
+    await until('what it writes', () => client.written.length > 0);
     expect(status(client.written[0])).to.equal(408);
     client.closes();
   });
@@ -208,7 +208,7 @@ async function failure(connected: Promise<Stream>): Promise<string> {
 describe("JSONSocket's client", () => {
   it('sends the header, and is connected with the answer', async () => {
     const { transport, connected } = client({});
-    await until(() => transport.written.length > 0);
+    await until('what it writes', () => transport.written.length > 0);
     expect(JSON.parse(transport.written[0] ?? '')).to.deep.equal({ JSONSocketVersion: 1, user: 'x' });
     transport.says(OK);
     const stream = await connected;
@@ -222,7 +222,7 @@ describe("JSONSocket's client", () => {
 
   it('loses nothing that comes right behind the answer', async () => {
     const { transport, connected } = client({});
-    await until(() => transport.written.length > 0);
+    await until('what it writes', () => transport.written.length > 0);
     transport.says(`${OK}first`);
     transport.says('second');
     transport.ends();
@@ -235,7 +235,7 @@ describe("JSONSocket's client", () => {
 
   it('sends the header again until it is answered, where datagrams may be lost', async () => {
     const { transport, connected } = client(UDP);
-    await until(() => transport.written.length >= 3);
+    await until('what it writes', () => transport.written.length >= 3);
     expect(new Set(transport.written)).to.have.property('size', 1);
     transport.says(OK);
     const stream = await connected;
@@ -253,7 +253,7 @@ describe("JSONSocket's client", () => {
   ] as const) {
     it(`fails where what comes ${what}`, async () => {
       const { transport, connected } = client(UDP);
-      await until(() => transport.written.length > 0);
+      await until('what it writes', () => transport.written.length > 0);
       transport.says(answer);
       expect(await failure(connected)).to.equal('CONNECT_REFUSED');
       expect(transport.calls).to.include('destroy');
@@ -262,18 +262,18 @@ describe("JSONSocket's client", () => {
 
   it('fails where the transport ends or breaks before the answer', async () => {
     const ended = client({});
-    await until(() => ended.transport.written.length > 0);
+    await until('what it writes', () => ended.transport.written.length > 0);
     ended.transport.ends();
     expect(await failure(ended.connected)).to.equal('PEER_CLOSED');
     const broken = client(UDP);
-    await until(() => broken.transport.written.length > 0);
+    await until('what it writes', () => broken.transport.written.length > 0);
     broken.transport.closes(new ProxyError('CONNECT_REFUSED', 'nobody there'));
     expect(await failure(broken.connected)).to.equal('CONNECT_REFUSED');
   });
 
   it('gives up, and lets go of the transport, when the attempt has taken too long', async () => {
     const { transport, connected, controller } = client(UDP);
-    await until(() => transport.written.length > 0);
+    await until('what it writes', () => transport.written.length > 0);
     controller.abort(new ProxyError('CONNECT_TIMEOUT', 'too long'));
     expect(await failure(connected)).to.equal('CONNECT_TIMEOUT');
     expect(transport.calls).to.include('destroy');

@@ -9,8 +9,8 @@ import { createFormat } from '../../../dataplane/protocols/logger/codec.ts';
 import { createConnector } from '../../../dataplane/protocols/logger/connector.ts';
 import { shareWriter } from '../../../dataplane/protocols/logger/shared-writer.ts';
 import type { LoggerCluster } from '../../../gen/l7mp/config/v1/types.ts';
-import { until } from '../../support/pipeline.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
+import { until } from '../../support/until.ts';
 
 const at = (spec: Partial<LoggerCluster>) =>
   createFormat({ log_file: '-', format: 'text', ...spec }, 's', () => new Date(0));
@@ -87,7 +87,7 @@ describe('Logger', () => {
       await connector.close?.();
       stream.write(Buffer.from('late'), false);
       stream.end();
-      await until(() => existsSync(file) && readFileSync(file, 'utf8') === 'late\n', 'the line');
+      await until('the line', () => existsSync(file) && readFileSync(file, 'utf8') === 'late\n');
     });
 
     it('opens the file anew when it was moved away', async () => {
@@ -96,9 +96,9 @@ describe('Logger', () => {
       let lines = 0;
       const write = (): void => writer.write(`line ${lines++}`);
       const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
-      await until(() => (write(), read(file).split('\n').length > 5), 'a few lines');
+      await until('a few lines', () => (write(), read(file).split('\n').length > 5));
       renameSync(file, moved);
-      await until(() => (write(), existsSync(file)), 'the new file');
+      await until('the new file', () => (write(), existsSync(file)));
       await writer.release();
       const all = (read(moved) + read(file)).trimEnd().split('\n');
       expect(all).to.deep.equal(Array.from({ length: lines }, (_, index) => `line ${index}`));

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import type { Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { FifoStream } from '../../../dataplane/protocols/pipe/fifo-stream.ts';
-import { until } from '../../support/pipeline.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
+import { until } from '../../support/until.ts';
 
 /** One end of a FIFO; what it was written is what can be read from it. */
 const fifo = (options: object = {}): PassThrough & Socket =>
@@ -38,7 +38,7 @@ describe('Two named pipes as one stream', () => {
     stream.setWriter(writer);
     expect(sink.events).to.deep.equal([]);
     expect(read(writer)).to.equal('abc');
-    await until(() => sink.events.includes('drain'), 'room');
+    await until('room', () => sink.events.includes('drain'));
     expect(sink.events).to.deep.equal(['drain']);
   });
 
@@ -50,7 +50,7 @@ describe('Two named pipes as one stream', () => {
     const writer = fifo();
     stream.setWriter(writer);
     expect(read(writer)).to.equal('last');
-    await until(() => writer.writableFinished, 'the end');
+    await until('the end', () => writer.writableFinished);
   });
 
   it('hand on what was read already, then the rest, then the end', async () => {
@@ -58,7 +58,7 @@ describe('Two named pipes as one stream', () => {
     const reader = fifo();
     stream.setReader({ reader, head: Buffer.from('first') });
     reader.end('second');
-    await until(() => sink.events.includes('end'), 'the end');
+    await until('the end', () => sink.events.includes('end'));
     expect(sink.events).to.deep.equal(['data:first', 'data:second', 'end']);
     stream.end(); // nothing was written, and nobody waits for nothing
     expect(sink.events.at(-1)).to.equal('close');
@@ -73,7 +73,7 @@ describe('Two named pipes as one stream', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(sink.events).to.deep.equal([]);
     stream.resume();
-    await until(() => sink.events.length > 0, 'what waits');
+    await until('what waits', () => sink.events.length > 0);
     expect(sink.events).to.deep.equal(['data:a']);
   });
 
@@ -91,7 +91,7 @@ describe('Two named pipes as one stream', () => {
     stream.end();
     expect(sink.events).to.deep.equal(['end']);
     writer.resume();
-    await until(() => sink.events.includes('close'), 'the close');
+    await until('the close', () => sink.events.includes('close'));
   });
 
   it('break where the reader went away', async () => {
@@ -100,7 +100,7 @@ describe('Two named pipes as one stream', () => {
     stream.setReader({ reader, head: undefined });
     stream.setWriter(writer);
     writer.destroy(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
-    await until(() => sink.events.length > 0, 'the close');
+    await until('the close', () => sink.events.length > 0);
     expect(sink.events).to.deep.equal(['close:PEER_RESET']);
     expect(reader.destroyed).to.equal(true);
     expect(stream.gone.aborted).to.equal(true);

@@ -3,7 +3,8 @@ import type { Retry } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import { stopClock } from '../../support/cluster.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
-import { type FakeCluster, type Harness, harness, until } from '../../support/pipeline.ts';
+import { type FakeCluster, type Harness, harness } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 const refused = (): ProxyError => new ProxyError('CONNECT_REFUSED', 'refused by the test');
 const reset = (): ProxyError => new ProxyError('PEER_RESET', 'reset by the test');
@@ -44,7 +45,7 @@ describe('A retry', () => {
           expect(cluster.requests).to.have.length(1);
           return;
         }
-        await until(() => session?.status === 'CONNECTED' && cluster.requests.length === 2);
+        await until('a second connection', () => session?.status === 'CONNECTED' && cluster.requests.length === 2);
         expect(cluster.requests.map(({ retry }) => retry)).to.deep.equal([false, true]);
         expect(session?.retries).to.equal(1);
         client.says('on');
@@ -117,9 +118,9 @@ describe('A retry', () => {
     pipeline.accept(new FakeStream());
     const [inner, outer] = [pipeline.cluster('in'), pipeline.cluster('cluster')];
     outer.last.closes(reset());
-    await until(() => outer.streams.length === 2);
+    await until('a second stream', () => outer.streams.length === 2);
     inner.last.closes(reset());
-    await until(() => inner.streams.length === 2);
+    await until('a second stream', () => inner.streams.length === 2);
     expect(outer.streams).to.have.length(2);
     inner.last.says('whole');
     expect(outer.last.written).to.deep.equal(['whole']);

@@ -4,7 +4,8 @@ import { ProxyError } from '../../../common/errors.ts';
 import type { SessionView } from '../../../dataplane/core/session.ts';
 import type { PipelineSession } from '../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../support/fake-stream.ts';
-import { type Harness, harness, until } from '../../support/pipeline.ts';
+import { type Harness, harness } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 const RESET = new ProxyError('PEER_RESET', 'reset by the test');
 const refusedBy = (): ProxyError => new ProxyError('CONNECT_REFUSED', 'refused by the test');
@@ -114,7 +115,7 @@ describe('a session', () => {
     const early = 'early'.repeat(4000);
     client.says(early);
     expect(client.calls).to.include('pause');
-    await until(() => pipeline.cluster('cluster').streams.length === 1);
+    await until('a stream', () => pipeline.cluster('cluster').streams.length === 1);
     expect(pipeline.cluster('cluster').last.written).to.deep.equal([early]);
     expect(client.calls).to.include('resume');
   });
@@ -140,7 +141,7 @@ describe('a session', () => {
   it('tries a missing cluster again as a failed connect', async () => {
     pipeline = harness({ destination: 'missing', retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 1 } });
     pipeline.accept(new FakeStream());
-    await until(() => pipeline.ended.length === 1);
+    await until('the end of the session', () => pipeline.ended.length === 1);
     expect(pipeline.ended[0]?.reason).to.equal('UNKNOWN_CLUSTER');
     expect(pipeline.ended[0]?.retries).to.equal(2);
   });
@@ -149,7 +150,7 @@ describe('a session', () => {
     pipeline = harness({ retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 1 } });
     pipeline.cluster('cluster').plan = [refusedBy];
     pipeline.accept(new FakeStream());
-    await until(() => pipeline.ended.length === 1);
+    await until('the end of the session', () => pipeline.ended.length === 1);
     expect(pipeline.cluster('cluster').requests.map(({ retry }) => retry)).to.deep.equal([false, true, true]);
   });
 
@@ -168,7 +169,7 @@ describe('a session', () => {
       else first.ends();
       expect(session.status).to.equal('DISCONNECTED');
       client.says('meanwhile');
-      await until(() => pipeline.cluster('cluster').streams.length === 2);
+      await until('a second stream', () => pipeline.cluster('cluster').streams.length === 2);
       expect(pipeline.cluster('cluster').last.written).to.deep.equal(['meanwhile']);
       expect(session.status).to.equal('CONNECTED');
       expect(client.calls).not.to.include('end');
@@ -290,7 +291,7 @@ describe('a session', () => {
     const session = pipeline.accept(client);
     client.ends();
     expect(session?.status).to.equal('CONNECTED');
-    await until(() => session?.status === 'FINALIZING');
+    await until('FINALIZING', () => session?.status === 'FINALIZING');
     expect(client.calls).to.include('end');
     client.closes();
     expect(session?.reason).to.equal('OK');
@@ -300,14 +301,14 @@ describe('a session', () => {
   it('ends after its idle timeout, and not before', async () => {
     const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 0, idle: 300 } });
     client.says('x');
-    await until(() => session.status === 'DESTROYED');
+    await until('DESTROYED', () => session.status === 'DESTROYED');
     expect(session.reason).to.equal('IDLE_TIMEOUT');
     expect((session.endedAt ?? 0) - session.startedAt).to.be.at.least(300);
   });
 
   it('ends after its longest time', async () => {
     const { session } = start({ timeouts: { connect: 0, session: 1, half_close: 0 } });
-    await until(() => session.status === 'DESTROYED');
+    await until('DESTROYED', () => session.status === 'DESTROYED');
     expect(session.reason).to.equal('SESSION_TIMEOUT');
   });
 
@@ -356,7 +357,7 @@ describe('a session', () => {
       const { client } = start({}, { bytes_per_second: 100 });
       client.says('x'.repeat(101));
       expect(client.calls).to.include('pause');
-      await until(() => client.calls.includes('resume'));
+      await until('a call of resume', () => client.calls.includes('resume'));
       expect(pipeline.cluster('cluster').last.written.join('')).to.have.length(101);
     });
 
@@ -414,11 +415,11 @@ describe('a session', () => {
       const client = new FakeStream();
       pipeline.accept(client);
       client.says('a');
-      await until(() => cluster.streams.length === 1);
+      await until('a stream', () => cluster.streams.length === 1);
       client.says('b');
       client.ends();
       resolve();
-      await until(() => copy.last.calls.includes('end'));
+      await until('a call of end', () => copy.last.calls.includes('end'));
       expect(copy.last.written).to.deep.equal(['a', 'b']);
     });
 

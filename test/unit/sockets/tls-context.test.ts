@@ -7,7 +7,7 @@ import { noSecrets } from '../../../common/secrets.ts';
 import { watchClient, watchServer } from '../../../dataplane/sockets/tls-context.ts';
 import type { TlsServer } from '../../../gen/l7mp/config/v1/types.ts';
 import { type Certificate, makeCertificate } from '../../support/certificate.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 describe('TLS contexts of files', () => {
   let directory: string;
@@ -51,11 +51,11 @@ describe('TLS contexts of files', () => {
     try {
       const before = contexts.current;
       put(second);
-      await until(() => contexts.current !== before, 'other contexts');
+      await until('other contexts', () => contexts.current !== before);
       expect(said).to.deep.equal(['certificates were loaded again']);
       const current = contexts.current;
       writeFileSync(files.cert, 'no certificate');
-      await until(() => said.length > 1, 'a complaint');
+      await until('a complaint', () => said.length > 1);
       expect(said[1]).to.match(/^certificates stay as they were: .*tls: expected a certificate, its key/u);
       expect(contexts.current).to.equal(current);
     } finally {

@@ -6,6 +6,7 @@ import { createMetrics } from '../../../dataplane/telemetry/metrics.ts';
 import { NamedCounters } from '../../../dataplane/telemetry/named-counters.ts';
 import { SessionTotals } from '../../../dataplane/telemetry/totals.ts';
 import { fakeSession } from '../../support/admin.ts';
+import { until } from '../../support/until.ts';
 
 describe('docs/observability.md', () => {
   const page = readFileSync('docs/observability.md', 'utf8');
@@ -42,12 +43,11 @@ describe('docs/observability.md', () => {
       controlPlane: () => controlPlane,
     };
     const make = createMetrics(source, named);
-    let metrics = await make();
     // The event loop is sampled from the first page on.
-    while (!metrics.includes('nodejs_')) {
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      metrics = await make();
-    }
+    const metrics = await until('metrics of the event loop', async () => {
+      const page = await make();
+      return page.includes('nodejs_') && page;
+    });
     const served = [...metrics.matchAll(/^# TYPE (\S+)/gmu)]
       .map(([, name]) => name)
       .filter((name) => name !== 'target_info');

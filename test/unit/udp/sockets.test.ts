@@ -20,6 +20,7 @@ import {
   SOL_SOCKET,
 } from '../../../dataplane/sockets/native/libc.ts';
 import { AF_INET, encodeInet } from '../../../dataplane/sockets/native/sockaddr.ts';
+import { until } from '../../support/until.ts';
 
 const LOOPBACK = { address: '127.0.0.1', port: 0 };
 
@@ -41,14 +42,6 @@ class RecordingReceiver implements Receiver, Writer {
 
   drained(): void {
     // These tests don't fill sockets.
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 1500;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('waited too long');
-    await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
@@ -114,13 +107,13 @@ describe('UDP sockets', () => {
           const sender = client.socket.sender(client.heard);
           const texts = Array.from({ length: 150 }, (_, index) => `${index} `.repeat(1 + (index % 3)));
           for (const text of texts) sender.send(Buffer.from(text));
-          await until(() => server.heard.datagrams.length === texts.length);
+          await until('all datagrams', () => server.heard.datagrams.length === texts.length);
           expect(server.heard.datagrams).to.deep.equal(texts);
           expect([...server.heard.sources]).to.deep.equal([`${seen} ${client.socket.local.port}`]);
 
           const back = server.socket.sender(server.heard, { address: seen, port: client.socket.local.port });
           for (const text of texts) back.send(Buffer.from(text));
-          await until(() => client.heard.datagrams.length === texts.length);
+          await until('all datagrams', () => client.heard.datagrams.length === texts.length);
           expect(client.heard.datagrams).to.deep.equal(texts);
         });
       }
@@ -129,7 +122,7 @@ describe('UDP sockets', () => {
         const server = await open({ local: LOOPBACK });
         const client = await open({ peer: server.socket.local });
         client.socket.sender(client.heard).send(Buffer.alloc(0));
-        await until(() => server.heard.datagrams.length === 1);
+        await until('a datagram', () => server.heard.datagrams.length === 1);
         expect(server.heard.datagrams).to.deep.equal(['']);
       });
 
@@ -138,7 +131,7 @@ describe('UDP sockets', () => {
         const { port } = server.socket.local;
         const client = await open({ local: { address: '127.0.0.7', port: 0 }, peer: { address: '127.0.0.1', port } });
         client.socket.sender(client.heard).send(Buffer.from('hello'));
-        await until(() => server.heard.datagrams.length === 1);
+        await until('a datagram', () => server.heard.datagrams.length === 1);
         expect([...server.heard.sources]).to.deep.equal([`127.0.0.7 ${client.socket.local.port}`]);
       });
 
@@ -149,7 +142,7 @@ describe('UDP sockets', () => {
         sockets = [];
         const client = await open({ peer });
         client.socket.sender(client.heard).send(Buffer.from('knock'));
-        await until(() => client.heard.errors.length > 0);
+        await until('an error', () => client.heard.errors.length > 0);
         expect(client.heard.errors[0]?.code).to.equal('CONNECT_REFUSED');
       });
 
@@ -159,7 +152,10 @@ describe('UDP sockets', () => {
         const sender = client.socket.sender(client.heard);
         sender.send(Buffer.alloc(65_520));
         sender.send(Buffer.from('next'));
-        await until(() => server.heard.datagrams.length === 1 && client.heard.errors.length === 1);
+        await until(
+          'a datagram and an error',
+          () => server.heard.datagrams.length === 1 && client.heard.errors.length === 1,
+        );
         expect(server.heard.datagrams).to.deep.equal(['next']);
         expect(client.heard.errors[0]?.code).to.equal('TOO_LARGE');
       });
@@ -173,7 +169,7 @@ describe('UDP sockets', () => {
         };
         const sender = client.socket.sender(client.heard);
         for (let index = 0; index < 9; index++) sender.send(Buffer.from(String(index)));
-        await until(() => closed !== undefined);
+        await until('the close', () => closed !== undefined);
         await closed;
         sockets = [client.socket];
         expect(server.heard.datagrams).to.deep.equal(['0', '1', '2']);
@@ -184,7 +180,7 @@ describe('UDP sockets', () => {
         const client = await open({ peer: server.socket.local });
         client.socket.sender(client.heard).send(Buffer.from('last'));
         if (openThis === openNativeSocket) await client.socket.close();
-        await until(() => server.heard.datagrams.length === 1);
+        await until('a datagram', () => server.heard.datagrams.length === 1);
         if (openThis === openNativeSocket) sockets = [server.socket];
       });
 

@@ -22,6 +22,7 @@ import { bindUnix, connectUnix } from '../../../../dataplane/sockets/native/unix
 import { descriptors, expectNoMoreThan } from '../../../support/descriptors.ts';
 import { expectIdle } from '../../../support/idle.ts';
 import { RecordingSink } from '../../../support/recording-sink.ts';
+import { until } from '../../../support/until.ts';
 
 const never = new AbortController().signal;
 
@@ -37,14 +38,6 @@ async function pair(path: string): Promise<[number, number]> {
   return [fd, accepted];
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 3000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('waited too long');
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
 /** Resolves when a message has come by another pair: whatever was readable before has been told of by then. */
 async function heardElsewhere(path: string): Promise<void> {
   const [raw, fd] = await pair(`${path}-other`);
@@ -52,7 +45,7 @@ async function heardElsewhere(path: string): Promise<void> {
   const sink = new RecordingSink();
   stream.open(sink);
   send(raw, Buffer.from('x'));
-  await until(() => sink.chunks.length === 1);
+  await until('a message', () => sink.chunks.length === 1);
   stream.destroy();
   close(raw);
 }
@@ -73,7 +66,7 @@ describe('a socket of messages', () => {
     stream.open(sink);
     for (const text of ['a', '', 'bc', '', '']) send(raw, Buffer.from(text));
     shutdown(raw, SHUT_WR);
-    await until(() => sink.events.includes('end'));
+    await until('the end', () => sink.events.includes('end'));
     expect(sink.events).to.deep.equal(['data:a', 'data:', 'data:bc', 'data:', 'data:', 'end']);
     stream.destroy();
     expect(sink.events.at(-1)).to.equal('close');
@@ -90,10 +83,10 @@ describe('a socket of messages', () => {
     });
     streams[0].write(Buffer.from('last'));
     streams[0].end();
-    await until(() => sinks[1]!.events.includes('end'));
+    await until('the end', () => sinks[1]!.events.includes('end'));
     streams[1].write(Buffer.from('answer'));
     streams[1].end();
-    await until(() => sinks.every(({ events }) => events.includes('close')));
+    await until('both closes', () => sinks.every(({ events }) => events.includes('close')));
     expect(sinks[0]!.events).to.deep.equal(['data:answer', 'end', 'close']);
     expect(sinks[1]!.events).to.deep.equal(['data:last', 'end', 'close']);
   });
@@ -111,7 +104,7 @@ describe('a socket of messages', () => {
     expect(sink.chunks).to.have.length(0);
     expect(send(raw, Buffer.alloc(1000))).to.equal(-EAGAIN);
     stream.resume();
-    await until(() => sink.chunks.length === sent);
+    await until('all that was sent', () => sink.chunks.length === sent);
     stream.destroy();
     close(raw);
   });
@@ -129,7 +122,7 @@ describe('a socket of messages', () => {
     expect(writing.events).to.deep.equal([]);
     writer.end();
     reader.resume();
-    await until(() => reading.events.includes('end'));
+    await until('the end', () => reading.events.includes('end'));
     expect(reading.chunks.map((chunk) => Number(chunk.toString()))).to.deep.equal(
       Array.from({ length: count }, (_, n) => n),
     );
@@ -146,7 +139,7 @@ describe('a socket of messages', () => {
     reader.pause();
     while (writer.write(Buffer.alloc(1000)));
     reader.resume();
-    await until(() => writing.events.includes('drain'));
+    await until('the drain', () => writing.events.includes('drain'));
     expect(writing.events).to.deep.equal(['drain']);
     writer.destroy();
     reader.destroy();
@@ -160,7 +153,7 @@ describe('a socket of messages', () => {
     close(raw); // with something unread: the kernel tells of a reset
     const sink = new RecordingSink();
     stream.open(sink);
-    await until(() => sink.events.some((event) => event.startsWith('close')));
+    await until('the close', () => sink.events.some((event) => event.startsWith('close')));
     expect(sink.events).to.deep.equal(['data:answer', 'end', 'close:PEER_RESET']);
   });
 
@@ -172,7 +165,7 @@ describe('a socket of messages', () => {
     expect(stream.write(Buffer.from('late'))).to.equal(true);
     const sink = new RecordingSink();
     stream.open(sink);
-    await until(() => sink.events.some((event) => event.startsWith('close')));
+    await until('the close', () => sink.events.some((event) => event.startsWith('close')));
     expect(sink.events).to.deep.equal(['data:answer', 'end', 'close:PEER_RESET']);
   });
 
@@ -182,10 +175,10 @@ describe('a socket of messages', () => {
     const sink = new RecordingSink();
     stream.open(sink);
     shutdown(raw, SHUT_WR);
-    await until(() => sink.events.includes('end'));
+    await until('the end', () => sink.events.includes('end'));
     expect(sink.events).to.deep.equal(['end']);
     close(raw);
-    await until(() => sink.events.includes('close'));
+    await until('the close', () => sink.events.includes('close'));
   });
 
   it('costs nothing while it is paused and its peer is gone', async () => {
@@ -198,7 +191,7 @@ describe('a socket of messages', () => {
     await expectIdle();
     expect(sink.events).to.deep.equal([]);
     stream.resume();
-    await until(() => sink.events.includes('end'));
+    await until('the end', () => sink.events.includes('end'));
     stream.destroy();
   });
 
@@ -210,10 +203,10 @@ describe('a socket of messages', () => {
     reader.open(reading);
     const large = Buffer.alloc(1024 * 1024, 7);
     writer.write(large);
-    await until(() => reading.chunks.length === 1);
+    await until('a message', () => reading.chunks.length === 1);
     expect(reading.chunks[0]!.equals(large)).to.equal(true);
     writer.write(Buffer.alloc(1024 * 1024 + 1));
-    await until(() => reading.closeError !== undefined);
+    await until('the close', () => reading.closeError !== undefined);
     expect(reading.closeError!.code).to.equal('TOO_LARGE');
     expect(reading.closeError!.message).to.equal('b: expected messages of at most 1048576 bytes, found 1048577');
     writer.destroy();
@@ -241,7 +234,7 @@ describe('a socket of messages', () => {
     const reader = new MessageSocket(receiving, { peer: 'us', reliable: true, halfClose: false, onClosed: unlink });
     const received = new RecordingSink();
     reader.open(received);
-    await until(() => received.chunks.length === count && closed);
+    await until('all messages and the close', () => received.chunks.length === count && closed);
     reader.destroy();
   });
 
@@ -256,7 +249,7 @@ describe('a socket of messages', () => {
     unlink();
     expect(stream.write(Buffer.from('x'))).to.equal(true);
     expect(sink.events, 'nothing while it writes').to.deep.equal([]);
-    await until(() => sink.closeError !== undefined);
+    await until('the close', () => sink.closeError !== undefined);
     expect(sink.closeError!.message).to.equal(`${path}: connection refused (ECONNREFUSED)`);
   });
 
@@ -267,7 +260,7 @@ describe('a socket of messages', () => {
     stream.destroy();
     const sink = new RecordingSink();
     stream.open(sink);
-    await until(() => sink.events.length > 0);
+    await until('an event', () => sink.events.length > 0);
     expect(sink.events).to.deep.equal(['close:DELETED']);
     expect(stream.write(Buffer.from('x'))).to.equal(true);
     close(raw);
