@@ -17,7 +17,6 @@ let reconciler: Reconciler<LiveCluster>;
 
 const protocol: AnyProtocol = {
   name: 'TCP',
-  framing: 'bytes',
   listener: ({ name, spec }: { name: string; spec: { port: number } }) => ({
     address: `at ${spec.port}`,
     start: () => {

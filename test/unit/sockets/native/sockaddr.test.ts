@@ -2,7 +2,6 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import koffi from 'koffi';
 import { ProxyError } from '../../../../common/errors.ts';
-import { HEADER_SIZE, VECTOR_SIZE } from '../../../../dataplane/sockets/native/inbox.ts';
 import { EVENT_SIZE } from '../../../../dataplane/sockets/native/poller.ts';
 import {
   decodeInet,
@@ -48,27 +47,13 @@ describe('socket addresses in bytes', () => {
       address: chars(8),
     });
     const event = { events: 'uint32_t', data: 'uint64_t' };
-    const header = koffi.struct({
-      name: 'void *',
-      nameLength: 'uint32_t',
-      vectors: 'void *',
-      vectorCount: 'size_t',
-      control: 'void *',
-      controlLength: 'size_t',
-      flags: 'int',
-    });
-    const vector = koffi.struct({ base: 'void *', length: 'size_t' });
-    expect([un, inet, inet6, link, header, vector].map((type) => koffi.sizeof(type))).to.deep.equal([
+    expect([un, inet, inet6, link].map((type) => koffi.sizeof(type))).to.deep.equal([
       UNIX_SIZE,
       INET_SIZE,
       INET6_SIZE,
       LINK_SIZE,
-      HEADER_SIZE,
-      VECTOR_SIZE,
     ]);
     expect(koffi.sizeof(process.arch === 'x64' ? koffi.pack(event) : koffi.struct(event))).to.equal(EVENT_SIZE);
-    expect(koffi.offsetof(header, 'control')).to.equal(32);
-    expect(koffi.offsetof(header, 'flags')).to.equal(48);
     expect(koffi.offsetof(link, 'address')).to.equal(12);
   });
 

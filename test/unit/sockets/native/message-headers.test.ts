@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import koffi from 'koffi';
-import { CONTROL, HEADER, MESSAGE, NAME_SIZE, VECTOR } from '../../../dataplane/sockets/native/message-headers.ts';
-import { INET6_SIZE } from '../../../dataplane/sockets/native/sockaddr.ts';
+import { CONTROL, HEADER, MESSAGE, NAME_SIZE, VECTOR } from '../../../../dataplane/sockets/native/message-headers.ts';
+import { INET6_SIZE } from '../../../../dataplane/sockets/native/sockaddr.ts';
 
 describe('The layout of message headers', () => {
   const vector = koffi.struct({ base: 'void *', length: 'size_t' });

@@ -1,10 +1,12 @@
 /** A request that is answered inside the proxy: what is written is its body, what is read is the answer. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
-import { BaseStream } from './base-stream.ts';
 import { ProxyError } from '../../common/errors.ts';
-import type { Request, RequestHandler, Response } from './protocol.ts';
-import type { Metadata } from './session.ts';
-import type { HeaderList, Stream } from './stream.ts';
+import { isJsonObject, jsonObject } from '../../common/json.ts';
+import { BaseStream } from '../core/base-stream.ts';
+import type { Request, RequestHandler, Response } from '../core/protocol.ts';
+import type { Metadata } from '../core/session.ts';
+import type { HeaderList, Stream } from '../core/stream.ts';
+import { httpOf, joinTarget } from './http-metadata.ts';
 
 /** The largest body of a request, in bytes; a larger one is answered with 413. */
 export const MAX_BODY = 16 * 1024 * 1024;
@@ -84,24 +86,17 @@ function plain(status: number, message: string): Response {
   return { status, headers: { 'content-type': 'text/plain' }, body: `${message}\n` };
 }
 
-function readHead({ HTTP: http, IP: ip }: Metadata): Omit<Request, 'body'> | undefined {
-  if (!isObject(http)) return undefined;
-  const { method, url, headers } = http;
+function readHead(metadata: Metadata): Omit<Request, 'body'> | undefined {
+  if (!isJsonObject(metadata['HTTP'])) return undefined;
+  const { method = 'GET', path = '', query = '', headers = {} } = httpOf(metadata);
+  const { dst_addr: local } = jsonObject(metadata['IP']);
   return {
-    method: typeof method === 'string' ? method : 'GET',
-    url: readUrl(url),
-    headers: isObject(headers) ? readHeaders(headers) : {},
-    local: isObject(ip) && typeof ip['dst_addr'] === 'string' ? ip['dst_addr'] : undefined,
+    method,
+    // The query may be apart, together with the path, or both.
+    url: joinTarget(path, path.includes('?') ? '' : query.replace(/^\?/u, '')),
+    headers: readHeaders(headers),
+    local: typeof local === 'string' ? local : undefined,
   };
-}
-
-/** The path with the query, whether the parts have them apart or together. */
-function readUrl(url: Json | undefined): string {
-  if (typeof url === 'string') return url;
-  if (!isObject(url)) return '/';
-  const path = typeof url['path'] === 'string' && url['path'] !== '' ? url['path'] : '/';
-  const query = typeof url['query'] === 'string' ? url['query'].replace(/^\?/u, '') : '';
-  return query === '' || path.includes('?') ? path : `${path}?${query}`;
 }
 
 function readHeaders(headers: Record<string, Json>): Record<string, string> {
@@ -114,8 +109,4 @@ function readHeaders(headers: Record<string, Json>): Record<string, string> {
 
 function toText(value: Json): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-function isObject(value: Json | undefined): value is Record<string, Json> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Request, Response } from '../../../dataplane/core/protocol.ts';
-import { MAX_BODY, RequestStream } from '../../../dataplane/core/request-stream.ts';
+import { MAX_BODY, RequestStream } from '../../../dataplane/sockets/request-stream.ts';
 import type { Metadata } from '../../../dataplane/core/session.ts';
 import { RecordingSink } from '../../support/recording-sink.ts';
 import { until } from '../../support/until.ts';
