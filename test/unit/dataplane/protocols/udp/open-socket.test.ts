@@ -12,7 +12,7 @@ const HOOKS = toUrl(`export async function resolve(name, context, next) {
 const WITHOUT_KOFFI = toUrl(`import { register } from 'node:module'; register(${JSON.stringify(HOOKS)});`);
 
 async function kindOfSocket(...options: string[]): Promise<string> {
-  const code = `import { openSocket } from '../../../udp/dataplane/protocols/udp/open-socket.ts'; console.log(openSocket.name);`;
+  const code = `import { openSocket } from './dataplane/protocols/udp/open-socket.ts'; console.log(openSocket.name);`;
   const args = ['--import=tsx/esm', ...options, '--input-type=module', '--eval', code];
   return (await promisify(execFile)(process.execPath, args)).stdout.trim();
 }
