@@ -2,6 +2,7 @@
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { Fault, Selector } from '../../gen/messages.ts';
 import { parseText } from '../../config/parse.ts';
+import { isPlain } from '../../config/scalars.ts';
 import { survey } from '../../config/survey.ts';
 import { WIRE_LIST_OF } from '../../config/wire-kinds.ts';
 import { FaultsError } from '../../common/errors.ts';
@@ -9,8 +10,6 @@ import { nearest } from '../../common/nearest.ts';
 import { checkKey } from '../model/decode-content.ts';
 import { idOf, type ObjectContent } from '../model/object.ts';
 import { checkSelector, isEverybody } from '../model/selector.ts';
-
-type Plain = Readonly<Record<string, unknown>>;
 
 const LISTS = Object.values(WIRE_LIST_OF);
 
@@ -155,8 +154,4 @@ function listOf(raw: unknown, path: string, faults: Fault[]): unknown[] {
 
 function fault(path: string, expected: string, found: unknown): Fault {
   return { path, expected, found: found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 100) };
-}
-
-function isPlain(value: unknown): value is Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,7 @@
 /** The body of a request: one object, as JSON or YAML. */
 import type { Plain } from '../../common/address.ts';
 import { FaultsError } from '../../common/errors.ts';
+import { isPlain } from '../../config/scalars.ts';
 import type { Request } from '../core/protocol.ts';
 import { HttpError } from './respond.ts';
 
@@ -57,7 +58,7 @@ export function unwrap(body: Plain, key: string): unknown {
 /** As `unwrap`, where nothing but an object will do. @throws HttpError 400. */
 export function unwrapObject(body: Plain, key: string): Plain {
   const raw = unwrap(body, key);
-  if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) return raw as Plain;
+  if (isPlain(raw)) return raw;
   throw new HttpError(400, `${key}: expected an object, found ${Array.isArray(raw) ? 'a list' : typeof raw}`);
 }
 

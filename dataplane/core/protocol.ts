@@ -138,8 +138,6 @@ export interface Protocol<L = object, C = object> {
   readonly connector?: (context: ConnectorContext<C>) => Connector;
   /** True where the connector needs no endpoints: it has no network, or its spec says where it goes. */
   readonly local?: boolean;
-  /** What its streams are: for `check` and the documentation. `transport`: as what it rides on. */
-  readonly framing: 'bytes' | 'datagrams' | 'any' | 'transport';
   /** Listener sessions that have no end of their own are ended after this many idle ms, unless configured otherwise. */
   readonly idleTimeout?: number;
   /** A plugin's own specs; those of the built-in protocols are in the configuration schema. */

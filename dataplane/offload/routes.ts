@@ -1,7 +1,7 @@
 /** How packets leave: the kernel's own answers about routes, interfaces and neighbours, kept while flows use them. */
 import { isIP, isIPv4 } from 'node:net';
 import type { Flow, OffloadRefusal } from '../core/offload.ts';
-import { AF_INET, AF_INET6 } from '../sockets/native/sockaddr.ts';
+import { AF_INET, AF_INET6, formatIP } from '../sockets/native/sockaddr.ts';
 import { bytesOf, type Way } from './layout.ts';
 import { findAttribute, LO, type Message, type Netlink, NLM_F_CREATE } from './netlink.ts';
 
@@ -142,7 +142,7 @@ export class Routes {
     if (!mac) {
       // It is known when somebody asks again.
       this.use(ifindex, address);
-      return refuse('no-neighbour', `${name}: expected the link-layer address of ${text(address)}, found none yet`);
+      return refuse('no-neighbour', `${name}: expected the link-layer address of ${formatIP(address)}, found none yet`);
     }
     const routeMtu = findAttribute(route.attribute(RTA_METRICS) ?? Buffer.alloc(0), RTAX_MTU)?.readUInt32LE(0);
     const linkMtu = link.attribute(IFLA_MTU)?.readUInt32LE(0) ?? 0;
@@ -213,10 +213,6 @@ function nextHop(route: Message): Buffer | undefined {
 
 function nameOf(link: Message): string {
   return link.attribute(IFLA_IFNAME)?.toString('utf8').replace(/\0$/u, '') ?? '';
-}
-
-function text(address: Buffer): string {
-  return address.length === 4 ? address.join('.') : (address.toString('hex').match(/.{4}/gu) ?? []).join(':');
 }
 
 /** Addresses whose meaning doesn't depend on an interface. */

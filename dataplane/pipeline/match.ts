@@ -1,5 +1,6 @@
 /** Match predicates over metadata (draft-snell-json-test-07), compiled once to closures. */
 import type { Json, Match } from '../../gen/l7mp/config/v1/types.ts';
+import { isJsonObject } from '../../common/json.ts';
 import { getAt, parsePointer } from '../../common/json-pointer.ts';
 import { compileRegex } from '../../common/regex.ts';
 import type { Metadata } from '../core/session.ts';
@@ -106,7 +107,7 @@ const TYPE_TESTS: Readonly<Record<string, Test>> = {
   number: (found) => typeof found === 'number',
   string: (found) => typeof found === 'string',
   boolean: (found) => typeof found === 'boolean',
-  object: (found) => typeof found === 'object' && found !== null && !Array.isArray(found),
+  object: isJsonObject,
   array: (found) => Array.isArray(found),
   null: (found) => found === null,
   undefined: (found) => found === undefined,

@@ -1,5 +1,6 @@
 /** The metadata of a session that began with an HTTP request: HTTP itself, and WebSocket's handshake. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
+import { isJsonObject, jsonObject } from '../../common/json.ts';
 import type { Metadata } from '../core/session.ts';
 
 /** `HTTP` in the metadata. */
@@ -52,31 +53,32 @@ export function urlParts(target: string, host: string | undefined, scheme: strin
   return parts;
 }
 
-/** The HTTP part of a session's metadata, as far as it is there: rules may have written anything. */
+/**
+ * The HTTP part of a session's metadata, as far as it is there: rules may have written anything. A URL that is one text
+ * is the path, with its query.
+ */
 export function httpOf(metadata: Metadata): {
   method: string | undefined;
   path: string | undefined;
   query: string | undefined;
   headers: Record<string, Json> | undefined;
 } {
-  const http = metadata['HTTP'];
-  const { method, url, headers } = isObject(http) ? http : EMPTY;
-  const { path, query } = isObject(url) ? url : EMPTY;
+  const { method, url, headers } = jsonObject(metadata['HTTP']);
+  const { path, query } = typeof url === 'string' ? { path: url } : jsonObject(url);
   return {
     method: typeof method === 'string' ? method : undefined,
     path: typeof path === 'string' ? path : undefined,
     query: typeof query === 'string' ? query : undefined,
-    headers: isObject(headers) ? headers : undefined,
+    headers: isJsonObject(headers) ? headers : undefined,
   };
 }
 
-const EMPTY: Record<string, Json> = {};
+/** A request's target: a path, with the slash that it begins with, and a query. */
+export function joinTarget(path: string, query = ''): string {
+  return `${path.startsWith('/') ? '' : '/'}${path}${query === '' ? '' : `?${query}`}`;
+}
 
 /** A character that can't stand in a request's target, as it is written there; half a surrogate pair as U+FFFD. */
 export function percentEncode(character: string): string {
   return Buffer.from(character).toString('hex').toUpperCase().replace(/../gu, '%$&');
-}
-
-function isObject(value: Json | undefined): value is Record<string, Json> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

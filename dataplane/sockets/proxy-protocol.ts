@@ -1,6 +1,7 @@
 /** PROXY protocol headers on sockets: read in front of a client's bytes, written in front of ours. */
 import type { Socket } from 'node:net';
 import { ProxyError } from '../../common/errors.ts';
+import { jsonObject } from '../../common/json.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Ends } from './addresses.ts';
 import { formatProxyHeader, parseProxyHeader, type ProxyHeader } from './proxy-codec.ts';
@@ -81,16 +82,11 @@ function readHeader(socket: Socket, optional: boolean, timeout: number): Promise
 
 /** The header that tells who a session's client is. */
 export function proxyHeaderOf(version: 'v1' | 'v2', metadata: Metadata): Buffer {
-  const { src_addr: srcAddress, dst_addr: dstAddress } = objectOf(metadata['IP']);
-  const { src_port: srcPort, dst_port: dstPort } = objectOf(metadata['TCP'] ?? metadata['UDP'] ?? metadata['SCTP']);
+  const { src_addr: srcAddress, dst_addr: dstAddress } = jsonObject(metadata['IP']);
+  const { src_port: srcPort, dst_port: dstPort } = jsonObject(metadata['TCP'] ?? metadata['UDP'] ?? metadata['SCTP']);
   const isKnown =
     typeof srcAddress === 'string' && typeof dstAddress === 'string' && isPort(srcPort) && isPort(dstPort);
   return formatProxyHeader(version, isKnown ? { srcAddress, srcPort, dstAddress, dstPort } : undefined);
-}
-
-/** Rules may have written anything there. */
-function objectOf(value: Metadata[string] | undefined): Metadata {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
 }
 
 function isPort(value: unknown): value is number {

@@ -107,7 +107,6 @@ const limit = { type: 'integer', default: 65536, min: 1, max: 9999999, unit: 'by
 
 export const protocol = {
   name: 'Netstring',
-  framing: 'datagrams',
   schema: {
     listener: {
       fields: {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Peer } from './peer.ts';
+import { until } from './until.ts';
 
 export const L7MP = resolve('bin/l7mp');
 
@@ -97,7 +98,7 @@ export class ProxyProcess {
 
   /** Resolves with the first line of the log with this message that comes after `skip` of the same. */
   async logged(msg: string, skip = 0): Promise<LogLine> {
-    return waitFor(() => this.log().filter((line) => line.msg === msg)[skip], `"${msg}" in the log`);
+    return until(`"${msg}" in the log`, () => this.log().filter((line) => line.msg === msg)[skip]);
   }
 
   async get(path: string): Promise<{ readonly status: number; readonly text: string }> {
@@ -132,18 +133,4 @@ export function portOf(address = ''): number {
 function withApi(config: object): object {
   const { admin } = config as { admin?: object };
   return { ...config, admin: { api: { port: 0 }, ...admin } };
-}
-
-/** Polls until there is something. Rejects after five seconds. */
-export async function waitFor<T>(
-  look: () => T | undefined | false | Promise<T | undefined | false>,
-  what: string,
-): Promise<T> {
-  const deadline = Date.now() + 5000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

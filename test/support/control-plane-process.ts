@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { l7mp, L7MP, type LogLine, type Result, waitFor } from './command.ts';
+import { l7mp, L7MP, type LogLine, type Result } from './command.ts';
 import { Peer } from './peer.ts';
+import { until } from './until.ts';
 
 /** A process that logs JSON lines on stderr. */
 export class LoggingProcess {
@@ -21,7 +22,7 @@ export class LoggingProcess {
 
   /** Resolves with the first line of the log with this message. */
   logged(msg: string): Promise<LogLine> {
-    return waitFor(() => this.log().find((line) => line.msg === msg), `"${msg}" in the log`);
+    return until(`"${msg}" in the log`, () => this.log().find((line) => line.msg === msg));
   }
 
   stop(): Promise<void> {

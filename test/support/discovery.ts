@@ -14,7 +14,8 @@ import type {
   DiscoveryResponse,
 } from '../../gen/messages.ts';
 import { silentLogger } from '../../common/log.ts';
-import { clientOf, type Closers, serve, until } from './grpc.ts';
+import { clientOf, type Closers, serve } from './grpc.ts';
+import { until } from './until.ts';
 
 export const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
 const ENVOY = 'type.googleapis.com/envoy.config.';

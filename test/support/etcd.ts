@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { until } from './store-contract.ts';
+import { until } from './until.ts';
 
 const ETCD = '.cache/gobin/etcd';
 
@@ -50,7 +50,7 @@ export class Etcd {
     );
     this.#child = child;
     await once(child, 'spawn');
-    await until(() => {
+    await until('etcd', () => {
       if (child.exitCode !== null) throw new Error(`etcd ended with ${child.exitCode}`);
       return canConnect(this.#port);
     });

@@ -5,9 +5,6 @@ import type { Service } from '../../controlplane/core/rpc.ts';
 import { createGrpcServer, type GrpcServer, type GrpcServerOptions } from '../../controlplane/rpc/server.ts';
 import { silentLogger } from '../../common/log.ts';
 import { serviceOf } from '../../rpc/services.ts';
-import { until } from './until.ts';
-
-export { until };
 
 /** What a test opened, to be closed after it. */
 export interface Closers {
@@ -133,16 +130,6 @@ function metadataOf({ metadata = {} }: CallOptions = {}): grpc.Metadata {
 
 function deadlineOf({ deadlineMs }: CallOptions = {}): grpc.CallOptions {
   return deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
-}
-
-/** Resolves with a count when it is above zero and grows no more. */
-export async function settled(what: string, count: () => number): Promise<number> {
-  await until(what, () => count() > 0);
-  for (let before = -1; before !== count();) {
-    before = count();
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return count();
 }
 
 /** The status that a stream ends with. */

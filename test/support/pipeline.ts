@@ -145,12 +145,3 @@ export function harness(
     },
   };
 }
-
-/** Resolves when the condition holds. */
-export async function until(condition: () => boolean, what = 'the condition'): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}

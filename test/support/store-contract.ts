@@ -7,6 +7,7 @@ import {
   StoreError,
   type StoreErrorCode,
 } from '../../controlplane/core/store.ts';
+import { until } from './until.ts';
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -447,7 +448,7 @@ export function storeContract(name: string, replicas: 'one' | 'many', open: () =
       await leading;
       expect(changes).to.deep.equal([true]);
       stop.abort();
-      await until(() => changes.length === 3);
+      await until('three changes', () => changes.length === 3);
       expect(changes).to.deep.equal([true, false, false]);
     });
 
@@ -456,7 +457,7 @@ export function storeContract(name: string, replicas: 'one' | 'many', open: () =
       const watching = codeOf(nextOf(store.watch('', await store.revision(), signal)));
       const led: boolean[] = [];
       const leading = store.lead('status', (leads) => led.push(leads), signal);
-      await until(() => led.length === 1);
+      await until('the first leader', () => led.length === 1);
       await store.close();
       await store.close();
       expect(await watching).to.equal('CLOSED');
@@ -487,14 +488,14 @@ function describeReplicas(subject: () => StoreUnderTest): void {
       (leads: boolean): void =>
         void led.push(`${who} ${leads}`);
     const first = store.lead('status', told('first'), stop.signal);
-    await until(() => led.length === 1);
+    await until('the first leader', () => led.length === 1);
     const second = other.lead('status', told('second'), stop.signal);
     const elsewhere = other.lead('another', told('another'), stop.signal);
-    await until(() => led.includes('another true'));
+    await until('the lead of the other', () => led.includes('another true'));
     expect(led).not.to.include('second true');
     await store.close();
     await first;
-    await until(() => led.includes('second true'));
+    await until('the lead of the second', () => led.includes('second true'));
     stop.abort();
     await Promise.all([second, elsewhere]);
     expect(led.filter((line) => !line.startsWith('another'))).to.deep.equal([
@@ -518,13 +519,4 @@ function describeReplicas(subject: () => StoreUnderTest): void {
     await put(other, { c: '3' });
     expect(await contents(store)).to.deep.equal({ b: '2', c: '3' });
   });
-}
-
-/** Polls until it holds. */
-export async function until(holds: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
-  const deadline = Date.now() + limitMs;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`expected ${holds.toString()} within ${limitMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -1,15 +1,19 @@
 /** Waiting for a state. */
 
-/** Resolves with what `look` gives when it gives something; rejects where five seconds pass before. */
+/** How long one may take to come, in ms, unless the test says otherwise. */
+const LIMIT = 20_000;
+
+/** Resolves with what `look` gives when it gives something; rejects where `limitMs` pass before. */
 export async function until<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
+  limitMs = LIMIT,
 ): Promise<T> {
-  const deadline = Date.now() + 5000;
+  const deadline = Date.now() + limitMs;
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (Date.now() > deadline) throw new Error(`expected ${what} within 5 s`);
+    if (Date.now() > deadline) throw new Error(`expected ${what} within ${limitMs} ms`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -17,7 +21,7 @@ export async function until<T>(
 /** How many looks find the same before it is held for steady. */
 const STEADY = 30;
 
-/** Resolves with a number above zero that grows no more; rejects where five seconds pass before. */
+/** Resolves with a number above zero that grows no more; rejects where it takes longer than any state may. */
 export async function untilSteady(what: string, look: () => number): Promise<number> {
   let last = 0;
   let looks = 0;

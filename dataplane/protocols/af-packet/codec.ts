@@ -1,9 +1,8 @@
 /** What the kernel tells beside a frame, and what it leaves out of it (uapi/linux/if_packet.h). Pure. */
+import { CONTROL } from '../../sockets/native/message-headers.ts';
 
 const SOL_PACKET = 263;
 const PACKET_AUXDATA = 8;
-/** `struct cmsghdr` on 64 bits: length, level, type. */
-const CONTROL_HEADER = 16;
 /** `struct tpacket_auxdata` */
 export const AUXDATA_SIZE = 20;
 const STATUS = 0;
@@ -21,14 +20,15 @@ const ADDRESSES = 12;
 
 /** The VLAN tag that was taken out of a frame, as the four bytes that it was; undefined where there was none. */
 export function vlanTagOf(control: Buffer): Buffer | undefined {
-  if (control.length < CONTROL_HEADER + AUXDATA_SIZE) return undefined;
-  if (control.readInt32LE(8) !== SOL_PACKET || control.readInt32LE(12) !== PACKET_AUXDATA) return undefined;
-  const status = control.readUInt32LE(CONTROL_HEADER + STATUS);
+  if (control.length < CONTROL.size + AUXDATA_SIZE) return undefined;
+  if (control.readInt32LE(CONTROL.level) !== SOL_PACKET || control.readInt32LE(CONTROL.type) !== PACKET_AUXDATA)
+    return undefined;
+  const status = control.readUInt32LE(CONTROL.size + STATUS);
   if ((status & TP_STATUS_VLAN_VALID) === 0) return undefined;
   const tag = Buffer.alloc(4);
   const hasType = (status & TP_STATUS_VLAN_TPID_VALID) !== 0;
-  tag.writeUInt16BE(hasType ? control.readUInt16LE(CONTROL_HEADER + VLAN_TPID) : ETH_P_8021Q, 0);
-  tag.writeUInt16BE(control.readUInt16LE(CONTROL_HEADER + VLAN_TCI), 2);
+  tag.writeUInt16BE(hasType ? control.readUInt16LE(CONTROL.size + VLAN_TPID) : ETH_P_8021Q, 0);
+  tag.writeUInt16BE(control.readUInt16LE(CONTROL.size + VLAN_TCI), 2);
   return tag;
 }
 

@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<PacketListener, PacketCluster> = {
   name: 'AF_PACKET',
-  framing: 'datagrams',
   local: true,
   listener: createListener,
   connector: createConnector,

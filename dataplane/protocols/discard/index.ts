@@ -4,7 +4,6 @@ import { TransformStream } from '../../core/transform-stream.ts';
 
 export const protocol: Protocol = {
   name: 'Discard',
-  framing: 'any',
   local: true,
   connector: () => ({ connect: () => new TransformStream({ data: () => undefined }) }),
 };

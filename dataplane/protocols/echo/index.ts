@@ -4,7 +4,6 @@ import { TransformStream } from '../../core/transform-stream.ts';
 
 export const protocol: Protocol = {
   name: 'Echo',
-  framing: 'any',
   local: true,
   connector: () => ({
     transparent: true,

@@ -4,6 +4,7 @@
  */
 import { ProxyError } from '../../../common/errors.ts';
 import type { HeaderList, Signal } from '../../core/stream.ts';
+import { hasToken, isHopByHop, trimSpace } from '../../sockets/http-fields.ts';
 
 /** Header fields of one message, in order. */
 export interface Fields {
@@ -102,35 +103,12 @@ export function parseFields(text: string, from: number): Fields {
   return { names, keys, values };
 }
 
-/** Without the spaces and tabs around it: no other character is white space here (RFC 9110, section 5.6.3). */
-function trimSpace(value: string): string {
-  let from = 0;
-  let to = value.length;
-  while (from < to && isSpace(value.charCodeAt(from))) from++;
-  while (to > from && isSpace(value.charCodeAt(to - 1))) to--;
-  return value.slice(from, to);
-}
-
-function isSpace(code: number): boolean {
-  return code === 32 || code === 9;
-}
-
 /** The value of a field; several are joined. Undefined where there is none. */
 export function fieldOf({ keys, values }: Fields, key: string): string | undefined {
   const at = keys.indexOf(key);
   if (at < 0) return undefined;
   if (!keys.includes(key, at + 1)) return values[at];
   return values.filter((_, index) => keys[index] === key).join(key === 'cookie' ? '; ' : ', ');
-}
-
-/** Whether a list field (`Connection`) has this member. */
-export function hasToken(value: string | undefined, token: string): boolean {
-  if (value === undefined) return false;
-  if (value.length === token.length) return value.toLowerCase() === token;
-  return value
-    .toLowerCase()
-    .split(',')
-    .some((each) => trimSpace(each) === token);
 }
 
 /** The one length, or undefined. Several fields must agree, and be plain numbers (RFC 9112, section 6.3). */
@@ -163,26 +141,13 @@ export function wantsTunnel(head: Fields & { readonly method: string }): boolean
 
 /** @throws ProxyError where lengths conflict, or a transfer coding is unknown. */
 export function requestBody(head: RequestHead): BodyKind {
-  const body = framing(head);
+  const body = framing(head) ?? NONE;
   if (head.method === 'CONNECT' && body.kind !== 'none') throw malformed('a body of CONNECT');
   return body;
 }
 
-function framing(head: RequestHead): BodyKind {
-  const coding = fieldOf(head, 'transfer-encoding');
-  const length = contentLength(head);
-  if (coding !== undefined) {
-    if (length !== undefined) throw malformed('both Transfer-Encoding and Content-Length');
-    if (coding.toLowerCase() !== 'chunked' || head.minor === 0) throw malformed(`Transfer-Encoding: ${coding}`);
-    return { kind: 'chunked' };
-  }
-  return length === undefined || length === 0 ? NONE : { kind: 'length', length };
-}
-
-/** `method` is that of the request. @throws ProxyError as `requestBody`. */
-export function responseBody(head: ResponseHead, method: string): BodyKind {
-  const { status } = head;
-  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return NONE;
+/** What a message says of its body; undefined where it says nothing. */
+function framing(head: Fields & { readonly minor: 0 | 1 }): BodyKind | undefined {
   const coding = fieldOf(head, 'transfer-encoding');
   const length = contentLength(head);
   if (coding !== undefined) {
@@ -191,8 +156,15 @@ export function responseBody(head: ResponseHead, method: string): BodyKind {
     if (coding.toLowerCase() !== 'chunked' || head.minor === 0) throw malformed(`Transfer-Encoding: ${coding}`);
     return { kind: 'chunked' };
   }
-  if (length === undefined) return { kind: 'close' };
+  if (length === undefined) return undefined;
   return length === 0 ? NONE : { kind: 'length', length };
+}
+
+/** `method` is that of the request. @throws ProxyError as `requestBody`. */
+export function responseBody(head: ResponseHead, method: string): BodyKind {
+  const { status } = head;
+  if (method === 'HEAD' || status < 200 || status === 204 || status === 304) return NONE;
+  return framing(head) ?? { kind: 'close' };
 }
 
 /** Hears a body. */
@@ -344,19 +316,4 @@ export function trailerFields(trailers: HeaderList): HeaderList {
     const key = (trailers[index - (index % 2)] ?? '').toLowerCase();
     return key !== 'content-length' && key !== 'host' && key !== 'trailer' && !isHopByHop(key, undefined);
   });
-}
-
-/** Whether a field is of one connection only (RFC 9110, section 7.6.1), or named so by `Connection`. */
-export function isHopByHop(key: string, connection: string | undefined): boolean {
-  switch (key) {
-    case 'connection':
-    case 'keep-alive':
-    case 'proxy-connection':
-    case 'transfer-encoding':
-    case 'upgrade':
-    case 'te':
-      return true;
-    default:
-      return connection !== undefined && hasToken(connection, key);
-  }
 }

@@ -7,6 +7,7 @@ import type { Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 import type { DialRequest } from '../../sockets/tcp-connect.ts';
+import { ALPN } from './alpn.ts';
 import { ClientConnection, ClientStream, Pool } from './h1-client.ts';
 import type { Http2Client } from './h2-client.ts';
 import { type OutgoingRequest, outgoingRequest } from './request.ts';
@@ -158,10 +159,3 @@ function again({ target, metadata, timeout }: ConnectRequest): DialRequest {
     },
   };
 }
-
-/** What TLS offers, by the configured version. */
-const ALPN: Readonly<Record<HttpCluster['version'], readonly string[]>> = {
-  auto: ['h2', 'http/1.1'],
-  '1.1': ['http/1.1'],
-  '2': ['h2'],
-};

@@ -1,18 +1,18 @@
 /** HTTP/1.1, client side: kept connections to one endpoint, each with one request at a time. */
 import type { Duplex } from 'node:stream';
-import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
+import { hasToken } from '../../sockets/http-fields.ts';
 import {
   BodyDecoder,
   fieldOf,
   findHeadEnd,
   formatFields,
   formatLastChunk,
-  hasToken,
   parseResponseHead,
   responseBody,
 } from './codec.ts';
+import { Http1Stream } from './h1-stream.ts';
 import { Outbox } from './outbox.ts';
 import type { OutgoingRequest } from './request.ts';
 
@@ -207,15 +207,11 @@ export interface ClientStreamOptions {
 }
 
 /** One request and its response. */
-export class ClientStream extends BaseStream implements Stream {
-  readonly framing = 'bytes';
-  readonly reliable = true;
-  readonly halfClose = true;
+export class ClientStream extends Http1Stream implements Stream {
   readonly responds = true;
-  tunnelling = false;
   private readonly request: OutgoingRequest;
   private readonly options: ClientStreamOptions;
-  private connection: ClientConnection;
+  protected connection: ClientConnection;
   private readonly head_: string;
   /** Nothing of the body is sent, and nothing of the response has come: it can be said again. */
   private fresh = true;
@@ -282,18 +278,6 @@ export class ClientStream extends BaseStream implements Stream {
     return body && new BodyDecoder(body, this);
   }
 
-  bodyData(chunk: Buffer): void {
-    if (!this.closed) this.sink.data(chunk, false);
-  }
-
-  bodyTrailers(headers: HeaderList): void {
-    if (!this.closed) this.sink.signal({ type: 'trailers', headers });
-  }
-
-  received(chunk: Buffer): void {
-    if (!this.closed) this.sink.data(chunk, false);
-  }
-
   responded(): void {
     if (this.closed) return;
     this.responseDone = true;
@@ -307,10 +291,6 @@ export class ClientStream extends BaseStream implements Stream {
     connection.release(this.keepAlive && requestDone);
     this.sink.end();
     this.emitClose();
-  }
-
-  drained(): void {
-    if (!this.closed) this.sink.drain();
   }
 
   failed(error: ProxyError): void {
@@ -357,16 +337,6 @@ export class ClientStream extends BaseStream implements Stream {
     if (this.requestDone) return;
     this.requestDone = true;
     if (this.request.body === 'chunked') this.connection.outbox.write(formatLastChunk(this.trailers));
-  }
-
-  // The connection may have gone to the next request.
-
-  pause(): void {
-    if (!this.closed) this.connection.socket.pause();
-  }
-
-  resume(): void {
-    if (!this.closed) this.connection.socket.resume();
   }
 
   destroy(error?: ProxyError): void {

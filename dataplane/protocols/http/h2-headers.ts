@@ -1,18 +1,8 @@
 /** Header fields between our lists and Node.js's HTTP/2 objects. */
 import type { OutgoingHttpHeaders } from 'node:http2';
 import type { HeaderList } from '../../core/stream.ts';
+import { isHopByHop } from '../../sockets/http-fields.ts';
 import { isField } from './codec.ts';
-
-/** Fields of one connection only, which HTTP/2 doesn't have (RFC 9113, section 8.2.2). */
-const CONNECTION_FIELDS = new Set([
-  'connection',
-  'http2-settings',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-]);
 
 /** Fields that Node.js sends only once; it throws where there are two. The first counts. */
 const SINGLE_FIELDS = new Set(
@@ -29,7 +19,7 @@ export function fromList(headers: HeaderList): OutgoingHttpHeaders {
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const key = (headers[index] ?? '').toLowerCase();
     const value = headers[index + 1] ?? '';
-    if (CONNECTION_FIELDS.has(key) || !isField(key, value)) continue;
+    if (isHopByHop(key, undefined) || !isField(key, value)) continue;
     const before = object[key];
     if (before === undefined) object[key] = value;
     else if (!SINGLE_FIELDS.has(key)) object[key] = Array.isArray(before) ? [...before, value] : [before, value];

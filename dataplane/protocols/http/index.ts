@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<HttpListener, HttpCluster> = {
   name: 'HTTP',
-  framing: 'bytes',
   listener: createListener,
   connector: createConnector,
 };

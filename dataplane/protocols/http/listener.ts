@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { HttpListener } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { type Connection, ConnectionServer } from '../../sockets/connection-server.ts';
+import { ALPN } from './alpn.ts';
 import { ServerConnection, type ServerOptions } from './h1-server.ts';
 import type { ConnectionFacts } from './request.ts';
 
@@ -77,10 +78,3 @@ class HttpServer implements Listener {
     session.once('close', () => this.connections.delete(connection));
   }
 }
-
-/** What TLS offers, by the configured version. */
-const ALPN: Readonly<Record<HttpListener['version'], readonly string[]>> = {
-  auto: ['h2', 'http/1.1'],
-  '1.1': ['http/1.1'],
-  '2': ['h2'],
-};

@@ -3,8 +3,9 @@ import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/type
 import { ProxyError } from '../../../common/errors.ts';
 import type { Metadata } from '../../core/session.ts';
 import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
-import { type HttpMetadata, httpOf, percentEncode, urlParts } from '../../sockets/http-metadata.ts';
-import { type Fields, fieldOf, hasToken, isField, isHopByHop, wantsTunnel } from './codec.ts';
+import { type HttpMetadata, httpOf, joinTarget, percentEncode, urlParts } from '../../sockets/http-metadata.ts';
+import { hasToken, isHopByHop } from '../../sockets/http-fields.ts';
+import { type Fields, fieldOf, isField, wantsTunnel } from './codec.ts';
 
 /** A request as it came: kept beside the metadata, so that what nobody rewrites goes out as it came in. */
 export interface Original extends Fields {
@@ -157,10 +158,8 @@ function targetOf(
     // An absolute target is for proxies: the origin is sent its path (RFC 9112, section 3.2.2).
     if (original.target.startsWith('/') || original.target === '*' || path === '') return original.target;
   }
-  const target = path === undefined ? spec.path : `${path.startsWith('/') ? '' : '/'}${path}`;
-  const whole = query === undefined || query === '' ? target : `${target}?${query}`;
   // What a rule wrote must not break the request line.
-  return whole.replace(/[^\x21-\x7e\x80-\xff]/gu, percentEncode);
+  return joinTarget(path ?? spec.path, query).replace(/[^\x21-\x7e\x80-\xff]/gu, percentEncode);
 }
 
 function text(value: unknown): string | undefined {

@@ -4,7 +4,6 @@ import { createConnector } from './connector.ts';
 
 export const protocol: Protocol = {
   name: 'JSONDecap',
-  framing: 'datagrams',
   local: true,
   connector: createConnector,
 };

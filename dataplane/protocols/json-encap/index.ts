@@ -4,7 +4,6 @@ import { createConnector } from './connector.ts';
 
 export const protocol: Protocol = {
   name: 'JSONEncap',
-  framing: 'datagrams',
   local: true,
   connector: createConnector,
 };

@@ -8,6 +8,7 @@
  * ```
  */
 import type { Json, JsonSocketHeader } from '../../../gen/l7mp/config/v1/types.ts';
+import { isJsonObject, type JsonObject } from '../../../common/json.ts';
 import { isSpace, MAX_DEPTH, ObjectScanner } from '../../../common/json-objects.ts';
 import { getAt, parsePointer, setAt } from '../../../common/json-pointer.ts';
 import type { Metadata } from '../../core/session.ts';
@@ -15,7 +16,7 @@ import type { Framing } from '../../core/stream.ts';
 
 export const VERSION = 1;
 
-export type Header = Record<string, Json>;
+export type Header = JsonObject;
 
 /** What a server says to a header. */
 export interface Answer {
@@ -138,7 +139,7 @@ function copyStep(from: string, to: string | undefined): Step {
     if (value === undefined) return;
     const copy = structuredClone(value);
     if (target.length > 0) setAt(header, target, copy);
-    else if (isObject(copy)) mergeInto(header, copy);
+    else if (isJsonObject(copy)) mergeInto(header, copy);
     else setAt(header, source, copy);
   };
 }
@@ -149,7 +150,7 @@ function setStep(key: string, value: Json | undefined): Step {
     if (value === undefined) return;
     const copy = structuredClone(value);
     if (target.length > 0) setAt(header, target, copy);
-    else if (isObject(copy)) mergeInto(header, copy);
+    else if (isJsonObject(copy)) mergeInto(header, copy);
   };
 }
 
@@ -165,7 +166,7 @@ function mergeInto(header: Header, value: Header): void {
 function parseObject(bytes: Buffer): Header | undefined {
   try {
     const value = JSON.parse(bytes.toString()) as Json;
-    return isObject(value) ? value : undefined;
+    return isJsonObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -173,10 +174,6 @@ function parseObject(bytes: Buffer): Header | undefined {
 
 function badRequest(message: string): Answer {
   return { status: 400, message: `Bad Request: ${message}` };
-}
-
-function isObject(value: Json | undefined): value is Header {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function describe(value: Json | undefined): string {

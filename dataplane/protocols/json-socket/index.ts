@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<JsonSocketListener, JsonSocketCluster> = {
   name: 'JSONSocket',
-  framing: 'transport',
   listener: createListener,
   connector: createConnector,
 };

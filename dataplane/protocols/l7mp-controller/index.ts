@@ -4,7 +4,6 @@ import { createConnector } from './connector.ts';
 
 export const protocol: Protocol = {
   name: 'L7mpController',
-  framing: 'bytes',
   local: true,
   connector: createConnector,
 };

@@ -5,7 +5,6 @@ import { createConnector } from './connector.ts';
 
 export const protocol: Protocol<object, LoggerCluster> = {
   name: 'Logger',
-  framing: 'any',
   local: true,
   connector: createConnector,
 };

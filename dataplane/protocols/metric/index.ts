@@ -5,7 +5,6 @@ import { createConnector } from './connector.ts';
 
 export const protocol: Protocol<object, MetricCluster> = {
   name: 'Metric',
-  framing: 'any',
   local: true,
   connector: createConnector,
 };

@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<PipeListener, PipeCluster> = {
   name: 'Pipe',
-  framing: 'bytes',
   local: true,
   listener: createListener,
   connector: createConnector,

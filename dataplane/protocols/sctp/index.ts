@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<SctpListener, SctpCluster> = {
   name: 'SCTP',
-  framing: 'datagrams',
   listener: createListener,
   connector: createConnector,
 };

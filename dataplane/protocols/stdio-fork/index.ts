@@ -5,7 +5,6 @@ import { createConnector } from './connector.ts';
 
 export const protocol: Protocol<object, StdioForkCluster> = {
   name: 'StdioFork',
-  framing: 'bytes',
   local: true,
   connector: createConnector,
 };

@@ -5,7 +5,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol = {
   name: 'Stdio',
-  framing: 'bytes',
   local: true,
   listener: createListener,
   connector: createConnector,

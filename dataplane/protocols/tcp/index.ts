@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<TcpListener, TcpCluster> = {
   name: 'TCP',
-  framing: 'bytes',
   listener: createListener,
   connector: createConnector,
 };

@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<TlsListener, TlsCluster> = {
   name: 'TLS',
-  framing: 'bytes',
   listener: createListener,
   connector: createConnector,
 };

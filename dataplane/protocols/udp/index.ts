@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<UdpListener, UdpCluster> = {
   name: 'UDP',
-  framing: 'datagrams',
   idleTimeout: 60_000,
   listener: createListener,
   connector: createConnector,

@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<UnixDatagramListener, UnixDatagramCluster> = {
   name: 'UnixDatagram',
-  framing: 'datagrams',
   local: true,
   idleTimeout: 60_000,
   listener: createListener,

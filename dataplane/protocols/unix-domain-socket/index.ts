@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<UnixDomainSocketListener, UnixDomainSocketCluster> = {
   name: 'UnixDomainSocket',
-  framing: 'bytes',
   local: true,
   listener: createListener,
   connector: createConnector,

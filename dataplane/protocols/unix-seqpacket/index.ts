@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<UnixSeqpacketListener, UnixSeqpacketCluster> = {
   name: 'UnixSeqpacket',
-  framing: 'datagrams',
   local: true,
   listener: createListener,
   connector: createConnector,

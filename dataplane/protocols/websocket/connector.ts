@@ -8,7 +8,8 @@ import type { Metadata } from '../../core/session.ts';
 import type { Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
-import { httpOf, percentEncode } from '../../sockets/http-metadata.ts';
+import { isHopByHop } from '../../sockets/http-fields.ts';
+import { httpOf, joinTarget, percentEncode } from '../../sockets/http-metadata.ts';
 import { HandshakeRefused } from './refusal.ts';
 import { noteSubprotocol, offeredSubprotocols } from './subprotocols.ts';
 import { WebSocketStream } from './websocket-stream.ts';
@@ -84,25 +85,19 @@ function handshake(
 /** The session's path and query, else the cluster's path; of printable ASCII, whatever rules wrote. */
 function requestTarget(spec: WebSocketCluster, metadata: Metadata): string {
   const { path = spec.path, query = '' } = httpOf(metadata);
-  const target = `${path.startsWith('/') ? '' : '/'}${path}${query === '' ? '' : `?${query}`}`;
-  return target.replace(/[^!-~]|#/gu, percentEncode);
+  return joinTarget(path, query).replace(/[^!-~]|#/gu, percentEncode);
 }
 
-/** Fields of one connection and of the handshake itself: ours take their place (RFC 6455, section 4.1). */
-const OWN =
-  /^(connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|keep-alive|proxy-connection|te|trailer|expect)$/u;
+/** Fields of the handshake and its body: ours take their place (RFC 6455, section 4.1). */
+const OWN = /^(sec-websocket-.*|content-length|trailer|expect)$/u;
 
 function requestHeaders(spec: WebSocketCluster, metadata: Metadata): Record<string, string> {
   const given = httpOf(metadata).headers ?? {};
-  const ofConnection = new Set(
-    asText(given['connection'])
-      ?.toLowerCase()
-      .split(/\s*,\s*/u),
-  );
+  const connection = asText(given['connection']);
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(given)) {
     const text = asText(value);
-    if (text !== undefined && !OWN.test(name) && !ofConnection.has(name)) headers[name] = text;
+    if (text !== undefined && !OWN.test(name) && !isHopByHop(name, connection)) headers[name] = text;
   }
   for (const [name, value] of Object.entries(spec.headers)) headers[name.toLowerCase()] = value;
   return headers;

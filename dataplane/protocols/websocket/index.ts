@@ -6,7 +6,6 @@ import { createListener } from './listener.ts';
 
 export const protocol: Protocol<WebSocketListener, WebSocketCluster> = {
   name: 'WebSocket',
-  framing: 'datagrams',
   listener: createListener,
   connector: createConnector,
 };

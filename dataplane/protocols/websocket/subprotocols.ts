@@ -2,7 +2,7 @@
  * The subprotocol of a session, in its metadata: `WebSocket.subprotocols` are those that the client offers and the
  * listener accepts; `WebSocket.subprotocol` is the one that the endpoint chose, where it is a WebSocket, too.
  */
-import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
+import { jsonObject, type JsonObject } from '../../../common/json.ts';
 import type { Metadata } from '../../core/session.ts';
 
 /** `WebSocket` in the metadata, the most wanted first: by the listener, or by the client where it takes any. */
@@ -29,7 +29,6 @@ export function noteSubprotocol(metadata: Metadata, subprotocol: string): void {
 }
 
 /** Rules may have written anything there. */
-function facts(metadata: Metadata): Record<string, Json> {
-  const value = metadata['WebSocket'];
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
+function facts(metadata: Metadata): Readonly<JsonObject> {
+  return jsonObject(metadata['WebSocket']);
 }

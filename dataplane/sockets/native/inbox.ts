@@ -1,35 +1,25 @@
 /** Where recvmsg(2) puts what it receives: one for the process, as every message is copied out before the next is read. */
 import { addressOf, MSG_TRUNC, recvmsg } from './libc.ts';
+import { HEADER, VECTOR } from './message-headers.ts';
 
 /** The largest message that is received, in bytes. The memory is the system's until it is touched. */
 export const MAX_MESSAGE = 1024 * 1024;
-
-/** `struct msghdr` and `struct iovec` on 64 bits (bits/socket.h): where their fields stand. */
-export const HEADER_SIZE = 56;
-const NAME = 0;
-const NAME_LENGTH = 8;
-const VECTORS = 16;
-const VECTOR_COUNT = 24;
-const CONTROL = 32;
-const CONTROL_LENGTH = 40;
-const FLAGS = 48;
-export const VECTOR_SIZE = 16;
 
 class Inbox {
   private readonly data = Buffer.alloc(MAX_MESSAGE);
   private readonly name = Buffer.alloc(128);
   private readonly control = Buffer.alloc(128);
-  private readonly vector = Buffer.alloc(VECTOR_SIZE);
-  private readonly header = Buffer.alloc(HEADER_SIZE);
+  private readonly vector = Buffer.alloc(VECTOR.size);
+  private readonly header = Buffer.alloc(HEADER.size);
   private readonly address: number;
 
   constructor() {
-    this.vector.writeBigUInt64LE(BigInt(addressOf(this.data)), 0);
-    this.vector.writeBigUInt64LE(BigInt(this.data.length), 8);
-    this.header.writeBigUInt64LE(BigInt(addressOf(this.name)), NAME);
-    this.header.writeBigUInt64LE(BigInt(addressOf(this.vector)), VECTORS);
-    this.header.writeBigUInt64LE(1n, VECTOR_COUNT);
-    this.header.writeBigUInt64LE(BigInt(addressOf(this.control)), CONTROL);
+    this.vector.writeBigUInt64LE(BigInt(addressOf(this.data)), VECTOR.base);
+    this.vector.writeBigUInt64LE(BigInt(this.data.length), VECTOR.length);
+    this.header.writeBigUInt64LE(BigInt(addressOf(this.name)), HEADER.name);
+    this.header.writeBigUInt64LE(BigInt(addressOf(this.vector)), HEADER.vectors);
+    this.header.writeBigUInt64LE(1n, HEADER.vectorCount);
+    this.header.writeBigUInt64LE(BigInt(addressOf(this.control)), HEADER.control);
     this.address = addressOf(this.header);
   }
 
@@ -38,8 +28,8 @@ class Inbox {
    * was; only its beginning was kept.
    */
   receive(fd: number): number {
-    this.header.writeUInt32LE(this.name.length, NAME_LENGTH);
-    this.header.writeUInt32LE(this.control.length, CONTROL_LENGTH);
+    this.header.writeUInt32LE(this.name.length, HEADER.nameLength);
+    this.header.writeUInt32LE(this.control.length, HEADER.controlLength);
     return recvmsg(fd, this.address, MSG_TRUNC);
   }
 
@@ -52,11 +42,11 @@ class Inbox {
 
   /** MSG_EOR, MSG_CTRUNC, … */
   get flags(): number {
-    return this.header.readInt32LE(FLAGS);
+    return this.header.readInt32LE(HEADER.flags);
   }
 
   get nameLength(): number {
-    return Math.min(this.header.readUInt32LE(NAME_LENGTH), this.name.length);
+    return Math.min(this.header.readUInt32LE(HEADER.nameLength), this.name.length);
   }
 
   /** The sender's address, as a string of its bytes: what a map can be keyed with. */
@@ -66,7 +56,7 @@ class Inbox {
 
   /** The length of what came beside the message. */
   get controlLength(): number {
-    return this.header.readUInt32LE(CONTROL_LENGTH);
+    return this.header.readUInt32LE(HEADER.controlLength);
   }
 
   /** What came beside the message. Valid until the next one. */

@@ -101,14 +101,16 @@ export function decodeInet(bytes: Buffer): { readonly address: string; readonly 
   if (bytes.length < 4) return undefined;
   const family = bytes.readUInt16LE(0);
   const port = bytes.readUInt16BE(2);
-  if (family === AF_INET && bytes.length >= INET_SIZE) return { address: bytes.subarray(4, 8).join('.'), port };
+  if (family === AF_INET && bytes.length >= INET_SIZE) return { address: formatIP(bytes.subarray(4, 8)), port };
   if (family !== AF_INET6 || bytes.length < INET6_SIZE) return undefined;
-  const address = formatIPv6(bytes.subarray(8, 24));
+  const address = formatIP(bytes.subarray(8, 24));
   const scope = bytes.readUInt32LE(24);
   return { address: scope === 0 || !address.includes(':') ? address : `${address}%${scope}`, port };
 }
 
-function formatIPv6(bytes: Buffer): string {
+/** An address of 4 or 16 bytes; an IPv4 address of IPv6 by its plain form. */
+export function formatIP(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join('.');
   const mapped = bytes.readUInt32BE(8) === 0xffff && bytes.readBigUInt64BE(0) === 0n;
   if (mapped) return plainAddress(`::ffff:${bytes.subarray(12).join('.')}`);
   const groups = Array.from({ length: 8 }, (_, index) => bytes.readUInt16BE(2 * index).toString(16));

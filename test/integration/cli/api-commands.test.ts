@@ -3,8 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { l7mp, L7MP, ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
+import { l7mp, L7MP, ProxyProcess, runCommand } from '../../support/command.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 const route = (destination: unknown): object => ({ rules: [{ action: { route: { destination } } }] });
 const local = { address: '127.0.0.1', port: 0 };
@@ -52,10 +53,10 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
 
   /** The name of the one session of a listener. */
   const session = (listener: string): Promise<string> =>
-    waitFor(async () => {
+    until(`the session of ${listener}`, async () => {
       const found = (await proxy.sessions()).filter(({ name }) => name.includes(`:${proxy.port(listener)}`));
       return found[0]?.name;
-    }, `the session of ${listener}`);
+    });
 
   describe('config', () => {
     it('prints what check takes, and what another proxy then does', async () => {
@@ -188,10 +189,10 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
       const lost = (await ask('explain', await session('nowhere'))).stdout;
       expect(lost).to.match(/^status {5}DESTROYED \(NO_ROUTE\), /mu);
       expect(lost).to.contain('\nrule       none matched\n').and.contain('\nto         nowhere\n');
-      await waitFor(async () => {
+      await until('the end of the session that could not connect', async () => {
         const { stdout } = await ask('explain', await session('chain'));
         return /^status {5}DESTROYED \(NOT_FOUND\), /mu.test(stdout) && stdout.includes('connect ENOENT /nonexistent');
-      }, 'the end of the session that could not connect');
+      });
     });
 
     it('says, with exit code 2, that nothing is no name', async () => {

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { waitFor } from '../../support/command.ts';
 import { ControlPlaneProcess, LoggingProcess } from '../../support/control-plane-process.ts';
+import { until } from '../../support/until.ts';
 
 const WEB = `listeners:
   - name: web
@@ -253,7 +253,7 @@ describe('objects of the control plane, by the command', () => {
     expect(await names()).to.deep.equal(['Cluster/app', 'Listener/web']);
     writeFileSync(join(folder, 'f.yaml'), WEB.replace('name: app', 'name: app2'));
     controlPlane.process.peer.signal('SIGHUP');
-    await waitFor(async () => (await names()).includes('Cluster/app2'), 'the change of the file');
+    await until('the change of the file', async () => (await names()).includes('Cluster/app2'));
     await controlPlane.l7mp('apply', '-f', web);
     const { stdout } = await controlPlane.l7mp('get', 'listener', '-o', 'wide');
     expect(stdout).to.match(/^Listener\/web +Accepted .* api /mu);

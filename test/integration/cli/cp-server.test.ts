@@ -3,8 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Authority, type Certificate } from '../../support/certificates.ts';
-import { l7mp, waitFor } from '../../support/command.ts';
+import { l7mp } from '../../support/command.ts';
 import { ControlPlaneProcess } from '../../support/control-plane-process.ts';
+import { until } from '../../support/until.ts';
 
 const TOKEN = 'a-token-of-some-length';
 const ECHO = 'clusters: [{ name: c, spec: { protocol: Echo } }]';
@@ -90,10 +91,10 @@ describe('l7mp controlplane', () => {
     }
     await controlPlane?.l7mpReading(ECHO, 'apply', '-f', '-');
     await controlPlane?.proxy('edge-1');
-    const page = await waitFor(async () => {
+    const page = await until('an ACK in the metrics', async () => {
       const text = await (await fetch(`${http}/metrics`, { headers: { connection: 'close' } })).text();
       return /_acks_total\{type="type.googleapis.com\/l7mp.config.v1.Cluster"\} 1/u.test(text) && text;
-    }, 'an ACK in the metrics');
+    });
     for (const line of [
       'l7mp_controlplane_proxies{variant="delta"} 1',
       'l7mp_controlplane_objects{state="valid"} 1',
@@ -114,10 +115,7 @@ describe('l7mp controlplane', () => {
     running.process.peer.signal('SIGTERM');
     expect(await running.process.peer.exit).to.equal(0);
     await running.restart();
-    await waitFor(
-      () => proxy.log().filter(({ msg }) => msg === 'connected to the control plane')[1],
-      'a new connection',
-    );
+    await until('a new connection', () => proxy.log().filter(({ msg }) => msg === 'connected to the control plane')[1]);
   });
 
   it('asks for tokens: who has none is told so, a reader reads, an administrator changes', async () => {
@@ -154,7 +152,7 @@ describe('l7mp controlplane', () => {
     await running.l7mpReading(ECHO, 'apply', '-f', '-', '--token-file', token);
     expect((await running.l7mp('history', '--token-file', token)).stdout).to.contain('token:two');
     list('three');
-    await waitFor(() => running.process.log().filter(({ msg }) => msg === 'files were loaded again')[1], 'the change');
+    await until('the change', () => running.process.log().filter(({ msg }) => msg === 'files were loaded again')[1]);
   });
 
   it('lets a proxy be the node that its certificate names, and no other', async () => {
@@ -168,9 +166,8 @@ describe('l7mp controlplane', () => {
     ];
     await running.proxy('edge-1', ...shown(edge, 'controlplane-'));
     running.startProxy('core-1', ...shown(edge, 'controlplane-'));
-    const refused = await waitFor(
-      () => running.process.log().find((line) => line['audit'] === true && line['node'] === 'core-1'),
-      'the refusal',
+    const refused = await until('the refusal', () =>
+      running.process.log().find((line) => line['audit'] === true && line['node'] === 'core-1'),
     );
     expect(refused['identity']).to.equal('certificate:CN=edge-1');
     const { stdout } = await running.l7mp('status', ...shown(ops));

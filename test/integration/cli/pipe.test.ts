@@ -4,8 +4,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { l7mp, L7MP, portOf, type Result, runCommand, waitFor } from '../../support/command.ts';
+import { l7mp, L7MP, portOf, type Result, runCommand } from '../../support/command.ts';
 import { freeUdpPort, hasUdpPort, Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 /** How `pipe` says, with -v, where it listens. */
 const LISTENING = /"listening":"([^"]+)"/u;
@@ -83,7 +84,7 @@ describe(`l7mp pipe, with ${versionOf('socat', '-V')} and ${versionOf('curl', '-
       it(`${form}: ends when the answer is there and nothing more comes`, async () => {
         const port = await freeUdpPort();
         start('socat', `UDP4-RECVFROM:${port},bind=127.0.0.1,fork`, 'EXEC:cat');
-        await waitFor(() => hasUdpPort(port), 'socat');
+        await until('socat', () => hasUdpPort(port));
         expect(await l7mp(['pipe', '-', form.replace('PORT', String(port))], 'hi')).to.include({
           code: 0,
           stdout: 'hi',
@@ -95,7 +96,7 @@ describe(`l7mp pipe, with ${versionOf('socat', '-V')} and ${versionOf('curl', '-
       it(`${form}: to a UNIX socket`, async () => {
         const path = join(directory, 'server');
         start('socat', `UNIX-LISTEN:${path}`, 'EXEC:cat');
-        await waitFor(() => existsSync(path), 'socat');
+        await until('socat', () => existsSync(path));
         expect(await l7mp(['pipe', '-', form.replace('PATH', path)], 'hi')).to.include({ code: 0, stdout: 'hi' });
       });
     }

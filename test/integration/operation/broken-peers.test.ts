@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { portOf, ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
+import { portOf, ProxyProcess, runCommand } from '../../support/command.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 const local = { address: '127.0.0.1', port: 0 };
 
@@ -47,7 +48,7 @@ describe(`peers that break, with ${versionOf('socat', '-V')} and ${versionOf('ba
     for (let round = 1; round <= 3; round++) {
       const victim = await client();
       victim.write('crash\n');
-      await waitFor(() => proxy.peer.stdout === 'in CHILD_EXITED\n'.repeat(round), 'the access log');
+      await until('the access log', () => proxy.peer.stdout === 'in CHILD_EXITED\n'.repeat(round));
     }
     await speaks(one, 'still here');
     await speaks(other, 'here, too');
@@ -77,7 +78,7 @@ describe(`peers that break, with ${versionOf('socat', '-V')} and ${versionOf('ba
     const family = readFileSync(`/proc/${second.peer.pid}/task/${second.peer.pid}/children`, 'utf8').trim().split(' ');
     for (const pid of family) process.kill(Number(pid), 'SIGKILL');
     await second.peer.stop();
-    await waitFor(() => /^in \w+$/mu.test(proxy.peer.stdout), 'the end of the session');
+    await until('the end of the session', () => /^in \w+$/mu.test(proxy.peer.stdout));
     await speaks(one, 'still here');
     const answers = [];
     for (let turn = 0; turn < 2; turn++) {
@@ -87,12 +88,12 @@ describe(`peers that break, with ${versionOf('socat', '-V')} and ${versionOf('ba
     expect(answers, 'one endpoint is left').to.include('hi');
 
     await endpoint(second.port);
-    await waitFor(async () => {
+    await until('both endpoints to answer', async () => {
       const results = await Promise.all(
         [1, 2].map(() => runCommand('socat', ['-t', '3', '-', `TCP:127.0.0.1:${proxy.port()}`], 'hi')),
       );
       return results.every(({ stdout }) => stdout === 'hi');
-    }, 'both endpoints to answer');
+    });
     await speaks(one, 'here all the time');
   });
 });

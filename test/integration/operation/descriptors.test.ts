@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { connect, type Socket } from 'node:net';
-import { ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
+import { ProxyProcess, runCommand } from '../../support/command.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 /** What the proxy may have open. */
 const LIMIT = 80;
@@ -58,8 +59,8 @@ describe(`a proxy without free descriptors, with ${versionOf('socat', '-V')} and
       socket.on('error', () => undefined).once('data', () => served++);
       socket.write('x');
     }
-    await waitFor(() => served > LIMIT / 2, 'the sessions that there is room for');
-    await waitFor(async () => (await ready()) === '000', 'the last descriptor to go');
+    await until('the sessions that there is room for', () => served > LIMIT / 2);
+    await until('the last descriptor to go', async () => (await ready()) === '000');
   }
 
   /** By curl: `fetch` connects again for ever where it is cut off. */
@@ -80,7 +81,7 @@ describe(`a proxy without free descriptors, with ${versionOf('socat', '-V')} and
     expect(proxy.cpuTicks - before, `CPU ticks of ${elapsed}`).to.be.below(elapsed / 2);
 
     for (const socket of flood.splice(0)) socket.destroy();
-    await waitFor(works, 'a new session');
+    await until('a new session', works);
     expect(await ready()).to.equal('200');
     await speaks('after');
   });
@@ -88,7 +89,7 @@ describe(`a proxy without free descriptors, with ${versionOf('socat', '-V')} and
   it('says, and counts, that it refuses clients', async () => {
     await exhaust();
     for (const socket of flood.splice(0)) socket.destroy();
-    await waitFor(async () => (await ready()) === '200', 'the API');
+    await until('the API', async () => (await ready()) === '200');
     const { stdout } = await runCommand('curl', ['-s', `${proxy.api}/metrics`]);
     expect(stdout).to.match(/^l7mp_sessions_refused_total\{listener="in",reason="NO_DESCRIPTORS"[^}]*\} [1-9]/mu);
     await proxy.peer.output(/connections were refused/u);
@@ -104,7 +105,7 @@ describe(`a proxy without free descriptors, with ${versionOf('socat', '-V')} and
     try {
       await proxy.peer.output(/"listener":"packets","code":"NO_DESCRIPTORS".*connections were refused/u);
       for (const socket of flood.splice(0)) socket.destroy();
-      await waitFor(async () => (await ready()) === '200', 'the API');
+      await until('the API', async () => (await ready()) === '200');
       const { stdout } = await runCommand('curl', ['-s', `${proxy.api}/metrics`]);
       expect(stdout).to.match(/^l7mp_sessions_refused_total\{listener="packets",reason="NO_DESCRIPTORS"[^}]*\} \d/mu);
     } finally {
@@ -120,7 +121,7 @@ describe(`a proxy without free descriptors, with ${versionOf('socat', '-V')} and
       await proxy.peer.output(/^child NO_DESCRIPTORS$/mu);
       await speaks('meanwhile');
       for (const socket of flood.splice(0)) socket.destroy();
-      await waitFor(works, 'a new session');
+      await until('a new session', works);
       other.write('again');
       await other.output(/^again$/u);
     } finally {

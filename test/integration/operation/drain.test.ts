@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
+import { ProxyProcess, runCommand } from '../../support/command.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 const CONFIG = {
   listeners: [
@@ -38,7 +39,7 @@ describe(`draining, with ${versionOf('socat', '-V')} and ${versionOf('curl', '--
     expect(await connects()).to.equal(true);
 
     proxy.peer.signal('SIGTERM');
-    await waitFor(async () => !(await connects()), 'the listener to close');
+    await until('the listener to close', async () => !(await connects()));
     expect([await probe('/ready'), await probe('/healthz')]).to.deep.equal(['not ready 503', 'ok 200']);
     expect(await proxy.logged('draining')).to.include({ level: 'info', signal: 'SIGTERM', sessions: 1 });
     client.write('while it drains\n');

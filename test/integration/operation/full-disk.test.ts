@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
+import { ProxyProcess, runCommand } from '../../support/command.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 describe(`a full disk under the logs, with ${versionOf('socat', '-V')}`, () => {
   let disk: string;
@@ -53,21 +54,21 @@ describe(`a full disk under the logs, with ${versionOf('socat', '-V')}`, () => {
     await client.output(/^before$/mu);
 
     await session();
-    await waitFor(() => existsSync(accessLog) && statSync(accessLog).size > 0, 'the first line');
+    await until('the first line', () => existsSync(accessLog) && statSync(accessLog).size > 0);
     fill();
-    await waitFor(async () => {
+    await until('the news that the disk is full', async () => {
       expect(await session()).to.equal('hi');
       return peer.stderr.includes(`l7mp: access log: writing to ${accessLog}: ENOSPC`);
-    }, 'the news that the disk is full');
+    });
     client.write('while it is full\n');
     await client.output(/^while it is full$/mu);
     expect((await proxy.get('/ready')).status).to.equal(200);
 
     rmSync(join(disk, 'ballast'));
-    await waitFor(async () => {
+    await until('the news that there is room again', async () => {
       expect(await session()).to.equal('hi');
       return /writing to \S+ works again; \d+ lines were lost/u.test(peer.stderr);
-    }, 'the news that there is room again');
+    });
     const lines = readFileSync(accessLog, 'utf8').trimEnd().split('\n');
     expect(lines.at(-1)).to.match(/^TCP:\S+ \.+$/u);
     // The line that the full disk cut in two is not continued by the next one.

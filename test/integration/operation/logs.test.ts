@@ -2,8 +2,9 @@ import { expect } from 'chai';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ProxyProcess, runCommand, waitFor } from '../../support/command.ts';
+import { ProxyProcess, runCommand } from '../../support/command.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 const HTTP = {
   listeners: [
@@ -118,12 +119,12 @@ describe(`logs of a running proxy, with ${versionOf('curl', '--version')}`, () =
     const log = join(directory, 'access.log');
     await start({ access_log_path: log, access_log_format: '%{/HTTP/method}%' });
     await post();
-    await waitFor(() => existsSync(log) && readFileSync(log, 'utf8') === 'POST\n', 'the line');
+    await until('the line', () => existsSync(log) && readFileSync(log, 'utf8') === 'POST\n');
     renameSync(log, `${log}.1`);
     proxy.peer.signal('SIGHUP');
     await proxy.logged('configuration reloaded');
     await post('-X', 'PUT');
-    await waitFor(() => existsSync(log) && readFileSync(log, 'utf8') === 'PUT\n', 'the line in the new file');
+    await until('the line in the new file', () => existsSync(log) && readFileSync(log, 'utf8') === 'PUT\n');
     expect(readFileSync(`${log}.1`, 'utf8')).to.equal('POST\n');
   });
 
@@ -133,12 +134,12 @@ describe(`logs of a running proxy, with ${versionOf('curl', '--version')}`, () =
     const knock = () => runCommand('socat', ['-u', '/dev/null', `TCP:127.0.0.1:${proxy.port('guarded')}`]);
     await start({ log_level: 'silent' }, '-l', 'debug');
     await knock();
-    await waitFor(() => levels().has('debug'), 'a line for debugging');
+    await until('a line for debugging', () => levels().has('debug'));
     await proxy.stop();
     await start({ log_level: 'debug' }, '-l', 'info');
     await knock();
     proxy.write('clutsers: []');
-    await waitFor(() => levels().has('error'), 'a fault');
+    await until('a fault', () => levels().has('error'));
     expect([...levels()]).to.have.members(['info', 'error']);
     const shown = await proxy.get('/api/v1/admin');
     expect(JSON.parse(shown.text)).to.include({ log_level: 'info' });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { ProxyProcess, waitFor } from '../../support/command.ts';
+import { ProxyProcess } from '../../support/command.ts';
 import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 const COUNT = 5000;
 
@@ -21,8 +22,8 @@ describe(`many sessions, with ${versionOf(PYTHON, '--version')}`, () => {
       return Number(/^l7mp_sessions_active\{listener="in"[^}]*\} (\d+)/mu.exec(text)?.[1]);
     };
     try {
-      await waitFor(() => clients.stdout.includes(`open ${COUNT}\n`), 'the connections');
-      await waitFor(async () => (await active()) === COUNT, 'the sessions');
+      await until('the connections', () => clients.stdout.includes(`open ${COUNT}\n`));
+      await until('the sessions', async () => (await active()) === COUNT);
       for (const text of ['once', 'again']) {
         clients.write(`${text}\n`);
         const [, right] = await clients.output(/^echoed (\d+)\n$/mu);
@@ -32,7 +33,7 @@ describe(`many sessions, with ${versionOf(PYTHON, '--version')}`, () => {
       expect(await proxy.sessions()).to.have.length(COUNT);
       clients.endInput();
       expect(await clients.exit).to.equal(0);
-      await waitFor(async () => (await active()) === 0, 'the end of the sessions');
+      await until('the end of the sessions', async () => (await active()) === 0);
       expect(await proxy.sessions()).to.deep.equal([]);
     } finally {
       await clients.stop();

@@ -12,8 +12,8 @@ import {
 import { readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { waitFor } from '../../support/command.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
+import { until } from '../../support/until.ts';
 
 /** Processes whose command line has this text. */
 async function running(text: string): Promise<readonly number[]> {
@@ -53,7 +53,7 @@ describe(`npm start, with npm ${versionOf('npm', '--version')}`, () => {
     await npm.output(/"msg":"ready"/u);
     expect(await running(config)).to.have.length.above(1);
     process.kill(npm.pid, 'SIGTERM');
-    await waitFor(async () => (await running(config)).length === 0, 'the proxy to end');
+    await until('the proxy to end', async () => (await running(config)).length === 0);
     expect(npm.stderr).to.contain('"msg":"draining"');
   });
 });

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { LineWriter } from '../../../common/line-writer.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 describe('LineWriter', () => {
   let directory: string;
@@ -57,13 +57,13 @@ describe('LineWriter', () => {
   it('writes to the new file of the name once it is told to reopen', async () => {
     const writer = open();
     writer.write('before');
-    await until(() => readIfThere(file) === 'before\n', 'the first line');
+    await until('the first line', () => readIfThere(file) === 'before\n');
     renameSync(file, `${file}.1`);
     writer.write('still the old one');
     writer.reopen();
     writer.write('after');
     await writer.close();
-    await until(() => readIfThere(`${file}.1`) === 'before\nstill the old one\n', 'the old file');
+    await until('the old file', () => readIfThere(`${file}.1`) === 'before\nstill the old one\n');
     expect(readFileSync(file, 'utf8')).to.equal('after\n');
   });
 
@@ -79,7 +79,7 @@ describe('LineWriter', () => {
     rmSync(file);
     writer.reopen();
     writer.write('works');
-    await until(() => troubles.length > 1, 'the second message');
+    await until('the second message', () => troubles.length > 1);
     expect(troubles[1]).to.equal(`writing to ${file} works again; 3 lines were lost`);
     expect(readFileSync(file, 'utf8').trim()).to.equal('works');
   });
@@ -88,14 +88,14 @@ describe('LineWriter', () => {
     const missing = join(directory, 'not', 'yet', 'log');
     const writer = open(missing);
     writer.write('lost');
-    await until(() => troubles.length > 0, 'the message');
+    await until('the message', () => troubles.length > 0);
     expect(troubles[0]).to.include('ENOENT');
     mkdirSync(join(directory, 'not', 'yet'), { recursive: true });
-    await until(() => {
+    await until('the file', () => {
       writer.write('again');
       return readIfThere(missing) !== undefined;
-    }, 'the file');
-    await until(() => troubles.length > 1, 'the second message');
+    });
+    await until('the second message', () => troubles.length > 1);
     expect(troubles[1]).to.include('works again');
   });
 

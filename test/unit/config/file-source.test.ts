@@ -7,7 +7,7 @@ import { loadText } from '../../../config/load.ts';
 import type { ConfigSnapshot } from '../../../config/snapshot.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import { recordingLogger } from '../../support/cluster.ts';
-import { until } from '../../support/pipeline.ts';
+import { until } from '../../support/until.ts';
 
 const withCluster = (name: string): string => `clusters: [{name: ${name}, spec: echo}]\n`;
 
@@ -49,7 +49,7 @@ describe('A configuration file', () => {
   it('is read again when it changes', async () => {
     await follow();
     await writeFile(file, withCluster('second'));
-    await until(() => applied.length > 0);
+    await until('a configuration', () => applied.length > 0);
     expect(applied.at(-1)).to.equal('second');
   });
 
@@ -72,7 +72,7 @@ describe('A configuration file', () => {
     await source.load();
     await writeFile(file, withCluster('second'));
     source.follow({ apply: (snapshot) => Promise.resolve(void applied.push(...snapshot.clusters.keys())), log }, true);
-    await until(() => applied.length > 0);
+    await until('a configuration', () => applied.length > 0);
     expect(applied).to.deep.equal(['second']);
   });
 
@@ -96,7 +96,7 @@ describe('A configuration file', () => {
         true,
       );
       await writeFile(other, withCluster('changed'));
-      await until(() => applied.length > 0);
+      await until('a configuration', () => applied.length > 0);
     } finally {
       second.close();
     }
@@ -109,7 +109,7 @@ describe('A configuration file', () => {
     const next = join(directory, '.l7mp.yaml.new');
     await writeFile(next, withCluster('second'));
     await rename(next, file);
-    await until(() => applied.at(-1) === 'second');
+    await until('the configuration second', () => applied.at(-1) === 'second');
   });
 
   it('is read again when a link leads elsewhere, as Kubernetes does', async () => {
@@ -121,13 +121,13 @@ describe('A configuration file', () => {
     await follow();
     await symlink(two, `${file}.new`);
     await rename(`${file}.new`, file);
-    await until(() => applied.at(-1) === 'second');
+    await until('the configuration second', () => applied.at(-1) === 'second');
   });
 
   it('is refused with all its faults and their lines where it is bad, and taken when it is good again', async () => {
     await follow();
     await writeFile(file, 'clusters:\n- {name: c, spec: ecko}\n- {name: d}\n');
-    await until(() => log.lines.length > 0);
+    await until('a line of the log', () => log.lines.length > 0);
     expect(log.lines).to.deep.equal(['error: the configuration was refused; the running one stays']);
     const [faults] = refusals() as string[][];
     expect(faults).to.have.length(2);
@@ -135,7 +135,7 @@ describe('A configuration file', () => {
     expect(faults?.[1]).to.match(/^clusters\[1\]\.spec: .*\(line 3\)$/u);
     expect(applied).to.deep.equal([]);
     await writeFile(file, withCluster('good'));
-    await until(() => applied.at(-1) === 'good');
+    await until('the configuration good', () => applied.at(-1) === 'good');
   });
 
   it('is refused where what it says cannot be made live', async () => {
@@ -163,7 +163,7 @@ describe('A configuration file', () => {
       'warn: the configuration can not be read for want of descriptors; it is tried again',
     ]);
     short = false;
-    await until(() => applied.at(-1) === 'first');
+    await until('the configuration first', () => applied.at(-1) === 'first');
   });
 
   it('is read by one after the other, in order', async () => {

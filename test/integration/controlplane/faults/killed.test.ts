@@ -21,8 +21,8 @@ import { startProxy, type TestProxy } from '../../../support/proxy.ts';
 import { until } from '../../../support/until.ts';
 
 const TIME = faultMs(4000);
-/** How long a control plane lives before it is killed, in ms. */
-const LIFE = TIME > 10_000 ? 2000 : 500;
+/** How many changes a control plane acknowledges before it is killed. */
+const LIFE = 10;
 const PROXIES = 3;
 const timing = { backoffBase: 20, backoffCap: 200, keepalive: 300, keepaliveTimeout: 300, save: 10 };
 
@@ -85,14 +85,15 @@ describe('control planes that fail', function () {
     const session = await useSession('TCP', proxy.port('in'));
     const over = new AbortController();
     let kills = 0;
+    let last = 1;
     const killer = (async () => {
       for (; !over.signal.aborted; kills++) {
-        await new Promise((resolve) => setTimeout(resolve, LIFE));
+        const next = last + LIFE;
+        await until(`an acknowledgement of ${next - 1}`, () => last >= next || over.signal.aborted);
         await plane.restart();
       }
     })();
     const end = Date.now() + TIME;
-    let last = 1;
     for (; Date.now() < end || kills < 2; last++) await countFor(last);
     over.abort();
     await killer;

@@ -12,7 +12,8 @@ import {
 } from '../../../../controlplane/store/embedded/store.ts';
 import { silentLogger } from '../../../../common/log.ts';
 import { Peer } from '../../../support/peer.ts';
-import { bytes, codeOf, contents, heard, put, storeContract, until } from '../../../support/store-contract.ts';
+import { bytes, codeOf, contents, heard, put, storeContract } from '../../../support/store-contract.ts';
+import { until } from '../../../support/until.ts';
 
 storeContract('embedded store', 'one', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'l7mp-store-'));
@@ -211,7 +212,7 @@ describe('embedded store', function () {
       expect(Number((await contents(store))['n'])).to.equal(n);
       rmSync(join(mounted, 'filler'));
       const before = statSync(join(mounted, 'store.log')).size;
-      await until(async () => {
+      await until('a smaller log', async () => {
         n += 1;
         await put(store, { n: `${n}` });
         return statSync(join(mounted, 'store.log')).size < before;

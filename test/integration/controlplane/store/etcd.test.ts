@@ -12,17 +12,8 @@ import { backup, restore } from '../../../../controlplane/store/backup.ts';
 import { openStore } from '../../../../controlplane/store/open.ts';
 import { silentLogger } from '../../../../common/log.ts';
 import { Etcd } from '../../../support/etcd.ts';
-import {
-  bytes,
-  codeOf,
-  contents,
-  heard,
-  nextOf,
-  put,
-  remove,
-  storeContract,
-  until,
-} from '../../../support/store-contract.ts';
+import { bytes, codeOf, contents, heard, nextOf, put, remove, storeContract } from '../../../support/store-contract.ts';
+import { until } from '../../../support/until.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -230,9 +221,9 @@ describe('etcd', function () {
     const writing = Promise.all(Array.from({ length: 4 }, write));
     for (let round = 0; round < 3; round++) {
       const before = acknowledged.size;
-      await until(() => acknowledged.size > before + 20);
+      await until('20 acknowledged changes', () => acknowledged.size > before + 20);
       await etcd.kill();
-      await until(() => unknown > round);
+      await until('a change whose outcome is unknown', () => unknown > round);
       await etcd.start();
     }
     done = true;
@@ -295,12 +286,14 @@ describe('etcd', function () {
     const told: string[] = [];
     const leading = [
       first.lead('x', (leads) => told.push(`first ${leads}`), stop.signal),
-      until(() => told.length === 1).then(() => second.lead('x', (leads) => told.push(`second ${leads}`), stop.signal)),
+      until('the first leader', () => told.length === 1).then(() =>
+        second.lead('x', (leads) => told.push(`second ${leads}`), stop.signal),
+      ),
     ];
     try {
-      await until(() => told.length === 1);
+      await until('the first leader', () => told.length === 1);
       relay.cut();
-      await until(() => told.includes('second true'), 40_000);
+      await until('the lead of the second', () => told.includes('second true'), 40_000);
       expect(told).to.deep.equal(['first true', 'first false', 'second true']);
     } finally {
       stop.abort();

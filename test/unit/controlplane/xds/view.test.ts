@@ -1,7 +1,7 @@
 /** Heartbeats of a view. */
 import { expect } from 'chai';
 import { ServedView, type Subscriber } from '../../../../controlplane/xds/view.ts';
-import { until } from '../../../support/pipeline.ts';
+import { until } from '../../../support/until.ts';
 
 const TYPE = 'type.googleapis.com/test.Thing';
 const resource = (name: string, version: string, ttlMs?: number) => ({
@@ -22,7 +22,7 @@ describe('the heartbeats of a view', () => {
     let version = 0;
     const changing = setInterval(() => view.apply({ upsert: [resource('other', String(++version))], remove: [] }), 10);
     try {
-      await until(() => beats >= 2, 'two heartbeats');
+      await until('two heartbeats', () => beats >= 2);
     } finally {
       clearInterval(changing);
       view.type(TYPE).stopBeating(subscriber);

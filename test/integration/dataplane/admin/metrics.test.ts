@@ -1,0 +1,132 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { createMetrics } from '../../../../dataplane/telemetry/metrics.ts';
+import type { MetricsSource } from '../../../../dataplane/telemetry/metrics-source.ts';
+import { NamedCounters } from '../../../../dataplane/telemetry/named-counters.ts';
+import { SessionTotals } from '../../../../dataplane/telemetry/totals.ts';
+import { fakeSession } from '../../../support/admin.ts';
+import { startProxy } from '../../../support/proxy.ts';
+import { curl, parseMetrics, run, valueOf, versionOf } from './tools.ts';
+import { until } from '../../../support/until.ts';
+
+const parser = versionOf('.cache/venv/bin/pip', 'show', '--disable-pip-version-check', 'prometheus_client');
+
+describe(`metrics, read by prometheus_client ${parser}`, () => {
+  it('count what socat sends through a proxy, and what was refused', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'metrics-'));
+    const file = join(directory, 'access');
+    const proxy = await startProxy(
+      {
+        admin: { access_log_path: file, access_log_format: '%LISTENER% %BYTES_IN% %BYTES_OUT% %REASON%' },
+        listeners: [
+          {
+            name: 'in',
+            spec: { protocol: 'TCP', address: '127.0.0.1', port: 0 },
+            options: { max_sessions: 1 },
+            rules: [
+              {
+                action: {
+                  route: {
+                    destination: { name: 'echo', spec: { protocol: 'Echo' } },
+                    ingress: [{ spec: { protocol: 'Metric', name: 'passed', labels: { kind: 'a' } } }],
+                  },
+                },
+              },
+            ],
+          },
+          {
+            name: 'page',
+            spec: { protocol: 'HTTP', address: '127.0.0.1', port: 0 },
+            rules: [{ action: { route: { destination: { spec: { protocol: 'Prometheus' } } } } }],
+          },
+        ],
+      },
+      { api: true },
+    );
+    try {
+      const address = `TCP:127.0.0.1:${proxy.port('in')}`;
+      expect(await run('socat', ['-t', '5', '-', address], 'hello')).to.equal('hello');
+      await until('the session to end', () => proxy.sessions().length === 0);
+
+      const page = await curl(`http://127.0.0.1:${proxy.port()}/metrics`);
+      expect(page.contentType).to.include('version=0.0.4');
+      const samples = await parseMetrics(page.text);
+      expect(valueOf(samples, 'l7mp_sessions_opened_total', { listener: 'in' })).to.equal(1);
+      expect(valueOf(samples, 'l7mp_sessions_closed_total', { listener: 'in', reason: 'OK' })).to.equal(1);
+      expect(valueOf(samples, 'l7mp_sessions_active', { listener: 'in' })).to.equal(0);
+      for (const direction of ['ingress', 'egress']) {
+        const labels = { direction };
+        expect(valueOf(samples, 'l7mp_listener_bytes_total', { listener: 'in', ...labels })).to.equal(5);
+        expect(valueOf(samples, 'l7mp_cluster_bytes_total', { cluster: 'echo', ...labels })).to.equal(5);
+      }
+      expect(valueOf(samples, 'l7mp_metric_bytes_total', { name: 'passed', kind: 'a' })).to.equal(5);
+      expect(valueOf(samples, 'l7mp_cluster_endpoints', { cluster: 'echo', health: 'healthy' })).to.equal(1);
+      expect(valueOf(samples, 'process_memory_usage_bytes')).to.be.greaterThan(1e7);
+      expect(valueOf(samples, 'process_open_file_descriptor_count')).to.be.greaterThan(3);
+      expect(valueOf(samples, 'process_cpu_time_seconds_total', { cpu_mode: 'user' })).to.be.greaterThan(0);
+
+      const again = await parseMetrics((await curl(`http://127.0.0.1:${proxy.port('page')}/metrics`)).text);
+      expect(valueOf(again, 'l7mp_sessions_active', { listener: 'page' })).to.equal(1);
+      expect(valueOf(again, 'nodejs_eventloop_delay_p99_seconds')).to.be.within(0, 10);
+    } finally {
+      await proxy.close();
+    }
+    expect(readFileSync(file, 'utf8')).to.include('in 5 5 OK\n');
+    rmSync(directory, { recursive: true });
+  });
+
+  describe('made of', () => {
+    const totals = new SessionTotals();
+    let live = [fakeSession()];
+    let clusters: ReturnType<MetricsSource['clusters']> = [];
+    const named = new NamedCounters();
+    const page = createMetrics(
+      { totals: () => totals.with(live), listeners: () => [], clusters: () => clusters, controlPlane: () => undefined },
+      named,
+    );
+
+    it('whatever names and labels there are, hostile ones included', async () => {
+      const name = 'a"b\\c\nd} 1\n# HELP x é\u{1F600}';
+      live = [fakeSession({ listener: name })];
+      named.counter(name, { '1st': 'x', 'a-b': 'y', 'a.b': 'z', '': 'e', name: 'n', __proto__x: 'p' }).bytes += 7;
+      const samples = await parseMetrics(await page());
+      expect(valueOf(samples, 'l7mp_sessions_active', { listener: name })).to.equal(1);
+      expect(valueOf(samples, 'l7mp_metric_bytes_total', { name, _1st: 'x', a_b: 'y' })).to.equal(7);
+    });
+
+    it('connect times, as a histogram in seconds', async () => {
+      const connectLatency = { bounds: [1, 10], counts: [3, 2, 1], sum: 1234 };
+      clusters = [{ name: 'c', endpoints: [], failures: new Map([['CONNECT_REFUSED', 4]]), connectLatency }];
+      const samples = await parseMetrics(await page());
+      const name = 'l7mp_cluster_connect_duration_seconds';
+      const buckets = samples.filter((sample) => sample.name === `${name}_bucket`);
+      expect(buckets.map(({ labels, value }) => [labels['le'], value])).to.deep.equal([
+        ['0.001', 3],
+        ['0.01', 5],
+        ['+Inf', 6],
+      ]);
+      expect(valueOf(samples, `${name}_sum`)).to.equal(1.234);
+      expect(valueOf(samples, 'l7mp_cluster_failures_total', { cluster: 'c', reason: 'CONNECT_REFUSED' })).to.equal(4);
+    });
+
+    it('what there is now: what is gone is gone', async () => {
+      live = [fakeSession({ listener: 'short-lived' })];
+      expect(await page()).to.include('short-lived');
+      live = [];
+      expect(await page()).not.to.include('short-lived');
+    });
+
+    it('sums that survive their session', async () => {
+      totals.ended(fakeSession({ listener: 'kept', status: 'DESTROYED', endedAt: 1, reason: 'OK' }));
+      const samples = await parseMetrics(await page());
+      expect(valueOf(samples, 'l7mp_listener_bytes_total', { listener: 'kept', direction: 'ingress' })).to.equal(10);
+    });
+
+    it('one page for all that ask at the same time', async () => {
+      const [first, second] = await Promise.all([page(), page()]);
+      expect(first).to.equal(second);
+    });
+  });
+});

@@ -1,0 +1,183 @@
+/** Which proxy gets what, and how much is done for a change. */
+import { expect } from 'chai';
+import type { Selector } from '../../../../gen/messages.ts';
+import { AudienceCatalog } from '../../../../controlplane/catalog/catalog.ts';
+import { Pacer } from '../../../../controlplane/catalog/pacer.ts';
+import type { Audience } from '../../../../controlplane/model/audience.ts';
+import type { Translated } from '../../../../controlplane/model/translated.ts';
+import { nodeFacts, recorded, RecordingView } from '../../../support/controlplane.ts';
+import { until } from '../../../support/until.ts';
+
+const KIND = 'type.googleapis.com/l7mp.config.v1.';
+
+function selector(more: Partial<Selector>): Audience {
+  return { selector: { match_labels: {}, match_expressions: [], match_ids: [], ...more } };
+}
+
+function thing(name: string, version: string, audience: Audience = {}, kind = 'Cluster'): Translated {
+  const resource = { typeUrl: `${KIND}${kind}`, name, version, value: Buffer.from(version) };
+  return { id: `${kind}/${name}`, key: { kind, name }, version, audience, resources: [resource] };
+}
+
+describe('the catalog', () => {
+  let views: RecordingView[];
+  let catalog: AudienceCatalog;
+  let moved: [string, string[]][];
+
+  beforeEach(() => {
+    views = [];
+    moved = [];
+    catalog = new AudienceCatalog({
+      createView: () => views[views.push(new RecordingView()) - 1]!,
+      observe: () => {},
+      keep: 1,
+    });
+    catalog.onMove = (id, view) => moved.push([id, recorded(view).names()]);
+  });
+
+  afterEach(() => catalog.close());
+
+  const attach = (id: string, labels = {}) => recorded(catalog.attach(nodeFacts(id, labels)));
+  const put = (...upsert: Translated[]) => catalog.apply({ upsert, remove: [] });
+
+  it('gives one view to proxies that see the same', () => {
+    put(thing('all', '1'), thing('x', '1', selector({ match_labels: { tier: 'x' } })));
+    put(thing('one', '1', selector({ match_ids: ['p3'] })));
+    const [p1, p2, p3] = [attach('p1', { tier: 'x' }), attach('p2', { tier: 'x', more: 'y' }), attach('p3')];
+    expect(p1).to.equal(p2);
+    expect(p1.names()).to.deep.equal(['Cluster/all', 'Cluster/x']);
+    expect(p3.names()).to.deep.equal(['Cluster/all', 'Cluster/one']);
+  });
+
+  it('touches only the views that a change concerns, and says only what is different', () => {
+    put(
+      thing('x', '1', selector({ match_labels: { tier: 'x' } })),
+      thing('y', '1', selector({ match_labels: { tier: 'y' } })),
+    );
+    const [x, y] = [attach('p1', { tier: 'x' }), attach('p2', { tier: 'y' })];
+    const before = [x.deltas.length, y.deltas.length];
+    put(
+      thing('x', '2', selector({ match_labels: { tier: 'x' } })),
+      thing('y', '1', selector({ match_labels: { tier: 'y' } })),
+    );
+    expect([x.deltas.length, y.deltas.length]).to.deep.equal([before[0]! + 1, before[1]]);
+    expect(x.deltas.at(-1)?.upsert.map(({ version }) => version)).to.deep.equal(['2']);
+    catalog.apply({ upsert: [], remove: ['Cluster/y'] });
+    expect(y.deltas.at(-1)?.remove.map(({ name }) => name)).to.deep.equal(['y']);
+    expect(x.names()).to.deep.equal(['Cluster/x']);
+  });
+
+  it('changes a view in place where all of its proxies see something new', () => {
+    put(thing('all', '1'));
+    const view = attach('p1', { tier: 'x' });
+    attach('p2', { tier: 'x' });
+    put(thing('x', '1', selector({ match_labels: { tier: 'x' } })));
+    expect([moved, view.names()]).to.deep.equal([[], ['Cluster/all', 'Cluster/x']]);
+    catalog.apply({ upsert: [], remove: ['Cluster/x'] });
+    expect([moved, view.names()]).to.deep.equal([[], ['Cluster/all']]);
+    expect(views).to.have.length(1);
+  });
+
+  it('moves proxies that see something that others do not, and back', () => {
+    put(thing('all', '1'));
+    const view = attach('p1', { tier: 'x' });
+    attach('p2');
+    put(thing('x', '1', selector({ match_labels: { tier: 'x' } })));
+    expect(moved).to.deep.equal([['p1', ['Cluster/all', 'Cluster/x']]]);
+    catalog.apply({ upsert: [], remove: ['Cluster/x'] });
+    expect(moved[1]).to.deep.equal(['p1', ['Cluster/all']]);
+    expect(catalog.viewOf('p1')).to.equal(catalog.viewOf('p2'));
+    expect(view.names()).to.deep.equal(['Cluster/all']);
+  });
+
+  it('moves a proxy whose labels changed', () => {
+    put(thing('x', '1', selector({ match_expressions: [{ key: 'tier', operator: 'In', values: ['x'] }] })));
+    attach('p1');
+    const view = attach('p1', { tier: 'x' });
+    expect(view.names()).to.deep.equal(['Cluster/x']);
+    expect(moved).to.deep.equal([['p1', ['Cluster/x']]]);
+    expect(catalog.find('Cluster/x')?.audiences.map(({ size }) => size)).to.deep.equal([1]);
+  });
+
+  it('puts a resource that goes from one object to another, instead of taking it out', () => {
+    const view = attach('p1');
+    put(thing('a', '1'));
+    const other = { ...thing('a', '1', selector({ match_ids: ['p1'] })), id: 'Route/owner' };
+    catalog.apply({ upsert: [other], remove: ['Cluster/a'] });
+    expect(view.names()).to.deep.equal(['Cluster/a']);
+    expect(view.deltas).to.have.length(1);
+  });
+
+  it('takes a part of the proxies by their position', () => {
+    put(thing('a', 'old', { cohort: { from: 2 ** 31, to: 2 ** 32 } }), {
+      ...thing('a', 'new', { cohort: { from: 0, to: 2 ** 31 } }),
+      id: 'r|Cluster/a',
+    });
+    const versions = Array.from({ length: 40 }, (_, index) => attach(`p${index}`).all()[0]?.version);
+    expect(new Set(versions)).to.deep.equal(new Set(['old', 'new']));
+    const again = new AudienceCatalog({ createView: () => new RecordingView(), observe: () => {} });
+    again.apply({ upsert: [thing('a', 'new', { cohort: { from: 0, to: 2 ** 31 } })], remove: [] });
+    const same = versions.map((_, index) => recorded(again.attach(nodeFacts(`p${index}`))).all()[0]?.version ?? 'old');
+    expect(same).to.deep.equal(versions);
+    again.close();
+  });
+
+  it('forgets views that nobody looks at', async () => {
+    put(thing('x', '1', selector({ match_ids: ['p1'] })));
+    attach('p1');
+    attach('p2');
+    expect(catalog.views).to.equal(2);
+    catalog.detach('p1');
+    await until('the view to go', () => catalog.views === 1);
+    expect(attach('p1').names()).to.deep.equal(['Cluster/x']);
+  });
+});
+
+describe('the pace of changes', () => {
+  function pacer(current: Translated[] = []) {
+    const applied: string[][] = [];
+    const made = new Pacer({
+      apply: ({ upsert, remove }) => applied.push([...upsert.map(({ id, version }) => `${id}@${version}`), ...remove]),
+      current: (id) => current.find((each) => each.id === id),
+      endpoints: 1,
+      configuration: 60_000,
+      longest: 120_000,
+    });
+    return { made, applied };
+  }
+
+  it('lets endpoints through at once while configuration waits', async () => {
+    const { made, applied } = pacer();
+    made.take({ upsert: [thing('c', '1', {}, 'ClusterLoadAssignment')], remove: [] }, 3);
+    await until('endpoints', () => applied.length === 1);
+    expect(made.revision).to.equal(3);
+    made.take({ upsert: [thing('c', '1')], remove: [] }, 4);
+    expect([applied.length, made.revision]).to.deep.equal([1, 3]);
+    made.flush();
+    expect([applied[1], made.revision]).to.deep.equal([['Cluster/c@1'], 4]);
+    made.close();
+  });
+
+  it('gathers changes of the same object', () => {
+    const { made, applied } = pacer();
+    made.take({ upsert: [thing('a', '1'), thing('b', '1')], remove: [] }, 1);
+    made.take({ upsert: [thing('a', '2')], remove: ['Cluster/b'] }, 2);
+    made.flush();
+    expect(applied).to.deep.equal([['Cluster/a@2', 'Cluster/b']]);
+    made.close();
+  });
+
+  it('waits no longer than it may, however often something changes', async () => {
+    const { applied } = pacer();
+    const made = new Pacer({
+      apply: () => applied.push([]),
+      current: () => undefined,
+      configuration: 60_000,
+      longest: 5,
+    });
+    made.take({ upsert: [thing('a', '1')], remove: [] }, 1);
+    made.take({ upsert: [thing('a', '2')], remove: [] }, 1);
+    await until('the flush', () => applied.length === 1);
+    made.close();
+  });
+});

@@ -1,0 +1,189 @@
+/** Rollouts, step by step, and what ends them. */
+import { expect } from 'chai';
+import type * as m from '../../../../gen/messages.ts';
+import { typeUrlOf } from '../../../../config/wire-kinds.ts';
+import { sumMeasures } from '../../../../controlplane/rollout/measure.ts';
+import { thresholdOf } from '../../../../controlplane/rollout/steps.ts';
+import { positionOf } from '../../../../controlplane/model/audience.ts';
+import { APPLY, type FakeProxy, object, type Rig, startRig } from '../../../support/controlplane.ts';
+import { MemoryStore } from '../../../support/memory-store.ts';
+import { until } from '../../../support/until.ts';
+
+const rule = (route: string) => object('Rule', 'r', { action: { route } });
+
+describe('a rollout', () => {
+  let rig: Rig;
+  let proxies: FakeProxy[];
+
+  beforeEach(async () => {
+    rig = await startRig();
+    await rig.call('Apply', { ...APPLY, objects: [rule('old')] });
+    proxies = Array.from({ length: 4 }, (_, index) => rig.proxy(`edge-${index}`));
+    proxies.sort((one, other) => positionOf(one.facts.id) - positionOf(other.facts.id));
+    await until('the old rule', () => proxies.every((each) => routeOf(each) === 'old'));
+    for (const each of proxies) each.ack();
+  });
+
+  afterEach(() => rig.close());
+
+  function routeOf(proxy: FakeProxy): string | undefined {
+    const text = proxy.view.all()[0]?.value.toString('latin1');
+    return /new|old|other/u.exec(text ?? '')?.[0];
+  }
+  const routes = (of = proxies) => of.map(routeOf).join(' ');
+  const begin = async (policy: Partial<m.RolloutPolicy> = {}, objects = [rule('new')], of = rig): Promise<string> => {
+    const rollout = { percent: [25, 50], pause: 0, max_failures: 0, manual: false, ...policy };
+    return (await of.call<m.ApplyResponse>('Apply', { ...APPLY, objects, rollout, message: 'why' })).rollout;
+  };
+  const stateOf = async (id: string, of = rig): Promise<m.Rollout> => {
+    const { rollouts } = await of.call<m.ListRolloutsResponse>('ListRollouts', {});
+    return rollouts.find((each) => each.id === id)!;
+  };
+  const ended = async (id: string, of = rig): Promise<m.Rollout> => {
+    const { mirror } = { mirror: of.store.disk.entries };
+    const state = (): string => (JSON.parse(mirror.get(`live/rollouts/${id}`)!.value.toString()) as m.Rollout).state;
+    await until('the rollout to end', () => !['progressing', 'paused'].includes(state()));
+    return stateOf(id, of);
+  };
+  const versions = async () =>
+    (await rig.call<m.ListVersionsResponse>('ListVersions', { page_size: 0, before: 0 })).versions;
+
+  it('goes on when all of a step have it, and is live at its end', async () => {
+    const id = await begin();
+    await until('the first step', () => routes() === 'new old old old');
+    expect((await stateOf(id)).state).to.equal('progressing');
+    expect(await versions()).to.have.length(1);
+    proxies[0]!.ack();
+    await until('the second step', () => routes() === 'new new old old');
+    expect((await stateOf(id)).percent).to.equal(50);
+    proxies[1]!.ack();
+    await until('the last step', () => routes() === 'new new new new');
+    for (const each of proxies) each.ack();
+    const rollout = await ended(id);
+    expect([rollout.state, rollout.percent, rollout.author]).to.deep.equal(['completed', 100, 'token:ci']);
+    const [last] = await versions();
+    expect([last?.number, last?.rollout, last?.message]).to.deep.equal([2, id, 'why']);
+    await until('the object', () => rig.store.disk.entries.get('live/objects/Rule/r')!.value.includes('new'));
+    expect([...rig.store.disk.entries.keys()].filter((key) => key.startsWith('live/candidates/'))).to.deep.equal([]);
+    expect(routes()).to.equal('new new new new');
+  });
+
+  it('counts those that a new object will be for, before any of them has it', async () => {
+    const fresh = { ...rule('new'), key: { kind: 'Rule', name: 'fresh' } };
+    const id = await begin({ manual: true }, [fresh]);
+    expect((await stateOf(id)).selected).to.equal(4);
+    const having = (): number => proxies.filter((each) => each.view.names().includes('Rule/fresh')).length;
+    await until('the first step', () => having() === 1);
+    expect((await stateOf(id)).selected).to.equal(4);
+  });
+
+  it('goes back by itself when a proxy refuses it', async () => {
+    const id = await begin();
+    await until('the first step', () => routes() === 'new old old old');
+    proxies[0]!.nack(typeUrlOf('Rule'), 'r: action.route: expected a route, found none');
+    const rollout = await ended(id);
+    expect(rollout.state).to.equal('rolled-back');
+    expect(rollout.reason).to.contain(proxies[0]!.facts.id).and.contain('expected a route');
+    await until('the old rule', () => routes() === 'old old old old');
+    expect(await versions()).to.have.length(1);
+  });
+
+  it('goes back when a proxy that has it is gone', async () => {
+    const id = await begin({ pause: 60_000 });
+    await until('the first step', () => routes() === 'new old old old');
+    // Seen with it at least once.
+    await until(
+      'the new routes of the first of four proxies',
+      () => rig.configuration.figures().proxies === 4 && routes() === 'new old old old',
+    );
+    proxies[0]!.ack();
+    await stateOf(id);
+    proxies[0]!.leave();
+    const rollout = await ended(id);
+    expect([rollout.state, rollout.failed[0]?.message]).to.deep.equal(['rolled-back', 'it is not connected any more']);
+  });
+
+  it('takes as many failures as it may', async () => {
+    const id = await begin({ max_failures: 1, percent: [50] });
+    await until('the first step', () => routes() === 'new new old old');
+    proxies[0]!.nack(typeUrlOf('Rule'), 'no');
+    proxies[1]!.ack();
+    await until('the last step', () => routes() === 'new new new new');
+    proxies[2]!.nack(typeUrlOf('Rule'), 'no');
+    expect((await ended(id)).state).to.equal('rolled-back');
+  });
+
+  it('does as it is told', async () => {
+    const control = (id: string, action: string) =>
+      rig.call<m.ControlRolloutResponse>('ControlRollout', { id, action });
+    const id = await begin({ manual: true });
+    await until('the first step', () => routes() === 'new old old old');
+    proxies[0]!.ack();
+    await until('the pause', () => rig.store.disk.entries.get(`live/rollouts/${id}`)!.value.includes('"paused"'));
+    await control(id, 'next');
+    await until('the second step', () => routes() === 'new new old old');
+    expect((await control(id, 'pause')).rollout?.state).to.equal('paused');
+    expect((await control(id, 'resume')).rollout?.state).to.equal('progressing');
+    expect((await control(id, 'abort')).rollout?.reason).to.equal('aborted by token:ci');
+    await until('the old rule', () => routes() === 'old old old old');
+    const late = await control(id, 'next').catch((error: unknown) => String(error));
+    expect(late).to.contain('expected a rollout that is under way');
+    const second = await begin({ manual: true });
+    await control(second, 'promote');
+    await until('the new rule', () => routes() === 'new new new new');
+    expect((await stateOf(second)).state).to.equal('completed');
+  });
+
+  it('is over when the same objects are changed', async () => {
+    const id = await begin({ pause: 60_000 });
+    await until('the first step', () => routes() === 'new old old old');
+    await rig.call('Apply', { ...APPLY, objects: [rule('other')] });
+    await until('the other rule', () => routes() === 'other other other other');
+    expect((await stateOf(id)).state).to.equal('superseded');
+  });
+
+  it('goes on after a restart and on another leader', async () => {
+    const id = await begin();
+    await until('the first step', () => routes() === 'new old old old');
+    const other = await startRig({ store: new MemoryStore(rig.store.disk), id: 'cp-2' });
+    try {
+      await rig.configuration.close();
+      const moved = proxies.map(({ facts }) => other.proxy(facts.id));
+      expect(routes(moved)).to.equal('new old old old');
+      for (const each of moved) each.ack();
+      await until('the second step', () => routes(moved) === 'new new old old');
+      for (const each of moved) each.ack();
+      await until('the last step', () => routes(moved) === 'new new new new');
+      for (const each of moved) each.ack();
+      expect((await ended(id, other)).state).to.equal('completed');
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('takes objects out step by step, too', async () => {
+    const rollout = { percent: [25], pause: 60_000, max_failures: 0, manual: false };
+    await rig.call('Apply', { ...APPLY, objects: [], replace_kinds: ['Rule'], rollout });
+    await until('the first step', () => proxies.map((each) => each.view.all().length).join('') === '0111');
+  });
+
+  it('refuses a policy that makes no sense', async () => {
+    const error = await begin({ percent: [50, 10], max_failures: -1 }).catch((thrown: unknown) => String(thrown));
+    expect(error).to.contain('expected rising numbers of 1 to 100, found 50, 10').and.contain('rollout.max_failures');
+  });
+});
+
+describe('the steps of a rollout', () => {
+  it('take just so many percent, rounded up', () => {
+    const selected = new Map(Array.from({ length: 100 }, (_, position) => [`proxy-${position}`, position]));
+    for (let percent = 1; percent < 100; percent++) expect(thresholdOf(percent, selected)).to.equal(percent);
+    expect(thresholdOf(1, new Map([['only', 7]]))).to.equal(8);
+  });
+
+  it('count a proxy once that two replicas tell of', () => {
+    const fault = { proxy: 'edge', kind: 'failed', message: 'it does not listen' };
+    const selected = new Map([['edge', 1]]);
+    const measure = { selected, updated: 0, failed: [fault] };
+    expect(sumMeasures([measure, measure])).to.deep.equal(measure);
+  });
+});

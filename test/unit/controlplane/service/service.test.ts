@@ -1,0 +1,336 @@
+/** The configuration service, call by call, over a store in memory. */
+import { expect } from 'chai';
+import type * as m from '../../../../gen/messages.ts';
+import { RpcError, STATUS } from '../../../../controlplane/core/rpc.ts';
+import { StoreError } from '../../../../controlplane/core/store.ts';
+import { codecOf } from '../../../../rpc/protos.ts';
+import { APPLY, NOBODY, object, READER, type Rig, startRig } from '../../../support/controlplane.ts';
+import { MemoryStore } from '../../../support/memory-store.ts';
+import { until } from '../../../support/until.ts';
+
+const UDP = { spec: { protocol: 'UDP', port: 5000 }, rules: [{ action: { route: { destination: 'c' } } }] };
+const CLUSTER = { spec: { protocol: 'UDP', port: 1 }, endpoints: ['10.0.0.1'] };
+
+describe('the configuration service', () => {
+  let rig: Rig;
+
+  beforeEach(async () => {
+    rig = await startRig();
+  });
+
+  afterEach(() => rig.close());
+
+  const apply = (objects: m.Object[], more: Partial<m.ApplyRequest> = {}) =>
+    rig.call<m.ApplyResponse>('Apply', { ...APPLY, objects, ...more });
+  const get = async (kind: string, name: string) =>
+    (await rig.call<m.GetResponse>('Get', { key: { kind, name } })).object!;
+
+  async function refused(call: Promise<unknown>): Promise<RpcError> {
+    const error: unknown = await call.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).to.be.instanceOf(RpcError);
+    return error as RpcError;
+  }
+
+  it('makes, changes and deletes objects, and remembers who did what when and why', async () => {
+    const made = await apply([object('Cluster', 'c', CLUSTER), object('Listener', 'l', UDP)], { message: 'first' });
+    expect(made.version).to.equal(1);
+    expect(made.changes.map(({ action }) => action)).to.deep.equal(['created', 'created']);
+    const again = await apply([object('Cluster', 'c', CLUSTER)]);
+    expect([again.version, again.changes[0]?.action]).to.deep.equal([0, 'unchanged']);
+    expect(again.revision).to.equal(made.revision);
+    const changed = await apply([object('Cluster', 'c', { ...CLUSTER, endpoints: ['10.0.0.2'] })], {
+      message: 'second',
+    });
+    expect([changed.version, changed.changes[0]?.action]).to.deep.equal([2, 'updated']);
+    await rig.call('Delete', {
+      keys: [{ kind: 'Listener', name: 'l' }],
+      dry_run: false,
+      message: '',
+      ignore_missing: false,
+    });
+    expect((await refused(get('Listener', 'l'))).code).to.equal(STATUS.NOT_FOUND);
+    const { versions } = await rig.call<m.ListVersionsResponse>('ListVersions', { page_size: 0, before: 0 });
+    expect(versions.map(({ number, author, message }) => [number, author, message])).to.deep.equal([
+      [3, 'token:ci', ''],
+      [2, 'token:ci', 'second'],
+      [1, 'token:ci', 'first'],
+    ]);
+    const { version } = await rig.call<m.GetVersionResponse>('GetVersion', { number: 2 });
+    expect(version?.changes[0]?.before?.spec?.['endpoints']).to.deep.equal(['10.0.0.1']);
+    expect(version?.changes[0]?.after?.spec?.['endpoints']).to.deep.equal(['10.0.0.2']);
+    const ofOne = await rig.call<m.ListVersionsResponse>('ListVersions', {
+      key: { kind: 'Listener', name: 'l' },
+      page_size: 0,
+      before: 0,
+    });
+    expect(ofOne.versions.map(({ number }) => number)).to.deep.equal([3, 1]);
+  });
+
+  it('refuses a request as a whole, with all that is wrong with all objects', async () => {
+    const error = await refused(
+      apply([
+        object('Cluster', 'good', CLUSTER),
+        object('Cluster', 'bad', { spec: { protocol: 'UDP', port: 'x' }, endpoint: [] }),
+        object('Lister', 'l', {}),
+        object('Listener', 'l', UDP, {
+          selector: { match_labels: {}, match_expressions: [{ key: 'a', operator: 'Is', values: [] }], match_ids: [] },
+        }),
+      ]),
+    );
+    expect(error.code).to.equal(STATUS.INVALID_ARGUMENT);
+    expect(error.message.split('\n')).to.have.length(4);
+    expect(error.message).to.contain('Cluster/bad: spec.port: expected').and.contain('Lister/l: key.kind: expected');
+    expect(error.message).to.contain('Listener/l: selector.match_expressions[0].operator: expected one of In');
+    const codec = codecOf<m.ObjectFaults>('l7mp.admin.v1.ObjectFaults');
+    const details = error.details.map(({ value }) => codec.decode(value));
+    expect(details.map(({ index }) => index)).to.deep.equal([1, 2, 3]);
+    expect(details[0]?.faults.map(({ path }) => path)).to.deep.equal(['spec.port', 'endpoint']);
+    const { objects } = await rig.call<m.ListResponse>('List', { kinds: [], labels: {}, page_size: 0, page_token: '' });
+    expect(objects).to.deep.equal([]);
+  });
+
+  it('refuses names that objects written in others have, and rule lists in a circle', async () => {
+    await apply([
+      object('Listener', 'l', UDP),
+      object('RuleList', 'a', { rules: [{ name: 'r', action: { apply: 'b' } }] }),
+    ]);
+    const clash = await refused(apply([object('RuleList', 'l-RuleList-1', { rules: [] })]));
+    expect(clash.message).to.contain('expected a name that no other RuleList has').and.contain('Listener/l (api)');
+    const circle = await refused(apply([object('RuleList', 'b', { rules: [{ name: 's', action: { apply: 'a' } }] })]));
+    expect(circle.message).to.contain('circle');
+  });
+
+  it('changes nothing in a dry run, and shows the difference', async () => {
+    await apply([object('Cluster', 'c', CLUSTER)]);
+    const { transactions } = rig.store.disk;
+    const dry = await apply([object('Cluster', 'd', CLUSTER)], { dry_run: true, replace_kinds: ['*'] });
+    expect(dry.changes.map(({ key, action }) => [key?.name, action])).to.deep.equal([
+      ['d', 'created'],
+      ['c', 'deleted'],
+    ]);
+    expect(dry.changes[0]?.after?.spec).to.deep.equal(CLUSTER);
+    expect(dry.changes[1]?.before?.spec).to.deep.equal(CLUSTER);
+    expect(rig.store.disk.transactions).to.equal(transactions);
+    expect((await refused(apply([object('Cluster', 'd', {})], { dry_run: true }))).code).to.equal(
+      STATUS.INVALID_ARGUMENT,
+    );
+  });
+
+  it('does nothing where a revision is another, and says of which object', async () => {
+    const { revision } = await apply([object('Cluster', 'c', CLUSTER)]);
+    const stale = object('Cluster', 'c', { ...CLUSTER, endpoints: [] }, { if_revision: revision - 1 });
+    const error = await refused(apply([stale]));
+    expect([error.code, error.message]).to.satisfy(
+      ([code, text]: [number, string]) =>
+        code === STATUS.ABORTED && text.includes(`Cluster/c: expected none such, found revision ${revision}`),
+    );
+    await apply([{ ...stale, if_revision: revision }]);
+    expect((await refused(apply([object('Cluster', 'c', CLUSTER, { if_revision: 0 })]))).code).to.equal(STATUS.ABORTED);
+  });
+
+  it('makes concurrent changes on several replicas one after the other', async () => {
+    const other = await startRig({ store: new MemoryStore(rig.store.disk) });
+    try {
+      const changes = Array.from({ length: 20 }, (_, index) => {
+        const request = { ...APPLY, objects: [object('Cluster', `c${index}`, CLUSTER)] };
+        return (index % 2 === 0 ? rig : other).call<m.ApplyResponse>('Apply', request);
+      });
+      const versions = (await Promise.all(changes)).map(({ version }) => version);
+      expect(versions.sort((one, two) => one - two)).to.deep.equal(Array.from({ length: 20 }, (_, index) => index + 1));
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('goes back to how all was, or one object, and keeps that in the history', async () => {
+    await apply([object('Cluster', 'c', CLUSTER), object('Cluster', 'd', CLUSTER)]);
+    await apply([object('Cluster', 'c', { ...CLUSTER, endpoints: ['10.0.0.2'] })], { replace_kinds: ['*'] });
+    await apply([object('Cluster', 'e', CLUSTER)]);
+    const one = await rig.call<m.RollbackResponse>('Rollback', {
+      number: 1,
+      key: { kind: 'Cluster', name: 'd' },
+      dry_run: false,
+      message: 'back',
+    });
+    expect(one.changes.map(({ key, action }) => [key?.name, action])).to.deep.equal([['d', 'created']]);
+    const all = await rig.call<m.RollbackResponse>('Rollback', { number: 1, dry_run: false, message: '' });
+    expect(all.version).to.equal(5);
+    const { objects } = await rig.call<m.ListResponse>('List', { kinds: [], labels: {}, page_size: 0, page_token: '' });
+    expect(objects.map(({ key, spec }) => [key?.name, spec?.['endpoints']])).to.deep.equal([
+      ['c', ['10.0.0.1']],
+      ['d', ['10.0.0.1']],
+    ]);
+    const last = await rig.call<m.RollbackResponse>('Rollback', { number: 0, dry_run: true, message: '' });
+    expect(last.changes.map(({ key }) => key?.name).sort()).to.deep.equal(['c', 'e']);
+    expect((await refused(rig.call('Rollback', { number: 9, dry_run: false, message: '' }))).code).to.equal(
+      STATUS.NOT_FOUND,
+    );
+  });
+
+  it('keeps the last 1,000 versions', async () => {
+    const rule = (route: string) => apply([object('Rule', 'r', { action: { route } })]);
+    for (const route of ['one', 'two', 'three']) await rule(route);
+    const { modRevision } = (await rig.store.get('live/head'))!;
+    const jump = { type: 'put', key: 'live/head', value: Buffer.from('1001') } as const;
+    await rig.store.transact([{ key: 'live/head', modRevision }], [jump]);
+    expect((await rule('last')).version).to.equal(1002);
+    const { entries } = await rig.store.list('history/');
+    const kept = entries
+      .filter(({ key }) => !key.slice('history/'.length).includes('/'))
+      .map(({ key }) => Number(key.slice(8)));
+    expect([kept, entries.length]).to.deep.equal([[1, 3, 1002], 6]); // each with one part
+    expect((await refused(rig.call('GetVersion', { number: 2 }))).code).to.equal(STATUS.NOT_FOUND);
+    const back = { number: 1, dry_run: false, message: '' };
+    expect((await refused(rig.call('Rollback', back))).code).to.equal(STATUS.OUT_OF_RANGE);
+    const { version } = await rig.call<m.GetVersionResponse>('GetVersion', { number: 1002 });
+    expect(version?.changes[0]?.after?.spec).to.deep.equal({ action: { route: 'last' } });
+    expect(version?.changes[0]?.before?.spec).to.deep.equal({ action: { route: 'three' } });
+  });
+
+  it('lists page by page, by kind and by label', async () => {
+    const objects = ['a', 'b', 'c', 'd', 'e'].map((name) =>
+      object('Cluster', name, CLUSTER, { labels: { team: name < 'c' ? 'x' : 'y' } }),
+    );
+    await apply([...objects, object('Listener', 'l', UDP)]);
+    const names: unknown[] = [];
+    let page_token = '';
+    do {
+      const page: m.ListResponse = await rig.call('List', {
+        kinds: ['Cluster'],
+        labels: { team: 'y' },
+        page_size: 2,
+        page_token,
+      });
+      names.push(page.objects.map(({ key }) => key?.name));
+      page_token = page.next_page_token;
+    } while (page_token !== '');
+    expect(names).to.deep.equal([['c', 'd'], ['e']]);
+    expect((await refused(rig.call('List', { kinds: [], labels: {}, page_size: 0, page_token: 'x' }))).code).to.equal(
+      STATUS.INVALID_ARGUMENT,
+    );
+  });
+
+  it('never shows a secret, and takes its digest for it when it comes back', async () => {
+    const key = '-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n';
+    const tls = { spec: { protocol: 'TLS', port: 1, tls: { cert: 'c.pem', key } } };
+    await apply([object('Secret', 's', { cert: 'CERT', key }), object('Listener', 't', { ...tls, rules: [] })]);
+    for (const [kind, name] of [
+      ['Secret', 's'],
+      ['Listener', 't'],
+    ] as const) {
+      const shown = await get(kind, name);
+      expect(JSON.stringify(shown)).to.contain('sha256:').and.not.contain('MII');
+      expect((await apply([object(kind, name, shown.spec ?? {})])).changes[0]?.action).to.equal('unchanged');
+    }
+    const shown = await get('Secret', 's');
+    const error = await refused(apply([object('Secret', 'new', shown.spec ?? {})]));
+    expect(error.message).to.contain('the digest of the present one');
+    const { version } = await rig.call<m.GetVersionResponse>('GetVersion', { number: 1 });
+    expect(JSON.stringify(version)).to.not.contain('MII');
+    const dry = await apply([object('Secret', 's', { key: `${key}x` })], { dry_run: true });
+    expect(JSON.stringify(dry)).to.not.contain('MII');
+  });
+
+  it('lets readers read and nobody else, and writes refusals and changes down', async () => {
+    const request = { ...APPLY, objects: [object('Cluster', 'c', CLUSTER)] };
+    expect((await refused(rig.call('Apply', request, READER))).code).to.equal(STATUS.PERMISSION_DENIED);
+    expect((await refused(rig.call('Backup', {}, READER))).code).to.equal(STATUS.PERMISSION_DENIED);
+    expect((await refused(rig.call('Get', { key: { kind: 'Cluster', name: 'c' } }, NOBODY))).code).to.equal(
+      STATUS.PERMISSION_DENIED,
+    );
+    await rig.call('Apply', request);
+    await rig.call('Get', { key: { kind: 'Cluster', name: 'c' } }, READER);
+    const audit = rig.log.lines.filter(({ fields }) => fields['audit'] === true);
+    expect(audit.map(({ level, fields }) => [level, fields['identity'], fields['method']])).to.deep.equal([
+      ['warn', 'token:viewer', 'Apply'],
+      ['warn', 'token:viewer', 'Backup'],
+      ['warn', 'token:edge', 'Get'],
+      ['info', 'token:ci', 'Apply'],
+    ]);
+  });
+
+  it('says what it means that the store failed', async () => {
+    const failure = async (code: 'FULL' | 'UNAVAILABLE' | 'TOO_LARGE') => {
+      rig.store.failure = new StoreError(code, 'why');
+      return (await refused(apply([object('Cluster', 'c', CLUSTER)]))).code;
+    };
+    expect(await failure('FULL')).to.equal(STATUS.RESOURCE_EXHAUSTED);
+    expect(await failure('TOO_LARGE')).to.equal(STATUS.RESOURCE_EXHAUSTED);
+    expect(await failure('UNAVAILABLE')).to.equal(STATUS.UNAVAILABLE);
+    rig.store.failure = undefined;
+    expect((await apply([object('Cluster', 'c', CLUSTER)])).version).to.equal(1);
+  });
+
+  it('bounds what a request may hold', async () => {
+    const many = Array.from({ length: 10_001 }, (_, index) => object('Rule', `${index}`, {}));
+    expect((await refused(apply(many))).message).to.contain('expected at most 10000 in one request, found 10001');
+    const large = await refused(apply([object('Secret', 's', { cert: 'x'.repeat(600_000) })]));
+    expect(large.message).to.contain('expected at most 524288 bytes');
+    const faulty = Array.from({ length: 2000 }, (_, index) => object('Cluster', `bad-${index}`, { [`f${index}`]: 1 }));
+    const error = await refused(apply(faulty));
+    expect(error.message.length).to.be.lessThan(5000);
+    expect(error.message).to.match(/and \d+ more$/u);
+  });
+
+  it('shows what is there, then every change, to those who watch', async () => {
+    await apply([object('Cluster', 'c', CLUSTER)]);
+    const events: [string, string | undefined][] = [];
+    const over = new AbortController();
+    const watching = (async () => {
+      for await (const { type, object: shown } of rig.stream<m.WatchResponse>(
+        'Watch',
+        { kinds: ['Cluster'], status: true },
+        over.signal,
+      )) {
+        events.push([type, shown?.key?.name]);
+      }
+    })();
+    await until('the first objects', () => events.length === 2);
+    await apply([object('Cluster', 'd', CLUSTER), object('Listener', 'l', UDP)]);
+    await until('the change', () => events.length >= 3);
+    const proxy = rig.proxy('edge-1');
+    await until('the status', () => events.filter(([type]) => type === 'status').length >= 2);
+    proxy.ack();
+    await rig.call('Delete', {
+      keys: [{ kind: 'Cluster', name: 'd' }],
+      dry_run: false,
+      message: '',
+      ignore_missing: false,
+    });
+    await until('the deletion', () => events.some(([type]) => type === 'delete'));
+    expect(events.slice(0, 3)).to.deep.equal([
+      ['put', 'c'],
+      ['synced', undefined],
+      ['put', 'd'],
+    ]);
+    expect(events.find(([type]) => type === 'delete')).to.deep.equal(['delete', 'd']);
+    over.abort();
+    await watching;
+  });
+
+  it('tells how far proxies are, until all are there', async () => {
+    const { revision } = await apply([object('Cluster', 'c', CLUSTER)]);
+    await until('the views', () => rig.configuration.figures().revision >= revision);
+    const [one, two] = [rig.proxy('edge-1'), rig.proxy('edge-2')];
+    const request = { keys: [{ kind: 'Cluster', name: 'c' }], condition: '', min_proxies: 2, revision };
+    const progress: [boolean, number, number][] = [];
+    const waiting = (async () => {
+      for await (const each of rig.stream<m.WaitAppliedResponse>('WaitApplied', request)) {
+        progress.push([each.done, each.reached, each.selected]);
+      }
+    })();
+    await until('the first look', () => progress.length === 1);
+    one.ack();
+    await until('one proxy', () => progress.length === 2);
+    two.ack();
+    await waiting;
+    expect(progress).to.deep.equal([
+      [false, 0, 2],
+      [false, 1, 2],
+      [true, 2, 2],
+    ]);
+  });
+});

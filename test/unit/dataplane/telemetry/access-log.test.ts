@@ -1,0 +1,97 @@
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { createAccessLog, formatter } from '../../../../dataplane/telemetry/access-log.ts';
+import { fakeSession } from '../../../support/admin.ts';
+
+const ended = fakeSession({
+  name: 'UDP:[::1]:46876-[::1]:9002-0',
+  metadata: { IP: { src_addr: '::1' }, UDP: { src_port: 46876 }, HTTP: { url: { path: '/a b' } }, 'a/b': 7 },
+  endedAt: 1_600_000_000_250,
+  status: 'DESTROYED',
+  reason: 'PEER_RESET',
+  retries: 2,
+});
+
+describe('the access log', () => {
+  it('writes a JSON object with every field', () => {
+    expect(JSON.parse(formatter('json')(ended))).to.deep.equal({
+      time: '2020-09-13T12:26:40.000Z',
+      session: 'UDP:[::1]:46876-[::1]:9002-0',
+      listener: 'in',
+      source: '[::1]:46876',
+      rulelist: 'rl',
+      rule: 'ru',
+      route: 'r',
+      cluster: 'out',
+      endpoint: 'out-EndPoint-1',
+      endpoint_address: '127.0.0.2:9003',
+      duration_ms: 250,
+      bytes_in: 10,
+      bytes_out: 5,
+      packets_in: 2,
+      packets_out: 1,
+      dropped_in: 0,
+      dropped_out: 0,
+      retries: 2,
+      reason: 'PEER_RESET',
+      path: '/a b',
+    });
+  });
+
+  it('writes a line of text', () => {
+    expect(formatter('text')(ended)).to.equal(
+      '[2020-09-13T12:26:40.000Z] UDP:[::1]:46876-[::1]:9002-0 in -> out/out-EndPoint-1 PEER_RESET in=10 out=5 250ms',
+    );
+  });
+
+  it('fills a template with fields, and with metadata by JSON pointers', () => {
+    const line = formatter('%SESSION% 100% "%{/HTTP/url/path}%" %{/HTTP/url}% %{/a~1b}% %BYTES_IN%%BYTES_OUT%');
+    expect(line(ended)).to.equal('UDP:[::1]:46876-[::1]:9002-0 100% "/a b" {\\x22path\\x22:\\x22/a b\\x22} 7 105');
+  });
+
+  it('writes "-" for what a session has not, and leaves what is no command', () => {
+    const unrouted = fakeSession({ destination: undefined, rule: undefined, metadata: {} });
+    const line = formatter('%CLUSTER% %RULE% %SOURCE% %{/nothing}% %NOTHING% %CONSTRUCTOR% %{nonsense}% %{/~2}%');
+    expect(line(unrouted)).to.equal('- - - - %NOTHING% %CONSTRUCTOR% %{nonsense}% %{/~2}%');
+  });
+
+  it('keeps what a peer says on one line and inside its quotes', () => {
+    const template = formatter('"%{/agent}%" %REASON%');
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (agent) => {
+        const session = fakeSession({ metadata: { agent }, reason: 'OK' });
+        // eslint-disable-next-line no-control-regex -- they are what is looked for
+        const steering = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/u;
+        const text = template(session);
+        expect(text).not.to.match(steering);
+        expect(text).to.match(/^"[^"]*" OK$/u);
+        expect(formatter('json')(fakeSession({ name: agent }))).not.to.match(steering);
+      }),
+    );
+  });
+
+  it('appends to a file, which may be moved away', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'access-'));
+    const file = join(directory, 'access');
+    try {
+      const first = createAccessLog(file, '%REASON%');
+      first.write(ended);
+      await first.close();
+      const second = createAccessLog(file, '%LISTENER%');
+      second.write(ended);
+      await second.close();
+      expect(readFileSync(file, 'utf8')).to.equal('PEER_RESET\nin\n');
+      const third = createAccessLog(file, '%CLUSTER%');
+      renameSync(file, `${file}.1`);
+      third.reopen();
+      third.write(ended);
+      await third.close();
+      expect(readFileSync(file, 'utf8')).to.equal('out\n');
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});

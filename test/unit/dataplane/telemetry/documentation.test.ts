@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import type { ControlPlaneState } from '../../../../dataplane/core/control-plane.ts';
+import { FIELDS } from '../../../../dataplane/telemetry/access-log.ts';
+import { createMetrics } from '../../../../dataplane/telemetry/metrics.ts';
+import { NamedCounters } from '../../../../dataplane/telemetry/named-counters.ts';
+import { SessionTotals } from '../../../../dataplane/telemetry/totals.ts';
+import { fakeSession } from '../../../support/admin.ts';
+import { until } from '../../../support/until.ts';
+
+describe('docs/observability.md', () => {
+  const page = readFileSync('docs/observability.md', 'utf8');
+
+  it('explains each field of the access log, by its name in JSON and its command', () => {
+    for (const field of Object.keys(FIELDS)) {
+      expect(page).to.include(`\`${field}\``).and.to.include(`\`%${field.toUpperCase()}%\``);
+    }
+  });
+
+  it('explains each metric, and no other', async () => {
+    const totals = new SessionTotals();
+    totals.ended(fakeSession({ status: 'DESTROYED', endedAt: 1, reason: 'OK' }));
+    totals.refuse('in', 'RATE_LIMITED');
+    const connectLatency = { bounds: [1], counts: [0, 0], sum: 0 };
+    const clusters = [{ name: 'c', endpoints: [], failures: new Map([['NO_ENDPOINT', 1]]), connectLatency }];
+    const named = new NamedCounters();
+    named.counter('n', {});
+    const controlPlane: ControlPlaneState = {
+      connected: true,
+      server: '127.0.0.1:1',
+      variant: 'delta',
+      since: 0,
+      connects: 1,
+      lastError: undefined,
+      ready: true,
+      types: new Map([['Listener', { resources: 1, acks: 1, nacks: 0, version: '1' }]]),
+    };
+    const listeners = [{ name: 'l', overflow: 1 }];
+    const source = {
+      totals: () => totals.with([]),
+      listeners: () => listeners,
+      clusters: () => clusters,
+      controlPlane: () => controlPlane,
+    };
+    const make = createMetrics(source, named);
+    // The event loop is sampled from the first page on.
+    const metrics = await until('metrics of the event loop', async () => {
+      const page = await make();
+      return page.includes('nodejs_') && page;
+    });
+    const served = [...metrics.matchAll(/^# TYPE (\S+)/gmu)]
+      .map(([, name]) => name)
+      .filter((name) => name !== 'target_info');
+    const [ofProxy = ''] = page.split('## Metrics of the control plane');
+    const explained = [...ofProxy.matchAll(/`((?:l7mp|process|nodejs)_[a-z0-9_]+)`/gu)].map(([, name]) => name);
+    expect(served).to.have.length.above(20);
+    expect(explained).to.have.members(served);
+  });
+});
