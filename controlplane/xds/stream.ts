@@ -168,6 +168,7 @@ export class DiscoveryStream implements SubscriptionHost {
       for (const name of request.names) this.#gate.arrived(typeUrl, name);
     }
     state.known = true;
+    this.#observeAsked(subscription);
     this.#forced.delete(typeUrl);
     this.#names += subscription.names.size - before;
     const { maxNames } = this.#host.limits;
@@ -237,6 +238,13 @@ export class DiscoveryStream implements SubscriptionHost {
   #observeHeld(typeUrl: string, versions: ReadonlyMap<string, string>): void {
     const { id } = this.#node ?? {};
     if (versions.size > 0 && id !== undefined) this.#host.observe({ type: 'ack', id, typeUrl, versions, removed: [] });
+  }
+
+  #observeAsked(asked: Subscription): void {
+    const { id } = this.#node ?? {};
+    const dropped = asked.takeDropped();
+    if (dropped === undefined || id === undefined) return;
+    this.#host.observe({ type: 'subscribed', id, typeUrl: asked.typeUrl, asked, dropped });
   }
 
   #close(): void {

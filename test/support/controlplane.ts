@@ -100,6 +100,13 @@ export class FakeProxy {
     }
   }
 
+  /** Asks for all of a type, or for names of it only. */
+  subscribe(typeUrl: string, names?: readonly string[], dropped: readonly string[] = []): void {
+    const wildcard = names === undefined;
+    const asked = { wildcard, covers: (name: string) => wildcard || names.includes(name) };
+    this.configuration.catalog.observe({ type: 'subscribed', id: this.facts.id, typeUrl, asked, dropped });
+  }
+
   nack(typeUrl: string, message: string): void {
     const versions = new Map([...this.view.resources(typeUrl)].map(([name, { version }]) => [name, version]));
     this.configuration.catalog.observe({ type: 'nack', id: this.facts.id, typeUrl, versions, message });
