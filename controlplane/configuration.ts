@@ -117,6 +117,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     committer,
     log,
     measure: measureAll,
+    isConnected: (proxy) => tracker.has(proxy) || (replicas?.hasProxy(proxy) ?? false),
     leads: () => leads,
   });
   const folder =
