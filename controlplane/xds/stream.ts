@@ -123,7 +123,11 @@ export class DiscoveryStream implements SubscriptionHost {
         each.sendAnswer();
       }
     }
-    if (this.#pushUpserts() && this.#pushRemovals()) this.#gate.open();
+    if (!this.#pushUpserts() || !this.#pushRemovals()) return;
+    this.#gate.open();
+    for (const each of this.#ordered) {
+      while (each.hasHeartbeats() && each.free && this.#writable) each.sendHeartbeats();
+    }
   }
 
   send(body: Body): string {

@@ -2,7 +2,7 @@
 import type { Asked, Resource, ResourceKey } from '../core/resource.ts';
 import type { Body } from './body.ts';
 import { type Difference, differenceOfLogs } from './difference.ts';
-import { heartbeatsOf, takeNames, wholeOf } from './compose.ts';
+import { takeNames, wholeOf } from './compose.ts';
 import type { Encoding, Variant } from './responses.ts';
 import type { Entry, TypeLog } from './type-log.ts';
 import type { Subscriber, TypeView } from './view.ts';
@@ -52,6 +52,8 @@ export class Subscription implements Subscriber, Asked {
   readonly #retained = new Map<string, Resource>();
   /** The client waits for the wildcard's first state. */
   #greeting = false;
+  /** Up to which place of the log's resources with a TTL it was told that they are still good; undefined: it is not time. */
+  #beatsTo: number | undefined;
   readonly #inFlight: InFlight[] = [];
   #lastNonce = '';
 
@@ -227,6 +229,7 @@ export class Subscription implements Subscriber, Asked {
     this.#leave();
     this.#type = type;
     this.#ageing = this.#aged = -1;
+    this.#beatsTo = undefined;
     this.#join();
     const to = type.log;
     const change = (name: string): void => {
@@ -286,12 +289,25 @@ export class Subscription implements Subscriber, Asked {
     if (body) this.#send(body);
   }
 
-  /** Only where all has been sent: what is not there can't be still good. */
+  /** One that is not through with those of the last time goes on with them. */
   heartbeat(): void {
-    if (!this.#host.writable || !this.answered || this.hasAnswers() || this.hasUpserts()) return;
-    const beat = (): Body => heartbeatsOf(this.log, (name) => this.covers(name), this.#host.encoding);
-    const body = this.#wildcard ? this.log.shared(`heartbeat ${this.#host.encoding}`, () => beat()) : beat();
-    if (body.parts.length > 1) this.#send(body);
+    if (this.#beatsTo !== undefined) return;
+    this.#beatsTo = 0;
+    this.#host.wake();
+  }
+
+  /** Only where all has been sent: what is not there can't be still good. */
+  hasHeartbeats(): boolean {
+    if (this.#beatsTo === undefined || this.hasAnswers() || this.hasUpserts()) return false;
+    return this.#beatsTo > 0 || this.answered;
+  }
+
+  /** Sends one response of them, where there is one left. */
+  sendHeartbeats(): void {
+    const covers = this.#wildcard ? undefined : (name: string): boolean => this.#names.has(name);
+    const beats = this.log.heartbeatsAfter(this.#beatsTo ?? 0, this.#host.encoding, covers);
+    this.#beatsTo = beats?.upTo;
+    if (beats) this.#send(beats.body);
   }
 
   get log(): TypeLog {
