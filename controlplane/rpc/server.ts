@@ -202,7 +202,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       const closed = server.listening ? once(server, 'close') : undefined;
       server.close();
       const sessions = [...connections].map(async ([session, { connection }]) => {
-        const gone = session.destroyed ? undefined : once(session, 'close');
+        // `once` of events would reject where the session ends by an error: it is over all the same.
+        const gone = session.destroyed ? undefined : new Promise((resolve) => session.once('close', resolve));
         connection.drain(graceMs);
         await gone;
       });
