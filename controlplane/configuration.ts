@@ -26,7 +26,7 @@ import { Folder, type FolderOptions } from './sources/folder.ts';
 import { Inventory } from './sources/inventory.ts';
 import { Replicas, type ReplicasOptions, type Summary } from './status/replicas.ts';
 import { createReportService } from './status/report-service.ts';
-import { type Counts, Tracker } from './status/tracker.ts';
+import { type Counts, Tracker, type TrackerOptions } from './status/tracker.ts';
 import { checkChange } from './translate/check.ts';
 import { Translator } from './translate/translator.ts';
 import { warningsOf } from './translate/warnings.ts';
@@ -45,6 +45,7 @@ export interface ConfigurationOptions extends BackupFunctions {
   readonly pace?: Pick<PacerOptions, 'endpoints' | 'configuration' | 'longest'>;
   readonly rollouts?: Pick<RolloutOptions, 'grace' | 'interval'>;
   readonly replicas?: Pick<ReplicasOptions, 'interval'>;
+  readonly tracker?: Pick<TrackerOptions, 'quiet'>;
   readonly files?: Pick<FolderOptions, 'quiet' | 'interval'>;
 }
 
@@ -82,10 +83,14 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   const mirror = new StoreMirror(store, log);
   const inventory = new Inventory(mirror);
   const translator = new Translator();
-  const tracker = new Tracker();
   const feeds = new Feeds();
   const committer = new Committer(store, mirror);
-  const catalog = new AudienceCatalog({ createView, observe: tracker.observe });
+  const catalog: AudienceCatalog = new AudienceCatalog({ createView, observe: (event) => tracker.observe(event) });
+  const tracker = new Tracker({
+    ...options.tracker,
+    viewOf: (id) => catalog.viewOf(id),
+    referrersOf: (resource) => translator.claims.referrersOf(resource),
+  });
   const pacer = new Pacer({
     ...options.pace,
     apply: (translation) => {
@@ -112,6 +117,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     committer,
     log,
     measure: measureAll,
+    isConnected: (proxy) => tracker.has(proxy) || (replicas?.hasProxy(proxy) ?? false),
     leads: () => leads,
   });
   const folder =
@@ -142,8 +148,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   function countHere({ id, version }: ConfigObject): Counts {
     const placed = catalog.find(id);
     if (placed === undefined) return NO_COUNTS;
-    const resources = placed.translated.resources.filter((each) => translator.claims.isWanted(each));
-    const counts = tracker.count(resources, placed.audiences);
+    const counts = tracker.count(placed.translated.resources, placed.audiences);
     // Where the last good one is another, or the views are not there yet, nobody has this one.
     return placed.translated.version === version ? counts : { ...NO_COUNTS, selected: counts.selected };
   }
@@ -169,6 +174,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       find: (id) => catalog.find(id),
       candidateOf: (id, objectId) => mirror.candidates.get(id)?.get(objectId),
       nodes: () => tracker.nodes(),
+      askedOf: (proxy, resources) => tracker.askedOf(proxy, resources),
       hasAcked: (proxy, resources) => tracker.hasAcked(proxy, resources),
       failuresOf: (resources, audiences) => tracker.failuresOf(resources, audiences),
     });
@@ -183,7 +189,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   }
 
   function* proxies(): Iterable<Proxy> {
-    yield* tracker.show(controlPlane, (id) => catalog.viewOf(id));
+    yield* tracker.show(controlPlane);
     for (const proxy of replicas?.proxies() ?? []) if (!tracker.has(proxy.id)) yield proxy;
   }
 
@@ -199,7 +205,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       return [rollout.id, { ...rest, selected: Object.fromEntries(selected) }] as const;
     });
     return {
-      proxies: [...tracker.show(controlPlane, (id) => catalog.viewOf(id))],
+      proxies: [...tracker.show(controlPlane)],
       objects,
       rollouts: Object.fromEntries(measured),
     };
@@ -263,6 +269,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       stopped.abort();
       pacer.close();
       catalog.close();
+      tracker.close();
     },
   };
 }

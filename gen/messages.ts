@@ -335,7 +335,7 @@ export interface WatchResponse {
 export interface WaitAppliedRequest {
   /** The objects. Empty: all. */
   readonly keys: readonly ObjectKey[];
-  /** `acked`: taken by every connected proxy that it is for. `serving`: it serves in each of them. Empty: `serving`. */
+  /** `acked`: taken by every connected proxy that it is for and that asks for it. `serving`: it serves in each of them. Empty: `serving`. */
   readonly condition: string;
   /** The proxies that there must be at least. 0: whoever is connected. */
   readonly min_proxies: number;
@@ -445,7 +445,7 @@ export interface Rollout {
   readonly percent: number;
   /** Proxies that have the new version, among the selected. */
   readonly updated: number;
-  /** Proxies that the change is for. */
+  /** Proxies that the change is for and that ask for some of it. */
   readonly selected: number;
   /** Proxies that failed. */
   readonly failed: readonly ProxyFault[];
@@ -599,7 +599,7 @@ export interface ObjectStatus {
   readonly faults: readonly Fault[];
   /** What may be wrong with it: names that nothing has. */
   readonly warnings: readonly Fault[];
-  /** Connected proxies that it is for. */
+  /** Connected proxies that it is for and that ask for it. */
   readonly selected: number;
   /** Those that took this version. */
   readonly acked: number;
@@ -647,9 +647,9 @@ export interface Proxy {
 export interface TypeSync {
   /** The type URL. */
   readonly type_url: string;
-  /** Resources that it is sent. */
+  /** Resources that it has taken. */
   readonly resources: number;
-  /** Whether it has taken all that it was sent. */
+  /** Whether what it has taken is as it is sent now; of a type of which it asks for everything, all of it. */
   readonly synced: boolean;
   /** What its last NACK said; empty after an ACK. */
   readonly nack: string;

@@ -31,7 +31,7 @@ export interface Committed {
 
 const MAX_ATTEMPTS = 50;
 /** How long it may take until a change that was made is seen here, in ms. */
-const LONGEST_LAG = 10_000;
+export const LONGEST_LAG = 10_000;
 
 export class Committer {
   private readonly store: Store;

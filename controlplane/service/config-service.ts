@@ -2,9 +2,11 @@
 import type * as m from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
+import { LONGEST_LAG } from '../live/committer.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
 import { checkSelector, compileSelector } from '../model/selector.ts';
 import { faultyRequest } from '../model/faults.ts';
+import { OBJECTS } from '../model/keys.ts';
 import { idOf } from '../model/object.ts';
 import { CONTROL_ACTIONS, type ControlAction, isUnderWay } from '../model/rollout-record.ts';
 import { Access } from './access.ts';
@@ -211,11 +213,13 @@ function backups(model: Model, access: Access): Service['methods'] {
       async function* pieces(): AsyncIterable<Buffer> {
         for await (const { data } of requests) yield data;
       }
-      await model.restore(model.store, pieces());
-      const revision = await model.store.revision();
-      await model.mirror.reached(revision, call.signal);
-      access.changed(call, 'Restore', { revision });
-      return { revision, objects: model.mirror.objects.size };
+      const { keys, revision } = await model.restore(model.store, pieces());
+      const objects = keys.filter((key) => key.startsWith(OBJECTS)).length;
+      access.changed(call, 'Restore', { revision, objects, entries: keys.length });
+      // It is made, and comes to be seen, whatever becomes of the caller.
+      const patience = AbortSignal.any([call.signal, AbortSignal.timeout(LONGEST_LAG)]);
+      await model.mirror.reached(revision, patience).catch(() => undefined);
+      return { revision, objects };
     },
   };
 }

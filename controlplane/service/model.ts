@@ -11,7 +11,14 @@ import type { Check } from './requests.ts';
 /** Writes a backup piece by piece; replaces what the store holds by one, of which nothing is taken where it is damaged. */
 export interface BackupFunctions {
   readonly backup: (store: Store, write: (data: Buffer) => Promise<void>) => Promise<void>;
-  readonly restore: (store: Store, read: AsyncIterable<Buffer>) => Promise<void>;
+  readonly restore: (
+    store: Store,
+    read: AsyncIterable<Buffer>,
+  ) => Promise<{
+    /** All that there are from then on. */
+    readonly keys: readonly string[];
+    readonly revision: number;
+  }>;
 }
 
 export interface Model extends BackupFunctions {

@@ -17,6 +17,12 @@ const MAX_LINE = 2 * 1024 * 1024;
 /** About how much is written at once. */
 const CHUNK = 64 * 1024;
 
+/** What a backup was restored to. */
+export interface Restored {
+  readonly keys: readonly string[];
+  readonly revision: number;
+}
+
 interface Head {
   readonly format: 'l7mp-backup';
   readonly version: 1;
@@ -50,17 +56,17 @@ export async function backup(store: Store, write: (text: string) => void | Promi
  * Reads a backup, and puts it in the place of all that the store has: nothing is changed before all of it was read and
  * checked, and then it is there at once (see `Store.replace`).
  *
- * @returns how many entries there are now, and the revision since which they are.
+ * @returns the keys that there are from a revision on.
  * @throws StoreError `CORRUPT` for what is no whole backup; as `Store.replace`.
  */
 export async function restore(
   store: Store,
   read: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>,
-): Promise<{ readonly entries: number; readonly revision: number }> {
+): Promise<Restored> {
   const reader = new BackupReader();
   for await (const line of linesOf(read)) reader.add(line);
   const entries = reader.finish();
-  return { entries: entries.length, revision: await store.replace(entries) };
+  return { keys: entries.map(({ key }) => key), revision: await store.replace(entries) };
 }
 
 class BackupReader {

@@ -1,7 +1,7 @@
 /** Who has which name: each resource is one object's, that which comes first where several have it. */
 import type { ConfigObjects, Owned } from '../../config/snapshot.ts';
 import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
-import type { Resource } from '../core/resource.ts';
+import type { Resource, ResourceKey } from '../core/resource.ts';
 import type { Part } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
 
@@ -12,6 +12,12 @@ export interface Claimant {
   readonly object: ConfigObject;
   readonly parts: readonly Part[];
   readonly resources: readonly Resource[];
+}
+
+interface Referrer {
+  readonly key: ResourceKey;
+  /** Objects and candidates that have it. */
+  readonly claims: number;
 }
 
 export function resourceId({ typeUrl, name }: { readonly typeUrl: string; readonly name: string }): string {
@@ -27,8 +33,8 @@ export function comesBefore(one: ConfigObject, other: ConfigObject): boolean {
 
 export class Claims {
   private readonly holders = new Map<string, Set<Claimant>>();
-  /** How many clusters take their endpoints from a load assignment. */
-  private readonly companions = new Map<string, number>();
+  /** By load assignment: the clusters that take their endpoints from it, by their ids. */
+  private readonly referrers = new Map<string, Map<string, Referrer>>();
   private readonly rulelists = new Map<string, Owned<RuleList>>();
   private readonly rules = new Map<string, Owned<Rule>>();
 
@@ -38,7 +44,7 @@ export class Claims {
       const holders = this.holders.get(id);
       if (holders) holders.add(claimant);
       else this.holders.set(id, new Set([claimant]));
-      this.name(resource, 1);
+      this.refer(resource, 1);
     }
     for (const { kind, name, value } of claimant.parts) {
       if (kind === 'RuleList')
@@ -53,7 +59,7 @@ export class Claims {
       const holders = this.holders.get(id);
       holders?.delete(claimant);
       if (holders?.size === 0) this.holders.delete(id);
-      this.name(resource, -1);
+      this.refer(resource, -1);
     }
     for (const { kind, name, value } of claimant.parts) {
       if (kind === 'RuleList' && this.rulelists.get(name)?.value === value) this.rulelists.delete(name);
@@ -65,17 +71,20 @@ export class Claims {
     return this.holders.has(id);
   }
 
-  /** Load assignments that no cluster names are asked for by nobody. */
-  isWanted(resource: Resource): boolean {
-    return !resource.typeUrl.endsWith('.ClusterLoadAssignment') || this.companions.has(resourceId(resource));
+  /** Whose companion a resource is: who has one of those comes to ask for it. */
+  *referrersOf(resource: ResourceKey): Iterable<ResourceKey> {
+    for (const { key } of this.referrers.get(resourceId(resource))?.values() ?? []) yield key;
   }
 
-  private name({ companion }: Resource, by: number): void {
+  private refer({ typeUrl, name, companion }: Resource, by: number): void {
     if (companion === undefined) return;
-    const id = resourceId(companion);
-    const count = (this.companions.get(id) ?? 0) + by;
-    if (count === 0) this.companions.delete(id);
-    else this.companions.set(id, count);
+    const [to, from] = [resourceId(companion), resourceId({ typeUrl, name })];
+    const referrers = this.referrers.get(to) ?? new Map<string, Referrer>();
+    const claims = (referrers.get(from)?.claims ?? 0) + by;
+    if (claims > 0) referrers.set(from, { key: { typeUrl, name }, claims });
+    else referrers.delete(from);
+    if (referrers.size > 0) this.referrers.set(to, referrers);
+    else this.referrers.delete(to);
   }
 
   /** All that have a name. */

@@ -7,6 +7,7 @@ import { codecOf } from '../../../../rpc/protos.ts';
 import { APPLY, NOBODY, object, READER, type Rig, startRig } from '../../../support/controlplane.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
+import { restore } from '../../../../controlplane/store/backup.ts';
 
 const UDP = { spec: { protocol: 'UDP', port: 5000 }, rules: [{ action: { route: { destination: 'c' } } }] };
 const CLUSTER = { spec: { protocol: 'UDP', port: 1 }, endpoints: ['10.0.0.1'] };
@@ -250,6 +251,37 @@ describe('the configuration service', () => {
       ['warn', 'token:edge', 'Get'],
       ['info', 'token:ci', 'Apply'],
     ]);
+  });
+
+  it('writes down what a restore has brought, whatever came after it and became of the caller', async () => {
+    await apply([object('Cluster', 'c', CLUSTER)]);
+    const saved: Buffer[] = [];
+    for await (const { data } of rig.stream<m.BackupResponse>('Backup', {})) saved.push(data);
+    await apply([object('Cluster', 'd', CLUSTER)]);
+    const requests = async function* () {
+      for (const data of saved) yield await Promise.resolve({ data });
+    };
+    let revision = 0;
+    await rig.close();
+    rig = await startRig({
+      store: new MemoryStore(rig.store.disk),
+      restore: async (store, read) => {
+        const restored = await restore(store, read);
+        ({ revision } = restored);
+        await store.transact([], [{ type: 'put', key: 'later', value: Buffer.from('x') }]);
+        return restored;
+      },
+    });
+    const audits = () => rig.log.lines.filter(({ fields }) => fields['method'] === 'Restore');
+    const answer = await rig.call<m.RestoreResponse>('Restore', requests());
+    expect(answer).to.deep.equal({ revision, objects: 1 });
+    expect(rig.store.disk.revision).to.equal(revision + 1);
+    expect(audits()[0]?.fields).to.include({ audit: true, identity: 'token:ci', revision, objects: 1 });
+    expect((await refused(get('Cluster', 'd'))).code).to.equal(STATUS.NOT_FOUND);
+    const gone = AbortSignal.abort();
+    await (rig.stream('Restore', requests(), gone) as unknown as Promise<m.RestoreResponse>);
+    expect(audits()).to.have.length(2);
+    expect(audits()[1]?.fields).to.include({ revision, objects: 1 });
   });
 
   it('says what it means that the store failed', async () => {

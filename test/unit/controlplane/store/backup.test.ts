@@ -53,8 +53,8 @@ describe('backup of a store', () => {
       const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, i) =>
         text.subarray(i * size, (i + 1) * size),
       );
-      const { entries, revision } = await restore(store, pieces);
-      expect(entries).to.equal(3);
+      const { keys, revision } = await restore(store, pieces);
+      expect(keys).to.have.length(3);
       expect(revision).to.equal(await store.revision());
       expect(await contents(store)).to.deep.equal(before);
     }
