@@ -1,6 +1,7 @@
 /** The configuration service: what `l7mp apply`, `get`, `wait` and every other client speak. */
 import type * as m from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
+import { Slices } from '../../common/slices.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
 import { checkSelector, compileSelector } from '../model/selector.ts';
@@ -117,13 +118,15 @@ async function change(
   }, new AbortController().signal);
   const count = result.changes.length;
   if (count > 0) access.changed(call, method, { version: done.version, rollout, objects: count, message });
-  const changes = show(false).map((each) => ({ ...each, warnings: warningsOf(model, each) }));
+  const changes: m.Change[] = [];
+  const slices = new Slices();
+  for (const each of show(false)) {
+    if (slices.isOver) await slices.next();
+    changes.push(
+      each.key && each.action !== 'deleted' ? { ...each, warnings: model.warningsOf(idOf(each.key)) } : each,
+    );
+  }
   return { ...done, changes, rollout: count > 0 ? rollout : '' };
-}
-
-function warningsOf(model: Model, { key, action }: m.Change): readonly m.Fault[] {
-  const object = key && action !== 'deleted' ? model.get(idOf(key)) : undefined;
-  return object === undefined ? [] : model.statusOf(object).warnings;
 }
 
 function history(model: Model, access: Access): Service['methods'] {

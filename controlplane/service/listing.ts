@@ -3,7 +3,7 @@ import type { ListRequest, ListResponse, Object as Shown } from '../../gen/messa
 import { RpcError, STATUS } from '../core/rpc.ts';
 import type { ConfigObject } from '../model/object.ts';
 import type { Model } from './model.ts';
-import { MAX_RESPONSE, showObject, sizeOf } from './showing.ts';
+import { MAX_RESPONSE_BYTES, showObject, sizeOf } from './showing.ts';
 
 const MAX_PAGE = 1000;
 
@@ -28,7 +28,7 @@ export function list(model: Model, request: ListRequest): ListResponse {
     const status = by === undefined ? model.statusOf(object) : shadowed(by);
     const shown = showObject(object, status);
     bytes += sizeOf(shown);
-    if (objects.length === most || (bytes > MAX_RESPONSE && last)) break;
+    if (objects.length === most || (bytes > MAX_RESPONSE_BYTES && last)) break;
     objects.push(shown);
     last = positionOf(object);
   }

@@ -124,7 +124,7 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
     replicated: false,
     backup: () => Promise.resolve(),
     restore: () => Promise.resolve(),
-    pace: { endpoints: 0, configuration: 1, longest: 10 },
+    pace: { endpointsQuietMs: 0, configurationQuietMs: 1, longestMs: 10 },
     rollouts: { interval: 5, grace: 50 },
     ...options,
     store,

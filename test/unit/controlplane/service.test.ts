@@ -1,4 +1,5 @@
 /** The configuration service, call by call, over a store in memory. */
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import type * as m from '../../../gen/messages.ts';
 import { RpcError, STATUS } from '../../../controlplane/core/rpc.ts';
@@ -67,6 +68,25 @@ describe('the configuration service', () => {
       before: 0,
     });
     expect(ofOne.versions.map(({ number }) => number)).to.deep.equal([3, 1]);
+  });
+
+  it('answers others while it takes a large change, and shows them all of the old or all of the new', async () => {
+    const names = Array.from({ length: 1500 }, (_, index) => `c${index}`);
+    const all = (address: string) => names.map((name) => object('Cluster', name, { ...CLUSTER, endpoints: [address] }));
+    await apply(all('10.0.0.1'));
+    const done = new AbortController();
+    const applying = apply(all('10.0.0.2')).finally(() => done.abort());
+    let turns = 0;
+    for (; !done.signal.aborted; turns++) {
+      const shown = await Promise.all(['c0', 'c1499'].map((name) => get('Cluster', name)));
+      const [first, last] = shown.map(({ spec, status }) => [spec?.['endpoints'], status?.accepted]);
+      expect(first).to.deep.equal(last);
+      expect(first?.[1]).to.equal(true);
+      await setImmediate();
+    }
+    expect(turns).to.be.greaterThan(10);
+    await applying;
+    expect((await get('Cluster', 'c0')).spec?.['endpoints']).to.deep.equal(['10.0.0.2']);
   });
 
   it('refuses a request as a whole, with all that is wrong with all objects', async () => {
