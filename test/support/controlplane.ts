@@ -170,4 +170,5 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
   };
 }
 
+export const FIRST_PAGE = { page_size: 0, page_token: '' };
 export const APPLY = { objects: [], replace_kinds: [], dry_run: false, message: '' };
