@@ -6,7 +6,7 @@
  *                       ├─> inventory ──> translator ──> pacer ──> catalog ──> views
  *     folder ───────────┘
  */
-import type { ObjectStatus, Proxy } from '../gen/messages.ts';
+import type { Fault, ObjectStatus, Proxy } from '../gen/messages.ts';
 import type { Logger } from '../common/log.ts';
 import { AudienceCatalog } from './catalog/catalog.ts';
 import { Pacer, type PacerOptions } from './catalog/pacer.ts';
@@ -42,7 +42,7 @@ export interface ConfigurationOptions extends BackupFunctions {
   /** A folder of files with objects. */
   readonly folder?: string | undefined;
   /** For tests. */
-  readonly pace?: Pick<PacerOptions, 'endpoints' | 'configuration' | 'longest'>;
+  readonly pace?: Pick<PacerOptions, 'endpointsQuietMs' | 'configurationQuietMs' | 'longestMs'>;
   readonly rollouts?: Pick<RolloutOptions, 'grace' | 'interval'>;
   readonly replicas?: Pick<ReplicasOptions, 'interval'>;
   readonly tracker?: Pick<TrackerOptions, 'quiet'>;
@@ -93,11 +93,11 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   });
   const pacer = new Pacer({
     ...options.pace,
-    apply: (translation) => {
-      catalog.apply(translation);
+    apply: async (translation) => {
+      await catalog.apply(translation);
       tracker.changed();
     },
-    current: (id) => catalog.find(id)?.translated,
+    current: (id) => catalog.translated(id),
   });
   let leads = false;
 
@@ -126,19 +126,42 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       : new Folder(options.folder, {
           ...options.files,
           log,
-          onFile: (source, objects) => update(inventory.setFile(source, objects)),
+          onFile: (source, objects) =>
+            inTurn(() => {
+              const draft = inventory.draft();
+              return update(draft, draft.inventory.setFile(source, objects), () => undefined);
+            }),
         });
 
-  mirror.onChange(({ objects, rollouts: changed }) => {
-    const ids = new Set(objects);
-    for (const rollout of changed) for (const id of inventory.setRollout(rollout)) ids.add(id);
-    update(ids);
-  });
+  mirror.onChange = ({ objects, rollouts: changed, after, commit }) =>
+    inTurn(() => {
+      const draft = inventory.draft(after);
+      const ids = new Set(objects);
+      for (const rollout of changed) for (const id of draft.inventory.setRollout(rollout)) ids.add(id);
+      return update(draft, ids, commit);
+    });
   tracker.onChange(() => replicas?.changed());
 
-  function update(ids: ReadonlySet<string>): void {
-    const { upsert, remove } = inventory.changes(ids);
-    const translation = translator.update(upsert, remove);
+  /** Changes come one after the other, whatever source they are from: each is thought through on what the last one left. */
+  let turn: Promise<unknown> = Promise.resolve();
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    const done = turn.then(work);
+    turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async function update(
+    draft: ReturnType<Inventory['draft']>,
+    ids: ReadonlySet<string>,
+    commitSource: () => void,
+  ): Promise<void> {
+    const { upsert, remove } = draft.inventory.changes(ids);
+    const { translation, commit } = await translator.stage(upsert, remove);
+    if (stopped.signal.aborted) return;
+    // In one go: whoever reads finds all of the old, or all of the new.
+    commitSource();
+    draft.commit();
+    commit();
     pacer.take(translation, mirror.revision);
     feeds.tell([...ids, ...translation.restated]);
     tracker.changed();
@@ -153,6 +176,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return placed.translated.version === version ? counts : { ...NO_COUNTS, selected: counts.selected };
   }
 
+  function warningsFor(id: string): readonly Fault[] {
+    return translator.verdict(id)?.accepted === true ? warningsOf(translator.parts(id), translator.claims) : [];
+  }
+
   function statusOf(object: ConfigObject): ObjectStatus {
     const here = countHere(object);
     const there = replicas?.counts(object.id, object.version) ?? NO_COUNTS;
@@ -160,7 +187,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return {
       accepted,
       faults,
-      warnings: accepted ? warningsOf(translator.parts(object.id), translator.claims) : [],
+      warnings: warningsFor(object.id),
       selected: here.selected + there.selected,
       acked: here.acked + there.acked,
       serving: here.serving + there.serving,
@@ -225,6 +252,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       objects: () => inventory.objects(),
       shadowed: () => inventory.shadowed(),
       statusOf,
+      warningsOf: warningsFor,
       proxies,
       countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
       applied: () => pacer.revision,
@@ -251,7 +279,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     async start() {
       await mirror.start(stopped.signal);
       await folder?.start();
-      pacer.flush();
+      await pacer.flush();
       await replicas?.start(stopped.signal);
       const lead = store.lead('controlplane', (now) => (leads = now), stopped.signal);
       lead.catch((error: unknown) => {
@@ -267,7 +295,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       await folder?.close();
       await replicas?.close();
       stopped.abort();
-      pacer.close();
+      await turn;
+      await pacer.close();
       catalog.close();
       tracker.close();
     },

@@ -297,7 +297,7 @@ export interface ListRequest {
   readonly kinds: readonly string[];
   /** Labels that they must have. */
   readonly labels: Readonly<Record<string, string>>;
-  /** The most that are shown at once. 0: 500. */
+  /** The most that are shown at once, up to 1,000. 0: 500. */
   readonly page_size: number;
   /** From the last response. */
   readonly page_token: string;
@@ -375,16 +375,20 @@ export interface Version {
 export interface ListVersionsRequest {
   /** Only changes of this object. */
   readonly key?: ObjectKey;
-  /** The most that are shown. 0: 50. */
+  /** The most that are shown at once, up to 500. 0: 50. */
   readonly page_size: number;
   /** Only versions below this number. 0: all. */
   readonly before: number;
+  /** From the last response. */
+  readonly page_token: string;
 }
 
 /** ListVersionsResponse is a part of the history. */
 export interface ListVersionsResponse {
   /** The newest first. */
   readonly versions: readonly Version[];
+  /** There may be more, even where this page has none; empty: there is not. */
+  readonly next_page_token: string;
 }
 
 /** GetVersionRequest names a version. */
@@ -460,12 +464,19 @@ export interface Rollout {
 }
 
 /** ListRolloutsRequest asks for rollouts. */
-export interface ListRolloutsRequest {}
+export interface ListRolloutsRequest {
+  /** The most that are shown at once, up to 1,000. 0: 500. */
+  readonly page_size: number;
+  /** From the last response. */
+  readonly page_token: string;
+}
 
 /** ListRolloutsResponse is rollouts, the newest first. */
 export interface ListRolloutsResponse {
   /** The rollouts. */
   readonly rollouts: readonly Rollout[];
+  /** There is more; empty: there is not. */
+  readonly next_page_token: string;
 }
 
 /** ControlRolloutRequest says how to go on. */
@@ -486,12 +497,18 @@ export interface ControlRolloutResponse {
 export interface ListProxiesRequest {
   /** Those that this selects. Absent: all. */
   readonly selector?: Selector;
+  /** The most that are shown at once, up to 1,000. 0: 500. */
+  readonly page_size: number;
+  /** From the last response. */
+  readonly page_token: string;
 }
 
 /** ListProxiesResponse is proxies. */
 export interface ListProxiesResponse {
   /** In the order of their identities. */
   readonly proxies: readonly Proxy[];
+  /** There is more; empty: there is not. */
+  readonly next_page_token: string;
 }
 
 /** BackupRequest asks for a backup. */

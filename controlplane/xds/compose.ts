@@ -36,7 +36,7 @@ export function takeNames(
       encoded.push(bytes);
       resources.push(entry.resource);
     } else if (encoding.startsWith('delta')) {
-      if (!fits(name.length)) break;
+      if (!fits(Buffer.byteLength(name))) break;
       removed.push(name);
     }
     names.delete(name);

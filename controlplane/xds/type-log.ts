@@ -197,7 +197,7 @@ export class TypeLog {
       for (const entry of this.#gone.values()) {
         if (entry.position <= position) continue;
         if (entry.position > last) break;
-        bytes += entry.name.length;
+        bytes += Buffer.byteLength(entry.name);
         if (names.length > 0 && bytes > maxBytes) return { names, upTo: entry.position - 1 };
         names.push(entry.name);
       }

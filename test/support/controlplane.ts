@@ -134,7 +134,7 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
       await backup(from, (text) => write(Buffer.from(text)));
     },
     restore,
-    pace: { endpoints: 0, configuration: 1, longest: 10 },
+    pace: { endpointsQuietMs: 0, configurationQuietMs: 1, longestMs: 10 },
     rollouts: { interval: 5, grace: 50 },
     ...options,
     store,
@@ -180,4 +180,5 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
   };
 }
 
+export const FIRST_PAGE = { page_size: 0, page_token: '' };
 export const APPLY = { objects: [], replace_kinds: [], dry_run: false, message: '' };

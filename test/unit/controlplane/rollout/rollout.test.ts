@@ -5,7 +5,15 @@ import { typeUrlOf } from '../../../../config/wire-kinds.ts';
 import { sumMeasures } from '../../../../controlplane/rollout/measure.ts';
 import { thresholdOf } from '../../../../controlplane/rollout/steps.ts';
 import { positionOf } from '../../../../controlplane/model/audience.ts';
-import { APPLY, type FakeProxy, object, recordingLog, type Rig, startRig } from '../../../support/controlplane.ts';
+import {
+  APPLY,
+  type FakeProxy,
+  object,
+  recordingLog,
+  type Rig,
+  startRig,
+  FIRST_PAGE,
+} from '../../../support/controlplane.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
 import type { Committer } from '../../../../controlplane/live/committer.ts';
@@ -40,7 +48,7 @@ describe('a rollout', () => {
     return (await of.call<m.ApplyResponse>('Apply', { ...APPLY, objects, rollout, message: 'why' })).rollout;
   };
   const stateOf = async (id: string, of = rig): Promise<m.Rollout> => {
-    const { rollouts } = await of.call<m.ListRolloutsResponse>('ListRollouts', {});
+    const { rollouts } = await of.call<m.ListRolloutsResponse>('ListRollouts', FIRST_PAGE);
     return rollouts.find((each) => each.id === id)!;
   };
   const ended = async (id: string, of = rig): Promise<m.Rollout> => {
@@ -50,7 +58,7 @@ describe('a rollout', () => {
     return stateOf(id, of);
   };
   const versions = async () =>
-    (await rig.call<m.ListVersionsResponse>('ListVersions', { page_size: 0, before: 0 })).versions;
+    (await rig.call<m.ListVersionsResponse>('ListVersions', { ...FIRST_PAGE, before: 0 })).versions;
 
   it('goes on when all of a step have it, and is live at its end', async () => {
     const id = await begin();

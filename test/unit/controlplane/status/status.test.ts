@@ -5,7 +5,7 @@ import { typeUrlOf } from '../../../../config/wire-kinds.ts';
 import { RpcError, STATUS, type Call } from '../../../../controlplane/core/rpc.ts';
 import { createReportService } from '../../../../controlplane/status/report-service.ts';
 import { Acked, Facts } from '../../../../controlplane/status/facts.ts';
-import { APPLY, NOBODY, object, recordingLog, type Rig, startRig } from '../../../support/controlplane.ts';
+import { APPLY, NOBODY, object, recordingLog, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
 
@@ -104,7 +104,7 @@ describe('the status of objects and proxies', () => {
     expect(await counts()).to.deep.equal([1, 0, 0]);
     const { object: other } = await rig.call<m.GetResponse>('Get', { key: { kind: 'Cluster', name: 'd' } });
     expect(other?.status?.acked).to.equal(1); // the others of the response were taken
-    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
+    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', FIRST_PAGE);
     expect(proxies[0]?.faults.map(({ name, kind }) => [name, kind])).to.deep.equal([['c', 'NACK']]);
     expect(proxies[0]?.types.find(({ type_url }) => type_url === typeUrlOf('Cluster'))?.nack).to.contain('found 2');
     const refused = proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version;
@@ -314,7 +314,7 @@ describe('replicas', () => {
       };
       await shows(one, '2,2,edge-2');
       await shows(two, '2,2,edge-2');
-      const shown = await one.call<m.ListProxiesResponse>('ListProxies', {});
+      const shown = await one.call<m.ListProxiesResponse>('ListProxies', FIRST_PAGE);
       expect(shown.proxies.map(({ id, control_plane: at }) => [id, at])).to.deep.equal([
         ['edge-1', 'cp-1'],
         ['edge-2', 'cp-2'],

@@ -113,6 +113,20 @@ describe('backup of a store', () => {
     })();
     expect(await codeOf(restore(store, endless))).to.equal('CORRUPT');
   });
+
+  it('is not of more entries than it says at its start, however many there are', async () => {
+    let lines = 0;
+    const endless = (function* (): Generator<string> {
+      yield '{"format":"l7mp-backup","version":1,"revision":1,"entries":2}\n';
+      for (; ; lines++) yield `{"key":"${lines}","value":""}\n`;
+    })();
+    let message = '';
+    await restore(store, endless).catch((error: unknown) => ({ message } = error as Error));
+    expect([message, lines]).to.deep.equal([
+      'this is no whole backup: line 4: expected 2 entries, found another one; nothing was changed',
+      2,
+    ]);
+  });
 });
 
 describe('the URL of a store', () => {
