@@ -142,3 +142,10 @@ export interface Protocol<L = object, C = object> {
 /** A protocol whose specs are not known here: what registries hold. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyProtocol = Protocol<any, any>;
+
+/** A protocol from outside. */
+export interface Plugin {
+  readonly protocol: AnyProtocol;
+  /** Its module's, as stacks show it: `file:///…`. */
+  readonly url: string;
+}

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { Socket } from 'node:net';
 import { ProxyError } from '../../../common/errors.ts';
 import type { Sink, Stream } from '../../../dataplane/core/stream.ts';
+import { GuardedStream } from '../../../dataplane/guard/guarded-stream.ts';
 import { framed } from '../../../dataplane/pipeline/framing.ts';
 import { ClientStream } from '../../../dataplane/protocols/json-socket/client-stream.ts';
 import { ServerStream } from '../../../dataplane/protocols/json-socket/server-stream.ts';
@@ -110,6 +111,16 @@ const WRAPPERS: readonly {
       return handshake;
     },
     changes: ['open', 'connected'],
+  },
+  {
+    what: 'the guard of plugins',
+    wrap: ({ stream }) =>
+      new GuardedStream(stream, {
+        report: (_, cause) => ProxyError.from(cause),
+        opened: () => undefined,
+        closed: () => undefined,
+      }),
+    changes: ['open'],
   },
 ];
 
