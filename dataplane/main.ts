@@ -126,7 +126,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
           awaited,
           onPending: () => reconciler.notify(),
         }),
-      makeDoor: (config, { idleTimeout = 0 }) => sessions.admission(config, idleTimeout),
+      makeDoor: (config, protocol) => sessions.admission(config, protocol),
       neighbour: (options.api ?? true) ? apiListener : undefined,
       controlPlane: options.controlPlane !== undefined || options.dryRun === true, // which may have what is missing
       log,

@@ -135,6 +135,8 @@ export interface Protocol<L = object, C = object> {
   readonly framing: 'bytes' | 'datagrams' | 'any' | 'transport';
   /** Listener sessions that have no end of their own are ended after this many idle ms, unless configured otherwise. */
   readonly idleTimeout?: number;
+  /** The most sessions of a listener that anybody may open at no cost (spoofed sources), unless configured otherwise. */
+  readonly maxSessions?: number;
   /** A plugin's own specs; those of the built-in protocols are in the configuration schema. */
   readonly schema?: NonNullable<PluggedIn['schema']>;
 }

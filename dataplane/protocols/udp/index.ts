@@ -8,6 +8,7 @@ export const protocol: Protocol<UdpListener, UdpCluster> = {
   name: 'UDP',
   framing: 'datagrams',
   idleTimeout: 60_000,
+  maxSessions: 65_536,
   listener: createListener,
   connector: createConnector,
 };

@@ -9,6 +9,7 @@ export const protocol: Protocol<UnixDatagramListener, UnixDatagramCluster> = {
   framing: 'datagrams',
   local: true,
   idleTimeout: 60_000,
+  maxSessions: 65_536,
   listener: createListener,
   connector: createConnector,
 };

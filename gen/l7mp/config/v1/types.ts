@@ -726,8 +726,11 @@ export interface Listener {
 export interface ListenerOptions {
   /** How long an ended session stays listed, in seconds; of all listeners' together, the last 10,000 do. */
   readonly track: number;
-  /** The most sessions open at once; 0 is no limit. */
-  readonly max_sessions: number;
+  /**
+   * The most sessions open at once. Datagram listeners, to which anybody may pretend to be many (UDP, UnixDatagram), take
+   * 65536 when absent; others have no limit. 0 is no limit.
+   */
+  readonly max_sessions?: number;
   /** The most new sessions a second; 0 is no limit. */
   readonly sessions_per_second: number;
   /**
