@@ -10,7 +10,7 @@ import { loadPlugins } from './plugins.ts';
 
 export async function check(file: string, options: { json?: true; plugin?: readonly string[] }): Promise<void> {
   const plugins = await loadPlugins(options.plugin);
-  const schema = withPlugins(plugins);
+  const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   try {
     const load = file === '-' ? loadText(await readAll(process.stdin), { schema }) : loadFile(file, { schema });
     const config = await load;

@@ -22,7 +22,7 @@ interface ProxyOptions extends ControlPlaneFlags {
 export async function proxy(options: ProxyOptions): Promise<void> {
   const controlPlane = controlPlaneOf(options);
   const plugins = await loadPlugins(options.plugin);
-  const schema = withPlugins(plugins);
+  const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   const { config: file } = options;
   const source = file === undefined ? undefined : new FileSource(file, (text) => loadAside(text, { schema }));
   const first = (await source?.load()) ?? emptySnapshot();
