@@ -4,7 +4,7 @@
  */
 import type { DiscoveryRequest, DiscoveryResponse, Resource } from '../../gen/messages.ts';
 import { codecOf } from '../../rpc/protos.ts';
-import type { Arrival } from './intake.ts';
+import { type Arrival, unreadable } from './intake.ts';
 import { refusal, type StreamParts, type StreamProtocol } from './protocol.ts';
 import type { ResourceKind } from './types.ts';
 
@@ -55,8 +55,12 @@ export class SotwProtocol implements StreamProtocol {
 
   private arrival(typeUrl: string, value: Buffer, version: string): Arrival {
     if (typeUrl !== WRAPPER) return { version, typeUrl, value };
-    const { name, version: own, resource } = this.wrapper.decode(value);
-    return { name, version: own || version, typeUrl: resource?.type_url ?? '', value: resource?.value ?? EMPTY };
+    try {
+      const { name, version: own, resource } = this.wrapper.decode(value);
+      return { name, version: own || version, typeUrl: resource?.type_url ?? '', value: resource?.value ?? EMPTY };
+    } catch (error) {
+      return { unreadable: unreadable('Resource', error) };
+    }
   }
 
   private send(kind: ResourceKind, faults: readonly string[] = []): void {
