@@ -1,6 +1,6 @@
 /**
- * The state-of-the-world variant, for servers that have no other. Where everything of a type is asked for, what a
- * response does not hold is gone; but an empty one of other types than listeners and clusters says nothing.
+ * The state-of-the-world variant, for servers that have no other. Responses with listeners and clusters are complete:
+ * what they do not hold is gone. Those with other types have what changed, or a part of it: they do not tell what is gone.
  */
 import type { DiscoveryRequest, DiscoveryResponse, Resource } from '../../gen/messages.ts';
 import { codecOf } from '../../rpc/protos.ts';
@@ -46,8 +46,7 @@ export class SotwProtocol implements StreamProtocol {
     }
     this.nonces.set(kind, nonce);
     const arrivals = resources.map(({ type_url: typeUrl, value }) => this.arrival(typeUrl, value, version_info));
-    const isWhole = this.asked.get(kind) === undefined && (arrivals.length > 0 || FULL.has(kind));
-    const faults = take(kind, arrivals, isWhole ? { others: true } : { names: [] });
+    const faults = take(kind, arrivals, FULL.has(kind) ? { others: true } : { names: [] });
     if (faults.length === 0) this.accepted.set(kind, version_info);
     this.send(kind, faults);
     answered(kind, version_info, faults);
@@ -82,5 +81,5 @@ export class SotwProtocol implements StreamProtocol {
 
 const EMPTY = Buffer.alloc(0);
 
-/** Types of which an empty response says that there are none. */
+/** Types of which each response has all that there are. */
 const FULL: ReadonlySet<ResourceKind> = new Set(['Listener', 'Cluster']);
