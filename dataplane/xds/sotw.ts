@@ -5,7 +5,7 @@
 import type { DiscoveryRequest, DiscoveryResponse, Resource } from '../../gen/messages.ts';
 import { codecOf } from '../../rpc/protos.ts';
 import { type Arrival, unreadable } from './intake.ts';
-import { refusal, type StreamParts, type StreamProtocol } from './protocol.ts';
+import { notAskedFor, refusal, type StreamParts, type StreamProtocol } from './protocol.ts';
 import type { ResourceKind } from './types.ts';
 
 const WRAPPER = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
@@ -39,9 +39,8 @@ export class SotwProtocol implements StreamProtocol {
   handle({ type_url, version_info, nonce, resources }: DiscoveryResponse): void {
     const { codec, take, answered } = this.parts;
     const kind = codec.kindOf(type_url);
-    if (kind === undefined) {
-      const faults = [`${type_url}: expected a type that was asked for, found another`];
-      this.request({ type_url, response_nonce: nonce, error_detail: refusal(faults) });
+    if (kind === undefined || !this.asked.has(kind)) {
+      this.request({ type_url, response_nonce: nonce, error_detail: notAskedFor(type_url) });
       return;
     }
     this.nonces.set(kind, nonce);

@@ -128,6 +128,10 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     };
     expect(shown.endpoints[0]?.spec).to.deep.equal({ address: '127.0.0.1', port: Number(port) });
     expect(stream.requests.map(({ type_url }) => type_url.split('.').at(-1))).not.to.include('Listener');
+    const pushed = stream.delta('Listener', { more: ['1', listener('more')] });
+    const refused = await stream.answerTo('Listener', pushed);
+    expect(refused.error_detail?.message).to.include('expected a type that was asked for');
+    expect(plane.reports.has('Listener more')).to.equal(false);
     await until('ready', () => running.proxy.ready);
   });
 
