@@ -61,7 +61,7 @@ export class XdsClient {
   /** Failed attempts in a row. */
   private failures = 0;
   private turn = 0;
-  /** A whole configuration came, or was on disk. */
+  /** A whole configuration came and is live, or was on disk. */
   private isComplete = false;
   private isReady = false;
   /** Something came that is not on disk. */
@@ -88,10 +88,11 @@ export class XdsClient {
       sink,
       coalesce: this.timing.coalesce,
       log,
-      onApplied: () => {
+      onApplied: (live) => {
         this.changed();
-        if (this.isComplete && this.isDirty) this.disk?.save(() => inventory.all());
-        this.isDirty &&= !this.isComplete;
+        if (!this.isComplete || !this.isDirty) return;
+        this.disk?.save(live);
+        this.isDirty = !this.applier.isSettled; // what came meanwhile is saved when it is live
       },
     });
     this.reporter = new Reporter(options.id, inventory, dependencies);
@@ -321,8 +322,9 @@ export class XdsClient {
   private changed(): void {
     this.subscribe();
     this.reporter.changed();
+    if (this.isReady || !this.applier.isSettled) return;
     this.isComplete ||= this.kindsForCompleteness().every((kind) => this.counts.has(kind));
-    if (this.isReady || !this.isComplete || !this.applier.isSettled) return;
+    if (!this.isComplete) return;
     const { sink, servingOf, log } = this.dependencies;
     const isUp = (name: string): boolean => servingOf('Listener', name)?.state !== 'warming';
     this.isReady = [...sink.snapshot.listeners.keys()].every(isUp);

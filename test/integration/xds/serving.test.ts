@@ -112,7 +112,9 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     const running = await start(config, { controlPlane: { resources: 'endpoints' }, api: true });
     const stream = await plane.stream();
     expect((await stream.request('ClusterLoadAssignment')).resource_names_subscribe).to.deep.equal(['backends']);
-    const backend = new Peer('socat', ['-d', '-d', 'TCP-LISTEN:0,bind=127.0.0.1', 'EXEC:echo one']);
+    // It reads to the end first: socat gives up where what it runs no longer takes what it is sent.
+    const answering = 'SYSTEM:cat >/dev/null; echo one';
+    const backend = new Peer('socat', ['-d', '-d', '-t5', 'TCP-LISTEN:0,bind=127.0.0.1', answering]);
     const [, port] = await backend.output(/listening on AF=2 127\.0\.0\.1:(\d+)/u);
     // A session that comes before its endpoints waits for them.
     const early = ask(running.port('in'), 'x');
