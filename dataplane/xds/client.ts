@@ -56,6 +56,8 @@ export class XdsClient {
   private readonly stopping = new AbortController();
   private readonly unwatch: () => void;
   private running: Promise<void> | undefined;
+  /** Has it looked again whether there is something to ask for. */
+  private wake = (): void => undefined;
   private protocol: StreamProtocol | undefined;
   private call: Call | undefined;
   /** Failed attempts in a row. */
@@ -131,6 +133,7 @@ export class XdsClient {
   async close(): Promise<void> {
     this.unwatch();
     this.stopping.abort();
+    this.wake();
     this.reporter.close();
     this.call?.cancel();
     await this.running;
@@ -164,6 +167,8 @@ export class XdsClient {
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     for (;;) {
+      await this.needed();
+      if (this.isStopping) return;
       const server = this.servers[this.turn++ % this.servers.length] ?? '';
       let error: string;
       try {
@@ -173,6 +178,16 @@ export class XdsClient {
       }
       if (this.isStopping) return;
       await delayFor(this.disconnected(server, error), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /**
+   * Resolves when there is something to ask for. In a stream there is no way to ask for nothing: a first request without
+   * names asks for all, and servers end a stream without any.
+   */
+  private async needed(): Promise<void> {
+    while (!this.isStopping && this.neededKinds().length === 0) {
+      await new Promise<void>((resolve) => (this.wake = resolve));
     }
   }
 
@@ -311,8 +326,8 @@ export class XdsClient {
     return this.options.resources === 'all' || kind === 'ClusterLoadAssignment' || kind === 'Secret';
   }
 
-  /** Those without which a configuration is not complete. */
-  private kindsForCompleteness(): ResourceKind[] {
+  /** Those that are asked for, and without which a configuration is not complete. */
+  private neededKinds(): ResourceKind[] {
     const { sink, codec } = this.dependencies;
     if (this.options.resources === 'all') return codec.kinds.filter((kind) => this.isWhole(kind));
     return [...wantedNames(sink.snapshot)].filter(([, names]) => names.size > 0).map(([kind]) => kind);
@@ -320,10 +335,11 @@ export class XdsClient {
 
   /** After each change of the configuration, or of how it fares. */
   private changed(): void {
+    this.wake();
     this.subscribe();
     this.reporter.changed();
     if (this.isReady || !this.applier.isSettled) return;
-    this.isComplete ||= this.kindsForCompleteness().every((kind) => this.counts.has(kind));
+    this.isComplete ||= this.neededKinds().every((kind) => this.counts.has(kind));
     if (!this.isComplete) return;
     const { sink, servingOf, log } = this.dependencies;
     const isUp = (name: string): boolean => servingOf('Listener', name)?.state !== 'warming';

@@ -137,6 +137,22 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     await until('ready', () => running.proxy.ready);
   });
 
+  it('connects when it has something to ask for, where only endpoints are', async () => {
+    const running = await start({ clusters: [] }, { controlPlane: { resources: 'endpoints' }, api: true });
+    expect(running.proxy.ready).to.equal(true);
+    const other = await startProxy({}, { controlPlane: { servers: [plane.address] } });
+    await plane.stream();
+    await until('another proxy', () => other.proxy.ready);
+    await other.close();
+    const shown = await (await fetch(`http://127.0.0.1:${running.port()}/api/v1/controlplane`)).json();
+    expect(shown).to.deep.include({ connected: false, connects: 0 });
+    expect(plane.streams).to.have.length(1);
+    const cluster = { name: 'c', spec: { protocol: 'TCP' }, discovery: {} };
+    await running.proxy.replace(await loadText(JSON.stringify({ clusters: [cluster] })));
+    const request = await (await plane.stream(1)).request('ClusterLoadAssignment');
+    expect(request.resource_names_subscribe).to.deep.equal(['c']);
+  });
+
   it('refuses discovery and secrets where there is no control plane', async () => {
     const cluster = { name: 'c', spec: { protocol: 'TCP' }, discovery: {} };
     const secret = { name: 'd', spec: { protocol: 'TLS', port: 1, tls: { ca: 'secret:x' } } };
