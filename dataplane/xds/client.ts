@@ -34,6 +34,7 @@ const TIMING: Timing = {
   keepaliveTimeout: 5000,
   coalesce: 5,
   save: 1000,
+  firstAnswers: 15_000,
 };
 
 const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
@@ -66,6 +67,11 @@ export class XdsClient {
   /** A whole configuration came and is live, or was on disk. */
   private isComplete = false;
   private isReady = false;
+  /** Names that the control plane said it does not have: an answer, too. Until it is ready. */
+  private readonly absent = new Set<string>();
+  /** Names that nobody answers are waited for no longer. */
+  private isPatient = true;
+  private patience: NodeJS.Timeout | undefined;
   /** Something came that is not on disk. */
   private isDirty = false;
   private connection = {
@@ -138,6 +144,7 @@ export class XdsClient {
     this.call?.cancel();
     await this.running;
     await this.applier.close();
+    clearTimeout(this.patience);
     await this.disk?.flush();
   }
 
@@ -156,6 +163,7 @@ export class XdsClient {
       if (faults.length > 0) log.warn({ faults }, 'a part of the last good configuration is passed over');
     }
     this.isComplete = true;
+    this.isPatient = false; // it is what was served before, with or without
     await this.applier.flush();
     log.info({ resources: [...this.inventory.all()].length }, 'serving the last good configuration');
   }
@@ -166,9 +174,7 @@ export class XdsClient {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    for (;;) {
-      await this.needed();
-      if (this.isStopping) return;
+    while (await this.needed()) {
       const server = this.servers[this.turn++ % this.servers.length] ?? '';
       let error: string;
       try {
@@ -182,13 +188,14 @@ export class XdsClient {
   }
 
   /**
-   * Resolves when there is something to ask for. In a stream there is no way to ask for nothing: a first request without
-   * names asks for all, and servers end a stream without any.
+   * Resolves when there is something to ask for; to false where it ends before. In a stream there is no way to ask for
+   * nothing: a first request without names asks for all, and servers end a stream without any.
    */
-  private async needed(): Promise<void> {
+  private async needed(): Promise<boolean> {
     while (!this.isStopping && this.neededKinds().length === 0) {
       await new Promise<void>((resolve) => (this.wake = resolve));
     }
+    return !this.isStopping;
   }
 
   /** Gives the ms until the next attempt. */
@@ -278,7 +285,10 @@ export class XdsClient {
       codec,
       node: nodeOf(this.options),
       send: (request) => call.send(request),
-      take: (kind, arrivals, removed) => this.intake.take(kind, arrivals, removed),
+      take: (kind, arrivals, removed) => {
+        if (!this.isReady && 'names' in removed) for (const name of removed.names) this.absent.add(keyOf(kind, name));
+        return this.intake.take(kind, arrivals, removed);
+      },
       versionsOf: (kind, names) =>
         new Map(
           [...this.inventory.of(kind).values()]
@@ -340,12 +350,39 @@ export class XdsClient {
     this.reporter.changed();
     if (this.isReady || !this.applier.isSettled) return;
     this.isComplete ||= this.neededKinds().every((kind) => this.counts.has(kind));
-    if (!this.isComplete) return;
+    if (!this.isComplete || this.isWaitingForNames()) return;
     const { sink, servingOf, log } = this.dependencies;
     const isUp = (name: string): boolean => servingOf('Listener', name)?.state !== 'warming';
     this.isReady = [...sink.snapshot.listeners.keys()].every(isUp);
-    if (this.isReady) log.info({ listeners: sink.snapshot.listeners.size }, 'ready: a complete configuration is live');
+    if (!this.isReady) return;
+    clearTimeout(this.patience);
+    this.absent.clear();
+    log.info({ listeners: sink.snapshot.listeners.size }, 'ready: a complete configuration is live');
   }
+
+  /**
+   * Whether something that is asked for by name was not answered yet. Bounded: a control plane that speaks state of the world
+   * does not say what it does not have.
+   */
+  private isWaitingForNames(): boolean {
+    if (!this.isPatient) return false;
+    const isAnswered = (kind: ResourceKind, name: string): boolean =>
+      this.inventory.of(kind).has(name) || this.absent.has(keyOf(kind, name));
+    const isWaiting = [...wantedNames(this.dependencies.sink.snapshot)].some(
+      ([kind, names]) => !this.isWhole(kind) && [...names].some((name) => !isAnswered(kind, name)),
+    );
+    if (isWaiting) {
+      this.patience ??= setTimeout(() => {
+        this.isPatient = false;
+        this.changed();
+      }, this.timing.firstAnswers).unref();
+    }
+    return isWaiting;
+  }
+}
+
+function keyOf(kind: ResourceKind, name: string): string {
+  return `${kind} ${name}`;
 }
 
 function nodeOf({ id, labels }: ControlPlaneOptions): Node {

@@ -1,5 +1,6 @@
 /** The rules of an xDS client, numbered as in docs/xds-client.md, on raw streams of a grpc-js server. */
 import { expect } from 'chai';
+import type { ControlPlaneOptions } from '../../../dataplane/xds/types.ts';
 import { any, RawControlPlane, type RawStream, typeUrl } from '../../support/raw-control-plane.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
 import { until } from '../../support/until.ts';
@@ -17,9 +18,12 @@ describe('xDS client rules', () => {
   let plane: RawControlPlane;
   let proxy: TestProxy;
   const clusters = (): string[] => [...proxy.proxy.snapshot.clusters.keys()];
-  const connect = async (options: Parameters<typeof RawControlPlane.start>[0] = {}) => {
+  const connect = async (
+    options: Parameters<typeof RawControlPlane.start>[0] = {},
+    timing: ControlPlaneOptions['timing'] = { backoffBase: 20, backoffCap: 100 },
+  ) => {
     plane = await RawControlPlane.start(options);
-    proxy = await startProxy({}, { controlPlane: { servers: [plane.address] } });
+    proxy = await startProxy({}, { controlPlane: { servers: [plane.address], timing } });
     return plane.stream();
   };
   afterEach(async () => {
@@ -191,6 +195,37 @@ describe('xDS client rules', () => {
       expect(proxy.proxy.ready).to.equal(false);
       await stream.answerTo(kind, stream.delta(kind, {}));
     }
+    await until('ready', () => proxy.proxy.ready);
+  });
+
+  const DISCOVERED = { name: 'a', spec: { tcp: {} }, discovery: {} };
+  /** All but the endpoints of the cluster `a` is live: they are asked for. */
+  const answerAll = async (stream: RawStream) => {
+    const kinds = [...WILDCARD.filter((kind) => kind !== 'Cluster')];
+    for (const kind of kinds) await stream.answerTo(kind, stream.delta(kind, {}));
+    await stream.answerTo('Cluster', stream.delta('Cluster', { a: ['1', DISCOVERED] }));
+    await stream.request('ClusterLoadAssignment');
+  };
+
+  it('readiness waits for the endpoints of each cluster', async () => {
+    const stream = await connect();
+    await answerAll(stream);
+    expect(proxy.proxy.ready).to.equal(false);
+    stream.delta('ClusterLoadAssignment', { a: ['1', { name: 'a', endpoints: [] }] });
+    await until('ready', () => proxy.proxy.ready);
+  });
+
+  it('readiness does not wait for endpoints that there are none of', async () => {
+    const stream = await connect();
+    await answerAll(stream);
+    expect(proxy.proxy.ready).to.equal(false);
+    stream.delta('ClusterLoadAssignment', {}, ['a']);
+    await until('ready', () => proxy.proxy.ready);
+  });
+
+  it('readiness does not wait for ever for endpoints that nobody tells of', async () => {
+    const stream = await connect({}, { firstAnswers: 10 });
+    await answerAll(stream);
     await until('ready', () => proxy.proxy.ready);
   });
 });
