@@ -1,6 +1,6 @@
 /** Client certificates: the names in one are the nodes that its owner may be, and say what else it covers. */
 import type { PeerCertificate } from 'node:tls';
-import type { Identity } from '../core/identity.ts';
+import { type Identity, matchesName } from '../core/identity.ts';
 
 /** An organisation (`O=`) of a certificate's subject that gives a role. */
 const ROLE_PREFIX = 'l7mp:';
@@ -18,7 +18,7 @@ export function identityOfCertificate(certificate: PeerCertificate, roles: Certi
   const names = [...new Set([...commonNames, ...alternativeNames(certificate.subjectaltname)])];
   const has = (role: string): boolean => organisations.includes(`${ROLE_PREFIX}${role}`);
   const isAmong = (patterns: readonly string[]): boolean =>
-    patterns.some((pattern) => names.some((name) => covers(pattern, name)));
+    patterns.some((pattern) => names.some((name) => matchesName(pattern, name)));
   const admin = has('admin') || isAmong(roles.admins);
   const reader = admin || has('reader') || isAmong(roles.readers);
   return {
@@ -28,10 +28,6 @@ export function identityOfCertificate(certificate: PeerCertificate, roles: Certi
     // A name is a name here: as a pattern, that of a wildcard certificate would cover nodes that nobody thought of.
     nodes: reader && !has('proxy') ? [] : names.filter((name) => !name.includes('*')),
   };
-}
-
-export function covers(pattern: string, name: string): boolean {
-  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {

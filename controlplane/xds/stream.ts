@@ -1,12 +1,13 @@
 /** One stream of the discovery service: its node, its subscriptions, and in which order they are sent what. */
 import type { Catalog } from '../core/catalog.ts';
+import { mayBe } from '../core/identity.ts';
 import type { NodeEvent, NodeFacts, ResourceKey } from '../core/resource.ts';
 import { type RawStream, RpcError, STATUS } from '../core/rpc.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Body } from './body.ts';
 import { heldByClient } from './difference.ts';
 import { Gate } from './gate.ts';
-import { covers, nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
+import { nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
 import { readDeltaRequest, readSotwRequest, type Request } from './requests.ts';
 import type { Encoding, Variant } from './responses.ts';
 import { subscribeDelta, subscribeSotw, type TypeState } from './subscribe.ts';
@@ -192,7 +193,7 @@ export class DiscoveryStream implements SubscriptionHost {
   #enter(bytes: Uint8Array | undefined): ServedView {
     const { call } = this.#raw;
     const node = nodeOf(bytes, call, this.variant);
-    if (!covers(call.identity, node.id)) {
+    if (!mayBe(call.identity, node.id)) {
       const { name, nodes } = call.identity;
       this.#host.log.warn(
         { audit: true, identity: name, node: node.id, allowed: nodes, peer: call.peer },
