@@ -58,7 +58,7 @@ describe('a file of tokens', () => {
       '[3].color: expected one of name, token, sha256, roles, nodes, found "color" (line 5)',
       '[3]: expected token or sha256, found neither (line 5)',
       '[4].nodes: expected the nodes that it may be; "*" is any, found none (line 6)',
-      '[5].nodes: expected no nodes, or the role proxy, found edge (line 7)',
+      '[5].nodes: expected no nodes, or the role proxy, found 1 (line 7)',
       '[6].nodes[0]: expected a * only at the end, found "*-edge" (line 8)',
       '[7].sha256: expected the SHA-256 of a token in 64 hexadecimal digits, found text of 64 (line 9)',
       '[7].roles: expected at least one role, found none (line 9)',
@@ -77,6 +77,27 @@ describe('a file of tokens', () => {
       '[2].name: expected a token of its own, found that of [0] (line 4)',
     ]);
   });
+
+  for (const [where, text, found, expected = 'a list of tokens'] of [
+    ['is all that is there', TOKEN, 'text of 22'],
+    ['is all that is there, in digits', '1234567890123456', 'a number'],
+    ['is a number', '- { name: a, token: 1234567890123456, roles: [admin] }', 'a number', /^at least 16/u],
+    ['is a part of its key', `- { name: a, token:${TOKEN}, roles: [admin] }`, 'a key of 28', /^one of name/u],
+    ['is a role', `- { name: a, token: ${OTHER}, roles: [${TOKEN}] }`, 'text of 22', /^one of admin/u],
+    ['is all roles', `- { name: a, token: ${OTHER}, roles: ${TOKEN} }`, 'text of 22', /^a list of admin/u],
+    ['is no YAML', `- { name: a, token: !${TOKEN} x }`, 'text that cannot be read as that', 'YAML or JSON'],
+    ['is an alias', `- { name: a, token: *${TOKEN} }`, 'text that cannot be read as that', 'YAML or JSON'],
+  ] as const) {
+    it(`shows no token that ${where}`, async () => {
+      const error: unknown = await parseTokens(text).catch((reason: unknown) => reason);
+      if (!(error instanceof FaultsError)) throw new Error('expected faults');
+      const [fault] = error.faults;
+      expect(fault?.found).to.equal(found);
+      expect(fault?.expected).to.match(typeof expected === 'string' ? new RegExp(`^${expected}$`, 'u') : expected);
+      expect(fault?.line ?? 1).to.equal(1);
+      expect(`${error.message} ${JSON.stringify(error.faults)}`).to.not.match(new RegExp(`${TOKEN}|123456`, 'u'));
+    });
+  }
 
   it('is a list', async () => {
     expect(await faultsOf('name: ci')).to.deep.equal(['configuration: expected a list of tokens, found an object']);
