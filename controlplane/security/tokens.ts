@@ -30,15 +30,16 @@ export async function parseTokens(text: string): Promise<readonly TokenEntry[]> 
   // A file may hold a token and nothing else, as that of a client does.
   if (!Array.isArray(parsed.raw)) fault('', 'a list of tokens', kindOf(parsed.raw));
   const entries = list.map((item, index) => parseEntry(item, `[${index}]`, fault));
-  for (const [field, keyOf] of [
-    ['name', ({ identity }: TokenEntry) => identity.name],
-    ['token', ({ digest }: TokenEntry) => digest.toString('hex')],
+  for (const [what, keyOf, fields] of [
+    ['name', ({ identity }: TokenEntry) => identity.name, ['name']],
+    ['token', ({ digest }: TokenEntry) => digest.toString('hex'), ['token', 'sha256']],
   ] as const) {
     const seen = new Map<string, number>();
     entries.forEach((entry, index) => {
       if (entry === undefined) return;
       const other = seen.get(keyOf(entry));
-      if (other !== undefined) fault(`[${index}].name`, `a ${field} of its own`, `that of [${other}]`);
+      const field = fields.find((each) => Object.hasOwn(list[index] as object, each));
+      if (other !== undefined) fault(`[${index}].${field}`, `a ${what} of its own`, `that of [${other}]`);
       seen.set(keyOf(entry), index);
     });
   }

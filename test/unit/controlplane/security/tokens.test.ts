@@ -71,10 +71,14 @@ describe('a file of tokens', () => {
 - { name: a, token: ${TOKEN}, roles: [admin] }
 - { name: a, token: ${OTHER}, roles: [admin] }
 - { name: b, token: ${TOKEN}, roles: [reader] }
+- name: c
+  roles: [reader]
+  sha256: ${createHash('sha256').update(OTHER).digest('hex')}
 `);
     expect(faults).to.deep.equal([
       '[1].name: expected a name of its own, found that of [0] (line 3)',
-      '[2].name: expected a token of its own, found that of [0] (line 4)',
+      '[2].token: expected a token of its own, found that of [0] (line 4)',
+      '[3].sha256: expected a token of its own, found that of [1] (line 7)',
     ]);
   });
 
