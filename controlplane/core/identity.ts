@@ -1,4 +1,4 @@
-/** Who is at the other end of a connection, and what that covers. */
+/** Who is at the other end of a connection, and what that covers. Types only. */
 
 export interface Identity {
   /** For audit lines and history: `token:ci`, `certificate:CN=edge-1`, `loopback`. */
@@ -9,14 +9,13 @@ export interface Identity {
   readonly reader: boolean;
   /** The node identities that it may be as a proxy: exact, or with `*` at the end. Empty: none. */
   readonly nodes: readonly string[];
+  /** What the labels of those nodes may be. Absent: whatever they say. */
+  readonly labels?: AllowedLabels;
 }
 
-/** Whether a pattern, exact or with `*` at the end, is for a name. */
-export function matchesName(pattern: string, name: string): boolean {
-  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
-}
-
-/** Whether somebody may be this node (rule 14 of docs/xds.md). */
-export function mayBe({ admin, nodes }: Identity, node: string): boolean {
-  return admin || nodes.some((pattern) => matchesName(pattern, node));
+export interface AllowedLabels {
+  /** By label, the values that it may have: at least one. */
+  readonly values: ReadonlyMap<string, readonly string[]>;
+  /** Whether a node has no other labels; else it may claim them, with any value. */
+  readonly only: boolean;
 }

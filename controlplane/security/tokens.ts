@@ -2,14 +2,14 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Fault, FaultsError } from '../../common/errors.ts';
 import { type Parsed, parseText } from '../../config/parse.ts';
-import type { Identity } from '../core/identity.ts';
+import type { AllowedLabels, Identity } from '../core/identity.ts';
 
 export const ROLES = ['admin', 'reader', 'proxy'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Shorter tokens can be guessed. */
 const MIN_LENGTH = 16;
-const FIELDS = ['name', 'token', 'sha256', 'roles', 'nodes'];
+const FIELDS = ['name', 'token', 'sha256', 'roles', 'nodes', 'labels', 'onlyLabels'];
 
 export interface TokenEntry {
   /** The SHA-256 of the token. */
@@ -18,7 +18,7 @@ export interface TokenEntry {
 }
 
 /**
- * Reads a list of `{name, token | sha256, roles, nodes}`.
+ * Reads a list of `{name, token | sha256, roles, nodes, labels, onlyLabels}`.
  *
  * @throws FaultsError with every fault and its line. No fault shows a token.
  */
@@ -97,9 +97,33 @@ function parseEntry(item: unknown, path: string, fault: Tell): TokenEntry | unde
   nodes.forEach((node, index) => {
     if (/\*./u.test(node)) fault(`${path}.nodes[${index}]`, 'a * only at the end', show(node));
   });
+  const labels = labelsOf(entry, path, fault);
+  if (!isProxy && labels !== undefined) fault(path, 'no labels, or the role proxy', 'labels without it');
   if (digest === undefined || typeof name !== 'string') return undefined;
   const admin = roles.includes('admin');
-  return { digest, identity: { name: `token:${name}`, admin, reader: admin || roles.includes('reader'), nodes } };
+  const reader = admin || roles.includes('reader');
+  return { digest, identity: { name: `token:${name}`, admin, reader, nodes, ...(labels && { labels }) } };
+}
+
+function labelsOf(
+  { labels, onlyLabels: only = false }: Readonly<Record<string, unknown>>,
+  path: string,
+  fault: Tell,
+): AllowedLabels | undefined {
+  if (typeof only !== 'boolean') fault(`${path}.onlyLabels`, 'true or false', show(only));
+  if (labels === undefined) return only === true ? { values: new Map(), only } : undefined;
+  if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) {
+    fault(`${path}.labels`, 'labels with the value, or the list of values, that each may have', show(labels));
+    return undefined;
+  }
+  const values = Object.entries(labels).map(([label, value]): [string, string[]] => {
+    const place = `${path}.labels.${label}`;
+    if (typeof value === 'string') return [label, [value]];
+    const list = strings(value, place, 'a string, or a list of strings (numbers in quotes)', fault);
+    if (Array.isArray(value) && value.length === 0) fault(place, 'at least one value', 'none');
+    return [label, list];
+  });
+  return { values: new Map(values), only: only === true };
 }
 
 function digestOf({ token, sha256 }: Readonly<Record<string, unknown>>, path: string, fault: Tell): Buffer | undefined {

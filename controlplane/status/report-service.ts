@@ -1,7 +1,7 @@
 /** Takes the reports of proxies: how what they accepted fares. */
 import type { ReportRequest, ReportResponse, ResourceReport } from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
-import { mayBe } from '../core/identity.ts';
+import { mayBe } from '../core/authorization.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 
 export interface ReportSink {

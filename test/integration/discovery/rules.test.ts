@@ -677,6 +677,56 @@ describe('rules of the discovery service', () => {
         expect(lines[0]).to.deep.include({ audit: true, identity: 'token:x', node: 'edge-1' });
       });
     }
+
+    const NORTH = { tenant: ['a'], site: ['n', 's'] };
+    for (const [title, values, only, claimed, expected] of [
+      ['keeps what an identity says nothing of', undefined, false, { tenant: 'b' }, { tenant: 'b' }],
+      ['keeps what is allowed', NORTH, false, { tenant: 'a', site: 's', x: 'y' }, { tenant: 'a', site: 's', x: 'y' }],
+      ['adds what can be one value only', NORTH, true, { site: 'n' }, { site: 'n', tenant: 'a' }],
+      ['takes what is no text for nothing', { tenant: ['a'] }, false, { tenant: 5 }, { tenant: 'a' }],
+      ['refuses another value', NORTH, false, { tenant: 'b', site: 's' }, /label tenant to be "a", found "b"/u],
+      ['refuses to leave out one of several', NORTH, false, {}, /label site to be "n" or "s", found none/u],
+      ['refuses others where there are to be none', NORTH, true, { site: 'n', x: 'y' }, /but tenant, site, found "x"/u],
+      ['refuses any where there are to be none', {}, true, { x: 'y' }, /expected no labels, found "x"/u],
+      [
+        'lets the label be called as what all objects have',
+        { ['__proto__']: ['a'] },
+        false,
+        {},
+        { ['__proto__']: 'a' },
+      ],
+    ] as const) {
+      it(`labels: ${title}`, async () => {
+        const lines: LogFields[] = [];
+        const log: Logger = { ...silentLogger, warn: (fields) => void lines.push(fields) };
+        const labels = values && { labels: { values: new Map(Object.entries<readonly string[]>(values)), only } };
+        const authenticate = (): Identity => ({ ...identity(['edge-1']), ...labels });
+        const { view, catalog, delta, sotw } = await discovery(cleanup, { log }, { authenticate });
+        put(view, a);
+        const node = { id: 'edge-1', metadata: { labels: claimed } };
+        for (const peer of [delta('edge-1', { node: node as never }), sotw('edge-1', { node: node as never })]) {
+          peer.subscribe(OTHER, 'a');
+          if (!(expected instanceof RegExp)) expect(textsOf(await peer.taken())).to.have.length(1);
+          else {
+            const { code, details } = await peer.end();
+            expect(code).to.equal(grpc.status.PERMISSION_DENIED);
+            expect(details)
+              .to.match(/^token:x: expected /u)
+              .and.match(expected);
+          }
+        }
+        if (expected instanceof RegExp) {
+          expect(catalog.attached).to.deep.equal([]);
+          expect(lines.map(({ audit, node: id }) => [audit, id])).to.deep.equal([
+            [true, 'edge-1'],
+            [true, 'edge-1'],
+          ]);
+        } else {
+          const found = catalog.attached.map(({ labels: given }) => Object.entries(given).sort());
+          expect(found).to.deep.equal([Object.entries(expected).sort(), Object.entries(expected).sort()]);
+        }
+      });
+    }
   });
 });
 

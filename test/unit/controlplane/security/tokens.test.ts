@@ -34,6 +34,40 @@ describe('a file of tokens', () => {
     expect(findToken(entries, '')).to.equal(undefined);
   });
 
+  it('says which labels the nodes may have', async () => {
+    const entries = await parseTokens(`
+- { name: a, token: ${TOKEN}, roles: [proxy], nodes: [a], labels: { tenant: a, site: [n, s] } }
+- { name: b, token: ${OTHER}, roles: [proxy], nodes: [b], onlyLabels: true }
+- { name: c, token: ${OTHER}1, roles: [proxy], nodes: [c], onlyLabels: false }
+`);
+    const labels = [TOKEN, OTHER, `${OTHER}1`].map((token) => findToken(entries, token)?.labels);
+    expect(labels.map((each) => each && [[...each.values], each.only])).to.deep.equal([
+      [
+        [
+          ['tenant', ['a']],
+          ['site', ['n', 's']],
+        ],
+        false,
+      ],
+      [[], true],
+      undefined,
+    ]);
+    expect(
+      await faultsOf(`
+- { name: a, token: ${TOKEN}, roles: [reader], labels: { a: b } }
+- { name: b, token: ${OTHER}1, roles: [proxy], nodes: [b], labels: { tenant: 5, site: [], zone: [n, 7] } }
+- { name: c, token: ${OTHER}2, roles: [proxy], nodes: [c], labels: [tenant], onlyLabels: maybe }
+`),
+    ).to.deep.equal([
+      '[0]: expected no labels, or the role proxy, found labels without it (line 2)',
+      '[1].labels.tenant: expected a string, or a list of strings (numbers in quotes), found a number (line 3)',
+      '[1].labels.site: expected at least one value, found none (line 3)',
+      '[1].labels.zone: expected a string, or a list of strings (numbers in quotes), found a list (line 3)',
+      '[2].onlyLabels: expected true or false, found "maybe" (line 4)',
+      '[2].labels: expected labels with the value, or the list of values, that each may have, found a list (line 4)',
+    ]);
+  });
+
   it('may be empty: then nobody has one', async () => {
     expect(await parseTokens('[]')).to.deep.equal([]);
   });
@@ -55,7 +89,7 @@ describe('a file of tokens', () => {
       '[1].name: expected a name, found nothing (line 3)',
       '[1].roles[0]: expected one of admin, reader, proxy, found "root" (line 3)',
       '[2]: expected token or sha256, found both (line 4)',
-      '[3].color: expected one of name, token, sha256, roles, nodes, found "color" (line 5)',
+      '[3].color: expected one of name, token, sha256, roles, nodes, labels, onlyLabels, found "color" (line 5)',
       '[3]: expected token or sha256, found neither (line 5)',
       '[4].nodes: expected the nodes that it may be; "*" is any, found none (line 6)',
       '[5].nodes: expected no nodes, or the role proxy, found 1 (line 7)',
