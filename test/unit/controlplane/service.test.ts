@@ -261,6 +261,13 @@ describe('the configuration service', () => {
     expect(await failure('TOO_LARGE')).to.equal(STATUS.RESOURCE_EXHAUSTED);
     expect(await failure('UNAVAILABLE')).to.equal(STATUS.UNAVAILABLE);
     rig.store.failure = undefined;
+    // It may have been made: who wanted what is written down.
+    const audit = rig.log.lines.filter(({ fields }) => fields['audit'] === true).map(({ fields }) => fields);
+    expect(audit).to.have.length(3);
+    expect(audit[2]).to.include({ identity: 'token:ci', method: 'Apply', objects: 1 });
+    expect(audit[2]?.['reason']).to.contain('whether the change was made is not known');
+    expect((await refused(apply([object('Cluster', 'bad', { color: 'red' })]))).code).to.equal(STATUS.INVALID_ARGUMENT);
+    expect(rig.log.lines.filter(({ fields }) => fields['audit'] === true)).to.have.length(3);
     expect((await apply([object('Cluster', 'c', CLUSTER)])).version).to.equal(1);
   });
 
