@@ -1,4 +1,5 @@
 /** The configuration service, call by call, over a store in memory. */
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import type * as m from '../../../gen/messages.ts';
 import { RpcError, STATUS } from '../../../controlplane/core/rpc.ts';
@@ -232,6 +233,21 @@ describe('the configuration service', () => {
     expect(JSON.stringify(version)).to.not.contain('MII');
     const dry = await apply([object('Secret', 's', { key: `${key}x` })], { dry_run: true });
     expect(JSON.stringify(dry)).to.not.contain('MII');
+  });
+
+  it('shows no raw resource that has a private key in it', async () => {
+    const raw = Buffer.from('\x0a\x01c-----BEGIN EC PRIVATE KEY-----\nMII\n');
+    const digest = Buffer.from(`sha256:${createHash('sha256').update(raw).digest('hex')}`);
+    const envoy = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+    const rest = { labels: {}, version: '', revision: 0, source: '' };
+    const bytes = (name: string, value: Buffer): m.Object => ({ key: { kind: envoy, name }, raw: value, ...rest });
+    const plain = Buffer.from('\x0a\x01d');
+    await apply([bytes('c', raw), bytes('d', plain)]);
+    expect((await get(envoy, 'c')).raw).to.deep.equal(digest);
+    expect((await get(envoy, 'd')).raw).to.deep.equal(plain);
+    expect((await apply([bytes('c', digest)])).changes[0]?.action).to.equal('unchanged');
+    const error = await refused(apply([bytes('d', digest)]));
+    expect(error.message).to.contain('the digest of the present one');
   });
 
   it('lets readers read and nobody else, and writes refusals and changes down', async () => {
