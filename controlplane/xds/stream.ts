@@ -1,4 +1,5 @@
 /** One stream of the discovery service: its node, its subscriptions, and in which order they are sent what. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Catalog } from '../core/catalog.ts';
 import { labelsFor, mayBe } from '../core/authorization.ts';
 import type { NodeEvent, NodeFacts, ResourceKey } from '../core/resource.ts';
@@ -91,6 +92,12 @@ export class DiscoveryStream implements SubscriptionHost {
       this.pump();
     };
     raw.onClose = () => this.#close();
+  }
+
+  /** Another stream of its node has come. With other labels that one's view is another, which this one may not be allowed to see. */
+  yieldTo({ labels }: NodeFacts): void {
+    if (this.#node === undefined || isDeepStrictEqual(labels, this.#node.labels)) return;
+    this.#raw.end(STATUS.ABORTED, 'another stream of this node has come, with other labels');
   }
 
   get writable(): boolean {

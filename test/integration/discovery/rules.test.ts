@@ -678,6 +678,27 @@ describe('rules of the discovery service', () => {
       });
     }
 
+    it('ends the streams of a node that comes with other labels: the view is that of the new ones', async () => {
+      const { view, catalog, delta } = await discovery(cleanup);
+      put(view, a);
+      const labelled = (tenant: string) => delta('edge-1', { node: { metadata: { labels: { tenant } } } as never });
+      const [first, same, other] = [labelled('a'), labelled('a'), labelled('b')];
+      for (const peer of [first, same]) {
+        peer.subscribe(OTHER);
+        expect(textsOf(await peer.taken())).to.deep.equal(['a=A']);
+      }
+      other.subscribe(OTHER);
+      expect(textsOf(await other.taken())).to.deep.equal(['a=A']);
+      const secret = createView();
+      put(secret, resource(OTHER, 'secret', 'S'));
+      catalog.onMove('edge-1', secret);
+      expect(textsOf(await other.taken())).to.include('secret=S');
+      for (const peer of [first, same]) {
+        expect(await peer.end()).to.include({ code: grpc.status.ABORTED });
+        expect(peer.received).to.deep.equal([]);
+      }
+    });
+
     const NORTH = { tenant: ['a'], site: ['n', 's'] };
     for (const [title, values, only, claimed, expected] of [
       ['keeps what an identity says nothing of', undefined, false, { tenant: 'b' }, { tenant: 'b' }],
