@@ -30,7 +30,7 @@ export interface ResourceDelta {
 /** Who a stream belongs to. */
 export interface NodeFacts {
   readonly id: string;
-  /** `metadata.labels` of its node. */
+  /** `metadata.labels` of its node, as far as it may claim them, and those that its identity gives it. */
   readonly labels: Readonly<Record<string, string>>;
   readonly node: Node;
   /** Where it connects from, as in `10.0.0.1:40000`. */

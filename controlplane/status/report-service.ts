@@ -1,7 +1,7 @@
 /** Takes the reports of proxies: how what they accepted fares. */
 import type { ReportRequest, ReportResponse, ResourceReport } from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
-import type { Identity } from '../core/identity.ts';
+import { mayBe } from '../core/authorization.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 
 export interface ReportSink {
@@ -47,18 +47,11 @@ export function createReportService(sink: ReportSink, log: Logger): Service {
 
 function checkNode(node: string, { identity, peer }: Call, log: Logger): string {
   if (node === '') throw new RpcError(STATUS.INVALID_ARGUMENT, 'node: expected the identity of a proxy, found nothing');
-  if (!covers(identity, node)) {
+  if (!mayBe(identity, node)) {
     log.warn({ audit: true, identity: identity.name, peer, node }, 'reports for another proxy were refused');
     throw new RpcError(STATUS.PERMISSION_DENIED, `${identity.name} is not allowed to report for the proxy "${node}"`);
   }
   return node;
-}
-
-/** Whether an identity may be this proxy. */
-export function covers({ admin, nodes }: Identity, node: string): boolean {
-  return (
-    admin || nodes.some((pattern) => (pattern.endsWith('*') ? node.startsWith(pattern.slice(0, -1)) : pattern === node))
-  );
 }
 
 function checkResources(resources: readonly ResourceReport[]): void {

@@ -4,10 +4,10 @@ import type { View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
 import { Asking, leadsOn } from './asking.ts';
 import { Acked, Facts } from './facts.ts';
+import { MAX_MESSAGE, readRefusal } from './refusal.ts';
 
 /** Faults of one proxy that are kept; more are counted by their type's last NACK only. */
 const MAX_FAULTS = 100;
-const MAX_MESSAGE = 500;
 
 /** A proxy that asks for nothing new for so long asks for all that it wants, in ms. */
 const QUIET_MS = 5000;
@@ -281,20 +281,15 @@ export class Tracker {
     }
   }
 
-  /** A line `NAME: fault` says which resource was refused; the others of the response were taken. Without such lines all were refused. */
+  /**
+   * A line `NAME: fault` says which resource was refused; the others of the response were taken, unless the text goes on
+   * further than it is read. Without such lines all were refused.
+   */
   private refuse({ id, typeUrl, versions, message }: Extract<NodeEvent, { type: 'nack' }>): void {
     const proxy = this.proxies.get(id);
     if (proxy === undefined) return;
-    const named = new Map<string, string>();
-    for (const line of message.split('\n')) {
-      for (let at = line.indexOf(': '); at > 0; at = line.indexOf(': ', at + 1)) {
-        const name = line.slice(0, at);
-        if (!versions.has(name)) continue;
-        named.set(name, [named.get(name), line.slice(at + 2)].filter((part) => part !== undefined).join('\n'));
-        break;
-      }
-    }
-    if (named.size > 0) {
+    const { named, whole } = readRefusal(message, versions.keys());
+    if (named.size > 0 && whole) {
       const taken = new Map([...versions].filter(([name]) => !named.has(name)));
       if (taken.size > 0) this.acknowledge(id, typeUrl, taken, []);
     }

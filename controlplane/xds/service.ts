@@ -59,6 +59,7 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
     limits: { ...DEFAULT_LIMITS, ...limits },
     observe: (event) => catalog.observe(event),
     attach(node, stream) {
+      for (const other of streams.get(node.id) ?? []) other.yieldTo(node);
       const view = served(catalog.attach(node));
       streams.set(node.id, (streams.get(node.id) ?? new Set()).add(stream));
       catalog.observe({ type: 'connected', node });

@@ -1,12 +1,14 @@
 /** One stream of the discovery service: its node, its subscriptions, and in which order they are sent what. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Catalog } from '../core/catalog.ts';
+import { labelsFor, mayBe } from '../core/authorization.ts';
 import type { NodeEvent, NodeFacts, ResourceKey } from '../core/resource.ts';
 import { type RawStream, RpcError, STATUS } from '../core/rpc.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Body } from './body.ts';
 import { heldByClient } from './difference.ts';
 import { Gate } from './gate.ts';
-import { covers, nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
+import { nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
 import { readDeltaRequest, readSotwRequest, type Request } from './requests.ts';
 import type { Encoding, Variant } from './responses.ts';
 import { subscribeDelta, subscribeSotw, type TypeState } from './subscribe.ts';
@@ -90,6 +92,12 @@ export class DiscoveryStream implements SubscriptionHost {
       this.pump();
     };
     raw.onClose = () => this.#close();
+  }
+
+  /** Another stream of its node has come. With other labels that one's view is another, which this one may not be allowed to see. */
+  yieldTo({ labels }: NodeFacts): void {
+    if (this.#node === undefined || isDeepStrictEqual(labels, this.#node.labels)) return;
+    this.#raw.end(STATUS.ABORTED, 'another stream of this node has come, with other labels');
   }
 
   get writable(): boolean {
@@ -196,21 +204,32 @@ export class DiscoveryStream implements SubscriptionHost {
 
   #enter(bytes: Uint8Array | undefined): ServedView {
     const { call } = this.#raw;
-    const node = nodeOf(bytes, call, this.variant);
-    if (!covers(call.identity, node.id)) {
-      const { name, nodes } = call.identity;
-      this.#host.log.warn(
-        { audit: true, identity: name, node: node.id, allowed: nodes, peer: call.peer },
-        'a proxy is refused: its identity is not that of the node',
-      );
-      throw new RpcError(STATUS.PERMISSION_DENIED, `${name} may not be the node ${node.id}`);
-    }
+    const claimed = nodeOf(bytes, call, this.variant);
+    const node = { ...claimed, labels: this.#authorize(claimed) };
     clearTimeout(this.#firstRequest);
     if (node.node.client_features.includes(TTL_FEATURE)) this.encoding = `${this.variant}-ttl`;
     this.#node = node;
     this.#encodedNode = Buffer.from(bytes ?? []);
     this.#view = this.#host.attach(node, this);
     return this.#view;
+  }
+
+  /** The labels that a node has. @throws RpcError PERMISSION_DENIED, after a line in the log with `audit: true`. */
+  #authorize({ id, labels, peer }: NodeFacts): NodeFacts['labels'] {
+    const { identity } = this.#raw.call;
+    const { name, nodes } = identity;
+    const line = { audit: true, identity: name, node: id, peer };
+    if (!mayBe(identity, id)) {
+      this.#host.log.warn({ ...line, allowed: nodes }, 'a proxy is refused: its identity is not that of the node');
+      throw new RpcError(STATUS.PERMISSION_DENIED, `${name} may not be the node ${id}`);
+    }
+    try {
+      return labelsFor(identity, labels);
+    } catch (error) {
+      const { message: reason } = error as RpcError;
+      this.#host.log.warn({ ...line, reason }, 'a proxy is refused: its labels are not those of its identity');
+      throw error;
+    }
   }
 
   #addType(typeUrl: string, view: ServedView): TypeState {

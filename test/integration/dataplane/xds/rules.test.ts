@@ -1,12 +1,9 @@
 /** The rules of an xDS client, numbered as in docs/xds-client.md, on raw streams of a grpc-js server. */
 import { expect } from 'chai';
-import { RawControlPlane, typeUrl } from '../../../support/raw-control-plane.ts';
+import { any, RawControlPlane, type RawStream, typeUrl } from '../../../support/raw-control-plane.ts';
 import { startProxy, type TestProxy } from '../../../support/proxy.ts';
 import { until } from '../../../support/until.ts';
-import type { ControlPlaneOptions } from '../../../dataplane/xds/types.ts';
-import { any, RawControlPlane, type RawStream, typeUrl } from '../../support/raw-control-plane.ts';
-import { startProxy, type TestProxy } from '../../support/proxy.ts';
-import { until } from '../../support/until.ts';
+import type { ControlPlaneOptions } from '../../../../dataplane/xds/types.ts';
 
 const cluster = (name: string, port = 1) => ({
   name,

@@ -115,6 +115,19 @@ describe('the status of objects and proxies', () => {
     expect([(await status()).failed, await counts()]).to.deep.equal([[], [1, 1, 1]]);
   });
 
+  it('takes nothing for accepted that a refusal may name beyond what is read of it', async () => {
+    const proxy = rig.proxy('edge-1');
+    await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'd', CLUSTER)] });
+    await until('the other cluster', () => proxy.view.names().includes('Cluster/d'));
+    const typeUrl = typeUrlOf('ClusterLoadAssignment');
+    const held = [...proxy.view.resources(typeUrl)].map(([name, { version }]) => [name, version] as const);
+    rig.configuration.catalog.observe({ type: 'ack', id: 'edge-1', typeUrl, versions: new Map(held), removed: [] });
+    proxy.nack(typeUrlOf('Cluster'), `c: no\n${'c: and no\n'.repeat(10_000)}d: no`);
+    expect((await status()).failed.map(({ message }) => message.slice(0, 5))).to.deep.equal(['c: no']);
+    const { object: other } = await rig.call<m.GetResponse>('Get', { key: { kind: 'Cluster', name: 'd' } });
+    expect(other?.status).to.include({ selected: 1, acked: 0 });
+  });
+
   it('shares what proxies hold among those that were told the same', () => {
     const [versions, more] = [new Map([['a', '1']]), new Map([['a', '2']])];
     const state = Acked.none.after(versions, []).after(more, []);

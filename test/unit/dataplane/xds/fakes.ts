@@ -1,7 +1,7 @@
 /** What the parts of the xDS client work with, in memory. */
 import { emptySnapshot } from '../../../../config/decode.ts';
 import { createResourceCodec } from '../../../../dataplane/xds/resource-codec.ts';
-import { Intake, type Arrival, type Sent } from '../../../../dataplane/xds/intake.ts';
+import { Intake, type Sent } from '../../../../dataplane/xds/intake.ts';
 import { Inventory } from '../../../../dataplane/xds/inventory.ts';
 import type { StreamParts } from '../../../../dataplane/xds/protocol.ts';
 import type { ResourceKind } from '../../../../dataplane/xds/types.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { Intake } from '../../../dataplane/xds/intake.ts';
+import { Intake } from '../../../../dataplane/xds/intake.ts';
 import { arrival, codec, createParts, echo } from './fakes.ts';
 
 describe('the intake of responses', () => {
