@@ -41,6 +41,8 @@ export class Subscription implements Subscriber, Asked {
   /** Of the wildcard: what was sent of the log. */
   #upsertsTo = 0;
   #removalsTo = 0;
+  /** Of the wildcard: the client may have some of it, from this stream or from one before. */
+  #mayHold = false;
   /** Of types whose removals come last: up to which position of the log they age, and have aged. Names it never had are at 0. */
   #ageing = -1;
   #aged = -1;
@@ -145,6 +147,7 @@ export class Subscription implements Subscriber, Asked {
       return;
     }
     this.#wildcard = true;
+    this.#mayHold = held !== undefined;
     this.#dropped ??= [];
     this.#type.subscribeAll(this);
     this.#removalsTo = this.log.head;
@@ -205,9 +208,10 @@ export class Subscription implements Subscriber, Asked {
     this.#host.wake();
   }
 
-  /** Sends a name again, as if it had changed. */
+  /** Sends a name again, as if it had changed; where all is to be sent that is enough. */
   push(name: string): void {
-    if (this.covers(name) && !this.#greeting) this.#changed.add(name);
+    const sendsAll = this.#wildcard && this.#greeting && this.#upsertsTo === 0;
+    if (this.covers(name) && !sendsAll) this.#changed.add(name);
   }
 
   /** The response of a nonce was answered; gives it back. Earlier ones that were passed over are dropped. */
@@ -237,15 +241,27 @@ export class Subscription implements Subscriber, Asked {
       const before = from.live.get(name) ?? from.entry(name)?.previous;
       if (this.#sendsWhole && before && !to.live.has(name)) this.#retained.set(name, before);
     };
+    const renewed: string[] = [];
     for (const name of this.#names) {
-      if (pending.has(name) || to.live.get(name)?.version !== from.live.get(name)?.version) change(name);
+      const differs = to.live.get(name)?.version !== from.live.get(name)?.version;
+      if (differs) renewed.push(name);
+      if (differs || pending.has(name)) change(name);
     }
-    if (!this.#wildcard) return;
-    this.#upsertsTo = this.#removalsTo = to.head;
-    if (this.#greeting && at.upserts === 0) {
-      this.#upsertsTo = 0; // nothing was sent yet
+    if (!this.#wildcard) {
+      this.#forceCompanions(renewed);
       return;
     }
+    this.#removalsTo = to.head;
+    if (this.#greeting && at.upserts === 0) {
+      // All is sent yet, but nothing else tells a client that was sent this before, or has it of another stream, what is gone.
+      this.#upsertsTo = 0;
+      if (!this.#mayHold) return;
+      const { upserts, removals } = differenceOfLogs(from, { ...at, upserts: from.head }, to);
+      for (const name of removals) change(name);
+      this.#forceCompanions(upserts);
+      return;
+    }
+    this.#upsertsTo = to.head;
     this.#greeting = false;
     const { upserts, removals } = differenceOfLogs(from, at, to);
     for (const name of upserts) change(name);
@@ -337,6 +353,7 @@ export class Subscription implements Subscriber, Asked {
   }
 
   #send(body: Body): void {
+    this.#mayHold = true;
     this.#lastNonce = this.#host.send(body);
     this.#inFlight.push({ nonce: this.#lastNonce, body, sentAt: performance.now() });
   }
