@@ -67,12 +67,16 @@ export type NodeEvent =
       /** Since they were sent, in ms. */
       readonly elapsedMs?: number;
     }
-  /** It refused these versions, or some of them: which, `message` may say, line by line as `NAME: fault`. */
+  /**
+   * It refused these versions, or some of them: which, `message` may say, line by line as `NAME: fault`. Whether it still has
+   * `removed` nobody knows.
+   */
   | {
       readonly type: 'nack';
       readonly id: string;
       readonly typeUrl: string;
       readonly versions: ReadonlyMap<string, string>;
+      readonly removed: readonly string[];
       readonly message: string;
       /** Since they were sent, in ms. */
       readonly elapsedMs?: number;

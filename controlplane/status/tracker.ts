@@ -282,10 +282,11 @@ export class Tracker {
   }
 
   /** A line `NAME: fault` says which resource was refused; the others of the response were taken. Without such lines all were refused. */
-  private refuse({ id, typeUrl, versions, message }: Extract<NodeEvent, { type: 'nack' }>): void {
+  private refuse({ id, typeUrl, versions, removed, message }: Extract<NodeEvent, { type: 'nack' }>): void {
     const proxy = this.proxies.get(id);
     if (proxy === undefined) return;
     const named = new Map<string, string>();
+    const taken = new Map<string, string>();
     for (const line of message.split('\n')) {
       for (let at = line.indexOf(': '); at > 0; at = line.indexOf(': ', at + 1)) {
         const name = line.slice(0, at);
@@ -295,9 +296,9 @@ export class Tracker {
       }
     }
     if (named.size > 0) {
-      const taken = new Map([...versions].filter(([name]) => !named.has(name)));
-      if (taken.size > 0) this.acknowledge(id, typeUrl, taken, []);
+      for (const [name, version] of versions) if (!named.has(name)) taken.set(name, version);
     }
+    if (taken.size > 0 || removed.length > 0) this.acknowledge(id, typeUrl, taken, removed);
     proxy.nacks.set(typeUrl, message.slice(0, MAX_MESSAGE));
     const refused = named.size > 0 ? named.keys() : versions.keys();
     for (const name of refused) {

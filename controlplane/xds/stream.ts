@@ -158,7 +158,7 @@ export class DiscoveryStream implements SubscriptionHost {
     if (typeUrl === '') throw new RpcError(STATUS.INVALID_ARGUMENT, 'expected a type_url, found none');
     const state = this.#types.get(typeUrl) ?? this.#addType(typeUrl, view);
     const { subscription } = state;
-    if (request.nonce !== '') this.#observe(typeUrl, subscription.answer(request.nonce), request.error);
+    if (request.nonce !== '') this.#observe(subscription, subscription.answer(request.nonce), request.error);
     const before = subscription.names.size;
     if ('subscribe' in request) {
       const { initialVersions } = request;
@@ -225,13 +225,15 @@ export class DiscoveryStream implements SubscriptionHost {
     return state;
   }
 
-  #observe(typeUrl: string, answered: InFlight | undefined, error: string | undefined): void {
+  #observe(subscription: Subscription, answered: InFlight | undefined, error: string | undefined): void {
     const { id } = this.#node ?? {};
     if (answered === undefined || id === undefined) return;
-    const { versions, removed } = answered.body;
+    const { typeUrl } = subscription;
+    const { versions } = answered.body;
+    const removed = error === undefined ? subscription.goneAfter(answered) : answered.body.removed;
     const elapsedMs = performance.now() - answered.sentAt;
     let event: NodeEvent;
-    if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, message: error, elapsedMs };
+    if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, removed, message: error, elapsedMs };
     else if (versions.size > 0 || removed.length > 0)
       event = { type: 'ack', id, typeUrl, versions, removed, elapsedMs };
     else return;

@@ -26,6 +26,8 @@ export interface SubscriptionHost {
 export interface InFlight {
   readonly nonce: string;
   readonly body: Body;
+  /** It holds all that there is: what it lacks is gone (rule 10). */
+  readonly whole: boolean;
   /** By `performance.now()`. */
   readonly sentAt: number;
 }
@@ -57,6 +59,8 @@ export class Subscription implements Subscriber, Asked {
   /** Up to which place of the log's resources with a TTL it was told that they are still good; undefined: it is not time. */
   #beatsTo: number | undefined;
   readonly #inFlight: InFlight[] = [];
+  /** The versions of the last complete response that was taken. */
+  #taken: ReadonlyMap<string, string> = new Map();
   #lastNonce = '';
 
   constructor(host: SubscriptionHost, type: TypeView) {
@@ -221,6 +225,14 @@ export class Subscription implements Subscriber, Asked {
     return this.#inFlight.splice(0, index + 1).at(-1);
   }
 
+  /** What the client no longer has after it took a response. */
+  goneAfter({ body, whole }: InFlight): readonly string[] {
+    if (!whole) return body.removed;
+    const gone = body.goneSince(this.#taken);
+    this.#taken = body.versions;
+    return gone;
+  }
+
   close(): void {
     this.#leave();
   }
@@ -352,10 +364,10 @@ export class Subscription implements Subscriber, Asked {
     return false;
   }
 
-  #send(body: Body): void {
+  #send(body: Body, whole = false): void {
     this.#mayHold = true;
     this.#lastNonce = this.#host.send(body);
-    this.#inFlight.push({ nonce: this.#lastNonce, body, sentAt: performance.now() });
+    this.#inFlight.push({ nonce: this.#lastNonce, body, whole, sentAt: performance.now() });
   }
 
   #greetAll(): void {
@@ -448,7 +460,7 @@ export class Subscription implements Subscriber, Asked {
     const body = this.#wildcard
       ? log.whole(this.#encoding, retained)
       : wholeOf(log, this.#names, this.#encoding, retained);
-    this.#send(body);
+    this.#send(body, true);
     return body;
   }
 

@@ -1,7 +1,6 @@
 /** The discovery service without a network: raw streams whose requests and responses are taken in the turns that a test gives. */
 import { expect } from 'chai';
 import type { Catalog, View } from '../../controlplane/core/catalog.ts';
-import type { NodeEvent } from '../../controlplane/core/resource.ts';
 import type { RawStream } from '../../controlplane/core/rpc.ts';
 import { createDiscoveryService, type DiscoveryOptions } from '../../controlplane/xds/service.ts';
 import { createView } from '../../controlplane/xds/view.ts';
@@ -18,15 +17,14 @@ interface Response {
   readonly nonce: string;
 }
 
-/** One view for all, whom `move` brings to another. */
-export function rawDiscovery(options: Partial<DiscoveryOptions> = {}) {
+/** One view for all proxies; `move` brings one to another. */
+export function rawDiscovery(options: Partial<DiscoveryOptions> = {}, observe: Catalog["observe"] = () => {}) {
   const view = createView();
-  const events: NodeEvent[] = [];
   const catalog: Catalog = {
     attach: () => view,
     detach: () => {},
     onMove: () => {},
-    observe: (event) => void events.push(event),
+    observe,
   };
   const limits = { removalDelayMs: 0, ...options.limits };
   const service = createDiscoveryService({ catalog, identifier: 'test', log: silentLogger, ...options, limits });
@@ -72,7 +70,7 @@ export function rawDiscovery(options: Partial<DiscoveryOptions> = {}) {
     };
   }
 
-  return { view, events, connect, move: (to: View, id = 'n') => catalog.onMove(id, to) };
+  return { view, connect, move: (to: View, id = 'n') => catalog.onMove(id, to) };
 }
 
 /** `Cluster` of `type.googleapis.com/envoy.config.cluster.v3.Cluster`. */
