@@ -96,15 +96,7 @@ export class Tracker {
   readonly observe = (event: NodeEvent): void => {
     switch (event.type) {
       case 'connected':
-        this.forget(event.node.id);
-        this.proxies.set(event.node.id, {
-          node: event.node,
-          connectedAt: new Date().toISOString(),
-          asking: new Asking(),
-          acked: new Map(),
-          nacks: new Map(),
-          failures: new Map(),
-        });
+        this.connect(event.node);
         this.unsettle(event.node.id);
         break;
       case 'disconnected':
@@ -226,6 +218,13 @@ export class Tracker {
         })),
       };
     }
+  }
+
+  /** A further stream of a proxy takes nothing away from what the others said. */
+  private connect(node: NodeFacts): void {
+    const rest = { asking: new Asking(), acked: new Map(), nacks: new Map(), failures: new Map() };
+    const connectedAt = new Date().toISOString();
+    this.proxies.set(node.id, { ...(this.proxies.get(node.id) ?? rest), node, connectedAt });
   }
 
   private subscribe({ id, typeUrl, asked, dropped }: Extract<NodeEvent, { type: 'subscribed' }>): void {

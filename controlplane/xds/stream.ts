@@ -39,6 +39,8 @@ export interface StreamHost {
   /** The view of a node; the stream is one of its from now on. */
   attach(node: NodeFacts, stream: DiscoveryStream): ServedView;
   detach(id: string, stream: DiscoveryStream): void;
+  /** A stream of the node asks for something else of a type; `dropped` are names that it asked for until then. */
+  subscribed(id: string, typeUrl: string, dropped: readonly string[]): void;
   /** Calls `pump` of a stream, soon and once. */
   schedule(stream: DiscoveryStream): void;
   /** What ends a response. */
@@ -94,6 +96,15 @@ export class DiscoveryStream implements SubscriptionHost {
 
   get writable(): boolean {
     return this.#writable;
+  }
+
+  /** In the order in which they are sent. */
+  get subscriptions(): readonly Subscription[] {
+    return this.#ordered;
+  }
+
+  subscription(typeUrl: string): Subscription | undefined {
+    return this.#types.get(typeUrl)?.subscription;
   }
 
   wake(): void {
@@ -249,8 +260,7 @@ export class DiscoveryStream implements SubscriptionHost {
   #observeAsked(asked: Subscription): void {
     const { id } = this.#node ?? {};
     const dropped = asked.takeDropped();
-    if (dropped === undefined || id === undefined) return;
-    this.#host.observe({ type: 'subscribed', id, typeUrl: asked.typeUrl, asked, dropped });
+    if (dropped !== undefined && id !== undefined) this.#host.subscribed(id, asked.typeUrl, dropped);
   }
 
   #close(): void {

@@ -144,6 +144,12 @@ export class Subscription implements Subscriber, Asked {
     return dropped;
   }
 
+  /** All names that it asks for and that there are, or that it named. */
+  *coveredNames(): Iterable<string> {
+    if (this.#wildcard) yield* this.log.live.keys();
+    for (const name of this.#names) if (!this.#wildcard || !this.log.live.has(name)) yield name;
+  }
+
   /** Subscribes to all. `held`: how what the client has differs, where its first request of the type says it. */
   addWildcard(held?: Difference): void {
     if (this.#wildcard) {

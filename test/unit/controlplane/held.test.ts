@@ -56,6 +56,29 @@ describe('what a proxy holds', () => {
     client.close();
   });
 
+  for (const variant of ['delta', 'sotw'] as const) {
+    it(`is what its streams hold together, of several with one identity: ${variant}`, async () => {
+      const { view, connect, held } = start();
+      put(view, one(LDS, 'a'), one(LDS, 'b'), one(LDS, 'c'));
+      const field = variant === 'delta' ? 'resource_names_subscribe' : 'resource_names';
+      const subscribed = async (...names: readonly string[]) => {
+        const client = connect(variant);
+        client.send(LDS, { [field]: names });
+        await settled();
+        client.answer(variant === 'delta' ? {} : { [field]: names });
+        return client;
+      };
+      const first = await subscribed('a', 'b');
+      expect(held(LDS)).to.equal('ab');
+      const second = await subscribed('b', 'c');
+      expect(held(LDS)).to.equal('abc');
+      first.close();
+      expect(held(LDS)).to.equal('bc');
+      second.close();
+      expect(held(LDS)).to.equal('');
+    });
+  }
+
   it('is not what it does not ask for any more', async () => {
     const { view, connect, held } = start();
     put(view, one(OTHER, 'a'), one(OTHER, 'b'));
