@@ -133,6 +133,10 @@ export class Subscription implements Subscriber, Asked {
     return this.#wildcard && this.#host.variant === 'delta' && this.#removalsTo < this.log.floor;
   }
 
+  get removalsNeededAfter(): number {
+    return this.#wildcard && this.#host.writable && this.free ? this.#removalsTo : Infinity;
+  }
+
   covers(name: string): boolean {
     return this.#wildcard || this.#names.has(name);
   }

@@ -5,6 +5,8 @@ import { TypeLog } from './type-log.ts';
 
 /** Whoever is subscribed to resources of one type. */
 export interface Subscriber {
+  /** Where it is subscribed to all and keeps up: the position after which removals are yet to be told to it. Infinite elsewhere. */
+  readonly removalsNeededAfter: number;
   /** A resource that it named is new, has changed, or is gone. */
   nameChanged(name: string): void;
   /** Something changed that it may want. */
@@ -28,7 +30,11 @@ export class TypeView {
   #due = Infinity;
 
   constructor(typeUrl: string) {
-    this.log = new TypeLog(typeUrl);
+    this.log = new TypeLog(typeUrl, () => {
+      let after = Infinity;
+      for (const { removalsNeededAfter } of this.#all) after = Math.min(after, removalsNeededAfter);
+      return after;
+    });
   }
 
   subscribeAll(subscriber: Subscriber): void {

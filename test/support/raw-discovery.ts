@@ -18,7 +18,7 @@ interface Response {
 }
 
 /** One view for all proxies; `move` brings one to another. */
-export function rawDiscovery(options: Partial<DiscoveryOptions> = {}, observe: Catalog["observe"] = () => {}) {
+export function rawDiscovery(options: Partial<DiscoveryOptions> = {}, observe: Catalog['observe'] = () => {}) {
   const view = createView();
   const catalog: Catalog = {
     attach: () => view,
