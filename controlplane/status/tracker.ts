@@ -114,14 +114,15 @@ export class Tracker {
     this.changed();
   };
 
-  /** What a proxy reports; `first` says it of all. */
-  report(id: string, resources: readonly ResourceReport[], first: boolean): void {
+  /** What a proxy reports; `first` says it of all. Gives what all that it has reported takes, in characters. */
+  report(id: string, resources: readonly ResourceReport[], first: boolean): number {
     const reports = resources.map(({ type_url: typeUrl, name, version, state }) => ({
       key: keyOf({ typeUrl, name }),
       version,
       state,
     }));
-    this.reports.set(id, (first ? Facts.none : (this.reports.get(id) ?? Facts.none)).after(reports));
+    const facts = (first ? Facts.none : (this.reports.get(id) ?? Facts.none)).after(reports);
+    this.reports.set(id, facts);
     const proxy = this.proxies.get(id);
     for (const { type_url: typeUrl, name, version, state, reason } of resources) {
       const known = proxy?.failures.get(keyOf({ typeUrl, name }));
@@ -129,6 +130,7 @@ export class Tracker {
       else if (known?.kind === 'failed') this.heal(id, known);
     }
     this.changed();
+    return facts.size;
   }
 
   /** The proxy's reports have ended. */

@@ -17,6 +17,7 @@ export interface DiscoveryOptions {
 
 const DEFAULT_LIMITS: StreamLimits = {
   maxNames: 200_000,
+  maxNameCharacters: 32 * 1024 * 1024,
   maxTypes: 64,
   maxInFlight: 32,
   firstRequestMs: 30_000,

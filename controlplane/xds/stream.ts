@@ -14,11 +14,14 @@ import { type InFlight, Subscription, type SubscriptionHost } from './subscripti
 import { compareTypes } from './types.ts';
 import type { ServedView } from './view.ts';
 
+const MAX_TYPE_CHARACTERS = 1024;
 const NO_NAMES: ReadonlySet<string> = new Set();
 
 export interface StreamLimits {
   /** Names that a stream may subscribe to, of all types. Default: 200,000. */
   readonly maxNames: number;
+  /** Characters of those names together. Default: 32 Mi. */
+  readonly maxNameCharacters: number;
   /** Types that a stream may subscribe to. Default: 64. */
   readonly maxTypes: number;
   /** Delta responses of a type that may be unanswered at a time; state of the world: one. Default: 32. */
@@ -67,6 +70,7 @@ export class DiscoveryStream implements SubscriptionHost {
   readonly #forced = new Map<string, Set<string>>();
   #nonces = 0;
   #names = 0;
+  #nameCharacters = 0;
   #writable = true;
   #closed = false;
 
@@ -167,10 +171,14 @@ export class DiscoveryStream implements SubscriptionHost {
     const view = this.#identify(request);
     const { typeUrl } = request;
     if (typeUrl === '') throw new RpcError(STATUS.INVALID_ARGUMENT, 'expected a type_url, found none');
+    if (typeUrl.length > MAX_TYPE_CHARACTERS) {
+      const message = `expected a type_url of up to ${MAX_TYPE_CHARACTERS} characters, found ${typeUrl.length}`;
+      throw new RpcError(STATUS.INVALID_ARGUMENT, message);
+    }
     const state = this.#types.get(typeUrl) ?? this.#addType(typeUrl, view);
     const { subscription } = state;
     if (request.nonce !== '') this.#observe(subscription, subscription.answer(request.nonce), request.error);
-    const before = subscription.names.size;
+    const before = { names: subscription.names.size, characters: subscription.nameCharacters };
     if ('subscribe' in request) {
       const { initialVersions } = request;
       const says = !state.known && initialVersions.bounds.length > 0;
@@ -185,10 +193,15 @@ export class DiscoveryStream implements SubscriptionHost {
     state.known = true;
     this.#observeAsked(subscription);
     this.#forced.delete(typeUrl);
-    this.#names += subscription.names.size - before;
-    const { maxNames } = this.#host.limits;
+    this.#names += subscription.names.size - before.names;
+    this.#nameCharacters += subscription.nameCharacters - before.characters;
+    const { maxNames, maxNameCharacters } = this.#host.limits;
     if (this.#names > maxNames) {
       throw new RpcError(STATUS.RESOURCE_EXHAUSTED, `expected at most ${maxNames} names, found ${this.#names}`);
+    }
+    if (this.#nameCharacters > maxNameCharacters) {
+      const message = `expected names of at most ${maxNameCharacters} characters together, found ${this.#nameCharacters}`;
+      throw new RpcError(STATUS.RESOURCE_EXHAUSTED, message);
     }
     this.wake();
   }

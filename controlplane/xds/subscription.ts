@@ -38,6 +38,7 @@ export class Subscription implements Subscriber, Asked {
   #type: TypeView;
   #wildcard = false;
   readonly #names = new Set<string>();
+  #nameCharacters = 0;
   /** Names that were asked for at the last `takeDropped`, and are not any more; undefined: the client asks for what it did. */
   #dropped: string[] | undefined;
   /** Of the wildcard: what was sent of the log. */
@@ -67,11 +68,16 @@ export class Subscription implements Subscriber, Asked {
     this.#host = host;
     this.#type = type;
     this.typeUrl = type.log.typeUrl;
-    if (host.encoding.endsWith('-ttl')) type.beat(this);
+    this.#join();
   }
 
   get names(): ReadonlySet<string> {
     return this.#names;
+  }
+
+  /** Of all names together. */
+  get nameCharacters(): number {
+    return this.#nameCharacters;
   }
 
   get wildcard(): boolean {
@@ -194,6 +200,7 @@ export class Subscription implements Subscriber, Asked {
       if (!this.#names.has(name)) {
         this.#dropped ??= [];
         this.#type.subscribe(name, this);
+        this.#nameCharacters += name.length;
       }
       this.#names.add(name);
       if (!has(name)) this.#asked.add(name);
@@ -204,6 +211,7 @@ export class Subscription implements Subscriber, Asked {
   removeNames(names: Iterable<string>): void {
     for (const name of names) {
       if (!this.#names.delete(name)) continue;
+      this.#nameCharacters -= name.length;
       this.#type.unsubscribe(name, this);
       this.#changed.delete(name);
       this.#asked.delete(name);
@@ -492,12 +500,14 @@ export class Subscription implements Subscriber, Asked {
   }
 
   #leave(): void {
+    this.#type.drop();
     this.#type.stopBeating(this);
     this.#type.unsubscribeAll(this);
     for (const name of this.#names) this.#type.unsubscribe(name, this);
   }
 
   #join(): void {
+    this.#type.use();
     if (this.#host.encoding.endsWith('-ttl')) this.#type.beat(this);
     if (this.#wildcard) this.#type.subscribeAll(this);
     for (const name of this.#names) this.#type.subscribe(name, this);

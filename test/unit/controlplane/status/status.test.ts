@@ -127,7 +127,7 @@ describe('the status of objects and proxies', () => {
 
   it('takes reports only from whom they are of', async () => {
     const log = recordingLog();
-    const service = createReportService({ report: () => {}, unreport: () => {} }, log);
+    const service = createReportService({ report: () => 0, unreport: () => {} }, log);
     const handler = service.methods!['Report'] as unknown as (requests: unknown, call: Call) => AsyncIterable<object>;
     const send = async (...requests: m.ReportRequest[]): Promise<number | undefined> => {
       const call = { identity: NOBODY, peer: '', metadata: {}, signal: new AbortController().signal };
