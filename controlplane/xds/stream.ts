@@ -163,6 +163,7 @@ export class DiscoveryStream implements SubscriptionHost {
     if (view === this.#view) return;
     this.#view = view;
     for (const each of this.#ordered) each.move(view.type(each.typeUrl));
+    this.#gate.renew();
     this.wake();
   }
 
@@ -287,16 +288,20 @@ export class DiscoveryStream implements SubscriptionHost {
 
   /** False: something is left that can't be sent now. */
   #pushUpserts(): boolean {
-    let settled = true;
+    let unanswered = Infinity;
+    let answering = false;
     for (const each of this.#ordered) {
       if (each.hasUpserts()) {
-        if (!this.#gate.passes(settled && !this.#gate.awaitsBefore(each.typeUrl))) return false;
+        const { typeUrl: what, changes: state } = each;
+        const awaits = answering || this.#gate.awaitsBefore(what);
+        if (!this.#gate.passes({ what, state, unanswered, last: this.#nonces, awaits })) return false;
         while (each.hasUpserts()) {
           if (!this.#writable || !each.free) return false;
           this.#awaitCompanions(each.sendUpserts());
         }
       }
-      if (!each.answered) settled = false;
+      unanswered = Math.min(unanswered, each.unanswered);
+      answering ||= each.hasAnswers();
     }
     return true;
   }
@@ -319,7 +324,13 @@ export class DiscoveryStream implements SubscriptionHost {
    */
   #ageRemovals(): boolean {
     if (this.#ageing !== undefined || !this.#ordered.some((each) => each.hasFreshRemovals())) return true;
-    if (!this.#gate.passes(this.#ordered.every((each) => each.answered) && !this.#gate.awaits)) return false;
+    let [state, unanswered, awaits] = [0, Infinity, this.#gate.awaits];
+    for (const each of this.#ordered) {
+      state += each.removals;
+      unanswered = Math.min(unanswered, each.unanswered);
+      awaits ||= each.hasAnswers();
+    }
+    if (!this.#gate.passes({ what: 'removals', state, unanswered, last: this.#nonces, awaits })) return false;
     for (const each of this.#ordered) each.ageRemovals();
     const end = (): void => {
       this.#ageing = undefined;

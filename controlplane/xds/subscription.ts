@@ -16,7 +16,7 @@ export interface SubscriptionHost {
   /** False: the client is slow, and nothing is to be pushed. */
   readonly writable: boolean;
   wake(): void;
-  /** Sends a response, and gives its nonce. */
+  /** Sends a response, and gives its nonce: its number on the stream. */
   send(body: Body): string;
   /** These are wanted by whoever gets what was sent in answer to what it had (rule 8). */
   force(key: ResourceKey): void;
@@ -53,6 +53,9 @@ export class Subscription implements Subscriber, Asked {
   readonly #asked = new Set<string>();
   /** Names to be pushed. */
   readonly #changed = new Set<string>();
+  /** How often names have changed, and how often they were gone then. */
+  #changes = 0;
+  #removals = 0;
   /** State of the world: what another view had, as long as it is not to be missed. */
   readonly #retained = new Map<string, Resource>();
   /** The client waits for the wildcard's first state. */
@@ -94,9 +97,25 @@ export class Subscription implements Subscriber, Asked {
     return this.#inFlight.length < this.#host.maxInFlight;
   }
 
+  /** The number of the oldest response that is not answered; infinite where all are. */
+  get unanswered(): number {
+    return Number(this.#inFlight[0]?.nonce ?? Infinity);
+  }
+
   /** Everything that was sent is answered. */
   get answered(): boolean {
     return this.#inFlight.length === 0;
+  }
+
+  /** Another number whenever something changes that the client asks for. */
+  get changes(): number {
+    return this.#wildcard ? this.log.head : this.#changes;
+  }
+
+  /** Of types whose removals come last: another number whenever something goes that the client asks for. */
+  get removals(): number {
+    if (!this.log.traits.removedLast) return 0;
+    return this.#wildcard ? this.log.lastRemoval : this.#removals;
   }
 
   /** The client waits for an answer to what it asked for. */
@@ -223,7 +242,10 @@ export class Subscription implements Subscriber, Asked {
   }
 
   nameChanged(name: string): void {
-    if (!this.#wildcard) this.#changed.add(name);
+    if (this.#wildcard) return;
+    this.#changed.add(name);
+    this.#changes += 1;
+    if (!this.log.live.has(name)) this.#removals += 1;
   }
 
   wake(): void {
