@@ -93,6 +93,11 @@ export class Gate {
     if (names?.delete(name) && names.size === 0) this.#awaited.delete(typeUrl);
   }
 
+  /** It has asked for all of a type. */
+  arrivedAll(typeUrl: string): void {
+    this.#awaited.delete(typeUrl);
+  }
+
   /** It has not asked for something of a type that comes before this one. */
   awaitsBefore(typeUrl: string): boolean {
     for (const [awaited, names] of this.#awaited) {

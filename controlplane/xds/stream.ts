@@ -191,6 +191,7 @@ export class DiscoveryStream implements SubscriptionHost {
       subscribeSotw(state, request);
       for (const name of request.names) this.#gate.arrived(typeUrl, name);
     }
+    if (subscription.wildcard) this.#gate.arrivedAll(typeUrl);
     state.known = true;
     this.#observeAsked(subscription);
     this.#forced.delete(typeUrl);

@@ -212,8 +212,15 @@ export class Subscription implements Subscriber, Asked {
     for (const name of this.log.live.keys()) if (!this.#names.has(name)) this.#dropped.push(name);
   }
 
-  /** Adds names; `has`: whether the client has one in its version of now, and needn't be sent it. */
-  addNames(names: Iterable<string>, has: (name: string) => boolean = () => false): void {
+  /**
+   * Adds names, to be answered at once. `has`: whether the client has one in its version of now, and needn't be sent it; `had`:
+   * whether it has one in another version, with which it goes on until it is sent this one in the order of types.
+   */
+  addNames(
+    names: Iterable<string>,
+    has: (name: string) => boolean = () => false,
+    had: (name: string) => boolean = () => false,
+  ): void {
     for (const each of names) {
       const name = this.log.entry(each)?.name ?? each; // streams share the string
       if (!this.#names.has(name)) {
@@ -222,7 +229,8 @@ export class Subscription implements Subscriber, Asked {
         this.#nameCharacters += name.length;
       }
       this.#names.add(name);
-      if (!has(name)) this.#asked.add(name);
+      if (had(name)) this.#changed.add(name);
+      else if (!has(name)) this.#asked.add(name);
     }
   }
 
@@ -254,7 +262,7 @@ export class Subscription implements Subscriber, Asked {
 
   /** Sends a name again, as if it had changed; where all is to be sent that is enough. */
   push(name: string): void {
-    const sendsAll = this.#wildcard && this.#greeting && this.#upsertsTo === 0;
+    const sendsAll = this.#wildcard && this.#upsertsTo === 0;
     if (this.covers(name) && !sendsAll) this.#changed.add(name);
   }
 
@@ -304,7 +312,7 @@ export class Subscription implements Subscriber, Asked {
       return;
     }
     this.#removalsTo = to.head;
-    if (this.#greeting && at.upserts === 0) {
+    if (at.upserts === 0) {
       // All is sent yet, but nothing else tells a client that was sent this before, or has it of another stream, what is gone.
       this.#upsertsTo = 0;
       if (!this.#mayHold) return;
@@ -341,8 +349,8 @@ export class Subscription implements Subscriber, Asked {
     const { removedLast } = this.log.traits;
     if (this.#sendsWhole) return this.#sendWhole();
     const body =
-      this.#take(this.#changed, (entry) => !removedLast || entry?.resource !== undefined) ??
-      this.#nextOfLog(!removedLast);
+      this.#nextOfLog(!removedLast) ??
+      this.#take(this.#changed, (entry) => !removedLast || entry?.resource !== undefined);
     if (body) this.#send(body);
     return body;
   }
@@ -504,12 +512,12 @@ export class Subscription implements Subscriber, Asked {
     return body;
   }
 
-  /** Brings a client that has something to the state of now. */
+  /** Brings a client that has something to the state of now. It waits for nothing, and is sent it in the order of types. */
   #differ({ upserts, removals }: Difference): void {
-    this.#upsertsTo = this.log.head;
     // Most of it: what all streams are sent is cheaper than a choice for this one.
-    if (upserts.size > this.log.live.size / 2) this.#greetAll();
-    else for (const name of upserts) this.#asked.add(name);
+    const all = upserts.size > this.log.live.size / 2;
+    this.#upsertsTo = all ? 0 : this.log.head;
+    if (!all) for (const name of upserts) this.#changed.add(name);
     this.#forceCompanions(upserts);
     for (const name of removals) this.#changed.add(name);
   }

@@ -1,7 +1,7 @@
 /** What waits for what (rule 7), by the turns of a stream. */
 import { expect } from 'chai';
 import { settled } from '../../../support/cluster.ts';
-import { CDS, EDS, LDS, put, resource, textsOf } from '../../../support/discovery.ts';
+import { CDS, EDS, LDS, put, RDS, resource, textsOf } from '../../../support/discovery.ts';
 import { rawDiscovery } from '../../../support/raw-discovery.ts';
 
 describe('the order of types', () => {
@@ -42,6 +42,38 @@ describe('the order of types', () => {
       client.answer();
       await churn('6');
       expect(texts()).to.equal('e=5 e=6 -c');
+      client.close();
+    });
+  }
+
+  for (const [what, names, rest] of [
+    ['of all', ['*'], 3],
+    ['of most, as all', ['*'], 5],
+    ['of names', ['r', 'same-0', 'same-1'], 2],
+  ] as const) {
+    it(`is kept after a reconnect: ${what}`, async () => {
+      const { view, connect } = rawDiscovery();
+      const companion = { typeUrl: EDS, name: 'new' };
+      const same = Array.from({ length: rest }, (_, index) => resource(RDS, `same-${index}`, 'S'));
+      put(view, resource(CDS, 'old', 'O'), resource(CDS, 'new', 'N', { companion }), resource(EDS, 'new', 'E'));
+      put(view, resource(RDS, 'r', 'to new'), ...same);
+      const held = what === 'of most, as all' ? [] : same.map(({ name, version }) => [name, version]);
+      const client = connect();
+      client.send(CDS, { initial_resource_versions: { old: resource(CDS, 'old', 'O').version } });
+      const initial_resource_versions = Object.fromEntries([['r', 'x'], ...held]) as Record<string, string>;
+      client.send(RDS, { resource_names_subscribe: names, initial_resource_versions });
+      await settled();
+      const texts = () => client.received.map((each) => textsOf(each).join()).join(' ');
+      expect(texts()).to.equal('new=N');
+      client.answer();
+      await settled();
+      expect(texts()).to.equal(''); // it is to ask for the endpoints
+      client.send(EDS);
+      await settled();
+      expect(texts()).to.equal('new=E');
+      client.answer();
+      await settled();
+      expect(texts()).to.include('r=to new');
       client.close();
     });
   }
