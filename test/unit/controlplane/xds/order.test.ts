@@ -78,6 +78,14 @@ describe('the order of types', () => {
     });
   }
 
+  it('is of no interest to a stream that has ended in the same turn', async () => {
+    const { view, client } = await start(['*']);
+    put(view, resource(LDS, 'l', '2'));
+    client.close();
+    await settled();
+    expect(client.received).to.deep.equal([]);
+  });
+
   it('counts what was sent until the last change of what waits', async () => {
     const { view, client, texts } = await start(['*']);
     put(view, resource(CDS, 'c', '2'), resource(LDS, 'l', '2'));
