@@ -182,12 +182,12 @@ describe('the pace of changes', () => {
   it('lets endpoints through at once while configuration waits', async () => {
     const { made, applied } = pacer();
     made.take({ upsert: [thing('c', '1', {}, 'ClusterLoadAssignment')], remove: [] }, 3);
-    await until(() => applied.length === 1, 'endpoints');
+    await until('endpoints', () => applied.length === 1);
     expect(made.revision).to.equal(3);
     made.take({ upsert: [thing('c', '1')], remove: [] }, 4);
     expect([applied.length, made.revision]).to.deep.equal([1, 3]);
     made.take({ upsert: [thing('d', '1', {}, 'ClusterLoadAssignment')], remove: [] }, 5);
-    await until(() => applied.length === 2, 'the other endpoints');
+    await until('the other endpoints', () => applied.length === 2);
     expect(applied[1]).to.deep.equal(['ClusterLoadAssignment/d@1']);
     expect(made.revision).to.equal(3); // the configuration of 4 still waits
     made.take({ upsert: [], remove: [] }, 6);
@@ -210,7 +210,7 @@ describe('the pace of changes', () => {
     made.take({ upsert: [both('1', '1')], remove: [] }, 2);
     made.take({ upsert: [both('1', '2')], remove: [] }, 3);
     made.take({ upsert: [thing('d', '1', {}, 'ClusterLoadAssignment')], remove: [] }, 4);
-    await until(() => applied.length === 1, 'other endpoints');
+    await until('other endpoints', () => applied.length === 1);
     await made.flush();
     expect(applied).to.deep.equal([['ClusterLoadAssignment/d@1'], ['Cluster/c@12']]);
     await made.close();
