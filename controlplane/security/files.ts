@@ -1,11 +1,9 @@
 /** Files that are read again when they change, or when the process is told to. */
 import { createHash } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { ProxyError } from '../../common/errors.ts';
+import { FilePoller } from '../../common/file-poller.ts';
 import type { Logger } from '../../common/log.ts';
-
-/** How often files are looked at, in ms. By polling: files that are mounted or linked anew are missed by inotify. */
-const INTERVAL = 1000;
 
 /** Reads a file. @throws ProxyError that says which option wants it. */
 export function readOption(option: string, file: string): string {
@@ -22,6 +20,7 @@ export class WatchedFiles {
   private readonly files: readonly string[];
   private readonly load: () => Promise<void> | void;
   private readonly log: Logger;
+  private readonly poller: FilePoller;
   private digest: string;
   private busy: Promise<void> = Promise.resolve();
 
@@ -30,8 +29,9 @@ export class WatchedFiles {
     this.files = files;
     this.load = load;
     this.log = log;
+    this.poller = new FilePoller(files, () => void this.reload());
     this.digest = this.hash();
-    for (const file of files) watchFile(file, { interval: INTERVAL, persistent: false }, this.changed);
+    this.poller.start();
   }
 
   /** Looks at them now. */
@@ -42,10 +42,8 @@ export class WatchedFiles {
   }
 
   close(): void {
-    for (const file of this.files) unwatchFile(file, this.changed);
+    this.poller.close();
   }
-
-  private readonly changed = (): void => void this.reload();
 
   private async attempt(): Promise<void> {
     const { files, log } = this;

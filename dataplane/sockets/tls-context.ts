@@ -1,9 +1,10 @@
 /** TLS contexts of files, secrets or PEM text, made anew when the files or secrets change. */
-import { readFileSync, statSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Secret, TlsClient, TlsServer } from '../../gen/l7mp/config/v1/types.ts';
 import { type Fault, ProxyError } from '../../common/errors.ts';
+import { FilePoller } from '../../common/file-poller.ts';
 import type { Logger } from '../../common/log.ts';
 import { type SecretSource, secretName } from '../../common/secrets.ts';
 
@@ -12,8 +13,7 @@ const require = createRequire(import.meta.url);
 /** Loaded at once where it is needed, since listeners and connectors are made at once; and nowhere else. */
 export const loadTls = (): typeof import('node:tls') => require('node:tls') as typeof import('node:tls');
 
-/** How often files are looked at, and how long a change may take to be complete, in ms. */
-const WATCH_INTERVAL = 1000;
+/** How long a change may take to be complete, in ms. */
 const SETTLE = 100;
 
 /** What TLS contexts are made with, beside their settings. */
@@ -33,7 +33,7 @@ export class Reloading<T> {
   private readonly used: Map<string, Secret | undefined>;
   private readonly make: () => T;
   private readonly surroundings: TlsSurroundings;
-  private readonly madeAt = Date.now();
+  private readonly poller: FilePoller;
   private timer: NodeJS.Timeout | undefined;
   private unwatchSecrets: (() => void) | undefined;
 
@@ -45,18 +45,14 @@ export class Reloading<T> {
     this.files = given.filter((value) => !isInline(value) && secretName(value) === undefined);
     const names = given.map(secretName).filter((name) => name !== undefined);
     this.used = new Map(names.map((name) => [name, surroundings.secrets.get(name)]));
+    this.poller = new FilePoller(this.files, () => this.changed());
     this.current = make();
   }
 
   /** Begins to look at the files and secrets; until `close`. */
   watch(): void {
     if (this.unwatchSecrets) return;
-    for (const file of this.files) {
-      // By polling: files that are mounted or linked anew are missed by inotify, and a second is soon enough.
-      watchFile(file, { interval: WATCH_INTERVAL, persistent: false }, this.changed);
-      const changedAt = statSync(file, { throwIfNoEntry: false })?.ctimeMs ?? Infinity;
-      if (changedAt >= this.madeAt) this.changed();
-    }
+    this.poller.start();
     this.unwatchSecrets =
       this.used.size > 0 ? this.surroundings.secrets.watch(() => this.takeSecrets()) : () => undefined;
     this.takeSecrets();
@@ -64,17 +60,17 @@ export class Reloading<T> {
 
   close(): void {
     clearTimeout(this.timer);
-    for (const file of this.files) unwatchFile(file, this.changed);
+    this.poller.close();
     this.unwatchSecrets?.();
   }
 
   /** A certificate and its key change together: they are read when both have had the time. */
-  private readonly changed = (): void => {
+  private changed(): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       this.reload();
     }, SETTLE).unref();
-  };
+  }
 
   private takeSecrets(): void {
     const { secrets } = this.surroundings;
