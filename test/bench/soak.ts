@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { ROOT } from './contenders.ts';
 import { runSession, type SessionKind, startEcho } from './load/short-sessions.ts';
 import { slope } from './report.ts';
 import { residentKb } from './resident.ts';
@@ -71,7 +72,7 @@ const file = join(directory, 'l7mp.yaml');
 const admin = { log_level: 'warn', api: { port: await freePort() } };
 writeFileSync(file, JSON.stringify({ admin, listeners, clusters })); // YAML takes JSON
 
-const proxy = spawn(join(import.meta.dirname, '../../bin/l7mp'), ['proxy', '-c', file], { stdio: 'inherit' });
+const proxy = spawn(join(ROOT, 'bin/l7mp'), ['proxy', '-c', file], { stdio: 'inherit' });
 const proxyPid = proxy.pid ?? 0;
 process.on('exit', () => {
   proxy.kill('SIGKILL');
