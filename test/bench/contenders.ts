@@ -19,13 +19,20 @@ const TO_SERVER = `${SERVER}:${SERVER_PORT}`;
 const bare: Contender = {
   name: 'bare',
   command: (kind) => {
-    if (kind === 'xds') return undefined;
+    if (kind === 'xds' || kind === 'offload') return undefined;
     const file = join(import.meta.dirname, `baselines/${kind}.js`);
     return [process.execPath, file, String(PROXY_PORT), SERVER, String(SERVER_PORT)];
   },
 };
 
-const PROTOCOLS = { udp: 'UDP', tcp: 'TCP', http: 'HTTP', http2: 'HTTP', websocket: 'WebSocket' } as const;
+const PROTOCOLS = {
+  udp: 'UDP',
+  offload: 'UDP',
+  tcp: 'TCP',
+  http: 'HTTP',
+  http2: 'HTTP',
+  websocket: 'WebSocket',
+} as const;
 
 const l7mp: Contender = {
   name: 'l7mp',
@@ -35,13 +42,35 @@ const l7mp: Contender = {
     const protocol = PROTOCOLS[kind];
     const rules = [{ action: { route: { destination: 'server' } } }];
     const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };
+    const isOffloaded = kind === 'offload';
+    const options = isOffloaded ? { offload: 'always' } : {};
     const config = {
-      admin: { log_level: 'warn' },
-      listeners: [{ name: 'bench', spec: { protocol, port: PROXY_PORT }, rules }],
+      admin: { log_level: 'warn', ...(isOffloaded && { offload: 'init' }) },
+      listeners: [{ name: 'bench', spec: { protocol, port: PROXY_PORT }, rules, options }],
       clusters: [{ name: 'server', spec: server, endpoints: [{ spec: { address: SERVER } }] }],
     };
     // YAML takes JSON.
     return [join(ROOT, 'bin/l7mp'), 'proxy', '-c', write(directory, 'l7mp.yaml', JSON.stringify(config))];
+  },
+};
+
+/** The same traffic without the kernel's help. */
+const userSpace: Contender = {
+  name: 'user space',
+  command: (kind, directory) => (kind === 'offload' ? l7mp.command('udp', directory) : undefined),
+};
+
+/** No proxy at all: the kernel forwards what is sent to the server itself. */
+const forwarding: Contender = { name: 'forwarding', command: (kind) => (kind === 'offload' ? [] : undefined) };
+
+/** The kernel's own rewriting: with conntrack, and without a proxy's decisions. Its command ends; see `cases/offload.ts`. */
+const dnat: Contender = {
+  name: 'dnat',
+  command: (kind, directory) => {
+    if (kind !== 'offload') return undefined;
+    const rule = `udp dport ${PROXY_PORT} dnat to ${TO_SERVER}`;
+    const text = `table ip bench { chain in { type nat hook prerouting priority dstnat; ${rule}; }; }\n`;
+    return ['nft', '-f', write(directory, 'dnat.nft', text)];
   },
 };
 
@@ -131,8 +160,13 @@ const socat: Contender = {
 };
 
 /** The baselines, then ours. */
-export const CONTENDERS: readonly Contender[] = [bare, goControlPlane, l7mp];
-export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat];
+export const CONTENDERS: readonly Contender[] = [bare, forwarding, goControlPlane, l7mp, userSpace, dnat];
+export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat].map(withoutOffload);
+
+/** In the kernel's place they relay UDP as ever. */
+function withoutOffload({ name, command }: Contender): Contender {
+  return { name, command: (kind, directory) => command(kind === 'offload' ? 'udp' : kind, directory) };
+}
 
 function write(directory: string, name: string, text: string): string {
   const path = join(directory, name);

@@ -146,8 +146,9 @@ function begin(number: number): void {
 function closeWindow(): void {
   if (lowest === Infinity) return;
   windows.push(lowest);
+  const failed = [...failures.values()].reduce((sum, count) => sum + count, 0);
   console.error(
-    `${Math.round((performance.now() - start) / 1000)} s: ${begun} sessions, ${Math.round(lowest / 1024)} MB`,
+    `${Math.round((performance.now() - start) / 1000)} s: ${begun} sessions, ${failed} failed, ${Math.round(lowest / 1024)} MB`,
   );
   lowest = Infinity;
 }
