@@ -75,6 +75,7 @@ describe('objects of the control plane, by the command', () => {
       'apply',
       '-f',
       bad,
+      '-f',
       controlPlane.file('good.yaml', 'clusters: [{name: c, spec: {protocol: Echo}}]'),
     );
     expect(stderr.split('\n').map((line) => line.replace(/: expected .*/u, ''))).to.deep.equal([

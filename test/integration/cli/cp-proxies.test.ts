@@ -24,7 +24,8 @@ describe('proxies of the control plane, by the command', () => {
     ]);
     const file = controlPlane.file('web.yaml', listener('web', 0, 'selector: { matchLabels: { site: north } }'));
     const applied = await controlPlane.l7mp('apply', '-f', file, '--wait', '--timeout', '8s');
-    expect(applied).to.deep.equal({ code: 0, stdout: 'Listener/web created\n', stderr: '1 of 1\n' });
+    expect(applied).to.include({ code: 0, stdout: 'Listener/web created\n' });
+    expect(applied.stderr).to.match(/^(?:0 of 1\n)?1 of 1\n$/u);
     const { stdout } = await controlPlane.l7mp('status');
     expect(stdout).to.match(
       /^PROXY +SYNC +FAULTS +ADDRESS +AGENT +LABELS +AGE\nedge-1 +Synced +0 .* l7mp\/.* site=north /u,

@@ -69,7 +69,7 @@ class Shell {
     await this.run(`: > /tmp/log; ${own === undefined ? START : `bin/l7mp proxy ${own}`} 2> /tmp/log & started=$!`);
     const last = own === undefined ? 'Try in another terminal' : '"msg":"ready"';
     const { output } = await this.run(
-      `for i in $(seq 80); do grep -q '${last}' /tmp/log && break; sleep 0.05; done; cat /tmp/log`,
+      `for i in $(seq 400); do grep -q '${last}' /tmp/log && break; sleep 0.05; done; cat /tmp/log`,
     );
     expect(output, 'what it said').to.contain(last).and.contain('"api":"127.0.0.1:1234"');
   }
