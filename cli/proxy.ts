@@ -5,8 +5,10 @@ import { emptySnapshot, withPlugins } from '../config/decode.ts';
 import { FileSource } from '../config/file-source.ts';
 import { loadAside } from '../config/load-aside.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
+import { LONGEST_TIMER } from '../common/timer.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
+import { UsageError } from './exit.ts';
 import { loadPlugins } from './plugins.ts';
 
 interface ProxyOptions extends ControlPlaneFlags {
@@ -21,9 +23,12 @@ interface ProxyOptions extends ControlPlaneFlags {
 
 export async function proxy(options: ProxyOptions): Promise<void> {
   const controlPlane = controlPlaneOf(options);
+  const { config: file } = options;
+  if (file === undefined && controlPlane === undefined && options.api === false) {
+    throw new UsageError('expected -c FILE or --controlplane beside --no-api, found neither: there is nothing to do');
+  }
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins);
-  const { config: file } = options;
   const source = file === undefined ? undefined : new FileSource(file, (text) => loadAside(text, { schema }));
   const first = (await source?.load()) ?? emptySnapshot();
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;
@@ -49,7 +54,10 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     running.reopenLogs();
     void source?.reload();
   });
+  // Waiting for a signal keeps no process alive, and one that is not to watch its file may have nothing else to do yet.
+  const awake = setInterval(() => undefined, LONGEST_TIMER);
   await stopped(running, options.drainTimeout ?? config.admin.drain_timeout, () => source?.close());
+  clearInterval(awake);
 }
 
 /** Resolves when the proxy has drained after the first signal, or was cut by the second. */
