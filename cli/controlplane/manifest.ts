@@ -127,8 +127,9 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-function unreadable(error: unknown): UsageError {
-  return new UsageError(`expected a file that can be read: ${ProxyError.from(error).message}`);
+function unreadable(error: unknown): ProxyError {
+  const { code, message } = ProxyError.from(error);
+  return new ProxyError(code, `expected a file that can be read: ${message}`, error);
 }
 
 function nameOf(file: string): string {

@@ -101,14 +101,14 @@ describe('objects of the control plane, by the command', () => {
       /^.*twice\.yaml:2: listeners\[0\]\.name: expected each object once, found Listener\/web/mu,
     );
     expect(doubles.stderr).to.contain('Cluster/app again');
-    for (const args of [
-      [],
-      ['-f', 'nowhere.yaml'],
-      ['-f', controlPlane.file('empty.yaml', '{}')],
-      ['-f', web, '--replace'],
-    ]) {
+    for (const [expected, ...args] of [
+      [2],
+      [1, '-f', 'nowhere.yaml'],
+      [2, '-f', controlPlane.file('empty.yaml', '{}')],
+      [2, '-f', web, '--replace'],
+    ] as const) {
       const { code, stderr } = await controlPlane.l7mp('apply', ...args);
-      expect(code, stderr).to.equal(2);
+      expect(code, stderr).to.equal(expected);
       expect(stderr).to.match(/^l7mp: expected /u);
     }
     expect(await names()).to.deep.equal([]);

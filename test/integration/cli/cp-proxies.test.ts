@@ -141,6 +141,22 @@ describe('proxies of the control plane, by the command', () => {
     );
     expect((await controlPlane.l7mp('get', 'listener/web', '-o', 'yaml')).stdout).to.contain('port: 5001');
     expect(await controlPlane.l7mp('history', '--show', '99')).to.include({ code: 4 });
+    expect(await controlPlane.l7mp('rollback', '99')).to.deep.equal({
+      code: 4,
+      stdout: '',
+      stderr: 'l7mp: expected a version from 1 to 4, found 99\n',
+    });
+    // 0 is no version: it does not stand for none.
+    for (const words of [
+      ['rollback', '0'],
+      ['history', '-n', '0'],
+      ['history', '--show', '0'],
+    ]) {
+      const { code, stderr } = await controlPlane.l7mp(...words);
+      expect(stderr, words.join(' ')).to.contain('expected a whole number from 1');
+      expect(code).to.equal(2);
+    }
+    expect((await controlPlane.l7mp('get', 'listener/web', '-o', 'yaml')).stdout).to.contain('port: 5001');
   }).timeout(30_000);
 
   it('backup and restore: all that there is, in a file that nobody else reads', async () => {
