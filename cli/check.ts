@@ -11,7 +11,7 @@ import { loadPlugins } from './plugins.ts';
 
 export async function check(file: string, options: { json?: true; plugin?: readonly string[] }): Promise<void> {
   const plugins = await loadPlugins(options.plugin);
-  const schema = withPlugins(plugins);
+  const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   try {
     const text = file === '-' ? await readAll(process.stdin) : await readText(file);
     if (isBlank(text)) throw new FaultsError([BLANK]);

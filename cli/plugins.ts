@@ -2,17 +2,18 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ProxyError } from '../common/errors.ts';
-import type { AnyProtocol } from '../dataplane/core/protocol.ts';
+import type { AnyProtocol, Plugin } from '../dataplane/core/protocol.ts';
 
 /** @throws ProxyError that says what was expected of the file. */
-export async function loadPlugins(files: readonly string[] = []): Promise<AnyProtocol[]> {
+export async function loadPlugins(files: readonly string[] = []): Promise<Plugin[]> {
   return Promise.all(files.map(load));
 }
 
-async function load(file: string): Promise<AnyProtocol> {
+async function load(file: string): Promise<Plugin> {
+  const url = pathToFileURL(resolve(file)).href;
   let module: { protocol?: Partial<AnyProtocol> };
   try {
-    module = (await import(pathToFileURL(resolve(file)).href)) as typeof module;
+    module = (await import(url)) as typeof module;
   } catch (error) {
     throw new ProxyError(
       'INVALID_CONFIG',
@@ -27,5 +28,5 @@ async function load(file: string): Promise<AnyProtocol> {
       `plugin ${file}: expected an export "protocol" with a name and a listener or connector`,
     );
   }
-  return protocol as AnyProtocol;
+  return { protocol: protocol as AnyProtocol, url };
 }

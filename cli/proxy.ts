@@ -28,7 +28,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     throw new UsageError('expected -c FILE or --controlplane beside --no-api, found neither: there is nothing to do');
   }
   const plugins = await loadPlugins(options.plugin);
-  const schema = withPlugins(plugins);
+  const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   const source = file === undefined ? undefined : new FileSource(file, (text) => loadAside(text, { schema }));
   const first = (await source?.load()) ?? emptySnapshot();
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;

@@ -6,7 +6,7 @@
  *                       ├─> inventory ──> translator ──> pacer ──> catalog ──> views
  *     folder ───────────┘
  */
-import type { ObjectStatus, Proxy } from '../gen/messages.ts';
+import type { Fault, ObjectStatus, Proxy } from '../gen/messages.ts';
 import type { Logger } from '../common/log.ts';
 import { AudienceCatalog } from './catalog/catalog.ts';
 import { Pacer, type PacerOptions } from './catalog/pacer.ts';
@@ -26,7 +26,7 @@ import { Folder, type FolderOptions } from './sources/folder.ts';
 import { Inventory } from './sources/inventory.ts';
 import { Replicas, type ReplicasOptions, type Summary } from './status/replicas.ts';
 import { createReportService } from './status/report-service.ts';
-import { type Counts, Tracker } from './status/tracker.ts';
+import { type Counts, Tracker, type TrackerOptions } from './status/tracker.ts';
 import { checkChange } from './translate/check.ts';
 import { Translator } from './translate/translator.ts';
 import { warningsOf } from './translate/warnings.ts';
@@ -42,9 +42,10 @@ export interface ConfigurationOptions extends BackupFunctions {
   /** A folder of files with objects. */
   readonly folder?: string | undefined;
   /** For tests. */
-  readonly pace?: Pick<PacerOptions, 'endpoints' | 'configuration' | 'longest'>;
+  readonly pace?: Pick<PacerOptions, 'endpointsQuietMs' | 'configurationQuietMs' | 'longestMs'>;
   readonly rollouts?: Pick<RolloutOptions, 'grace' | 'interval'>;
   readonly replicas?: Pick<ReplicasOptions, 'interval'>;
+  readonly tracker?: Pick<TrackerOptions, 'quiet'>;
   readonly files?: Pick<FolderOptions, 'quiet' | 'interval'>;
 }
 
@@ -82,17 +83,21 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   const mirror = new StoreMirror(store, log);
   const inventory = new Inventory(mirror);
   const translator = new Translator();
-  const tracker = new Tracker();
   const feeds = new Feeds();
   const committer = new Committer(store, mirror);
-  const catalog = new AudienceCatalog({ createView, observe: tracker.observe });
+  const catalog: AudienceCatalog = new AudienceCatalog({ createView, observe: (event) => tracker.observe(event) });
+  const tracker = new Tracker({
+    ...options.tracker,
+    viewOf: (id) => catalog.viewOf(id),
+    referrersOf: (resource) => translator.claims.referrersOf(resource),
+  });
   const pacer = new Pacer({
     ...options.pace,
-    apply: (translation) => {
-      catalog.apply(translation);
+    apply: async (translation) => {
+      await catalog.apply(translation);
       tracker.changed();
     },
-    current: (id) => catalog.find(id)?.translated,
+    current: (id) => catalog.translated(id),
   });
   let leads = false;
 
@@ -112,6 +117,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     committer,
     log,
     measure: measureAll,
+    isConnected: (proxy) => tracker.has(proxy) || (replicas?.hasProxy(proxy) ?? false),
     leads: () => leads,
   });
   const folder =
@@ -120,19 +126,42 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       : new Folder(options.folder, {
           ...options.files,
           log,
-          onFile: (source, objects) => update(inventory.setFile(source, objects)),
+          onFile: (source, objects) =>
+            inTurn(() => {
+              const draft = inventory.draft();
+              return update(draft, draft.inventory.setFile(source, objects), () => undefined);
+            }),
         });
 
-  mirror.onChange(({ objects, rollouts: changed }) => {
-    const ids = new Set(objects);
-    for (const rollout of changed) for (const id of inventory.setRollout(rollout)) ids.add(id);
-    update(ids);
-  });
+  mirror.onChange = ({ objects, rollouts: changed, after, commit }) =>
+    inTurn(() => {
+      const draft = inventory.draft(after);
+      const ids = new Set(objects);
+      for (const rollout of changed) for (const id of draft.inventory.setRollout(rollout)) ids.add(id);
+      return update(draft, ids, commit);
+    });
   tracker.onChange(() => replicas?.changed());
 
-  function update(ids: ReadonlySet<string>): void {
-    const { upsert, remove } = inventory.changes(ids);
-    const translation = translator.update(upsert, remove);
+  /** Changes come one after the other, whatever source they are from: each is thought through on what the last one left. */
+  let turn: Promise<unknown> = Promise.resolve();
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    const done = turn.then(work);
+    turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async function update(
+    draft: ReturnType<Inventory['draft']>,
+    ids: ReadonlySet<string>,
+    commitSource: () => void,
+  ): Promise<void> {
+    const { upsert, remove } = draft.inventory.changes(ids);
+    const { translation, commit } = await translator.stage(upsert, remove);
+    if (stopped.signal.aborted) return;
+    // In one go: whoever reads finds all of the old, or all of the new.
+    commitSource();
+    draft.commit();
+    commit();
     pacer.take(translation, mirror.revision);
     feeds.tell([...ids, ...translation.restated]);
     tracker.changed();
@@ -142,10 +171,13 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   function countHere({ id, version }: ConfigObject): Counts {
     const placed = catalog.find(id);
     if (placed === undefined) return NO_COUNTS;
-    const resources = placed.translated.resources.filter((each) => translator.claims.isWanted(each));
-    const counts = tracker.count(resources, placed.audiences);
+    const counts = tracker.count(placed.translated.resources, placed.audiences);
     // Where the last good one is another, or the views are not there yet, nobody has this one.
     return placed.translated.version === version ? counts : { ...NO_COUNTS, selected: counts.selected };
+  }
+
+  function warningsFor(id: string): readonly Fault[] {
+    return translator.verdict(id)?.accepted === true ? warningsOf(translator.parts(id), translator.claims) : [];
   }
 
   function statusOf(object: ConfigObject): ObjectStatus {
@@ -155,7 +187,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return {
       accepted,
       faults,
-      warnings: accepted ? warningsOf(translator.parts(object.id), translator.claims) : [],
+      warnings: warningsFor(object.id),
       selected: here.selected + there.selected,
       acked: here.acked + there.acked,
       serving: here.serving + there.serving,
@@ -169,6 +201,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       find: (id) => catalog.find(id),
       candidateOf: (id, objectId) => mirror.candidates.get(id)?.get(objectId),
       nodes: () => tracker.nodes(),
+      askedOf: (proxy, resources) => tracker.askedOf(proxy, resources),
       hasAcked: (proxy, resources) => tracker.hasAcked(proxy, resources),
       failuresOf: (resources, audiences) => tracker.failuresOf(resources, audiences),
     });
@@ -183,7 +216,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   }
 
   function* proxies(): Iterable<Proxy> {
-    yield* tracker.show(controlPlane, (id) => catalog.viewOf(id));
+    yield* tracker.show(controlPlane);
     for (const proxy of replicas?.proxies() ?? []) if (!tracker.has(proxy.id)) yield proxy;
   }
 
@@ -199,7 +232,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       return [rollout.id, { ...rest, selected: Object.fromEntries(selected) }] as const;
     });
     return {
-      proxies: [...tracker.show(controlPlane, (id) => catalog.viewOf(id))],
+      proxies: [...tracker.show(controlPlane)],
       objects,
       rollouts: Object.fromEntries(measured),
     };
@@ -219,6 +252,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       objects: () => inventory.objects(),
       shadowed: () => inventory.shadowed(),
       statusOf,
+      warningsOf: warningsFor,
       proxies,
       countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
       applied: () => pacer.revision,
@@ -245,7 +279,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     async start() {
       await mirror.start(stopped.signal);
       await folder?.start();
-      pacer.flush();
+      await pacer.flush();
       await replicas?.start(stopped.signal);
       const lead = store.lead('controlplane', (now) => (leads = now), stopped.signal);
       lead.catch((error: unknown) => {
@@ -261,8 +295,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       await folder?.close();
       await replicas?.close();
       stopped.abort();
-      pacer.close();
+      await turn;
+      await pacer.close();
       catalog.close();
+      tracker.close();
     },
   };
 }

@@ -145,7 +145,7 @@ const backups: BackupFunctions = {
   },
   restore: async (store, read) => {
     try {
-      await restore(store, read);
+      return await restore(store, read);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       throw error.code === 'CORRUPT' ? new RpcError(STATUS.INVALID_ARGUMENT, error.message) : storeFault(error, 0);

@@ -112,7 +112,7 @@ export class ApiListener implements Neighbour {
       cluster: () => live,
     };
     this.sessions ??= new Sessions({ log, table: () => table, onEnd: () => undefined, onRefused: () => undefined });
-    return registry.listener(NAME, listener.spec, this.sessions.admission(listener, 0));
+    return registry.listener(NAME, listener.spec, this.sessions.admission(listener));
   }
 }
 

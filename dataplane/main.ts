@@ -10,8 +10,10 @@ import { compact, toPlain } from '../config/print.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { type Fault, FaultsError, ProxyError } from '../common/errors.ts';
 import { checkTarget } from '../common/line-writer.ts';
-import type { AnyProtocol, Services } from './core/protocol.ts';
+import type { Plugin, Services } from './core/protocol.ts';
 import type { SessionView } from './core/session.ts';
+import { PluginGuard } from './guard/plugin-guard.ts';
+import { catchFor } from './guard/uncaught.ts';
 import { createLoadBalancer } from './lb/index.ts';
 import type { RoutingTable } from './pipeline/routing.ts';
 import { Sessions } from './pipeline/sessions.ts';
@@ -30,7 +32,7 @@ export interface ProxyOptions {
   /** The first configuration; its `admin` part is that of the process for good. Empty when absent. */
   readonly config?: ConfigSnapshot;
   /** Protocols beside the built-in ones. */
-  readonly plugins?: readonly AnyProtocol[];
+  readonly plugins?: readonly Plugin[];
   /** The log's level, whatever the configuration says. */
   readonly logLevel?: LogLevel;
   /** Whether the REST API is served by itself, where no listener of the configuration has its port. Default: true. */
@@ -75,7 +77,10 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
 
   const totals = new SessionTotals();
   const counters = new NamedCounters();
-  const plugins = new Map((options.plugins ?? []).map((plugin) => [plugin.name, plugin]));
+  const plugins = new Map(
+    (options.plugins ?? []).map((plugin) => [plugin.protocol.name, new PluginGuard(plugin, log)]),
+  );
+  const stopCatching = catchFor(plugins.values());
   const services: Services = {
     api: (request) => api(request),
     metrics: async () => ({
@@ -86,7 +91,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     meter: counters,
   };
   const registry = new ProtocolRegistry(
-    async (name) => plugins.get(name) ?? (await builtin[name]?.())?.protocol,
+    async (name) => plugins.get(name)?.protocol ?? (await builtin[name]?.())?.protocol,
     services,
     log,
     { get: (name) => reconciler.get(name), watch: (changed) => reconciler.watch(changed) },
@@ -121,7 +126,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
           awaited,
           onPending: () => reconciler.notify(),
         }),
-      makeDoor: (config, { idleTimeout = 0 }) => sessions.admission(config, idleTimeout),
+      makeDoor: (config, protocol) => sessions.admission(config, protocol),
       neighbour: (options.api ?? true) ? apiListener : undefined,
       controlPlane: options.controlPlane !== undefined || options.dryRun === true, // which may have what is missing
       log,
@@ -149,7 +154,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     },
     counters,
   );
-  const schema = withPlugins(plugins.values());
+  const schema = withPlugins([...plugins.values()].map(({ protocol }) => protocol));
   const { handle: api } = createAdminApi({
     admin: { ...admin, log_level: options.logLevel ?? admin.log_level },
     sink: reconciler,
@@ -179,6 +184,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     await stopped;
     await apiListener.close();
     await reconciler.close();
+    stopCatching();
     await Promise.all([accessLog && accessLog.close(), log.close()]);
   };
 

@@ -297,7 +297,7 @@ export interface ListRequest {
   readonly kinds: readonly string[];
   /** Labels that they must have. */
   readonly labels: Readonly<Record<string, string>>;
-  /** The most that are shown at once. 0: 500. */
+  /** The most that are shown at once, up to 1,000. 0: 500. */
   readonly page_size: number;
   /** From the last response. */
   readonly page_token: string;
@@ -335,7 +335,7 @@ export interface WatchResponse {
 export interface WaitAppliedRequest {
   /** The objects. Empty: all. */
   readonly keys: readonly ObjectKey[];
-  /** `acked`: taken by every connected proxy that it is for. `serving`: it serves in each of them. Empty: `serving`. */
+  /** `acked`: taken by every connected proxy that it is for and that asks for it. `serving`: it serves in each of them. Empty: `serving`. */
   readonly condition: string;
   /** The proxies that there must be at least. 0: whoever is connected. */
   readonly min_proxies: number;
@@ -375,16 +375,20 @@ export interface Version {
 export interface ListVersionsRequest {
   /** Only changes of this object. */
   readonly key?: ObjectKey;
-  /** The most that are shown. 0: 50. */
+  /** The most that are shown at once, up to 500. 0: 50. */
   readonly page_size: number;
   /** Only versions below this number. 0: all. */
   readonly before: number;
+  /** From the last response. */
+  readonly page_token: string;
 }
 
 /** ListVersionsResponse is a part of the history. */
 export interface ListVersionsResponse {
   /** The newest first. */
   readonly versions: readonly Version[];
+  /** There may be more, even where this page has none; empty: there is not. */
+  readonly next_page_token: string;
 }
 
 /** GetVersionRequest names a version. */
@@ -445,7 +449,7 @@ export interface Rollout {
   readonly percent: number;
   /** Proxies that have the new version, among the selected. */
   readonly updated: number;
-  /** Proxies that the change is for. */
+  /** Proxies that the change is for and that ask for some of it. */
   readonly selected: number;
   /** Proxies that failed. */
   readonly failed: readonly ProxyFault[];
@@ -460,12 +464,19 @@ export interface Rollout {
 }
 
 /** ListRolloutsRequest asks for rollouts. */
-export interface ListRolloutsRequest {}
+export interface ListRolloutsRequest {
+  /** The most that are shown at once, up to 1,000. 0: 500. */
+  readonly page_size: number;
+  /** From the last response. */
+  readonly page_token: string;
+}
 
 /** ListRolloutsResponse is rollouts, the newest first. */
 export interface ListRolloutsResponse {
   /** The rollouts. */
   readonly rollouts: readonly Rollout[];
+  /** There is more; empty: there is not. */
+  readonly next_page_token: string;
 }
 
 /** ControlRolloutRequest says how to go on. */
@@ -486,12 +497,18 @@ export interface ControlRolloutResponse {
 export interface ListProxiesRequest {
   /** Those that this selects. Absent: all. */
   readonly selector?: Selector;
+  /** The most that are shown at once, up to 1,000. 0: 500. */
+  readonly page_size: number;
+  /** From the last response. */
+  readonly page_token: string;
 }
 
 /** ListProxiesResponse is proxies. */
 export interface ListProxiesResponse {
   /** In the order of their identities. */
   readonly proxies: readonly Proxy[];
+  /** There is more; empty: there is not. */
+  readonly next_page_token: string;
 }
 
 /** BackupRequest asks for a backup. */
@@ -599,7 +616,7 @@ export interface ObjectStatus {
   readonly faults: readonly Fault[];
   /** What may be wrong with it: names that nothing has. */
   readonly warnings: readonly Fault[];
-  /** Connected proxies that it is for. */
+  /** Connected proxies that it is for and that ask for it. */
   readonly selected: number;
   /** Those that took this version. */
   readonly acked: number;
@@ -647,9 +664,9 @@ export interface Proxy {
 export interface TypeSync {
   /** The type URL. */
   readonly type_url: string;
-  /** Resources that it is sent. */
+  /** Resources that it has taken. */
   readonly resources: number;
-  /** Whether it has taken all that it was sent. */
+  /** Whether what it has taken is as it is sent now; of a type of which it asks for everything, all of it. */
   readonly synced: boolean;
   /** What its last NACK said; empty after an ACK. */
   readonly nack: string;

@@ -1,10 +1,18 @@
 /** The subcommands that change what a control plane holds. */
 import { Argument, type Command } from 'commander';
 import { withServerAndJson } from './server-options.ts';
-import { duration, percentages, wholeNumber } from './values.ts';
+import { duration, percentages, repeated, wholeNumber } from './values.ts';
 
-const FILES = ['-f, --file <file...>', 'objects; directories, too; - is standard input'] as const;
-const RAW = ['--raw <file...>', 'raw resources: JSON lists of {type_url, name, value in base64}'] as const;
+const FILES = [
+  '-f, --file <file>',
+  'objects; directories, too; - is standard input; may stand several times',
+  repeated,
+] as const;
+const RAW = [
+  '--raw <file>',
+  'raw resources: JSON lists of {type_url, name, value in base64}; may stand several times',
+  repeated,
+] as const;
 const REPLACE = ['--replace', 'delete other raw resources of the same types'] as const;
 const PRUNE = ['--prune', 'delete objects that no file has (raw resources stay)'] as const;
 const DRY_RUN = ['--dry-run', 'only say what would happen'] as const;
@@ -39,7 +47,7 @@ export function addChangeCommands(program: Command): void {
 
   withServerAndJson(program.command('delete').description('delete objects: all of them, or none'))
     .argument('[object...]', 'KIND NAME…, or KIND/NAME…')
-    .option('-f, --file <file...>', 'the objects that are in files')
+    .option('-f, --file <file>', 'the objects that are in a file; may stand several times', repeated)
     .option('--ignore-missing', 'what does not exist is no fault')
     .option(...DRY_RUN)
     .option(...MESSAGE)

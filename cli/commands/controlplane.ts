@@ -1,6 +1,6 @@
 /** The subcommand that runs a control plane. */
 import { type Command, Option } from 'commander';
-import { duration, LEVELS } from './values.ts';
+import { duration, LEVELS, repeated } from './values.ts';
 
 export function addControlPlaneCommand(program: Command): void {
   program
@@ -19,8 +19,8 @@ export function addControlPlaneCommand(program: Command): void {
       '--tls-client-ca <file>',
       'whose client certificates are taken: their names are the nodes that proxies may be',
     )
-    .option('--admins <name...>', 'client certificates that may change configuration, by name')
-    .option('--readers <name...>', 'client certificates that may read it')
+    .option('--admins <name>', 'a client certificate that may change configuration; may stand several times', repeated)
+    .option('--readers <name>', 'a client certificate that may read it; may stand several times', repeated)
     .option('--tokens <file>', 'who has which bearer token, and what it covers; loaded again when it changes')
     .option('--insecure', 'plain text off this machine is wanted; without --tokens, whoever connects may do everything')
     .option('--id <name>', 'its name among replicas (default: the host name and the port)')

@@ -1,11 +1,12 @@
 /** `l7mp explain KIND/NAME`: for which proxies an object is, and how it fares in each. */
-import type { GetResponse, ListProxiesResponse, Object as ConfigObject, ObjectKey, Proxy } from '../../gen/messages.ts';
+import type { GetResponse, Object as ConfigObject, ObjectKey, Proxy } from '../../gen/messages.ts';
 import { typeUrlOf, WIRE_KINDS } from '../../config/wire-kinds.ts';
 import { formatTable } from '../table.ts';
 import { type ServerOptions, withControlPlane } from './client.ts';
 import { formatObjectFault } from './errors.ts';
 import { ageOf, formatSelector, progressOf, stateOf, toJson } from './format.ts';
 import { formatKey, parseKey } from './kinds.ts';
+import { listProxies } from './status.ts';
 
 export async function explainObject(word: string, options: ServerOptions): Promise<void> {
   const key = parseKey(word);
@@ -13,7 +14,7 @@ export async function explainObject(word: string, options: ServerOptions): Promi
     const { object } = await controlPlane.call<GetResponse>('Get', { key });
     if (object === undefined) return;
     const { selector } = object;
-    const { proxies } = await controlPlane.call<ListProxiesResponse>('ListProxies', { ...(selector && { selector }) });
+    const proxies = await listProxies(controlPlane, { ...(selector && { selector }) });
     if (options.json) console.log(JSON.stringify(toJson({ object, proxies }), null, 2));
     else process.stdout.write(describe(object, proxies));
   });

@@ -12,6 +12,7 @@ import { type ControlPlane, type ServerOptions, withControlPlane } from './clien
 import { ageOf, formatSelector, progressOf, stateOf, toJson, toRaw, toYaml } from './format.ts';
 import { formatKey, isKey, parseKeys, parseKind } from './kinds.ts';
 import { untilInterrupted } from './interrupt.ts';
+import { listPages } from './pages.ts';
 
 type Output = 'table' | 'wide' | 'yaml' | 'json' | 'raw';
 
@@ -65,14 +66,7 @@ async function find(
 
 /** All pages of a listing. */
 export async function listAll(controlPlane: ControlPlane, request: object = {}): Promise<ConfigObject[]> {
-  const objects: ConfigObject[] = [];
-  let token = '';
-  do {
-    const page = await controlPlane.call<ListResponse>('List', { ...request, page_token: token });
-    objects.push(...page.objects);
-    token = page.next_page_token;
-  } while (token !== '');
-  return objects;
+  return listPages(controlPlane, 'List', request, ({ objects }: ListResponse) => objects);
 }
 
 function hasLabels({ labels }: ConfigObject, wanted: Readonly<Record<string, string>>): boolean {

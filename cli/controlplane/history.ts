@@ -6,6 +6,7 @@ import { type ServerOptions, withControlPlane } from './client.ts';
 import { difference } from './difference.ts';
 import { ageOf, toJson } from './format.ts';
 import { formatKey, parseKey } from './kinds.ts';
+import { listPages } from './pages.ts';
 
 export interface HistoryOptions extends ServerOptions {
   readonly limit: number;
@@ -23,8 +24,10 @@ export async function history(word: string | undefined, options: HistoryOptions)
       else process.stdout.write(describe(version));
       return;
     }
-    const request = { page_size: options.limit, ...(key && { key }) };
-    const { versions } = await controlPlane.call<ListVersionsResponse>('ListVersions', request);
+    const { limit } = options;
+    const request = { page_size: limit, ...(key && { key }) };
+    const versionsOf = ({ versions: found }: ListVersionsResponse): readonly Version[] => found;
+    const versions = await listPages(controlPlane, 'ListVersions', request, versionsOf, limit);
     if (options.json) console.log(JSON.stringify(toJson(versions), null, 2));
     else process.stdout.write(formatTable(['VERSION', 'AGE', 'WHO', 'CHANGES', 'MESSAGE'], versions.map(rowOf)));
   });

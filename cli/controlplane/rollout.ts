@@ -6,6 +6,7 @@ import { formatTable } from '../table.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
 import { ageOf, toJson } from './format.ts';
 import { formatKey } from './kinds.ts';
+import { listPages } from './pages.ts';
 
 /** What can be done with a rollout beside looking at it. */
 const CONTROLS = ['next', 'pause', 'resume', 'promote', 'abort'] as const;
@@ -34,7 +35,7 @@ export async function rollout(action: Action, id: string | undefined, options: S
 }
 
 async function listRollouts(controlPlane: ControlPlane): Promise<readonly Rollout[]> {
-  return (await controlPlane.call<ListRolloutsResponse>('ListRollouts', {})).rollouts;
+  return listPages(controlPlane, 'ListRollouts', {}, ({ rollouts }: ListRolloutsResponse) => rollouts);
 }
 
 async function control(controlPlane: ControlPlane, id: string, action: Action): Promise<Rollout> {

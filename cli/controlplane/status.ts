@@ -1,21 +1,24 @@
 /** `l7mp status`: the proxies of the control plane, and how its objects fare in them. */
 import type { ListProxiesResponse, Object as ConfigObject, Proxy } from '../../gen/messages.ts';
 import { formatTable } from '../table.ts';
-import { type ServerOptions, withControlPlane } from './client.ts';
+import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
 import { formatObjectFault } from './errors.ts';
 import { ageOf, toJson } from './format.ts';
 import { listAll, OBJECT_HEADER, objectRow } from './get.ts';
 import { formatKey } from './kinds.ts';
+import { listPages } from './pages.ts';
 
 export async function status(options: ServerOptions): Promise<void> {
   await withControlPlane(options, async (controlPlane) => {
-    const [{ proxies }, objects] = await Promise.all([
-      controlPlane.call<ListProxiesResponse>('ListProxies', {}),
-      listAll(controlPlane),
-    ]);
+    const [proxies, objects] = await Promise.all([listProxies(controlPlane), listAll(controlPlane)]);
     if (options.json) console.log(JSON.stringify(toJson({ proxies, objects }), null, 2));
     else process.stdout.write(`${proxyTable(proxies)}\n${objectTable(objects)}${troubles(proxies, objects)}`);
   });
+}
+
+/** The proxies that a selector selects; without one, all. */
+export async function listProxies(controlPlane: ControlPlane, request: object = {}): Promise<Proxy[]> {
+  return listPages(controlPlane, 'ListProxies', request, ({ proxies }: ListProxiesResponse) => proxies);
 }
 
 function proxyTable(proxies: readonly Proxy[]): string {

@@ -7,7 +7,8 @@
  */
 import type { Catalog, View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
-import { audienceKey, compileAudience } from '../model/audience.ts';
+import { Slices } from '../../common/slices.ts';
+import { compileAudience } from '../model/audience.ts';
 import type { Matcher } from '../model/selector.ts';
 import type { Translated, Translation } from '../model/translated.ts';
 
@@ -92,6 +93,11 @@ export class AudienceCatalog implements Catalog {
     return found && { translated: found.translated, audiences: [...found.group.shelves].map(({ proxies }) => proxies) };
   }
 
+  /** What an input is translated to now; undefined where there is none. */
+  translated(id: string): Translated | undefined {
+    return this.placed.get(id)?.translated;
+  }
+
   /** The resources of a proxy, of all types that objects have. */
   viewOf(id: string): View | undefined {
     return this.attached.get(id)?.view;
@@ -105,37 +111,55 @@ export class AudienceCatalog implements Catalog {
     return this.shelves.size;
   }
 
-  /** Takes a change over, and makes it visible as a whole to each proxy that it concerns. */
-  apply({ upsert, remove }: Pick<Translation, 'upsert' | 'remove'>): void {
+  /**
+   * Takes a change over, and makes it visible as a whole to each proxy that it concerns: view after view, with pauses for
+   * others. Whoever attaches meanwhile gets all of the old, soon to be changed, or all of the new. It must have come to its
+   * end before the next change.
+   */
+  async apply({ upsert, remove }: Pick<Translation, 'upsert' | 'remove'>): Promise<void> {
     const moves = new Map<string, Shelf>();
     const fresh = new Set<Shelf>();
-    const deltas = new Map<Shelf, Delta>();
-    for (const { audience } of upsert) this.ensureGroup(audience, moves, fresh);
-    const touched = new Set<Group>();
-    for (const id of [...remove, ...upsert.map((each) => each.id)]) {
-      const before = this.placed.get(id);
-      if (before === undefined) continue;
-      for (const shelf of before.group.shelves) {
-        for (const resource of before.translated.resources)
-          deltaOf(deltas, shelf).remove.set(keyOf(resource), resource);
-      }
-      before.group.objects.delete(id);
-      touched.add(before.group);
-      this.placed.delete(id);
+    for (const translated of upsert) this.ensureGroup(translated, moves, fresh);
+    const deltas = this.arrange(upsert, remove);
+    // Who attaches may be on these already.
+    for (const shelf of fresh) applyDelta(shelf.view, deltaOfAll(shelf));
+    const slices = new Slices();
+    const concerned = new Set([...deltas.keys()].flatMap(({ shelves }) => [...shelves]));
+    for (const shelf of concerned) {
+      if (slices.isOver) await slices.next();
+      if (!fresh.has(shelf)) applyDelta(shelf.view, deltaOf(shelf, deltas));
     }
+    for (const group of deltas.keys()) if (group.objects.size === 0) this.dropGroup(group, moves);
+    for (const [id, shelf] of moves) if (this.attached.get(id) === shelf) this.onMove(id, shelf.view);
+  }
+
+  /** Puts each object where it belongs. Gives back what that changes, by group. */
+  private arrange(upsert: readonly Translated[], remove: readonly string[]): Map<Group, Delta> {
+    const deltas = new Map<Group, Delta>();
+    const changeOf = (group: Group): Delta => {
+      let delta = deltas.get(group);
+      if (delta === undefined) deltas.set(group, (delta = { upsert: new Map(), remove: new Map() }));
+      return delta;
+    };
+    const takeOut = (id: string): void => {
+      const before = this.placed.get(id);
+      if (before === undefined) return;
+      const delta = changeOf(before.group);
+      for (const resource of before.translated.resources) delta.remove.set(keyOf(resource), resource);
+      before.group.objects.delete(id);
+      this.placed.delete(id);
+    };
+    remove.forEach(takeOut);
+    for (const { id } of upsert) takeOut(id);
     for (const translated of upsert) {
-      const group = this.groups.get(audienceKey(translated.audience));
+      const group = this.groups.get(translated.audienceKey);
       if (group === undefined) continue;
       group.objects.set(translated.id, translated);
       this.placed.set(translated.id, { translated, group });
-      for (const shelf of group.shelves) {
-        for (const resource of translated.resources) deltaOf(deltas, shelf).upsert.set(keyOf(resource), resource);
-      }
+      const delta = changeOf(group);
+      for (const resource of translated.resources) delta.upsert.set(keyOf(resource), resource);
     }
-    for (const shelf of fresh) deltas.set(shelf, deltaOfAll(shelf));
-    for (const [shelf, delta] of deltas) applyDelta(shelf.view, delta);
-    for (const group of touched) if (group.objects.size === 0) this.dropGroup(group, moves);
-    for (const [id, shelf] of moves) if (this.attached.get(id) === shelf) this.onMove(id, shelf.view);
+    return deltas;
   }
 
   private groupsOf(node: NodeFacts): Group[] {
@@ -197,8 +221,7 @@ export class AudienceCatalog implements Catalog {
   }
 
   /** Makes the group of an audience where there is none, and finds who is in it. */
-  private ensureGroup(audience: Translated['audience'], moves: Map<string, Shelf>, fresh: Set<Shelf>): void {
-    const key = audienceKey(audience);
+  private ensureGroup({ audience, audienceKey: key }: Translated, moves: Map<string, Shelf>, fresh: Set<Shelf>): void {
     if (this.groups.has(key)) return;
     const ids = audience.selector?.match_ids ?? [];
     const group: Group = {
@@ -281,10 +304,15 @@ interface Delta {
   readonly remove: Map<string, ResourceKey>;
 }
 
-function deltaOf(deltas: Map<Shelf, Delta>, shelf: Shelf): Delta {
-  let delta = deltas.get(shelf);
-  if (delta === undefined) deltas.set(shelf, (delta = { upsert: new Map(), remove: new Map() }));
-  return delta;
+/** What the changes of a shelf's groups come to. */
+function deltaOf({ groups }: Shelf, deltas: ReadonlyMap<Group, Delta>): Delta {
+  const found = [...groups].flatMap((group) => deltas.get(group) ?? []);
+  const [only] = found;
+  if (only && found.length === 1) return only;
+  return {
+    upsert: new Map(found.flatMap(({ upsert }) => [...upsert])),
+    remove: new Map(found.flatMap(({ remove }) => [...remove])),
+  };
 }
 
 function deltaOfAll({ groups }: Shelf): Delta {

@@ -38,10 +38,25 @@ export interface NodeFacts {
   readonly variant: 'delta' | 'sotw';
 }
 
+/** What a proxy asks for of a type: always as of now. */
+export interface Asked {
+  /** It asks for all. */
+  readonly wildcard: boolean;
+  covers(name: string): boolean;
+}
+
 /** What a proxy said of resources. */
 export type NodeEvent =
   | { readonly type: 'connected'; readonly node: NodeFacts }
   | { readonly type: 'disconnected'; readonly id: string }
+  /** It asks for something else of a type; `dropped` are names that it asked for until then. */
+  | {
+      readonly type: 'subscribed';
+      readonly id: string;
+      readonly typeUrl: string;
+      readonly asked: Asked;
+      readonly dropped: readonly string[];
+    }
   /** It took these versions; `removed` are names that it no longer has. */
   | {
       readonly type: 'ack';

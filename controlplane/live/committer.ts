@@ -2,12 +2,13 @@
  * Changes what is live: each change is made of what is there, in one transaction with its version of the history, and made
  * anew where something else was there by then. So changes are one after the other, on all replicas.
  */
+import { Slices } from '../../common/slices.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import { type Operation, type Store, StoreError } from '../core/store.ts';
 import { candidateKey, HEAD, objectKey, rolloutKey } from '../model/keys.ts';
 import { idOf, toStored } from '../model/object.ts';
 import { isUnderWay, type RolloutRecord } from '../model/rollout-record.ts';
-import { type ObjectChange, recordVersion } from './history.ts';
+import { type ObjectChange, recordVersion, type StoredChange } from './history.ts';
 import type { StoreMirror } from './mirror.ts';
 
 /** What is to be done. */
@@ -30,8 +31,8 @@ export interface Committed {
 }
 
 const MAX_ATTEMPTS = 50;
-/** How long it may take until a change that was made is seen here, in ms. */
-const LONGEST_LAG = 10_000;
+/** How long it may take until a change that was made is seen here. */
+export const LONGEST_LAG_MS = 10_000;
 
 export class Committer {
   private readonly store: Store;
@@ -64,7 +65,7 @@ export class Committer {
       const operations = await this.operations(planned, number);
       operations.push({ type: 'put', key: HEAD, value: Buffer.from(`${number}`) });
       const outcome = await this.transact(head.modRevision, operations);
-      const visible = this.mirror.reached(outcome.revision, AbortSignal.timeout(LONGEST_LAG));
+      const visible = this.mirror.reached(outcome.revision, AbortSignal.timeout(LONGEST_LAG_MS));
       if (outcome.ok) {
         await visible.catch(() => undefined); // it is made, and comes to be seen
         return { revision: outcome.revision, version: changes.length > 0 ? number : 0 };
@@ -82,12 +83,18 @@ export class Committer {
   ): Promise<Operation[]> {
     if (changes.length === 0) return [...more];
     const time = new Date().toISOString();
-    const objects = changes.map(({ key, after }): Operation => {
-      if (after === undefined) return { type: 'delete', key: objectKey(key) };
-      return { type: 'put', key: objectKey(key), value: toStored(after, time) };
+    const stored: StoredChange[] = [];
+    const slices = new Slices();
+    for (const change of changes) {
+      if (slices.isOver) await slices.next();
+      stored.push({ change, value: change.after && toStored(change.after, time) });
+    }
+    const objects = stored.map(({ change, value }): Operation => {
+      const key = objectKey(change.key);
+      return value === undefined ? { type: 'delete', key } : { type: 'put', key, value };
     });
     const version = { number, time, author, message, rollout };
-    return [...objects, ...(await recordVersion(this.store, version, changes)), ...more];
+    return [...objects, ...(await recordVersion(this.store, version, stored)), ...more];
   }
 
   private async transact(head: number, operations: readonly Operation[]) {

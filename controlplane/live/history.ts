@@ -1,13 +1,14 @@
 /** The history of changes: who, when, why, and what everything was before and after. Bounded. */
 import type { ObjectKey } from '../../gen/messages.ts';
+import { Slices } from '../../common/slices.ts';
 import type { Operation, Store } from '../core/store.ts';
 import { versionKey, versionPartKey } from '../model/keys.ts';
-import { type ConfigObject, fromStored, type ObjectContent, toStored } from '../model/object.ts';
+import { type ConfigObject, fromStored, toStored } from '../model/object.ts';
 
 /** Versions that are kept. */
 export const MAX_VERSIONS = 1000;
-/** Of one value: stores take 1 MiB. */
-const MAX_PART = 900 * 1024;
+/** The most of one value: stores take 1 MiB. */
+const MAX_PART_BYTES = 900 * 1024;
 
 export type Action = 'created' | 'updated' | 'deleted';
 
@@ -16,7 +17,7 @@ export interface ObjectChange {
   readonly key: ObjectKey;
   readonly action: Action;
   readonly before?: ConfigObject | undefined;
-  readonly after?: ObjectContent | undefined;
+  readonly after?: ConfigObject | undefined;
 }
 
 /** A version without the contents of its objects. */
@@ -41,24 +42,33 @@ export interface RecordedChange {
   readonly after?: ConfigObject;
 }
 
+/** A change, and what the store is given of it; undefined: it goes. */
+export interface StoredChange {
+  readonly change: ObjectChange;
+  readonly value: Buffer | undefined;
+}
+
 /** What puts a version into the history, and takes the one out that is too old. */
 export async function recordVersion(
   store: Store,
   version: Omit<VersionRecord, 'parts' | 'changes'>,
-  changes: readonly ObjectChange[],
+  stored: readonly StoredChange[],
 ): Promise<Operation[]> {
-  const { number, time } = version;
-  const parts = inParts(
-    changes.flatMap(({ key, action, before, after }, index) => [
-      JSON.stringify({ index, key, action }),
-      ...(before ? [`{"index":${index},"before":${toStored(before, before.changedAt).toString()}}`] : []),
-      ...(after ? [`{"index":${index},"after":${toStored(after, time).toString()}}`] : []),
-    ]),
-  );
+  const { number } = version;
+  const lines: string[] = [];
+  const slices = new Slices();
+  for (const [index, { change, value }] of stored.entries()) {
+    if (slices.isOver) await slices.next();
+    const { key, action, before } = change;
+    lines.push(JSON.stringify({ index, key, action }));
+    if (before) lines.push(`{"index":${index},"before":${toStored(before, before.changedAt).toString()}}`);
+    if (value) lines.push(`{"index":${index},"after":${value.toString()}}`);
+  }
+  const parts = inParts(lines);
   const record: VersionRecord = { ...version, parts: parts.length };
-  const short = changes.map(({ key, action }) => ({ key, action }));
+  const short = stored.map(({ change: { key, action } }) => ({ key, action }));
   const whole = Buffer.from(JSON.stringify({ ...record, changes: short }));
-  const value = whole.length <= MAX_PART ? whole : Buffer.from(JSON.stringify(record));
+  const value = whole.length <= MAX_PART_BYTES ? whole : Buffer.from(JSON.stringify(record));
   const operations: Operation[] = [{ type: 'put', key: versionKey(number), value }];
   parts.forEach((part, index) => operations.push({ type: 'put', key: versionPartKey(number, index), value: part }));
   return [...operations, ...(await forgetVersion(store, number - MAX_VERSIONS))];
@@ -104,14 +114,14 @@ export async function readChanges(store: Store, { number }: VersionRecord): Prom
 
 function inParts(lines: readonly string[]): Buffer[] {
   const parts: string[][] = [];
-  let size = Infinity;
+  let partBytes = Infinity;
   for (const line of lines) {
     const bytes = Buffer.byteLength(line) + 1;
-    if (size + bytes > MAX_PART) {
+    if (partBytes + bytes > MAX_PART_BYTES) {
       parts.push([]);
-      size = 0;
+      partBytes = 0;
     }
-    size += bytes;
+    partBytes += bytes;
     parts.at(-1)?.push(line);
   }
   return parts.map((part) => Buffer.from(part.join('\n')));

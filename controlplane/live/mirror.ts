@@ -1,17 +1,27 @@
 /** What the store holds that is live, in memory: listed once, then followed. */
 import type { Logger } from '../../common/log.ts';
 import { type Entry, type Store, type StoreChange, StoreError } from '../core/store.ts';
+import { Slices } from '../../common/slices.ts';
+import { Draft, type ReadonlyTable } from '../model/draft.ts';
 import { CANDIDATES, HEAD, LIVE, OBJECTS, ROLLOUTS } from '../model/keys.ts';
 import { type ConfigObject, fromStored } from '../model/object.ts';
 import type { RolloutRecord } from '../model/rollout-record.ts';
 
-/** What changed with a revision. */
+/** What changes with a revision. */
 export interface MirrorChange {
   readonly revision: number;
+  /** What the store holds after it. */
+  readonly after: {
+    readonly objects: ReadonlyTable<string, ConfigObject>;
+    readonly rollouts: ReadonlyTable<string, RolloutRecord>;
+    readonly candidates: ReadonlyTable<string, ReadonlyMap<string, ConfigObject>>;
+  };
   /** Ids of objects. */
   readonly objects: ReadonlySet<string>;
   /** Ids of rollouts whose record or candidates changed. */
   readonly rollouts: ReadonlySet<string>;
+  /** Makes it here, in one go. */
+  readonly commit: () => void;
 }
 
 export class StoreMirror {
@@ -20,10 +30,11 @@ export class StoreMirror {
   /** By rollout, then by object. */
   readonly candidates = new Map<string, Map<string, ConfigObject>>();
   /** The number of the last version, and the revision that made it: 0 where there is none. */
-  head = { number: 0, modRevision: 0 };
+  head: Head = { number: 0, modRevision: 0 };
   revision = -1;
+  /** Takes each change, one after the other: it is not made here before `commit` is called. */
+  onChange: (change: MirrorChange) => Promise<void> | void = (change) => change.commit();
   private readonly byKey = new Map<string, Place>();
-  private readonly listeners = new Set<(change: MirrorChange) => void>();
   private readonly waiters = new Set<() => void>();
   private readonly store: Store;
   private readonly log: Logger;
@@ -40,11 +51,6 @@ export class StoreMirror {
   /** Follows the store until `signal` aborts. Resolves when it has been read once; it is tried until then. */
   async start(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => void this.follow(signal, resolve).then(resolve));
-  }
-
-  /** Hears of each change, after it was made here. */
-  onChange(listener: (change: MirrorChange) => void): void {
-    this.listeners.add(listener);
   }
 
   /** Resolves when a revision's changes are here; rejects when `signal` aborts. */
@@ -69,7 +75,7 @@ export class StoreMirror {
       try {
         await this.read();
         onRead();
-        for await (const change of this.store.watch(LIVE, this.revision, signal)) this.take(change);
+        for await (const change of this.store.watch(LIVE, this.revision, signal)) await this.take(change);
       } catch (error) {
         if (isOver()) return;
         if (error instanceof StoreError) {
@@ -86,37 +92,84 @@ export class StoreMirror {
   /** Reads all, and tells what is different from what was known. */
   private async read(): Promise<void> {
     const { entries, revision } = await this.store.list(LIVE);
-    const change = emptyChange(revision);
+    const draft = this.draft(revision);
+    const slices = new Slices();
     const gone = new Set(this.byKey.keys());
     for (const entry of entries) {
       gone.delete(entry.key);
-      if (this.byKey.get(entry.key)?.modRevision !== entry.modRevision) this.put(entry, change);
+      if (this.byKey.get(entry.key)?.modRevision !== entry.modRevision) draft.put(entry);
+      if (slices.isOver) await slices.next();
     }
-    for (const key of gone) this.remove(key, change);
-    this.tell(change);
+    for (const key of gone) draft.remove(key);
+    await this.onChange(draft.change);
   }
 
-  private take({ revision, events }: StoreChange): void {
+  private async take({ revision, events }: StoreChange): Promise<void> {
     if (revision <= this.revision) return;
-    const change = emptyChange(revision);
+    const draft = this.draft(revision);
+    const slices = new Slices();
     for (const event of events) {
-      if (event.type === 'put') this.put(event.entry, change);
-      else this.remove(event.key, change);
+      if (event.type === 'put') draft.put(event.entry);
+      else draft.remove(event.key);
+      if (slices.isOver) await slices.next();
     }
-    this.tell(change);
+    await this.onChange(draft.change);
   }
 
-  private tell(change: MirrorChange): void {
-    this.revision = change.revision;
-    for (const listener of this.listeners) listener(change);
-    for (const waiter of [...this.waiters]) waiter();
+  private draft(revision: number): MirrorDraft {
+    return new MirrorDraft(this, this.byKey, revision, this.log, (head) => {
+      this.head = head;
+      this.revision = revision;
+      for (const waiter of [...this.waiters]) waiter();
+    });
+  }
+}
+
+interface Head {
+  readonly number: number;
+  readonly modRevision: number;
+}
+
+/** What the mirror will hold after a revision. */
+class MirrorDraft {
+  readonly change: MirrorChange;
+  private readonly objects: Draft<string, ConfigObject>;
+  private readonly rollouts: Draft<string, RolloutRecord>;
+  private readonly candidates: Draft<string, Map<string, ConfigObject>>;
+  private readonly byKey: Draft<string, Place>;
+  private readonly changed = { objects: new Set<string>(), rollouts: new Set<string>() };
+  private readonly log: Logger;
+  private head: Head;
+
+  constructor(
+    base: Pick<StoreMirror, 'objects' | 'rollouts' | 'candidates' | 'head'>,
+    byKey: Map<string, Place>,
+    revision: number,
+    log: Logger,
+    onCommit: (head: Head) => void,
+  ) {
+    this.objects = new Draft(base.objects);
+    this.rollouts = new Draft(base.rollouts);
+    this.candidates = new Draft(base.candidates);
+    this.byKey = new Draft(byKey);
+    this.head = base.head;
+    this.log = log;
+    this.change = {
+      ...this.changed,
+      revision,
+      after: { objects: this.objects, rollouts: this.rollouts, candidates: this.candidates },
+      commit: () => {
+        for (const table of [this.objects, this.rollouts, this.candidates, this.byKey]) table.commit();
+        onCommit(this.head);
+      },
+    };
   }
 
-  private put({ key, value, modRevision }: Entry, change: Changing): void {
+  put({ key, value, modRevision }: Entry): void {
     const known = this.byKey.get(key);
     const place: Place = { ...(known ?? placeOf(key)), modRevision };
     try {
-      this.set(place, value, modRevision, change);
+      this.set(place, value, modRevision);
       this.byKey.set(key, place);
     } catch (error) {
       // Written by something else: what was known stays.
@@ -124,53 +177,52 @@ export class StoreMirror {
     }
   }
 
-  private set(place: Place, value: Buffer, modRevision: number, change: Changing): void {
-    if (place.type === 'head') {
-      this.head = { number: Number(value.toString()), modRevision };
-    } else if (place.type === 'rollout') {
-      const record = JSON.parse(value.toString()) as RolloutRecord;
-      this.rollouts.set(record.id, record);
-      place.id = record.id;
-      change.rollouts.add(record.id);
-    } else if (place.type !== 'other') {
-      const object = fromStored(value, modRevision);
-      place.id = object.id;
-      if (place.type === 'object') {
-        this.objects.set(object.id, object);
-        change.objects.add(object.id);
-      } else {
-        const { rollout = '' } = place;
-        const candidates = this.candidates.get(rollout) ?? new Map<string, ConfigObject>();
-        this.candidates.set(rollout, candidates.set(object.id, object));
-        change.rollouts.add(rollout);
-      }
-    }
-  }
-
-  private remove(key: string, change: Changing): void {
+  remove(key: string): void {
     const place = this.byKey.get(key);
     this.byKey.delete(key);
     const { type, id = '', rollout = '' } = place ?? placeOf(key);
     if (type === 'head') this.head = { number: 0, modRevision: 0 };
     else if (type === 'object') {
       this.objects.delete(id);
-      change.objects.add(id);
+      this.changed.objects.add(id);
     } else if (type === 'rollout') {
       this.rollouts.delete(id);
-      change.rollouts.add(id);
+      this.changed.rollouts.add(id);
     } else if (type === 'candidate') {
-      const candidates = this.candidates.get(rollout);
+      const candidates = this.candidates.own(rollout, copyOf);
       candidates?.delete(id);
       if (candidates?.size === 0) this.candidates.delete(rollout);
-      change.rollouts.add(rollout);
+      this.changed.rollouts.add(rollout);
+    }
+  }
+
+  private set(place: Place, value: Buffer, modRevision: number): void {
+    if (place.type === 'head') {
+      this.head = { number: Number(value.toString()), modRevision };
+    } else if (place.type === 'rollout') {
+      const record = JSON.parse(value.toString()) as RolloutRecord;
+      this.rollouts.set(record.id, record);
+      place.id = record.id;
+      this.changed.rollouts.add(record.id);
+    } else if (place.type !== 'other') {
+      const object = fromStored(value, modRevision);
+      place.id = object.id;
+      if (place.type === 'object') {
+        this.objects.set(object.id, object);
+        this.changed.objects.add(object.id);
+      } else {
+        const { rollout = '' } = place;
+        const candidates = this.candidates.own(rollout, copyOf);
+        if (candidates) candidates.set(object.id, object);
+        else this.candidates.set(rollout, new Map([[object.id, object]]));
+        this.changed.rollouts.add(rollout);
+      }
     }
   }
 }
 
-interface Changing {
-  readonly revision: number;
-  readonly objects: Set<string>;
-  readonly rollouts: Set<string>;
+function copyOf<K, V>(map: Map<K, V>): Map<K, V> {
+  return new Map(map);
 }
 
 /** What stands under a key. */
@@ -188,10 +240,6 @@ function placeOf(key: string): Place {
   if (key.startsWith(ROLLOUTS)) return { type: 'rollout', modRevision: 0 };
   if (!key.startsWith(CANDIDATES)) return { type: 'other', modRevision: 0 };
   return { type: 'candidate', modRevision: 0, rollout: key.slice(CANDIDATES.length).split('/', 1)[0] };
-}
-
-function emptyChange(revision: number): Changing {
-  return { revision, objects: new Set(), rollouts: new Set() };
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

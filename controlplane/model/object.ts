@@ -47,6 +47,11 @@ export function versionOf({ key, selector, spec, raw }: ObjectContent): string {
   return shortHash(canonicalJson({ key, selector, spec, raw: raw?.toString('base64') }));
 }
 
+/** The object as it is when it has been stored. */
+export function asObject(content: ObjectContent): ConfigObject {
+  return { ...content, id: idOf(content.key), version: versionOf(content), revision: 0, source: 'api' };
+}
+
 /** What a message of the API says, without what is the server's to set. */
 export function contentOf({ key, selector, labels, spec, raw }: Shown): ObjectContent {
   return {
@@ -59,8 +64,8 @@ export function contentOf({ key, selector, labels, spec, raw }: Shown): ObjectCo
 }
 
 /** Whether storing it would change nothing. */
-export function isSame(one: ObjectContent, other: ObjectContent): boolean {
-  return versionOf(one) === versionOf(other) && canonicalJson(one.labels) === canonicalJson(other.labels);
+export function isSame(one: ConfigObject, other: ConfigObject): boolean {
+  return one.version === other.version && canonicalJson(one.labels) === canonicalJson(other.labels);
 }
 
 interface Stored {

@@ -19,6 +19,8 @@ export interface Translated {
   /** Of the object that the resources are of: the last good one. */
   readonly version: string;
   readonly audience: Audience;
+  /** The same for equal audiences. */
+  readonly audienceKey: string;
   readonly resources: readonly Resource[];
 }
 

@@ -17,6 +17,8 @@ export interface RolloutOptions {
   readonly log: Logger;
   /** How far a rollout is, over all replicas. */
   readonly measure: (rollout: RolloutRecord) => Measure;
+  /** Whether a proxy is connected, to any replica. */
+  readonly isConnected: (proxy: string) => boolean;
   /** Whether this replica leads. */
   readonly leads: () => boolean;
   /** A proxy that had it and is gone for so long counts as failed, in ms. 15,000 when absent. */
@@ -120,17 +122,16 @@ export class Rollouts {
       return { measured, vanished, next: decide(rollout, measured, vanished) };
     };
     if (look(first).next.type === 'wait') return false;
-    let acted = false;
+    let made: RolloutRecord | undefined;
     await committer.commit(() => {
+      made = undefined; // an attempt before this one was not made
       const rollout = mirror.rollouts.get(id);
       const nothing = { changes: [], author: '', message: '' };
       if (rollout === undefined || !isUnderWay(rollout)) return nothing;
       const { measured, vanished, next } = look(rollout);
       if (next.type === 'wait') return nothing;
-      acted = true;
-      const record = outcomeOf(rollout, next, measured, vanished);
-      log.info({ rollout: id, state: record.state, step: record.step, reason: record.reason }, 'the rollout goes on');
-      const end = { ...rollout, ...record };
+      const end = { ...rollout, ...outcomeOf(rollout, next, measured, vanished) };
+      made = end;
       const more = isUnderWay(end)
         ? [{ type: 'put' as const, key: rolloutKey(id), value: Buffer.from(JSON.stringify(end)) }]
         : endRollout(rollout, end);
@@ -142,7 +143,10 @@ export class Rollouts {
         more,
       };
     }, this.stopped.signal);
-    return acted;
+    if (made === undefined) return false;
+    const { state, step, reason } = made;
+    log.info({ rollout: id, state, step, reason }, 'the rollout goes on');
+    return true;
   }
 
   private changesOf({ id, changes }: RolloutRecord): ObjectChange[] {
@@ -155,7 +159,10 @@ export class Rollouts {
     });
   }
 
-  /** Proxies that had the new objects, and have not been connected to any replica for a while. */
+  /**
+   * Proxies that had the new objects, and have not been connected to any replica for a while. One that the change is not for any
+   * more, as its labels are others, is none of them.
+   */
   private vanished(rollout: RolloutRecord, selected: Measure['selected']): ProxyFault[] {
     const seen = this.seen.get(rollout.id) ?? new Map<string, number>();
     this.seen.set(rollout.id, seen);
@@ -164,7 +171,8 @@ export class Rollouts {
     const faults: ProxyFault[] = [];
     for (const [proxy, since] of seen) {
       if (selected.has(proxy)) continue;
-      if (since === 0) seen.set(proxy, now);
+      if (this.options.isConnected(proxy)) seen.delete(proxy);
+      else if (since === 0) seen.set(proxy, now);
       else if (now - since >= (this.options.grace ?? 15_000)) {
         faults.push({ proxy, kind: 'failed', message: 'it is not connected any more' });
       }

@@ -9,7 +9,7 @@ import type { Translated } from '../model/translated.ts';
 
 /** What a replica says of a rollout. */
 export interface Measure {
-  /** Positions of all proxies that the change is for, by their ids. */
+  /** Positions of all proxies that the change is for and that ask for some of it, by their ids. */
   readonly selected: ReadonlyMap<string, number>;
   /** Those of them that are to have it by now, and have it. */
   readonly updated: number;
@@ -25,6 +25,8 @@ export interface Measuring {
   readonly candidateOf: (rollout: string, objectId: string) => Pick<ObjectContent, 'selector'> | undefined;
   /** All proxies that are connected. */
   readonly nodes: () => Iterable<NodeFacts>;
+  /** Those of the resources that a proxy asks for. */
+  readonly askedOf: (proxy: string, resources: readonly Resource[]) => readonly Resource[];
   readonly hasAcked: (proxy: string, resources: readonly Resource[]) => boolean;
   readonly failuresOf: (
     resources: readonly Resource[],
@@ -34,12 +36,15 @@ export interface Measuring {
 
 export function measure(
   { id, changes, threshold }: RolloutRecord,
-  { find, candidateOf, nodes, hasAcked, failuresOf }: Measuring,
+  { find, candidateOf, nodes, askedOf, hasAcked, failuresOf }: Measuring,
 ): Measure {
   const selected = new Map<string, number>();
   const behind = new Set<string>();
   const failed = new Map<string, ProxyFault>();
   let reached = true; // the views are where the record is
+  const select = (proxy: string): void => {
+    if (!selected.has(proxy)) selected.set(proxy, positionOf(proxy));
+  };
   for (const { key, action } of changes) {
     const candidate = find(candidateInput(id, idOf(key)));
     const stable = find(idOf(key));
@@ -49,13 +54,18 @@ export function measure(
     const fresh = action === 'created' ? candidateOf(id, idOf(key)) : undefined;
     if (fresh) {
       const matches = compileSelector(fresh.selector);
-      for (const node of nodes()) if (matches(node)) selected.set(node.id, positionOf(node.id));
+      const resources = candidate?.translated.resources;
+      for (const node of nodes()) {
+        if (matches(node) && (resources === undefined || askedOf(node.id, resources).length > 0)) select(node.id);
+      }
     }
     for (const place of [candidate, stable]) {
       for (const audience of place?.audiences ?? []) {
         for (const proxy of audience.keys()) {
-          if (!selected.has(proxy)) selected.set(proxy, positionOf(proxy));
-          if (place === candidate && candidate && !hasAcked(proxy, candidate.translated.resources)) behind.add(proxy);
+          const asked = askedOf(proxy, place?.translated.resources ?? []);
+          if (asked.length === 0) continue;
+          select(proxy);
+          if (place === candidate && !hasAcked(proxy, asked)) behind.add(proxy);
         }
       }
     }

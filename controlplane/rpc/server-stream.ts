@@ -4,6 +4,7 @@ import type { Identity } from '../core/identity.ts';
 import { type Call, type RawStream, RpcError, STATUS, type StatusCode } from '../core/rpc.ts';
 import { FrameDecoder, frame } from './framing.ts';
 import { trailersOf } from './metadata.ts';
+import { resetSoon } from './reset.ts';
 
 /** How long a client that doesn't read may take to the end of a call that failed, in ms. */
 const LINGER_MS = 5000;
@@ -134,7 +135,7 @@ export class ServerStream implements RawStream {
     stream.end();
     // Only what failed is cut short: an answer that succeeded is the client's to read, at its pace.
     if (code !== STATUS.OK && stream.writableLength > 0) {
-      const linger = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), LINGER_MS).unref();
+      const linger = setTimeout(() => resetSoon(stream, constants.NGHTTP2_CANCEL), LINGER_MS).unref();
       stream.once('close', () => clearTimeout(linger));
     }
   }
@@ -151,7 +152,7 @@ export class ServerStream implements RawStream {
 
   /** Ends the HTTP/2 stream, answered or not. */
   destroy(): void {
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    resetSoon(this.#stream, constants.NGHTTP2_CANCEL);
   }
 
   #read(chunk: Buffer): void {
@@ -183,7 +184,7 @@ export class ServerStream implements RawStream {
   #stopClient(): void {
     const stream = this.#stream;
     stream.resume();
-    const stop = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), STOP_MS).unref();
+    const stop = setTimeout(() => resetSoon(stream, constants.NGHTTP2_NO_ERROR), STOP_MS).unref();
     stream.once('close', () => clearTimeout(stop));
   }
 

@@ -10,6 +10,7 @@ import { RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { Connection } from './connection.ts';
 import { isGrpc, metadataOf, timeoutOf } from './metadata.ts';
 import { serveMethod } from './methods.ts';
+import { resetSoon } from './reset.ts';
 import { ServerStream } from './server-stream.ts';
 
 /** What is known of who calls. */
@@ -151,7 +152,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     const refusal = refusalOf(headers);
     if (refusal !== undefined) {
       stream.respond({ ':status': refusal, ...(refusal === 405 && { allow: 'POST' }) }, { endStream: true });
-      stream.close(http2.constants.NGHTTP2_NO_ERROR);
+      resetSoon(stream, http2.constants.NGHTTP2_NO_ERROR);
       return;
     }
     const path = headers[':path'] ?? '';
@@ -201,7 +202,8 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       const closed = server.listening ? once(server, 'close') : undefined;
       server.close();
       const sessions = [...connections].map(async ([session, { connection }]) => {
-        const gone = session.destroyed ? undefined : once(session, 'close');
+        // `once` of events would reject where the session ends by an error: it is over all the same.
+        const gone = session.destroyed ? undefined : new Promise((resolve) => session.once('close', resolve));
         connection.drain(graceMs);
         await gone;
       });

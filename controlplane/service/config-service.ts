@@ -1,21 +1,23 @@
 /** The configuration service: what `l7mp apply`, `get`, `wait` and every other client speak. */
 import type * as m from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
+import { Slices } from '../../common/slices.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
+import { LONGEST_LAG_MS } from '../live/committer.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
-import { checkSelector, compileSelector } from '../model/selector.ts';
-import { faultyRequest } from '../model/faults.ts';
+import { OBJECTS } from '../model/keys.ts';
 import { idOf } from '../model/object.ts';
 import { CONTROL_ACTIONS, type ControlAction, isUnderWay } from '../model/rollout-record.ts';
 import { Access } from './access.ts';
-import { list } from './listing.ts';
+import { listObjects, listProxies, listRollouts } from './listing.ts';
 import type { Model } from './model.ts';
+import { pageSizeOf, positionOfToken, toToken } from './paging.ts';
 import { type Wanted, wantedByApply, wantedByDelete, wantedByRollback } from './requests.ts';
-import { beginRollout, newestFirst, newRolloutId, readPolicy, showRollout } from './rollout-request.ts';
-import { showChanges, showObject } from './showing.ts';
+import { beginRollout, newRolloutId, readPolicy, showRollout } from './rollout-request.ts';
+import { MAX_RESPONSE_BYTES, showChanges, showObject } from './showing.ts';
 import { waitApplied, watch } from './watching.ts';
 
-const MAX_MESSAGE = 10_000;
+const MAX_MESSAGE_CHARACTERS = 10_000;
 
 export function createConfigService(model: Model, log: Logger): Service {
   const access = new Access(log);
@@ -41,14 +43,15 @@ export function createConfigService(model: Model, log: Logger): Service {
       },
       Get: (request: m.GetRequest, call: Call): Promise<m.GetResponse> => {
         access.toRead(call, 'Get');
-        const { key = { kind: '', name: '' } } = request;
+        const { key } = request;
+        if (key === undefined) throw new RpcError(STATUS.INVALID_ARGUMENT, 'key: expected an object, found nothing');
         const object = model.get(idOf(key));
         if (object === undefined) throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${idOf(key)}`);
         return Promise.resolve({ object: showObject(object, model.statusOf(object)) });
       },
       List: (request: m.ListRequest, call: Call): Promise<m.ListResponse> => {
         access.toRead(call, 'List');
-        return Promise.resolve(list(model, request));
+        return Promise.resolve(listObjects(model, request));
       },
       Watch: (request: m.WatchRequest, call: Call): AsyncIterable<m.WatchResponse> => {
         access.toRead(call, 'Watch');
@@ -60,14 +63,9 @@ export function createConfigService(model: Model, log: Logger): Service {
       },
       ...history(model, access),
       ...rollouts(model, access),
-      ListProxies: ({ selector }: m.ListProxiesRequest, call: Call): Promise<m.ListProxiesResponse> => {
+      ListProxies: (request: m.ListProxiesRequest, call: Call): Promise<m.ListProxiesResponse> => {
         access.toRead(call, 'ListProxies');
-        const faults = selector === undefined ? [] : checkSelector(selector);
-        if (faults.length > 0) throw faultyRequest([{ key: { kind: 'Proxy', name: '' }, index: 0, faults }]);
-        const matches = compileSelector(selector);
-        const proxies = [...model.proxies()].filter((proxy) => matches(proxy));
-        proxies.sort((one, other) => (one.id < other.id ? -1 : 1));
-        return Promise.resolve({ proxies });
+        return Promise.resolve(listProxies(model, request));
       },
       ...backups(model, access),
     },
@@ -89,8 +87,8 @@ async function change(
   { call, method, dry_run: dry, message, policy }: Work,
   wanted: () => Promise<Wanted>,
 ): Promise<m.ApplyResponse> {
-  if (message.length > MAX_MESSAGE) {
-    const text = `message: expected at most ${MAX_MESSAGE} characters, found ${message.length}`;
+  if (message.length > MAX_MESSAGE_CHARACTERS) {
+    const text = `message: expected at most ${MAX_MESSAGE_CHARACTERS} characters, found ${message.length}`;
     throw new RpcError(STATUS.INVALID_ARGUMENT, text);
   }
   let result: Wanted = { changes: [], unchanged: [] };
@@ -117,14 +115,19 @@ async function change(
   }, new AbortController().signal);
   const count = result.changes.length;
   if (count > 0) access.changed(call, method, { version: done.version, rollout, objects: count, message });
-  const changes = show(false).map((each) => ({ ...each, warnings: warningsOf(model, each) }));
+  const changes: m.Change[] = [];
+  const slices = new Slices();
+  for (const each of show(false)) {
+    if (slices.isOver) await slices.next();
+    changes.push(
+      each.key && each.action !== 'deleted' ? { ...each, warnings: model.warningsOf(idOf(each.key)) } : each,
+    );
+  }
   return { ...done, changes, rollout: count > 0 ? rollout : '' };
 }
 
-function warningsOf(model: Model, { key, action }: m.Change): readonly m.Fault[] {
-  const object = key && action !== 'deleted' ? model.get(idOf(key)) : undefined;
-  return object === undefined ? [] : model.statusOf(object).warnings;
-}
+/** Versions of a page, and those that are read for it at most: few of them may be what is asked for. */
+const VERSIONS = { absent: 50, most: 500, read: 500 };
 
 function history(model: Model, access: Access): Service['methods'] {
   const show = (version: VersionRecord, changes: readonly m.Change[]): m.Version => {
@@ -141,19 +144,23 @@ function history(model: Model, access: Access): Service['methods'] {
   return {
     ListVersions: async (request: m.ListVersionsRequest, call: Call): Promise<m.ListVersionsResponse> => {
       access.toRead(call, 'ListVersions');
-      const { key, page_size: size, before } = request;
-      const most = size > 0 ? Math.min(size, 500) : 50;
-      const last = model.mirror.head.number;
+      const { key, before } = request;
+      const most = pageSizeOf(request, VERSIONS);
+      const [token = '0'] = positionOfToken(request, 1) ?? [];
+      const ends = [before, Number(token)].filter((each) => each > 0).map((each) => each - 1);
       const versions: m.Version[] = [];
-      let next = before > 0 ? Math.min(before - 1, last) : last;
-      for (; next > 0 && versions.length < most; next--) {
+      let next = Math.min(model.mirror.head.number, ...ends);
+      const bottom = next - VERSIONS.read;
+      for (let bytes = 0; next > 0 && next > bottom && versions.length < most; next--) {
         const version = await readVersion(model.store, next);
-        if (version === undefined) break; // older ones are gone, too
+        if (version === undefined) return { versions, next_page_token: '' }; // older ones are gone, too
         const shown = await brief(version);
         if (key && !shown.changes.some((each) => each.key && idOf(each.key) === idOf(key))) continue;
+        bytes += Buffer.byteLength(JSON.stringify(shown));
+        if (bytes > MAX_RESPONSE_BYTES && versions.length > 0) break;
         versions.push(shown);
       }
-      return { versions };
+      return { versions, next_page_token: next > 0 ? toToken([`${next + 1}`]) : '' };
     },
     GetVersion: async ({ number }: m.GetVersionRequest, call: Call): Promise<m.GetVersionResponse> => {
       access.toRead(call, 'GetVersion');
@@ -169,10 +176,9 @@ function history(model: Model, access: Access): Service['methods'] {
 
 function rollouts(model: Model, access: Access): Service['methods'] {
   return {
-    ListRollouts: (_request: m.ListRolloutsRequest, call: Call): Promise<m.ListRolloutsResponse> => {
+    ListRollouts: (request: m.ListRolloutsRequest, call: Call): Promise<m.ListRolloutsResponse> => {
       access.toRead(call, 'ListRollouts');
-      const all = [...model.mirror.rollouts.values()].sort(newestFirst);
-      return Promise.resolve({ rollouts: all.map((each) => showRollout(model.rollouts.stateOf(each))) });
+      return Promise.resolve(listRollouts(model, request));
     },
     ControlRollout: async (request: m.ControlRolloutRequest, call: Call): Promise<m.ControlRolloutResponse> => {
       access.toChange(call, 'ControlRollout');
@@ -211,11 +217,13 @@ function backups(model: Model, access: Access): Service['methods'] {
       async function* pieces(): AsyncIterable<Buffer> {
         for await (const { data } of requests) yield data;
       }
-      await model.restore(model.store, pieces());
-      const revision = await model.store.revision();
-      await model.mirror.reached(revision, call.signal);
-      access.changed(call, 'Restore', { revision });
-      return { revision, objects: model.mirror.objects.size };
+      const { keys, revision } = await model.restore(model.store, pieces());
+      const objects = keys.filter((key) => key.startsWith(OBJECTS)).length;
+      access.changed(call, 'Restore', { revision, objects, entries: keys.length });
+      // It is made, and comes to be seen, whatever becomes of the caller.
+      const patience = AbortSignal.any([call.signal, AbortSignal.timeout(LONGEST_LAG_MS)]);
+      await model.mirror.reached(revision, patience).catch(() => undefined);
+      return { revision, objects };
     },
   };
 }

@@ -1,6 +1,6 @@
 /** Tells those who watch of changes: each holds the ids that it has not been told of, not the changes. */
 export interface Feed {
-  /** Ids that changed since the last call, and the store's revision. Waits for some. Undefined: it is over. */
+  /** Ids that changed since the last call; waits for some. Undefined: it is over. */
   next(): Promise<ReadonlySet<string> | undefined>;
   close(): void;
 }

@@ -1,39 +1,62 @@
-/** Objects page by page, in the order of their kinds and names. */
-import type { ListRequest, ListResponse, Object as Shown } from '../../gen/messages.ts';
-import { RpcError, STATUS } from '../core/rpc.ts';
+/** Objects, proxies and rollouts page by page. */
+import type * as m from '../../gen/messages.ts';
+import { faultyRequest } from '../model/faults.ts';
 import type { ConfigObject } from '../model/object.ts';
+import { checkSelector, compileSelector } from '../model/selector.ts';
 import type { Model } from './model.ts';
-import { MAX_RESPONSE, showObject, sizeOf } from './showing.ts';
+import { compareParts, pageOf } from './paging.ts';
+import { showRollout } from './rollout-request.ts';
+import { showObject, sizeOf } from './showing.ts';
 
-const MAX_PAGE = 1000;
-
-/** What a page begins behind. */
-type Position = readonly [kind: string, name: string, source: string];
-
-export function list(model: Model, request: ListRequest): ListResponse {
-  const { kinds, labels, page_size: size, page_token: token } = request;
-  if (size < 0) throw new RpcError(STATUS.INVALID_ARGUMENT, `page_size: expected a number from 0, found ${size}`);
-  const most = size === 0 ? 500 : Math.min(size, MAX_PAGE);
-  const after = token === '' ? undefined : readToken(token);
+/** In the order of their kinds and names. */
+export function listObjects(model: Model, request: m.ListRequest): m.ListResponse {
+  const { kinds, labels } = request;
   const wanted = Object.entries(labels);
   const found = [...entriesOf(model)]
     .filter(({ object }) => kinds.length === 0 || kinds.includes(object.key.kind))
-    .filter(({ object }) => wanted.every(([label, value]) => object.labels[label] === value))
-    .filter(({ object }) => after === undefined || compare(positionOf(object), after) > 0)
-    .sort((one, other) => compare(positionOf(one.object), positionOf(other.object)));
-  const objects: Shown[] = [];
-  let bytes = 0;
-  let last: Position | undefined;
-  for (const { object, by } of found) {
-    const status = by === undefined ? model.statusOf(object) : shadowed(by);
-    const shown = showObject(object, status);
-    bytes += sizeOf(shown);
-    if (objects.length === most || (bytes > MAX_RESPONSE && last)) break;
-    objects.push(shown);
-    last = positionOf(object);
-  }
-  const more = objects.length < found.length && last;
-  return { objects, revision: model.mirror.revision, next_page_token: more ? toToken(last) : '' };
+    .filter(({ object }) => wanted.every(([label, value]) => object.labels[label] === value));
+  const { page: objects, next_page_token } = pageOf(found, request, {
+    parts: 3,
+    positionOf: ({ object: { key, source } }) => [key.kind, key.name, source],
+    compare: compareParts,
+    show: ({ object, by }) => showObject(object, by === undefined ? model.statusOf(object) : shadowed(by)),
+    sizeOf,
+  });
+  return { objects, revision: model.mirror.revision, next_page_token };
+}
+
+/** In the order of their identities. */
+export function listProxies(model: Model, request: m.ListProxiesRequest): m.ListProxiesResponse {
+  const { selector } = request;
+  const faults = selector === undefined ? [] : checkSelector(selector);
+  if (faults.length > 0) throw faultyRequest([{ key: { kind: 'Proxy', name: '' }, index: 0, faults }]);
+  const matches = compileSelector(selector);
+  const found = [...model.proxies()].filter((proxy) => matches(proxy));
+  const { page: proxies, next_page_token } = pageOf(found, request, {
+    parts: 1,
+    positionOf: ({ id }) => [id],
+    compare: compareParts,
+    show: (proxy) => proxy,
+    sizeOf: jsonBytes,
+  });
+  return { proxies, next_page_token };
+}
+
+/** The newest first. */
+export function listRollouts(model: Model, request: m.ListRolloutsRequest): m.ListRolloutsResponse {
+  const { page: rollouts, next_page_token } = pageOf([...model.mirror.rollouts.values()], request, {
+    parts: 2,
+    positionOf: ({ started_at: startedAt, id }) => [startedAt, id],
+    compare: (one, other) => compareParts(other, one),
+    show: (rollout) => showRollout(model.rollouts.stateOf(rollout)),
+    sizeOf: jsonBytes,
+  });
+  return { rollouts, next_page_token };
+}
+
+/** Not less than what a message takes on the wire. */
+function jsonBytes(message: object): number {
+  return Buffer.byteLength(JSON.stringify(message));
 }
 
 function* entriesOf(model: Model): Iterable<{ readonly object: ConfigObject; readonly by?: string }> {
@@ -41,34 +64,6 @@ function* entriesOf(model: Model): Iterable<{ readonly object: ConfigObject; rea
   yield* model.shadowed();
 }
 
-function shadowed(by: string): NonNullable<Shown['status']> {
+function shadowed(by: string): m.ObjectStatus {
   return { accepted: false, faults: [], warnings: [], selected: 0, acked: 0, serving: 0, failed: [], shadowed_by: by };
-}
-
-function positionOf({ key: { kind, name }, source }: ConfigObject): Position {
-  return [kind, name, source];
-}
-
-function compare(one: Position, other: Position): number {
-  for (const [index, part] of one.entries()) {
-    const against = other[index] ?? '';
-    if (part !== against) return part < against ? -1 : 1;
-  }
-  return 0;
-}
-
-function toToken(position: Position | undefined): string {
-  return Buffer.from(JSON.stringify(position)).toString('base64url');
-}
-
-function readToken(token: string): Position {
-  try {
-    const position: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
-    if (Array.isArray(position) && position.length === 3 && position.every((part) => typeof part === 'string')) {
-      return position as unknown as Position;
-    }
-  } catch {
-    // As below.
-  }
-  throw new RpcError(STATUS.INVALID_ARGUMENT, 'page_token: expected one of the last response, found something else');
 }

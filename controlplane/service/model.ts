@@ -1,5 +1,5 @@
 /** What the configuration service is given of the other parts. Types only. */
-import type { ObjectStatus, Proxy } from '../../gen/messages.ts';
+import type { Fault, ObjectStatus, Proxy } from '../../gen/messages.ts';
 import type { Store } from '../core/store.ts';
 import type { Committer } from '../live/committer.ts';
 import type { StoreMirror } from '../live/mirror.ts';
@@ -11,7 +11,14 @@ import type { Check } from './requests.ts';
 /** Writes a backup piece by piece; replaces what the store holds by one, of which nothing is taken where it is damaged. */
 export interface BackupFunctions {
   readonly backup: (store: Store, write: (data: Buffer) => Promise<void>) => Promise<void>;
-  readonly restore: (store: Store, read: AsyncIterable<Buffer>) => Promise<void>;
+  readonly restore: (
+    store: Store,
+    read: AsyncIterable<Buffer>,
+  ) => Promise<{
+    /** All that there are from then on. */
+    readonly keys: readonly string[];
+    readonly revision: number;
+  }>;
 }
 
 export interface Model extends BackupFunctions {
@@ -37,6 +44,8 @@ export interface Model extends BackupFunctions {
   /** Those that do not count, as another source has their name. */
   readonly shadowed: () => Iterable<{ readonly object: ConfigObject; readonly by: string }>;
   readonly statusOf: (object: ConfigObject) => ObjectStatus;
+  /** What may be wrong with an object that can be used. */
+  readonly warningsOf: (id: string) => readonly Fault[];
   /** The proxies of all replicas. */
   readonly proxies: () => Iterable<Proxy>;
   readonly countProxies: () => number;

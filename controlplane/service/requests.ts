@@ -1,12 +1,13 @@
 /** What a request changes, of what there is: nothing is done here. */
 import type { ApplyRequest, DeleteRequest, Fault, Object as Shown, ObjectKey } from '../../gen/messages.ts';
+import { Slices } from '../../common/slices.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import type { Store } from '../core/store.ts';
 import { type ObjectChange, readChanges, readVersion } from '../live/history.ts';
 import { checkKey } from '../model/decode-content.ts';
 import { type FaultyObject, faultyRequest } from '../model/faults.ts';
 import { restoreSecrets } from '../model/hidden.ts';
-import { type ConfigObject, contentOf, idOf, isSame, type ObjectContent, versionOf } from '../model/object.ts';
+import { asObject, type ConfigObject, contentOf, idOf, isSame } from '../model/object.ts';
 
 /** In one request. */
 export const MAX_OBJECTS = 10_000;
@@ -36,29 +37,32 @@ export async function wantedByApply(request: ApplyRequest, state: State, check: 
     const message = `objects: expected at most ${MAX_OBJECTS} in one request, found ${objects.length}: make it in parts`;
     throw new RpcError(STATUS.INVALID_ARGUMENT, message);
   }
+  checkRevisions(objects, state);
+  // What there is now: it may be something else after a pause.
+  const known = new Map(objects.map(({ key }) => [key, key && state.objects.get(idOf(key))]));
+  const others = replaced.length === 0 ? [] : [...state.objects.values()];
   const faulty: FaultyObject[] = [];
-  const asked = new Map<string, ObjectContent>();
+  const changes: ObjectChange[] = [];
+  const unchanged: ConfigObject[] = [];
   const positions = new Map<string, number>();
-  objects.forEach((object, index) => {
-    const [content, faults] = restoreSecrets(contentOf(object), state.objects.get(idOf(contentOf(object).key)));
-    const id = idOf(content.key);
+  const slices = new Slices();
+  for (const [index, object] of objects.entries()) {
+    if (slices.isOver) await slices.next();
+    const before = known.get(object.key);
+    const [content, faults] = restoreSecrets(contentOf(object), before);
+    const after = asObject(content);
+    const { id, key } = after;
     const earlier = positions.get(id);
     const twice = { path: 'key', expected: `each object once`, found: `the one of position ${earlier ?? 0} again` };
     const all = [...faults, ...(earlier === undefined ? [] : [twice])];
-    if (all.length > 0) faulty.push({ key: content.key, index, faults: all });
+    if (all.length > 0) faulty.push({ key, index, faults: all });
     positions.set(id, index);
-    asked.set(id, content);
-  });
-  checkRevisions(objects, state);
-  const changes: ObjectChange[] = [];
-  const unchanged: ConfigObject[] = [];
-  for (const [id, after] of asked) {
-    const before = state.objects.get(id);
+    if (earlier !== undefined) continue;
     if (before && isSame(before, after)) unchanged.push(before);
-    else changes.push({ key: after.key, action: before ? 'updated' : 'created', before, after });
+    else changes.push({ key, action: before ? 'updated' : 'created', before, after });
   }
-  for (const [id, before] of state.objects) {
-    if (asked.has(id) || !(replaced.includes('*') || replaced.includes(before.key.kind))) continue;
+  for (const before of others) {
+    if (positions.has(before.id) || !(replaced.includes('*') || replaced.includes(before.key.kind))) continue;
     changes.push({ key: before.key, action: 'deleted', before });
   }
   await checkFaults(changes, check, (id) => positions.get(id) ?? 0, faulty);
@@ -85,7 +89,7 @@ async function checkFaults(
   positionOf: (id: string) => number,
   faulty: FaultyObject[] = [],
 ): Promise<void> {
-  const upsert = changes.flatMap(({ after }) => (after ? [asObject(after)] : []));
+  const upsert = changes.flatMap(({ after }) => after ?? []);
   const gone = new Set(changes.flatMap(({ key, after }) => (after ? [] : [idOf(key)])));
   const faults = await check(upsert, gone);
   for (const { id, key } of upsert) {
@@ -93,11 +97,6 @@ async function checkFaults(
     if (found) faulty.push({ key, index: positionOf(id), faults: found });
   }
   if (faulty.length > 0) throw faultyRequest(faulty.sort((one, other) => one.index - other.index));
-}
-
-/** As it is when it has been stored. */
-export function asObject(content: ObjectContent): ConfigObject {
-  return { ...content, id: idOf(content.key), version: versionOf(content), revision: 0, source: 'api' };
 }
 
 /** @throws RpcError NOT_FOUND with all that are missing. */

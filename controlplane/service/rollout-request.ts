@@ -59,7 +59,7 @@ export function beginRollout(
   ];
 }
 
-export function newestFirst(one: RolloutRecord, other: RolloutRecord): number {
+function newestFirst(one: RolloutRecord, other: RolloutRecord): number {
   return one.started_at === other.started_at ? 0 : one.started_at < other.started_at ? 1 : -1;
 }
 

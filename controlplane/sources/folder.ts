@@ -12,7 +12,7 @@ import { readObjects } from './object-file.ts';
 export interface FolderOptions {
   readonly log: Logger;
   /** The objects of one file from now on. `source` is `file:NAME`. */
-  readonly onFile: (source: string, objects: readonly ConfigObject[]) => void;
+  readonly onFile: (source: string, objects: readonly ConfigObject[]) => Promise<void> | void;
   /** Files are written in steps: they are read when nothing happened for so long, in ms. 100 when absent. */
   readonly quiet?: number;
   /** Not every file system tells of changes: the folder is looked at in any case so often, in ms. 10,000 when absent. */
@@ -118,7 +118,7 @@ export class Folder {
       if (present.has(name)) continue;
       this.files.delete(name);
       log.info({ file: name }, 'the file is gone, and its objects with it');
-      this.options.onFile(`file:${name}`, []);
+      await this.options.onFile(`file:${name}`, []);
     }
   }
 
@@ -135,21 +135,21 @@ export class Folder {
       const { size } = await stat(path);
       if (size > MAX_FILE_BYTES) {
         const faults = [{ path: '', expected: `a file of at most ${MAX_FILE_BYTES} bytes`, found: `${size}` }];
-        this.quarantine(name, `size ${size}`, faults);
+        await this.quarantine(name, `size ${size}`, faults);
         return;
       }
       text = await readFile(path, 'utf8');
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT') return; // between listing and reading; a dangling link is as good as no file
-      this.quarantine(name, message, [{ path: '', expected: 'a readable file', found: message }]);
+      await this.quarantine(name, message, [{ path: '', expected: 'a readable file', found: message }]);
       return;
     }
     const digest = createHash('sha256').update(text).digest('hex');
     if (digest === known?.digest) return;
     // An editor that has emptied the file is about to write it.
     if (text === '') {
-      this.quarantine(name, digest, [{ path: '', expected: 'objects, or {} for none', found: 'an empty file' }]);
+      await this.quarantine(name, digest, [{ path: '', expected: 'objects, or {} for none', found: 'an empty file' }]);
       return;
     }
     await this.parse(name, text, digest);
@@ -168,15 +168,19 @@ export class Folder {
         return { ...content, id, version: versionOf(content), revision: 0, source, changedAt };
       });
       this.files.set(name, { digest, objects });
-      this.options.onFile(source, objects);
+      await this.options.onFile(source, objects);
     } catch (error) {
       if (!(error instanceof FaultsError)) throw error;
-      this.quarantine(name, digest, error.faults);
+      await this.quarantine(name, digest, error.faults);
     }
   }
 
   /** The objects that were in the file show what is wrong with it now. */
-  private quarantine(name: string, digest: string, found: readonly (Fault & { readonly line?: number })[]): void {
+  private async quarantine(
+    name: string,
+    digest: string,
+    found: readonly (Fault & { readonly line?: number })[],
+  ): Promise<void> {
     const known = this.files.get(name);
     if (known?.digest === digest) return;
     this.options.log.error(
@@ -190,6 +194,6 @@ export class Folder {
     }));
     const objects = (known?.objects ?? []).map((object) => ({ ...object, faults }));
     this.files.set(name, { digest, objects });
-    this.options.onFile(`file:${name}`, objects);
+    await this.options.onFile(`file:${name}`, objects);
   }
 }

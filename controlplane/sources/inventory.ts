@@ -1,13 +1,14 @@
 /** The objects of all sources: which one counts where several have a name, and what a rollout makes of it. */
+import { Draft, type ReadonlyTable, type Table } from '../model/draft.ts';
 import { type ConfigObject, idOf } from '../model/object.ts';
 import { candidateInput, cohortsOf, isUnderWay, type RolloutRecord } from '../model/rollout-record.ts';
 import type { Input } from '../model/translated.ts';
 
 /** What the store holds. */
 export interface ApiObjects {
-  readonly objects: ReadonlyMap<string, ConfigObject>;
-  readonly rollouts: ReadonlyMap<string, RolloutRecord>;
-  readonly candidates: ReadonlyMap<string, ReadonlyMap<string, ConfigObject>>;
+  readonly objects: ReadonlyTable<string, ConfigObject>;
+  readonly rollouts: ReadonlyTable<string, RolloutRecord>;
+  readonly candidates: ReadonlyTable<string, ReadonlyMap<string, ConfigObject>>;
 }
 
 /** An object that does not count, and the source of that which does. */
@@ -16,32 +17,70 @@ export interface Shadowed {
   readonly by: string;
 }
 
+interface Tables {
+  /** By object, in the order of their files. */
+  readonly files: Table<string, readonly ConfigObject[]>;
+  readonly bySource: Table<string, ReadonlySet<string>>;
+  /** Rollouts under way, by the objects that they change. */
+  readonly rolling: Table<string, RolloutRecord>;
+  readonly rolled: Table<string, RolloutRecord>;
+  readonly known: Table<string, readonly Input[]>;
+}
+
 export class Inventory {
   private readonly api: ApiObjects;
-  /** By object, in the order of their files. */
-  private readonly files = new Map<string, ConfigObject[]>();
-  private readonly bySource = new Map<string, ReadonlySet<string>>();
-  /** Rollouts under way, by the objects that they change. */
-  private readonly rolling = new Map<string, RolloutRecord>();
-  private readonly rolled = new Map<string, RolloutRecord>();
-  private readonly known = new Map<string, readonly Input[]>();
+  private readonly tables: Tables;
 
-  constructor(api: ApiObjects) {
+  constructor(
+    api: ApiObjects,
+    tables: Tables = {
+      files: new Map(),
+      bySource: new Map(),
+      rolling: new Map(),
+      rolled: new Map(),
+      known: new Map(),
+    },
+  ) {
     this.api = api;
+    this.tables = tables;
+  }
+
+  /** The inventory as it will be, where the store holds `api` then: others see what is done with it after `commit`. */
+  draft(api: ApiObjects = this.api): { readonly inventory: Inventory; readonly commit: () => void } {
+    const { files, bySource, rolling, rolled, known } = this.tables;
+    const drafts = {
+      files: new Draft(files),
+      bySource: new Draft(bySource),
+      rolling: new Draft(rolling),
+      rolled: new Draft(rolled),
+      known: new Draft(known),
+    };
+    const commit = (): void => {
+      for (const draft of Object.values(drafts)) draft.commit();
+    };
+    return { inventory: new Inventory(api, drafts), commit };
   }
 
   /** The object that counts, as it is without rollouts. */
   get(id: string): ConfigObject | undefined {
-    return this.api.objects.get(id) ?? this.files.get(id)?.[0];
+    return this.api.objects.get(id) ?? this.tables.files.get(id)?.[0];
   }
 
   *objects(): Iterable<ConfigObject> {
-    yield* this.api.objects.values();
-    for (const [id, [object]] of this.files) if (object && !this.api.objects.has(id)) yield object;
+    const { objects } = this.api;
+    for (const id of objects.keys()) {
+      const object = objects.get(id);
+      if (object) yield object;
+    }
+    for (const id of this.tables.files.keys()) {
+      const [object] = this.tables.files.get(id) ?? [];
+      if (object && !objects.has(id)) yield object;
+    }
   }
 
   *shadowed(): Iterable<Shadowed> {
-    for (const [id, [first, ...rest]] of this.files) {
+    for (const id of this.tables.files.keys()) {
+      const [first, ...rest] = this.tables.files.get(id) ?? [];
       const api = this.api.objects.has(id);
       if (api && first) yield { object: first, by: 'api' };
       for (const object of rest) yield { object, by: api ? 'api' : (first?.source ?? '') };
@@ -50,17 +89,17 @@ export class Inventory {
 
   /** Replaces the objects of a file. Gives back the ids of objects that it concerns. */
   setFile(source: string, objects: readonly ConfigObject[]): Set<string> {
-    const concerned = new Set(this.bySource.get(source));
+    const concerned = new Set(this.tables.bySource.get(source));
     for (const id of concerned) {
-      const kept = this.files.get(id)?.filter((object) => object.source !== source) ?? [];
-      if (kept.length === 0) this.files.delete(id);
-      else this.files.set(id, kept);
+      const kept = this.tables.files.get(id)?.filter((object) => object.source !== source) ?? [];
+      if (kept.length === 0) this.tables.files.delete(id);
+      else this.tables.files.set(id, kept);
     }
-    this.bySource.set(source, new Set(objects.map(({ id }) => id)));
+    this.tables.bySource.set(source, new Set(objects.map(({ id }) => id)));
     for (const object of objects) {
       concerned.add(object.id);
-      const list = [...(this.files.get(object.id) ?? []), object];
-      this.files.set(
+      const list = [...(this.tables.files.get(object.id) ?? []), object];
+      this.tables.files.set(
         object.id,
         list.sort((one, other) => (one.source < other.source ? -1 : 1)),
       );
@@ -70,14 +109,15 @@ export class Inventory {
 
   /** Takes over that a rollout changed. Gives back the ids of objects that it concerns. */
   setRollout(id: string): Set<string> {
-    const before = this.rolled.get(id);
+    const before = this.tables.rolled.get(id);
     const now = this.api.rollouts.get(id);
     const concerned = new Set([...(before ? changedBy(before) : []), ...(now ? changedBy(now) : [])]);
-    for (const objectId of concerned) if (this.rolling.get(objectId)?.id === id) this.rolling.delete(objectId);
-    this.rolled.delete(id);
+    for (const objectId of concerned)
+      if (this.tables.rolling.get(objectId)?.id === id) this.tables.rolling.delete(objectId);
+    this.tables.rolled.delete(id);
     if (now !== undefined && isUnderWay(now)) {
-      this.rolled.set(id, now);
-      for (const objectId of changedBy(now)) this.rolling.set(objectId, now);
+      this.tables.rolled.set(id, now);
+      for (const objectId of changedBy(now)) this.tables.rolling.set(objectId, now);
     }
     return concerned;
   }
@@ -88,9 +128,9 @@ export class Inventory {
     const remove: string[] = [];
     for (const id of ids) {
       const inputs = this.inputsOf(id);
-      const before = this.known.get(id) ?? [];
-      if (inputs.length === 0) this.known.delete(id);
-      else this.known.set(id, inputs);
+      const before = this.tables.known.get(id) ?? [];
+      if (inputs.length === 0) this.tables.known.delete(id);
+      else this.tables.known.set(id, inputs);
       upsert.push(...inputs);
       for (const input of before) if (!inputs.some((each) => each.id === input.id)) remove.push(input.id);
     }
@@ -99,7 +139,7 @@ export class Inventory {
 
   private inputsOf(id: string): Input[] {
     const object = this.get(id);
-    const rollout = this.rolling.get(id);
+    const rollout = this.tables.rolling.get(id);
     if (rollout === undefined) {
       return object === undefined ? [] : [{ id, object, audience: { selector: object.selector } }];
     }

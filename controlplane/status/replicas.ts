@@ -103,6 +103,10 @@ export class Replicas {
     }
   }
 
+  hasProxy(id: string): boolean {
+    return [...this.values('proxies', id)].length > 0;
+  }
+
   countProxies(): number {
     return [...this.proxies()].length;
   }

@@ -2,11 +2,26 @@
 import type { Proxy, ProxyFault, ResourceFault, ResourceReport } from '../../gen/messages.ts';
 import type { View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
+import { Asking, leadsOn } from './asking.ts';
 import { Acked, Facts } from './facts.ts';
 
 /** Faults of one proxy that are kept; more are counted by their type's last NACK only. */
 const MAX_FAULTS = 100;
 const MAX_MESSAGE = 500;
+
+/** A proxy that asks for nothing new for so long asks for all that it wants, in ms. */
+const QUIET_MS = 5000;
+
+const NO_VERSIONS: ReadonlyMap<string, string> = new Map();
+
+export interface TrackerOptions {
+  /** What a proxy is sent. */
+  readonly viewOf: (id: string) => View | undefined;
+  /** Whose companion a resource is: who takes one of those asks for it. */
+  readonly referrersOf: (resource: ResourceKey) => Iterable<ResourceKey>;
+  /** How long it takes until what a proxy does not ask for is not waited for, in ms. 5,000 when absent. */
+  readonly quiet?: number;
+}
 
 interface Failure extends ProxyFault {
   readonly typeUrl: string;
@@ -17,6 +32,7 @@ interface Failure extends ProxyFault {
 interface Tracked {
   readonly node: NodeFacts;
   readonly connectedAt: string;
+  readonly asking: Asking;
   readonly acked: Map<string, Acked>;
   /** What the last NACK of a type said. */
   readonly nacks: Map<string, string>;
@@ -24,12 +40,19 @@ interface Tracked {
   readonly failures: Map<string, Failure>;
 }
 
-/** Proxies that hold the very same. */
+/** Proxies that hold the very same, and ask for the same but for names. */
 interface Alike {
+  readonly asking: Asking;
   readonly acked: ReadonlyMap<string, Acked>;
   /** Absent: they do not report. */
   readonly facts: Facts | undefined;
-  count: number;
+  readonly proxies: Tracked[];
+}
+
+/** A resource, and those that lead proxies to it. */
+interface Wanted {
+  readonly resource: Resource;
+  readonly referrers: readonly ResourceKey[];
 }
 
 export interface Counts {
@@ -50,7 +73,19 @@ export class Tracker {
   /** By resource, then by proxy. */
   private readonly failures = new Map<string, Map<string, Failure>>();
   private readonly listeners = new Set<() => void>();
+  /** Those that may yet ask for more, and when that is over, by `performance.now()`; in the order of that. */
+  private readonly unsettled = new Map<string, number>();
+  private settling: NodeJS.Timeout | undefined;
+  private readonly options: TrackerOptions;
   private tallies = new WeakMap<object, { readonly generation: number; readonly alike: readonly Alike[] }>();
+
+  constructor(options: TrackerOptions) {
+    this.options = options;
+  }
+
+  close(): void {
+    clearTimeout(this.settling);
+  }
 
   /** Hears that something changed: often, so do little. */
   onChange(listener: () => void): () => void {
@@ -65,13 +100,18 @@ export class Tracker {
         this.proxies.set(event.node.id, {
           node: event.node,
           connectedAt: new Date().toISOString(),
+          asking: new Asking(),
           acked: new Map(),
           nacks: new Map(),
           failures: new Map(),
         });
+        this.unsettle(event.node.id);
         break;
       case 'disconnected':
         this.forget(event.id);
+        break;
+      case 'subscribed':
+        this.subscribe(event);
         break;
       case 'ack':
         this.acknowledge(event.id, event.typeUrl, event.versions, event.removed);
@@ -112,16 +152,19 @@ export class Tracker {
     return this.proxies.has(id);
   }
 
-  /** How resources fare in proxies. What nobody wants is not waited for. */
+  /** How resources fare in those proxies that ask for one of them, each with what it asks for. */
   count(resources: readonly Resource[], audiences: Audiences): Counts {
     let [selected, acked, serving] = [0, 0, 0];
     for (const audience of audiences) {
-      selected += audience.size;
+      const wanted = this.wantedOf(audience, resources);
       for (const alike of this.tally(audience)) {
-        if (!resources.every((each) => alike.acked.get(each.typeUrl)?.versions.get(each.name) === each.version))
-          continue;
-        acked += alike.count;
-        if (alike.facts === undefined || resources.every((each) => serves(alike.facts, each))) serving += alike.count;
+        for (const [asked, count] of shares(alike, wanted)) {
+          if (asked.length === 0) continue;
+          selected += count;
+          if (!asked.every((each) => holds(alike.acked, each))) continue;
+          acked += count;
+          if (alike.facts === undefined || asked.every((each) => serves(alike.facts, each))) serving += count;
+        }
       }
     }
     return { selected, acked, serving, failed: this.failuresOf(resources, audiences) };
@@ -139,23 +182,27 @@ export class Tracker {
     return [...failed.values()];
   }
 
+  /** Those of the resources that one proxy asks for. One that is not connected here asks for all. */
+  askedOf(id: string, resources: readonly Resource[]): readonly Resource[] {
+    const asking = this.proxies.get(id)?.asking;
+    if (asking === undefined) return resources;
+    return resources.filter((each) => asking.covers(each, () => this.referrersOf(id, each)));
+  }
+
   /** Whether one proxy has taken these versions. */
   hasAcked(id: string, resources: readonly Resource[]): boolean {
     const acked = this.proxies.get(id)?.acked;
-    return (
-      acked !== undefined &&
-      resources.every((each) => acked.get(each.typeUrl)?.versions.get(each.name) === each.version)
-    );
+    return acked !== undefined && resources.every((each) => holds(acked, each));
   }
 
   /** The proxies that are connected here. */
-  *show(controlPlane: string, viewOf: (id: string) => View | undefined): Iterable<Proxy> {
+  *show(controlPlane: string): Iterable<Proxy> {
     const syncOf = syncs();
     for (const [id, proxy] of this.proxies) {
-      const { node, connectedAt: connected_at, acked, nacks, failures } = proxy;
+      const { node, connectedAt: connected_at, asking, acked, nacks, failures } = proxy;
       const { user_agent_name: agent, user_agent_version: version } = node.node;
-      const view = viewOf(id);
-      const types = [...new Set([...acked.keys(), ...nacks.keys()])].sort();
+      const view = this.options.viewOf(id);
+      const types = [...new Set([...asking.asked(), ...acked.keys(), ...nacks.keys()])].sort();
       yield {
         id,
         labels: node.labels,
@@ -167,7 +214,7 @@ export class Tracker {
         types: types.map((type_url) => {
           const held = acked.get(type_url) ?? Acked.none;
           const facts = this.reports.get(id);
-          const { synced, serving } = syncOf(view, type_url, held, facts);
+          const { synced, serving } = syncOf(view, type_url, asking.asksForAll(type_url), held, facts);
           const nack = nacks.get(type_url) ?? '';
           return { type_url, resources: held.versions.size, synced: synced && nack === '', nack, serving };
         }),
@@ -181,11 +228,50 @@ export class Tracker {
     }
   }
 
+  private subscribe({ id, typeUrl, asked, dropped }: Extract<NodeEvent, { type: 'subscribed' }>): void {
+    const proxy = this.proxies.get(id);
+    if (proxy === undefined) return;
+    if (proxy.asking.set(typeUrl, asked)) this.unsettle(id);
+    const held = proxy.acked.get(typeUrl) ?? Acked.none;
+    if (dropped.some((name) => held.versions.has(name))) proxy.acked.set(typeUrl, held.after(NO_VERSIONS, dropped));
+    for (const name of dropped) {
+      const failure = proxy.failures.get(keyOf({ typeUrl, name }));
+      if (failure) this.heal(id, failure);
+    }
+  }
+
+  /** It may ask for more because of what it did now. */
+  private unsettle(id: string): void {
+    const proxy = this.proxies.get(id);
+    if (proxy === undefined) return;
+    proxy.asking.settled = false;
+    const quiet = this.options.quiet ?? QUIET_MS;
+    this.unsettled.delete(id); // to the end
+    this.unsettled.set(id, performance.now() + quiet);
+    this.settling ??= setTimeout(() => this.settle(), quiet).unref();
+  }
+
+  private settle(): void {
+    this.settling = undefined;
+    const now = performance.now();
+    for (const [id, due] of this.unsettled) {
+      if (due > now) {
+        this.settling = setTimeout(() => this.settle(), due - now).unref();
+        break;
+      }
+      this.unsettled.delete(id);
+      const proxy = this.proxies.get(id);
+      if (proxy) proxy.asking.settled = true;
+    }
+    this.changed();
+  }
+
   private acknowledge(id: string, typeUrl: string, versions: ReadonlyMap<string, string>, removed: readonly string[]) {
     const proxy = this.proxies.get(id);
     if (proxy === undefined) return;
     proxy.acked.set(typeUrl, (proxy.acked.get(typeUrl) ?? Acked.none).after(versions, removed));
     proxy.nacks.delete(typeUrl);
+    if (versions.size > 0 && leadsOn(typeUrl)) this.unsettle(id);
     for (const failure of [...proxy.failures.values()]) {
       const { name } = failure;
       if (failure.typeUrl !== typeUrl) continue;
@@ -242,9 +328,21 @@ export class Tracker {
   private forget(id: string): void {
     for (const failure of [...(this.proxies.get(id)?.failures.values() ?? [])]) this.heal(id, failure);
     this.proxies.delete(id);
+    this.unsettled.delete(id);
   }
 
-  /** The proxies of an audience, those together that hold the same. */
+  private wantedOf(audience: ReadonlyMap<string, NodeFacts>, resources: readonly Resource[]): readonly Wanted[] {
+    const [first = ''] = audience.keys(); // all of them see the same
+    return resources.map((resource) => ({ resource, referrers: this.referrersOf(first, resource) }));
+  }
+
+  /** Those that a proxy is sent. */
+  private referrersOf(id: string, resource: ResourceKey): readonly ResourceKey[] {
+    const { referrersOf, viewOf } = this.options;
+    return [...referrersOf(resource)].filter(({ typeUrl, name }) => viewOf(id)?.resources(typeUrl).has(name));
+  }
+
+  /** The proxies of an audience, those together that hold and ask for the same. */
   private tally(audience: ReadonlyMap<string, NodeFacts>): readonly Alike[] {
     const known = this.tallies.get(audience);
     if (known?.generation === this.generation) return known.alike;
@@ -254,10 +352,10 @@ export class Tracker {
       if (proxy === undefined) continue;
       const facts = this.reports.get(id);
       const serials = [...proxy.acked].map(([typeUrl, { serial }]) => `${typeUrl} ${serial}`).sort();
-      const key = [...serials, `${facts?.serial ?? 0}`].join('\n');
+      const key = [...serials, `${facts?.serial ?? 0}`, proxy.asking.signature].join('\n');
       const found = alike.get(key);
-      if (found) found.count++;
-      else alike.set(key, { acked: new Map(proxy.acked), facts, count: 1 });
+      if (found) found.proxies.push(proxy);
+      else alike.set(key, { asking: proxy.asking, acked: new Map(proxy.acked), facts, proxies: [proxy] });
     }
     this.tallies.set(audience, { generation: this.generation, alike: [...alike.values()] });
     return [...alike.values()];
@@ -283,6 +381,34 @@ function serves(facts: Facts | undefined, resource: Resource): boolean {
   return fact.state === 'serving' || (fact.state === 'accepted' && !WORKING.test(resource.typeUrl));
 }
 
+function holds(acked: ReadonlyMap<string, Acked>, { typeUrl, name, version }: Resource): boolean {
+  return acked.get(typeUrl)?.versions.get(name) === version;
+}
+
+/** How many of those that are alike ask for which of the resources. */
+function* shares(
+  { asking, acked, proxies }: Alike,
+  wanted: readonly Wanted[],
+): Iterable<readonly [asked: readonly Resource[], count: number]> {
+  const verdicts = wanted.map((each) => {
+    const { resource, referrers } = each;
+    const verdict = asking.verdict(resource, referrers);
+    // What it does not ask for any more it is not said to hold: no names are looked at for what all have.
+    return { ...each, verdict: verdict === 'by-name' && holds(acked, resource) ? 'yes' : verdict };
+  });
+  if (!verdicts.some(({ verdict }) => verdict === 'by-name')) {
+    yield [verdicts.flatMap(({ resource, verdict }) => (verdict === 'yes' ? [resource] : [])), proxies.length];
+    return;
+  }
+  for (const { asking: own } of proxies) {
+    const asked = verdicts.filter(
+      ({ resource, referrers, verdict }) =>
+        verdict === 'yes' || (verdict === 'by-name' && own.covers(resource, () => referrers)),
+    );
+    yield [asked.map(({ resource }) => resource), 1];
+  }
+}
+
 interface Sync {
   readonly synced: boolean;
   readonly serving: number;
@@ -291,14 +417,21 @@ interface Sync {
 /** How far proxies are with the resources of a type: looked at once for all that hold the same. */
 function syncs() {
   const known = new Map<View | undefined, Map<string, Sync>>();
-  return (view: View | undefined, typeUrl: string, { serial, versions }: Acked, facts: Facts | undefined): Sync => {
+  return (
+    view: View | undefined,
+    typeUrl: string,
+    all: boolean,
+    { serial, versions }: Acked,
+    facts: Facts | undefined,
+  ): Sync => {
     const ofView = known.get(view) ?? new Map<string, Sync>();
     known.set(view, ofView);
-    const key = `${typeUrl} ${serial} ${facts?.serial ?? 0}`;
+    const key = `${typeUrl} ${all} ${serial} ${facts?.serial ?? 0}`;
     let sync = ofView.get(key);
     if (sync === undefined) {
       const resources = view?.resources(typeUrl) ?? new Map<string, Resource>();
-      const synced = [...versions].every(([name, held]) => (resources.get(name)?.version ?? held) === held);
+      const whole = !all || [...resources.keys()].every((name) => versions.has(name));
+      const synced = whole && [...versions].every(([name, held]) => (resources.get(name)?.version ?? held) === held);
       const serving = facts === undefined ? 0 : [...resources.values()].filter((each) => serves(facts, each)).length;
       ofView.set(key, (sync = { synced, serving }));
     }

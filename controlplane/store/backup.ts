@@ -13,9 +13,19 @@ import { checkEntries } from './limits.ts';
 /** The most that is read of a backup, in characters; a store's quota is far below. */
 const MAX_CHARACTERS = 4 * 1024 ** 3;
 /** The longest line: the largest value in base64, with the longest key. */
-const MAX_LINE = 2 * 1024 * 1024;
+const MAX_LINE_CHARACTERS = 2 * 1024 * 1024;
+/** The most that is held until all was read, in bytes: twice what an embedded store takes. */
+const MAX_HELD_BYTES = 1024 ** 3;
+/** What an entry takes beside its key and value, about. */
+const ENTRY_BYTES = 128;
 /** About how much is written at once. */
-const CHUNK = 64 * 1024;
+const CHUNK_CHARACTERS = 64 * 1024;
+
+/** What a backup was restored to. */
+export interface Restored {
+  readonly keys: readonly string[];
+  readonly revision: number;
+}
 
 interface Head {
   readonly format: 'l7mp-backup';
@@ -36,7 +46,7 @@ export async function backup(store: Store, write: (text: string) => void | Promi
   let chunk = `${JSON.stringify(head)}\n`;
   for (const { key, value } of entries) {
     chunk += `${JSON.stringify({ key, value: value.toString('base64') })}\n`;
-    if (chunk.length < CHUNK) continue;
+    if (chunk.length < CHUNK_CHARACTERS) continue;
     hash.update(chunk);
     await write(chunk);
     chunk = '';
@@ -50,29 +60,30 @@ export async function backup(store: Store, write: (text: string) => void | Promi
  * Reads a backup, and puts it in the place of all that the store has: nothing is changed before all of it was read and
  * checked, and then it is there at once (see `Store.replace`).
  *
- * @returns how many entries there are now, and the revision since which they are.
+ * @returns the keys that there are from a revision on.
  * @throws StoreError `CORRUPT` for what is no whole backup; as `Store.replace`.
  */
 export async function restore(
   store: Store,
   read: AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>,
-): Promise<{ readonly entries: number; readonly revision: number }> {
+): Promise<Restored> {
   const reader = new BackupReader();
   for await (const line of linesOf(read)) reader.add(line);
   const entries = reader.finish();
-  return { entries: entries.length, revision: await store.replace(entries) };
+  return { keys: entries.map(({ key }) => key), revision: await store.replace(entries) };
 }
 
 class BackupReader {
   readonly #hash: Hash = createHash('sha256');
   readonly #entries: Pick<Entry, 'key' | 'value'>[] = [];
+  #heldBytes = 0;
   #line = 0;
   #head: Head | undefined;
   #isWhole = false;
 
   add(line: string): void {
     this.#line += 1;
-    if (this.#isWhole) throw this.#corrupt('expected nothing after the checksum');
+    if (this.#isWhole) throw this.#corrupt('nothing after the checksum', 'another line');
     const fields = this.#parse(line);
     const { key, value, sha256 } = fields;
     if (!this.#head) {
@@ -82,17 +93,17 @@ class BackupReader {
       return;
     } else if (typeof key === 'string' && typeof value === 'string') {
       const bytes = Buffer.from(value, 'base64');
-      if (bytes.toString('base64') !== value) throw this.#corrupt('expected a value in base64');
-      this.#entries.push({ key, value: bytes });
+      if (bytes.toString('base64') !== value) throw this.#corrupt('a value in base64', 'other text');
+      this.#hold({ key, value: bytes });
     } else {
-      throw this.#corrupt('expected a key and a value, or the checksum');
+      throw this.#corrupt('a key and a value, or the checksum', namesOf(fields));
     }
     this.#hash.update(`${line}\n`);
   }
 
   /** Its entries. @throws StoreError `CORRUPT` where its end is missing. */
   finish(): readonly Pick<Entry, 'key' | 'value'>[] {
-    if (!this.#isWhole) throw this.#corrupt('expected more: its end is missing');
+    if (!this.#isWhole) throw this.#corrupt('the checksum', 'its end');
     try {
       checkEntries(this.#entries);
     } catch (error) {
@@ -102,34 +113,57 @@ class BackupReader {
   }
 
   #headOf(fields: Readonly<Record<string, unknown>>): Head {
-    if (fields['format'] !== 'l7mp-backup') throw this.#corrupt('expected the head of a backup');
-    if (fields['version'] !== 1) throw this.#corrupt(`expected version 1, found ${JSON.stringify(fields['version'])}`);
+    if (fields['format'] !== 'l7mp-backup') throw this.#corrupt('the head of a backup', namesOf(fields));
+    const { version, entries } = fields;
+    if (version !== 1) throw this.#corrupt('version 1', JSON.stringify(version));
+    if (!Number.isSafeInteger(entries)) throw this.#corrupt('a number of entries', JSON.stringify(entries));
     return fields as unknown as Head;
+  }
+
+  /** No more than the head says, and than fits. */
+  #hold(entry: Pick<Entry, 'key' | 'value'>): void {
+    const announced = this.#head?.entries ?? 0;
+    if (this.#entries.length >= announced) throw this.#corrupt(`${announced} entries`, 'another one');
+    this.#heldBytes += ENTRY_BYTES + Buffer.byteLength(entry.key) + entry.value.length;
+    if (this.#heldBytes > MAX_HELD_BYTES) {
+      throw this.#corrupt(`at most ${MAX_HELD_BYTES} bytes of keys and values`, 'more');
+    }
+    this.#entries.push(entry);
   }
 
   #end(sha256: unknown): void {
     const expected = this.#head?.entries;
     if (this.#entries.length !== expected) {
-      throw this.#corrupt(`expected ${expected} entries, found ${this.#entries.length}`);
+      throw this.#corrupt(`${expected} entries`, `${this.#entries.length}`);
     }
     const found = this.#hash.digest('hex');
-    if (sha256 !== found) throw this.#corrupt(`the checksum is of something else: it was changed (${found})`);
+    if (sha256 !== found)
+      throw this.#corrupt(`lines with the checksum ${JSON.stringify(sha256)}`, `changed ones (${found})`);
     this.#isWhole = true;
   }
 
   #parse(line: string): Readonly<Record<string, unknown>> {
+    let found = `${line.length} characters that are no JSON`;
     try {
       const parsed = JSON.parse(line) as unknown;
       if (typeof parsed === 'object' && parsed !== null) return parsed as Readonly<Record<string, unknown>>;
+      found = `a ${parsed === null ? 'null' : typeof parsed}`;
     } catch {
-      // Told below, as what is no object.
+      // Told below.
     }
-    throw this.#corrupt('expected a JSON object');
+    throw this.#corrupt('a JSON object', found);
   }
 
-  #corrupt(fault: string): StoreError {
-    return new StoreError('CORRUPT', `this is no whole backup: line ${this.#line}: ${fault}; nothing was changed`);
+  #corrupt(expected: string, found: string): StoreError {
+    const fault = `line ${this.#line}: expected ${expected}, found ${found}`;
+    return new StoreError('CORRUPT', `this is no whole backup: ${fault}; nothing was changed`);
   }
+}
+
+/** Values may be secrets: only names are said. */
+function namesOf(fields: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(fields).slice(0, 5);
+  return names.length === 0 ? 'no fields' : `the fields ${names.map((name) => name.slice(0, 40)).join(', ')}`;
 }
 
 async function* linesOf(
@@ -148,8 +182,10 @@ async function* linesOf(
       yield rest;
       rest = other;
     }
-    if (rest.length > MAX_LINE || total > MAX_CHARACTERS) {
-      throw new StoreError('CORRUPT', 'this is no backup: it is too long; nothing was changed');
+    if (rest.length > MAX_LINE_CHARACTERS || total > MAX_CHARACTERS) {
+      const expected = `lines of at most ${MAX_LINE_CHARACTERS} characters, ${MAX_CHARACTERS} in all`;
+      const found = `one of ${rest.length}, ${total} in all`;
+      throw new StoreError('CORRUPT', `this is no backup: expected ${expected}, found ${found}; nothing was changed`);
     }
   }
   if (rest !== '') yield rest;

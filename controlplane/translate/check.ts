@@ -1,16 +1,14 @@
 /** Looks at a change before it is made: what would be wrong with it, nothing changed. */
-import { setImmediate } from 'node:timers/promises';
+import { Slices } from '../../common/slices.ts';
 import type { Fault } from '../../gen/messages.ts';
 import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { Owned } from '../../config/snapshot.ts';
 import { checkEnvelope, decodeContent } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
 import { resourceId } from './claims.ts';
+import { clash } from './clash.ts';
 import { encodeParts } from './encode.ts';
-import { clash, type Translator } from './translator.ts';
-
-/** Objects that are checked in one go. */
-const YIELD = 100;
+import type { Translator } from './translator.ts';
 
 /**
  * The faults of objects that are to be made or replaced, by their ids; those without are not in it. `gone` are the ids of
@@ -23,13 +21,14 @@ export async function checkChange(
 ): Promise<Map<string, readonly Fault[]>> {
   const { claims } = translator;
   const faults = new Map<string, readonly Fault[]>();
-  translator.prepared.clear();
+  translator.forgetPrepared();
   const replaced = new Set([...gone, ...upsert.map(({ id }) => id)]);
   const taken = new Map<string, ConfigObject>();
   const rulelists = new Map<string, Owned<RuleList>>();
   const rules = new Map<string, Owned<Rule>>();
-  for (const [index, object] of upsert.entries()) {
-    if (index % YIELD === YIELD - 1) await setImmediate(); // thousands of objects must not hold up the streams
+  const slices = new Slices();
+  for (const object of upsert) {
+    if (slices.isOver) await slices.next();
     const found = check(object);
     if (found.length > 0) faults.set(object.id, found);
   }

@@ -1,8 +1,9 @@
 /** Who has which name: each resource is one object's, that which comes first where several have it. */
 import type { ConfigObjects, Owned } from '../../config/snapshot.ts';
 import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
-import type { Resource } from '../core/resource.ts';
+import type { Resource, ResourceKey } from '../core/resource.ts';
 import type { Part } from '../model/decode-content.ts';
+import { Draft, type Table } from '../model/draft.ts';
 import type { ConfigObject } from '../model/object.ts';
 
 /** What an object has of the names. */
@@ -12,6 +13,12 @@ export interface Claimant {
   readonly object: ConfigObject;
   readonly parts: readonly Part[];
   readonly resources: readonly Resource[];
+}
+
+interface Referrer {
+  readonly key: ResourceKey;
+  /** Objects and candidates that have it. */
+  readonly claims: number;
 }
 
 export function resourceId({ typeUrl, name }: { readonly typeUrl: string; readonly name: string }): string {
@@ -25,62 +32,44 @@ export function comesBefore(one: ConfigObject, other: ConfigObject): boolean {
   return one.source === other.source ? one.id < other.id : one.source < other.source;
 }
 
-export class Claims {
-  private readonly holders = new Map<string, Set<Claimant>>();
-  /** How many clusters take their endpoints from a load assignment. */
-  private readonly companions = new Map<string, number>();
-  private readonly rulelists = new Map<string, Owned<RuleList>>();
-  private readonly rules = new Map<string, Owned<Rule>>();
+interface Tables {
+  readonly holders: Table<string, Set<Claimant>>;
+  /** By load assignment: the clusters that take their endpoints from it, by their ids. */
+  readonly referrers: Table<string, Map<string, Referrer>>;
+  readonly rulelists: Table<string, Owned<RuleList>>;
+  readonly rules: Table<string, Owned<Rule>>;
+}
 
-  add(claimant: Claimant): void {
-    for (const resource of claimant.resources) {
-      const id = resourceId(resource);
-      const holders = this.holders.get(id);
-      if (holders) holders.add(claimant);
-      else this.holders.set(id, new Set([claimant]));
-      this.name(resource, 1);
-    }
-    for (const { kind, name, value } of claimant.parts) {
-      if (kind === 'RuleList')
-        this.rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
-      if (kind === 'Rule') this.rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
-    }
+export class Claims {
+  protected readonly tables: Tables;
+
+  constructor(tables: Tables = { holders: new Map(), referrers: new Map(), rulelists: new Map(), rules: new Map() }) {
+    this.tables = tables;
   }
 
-  delete(claimant: Claimant): void {
-    for (const resource of claimant.resources) {
-      const id = resourceId(resource);
-      const holders = this.holders.get(id);
-      holders?.delete(claimant);
-      if (holders?.size === 0) this.holders.delete(id);
-      this.name(resource, -1);
-    }
-    for (const { kind, name, value } of claimant.parts) {
-      if (kind === 'RuleList' && this.rulelists.get(name)?.value === value) this.rulelists.delete(name);
-      if (kind === 'Rule' && this.rules.get(name)?.value === value) this.rules.delete(name);
-    }
+  /** Names as they will be. */
+  draft(): ClaimsDraft {
+    const { holders, referrers, rulelists, rules } = this.tables;
+    return new ClaimsDraft({
+      holders: new Draft(holders),
+      referrers: new Draft(referrers),
+      rulelists: new Draft(rulelists),
+      rules: new Draft(rules),
+    });
   }
 
   has(id: string): boolean {
-    return this.holders.has(id);
+    return this.tables.holders.has(id);
   }
 
-  /** Load assignments that no cluster names are asked for by nobody. */
-  isWanted(resource: Resource): boolean {
-    return !resource.typeUrl.endsWith('.ClusterLoadAssignment') || this.companions.has(resourceId(resource));
-  }
-
-  private name({ companion }: Resource, by: number): void {
-    if (companion === undefined) return;
-    const id = resourceId(companion);
-    const count = (this.companions.get(id) ?? 0) + by;
-    if (count === 0) this.companions.delete(id);
-    else this.companions.set(id, count);
+  /** Whose companion a resource is: who has one of those comes to ask for it. */
+  *referrersOf(resource: ResourceKey): Iterable<ResourceKey> {
+    for (const { key } of this.tables.referrers.get(resourceId(resource))?.values() ?? []) yield key;
   }
 
   /** All that have a name. */
   of(id: string): Iterable<Claimant> {
-    return this.holders.get(id) ?? [];
+    return this.tables.holders.get(id) ?? [];
   }
 
   /** Whether the name is this object's; candidates of the same object count as the object. */
@@ -105,13 +94,71 @@ export class Claims {
       listeners: nothing,
       clusters: nothing,
       routes: nothing,
-      rulelists: new Lookups([overlay.rulelists, this.rulelists]),
-      rules: new Lookups([overlay.rules, this.rules]),
+      rulelists: new Lookups([overlay.rulelists, this.tables.rulelists]),
+      rules: new Lookups([overlay.rules, this.tables.rules]),
     };
   }
 }
 
-type Lookup<T> = Pick<ReadonlyMap<string, T>, 'get'>;
+/** Names as they will be: seen by others after `commit`. */
+export class ClaimsDraft extends Claims {
+  declare protected readonly tables: { readonly [K in keyof Tables]: DraftOf<Tables[K]> };
+
+  add(claimant: Claimant): void {
+    const { holders, rulelists, rules } = this.tables;
+    for (const resource of claimant.resources) {
+      const id = resourceId(resource);
+      const others = holders.own(id, copyOf);
+      if (others) others.add(claimant);
+      else holders.set(id, new Set([claimant]));
+      this.refer(resource, 1);
+    }
+    for (const { kind, name, value } of claimant.parts) {
+      if (kind === 'RuleList')
+        rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
+      if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
+    }
+  }
+
+  delete(claimant: Claimant): void {
+    const { holders, rulelists, rules } = this.tables;
+    for (const resource of claimant.resources) {
+      const id = resourceId(resource);
+      const others = holders.own(id, copyOf);
+      others?.delete(claimant);
+      if (others?.size === 0) holders.delete(id);
+      this.refer(resource, -1);
+    }
+    for (const { kind, name, value } of claimant.parts) {
+      if (kind === 'RuleList' && rulelists.get(name)?.value === value) rulelists.delete(name);
+      if (kind === 'Rule' && rules.get(name)?.value === value) rules.delete(name);
+    }
+  }
+
+  commit(): void {
+    for (const table of Object.values(this.tables)) table.commit();
+  }
+
+  private refer({ typeUrl, name, companion }: Resource, by: number): void {
+    if (companion === undefined) return;
+    const { referrers } = this.tables;
+    const [to, from] = [resourceId(companion), resourceId({ typeUrl, name })];
+    const known = referrers.own(to, (map) => new Map(map)) ?? new Map<string, Referrer>();
+    const claims = (known.get(from)?.claims ?? 0) + by;
+    if (claims > 0) known.set(from, { key: { typeUrl, name }, claims });
+    else known.delete(from);
+    if (known.size > 0) referrers.set(to, known);
+    else referrers.delete(to);
+  }
+}
+
+type DraftOf<T> = T extends Table<infer K, infer V> ? Draft<K, V> : never;
+
+function copyOf<T>(set: Set<T>): Set<T> {
+  return new Set(set);
+}
+
+type Lookup<T> = Pick<Table<string, T>, 'get'>;
 
 /** Finds in the first map that has it; as a map it is empty. */
 class Lookups<T> extends Map<string, T> {

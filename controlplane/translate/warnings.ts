@@ -8,13 +8,15 @@ import type { ConfigSnapshot, Owned } from '../../config/snapshot.ts';
 import type { Part } from '../model/decode-content.ts';
 import { type Claims, resourceId } from './claims.ts';
 
+const NOTHING = emptySnapshot();
+
 /** What the parts of an object name and nobody has. */
 export function warningsOf(parts: readonly Part[], claims: Claims): Fault[] {
   const named = (kind: WireKind, name: string): boolean => claims.has(resourceId({ typeUrl: typeUrlOf(kind), name }));
   const among = <T>(kind: WireKind): ReadonlyMap<string, Owned<T>> =>
     new Among<T>(parts, kind, (name) => named(kind, name));
   const snapshot: ConfigSnapshot = {
-    ...emptySnapshot(),
+    ...NOTHING,
     listeners: among('Listener'),
     clusters: among('Cluster'),
     rulelists: among('RuleList'),

@@ -1,7 +1,7 @@
 /** Responses that are made for one stream: of the names that it subscribes to. */
 import type { Resource } from '../core/resource.ts';
 import type { Body } from './body.ts';
-import { encodeHeartbeats, encodeResources, type Encoding } from './responses.ts';
+import { encodeResources, type Encoding } from './responses.ts';
 import { CHUNK_BYTES, type Entry, type TypeLog } from './type-log.ts';
 
 /** Of so few names a response is one that other streams are sent as well, when they change or after a reconnect. */
@@ -36,7 +36,7 @@ export function takeNames(
       encoded.push(bytes);
       resources.push(entry.resource);
     } else if (encoding.startsWith('delta')) {
-      if (!fits(name.length)) break;
+      if (!fits(Buffer.byteLength(name))) break;
       removed.push(name);
     }
     names.delete(name);
@@ -65,14 +65,4 @@ export function wholeOf(
   }
   if (retained.length > 0) encoded.push(encodeResources(retained, encoding));
   return log.body(encoded, [...resources, ...retained], []);
-}
-
-/** That resources with a time to live are still good. It counts as a response without resources: an answer says nothing new. */
-export function heartbeatsOf(log: TypeLog, covers: (name: string) => boolean, encoding: Encoding): Body {
-  const resources: Resource[] = [];
-  for (const name of log.ttls.keys()) {
-    const resource = covers(name) ? log.live.get(name) : undefined;
-    if (resource) resources.push(resource);
-  }
-  return log.body(resources.length > 0 ? [encodeHeartbeats(resources, encoding)] : [], [], []);
 }

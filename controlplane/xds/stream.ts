@@ -123,7 +123,11 @@ export class DiscoveryStream implements SubscriptionHost {
         each.sendAnswer();
       }
     }
-    if (this.#pushUpserts() && this.#pushRemovals()) this.#gate.open();
+    if (!this.#pushUpserts() || !this.#pushRemovals()) return;
+    this.#gate.open();
+    for (const each of this.#ordered) {
+      while (each.hasHeartbeats() && each.free && this.#writable) each.sendHeartbeats();
+    }
   }
 
   send(body: Body): string {
@@ -168,6 +172,7 @@ export class DiscoveryStream implements SubscriptionHost {
       for (const name of request.names) this.#gate.arrived(typeUrl, name);
     }
     state.known = true;
+    this.#observeAsked(subscription);
     this.#forced.delete(typeUrl);
     this.#names += subscription.names.size - before;
     const { maxNames } = this.#host.limits;
@@ -237,6 +242,13 @@ export class DiscoveryStream implements SubscriptionHost {
   #observeHeld(typeUrl: string, versions: ReadonlyMap<string, string>): void {
     const { id } = this.#node ?? {};
     if (versions.size > 0 && id !== undefined) this.#host.observe({ type: 'ack', id, typeUrl, versions, removed: [] });
+  }
+
+  #observeAsked(asked: Subscription): void {
+    const { id } = this.#node ?? {};
+    const dropped = asked.takeDropped();
+    if (dropped === undefined || id === undefined) return;
+    this.#host.observe({ type: 'subscribed', id, typeUrl: asked.typeUrl, asked, dropped });
   }
 
   #close(): void {

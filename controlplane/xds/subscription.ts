@@ -1,8 +1,8 @@
 /** What one stream is subscribed to of one type, what of it is to be sent, and what was not answered yet. */
-import type { Resource, ResourceKey } from '../core/resource.ts';
+import type { Asked, Resource, ResourceKey } from '../core/resource.ts';
 import type { Body } from './body.ts';
 import { type Difference, differenceOfLogs } from './difference.ts';
-import { heartbeatsOf, takeNames, wholeOf } from './compose.ts';
+import { takeNames, wholeOf } from './compose.ts';
 import type { Encoding, Variant } from './responses.ts';
 import type { Entry, TypeLog } from './type-log.ts';
 import type { Subscriber, TypeView } from './view.ts';
@@ -30,12 +30,14 @@ export interface InFlight {
   readonly sentAt: number;
 }
 
-export class Subscription implements Subscriber {
+export class Subscription implements Subscriber, Asked {
   readonly typeUrl: string;
   readonly #host: SubscriptionHost;
   #type: TypeView;
   #wildcard = false;
   readonly #names = new Set<string>();
+  /** Names that were asked for at the last `takeDropped`, and are not any more; undefined: the client asks for what it did. */
+  #dropped: string[] | undefined;
   /** Of the wildcard: what was sent of the log. */
   #upsertsTo = 0;
   #removalsTo = 0;
@@ -50,6 +52,8 @@ export class Subscription implements Subscriber {
   readonly #retained = new Map<string, Resource>();
   /** The client waits for the wildcard's first state. */
   #greeting = false;
+  /** Up to which place of the log's resources with a TTL it was told that they are still good; undefined: it is not time. */
+  #beatsTo: number | undefined;
   readonly #inFlight: InFlight[] = [];
   #lastNonce = '';
 
@@ -127,6 +131,13 @@ export class Subscription implements Subscriber {
     return this.#wildcard || this.#names.has(name);
   }
 
+  /** The names that are not asked for any more since the last call; undefined: the client asks for the same as then. */
+  takeDropped(): readonly string[] | undefined {
+    const dropped = this.#dropped;
+    this.#dropped = undefined;
+    return dropped;
+  }
+
   /** Subscribes to all. `held`: how what the client has differs, where its first request of the type says it. */
   addWildcard(held?: Difference): void {
     if (this.#wildcard) {
@@ -134,6 +145,7 @@ export class Subscription implements Subscriber {
       return;
     }
     this.#wildcard = true;
+    this.#dropped ??= [];
     this.#type.subscribeAll(this);
     this.#removalsTo = this.log.head;
     // What is gone may have been sent to whoever named it.
@@ -154,13 +166,18 @@ export class Subscription implements Subscriber {
       const position = this.log.entry(name)?.position ?? 0;
       if (position > this.#upsertsTo) this.#changed.add(name);
     }
+    this.#dropped ??= [];
+    for (const name of this.log.live.keys()) if (!this.#names.has(name)) this.#dropped.push(name);
   }
 
   /** Adds names; `has`: whether the client has one in its version of now, and needn't be sent it. */
   addNames(names: Iterable<string>, has: (name: string) => boolean = () => false): void {
     for (const each of names) {
       const name = this.log.entry(each)?.name ?? each; // streams share the string
-      if (!this.#names.has(name)) this.#type.subscribe(name, this);
+      if (!this.#names.has(name)) {
+        this.#dropped ??= [];
+        this.#type.subscribe(name, this);
+      }
       this.#names.add(name);
       if (!has(name)) this.#asked.add(name);
     }
@@ -173,8 +190,10 @@ export class Subscription implements Subscriber {
       this.#type.unsubscribe(name, this);
       this.#changed.delete(name);
       this.#asked.delete(name);
+      this.#dropped ??= [];
       // It forgets the resource, which the wildcard still brings (rule 11).
       if (this.#wildcard) this.#asked.add(name);
+      else this.#dropped.push(name);
     }
   }
 
@@ -210,6 +229,7 @@ export class Subscription implements Subscriber {
     this.#leave();
     this.#type = type;
     this.#ageing = this.#aged = -1;
+    this.#beatsTo = undefined;
     this.#join();
     const to = type.log;
     const change = (name: string): void => {
@@ -269,12 +289,25 @@ export class Subscription implements Subscriber {
     if (body) this.#send(body);
   }
 
-  /** Only where all has been sent: what is not there can't be still good. */
+  /** One that is not through with those of the last time goes on with them. */
   heartbeat(): void {
-    if (!this.#host.writable || !this.answered || this.hasAnswers() || this.hasUpserts()) return;
-    const beat = (): Body => heartbeatsOf(this.log, (name) => this.covers(name), this.#host.encoding);
-    const body = this.#wildcard ? this.log.shared(`heartbeat ${this.#host.encoding}`, () => beat()) : beat();
-    if (body.parts.length > 1) this.#send(body);
+    if (this.#beatsTo !== undefined) return;
+    this.#beatsTo = 0;
+    this.#host.wake();
+  }
+
+  /** Only where all has been sent: what is not there can't be still good. */
+  hasHeartbeats(): boolean {
+    if (this.#beatsTo === undefined || this.hasAnswers() || this.hasUpserts()) return false;
+    return this.#beatsTo > 0 || this.answered;
+  }
+
+  /** Sends one response of them, where there is one left. */
+  sendHeartbeats(): void {
+    const covers = this.#wildcard ? undefined : (name: string): boolean => this.#names.has(name);
+    const beats = this.log.heartbeatsAfter(this.#beatsTo ?? 0, this.#host.encoding, covers);
+    this.#beatsTo = beats?.upTo;
+    if (beats) this.#send(beats.body);
   }
 
   get log(): TypeLog {

@@ -14,7 +14,7 @@
 import { createHash } from 'node:crypto';
 import type { Resource } from '../core/resource.ts';
 import { Body } from './body.ts';
-import { encodeHead, encodeRemoved, encodeResources, type Encoding } from './responses.ts';
+import { encodeHead, encodeHeartbeats, encodeRemoved, encodeResources, type Encoding } from './responses.ts';
 import { traitsOf, type TypeTraits } from './types.ts';
 
 /** A response holds no more, unless a single resource is larger. gRPC's clients take up to 4 MB. */
@@ -37,8 +37,10 @@ export interface Entry {
   segment: Segment | undefined;
   /** The room that it takes there. */
   bytes: number;
-  /** Alone, for those who name it. */
-  readonly encoded: Map<Encoding, Buffer>;
+  /** Alone, for those who name it; of those with a TTL heartbeats as well. */
+  readonly encoded: Map<Encoding | `heartbeat ${Encoding}`, Buffer>;
+  /** Its place among those with a TTL. */
+  beat: number;
 }
 
 interface Segment {
@@ -55,6 +57,12 @@ interface Segment {
 export interface Batch {
   readonly resources: readonly Resource[];
   readonly bytes: Buffer;
+  readonly upTo: number;
+}
+
+/** Heartbeats of resources that come after a place, up to another. */
+export interface Heartbeats {
+  readonly body: Body;
   readonly upTo: number;
 }
 
@@ -83,7 +91,10 @@ export class TypeLog {
   readonly #bodies = new Map<string, Body>();
   readonly #batches = new Map<string, Batch | undefined>();
   readonly #removals = new Map<string, Removals>();
+  readonly #heartbeats = new Map<string, Heartbeats | undefined>();
+  /** In the order of their places. */
   readonly #withTtl = new Map<string, number>();
+  #beats = 0;
   readonly #hash = Buffer.alloc(8);
 
   constructor(typeUrl: string) {
@@ -111,15 +122,19 @@ export class TypeLog {
     let entry = this.#entries.get(name);
     const before = entry?.resource;
     this.live.set(name, resource);
-    if (ttlMs === undefined) this.#withTtl.delete(name);
-    else this.#withTtl.set(name, ttlMs);
     if (entry === undefined) {
-      entry = { name, resource, previous: undefined, position: 0, segment: undefined, bytes: 0, encoded: new Map() };
+      const place = { position: 0, segment: undefined, bytes: 0, beat: 0 };
+      entry = { name, resource, previous: undefined, ...place, encoded: new Map() };
       this.#entries.set(name, entry);
     } else if (before?.version === version && before.ttlMs === ttlMs) {
       entry.resource = resource; // its companion may be another one
       entry.segment?.batches.clear();
       return false;
+    }
+    if (ttlMs === undefined) this.#withTtl.delete(name);
+    else {
+      if (!this.#withTtl.has(name)) entry.beat = this.#beats += 1;
+      this.#withTtl.set(name, ttlMs);
     }
     if (before !== undefined) this.#mix(before);
     this.#mix(resource);
@@ -182,12 +197,39 @@ export class TypeLog {
       for (const entry of this.#gone.values()) {
         if (entry.position <= position) continue;
         if (entry.position > last) break;
-        bytes += entry.name.length;
+        bytes += Buffer.byteLength(entry.name);
         if (names.length > 0 && bytes > maxBytes) return { names, upTo: entry.position - 1 };
         names.push(entry.name);
       }
       return { names, upTo: last };
     });
+  }
+
+  /**
+   * That the next resources with a TTL after a place are still good, as many as a response may hold: of all, or of those that
+   * are covered. It counts as a response without resources: an answer says nothing new.
+   */
+  heartbeatsAfter(place: number, encoding: Encoding, covers?: (name: string) => boolean): Heartbeats | undefined {
+    if (covers !== undefined) return this.#findHeartbeats(place, encoding, covers);
+    return cached(this.#heartbeats, `${encoding} ${place}`, () => this.#findHeartbeats(place, encoding, () => true));
+  }
+
+  #findHeartbeats(place: number, encoding: Encoding, covers: (name: string) => boolean): Heartbeats | undefined {
+    const encoded: Buffer[] = [];
+    let [upTo, bytes] = [this.#beats, 0];
+    for (const name of this.#withTtl.keys()) {
+      const entry = this.#entries.get(name);
+      if (entry?.resource === undefined || entry.beat <= place || !covers(name)) continue;
+      const beat = heartbeatOf(entry, entry.resource, encoding);
+      bytes += beat.length;
+      if (encoded.length > 0 && bytes > CHUNK_BYTES) {
+        upTo = entry.beat - 1;
+        break;
+      }
+      encoded.push(beat);
+    }
+    if (encoded.length === 0) return undefined;
+    return { body: this.body(encoded.length > 1 ? [Buffer.concat(encoded)] : encoded, [], []), upTo };
   }
 
   /** The encoded `resources` field of one resource. */
@@ -304,6 +346,7 @@ export class TypeLog {
     this.#bodies.clear();
     this.#batches.clear();
     this.#removals.clear();
+    this.#heartbeats.clear();
   }
 
   #forget(): void {
@@ -334,6 +377,13 @@ function cached<T>(map: Map<string, T>, key: string, make: () => T): T {
   const made = make();
   map.set(key, made);
   return made;
+}
+
+function heartbeatOf({ encoded }: Entry, resource: Resource, encoding: Encoding): Buffer {
+  const key = `heartbeat ${encoding}` as const;
+  const bytes = encoded.get(key) ?? encodeHeartbeats([resource], encoding);
+  encoded.set(key, bytes);
+  return bytes;
 }
 
 function rest(segment: Segment, position: number, encoding: Encoding): Batch {

@@ -1,5 +1,6 @@
 /** What the discovery service has to know of types: their order, and how their absence is told. */
 import { typeUrlOf, WIRE_KINDS, type WireKind } from '../../config/wire-kinds.ts';
+import { ENDPOINTS } from '../model/resource-types.ts';
 
 const ENVOY = 'type.googleapis.com/envoy.config.';
 
@@ -23,7 +24,6 @@ function typesOf(...kinds: readonly WireKind[]): ReadonlySet<string> {
 
 const REFERRED_TO = typesOf('Secret', 'Cluster', 'ClusterLoadAssignment');
 const FULL_STATE = typesOf('Listener', 'Cluster');
-const ENDPOINTS = typesOf('ClusterLoadAssignment');
 
 export interface TypeTraits {
   readonly rank: number;

@@ -140,6 +140,8 @@ export interface Protocol<L = object, C = object> {
   readonly local?: boolean;
   /** Listener sessions that have no end of their own are ended after this many idle ms, unless configured otherwise. */
   readonly idleTimeout?: number;
+  /** The most sessions of a listener that anybody may open at no cost (spoofed sources), unless configured otherwise. */
+  readonly maxSessions?: number;
   /** A plugin's own specs; those of the built-in protocols are in the configuration schema. */
   readonly schema?: NonNullable<PluggedIn['schema']>;
 }
@@ -147,3 +149,10 @@ export interface Protocol<L = object, C = object> {
 /** A protocol whose specs are not known here: what registries hold. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyProtocol = Protocol<any, any>;
+
+/** A protocol from outside. */
+export interface Plugin {
+  readonly protocol: AnyProtocol;
+  /** Its module's, as stacks show it: `file:///…`. */
+  readonly url: string;
+}

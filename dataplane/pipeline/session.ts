@@ -278,9 +278,14 @@ export class PipelineSession implements SessionView, StageOwner {
   clientClosed(error?: ProxyError): void {
     this.clientOpen = false;
     this.toClient.discard();
-    if (this.over) this.checkOver();
-    else if (error) this.finish(error);
-    else this.finishInOrder();
+    if (this.over) {
+      if (error && this.status !== 'DESTROYED') this.event('ERROR', error.message);
+      this.checkOver();
+    } else if (error) {
+      this.finish(error);
+    } else {
+      this.finishInOrder();
+    }
   }
 
   /**

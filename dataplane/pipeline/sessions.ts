@@ -2,6 +2,7 @@
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
+import type { Protocol } from '../core/protocol.ts';
 import type { Accept, Incoming, Refused, SessionView } from '../core/session.ts';
 import { BoundaryNotes } from './boundaries.ts';
 import { Gates, RateGate } from './gate.ts';
@@ -23,6 +24,9 @@ export interface SessionsOptions {
   /** A session was not taken: for totals. */
   readonly onRefused: (listener: string, code: ErrorCode) => void;
 }
+
+/** A protocol's limits, where the listener's configuration has none: 0 is none, too. */
+export type ProtocolDefaults = Pick<Protocol, 'idleTimeout' | 'maxSessions'>;
 
 /** A listener's sessions are accepted under this: its name stays, its configuration may change. */
 export interface Admission {
@@ -68,8 +72,8 @@ export class Sessions {
     return undefined;
   }
 
-  /** The door of one listener. `idleTimeout` (ms) is its protocol's, where its configuration has none; 0 is never. */
-  admission(config: Listener, idleTimeout: number): Admission {
+  /** The door of one listener. */
+  admission(config: Listener, defaults: ProtocolDefaults = {}): Admission {
     let current = config;
     let active = 0;
     let rate: TokenBucket | undefined;
@@ -83,10 +87,10 @@ export class Sessions {
     };
     configure(config);
     const refusal = (): ProxyError | undefined => {
-      const { max_sessions } = current.options;
+      const maxSessions = current.options.max_sessions ?? defaults.maxSessions ?? 0;
       if (this.draining) return new ProxyError('DRAINED', 'the proxy is draining');
-      if (max_sessions > 0 && active >= max_sessions) {
-        return new ProxyError('LIMIT_EXCEEDED', `listener ${current.name} has its ${max_sessions} sessions`);
+      if (maxSessions > 0 && active >= maxSessions) {
+        return new ProxyError('LIMIT_EXCEEDED', `listener ${current.name} has its ${maxSessions} sessions`);
       }
       if (rate && !rate.take())
         return new ProxyError('RATE_LIMITED', `listener ${current.name}: too many new sessions`);
@@ -113,7 +117,7 @@ export class Sessions {
         context = { listener: current, table, log, onRouted: routed, onConnected: connected, onDestroyed: ended };
       }
       const session = new PipelineSession(++this.lastId, incoming, context);
-      session.idleTimeout = current.options.idle_timeout ?? idleTimeout;
+      session.idleTimeout = current.options.idle_timeout ?? defaults.idleTimeout ?? 0;
       active++;
       this.live.add(session);
       this.sweeper ??= setInterval(() => this.sweep(), SWEEP_INTERVAL).unref();

@@ -2,11 +2,12 @@
 import type { ApplyResponse, GetResponse, ObjectStatus } from '../../gen/messages.ts';
 import { clientOf, type Closers } from './grpc.ts';
 
-/** An object as configuration files have it, with its kind. */
+/** An object as configuration files have it, with its kind; or the bytes of one whose kind is a type URL. */
 export interface GivenObject {
   readonly kind: string;
   readonly name: string;
-  readonly spec: object;
+  readonly spec?: object;
+  readonly raw?: Buffer;
 }
 
 export interface ConfigService {
@@ -25,7 +26,7 @@ export function configService(address: string, cleanup: Closers): ConfigService 
   const deadline = { deadlineMs: 10_000 };
   return {
     apply: async (...objects) => {
-      const given = objects.map(({ kind, name, spec }) => ({ key: { kind, name }, spec }));
+      const given = objects.map(({ kind, name, ...content }) => ({ key: { kind, name }, ...content }));
       return (await client.unary('Apply', { objects: given }, deadline)) as ApplyResponse;
     },
     delete: async (...keys) => {

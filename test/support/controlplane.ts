@@ -11,6 +11,7 @@ import type { View } from '../../controlplane/core/catalog.ts';
 import type { Identity } from '../../controlplane/core/identity.ts';
 import type { NodeFacts, Resource, ResourceDelta } from '../../controlplane/core/resource.ts';
 import type { Call } from '../../controlplane/core/rpc.ts';
+import { backup, restore } from '../../controlplane/store/backup.ts';
 import { MemoryStore } from './memory-store.ts';
 
 /** A view that remembers what was done to it. */
@@ -100,6 +101,13 @@ export class FakeProxy {
     }
   }
 
+  /** Asks for all of a type, or for names of it only. */
+  subscribe(typeUrl: string, names?: readonly string[], dropped: readonly string[] = []): void {
+    const wildcard = names === undefined;
+    const asked = { wildcard, covers: (name: string) => wildcard || names.includes(name) };
+    this.configuration.catalog.observe({ type: 'subscribed', id: this.facts.id, typeUrl, asked, dropped });
+  }
+
   nack(typeUrl: string, message: string): void {
     const versions = new Map([...this.view.resources(typeUrl)].map(([name, { version }]) => [name, version]));
     this.configuration.catalog.observe({ type: 'nack', id: this.facts.id, typeUrl, versions, message });
@@ -122,9 +130,11 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
     createView: () => new RecordingView(),
     id: 'cp-1',
     replicated: false,
-    backup: () => Promise.resolve(),
-    restore: () => Promise.resolve(),
-    pace: { endpoints: 0, configuration: 1, longest: 10 },
+    backup: async (from, write) => {
+      await backup(from, (text) => write(Buffer.from(text)));
+    },
+    restore,
+    pace: { endpointsQuietMs: 0, configurationQuietMs: 1, longestMs: 10 },
     rollouts: { interval: 5, grace: 50 },
     ...options,
     store,
@@ -170,4 +180,5 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
   };
 }
 
+export const FIRST_PAGE = { page_size: 0, page_token: '' };
 export const APPLY = { objects: [], replace_kinds: [], dry_run: false, message: '' };

@@ -91,11 +91,23 @@ export async function discovery(
     view,
     catalog,
     port,
-    delta: (node = 'n', more = {}) =>
-      new DeltaPeer(open(port, cleanup, 'DeltaAggregatedResources'), nodeOf(node, more.node)),
-    sotw: (node = 'n', more = {}) =>
-      new SotwPeer(open(port, cleanup, 'StreamAggregatedResources'), nodeOf(node, more.node)),
+    delta: (node = 'n', more = {}) => deltaPeer(port, cleanup, node, more),
+    sotw: (node = 'n', more = {}) => sotwPeer(port, cleanup, node, more),
   };
+}
+
+/** A raw stream of whatever discovery service is at a port; `node`: its identity. */
+export function deltaPeer(
+  port: number,
+  cleanup: Closers,
+  node: string,
+  more: Partial<DeltaDiscoveryRequest> = {},
+): DeltaPeer {
+  return new DeltaPeer(open(port, cleanup, 'DeltaAggregatedResources'), nodeOf(node, more.node));
+}
+
+export function sotwPeer(port: number, cleanup: Closers, node: string, more: Partial<DiscoveryRequest> = {}): SotwPeer {
+  return new SotwPeer(open(port, cleanup, 'StreamAggregatedResources'), nodeOf(node, more.node));
 }
 
 function open(port: number, cleanup: Closers, method: string): Duplex {

@@ -5,7 +5,7 @@ import { ProxyError } from '../../common/errors.ts';
 import { recordingLogger } from './cluster.ts';
 import type { Metadata, SessionView } from '../../dataplane/core/session.ts';
 import type { RoutingTable } from '../../dataplane/pipeline/routing.ts';
-import { type Admission, Sessions } from '../../dataplane/pipeline/sessions.ts';
+import { type Admission, type ProtocolDefaults, Sessions } from '../../dataplane/pipeline/sessions.ts';
 import { FakeStream } from './fake-stream.ts';
 
 export class FakeCluster implements ClusterHandle {
@@ -92,6 +92,7 @@ export function harness(
   routed: Partial<Route> = {},
   options: Partial<Listener['options']> = {},
   rule: Partial<Rule> = {},
+  defaults: ProtocolDefaults = {},
 ): Harness {
   const clusters = new Map<string, FakeCluster>();
   const ended: SessionView[] = [];
@@ -120,7 +121,6 @@ export function harness(
     rules: 'rules',
     options: {
       track: 0,
-      max_sessions: 0,
       sessions_per_second: 0,
       datagrams_per_second: 0,
       bytes_per_second: 0,
@@ -129,7 +129,7 @@ export function harness(
       ...options,
     },
   };
-  const admission = sessions.admission(listener, 0);
+  const admission = sessions.admission(listener, defaults);
   let counter = 0;
   return {
     sessions,

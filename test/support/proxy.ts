@@ -1,6 +1,6 @@
 /** A whole proxy in the test's process. */
 import { loadText } from '../../config/load.ts';
-import type { AnyProtocol } from '../../dataplane/core/protocol.ts';
+import type { Plugin } from '../../dataplane/core/protocol.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
 import { createProxy, type Proxy } from '../../dataplane/main.ts';
 import type { ControlPlaneOptions } from '../../dataplane/xds/types.ts';
@@ -18,7 +18,7 @@ export async function startProxy(
   config: string | object,
   options: {
     readonly api?: boolean;
-    readonly plugins?: readonly AnyProtocol[];
+    readonly plugins?: readonly Plugin[];
     readonly controlPlane?: Partial<ControlPlaneOptions>;
   } = {},
 ): Promise<TestProxy> {

@@ -78,7 +78,8 @@ export class History {
 
 function bytesOf(change: StoreChange): number {
   let bytes = 0;
-  for (const event of change.events) bytes += event.type === 'put' ? sizeOf(event.entry) : 2 * event.key.length;
+  for (const event of change.events)
+    bytes += event.type === 'put' ? sizeOf(event.entry) : 2 * Buffer.byteLength(event.key);
   return bytes;
 }
 

@@ -89,7 +89,10 @@ class Loader {
 
   add(record: FileRecord): void {
     if (record.kind === 'store') {
-      if (this.#state || (record.version as number) !== 1) throw this.#corrupt('it is not of version 1 of the format');
+      if (this.#state || (record.version as number) !== 1) {
+        const found = this.#state ? 'another head' : `version ${JSON.stringify(record.version)}`;
+        throw this.#corrupt('one head, of version 1 of the format', found);
+      }
       this.#state = new State(this.#limits, record.revision, record.compacted);
       this.#entries = record.entries;
       this.#changes = record.changes;
@@ -97,7 +100,7 @@ class Loader {
       return;
     }
     const state = this.#state;
-    if (!state) throw this.#corrupt('it does not start as one');
+    if (!state) throw this.#corrupt('the head of a store', `a record of kind ${JSON.stringify(record.kind)}`);
     if (record.kind === 'state') {
       for (const entry of record.entries) state.entries.put(entry);
       this.#entries -= record.entries.length;
@@ -105,7 +108,7 @@ class Loader {
       state.history.compact(record.revision);
     } else {
       if (record.change.revision !== this.#last + 1) {
-        throw this.#corrupt(`expected revision ${this.#last + 1}, found ${record.change.revision}`);
+        throw this.#corrupt(`revision ${this.#last + 1}`, `${record.change.revision}`);
       }
       this.#last += 1;
       // The state of a rewritten file has these changes already.
@@ -119,15 +122,18 @@ class Loader {
   }
 
   finish(): State {
-    if (!this.#state) throw this.#corrupt('it is empty');
-    if (this.#entries > 0 || this.#changes > 0) throw this.#corrupt('its end is missing');
+    if (!this.#state) throw this.#corrupt('the head of a store', 'no record');
+    if (this.#entries > 0 || this.#changes > 0) {
+      const left = `${this.#entries} entries and ${this.#changes} changes`;
+      throw this.#corrupt(`${left} more of its state`, 'its end');
+    }
     return this.#state;
   }
 
-  #corrupt(fault: string): StoreError {
+  #corrupt(expected: string, found: string): StoreError {
     return new StoreError(
       'CORRUPT',
-      `${this.#path} is no whole store: ${fault}; restore a backup into a new directory`,
+      `${this.#path} is no whole store: expected ${expected}, found ${found}; restore a backup into a new directory`,
     );
   }
 }

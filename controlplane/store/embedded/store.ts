@@ -60,7 +60,12 @@ export async function openEmbedded(
     }
     const state = new State(options.history);
     const file = await LogFile.create(`${path}.new`, state.records());
-    await file.moveTo(path);
+    try {
+      await file.moveTo(path);
+    } catch (error) {
+      await file.discard();
+      throw error;
+    }
     return new EmbeddedStore(path, unlock, log, options, state, file);
   } catch (error) {
     unlock();
@@ -174,12 +179,15 @@ class EmbeddedStore implements Store {
 
   async #close(): Promise<void> {
     this.#wake();
-    await this.#working;
-    // A file that is being rewritten gives the worker its last task.
-    await this.#rewriting;
-    await this.#working;
-    await this.#file.close();
-    this.#unlock();
+    try {
+      await this.#working;
+      // A file that is being rewritten gives the worker its last task.
+      await this.#rewriting;
+      await this.#working;
+      await this.#file.close();
+    } finally {
+      this.#unlock();
+    }
   }
 
   #check(): void {
@@ -311,5 +319,5 @@ class EmbeddedStore implements Store {
 }
 
 function bytesOf(operations: readonly { readonly key: string; readonly value?: Buffer }[]): number {
-  return operations.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0);
+  return operations.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + (value?.length ?? 0), 0);
 }

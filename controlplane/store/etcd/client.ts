@@ -68,7 +68,9 @@ export class EtcdClient {
   readonly #user: EtcdEndpoints['user'];
   #current = 0;
   #token: string | undefined;
-  #isClosed = false;
+  /** Whoever needs a token meanwhile waits for this one. */
+  #authenticating: Promise<string> | undefined;
+  readonly #closing = new AbortController();
 
   constructor({ endpoints, credentials, user }: EtcdEndpoints) {
     this.#clients = endpoints.map((endpoint) => new Client(endpoint, credentials, CHANNEL_OPTIONS));
@@ -84,7 +86,17 @@ export class EtcdClient {
     const deadline = Date.now() + (options.timeoutMs ?? TIMEOUT_MS);
     for (let refusals = 0; ;) {
       const client = await this.#connected(deadline, options.signal);
-      const metadata = await this.#metadata(client, method, options.signal);
+      let metadata: Metadata;
+      try {
+        metadata = await this.#metadata(client, method, options.signal);
+      } catch (error) {
+        // Nothing of the call itself was sent.
+        this.#check(options.signal);
+        const { code, cause } = error as StoreError;
+        if (code !== 'UNAVAILABLE' || isRefusal(cause ?? {}) || Date.now() + PAUSE_MS > deadline) throw error;
+        await pause(PAUSE_MS, options.signal);
+        continue;
+      }
       this.#check(options.signal);
       const ends = Math.min(deadline, Date.now() + ANSWER_MS);
       try {
@@ -135,12 +147,12 @@ export class EtcdClient {
 
   /** What runs ends. */
   close(): void {
-    this.#isClosed = true;
+    this.#closing.abort();
     for (const client of this.#clients) client.close();
   }
 
   #check(signal?: AbortSignal): void {
-    if (this.#isClosed) throw new StoreError('CLOSED', 'the store is closed');
+    if (this.#closing.signal.aborted) throw new StoreError('CLOSED', 'the store is closed');
     if (signal?.aborted === true) throw new StoreError('UNAVAILABLE', 'it was given up');
   }
 
@@ -171,21 +183,39 @@ export class EtcdClient {
   async #metadata(client: Client, method: EtcdMethod, signal: AbortSignal | undefined): Promise<Metadata> {
     const metadata = new Metadata();
     if (!this.#user || method === 'Auth/Authenticate') return metadata;
-    if (this.#token === undefined) {
-      const definition = definitionOf('Auth/Authenticate');
-      try {
-        const ends = Date.now() + ANSWER_MS;
-        const answer = await unary(client, definition, this.#user, new Metadata(), ends, signal);
-        this.#token = (answer as AuthenticateResponse).token;
-      } catch (error) {
-        this.#check(signal);
-        this.#leave(client);
-        throw faultOf(error, true, `etcd does not know the user ${this.#user.name}: `);
-      }
+    let token = this.#token;
+    if (token === undefined) {
+      this.#authenticating ??= this.#authenticate(client, this.#user).finally(() => (this.#authenticating = undefined));
+      token = await unlessAborted(this.#authenticating, signal);
     }
-    metadata.set('token', this.#token);
+    metadata.set('token', token);
     return metadata;
   }
+
+  /** For all that wait for it: only the client's end stops it. */
+  async #authenticate(client: Client, user: NonNullable<EtcdEndpoints['user']>): Promise<string> {
+    const definition = definitionOf('Auth/Authenticate');
+    try {
+      const ends = Date.now() + ANSWER_MS;
+      const answer = await unary(client, definition, user, new Metadata(), ends, this.#closing.signal);
+      return (this.#token = (answer as AuthenticateResponse).token);
+    } catch (error) {
+      this.#check();
+      this.#leave(client);
+      throw faultOf(error, true, `etcd gives the user ${user.name} no token: `);
+    }
+  }
+}
+
+/** Rejects when `signal` aborts, whatever becomes of the promise. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new StoreError('UNAVAILABLE', 'it was given up'));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }
 
 function definitionOf(method: EtcdMethod): Method {

@@ -62,7 +62,7 @@ function* batches<T extends Pick<Entry, 'key' | 'value'>>(entries: readonly T[])
   let batch: T[] = [];
   let bytes = 0;
   for (const entry of entries) {
-    const size = entry.key.length + entry.value.length;
+    const size = Buffer.byteLength(entry.key) + entry.value.length;
     if (batch.length >= BATCH.operations || (batch.length > 0 && bytes + size > BATCH.bytes)) {
       yield batch;
       batch = [];

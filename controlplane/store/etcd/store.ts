@@ -309,7 +309,7 @@ function replaced(): StoreError {
 function withSize(error: unknown, operations: readonly Operation[]): unknown {
   if (!(error instanceof StoreError) || error.code !== 'TOO_LARGE') return error;
   const bytes = operations.reduce(
-    (sum, each) => sum + each.key.length + (each.type === 'put' ? each.value.length : 0),
+    (sum, each) => sum + Buffer.byteLength(each.key) + (each.type === 'put' ? each.value.length : 0),
     0,
   );
   const found = `expected a transaction within etcd's limits, found ${operations.length} operations with ${bytes} bytes`;

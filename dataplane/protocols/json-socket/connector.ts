@@ -18,6 +18,7 @@ export function createConnector(context: ConnectorContext<JsonSocketCluster>): C
     get overflow() {
       return transport.overflow;
     },
+    ...(transport.retain && { retain: (keys: ReadonlySet<string>) => transport.retain?.(keys) }),
     ...(transport.close && { close: () => transport.close?.() ?? Promise.resolve() }),
   };
 }

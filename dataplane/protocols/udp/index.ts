@@ -7,6 +7,7 @@ import { createListener } from './listener.ts';
 export const protocol: Protocol<UdpListener, UdpCluster> = {
   name: 'UDP',
   idleTimeout: 60_000,
+  maxSessions: 65_536,
   listener: createListener,
   connector: createConnector,
 };

@@ -8,6 +8,7 @@ export const protocol: Protocol<UnixDatagramListener, UnixDatagramCluster> = {
   name: 'UnixDatagram',
   local: true,
   idleTimeout: 60_000,
+  maxSessions: 65_536,
   listener: createListener,
   connector: createConnector,
 };

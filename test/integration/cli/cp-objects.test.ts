@@ -91,12 +91,12 @@ describe('objects of the control plane, by the command', () => {
     const one = controlPlane.file('one.yaml', 'listenerz: []\nclusters:\n  - spec: { protocol: Echo }\n');
     const two = controlPlane.file('two.yaml', 'clusters: [\n');
     const twice = controlPlane.file('twice.yaml', WEB);
-    const forms = await controlPlane.l7mp('apply', '-f', one, two);
+    const forms = await controlPlane.l7mp('apply', '-f', one, '-f', two);
     expect(forms.stderr).to.match(/^.*one\.yaml:1: listenerz: expected a known field \(perhaps listeners\)/mu);
     expect(forms.stderr).to.match(/^.*one\.yaml:3: clusters\[0\]\.name: expected a name/mu);
     expect(forms.stderr).to.match(/^.*two\.yaml:\d: expected YAML or JSON/mu);
     expect(forms.code).to.equal(3);
-    const doubles = await controlPlane.l7mp('apply', '-f', web, twice);
+    const doubles = await controlPlane.l7mp('apply', '-f', web, '-f', twice);
     expect(doubles.stderr).to.match(
       /^.*twice\.yaml:2: listeners\[0\]\.name: expected each object once, found Listener\/web/mu,
     );
@@ -144,10 +144,17 @@ describe('objects of the control plane, by the command', () => {
     expect(await controlPlane.l7mp('diff', '-f', web)).to.deep.equal({ code: 0, stdout: '', stderr: '' });
   });
 
+  it('delete does not take objects behind a file for files: it takes one or the other', async () => {
+    const app = controlPlane.file('app.yaml', 'clusters: [{ name: app, spec: { protocol: TCP, port: 80 } }]');
+    const { code, stderr } = await controlPlane.l7mp('delete', '-f', app, 'rule', 'r');
+    expect(code).to.equal(2);
+    expect(stderr).not.to.contain('ENOENT').and.not.to.contain('no such file');
+  });
+
   it('apply --prune deletes what no file has, but no raw resources', async () => {
     const raw = controlPlane.file('raw.json', '[{"type_url": "type.example/a.B", "name": "r", "value": "AAE="}]');
     const other = controlPlane.file('other.yaml', 'rules: [{ name: r, action: { route: { destination: app } } }]');
-    await controlPlane.l7mp('apply', '-f', web, other, '--raw', raw);
+    await controlPlane.l7mp('apply', '-f', web, '-f', other, '--raw', raw);
     const { stdout } = await controlPlane.l7mp('apply', '-f', web, '--prune');
     expect(stdout).to.contain('Rule/r deleted');
     expect(await names()).to.have.members(['Cluster/app', 'Listener/web', 'type.example/a.B/r']);

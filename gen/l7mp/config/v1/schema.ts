@@ -435,7 +435,7 @@ export const schema: Schema = {
   ListenerOptions: {
     fields: {
       track: { type: 'integer', unit: 's', max: 2147483 },
-      max_sessions: { type: 'integer', unit: 'sessions' },
+      max_sessions: { type: 'integer', optional: true, unit: 'sessions' },
       sessions_per_second: { type: 'number', min: 0, unit: 'sessions/s' },
       datagrams_per_second: { type: 'number', min: 0, unit: 'datagrams/s' },
       bytes_per_second: { type: 'number', min: 0, unit: 'bytes/s' },

@@ -65,7 +65,10 @@ export interface Cluster {
   readonly dns: Dns;
   /** How message boundaries are kept where the protocol is a byte stream. */
   readonly framing: 'none' | 'length-prefix-2' | 'length-prefix-4' | 'newline';
-  /** The most time a connect may take, in ms. The route's retry timeout (2000) when absent. */
+  /**
+   * The most time a connect may take, in ms. When 0 or absent, the route's `timeouts.connect`, or else its
+   * `retry.timeout` (2000).
+   */
   readonly connect_timeout: number;
   /** The endpoints come from the control plane, instead of from here. */
   readonly discovery?: EndpointDiscovery;
@@ -726,8 +729,11 @@ export interface Listener {
 export interface ListenerOptions {
   /** How long an ended session stays listed, in seconds; of all listeners' together, the last 10,000 do. */
   readonly track: number;
-  /** The most sessions open at once; 0 is no limit. */
-  readonly max_sessions: number;
+  /**
+   * The most sessions open at once. Datagram listeners, to which anybody may pretend to be many (UDP, UnixDatagram), take
+   * 65536 when absent; others have no limit. 0 is no limit.
+   */
+  readonly max_sessions?: number;
   /** The most new sessions a second; 0 is no limit. */
   readonly sessions_per_second: number;
   /**
@@ -856,13 +862,19 @@ export interface Retry {
   readonly retry_on: 'never' | 'always' | 'connect-failure' | 'disconnect';
   /** Attempts after the first. */
   readonly num_retries: number;
-  /** The most time an attempt may take, and the pause before endpoints are tried that have been already, in ms. */
+  /**
+   * The most time an attempt may take, where no connect timeout says otherwise, and the pause before an attempt, in ms.
+   * There is no pause where another endpoint is left to try, or the stage had worked for so long.
+   */
   readonly timeout: number;
 }
 
 /** Timeouts are a session's limits in time. */
 export interface Timeouts {
-  /** The most time a connect may take, in ms. The retry's timeout when absent. */
+  /**
+   * The most time a connect may take, in ms, for clusters that have no `connect_timeout` of their own. When 0 or absent,
+   * the retry's timeout.
+   */
   readonly connect: number;
   /** A session in which nothing moved for this long is ended, in ms. 0 is never; the listener's when absent. */
   readonly idle?: number;

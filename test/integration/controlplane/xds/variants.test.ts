@@ -37,6 +37,28 @@ describe('rules of the discovery service: variants', () => {
       expect(beat.resources[0]!.value.length).to.be.lessThan(wrapped.resources[0]!.value.length);
     });
 
+    it('in bounded responses, one after the other', async () => {
+      const { view, delta, sotw } = await discovery(cleanup);
+      const names = Array.from({ length: 1500 }, (_, index) => `${index}${'x'.repeat(300)}`);
+      put(view, ...names.map((name) => resource(OTHER, name, name, { ttlMs: 1500 })));
+      for (const peer of [delta('d', features), sotw('s', features)]) {
+        peer.subscribe(OTHER);
+        /** Responses until so many resources have come. */
+        const take = async (): Promise<number> => {
+          let [taken, responses] = [0, 0];
+          for (; taken < names.length; responses++) {
+            const response = await peer.next();
+            peer.ack(response as never);
+            taken += response.resources.length;
+          }
+          expect(taken).to.equal(names.length);
+          return responses;
+        };
+        expect(await take(), 'first state').to.be.above(1);
+        expect(await take(), 'heartbeats').to.be.above(1);
+      }
+    });
+
     it('and for nobody else', async () => {
       const { view, delta } = await discovery(cleanup);
       put(view, { ...brief, ttlMs: 300 });

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Selector } from '../../../../gen/messages.ts';
 import { AudienceCatalog } from '../../../../controlplane/catalog/catalog.ts';
 import { Pacer } from '../../../../controlplane/catalog/pacer.ts';
-import type { Audience } from '../../../../controlplane/model/audience.ts';
+import { type Audience, audienceKey } from '../../../../controlplane/model/audience.ts';
 import type { Translated } from '../../../../controlplane/model/translated.ts';
 import { nodeFacts, recorded, RecordingView } from '../../../support/controlplane.ts';
 import { until } from '../../../support/until.ts';
@@ -16,7 +16,14 @@ function selector(more: Partial<Selector>): Audience {
 
 function thing(name: string, version: string, audience: Audience = {}, kind = 'Cluster'): Translated {
   const resource = { typeUrl: `${KIND}${kind}`, name, version, value: Buffer.from(version) };
-  return { id: `${kind}/${name}`, key: { kind, name }, version, audience, resources: [resource] };
+  return {
+    id: `${kind}/${name}`,
+    key: { kind, name },
+    version,
+    audience,
+    audienceKey: audienceKey(audience),
+    resources: [resource],
+  };
 }
 
 describe('the catalog', () => {
@@ -40,58 +47,58 @@ describe('the catalog', () => {
   const attach = (id: string, labels = {}) => recorded(catalog.attach(nodeFacts(id, labels)));
   const put = (...upsert: Translated[]) => catalog.apply({ upsert, remove: [] });
 
-  it('gives one view to proxies that see the same', () => {
-    put(thing('all', '1'), thing('x', '1', selector({ match_labels: { tier: 'x' } })));
-    put(thing('one', '1', selector({ match_ids: ['p3'] })));
+  it('gives one view to proxies that see the same', async () => {
+    await put(thing('all', '1'), thing('x', '1', selector({ match_labels: { tier: 'x' } })));
+    await put(thing('one', '1', selector({ match_ids: ['p3'] })));
     const [p1, p2, p3] = [attach('p1', { tier: 'x' }), attach('p2', { tier: 'x', more: 'y' }), attach('p3')];
     expect(p1).to.equal(p2);
     expect(p1.names()).to.deep.equal(['Cluster/all', 'Cluster/x']);
     expect(p3.names()).to.deep.equal(['Cluster/all', 'Cluster/one']);
   });
 
-  it('touches only the views that a change concerns, and says only what is different', () => {
-    put(
+  it('touches only the views that a change concerns, and says only what is different', async () => {
+    await put(
       thing('x', '1', selector({ match_labels: { tier: 'x' } })),
       thing('y', '1', selector({ match_labels: { tier: 'y' } })),
     );
     const [x, y] = [attach('p1', { tier: 'x' }), attach('p2', { tier: 'y' })];
     const before = [x.deltas.length, y.deltas.length];
-    put(
+    await put(
       thing('x', '2', selector({ match_labels: { tier: 'x' } })),
       thing('y', '1', selector({ match_labels: { tier: 'y' } })),
     );
     expect([x.deltas.length, y.deltas.length]).to.deep.equal([before[0]! + 1, before[1]]);
     expect(x.deltas.at(-1)?.upsert.map(({ version }) => version)).to.deep.equal(['2']);
-    catalog.apply({ upsert: [], remove: ['Cluster/y'] });
+    await catalog.apply({ upsert: [], remove: ['Cluster/y'] });
     expect(y.deltas.at(-1)?.remove.map(({ name }) => name)).to.deep.equal(['y']);
     expect(x.names()).to.deep.equal(['Cluster/x']);
   });
 
-  it('changes a view in place where all of its proxies see something new', () => {
-    put(thing('all', '1'));
+  it('changes a view in place where all of its proxies see something new', async () => {
+    await put(thing('all', '1'));
     const view = attach('p1', { tier: 'x' });
     attach('p2', { tier: 'x' });
-    put(thing('x', '1', selector({ match_labels: { tier: 'x' } })));
+    await put(thing('x', '1', selector({ match_labels: { tier: 'x' } })));
     expect([moved, view.names()]).to.deep.equal([[], ['Cluster/all', 'Cluster/x']]);
-    catalog.apply({ upsert: [], remove: ['Cluster/x'] });
+    await catalog.apply({ upsert: [], remove: ['Cluster/x'] });
     expect([moved, view.names()]).to.deep.equal([[], ['Cluster/all']]);
     expect(views).to.have.length(1);
   });
 
-  it('moves proxies that see something that others do not, and back', () => {
-    put(thing('all', '1'));
+  it('moves proxies that see something that others do not, and back', async () => {
+    await put(thing('all', '1'));
     const view = attach('p1', { tier: 'x' });
     attach('p2');
-    put(thing('x', '1', selector({ match_labels: { tier: 'x' } })));
+    await put(thing('x', '1', selector({ match_labels: { tier: 'x' } })));
     expect(moved).to.deep.equal([['p1', ['Cluster/all', 'Cluster/x']]]);
-    catalog.apply({ upsert: [], remove: ['Cluster/x'] });
+    await catalog.apply({ upsert: [], remove: ['Cluster/x'] });
     expect(moved[1]).to.deep.equal(['p1', ['Cluster/all']]);
     expect(catalog.viewOf('p1')).to.equal(catalog.viewOf('p2'));
     expect(view.names()).to.deep.equal(['Cluster/all']);
   });
 
-  it('moves a proxy whose labels changed', () => {
-    put(thing('x', '1', selector({ match_expressions: [{ key: 'tier', operator: 'In', values: ['x'] }] })));
+  it('moves a proxy whose labels changed', async () => {
+    await put(thing('x', '1', selector({ match_expressions: [{ key: 'tier', operator: 'In', values: ['x'] }] })));
     attach('p1');
     const view = attach('p1', { tier: 'x' });
     expect(view.names()).to.deep.equal(['Cluster/x']);
@@ -99,31 +106,54 @@ describe('the catalog', () => {
     expect(catalog.find('Cluster/x')?.audiences.map(({ size }) => size)).to.deep.equal([1]);
   });
 
-  it('puts a resource that goes from one object to another, instead of taking it out', () => {
+  it('pauses between views, and gives whoever attaches then all of the old or all of the new', async () => {
+    const tier = (name: string) => selector({ match_labels: { tier: name } });
+    await put(thing('all', '1'), thing('x', '1', tier('x')), thing('y', '1', tier('y')));
+    const [x, y] = [attach('p1', { tier: 'x' }), attach('p2', { tier: 'y' })];
+    for (const view of [x, y]) {
+      const applied = view.apply.bind(view);
+      view.apply = (delta) => {
+        applied(delta);
+        for (const from = performance.now(); performance.now() < from + 10;); // as a large one takes
+      };
+    }
+    const versions = (view: RecordingView) => view.all().map(({ name, version }) => `${name}@${version}`);
+    const applying = put(thing('all', '2'), thing('more', '2'));
+    expect([versions(x), versions(y)]).to.deep.equal([
+      ['all@2', 'x@1', 'more@2'],
+      ['all@1', 'y@1'],
+    ]);
+    expect(attach('p3', { tier: 'y' })).to.equal(y);
+    expect(versions(attach('p4'))).to.have.members(['all@2', 'more@2']);
+    await applying;
+    expect(versions(y)).to.have.members(['all@2', 'y@1', 'more@2']);
+  });
+
+  it('puts a resource that goes from one object to another, instead of taking it out', async () => {
     const view = attach('p1');
-    put(thing('a', '1'));
+    await put(thing('a', '1'));
     const other = { ...thing('a', '1', selector({ match_ids: ['p1'] })), id: 'Route/owner' };
-    catalog.apply({ upsert: [other], remove: ['Cluster/a'] });
+    await catalog.apply({ upsert: [other], remove: ['Cluster/a'] });
     expect(view.names()).to.deep.equal(['Cluster/a']);
     expect(view.deltas).to.have.length(1);
   });
 
-  it('takes a part of the proxies by their position', () => {
-    put(thing('a', 'old', { cohort: { from: 2 ** 31, to: 2 ** 32 } }), {
+  it('takes a part of the proxies by their position', async () => {
+    await put(thing('a', 'old', { cohort: { from: 2 ** 31, to: 2 ** 32 } }), {
       ...thing('a', 'new', { cohort: { from: 0, to: 2 ** 31 } }),
       id: 'r|Cluster/a',
     });
     const versions = Array.from({ length: 40 }, (_, index) => attach(`p${index}`).all()[0]?.version);
     expect(new Set(versions)).to.deep.equal(new Set(['old', 'new']));
     const again = new AudienceCatalog({ createView: () => new RecordingView(), observe: () => {} });
-    again.apply({ upsert: [thing('a', 'new', { cohort: { from: 0, to: 2 ** 31 } })], remove: [] });
+    await again.apply({ upsert: [thing('a', 'new', { cohort: { from: 0, to: 2 ** 31 } })], remove: [] });
     const same = versions.map((_, index) => recorded(again.attach(nodeFacts(`p${index}`))).all()[0]?.version ?? 'old');
     expect(same).to.deep.equal(versions);
     again.close();
   });
 
   it('forgets views that nobody looks at', async () => {
-    put(thing('x', '1', selector({ match_ids: ['p1'] })));
+    await put(thing('x', '1', selector({ match_ids: ['p1'] })));
     attach('p1');
     attach('p2');
     expect(catalog.views).to.equal(2);
@@ -137,11 +167,14 @@ describe('the pace of changes', () => {
   function pacer(current: Translated[] = []) {
     const applied: string[][] = [];
     const made = new Pacer({
-      apply: ({ upsert, remove }) => applied.push([...upsert.map(({ id, version }) => `${id}@${version}`), ...remove]),
+      apply: ({ upsert, remove }) => {
+        applied.push([...upsert.map(({ id, version }) => `${id}@${version}`), ...remove]);
+        return Promise.resolve();
+      },
       current: (id) => current.find((each) => each.id === id),
-      endpoints: 1,
-      configuration: 60_000,
-      longest: 120_000,
+      endpointsQuietMs: 1,
+      configurationQuietMs: 60_000,
+      longestMs: 120_000,
     });
     return { made, applied };
   }
@@ -153,31 +186,51 @@ describe('the pace of changes', () => {
     expect(made.revision).to.equal(3);
     made.take({ upsert: [thing('c', '1')], remove: [] }, 4);
     expect([applied.length, made.revision]).to.deep.equal([1, 3]);
-    made.flush();
+    await made.flush();
     expect([applied[1], made.revision]).to.deep.equal([['Cluster/c@1'], 4]);
-    made.close();
+    await made.close();
   });
 
-  it('gathers changes of the same object', () => {
+  it('lets endpoints wait as configuration does where others get them, or a resource goes', async () => {
+    const [a, b] = [thing('a', '1', {}, 'ClusterLoadAssignment'), thing('b', '1', {}, 'ClusterLoadAssignment')];
+    const two = { ...a, resources: [...a.resources, ...b.resources] };
+    const { made, applied } = pacer([two]);
+    made.take({ upsert: [{ ...two, audienceKey: 'other' }], remove: [] }, 1);
+    await made.flush();
+    const less = pacer([two]);
+    made.take({ upsert: [{ ...two, audienceKey: 'other' }], remove: [] }, 2);
+    less.made.take({ upsert: [a], remove: [] }, 2);
+    // What is urgent, and came later, is first.
+    const urgent = pacer();
+    urgent.made.take({ upsert: [b], remove: [] }, 1);
+    await until('endpoints', () => urgent.applied.length === 1);
+    expect([applied.length, less.applied.length]).to.deep.equal([1, 0]);
+    for (const each of [made, less.made, urgent.made]) await each.close();
+  });
+
+  it('gathers changes of the same object', async () => {
     const { made, applied } = pacer();
     made.take({ upsert: [thing('a', '1'), thing('b', '1')], remove: [] }, 1);
     made.take({ upsert: [thing('a', '2')], remove: ['Cluster/b'] }, 2);
-    made.flush();
+    await made.flush();
     expect(applied).to.deep.equal([['Cluster/a@2', 'Cluster/b']]);
-    made.close();
+    await made.close();
   });
 
   it('waits no longer than it may, however often something changes', async () => {
     const { applied } = pacer();
     const made = new Pacer({
-      apply: () => applied.push([]),
+      apply: () => {
+        applied.push([]);
+        return Promise.resolve();
+      },
       current: () => undefined,
-      configuration: 60_000,
-      longest: 5,
+      configurationQuietMs: 60_000,
+      longestMs: 5,
     });
     made.take({ upsert: [thing('a', '1')], remove: [] }, 1);
     made.take({ upsert: [thing('a', '2')], remove: [] }, 1);
     await until('the flush', () => applied.length === 1);
-    made.close();
+    await made.close();
   });
 });

@@ -36,7 +36,10 @@ describe("the mirror of the store's objects", () => {
     await write(store, 'a/b', '1');
     const mirror = new StoreMirror(store, recordingLog());
     const changes: string[] = [];
-    mirror.onChange(({ revision, objects }) => changes.push(`${revision} ${[...objects].join()}`));
+    mirror.onChange = ({ revision, objects, commit }) => {
+      changes.push(`${revision} ${[...objects].join()}`);
+      commit();
+    };
     await mirror.start(signal());
     await write(store, 'c', '1');
     await store.transact(
@@ -69,7 +72,10 @@ describe("the mirror of the store's objects", () => {
     };
     const mirror = new StoreMirror(store, recordingLog());
     const changes: string[][] = [];
-    mirror.onChange(({ objects }) => changes.push([...objects].map((id) => id.slice(-1)).sort()));
+    mirror.onChange = ({ objects, commit }) => {
+      changes.push([...objects].map((id) => id.slice(-1)).sort());
+      commit();
+    };
     await mirror.start(signal());
     await write(store, 'b', '2');
     await store.transact([], [{ type: 'delete', key: objectKey(key('c')) }]);

@@ -5,9 +5,21 @@ import { typeUrlOf } from '../../../../config/wire-kinds.ts';
 import { sumMeasures } from '../../../../controlplane/rollout/measure.ts';
 import { thresholdOf } from '../../../../controlplane/rollout/steps.ts';
 import { positionOf } from '../../../../controlplane/model/audience.ts';
-import { APPLY, type FakeProxy, object, type Rig, startRig } from '../../../support/controlplane.ts';
+import {
+  APPLY,
+  type FakeProxy,
+  object,
+  recordingLog,
+  type Rig,
+  startRig,
+  FIRST_PAGE,
+} from '../../../support/controlplane.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
+import type { Committer } from '../../../../controlplane/live/committer.ts';
+import type { StoreMirror } from '../../../../controlplane/live/mirror.ts';
+import type { RolloutRecord } from '../../../../controlplane/model/rollout-record.ts';
+import { Rollouts } from '../../../../controlplane/rollout/controller.ts';
 
 const rule = (route: string) => object('Rule', 'r', { action: { route } });
 
@@ -36,7 +48,7 @@ describe('a rollout', () => {
     return (await of.call<m.ApplyResponse>('Apply', { ...APPLY, objects, rollout, message: 'why' })).rollout;
   };
   const stateOf = async (id: string, of = rig): Promise<m.Rollout> => {
-    const { rollouts } = await of.call<m.ListRolloutsResponse>('ListRollouts', {});
+    const { rollouts } = await of.call<m.ListRolloutsResponse>('ListRollouts', FIRST_PAGE);
     return rollouts.find((each) => each.id === id)!;
   };
   const ended = async (id: string, of = rig): Promise<m.Rollout> => {
@@ -46,7 +58,7 @@ describe('a rollout', () => {
     return stateOf(id, of);
   };
   const versions = async () =>
-    (await rig.call<m.ListVersionsResponse>('ListVersions', { page_size: 0, before: 0 })).versions;
+    (await rig.call<m.ListVersionsResponse>('ListVersions', { ...FIRST_PAGE, before: 0 })).versions;
 
   it('goes on when all of a step have it, and is live at its end', async () => {
     const id = await begin();
@@ -170,6 +182,97 @@ describe('a rollout', () => {
   it('refuses a policy that makes no sense', async () => {
     const error = await begin({ percent: [50, 10], max_failures: -1 }).catch((thrown: unknown) => String(thrown));
     expect(error).to.contain('expected rising numbers of 1 to 100, found 50, 10').and.contain('rollout.max_failures');
+  });
+});
+
+describe('proxies that had what a rollout brings', () => {
+  const record = { id: 'r', state: 'progressing', threshold: 100 } as RolloutRecord;
+  let selected: Map<string, number>;
+  let connected: Set<string>;
+  let rollouts: Rollouts;
+
+  beforeEach(() => {
+    selected = new Map([['edge-1', 5]]);
+    connected = new Set(['edge-1']);
+    rollouts = new Rollouts({
+      mirror: {} as unknown as StoreMirror,
+      committer: {} as unknown as Committer,
+      log: recordingLog(),
+      measure: () => ({ selected, updated: 0, failed: [] }),
+      isConnected: (proxy) => connected.has(proxy),
+      leads: () => true,
+      grace: 0,
+    });
+    expect(failed()).to.deep.equal([]);
+  });
+  const failed = (): string[] => rollouts.stateOf(record).failed.map(({ proxy }) => proxy);
+
+  it('have failed where they are gone', () => {
+    connected.clear();
+    selected.clear();
+    failed(); // since then
+    expect(failed()).to.deep.equal(['edge-1']);
+    connected.add('edge-1');
+    selected.set('edge-1', 5);
+    expect(failed()).to.deep.equal([]);
+  });
+
+  it('have not where they are connected with other labels, nor when they go after that', () => {
+    selected.clear();
+    failed();
+    expect(failed()).to.deep.equal([]);
+    connected.clear();
+    failed();
+    expect(failed()).to.deep.equal([]);
+  });
+});
+
+describe('a step of a rollout', () => {
+  const policy = { percent: [50], pause: 0, max_failures: 0, manual: false };
+  const record = {
+    id: 'r',
+    state: 'progressing',
+    step: -1,
+    threshold: 0,
+    policy,
+    changes: [],
+  } as unknown as RolloutRecord;
+
+  /** Aborts a rollout where each commit does as it is told; gives what was logged by then. */
+  async function abort(commit: (plan: () => unknown) => Promise<unknown>): Promise<readonly [string, ...string[]]> {
+    const log = recordingLog();
+    const rollouts = new Rollouts({
+      mirror: { rollouts: new Map([['r', record]]) } as unknown as StoreMirror,
+      committer: { commit } as unknown as Committer,
+      log,
+      measure: () => ({ selected: new Map([['edge-1', 5]]), updated: 0, failed: [] }),
+      isConnected: () => true,
+      leads: () => true,
+    });
+    const result = await rollouts.control('r', 'abort', 'me').then(String, String);
+    return [result, ...log.lines.map(({ message }) => message)];
+  }
+
+  it('is logged once it is made, and not where it could not be', async () => {
+    const failing = async (plan: () => unknown) => {
+      await plan();
+      throw new Error('full');
+    };
+    expect(await abort(failing)).to.deep.equal(['Error: full']);
+    const atSecond = async (plan: () => unknown) => {
+      await plan();
+      await plan(); // something else was there by then
+    };
+    expect(await abort(atSecond)).to.deep.equal(['true', 'the rollout goes on']);
+  });
+
+  it('is not made where the rollout has ended by the time of its second attempt', async () => {
+    const ended = async (plan: () => unknown) => {
+      await plan();
+      Object.assign(record, { state: 'superseded' });
+      await plan();
+    };
+    expect(await abort(ended)).to.deep.equal(['false']);
   });
 });
 

@@ -1,12 +1,15 @@
 /** The configuration service, call by call, over a store in memory. */
+import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import type * as m from '../../../../gen/messages.ts';
 import { RpcError, STATUS } from '../../../../controlplane/core/rpc.ts';
 import { StoreError } from '../../../../controlplane/core/store.ts';
 import { codecOf } from '../../../../rpc/protos.ts';
-import { APPLY, NOBODY, object, READER, type Rig, startRig } from '../../../support/controlplane.ts';
+import { APPLY, NOBODY, object, READER, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
+import { restore } from '../../../../controlplane/store/backup.ts';
+import { versionKey } from '../../../../controlplane/model/keys.ts';
 
 const UDP = { spec: { protocol: 'UDP', port: 5000 }, rules: [{ action: { route: { destination: 'c' } } }] };
 const CLUSTER = { spec: { protocol: 'UDP', port: 1 }, endpoints: ['10.0.0.1'] };
@@ -52,7 +55,7 @@ describe('the configuration service', () => {
       ignore_missing: false,
     });
     expect((await refused(get('Listener', 'l'))).code).to.equal(STATUS.NOT_FOUND);
-    const { versions } = await rig.call<m.ListVersionsResponse>('ListVersions', { page_size: 0, before: 0 });
+    const { versions } = await rig.call<m.ListVersionsResponse>('ListVersions', { ...FIRST_PAGE, before: 0 });
     expect(versions.map(({ number, author, message }) => [number, author, message])).to.deep.equal([
       [3, 'token:ci', ''],
       [2, 'token:ci', 'second'],
@@ -62,11 +65,30 @@ describe('the configuration service', () => {
     expect(version?.changes[0]?.before?.spec?.['endpoints']).to.deep.equal(['10.0.0.1']);
     expect(version?.changes[0]?.after?.spec?.['endpoints']).to.deep.equal(['10.0.0.2']);
     const ofOne = await rig.call<m.ListVersionsResponse>('ListVersions', {
+      ...FIRST_PAGE,
       key: { kind: 'Listener', name: 'l' },
-      page_size: 0,
       before: 0,
     });
     expect(ofOne.versions.map(({ number }) => number)).to.deep.equal([3, 1]);
+  });
+
+  it('answers others while it takes a large change, and shows them all of the old or all of the new', async () => {
+    const names = Array.from({ length: 1500 }, (_, index) => `c${index}`);
+    const all = (address: string) => names.map((name) => object('Cluster', name, { ...CLUSTER, endpoints: [address] }));
+    await apply(all('10.0.0.1'));
+    const done = new AbortController();
+    const applying = apply(all('10.0.0.2')).finally(() => done.abort());
+    let turns = 0;
+    for (; !done.signal.aborted; turns++) {
+      const shown = await Promise.all(['c0', 'c1499'].map((name) => get('Cluster', name)));
+      const [first, last] = shown.map(({ spec, status }) => [spec?.['endpoints'], status?.accepted]);
+      expect(first).to.deep.equal(last);
+      expect(first?.[1]).to.equal(true);
+      await setImmediate();
+    }
+    expect(turns).to.be.greaterThan(10);
+    await applying;
+    expect((await get('Cluster', 'c0')).spec?.['endpoints']).to.deep.equal(['10.0.0.2']);
   });
 
   it('refuses a request as a whole, with all that is wrong with all objects', async () => {
@@ -190,6 +212,64 @@ describe('the configuration service', () => {
     expect(version?.changes[0]?.before?.spec).to.deep.equal({ action: { route: 'three' } });
   });
 
+  it('shows the history page by page, however few of its versions are what is asked for', async () => {
+    const rule = (route: string) => apply([object('Rule', 'r', { action: { route } })]);
+    await apply([object('Cluster', 'c', CLUSTER)]);
+    for (let index = 0; index < 6; index++) await rule(`route-${index}`);
+    const numbers: number[][] = [];
+    const page = async (request: object): Promise<m.ListVersionsResponse> => {
+      const found = await rig.call<m.ListVersionsResponse>('ListVersions', { before: 0, ...FIRST_PAGE, ...request });
+      numbers.push(found.versions.map(({ number }) => number));
+      return found;
+    };
+    const first = await page({ page_size: 3 });
+    const second = await page({ page_size: 3, page_token: first.next_page_token });
+    const third = await page({ page_size: 3, page_token: second.next_page_token });
+    expect([numbers, third.next_page_token]).to.deep.equal([[[7, 6, 5], [4, 3, 2], [1]], '']);
+    await page({ page_size: 3, before: 3 });
+    await page({ key: { kind: 'Cluster', name: 'c' } });
+    expect(numbers.slice(3)).to.deep.equal([[2, 1], [1]]);
+    // Most of a long history is not of this object.
+    const { modRevision } = (await rig.store.get('live/head'))!;
+    const jump = { type: 'put', key: 'live/head', value: Buffer.from('599') } as const;
+    const { value } = (await rig.store.get(versionKey(7)))!;
+    const more = Array.from({ length: 599 - 7 }, (_, index) => ({
+      type: 'put' as const,
+      key: versionKey(index + 8),
+      value: Buffer.from(value.toString().replace('"number":7', `"number":${index + 8}`)),
+    }));
+    const { revision } = await rig.store.transact([{ key: 'live/head', modRevision }], [jump, ...more]);
+    await until('the versions', () => rig.configuration.figures().revision === revision);
+    const none = await page({ key: { kind: 'Cluster', name: 'c' } });
+    expect(none.versions).to.deep.equal([]);
+    const rest = await page({ key: { kind: 'Cluster', name: 'c' }, page_token: none.next_page_token });
+    expect([rest.versions.map(({ number }) => number), rest.next_page_token]).to.deep.equal([[1], '']);
+  });
+
+  it('refuses pages of less than nothing and tokens of other lists, and to get nothing', async () => {
+    for (const method of ['List', 'ListVersions', 'ListRollouts', 'ListProxies']) {
+      const request = { kinds: [], labels: {}, before: 0 };
+      const negative = await refused(rig.call(method, { ...request, ...FIRST_PAGE, page_size: -1 }));
+      expect([negative.code, negative.message]).to.deep.equal([
+        STATUS.INVALID_ARGUMENT,
+        'page_size: expected a number from 0, found -1',
+      ]);
+      const page_token = Buffer.from('["a","b","c","d"]').toString('base64url');
+      const other = await refused(rig.call(method, { ...request, ...FIRST_PAGE, page_token }));
+      expect([other.code, other.message.split(':')[0]]).to.deep.equal([STATUS.INVALID_ARGUMENT, 'page_token']);
+    }
+    expect((await refused(rig.call('Get', {}))).code).to.equal(STATUS.INVALID_ARGUMENT);
+  });
+
+  it('shows proxies page by page', async () => {
+    for (const id of ['c', 'a', 'b']) rig.proxy(id);
+    const first = await rig.call<m.ListProxiesResponse>('ListProxies', { page_size: 2, page_token: '' });
+    const { next_page_token: page_token } = first;
+    const last = await rig.call<m.ListProxiesResponse>('ListProxies', { page_size: 2, page_token });
+    expect([first, last].map(({ proxies }) => proxies.map(({ id }) => id))).to.deep.equal([['a', 'b'], ['c']]);
+    expect(last.next_page_token).to.equal('');
+  });
+
   it('lists page by page, by kind and by label', async () => {
     const objects = ['a', 'b', 'c', 'd', 'e'].map((name) =>
       object('Cluster', name, CLUSTER, { labels: { team: name < 'c' ? 'x' : 'y' } }),
@@ -250,6 +330,37 @@ describe('the configuration service', () => {
       ['warn', 'token:edge', 'Get'],
       ['info', 'token:ci', 'Apply'],
     ]);
+  });
+
+  it('writes down what a restore has brought, whatever came after it and became of the caller', async () => {
+    await apply([object('Cluster', 'c', CLUSTER)]);
+    const saved: Buffer[] = [];
+    for await (const { data } of rig.stream<m.BackupResponse>('Backup', {})) saved.push(data);
+    await apply([object('Cluster', 'd', CLUSTER)]);
+    const requests = async function* () {
+      for (const data of saved) yield await Promise.resolve({ data });
+    };
+    let revision = 0;
+    await rig.close();
+    rig = await startRig({
+      store: new MemoryStore(rig.store.disk),
+      restore: async (store, read) => {
+        const restored = await restore(store, read);
+        ({ revision } = restored);
+        await store.transact([], [{ type: 'put', key: 'later', value: Buffer.from('x') }]);
+        return restored;
+      },
+    });
+    const audits = () => rig.log.lines.filter(({ fields }) => fields['method'] === 'Restore');
+    const answer = await rig.call<m.RestoreResponse>('Restore', requests());
+    expect(answer).to.deep.equal({ revision, objects: 1 });
+    expect(rig.store.disk.revision).to.equal(revision + 1);
+    expect(audits()[0]?.fields).to.include({ audit: true, identity: 'token:ci', revision, objects: 1 });
+    expect((await refused(get('Cluster', 'd'))).code).to.equal(STATUS.NOT_FOUND);
+    const gone = AbortSignal.abort();
+    await (rig.stream('Restore', requests(), gone) as unknown as Promise<m.RestoreResponse>);
+    expect(audits()).to.have.length(2);
+    expect(audits()[1]?.fields).to.include({ revision, objects: 1 });
   });
 
   it('says what it means that the store failed', async () => {

@@ -5,7 +5,7 @@ import { typeUrlOf } from '../../../../config/wire-kinds.ts';
 import { RpcError, STATUS, type Call } from '../../../../controlplane/core/rpc.ts';
 import { createReportService } from '../../../../controlplane/status/report-service.ts';
 import { Acked, Facts } from '../../../../controlplane/status/facts.ts';
-import { APPLY, NOBODY, object, recordingLog, type Rig, startRig } from '../../../support/controlplane.ts';
+import { APPLY, NOBODY, object, recordingLog, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
 
@@ -104,7 +104,7 @@ describe('the status of objects and proxies', () => {
     expect(await counts()).to.deep.equal([1, 0, 0]);
     const { object: other } = await rig.call<m.GetResponse>('Get', { key: { kind: 'Cluster', name: 'd' } });
     expect(other?.status?.acked).to.equal(1); // the others of the response were taken
-    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
+    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', FIRST_PAGE);
     expect(proxies[0]?.faults.map(({ name, kind }) => [name, kind])).to.deep.equal([['c', 'NACK']]);
     expect(proxies[0]?.types.find(({ type_url }) => type_url === typeUrlOf('Cluster'))?.nack).to.contain('found 2');
     const refused = proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version;
@@ -113,23 +113,6 @@ describe('the status of objects and proxies', () => {
     expect((await status()).failed).to.deep.equal([]); // what was refused was another version
     proxy.ack();
     expect([(await status()).failed, await counts()]).to.deep.equal([[], [1, 1, 1]]);
-  });
-
-  it('does not wait for a load assignment that no cluster names', async () => {
-    const lonely = object('ClusterLoadAssignment', 'lonely', { endpoints: ['10.0.0.1'] });
-    await rig.call('Apply', { ...APPLY, objects: [lonely] });
-    const proxy = rig.proxy('edge-1');
-    await until('the load assignment', () => proxy.view.names().includes('ClusterLoadAssignment/lonely'));
-    rig.configuration.catalog.observe({
-      type: 'ack',
-      id: 'edge-1',
-      typeUrl: typeUrlOf('Cluster'),
-      versions: new Map(),
-      removed: [],
-    });
-    const key = { kind: 'ClusterLoadAssignment', name: 'lonely' };
-    const { object: shown } = await rig.call<m.GetResponse>('Get', { key });
-    expect(shown?.status?.acked).to.equal(1);
   });
 
   it('shares what proxies hold among those that were told the same', () => {
@@ -172,6 +155,139 @@ describe('the status of objects and proxies', () => {
   });
 });
 
+describe('proxies that take some of what there is', () => {
+  const [CLUSTERS, ASSIGNMENTS, LISTENERS] = (['Cluster', 'ClusterLoadAssignment', 'Listener'] as const).map(typeUrlOf);
+  const LISTENER = { spec: { protocol: 'UDP', port: 5000 }, rules: [{ action: { route: { destination: 'c' } } }] };
+  let rig: Rig;
+
+  const start = async (quiet: number): Promise<void> => {
+    rig = await startRig({ tracker: { quiet } });
+    const objects = [
+      object('Cluster', 'c', CLUSTER),
+      object('Listener', 'l', LISTENER),
+      object('Cluster', 'found', { spec: { protocol: 'UDP', port: 1 }, discovery: 'found-here' }),
+      object('ClusterLoadAssignment', 'found-here', { endpoints: ['10.0.0.1'] }),
+      object('ClusterLoadAssignment', 'lonely', { endpoints: ['10.0.0.1'] }),
+    ];
+    await rig.call('Apply', { ...APPLY, objects });
+    await until('the views', () => rig.configuration.figures().revision > 0);
+  };
+  afterEach(() => rig.close());
+
+  /** How many proxies there should be, and are: of an object. */
+  const counts = async (id: string): Promise<string> => {
+    const [kind = '', name = ''] = id.split('/');
+    const { object: shown } = await rig.call<m.GetResponse>('Get', { key: { kind, name } });
+    return `${shown?.status?.acked} of ${shown?.status?.selected}`;
+  };
+  const become = async (id: string, wanted: string): Promise<void> => {
+    let found = '';
+    await until(`${wanted} of ${id}`, () => {
+      void counts(id).then((now) => (found = now));
+      return found === wanted;
+    });
+  };
+  /** Takes the resources of a type that have these names. */
+  const take = (proxy: ReturnType<Rig['proxy']>, typeUrl: string, ...names: readonly string[]): void => {
+    const resources = proxy.view.resources(typeUrl);
+    const versions = new Map(names.map((name) => [name, resources.get(name)!.version]));
+    rig.configuration.catalog.observe({ type: 'ack', id: proxy.facts.id, typeUrl, versions, removed: [] });
+  };
+
+  it('are waited for with what they ask for, and with nothing else', async () => {
+    await start(1);
+    const partial = rig.proxy('edge-1');
+    partial.subscribe(ASSIGNMENTS!, ['c']);
+    await become('Listener/l', '0 of 0');
+    await become('Cluster/found', '0 of 0');
+    await become('Cluster/c', '0 of 1');
+    take(partial, ASSIGNMENTS!, 'c');
+    await become('Cluster/c', '1 of 1'); // by its endpoints: the cluster itself is in its own file
+    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
+    expect(proxies[0]?.types.map(({ type_url, synced }) => [type_url, synced])).to.deep.equal([[ASSIGNMENTS, true]]);
+    const whole = rig.proxy('edge-2');
+    for (const typeUrl of [CLUSTERS!, LISTENERS!]) whole.subscribe(typeUrl);
+    await become('Listener/l', '0 of 1');
+    await become('Cluster/c', '1 of 2');
+    const done = rig.stream<m.WaitAppliedResponse>('WaitApplied', {
+      keys: [{ kind: 'Cluster', name: 'c' }],
+      condition: 'acked',
+      revision: 0,
+      min_proxies: 2,
+    });
+    const progress = (async () => {
+      let last: m.WaitAppliedResponse | undefined;
+      for await (const each of done) last = each;
+      return last;
+    })();
+    take(whole, CLUSTERS!, 'c', 'found');
+    take(whole, ASSIGNMENTS!, 'c');
+    expect(await progress).to.include({ done: true, selected: 2, reached: 2 });
+  });
+
+  it('come to ask for the endpoints of clusters that they take, and for no others', async () => {
+    await start(1);
+    const proxy = rig.proxy('edge-1');
+    proxy.subscribe(CLUSTERS!);
+    proxy.subscribe(ASSIGNMENTS!, []);
+    await become('ClusterLoadAssignment/lonely', '0 of 0');
+    take(proxy, CLUSTERS!, 'c', 'found');
+    await become('ClusterLoadAssignment/lonely', '0 of 0');
+    await become('ClusterLoadAssignment/found-here', '0 of 1');
+    proxy.subscribe(ASSIGNMENTS!, ['c', 'found-here']);
+    take(proxy, ASSIGNMENTS!, 'found-here');
+    await become('ClusterLoadAssignment/found-here', '1 of 1');
+    await become('Cluster/c', '0 of 1');
+  });
+
+  it('count with everything until they have asked for nothing new for a while', async () => {
+    await start(60_000);
+    const [silent, asking] = [rig.proxy('edge-1'), rig.proxy('edge-2')];
+    asking.subscribe(CLUSTERS!);
+    expect(await counts('Listener/l')).to.equal('0 of 2');
+    silent.ack();
+    expect(await counts('Listener/l')).to.equal('1 of 2');
+  });
+
+  it('count with everything while they have asked for nothing at all', async () => {
+    await start(1);
+    const [, asking] = [rig.proxy('edge-1'), rig.proxy('edge-2')];
+    asking.subscribe(CLUSTERS!);
+    await become('Listener/l', '0 of 1');
+  });
+
+  it('do not hold what they do not ask for any more, nor are they behind with it', async () => {
+    await start(1);
+    const proxy = rig.proxy('edge-1');
+    proxy.subscribe(CLUSTERS!, ['c', 'found']);
+    take(proxy, CLUSTERS!, 'c', 'found');
+    proxy.nack(CLUSTERS!, 'found: no');
+    proxy.subscribe(CLUSTERS!, ['c'], ['found']);
+    take(proxy, CLUSTERS!, 'c');
+    await become('Cluster/found', '0 of 0');
+    const changed = object('Cluster', 'found', { spec: { protocol: 'UDP', port: 2 }, discovery: 'found-here' });
+    await rig.call('Apply', { ...APPLY, objects: [changed] });
+    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
+    expect(proxies[0]?.types[0]).to.include({ resources: 1, synced: true });
+    expect(proxies[0]?.faults).to.deep.equal([]);
+  });
+
+  it('are behind where they ask for all and have not got all', async () => {
+    await start(1);
+    const proxy = rig.proxy('edge-1');
+    proxy.subscribe(CLUSTERS!);
+    const synced = async (): Promise<boolean | undefined> => {
+      const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
+      return proxies[0]?.types[0]?.synced;
+    };
+    expect(await synced()).to.equal(false);
+    take(proxy, CLUSTERS!, 'c');
+    expect(await synced()).to.equal(false);
+    take(proxy, CLUSTERS!, 'found');
+    expect(await synced()).to.equal(true);
+  });
+});
+
 describe('replicas', () => {
   it('answer for the proxies of each other, and forget one that is gone', async () => {
     const store = new MemoryStore();
@@ -198,7 +314,7 @@ describe('replicas', () => {
       };
       await shows(one, '2,2,edge-2');
       await shows(two, '2,2,edge-2');
-      const shown = await one.call<m.ListProxiesResponse>('ListProxies', {});
+      const shown = await one.call<m.ListProxiesResponse>('ListProxies', FIRST_PAGE);
       expect(shown.proxies.map(({ id, control_plane: at }) => [id, at])).to.deep.equal([
         ['edge-1', 'cp-1'],
         ['edge-2', 'cp-2'],

@@ -53,8 +53,8 @@ describe('backup of a store', () => {
       const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, i) =>
         text.subarray(i * size, (i + 1) * size),
       );
-      const { entries, revision } = await restore(store, pieces);
-      expect(entries).to.equal(3);
+      const { keys, revision } = await restore(store, pieces);
+      expect(keys).to.have.length(3);
       expect(revision).to.equal(await store.revision());
       expect(await contents(store)).to.deep.equal(before);
     }
@@ -112,6 +112,20 @@ describe('backup of a store', () => {
       for (;;) yield 'x'.repeat(100_000);
     })();
     expect(await codeOf(restore(store, endless))).to.equal('CORRUPT');
+  });
+
+  it('is not of more entries than it says at its start, however many there are', async () => {
+    let lines = 0;
+    const endless = (function* (): Generator<string> {
+      yield '{"format":"l7mp-backup","version":1,"revision":1,"entries":2}\n';
+      for (; ; lines++) yield `{"key":"${lines}","value":""}\n`;
+    })();
+    let message = '';
+    await restore(store, endless).catch((error: unknown) => ({ message } = error as Error));
+    expect([message, lines]).to.deep.equal([
+      'this is no whole backup: line 4: expected 2 entries, found another one; nothing was changed',
+      2,
+    ]);
   });
 });
 

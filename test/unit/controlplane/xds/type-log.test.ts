@@ -30,6 +30,38 @@ class Follower {
 }
 
 describe('the log of a type', () => {
+  it('has heartbeats of all in bounded responses, which streams share until something changes', () => {
+    const log = new TypeLog(OTHER);
+    const name = (index: number): string => `${String(index).padStart(4, '0')}${'x'.repeat(500)}`;
+    for (let index = 0; index < 1000; index++) log.put(resource(OTHER, name(index), 'x', { ttlMs: 1000 }));
+    log.put(resource(OTHER, 'without', 'x'));
+    const all = (covers?: (each: string) => boolean): Buffer[] => {
+      const found: Buffer[] = [];
+      for (let place = 0; ;) {
+        const beats = log.heartbeatsAfter(place, 'delta-ttl', covers);
+        if (beats === undefined) return found;
+        expect(beats.body).to.deep.include({ resources: [], removed: [] });
+        found.push(Buffer.concat(beats.body.parts));
+        expect(found.at(-1)!.length).to.be.at.most(CHUNK_BYTES + 200);
+        expect(log.heartbeatsAfter(place, 'delta-ttl', covers)?.body === beats.body).to.equal(covers === undefined);
+        place = beats.upTo;
+      }
+    };
+    const namesIn = (responses: readonly Buffer[]): string[] =>
+      responses.flatMap((each) => each.toString('latin1').match(/\d{4}x{500}/gu) ?? []);
+    expect(all()).to.have.length.above(1);
+    expect(namesIn(all())).to.deep.equal(Array.from({ length: 1000 }, (_, index) => name(index)));
+    expect(namesIn(all((each) => each < name(700) && each >= name(10)))).to.have.length(690);
+    expect(all((each) => each === 'without')).to.deep.equal([]);
+    // Whoever has had the first ones misses none, whatever changes meanwhile.
+    const first = log.heartbeatsAfter(0, 'delta-ttl')!;
+    const had = namesIn(first.body.parts);
+    log.remove(name(0));
+    log.put(resource(OTHER, name(had.length), 'changed', { ttlMs: 1000 }));
+    const next = log.heartbeatsAfter(first.upTo, 'delta-ttl')!;
+    expect(namesIn(next.body.parts)[0]).to.equal(name(had.length));
+  });
+
   it('brings everybody to the state of now', () => {
     const name = fc.integer({ min: 0, max: 12 }).map(String);
     const operation = fc.oneof(

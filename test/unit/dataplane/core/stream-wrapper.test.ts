@@ -8,6 +8,7 @@ import { ClientStream } from '../../../../dataplane/protocols/json-socket/client
 import { ServerStream } from '../../../../dataplane/protocols/json-socket/server-stream.ts';
 import { HandshakeStream } from '../../../../dataplane/protocols/websocket/handshake-stream.ts';
 import { RecordingSink } from '../../../support/recording-sink.ts';
+import { GuardedStream } from '../../../../dataplane/guard/guarded-stream.ts';
 
 type Member = keyof Stream;
 
@@ -111,6 +112,16 @@ const WRAPPERS: readonly {
       return handshake;
     },
     changes: ['open', 'connected'],
+  },
+  {
+    what: 'the guard of plugins',
+    wrap: ({ stream }) =>
+      new GuardedStream(stream, {
+        report: (_, cause) => ProxyError.from(cause),
+        opened: () => undefined,
+        closed: () => undefined,
+      }),
+    changes: ['open'],
   },
 ];
 

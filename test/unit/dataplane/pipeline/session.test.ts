@@ -366,6 +366,20 @@ describe('a session', () => {
       expect(pipeline.accept(new FakeStream())).not.to.equal(undefined);
     });
 
+    it("takes its protocol's limit where the configuration has none, and counts what it refuses", () => {
+      pipeline = harness({}, {}, {}, { maxSessions: 1 });
+      pipeline.accept(new FakeStream());
+      expect(pipeline.accept(new FakeStream())).to.equal(undefined);
+      expect(pipeline.refused).to.deep.equal(['LIMIT_EXCEEDED']);
+    });
+
+    it("has no limit where the configuration says so, whatever its protocol's is", () => {
+      pipeline = harness({}, { max_sessions: 0 }, {}, { maxSessions: 1 });
+      pipeline.accept(new FakeStream());
+      expect(pipeline.accept(new FakeStream())).not.to.equal(undefined);
+      expect(pipeline.refused).to.deep.equal([]);
+    });
+
     it('refuses sessions above the rate', () => {
       start({}, { sessions_per_second: 1 });
       const second = new FakeStream();

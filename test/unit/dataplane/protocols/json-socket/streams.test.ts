@@ -180,19 +180,20 @@ describe("JSONSocket's server", () => {
 /** A connector on a transport that the test plays. */
 function client(options: FakeOptions) {
   const transport = new FakeStream(options);
+  const retained: ReadonlySet<string>[] = [];
   const connector: Connector = createConnector({
     name: 'c',
     spec: { transport_spec: { protocol: 'Echo' }, header: [{ path: { from: '/user', to: '/user' } }] },
     log: silentLogger,
     secrets: noSecrets,
     services: {} as Services,
-    connector: () => ({ connect: () => transport }),
+    connector: () => ({ connect: () => transport, retain: (keys) => retained.push(keys) }),
   });
   const controller = new AbortController();
   const request = { metadata: { user: 'x' }, signal: controller.signal } as unknown as ConnectRequest;
   const connected = Promise.resolve(connector.connect(request));
   connected.catch(() => undefined);
-  return { transport, connected, controller };
+  return { transport, connected, controller, connector, retained };
 }
 
 /** What an attempt fails with. */
@@ -206,6 +207,13 @@ async function failure(connected: Promise<Stream>): Promise<string> {
 }
 
 describe("JSONSocket's client", () => {
+  it('tells its transport which endpoints are left', () => {
+    const { connector, retained } = client({});
+    const keys = new Set(['a']);
+    connector.retain?.(keys);
+    expect(retained).to.deep.equal([keys]);
+  });
+
   it('sends the header, and is connected with the answer', async () => {
     const { transport, connected } = client({});
     await until('what it writes', () => transport.written.length > 0);
