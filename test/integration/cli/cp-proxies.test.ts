@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { selfSigned } from '../dataplane/xds/certificates.ts';
 import { ControlPlaneProcess } from '../../support/control-plane-process.ts';
 
 const listener = (name: string, port: number, more = ''): string => `listeners:
@@ -161,7 +162,7 @@ describe('proxies of the control plane, by the command', () => {
 
   it('backup and restore: all that there is, in a file that nobody else reads', async () => {
     const backup = `${controlPlane.directory}/backup.l7mp`;
-    const secret = 'secrets: [{ name: s, ca: "-----BEGIN NOTHING-----" }]';
+    const secret = JSON.stringify({ secrets: [{ name: 's', ca: selfSigned('s.example').cert }] });
     await controlPlane.l7mp('apply', '-f', controlPlane.file('web.yaml', listener('web', 5000)));
     await controlPlane.l7mpReading(secret, 'apply', '-f', '-');
     expect(await controlPlane.l7mp('backup', backup)).to.include({ code: 0, stdout: '' });
