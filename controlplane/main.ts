@@ -1,6 +1,7 @@
 /** The control plane: its parts are made and joined here, and nowhere else. */
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '../common/log.ts';
+import { Closing } from './closing.ts';
 import { createConfiguration } from './configuration.ts';
 import type { Catalog } from './core/catalog.ts';
 import { RpcError, STATUS } from './core/rpc.ts';
@@ -51,7 +52,11 @@ export interface ControlPlane {
   readonly httpAddress: string | undefined;
   /** Reads certificates, tokens and the folder again where they have changed. */
   reload(): Promise<void>;
-  /** Sends proxies elsewhere, gives calls `graceMs` to end, and ends. */
+  /**
+   * Sends proxies elsewhere, gives calls `graceMs` to end, and ends: all of it, whatever fails on the way.
+   *
+   * @throws what failed first, when it has ended.
+   */
   close(graceMs: number): Promise<void>;
 }
 
@@ -63,16 +68,13 @@ export interface ControlPlane {
  */
 export async function createControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { log, id } = options;
-  const closing: (() => unknown)[] = [];
-  const close = async (): Promise<void> => {
-    for (const each of closing.splice(0).reverse()) await each();
-  };
+  const closing = new Closing(log);
   try {
     const security = await createSecurity(options.security, log);
-    closing.push(() => security.close());
+    closing.add('security', () => security.close());
 
     const store = await openStore(options.store, log);
-    closing.push(() => store.close());
+    closing.add('store', () => store.close());
 
     const replicated = !options.store.startsWith('embedded:');
     const configuration = createConfiguration({
@@ -84,7 +86,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       ...backups,
       ...(options.folder !== undefined && { folder: options.folder }),
     });
-    closing.push(() => configuration.close());
+    closing.add('configuration', () => configuration.close());
     await configuration.start();
 
     const totals = new ControlPlaneTotals();
@@ -103,7 +105,6 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       limits: { maxConnectionAgeMs: options.maxConnectionAgeMs },
       ...(tls && { tls: { ...tls, requestCert: tls.ca !== undefined } }),
     });
-    closing.push(() => server.close(0));
     security.onTls = (files) => server.setSecureContext(files);
 
     let ready = false;
@@ -116,7 +117,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       return makePage({ ...configuration.figures(), connections: server.connections, totals });
     };
     const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics }));
-    if (pages) closing.push(() => pages.close());
+    if (pages) closing.add('pages', () => pages.close());
+    // The first to close: probes see the others while calls end.
+    closing.add('server', (graceMs) => server.close(graceMs));
 
     const address = formatAddress(await server.listen(options.listen));
     setReady(true);
@@ -128,12 +131,11 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       },
       close: async (graceMs) => {
         setReady(false);
-        await server.close(graceMs);
-        await close();
+        await closing.run(graceMs);
       },
     };
   } catch (error) {
-    await close();
+    await closing.run(0).catch(() => undefined); // it is in the log: what went wrong first is what is thrown
     throw error;
   }
 }

@@ -14,18 +14,62 @@ export interface PacerOptions {
   readonly longestMs?: number;
 }
 
+/** Changes that wait together. */
+class Queue {
+  readonly upsert = new Map<string, Translated>();
+  readonly remove = new Set<string>();
+  private readonly flush: () => void;
+  private timer: NodeJS.Timeout | undefined;
+  private deadline = 0;
+  private due = 0;
+
+  constructor(flush: () => void) {
+    this.flush = flush;
+  }
+
+  get waits(): boolean {
+    return this.upsert.size > 0 || this.remove.size > 0;
+  }
+
+  /** Whether something waits of an input. */
+  has(id: string): boolean {
+    return this.upsert.has(id) || this.remove.has(id);
+  }
+
+  /** Flushes after some quiet, and at most so long after the first change. */
+  schedule(quietMs: number, longestMs: number): void {
+    const now = performance.now();
+    if (this.timer === undefined) [this.deadline, this.due] = [now + longestMs, now];
+    clearTimeout(this.timer);
+    this.due = Math.min(this.deadline, Math.max(this.due, now + quietMs));
+    this.timer = setTimeout(this.flush, Math.max(0, this.due - now));
+  }
+
+  /** Empties it. */
+  take(): Pick<Translation, 'upsert' | 'remove'> {
+    this.stop();
+    const taken = { upsert: [...this.upsert.values()], remove: [...this.remove] };
+    this.upsert.clear();
+    this.remove.clear();
+    return taken;
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+}
+
 export class Pacer {
   /** The store's revision that the views have reached. */
   revision = -1;
   private readonly options: PacerOptions;
-  private readonly upsert = new Map<string, Translated>();
-  private readonly remove = new Set<string>();
-  private timer: NodeJS.Timeout | undefined;
+  /** Changes of nothing but endpoints, of inputs of which nothing else waits. */
+  private readonly endpoints = new Queue(() => void this.flushEndpoints());
+  private readonly configuration = new Queue(() => void this.flush());
   /** One after the other. */
   private applying: Promise<void> | undefined;
   private pendingRevision = -1;
-  private deadline = 0;
-  private due = 0;
 
   constructor(options: PacerOptions) {
     this.options = options;
@@ -35,30 +79,53 @@ export class Pacer {
   take({ upsert, remove }: Pick<Translation, 'upsert' | 'remove'>, revision: number): void {
     this.pendingRevision = Math.max(this.pendingRevision, revision);
     if (upsert.length === 0 && remove.length === 0) {
-      if (this.timer === undefined && this.applying === undefined) this.revision = this.pendingRevision;
+      const idle = !this.endpoints.waits && !this.configuration.waits && this.applying === undefined;
+      if (idle) this.revision = this.pendingRevision;
       return;
     }
-    const urgent = remove.length === 0 && upsert.every((each) => this.isEndpoints(each));
+    const { endpointsQuietMs = 10, configurationQuietMs = 100, longestMs = 1000 } = this.options;
+    const onlyEndpoints = remove.length === 0 && upsert.every((each) => this.isEndpoints(each));
+    const alone = onlyEndpoints && !upsert.some(({ id }) => this.configuration.has(id));
+    const queue = alone ? this.endpoints : this.configuration;
     for (const id of remove) {
-      this.upsert.delete(id);
-      this.remove.add(id);
+      this.endpoints.upsert.delete(id);
+      queue.upsert.delete(id);
+      queue.remove.add(id);
     }
     for (const translated of upsert) {
-      this.remove.delete(translated.id);
-      this.upsert.set(translated.id, translated);
+      this.endpoints.upsert.delete(translated.id);
+      queue.remove.delete(translated.id);
+      queue.upsert.set(translated.id, translated);
     }
-    this.schedule(urgent ? (this.options.endpointsQuietMs ?? 10) : (this.options.configurationQuietMs ?? 100));
+    queue.schedule(onlyEndpoints ? endpointsQuietMs : configurationQuietMs, longestMs);
   }
 
   /** Applies what was gathered now, after what is being applied. */
   async flush(): Promise<void> {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.endpoints.stop();
+    this.configuration.stop();
     while (this.applying) await this.applying;
-    const translation = { upsert: [...this.upsert.values()], remove: [...this.remove] };
-    this.upsert.clear();
-    this.remove.clear();
-    const revision = this.pendingRevision;
+    const { upsert } = this.endpoints.take();
+    const rest = this.configuration.take();
+    await this.apply({ upsert: [...upsert, ...rest.upsert], remove: rest.remove }, this.pendingRevision);
+  }
+
+  /** Resolves when nothing is being applied any more. */
+  async close(): Promise<void> {
+    this.endpoints.stop();
+    this.configuration.stop();
+    while (this.applying) await this.applying;
+  }
+
+  private async flushEndpoints(): Promise<void> {
+    this.endpoints.stop();
+    while (this.applying) await this.applying;
+    // The views have not reached a revision as long as configuration that came before it waits.
+    const revision = this.configuration.waits ? this.revision : this.pendingRevision;
+    await this.apply(this.endpoints.take(), revision);
+  }
+
+  private async apply(translation: Pick<Translation, 'upsert' | 'remove'>, revision: number): Promise<void> {
     this.applying = this.options.apply(translation).finally(() => {
       this.applying = undefined;
       this.revision = revision;
@@ -66,25 +133,10 @@ export class Pacer {
     await this.applying;
   }
 
-  /** Resolves when nothing is being applied any more. */
-  async close(): Promise<void> {
-    clearTimeout(this.timer);
-    while (this.applying) await this.applying;
-  }
-
-  private schedule(quiet: number): void {
-    const now = performance.now();
-    const waiting = this.timer !== undefined;
-    if (!waiting) this.deadline = now + (this.options.longestMs ?? 1000);
-    clearTimeout(this.timer);
-    // Endpoints take configuration that was waiting along only when its time has come.
-    this.due = Math.min(this.deadline, waiting ? Math.max(this.due, now + quiet) : now + quiet);
-    this.timer = setTimeout(() => void this.flush(), Math.max(0, this.due - now));
-  }
-
   /** Whether only endpoints of it are different from what is there. */
   private isEndpoints(next: Translated): boolean {
-    const before = this.upsert.get(next.id) ?? this.options.current(next.id);
+    const before =
+      this.configuration.upsert.get(next.id) ?? this.endpoints.upsert.get(next.id) ?? this.options.current(next.id);
     if (before && (before.audienceKey !== next.audienceKey || before.resources.length > next.resources.length)) {
       return false; // others get it, or lose something
     }

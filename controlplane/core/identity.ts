@@ -9,4 +9,13 @@ export interface Identity {
   readonly reader: boolean;
   /** The node identities that it may be as a proxy: exact, or with `*` at the end. Empty: none. */
   readonly nodes: readonly string[];
+  /** What the labels of those nodes may be. Absent: whatever they say. */
+  readonly labels?: AllowedLabels;
+}
+
+export interface AllowedLabels {
+  /** By label, the values that it may have: at least one. */
+  readonly values: ReadonlyMap<string, readonly string[]>;
+  /** Whether a node has no other labels; else it may claim them, with any value. */
+  readonly only: boolean;
 }

@@ -30,7 +30,7 @@ export interface ResourceDelta {
 /** Who a stream belongs to. */
 export interface NodeFacts {
   readonly id: string;
-  /** `metadata.labels` of its node. */
+  /** `metadata.labels` of its node, as far as it may claim them, and those that its identity gives it. */
   readonly labels: Readonly<Record<string, string>>;
   readonly node: Node;
   /** Where it connects from, as in `10.0.0.1:40000`. */
@@ -47,9 +47,11 @@ export interface Asked {
 
 /** What a proxy said of resources. */
 export type NodeEvent =
+  /** A stream of it has begun, which need not be its only one. */
   | { readonly type: 'connected'; readonly node: NodeFacts }
+  /** Its last stream has ended. */
   | { readonly type: 'disconnected'; readonly id: string }
-  /** It asks for something else of a type; `dropped` are names that it asked for until then. */
+  /** It asks for something else of a type, on all of its streams; `dropped` are names that it asked for until then. */
   | {
       readonly type: 'subscribed';
       readonly id: string;
@@ -67,12 +69,16 @@ export type NodeEvent =
       /** Since they were sent, in ms. */
       readonly elapsedMs?: number;
     }
-  /** It refused these versions, or some of them: which, `message` may say, line by line as `NAME: fault`. */
+  /**
+   * It refused these versions, or some of them: which, `message` may say, line by line as `NAME: fault`. Whether it still has
+   * `removed` nobody knows.
+   */
   | {
       readonly type: 'nack';
       readonly id: string;
       readonly typeUrl: string;
       readonly versions: ReadonlyMap<string, string>;
+      readonly removed: readonly string[];
       readonly message: string;
       /** Since they were sent, in ms. */
       readonly elapsedMs?: number;

@@ -5,25 +5,36 @@ import type { Fault } from '../../gen/messages.ts';
 import type { ObjectContent } from './object.ts';
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/u;
+const DIGEST_BYTES = 'sha256:'.length + 64;
 /** Raw resources whose bytes are keys. */
 const RAW_SECRET = '.Secret';
+/** In what is no secret as a whole, this begins a key. */
+export const KEY_MARK = 'PRIVATE KEY-----';
 
+/**
+ * What readers get: digests in the place of secrets, of private keys in what else there is, and of raw resources that have
+ * one anywhere, since what their bytes mean is not known here.
+ */
 export function hideSecrets<T extends ObjectContent>(object: T): T {
   const { spec, raw, key } = object;
-  if (raw !== undefined) return key.kind.endsWith(RAW_SECRET) ? { ...object, raw: Buffer.from(digestOf(raw)) } : object;
+  if (raw !== undefined) {
+    const hidden = key.kind.endsWith(RAW_SECRET) || raw.includes(KEY_MARK);
+    return hidden ? { ...object, raw: Buffer.from(digestOf(raw)) } : object;
+  }
   if (spec === undefined) return object;
   const all = key.kind === 'Secret';
-  const hide = (text: string): string => (all || text.includes('PRIVATE KEY-----') ? digestOf(text) : text);
+  const hide = (text: string): string => (all || text.includes(KEY_MARK) ? digestOf(text) : text);
   return { ...object, spec: mapStrings(spec, hide) as Record<string, Json> };
 }
 
 /** Puts back what `hideSecrets` hid of what there is; a digest of something else is a fault. */
 export function restoreSecrets(object: ObjectContent, current: ObjectContent | undefined): [ObjectContent, Fault[]] {
-  const { spec, raw, key } = object;
+  const { spec, raw } = object;
   const hidden = new Map<string, string>();
   const faults: Fault[] = [];
   if (raw !== undefined) {
-    const text = raw.length === 71 && key.kind.endsWith(RAW_SECRET) ? raw.toString('latin1') : '';
+    // Of any kind: bytes that are a digest are no message.
+    const text = raw.length === DIGEST_BYTES ? raw.toString('latin1') : '';
     if (!DIGEST.test(text)) return [object, []];
     if (current?.raw !== undefined && digestOf(current.raw) === text) return [{ ...object, raw: current.raw }, []];
     return [object, [{ path: 'raw', expected: 'a secret, or the digest of the present one', found: text }]];

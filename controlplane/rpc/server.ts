@@ -1,5 +1,5 @@
 /** The gRPC server: HTTP/2 with or without TLS, its services, and who may call them. See docs/adr/0001-grpc-server.md. */
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import http2, { type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { PeerCertificate, SecureContextOptions, TLSSocket } from 'node:tls';
@@ -199,11 +199,10 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       return connections.size;
     },
     async close(graceMs = limits.graceMs) {
-      const closed = server.listening ? once(server, 'close') : undefined;
+      const closed = server.listening ? closeOf(server) : undefined;
       server.close();
       const sessions = [...connections].map(async ([session, { connection }]) => {
-        // `once` of events would reject where the session ends by an error: it is over all the same.
-        const gone = session.destroyed ? undefined : new Promise((resolve) => session.once('close', resolve));
+        const gone = session.destroyed ? undefined : closeOf(session);
         connection.drain(graceMs);
         await gone;
       });
@@ -212,6 +211,11 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       await closed;
     },
   };
+}
+
+/** Resolves when it has closed, with or without an error: `once` of node:events rejects where one comes first. */
+function closeOf(emitter: EventEmitter): Promise<void> {
+  return new Promise((resolve) => void emitter.once('close', () => resolve()));
 }
 
 function targetsOf(services: readonly Service[]): ReadonlyMap<string, Target> {

@@ -52,8 +52,13 @@ export function createAuthenticator(options: AuthenticatorOptions): (facts: Call
       if (identity === undefined) throw refuse('expected a bearer token of this control plane, found another');
       return identity;
     }
-    if (certificate !== undefined && certificates !== undefined)
-      return identityOfCertificate(certificate, certificates);
+    if (certificate !== undefined && certificates !== undefined) {
+      try {
+        return identityOfCertificate(certificate, certificates);
+      } catch (error) {
+        throw refuse((error as Error).message);
+      }
+    }
     if (open === 'everybody') return EVERYBODY;
     if (open === 'loopback' && loopback) return LOOPBACK;
     const wanted = [

@@ -24,6 +24,15 @@ export class Access {
     this.log.info({ audit: true, identity: identity.name, peer, method, ...fields }, 'the configuration was changed');
   }
 
+  /** Says what somebody wanted to do; it may be done in spite of the error, where the store did not answer. */
+  failed({ identity, peer }: Call, method: string, fields: Readonly<Record<string, unknown>>, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.log.warn(
+      { audit: true, identity: identity.name, peer, method, ...fields, reason },
+      'a change of the configuration failed, or it is not known what became of it',
+    );
+  }
+
   /** Says who took all of it along. */
   exported({ identity, peer }: Call, method: string): void {
     this.log.info({ audit: true, identity: identity.name, peer, method }, 'all that the store holds was given out');

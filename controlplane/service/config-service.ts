@@ -81,6 +81,8 @@ interface Work {
   readonly policy?: ReturnType<typeof readPolicy> | undefined;
 }
 
+const NOTHING: Wanted = { changes: [], unchanged: [] };
+
 async function change(
   model: Model,
   access: Access,
@@ -91,7 +93,7 @@ async function change(
     const text = `message: expected at most ${MAX_MESSAGE_CHARACTERS} characters, found ${message.length}`;
     throw new RpcError(STATUS.INVALID_ARGUMENT, text);
   }
-  let result: Wanted = { changes: [], unchanged: [] };
+  let result = NOTHING;
   const show = (contents: boolean): m.Change[] => [
     ...showChanges(result.changes, contents),
     ...result.unchanged.map(({ key }) => ({ key, action: 'unchanged', warnings: [] })),
@@ -103,7 +105,8 @@ async function change(
   const author = call.identity.name;
   const rollout = policy ? newRolloutId() : '';
   // A client that is gone doesn't stop what it began.
-  const done = await model.committer.commit(async () => {
+  const commit = model.committer.commit(async () => {
+    result = NOTHING;
     result = await wanted();
     const { changes } = result;
     const plan = { changes, author, message };
@@ -113,6 +116,11 @@ async function change(
     const begun = beginRollout({ id: rollout, policy, author, message }, changes, model.mirror.rollouts.values());
     return { ...plan, changes: [], more: [...ended, ...begun] };
   }, new AbortController().signal);
+  const done = await commit.catch((error: unknown) => {
+    const objects = result.changes.length;
+    if (objects > 0) access.failed(call, method, { rollout, objects, message }, error);
+    throw error;
+  });
   const count = result.changes.length;
   if (count > 0) access.changed(call, method, { version: done.version, rollout, objects: count, message });
   const changes: m.Change[] = [];
@@ -198,7 +206,12 @@ function rollouts(model: Model, access: Access): Service['methods'] {
       };
       if (!isUnderWay(find())) throw ended();
       // It may have ended while this waited for its turn.
-      if (!(await model.rollouts.control(id, action as ControlAction, call.identity.name))) throw ended();
+      const control = model.rollouts.control(id, action as ControlAction, call.identity.name);
+      const done = await control.catch((error: unknown) => {
+        access.failed(call, 'ControlRollout', { rollout: id, action }, error);
+        throw error;
+      });
+      if (!done) throw ended();
       access.changed(call, 'ControlRollout', { rollout: id, action });
       return { rollout: showRollout(model.rollouts.stateOf(find())) };
     },
@@ -217,7 +230,10 @@ function backups(model: Model, access: Access): Service['methods'] {
       async function* pieces(): AsyncIterable<Buffer> {
         for await (const { data } of requests) yield data;
       }
-      const { keys, revision } = await model.restore(model.store, pieces());
+      const { keys, revision } = await model.restore(model.store, pieces()).catch((error: unknown) => {
+        access.failed(call, 'Restore', {}, error);
+        throw error;
+      });
       const objects = keys.filter((key) => key.startsWith(OBJECTS)).length;
       access.changed(call, 'Restore', { revision, objects, entries: keys.length });
       // It is made, and comes to be seen, whatever becomes of the caller.

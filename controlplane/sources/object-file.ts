@@ -8,6 +8,7 @@ import { WIRE_LIST_OF } from '../../config/wire-kinds.ts';
 import { FaultsError } from '../../common/errors.ts';
 import { nearest } from '../../common/nearest.ts';
 import { checkKey, contentFaults } from '../model/decode-content.ts';
+import { KEY_MARK } from '../model/hidden.ts';
 import { idOf, type ObjectContent } from '../model/object.ts';
 import { checkSelector, isEverybody } from '../model/selector.ts';
 
@@ -161,5 +162,17 @@ function listOf(raw: unknown, path: string, faults: Fault[]): unknown[] {
 }
 
 function fault(path: string, expected: string, found: unknown): Fault {
-  return { path, expected, found: found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 100) };
+  return { path, expected, found: path.startsWith(WIRE_LIST_OF.Secret) ? kindOf(found) : show(found) };
+}
+
+/** Faults go to the log and to readers: of what may be a secret only its kind is told. */
+function kindOf(found: unknown): string {
+  if (found === undefined || found === null) return 'nothing';
+  if (Array.isArray(found)) return 'a list';
+  return typeof found === 'object' ? 'an object' : typeof found === 'string' ? 'text' : `a ${typeof found}`;
+}
+
+function show(found: unknown): string {
+  const text = found === undefined ? 'nothing' : JSON.stringify(found);
+  return text.includes(KEY_MARK) ? kindOf(found) : text.slice(0, 100);
 }

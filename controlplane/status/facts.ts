@@ -50,14 +50,20 @@ export interface Reported {
 }
 
 /** How all resources fare, by their keys. */
+/** What a fact takes beside its texts, in characters. */
+const OVERHEAD = 64;
+
 export class Facts {
   static readonly none = new Facts(new Map());
   readonly serial = ++serials;
   readonly facts: ReadonlyMap<string, Fact>;
+  /** What they take, in characters. */
+  readonly size: number = 0;
   private readonly next = new Map<string, WeakRef<Facts>>();
 
   private constructor(facts: ReadonlyMap<string, Fact>) {
     this.facts = facts;
+    for (const [key, { version }] of facts) this.size += OVERHEAD + key.length + version.length;
   }
 
   after(reports: readonly Reported[]): Facts {

@@ -1,16 +1,20 @@
 /** Takes the reports of proxies: how what they accepted fares. */
 import type { ReportRequest, ReportResponse, ResourceReport } from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
-import type { Identity } from '../core/identity.ts';
+import { mayBe } from '../core/authorization.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 
 export interface ReportSink {
-  report(id: string, resources: readonly ResourceReport[], first: boolean): void;
+  /** Gives what all that the proxy has reported takes, in characters. */
+  report(id: string, resources: readonly ResourceReport[], first: boolean): number;
   unreport(id: string): void;
 }
 
 const STATES = new Set(['accepted', 'serving', 'failed', 'removed']);
+/** Of one message. */
 const MAX_RESOURCES = 100_000;
+/** Of all messages of a stream: 100,000 resources take about half of it. */
+const MAX_CHARACTERS = 32 * 1024 * 1024;
 
 export function createReportService(sink: ReportSink, log: Logger): Service {
   /** The stream that speaks for a proxy: the newest one. */
@@ -31,7 +35,11 @@ export function createReportService(sink: ReportSink, log: Logger): Service {
         }
         checkResources(resources);
         if (first) streams.set(node, self);
-        if (streams.get(node) === self) sink.report(node, resources, first);
+        const size = streams.get(node) === self ? sink.report(node, resources, first) : 0;
+        if (size > MAX_CHARACTERS) {
+          const message = `resources: expected reports of at most ${MAX_CHARACTERS} characters together, found ${size}`;
+          throw new RpcError(STATUS.RESOURCE_EXHAUSTED, message);
+        }
         yield {};
       }
     } finally {
@@ -47,18 +55,11 @@ export function createReportService(sink: ReportSink, log: Logger): Service {
 
 function checkNode(node: string, { identity, peer }: Call, log: Logger): string {
   if (node === '') throw new RpcError(STATUS.INVALID_ARGUMENT, 'node: expected the identity of a proxy, found nothing');
-  if (!covers(identity, node)) {
+  if (!mayBe(identity, node)) {
     log.warn({ audit: true, identity: identity.name, peer, node }, 'reports for another proxy were refused');
     throw new RpcError(STATUS.PERMISSION_DENIED, `${identity.name} is not allowed to report for the proxy "${node}"`);
   }
   return node;
-}
-
-/** Whether an identity may be this proxy. */
-export function covers({ admin, nodes }: Identity, node: string): boolean {
-  return (
-    admin || nodes.some((pattern) => (pattern.endsWith('*') ? node.startsWith(pattern.slice(0, -1)) : pattern === node))
-  );
 }
 
 function checkResources(resources: readonly ResourceReport[]): void {

@@ -4,10 +4,10 @@ import type { View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
 import { Asking, leadsOn } from './asking.ts';
 import { Acked, Facts } from './facts.ts';
+import { MAX_MESSAGE, readRefusal } from './refusal.ts';
 
 /** Faults of one proxy that are kept; more are counted by their type's last NACK only. */
 const MAX_FAULTS = 100;
-const MAX_MESSAGE = 500;
 
 /** A proxy that asks for nothing new for so long asks for all that it wants, in ms. */
 const QUIET_MS = 5000;
@@ -96,15 +96,7 @@ export class Tracker {
   readonly observe = (event: NodeEvent): void => {
     switch (event.type) {
       case 'connected':
-        this.forget(event.node.id);
-        this.proxies.set(event.node.id, {
-          node: event.node,
-          connectedAt: new Date().toISOString(),
-          asking: new Asking(),
-          acked: new Map(),
-          nacks: new Map(),
-          failures: new Map(),
-        });
+        this.connect(event.node);
         this.unsettle(event.node.id);
         break;
       case 'disconnected':
@@ -122,14 +114,15 @@ export class Tracker {
     this.changed();
   };
 
-  /** What a proxy reports; `first` says it of all. */
-  report(id: string, resources: readonly ResourceReport[], first: boolean): void {
+  /** What a proxy reports; `first` says it of all. Gives what all that it has reported takes, in characters. */
+  report(id: string, resources: readonly ResourceReport[], first: boolean): number {
     const reports = resources.map(({ type_url: typeUrl, name, version, state }) => ({
       key: keyOf({ typeUrl, name }),
       version,
       state,
     }));
-    this.reports.set(id, (first ? Facts.none : (this.reports.get(id) ?? Facts.none)).after(reports));
+    const facts = (first ? Facts.none : (this.reports.get(id) ?? Facts.none)).after(reports);
+    this.reports.set(id, facts);
     const proxy = this.proxies.get(id);
     for (const { type_url: typeUrl, name, version, state, reason } of resources) {
       const known = proxy?.failures.get(keyOf({ typeUrl, name }));
@@ -137,6 +130,7 @@ export class Tracker {
       else if (known?.kind === 'failed') this.heal(id, known);
     }
     this.changed();
+    return facts.size;
   }
 
   /** The proxy's reports have ended. */
@@ -228,6 +222,13 @@ export class Tracker {
     }
   }
 
+  /** A further stream of a proxy takes nothing away from what the others said. */
+  private connect(node: NodeFacts): void {
+    const rest = { asking: new Asking(), acked: new Map(), nacks: new Map(), failures: new Map() };
+    const connectedAt = new Date().toISOString();
+    this.proxies.set(node.id, { ...(this.proxies.get(node.id) ?? rest), node, connectedAt });
+  }
+
   private subscribe({ id, typeUrl, asked, dropped }: Extract<NodeEvent, { type: 'subscribed' }>): void {
     const proxy = this.proxies.get(id);
     if (proxy === undefined) return;
@@ -281,23 +282,16 @@ export class Tracker {
     }
   }
 
-  /** A line `NAME: fault` says which resource was refused; the others of the response were taken. Without such lines all were refused. */
-  private refuse({ id, typeUrl, versions, message }: Extract<NodeEvent, { type: 'nack' }>): void {
+  /**
+   * A line `NAME: fault` says which resource was refused; the others of the response were taken, unless the text goes on
+   * further than it is read. Without such lines all were refused.
+   */
+  private refuse({ id, typeUrl, versions, removed, message }: Extract<NodeEvent, { type: 'nack' }>): void {
     const proxy = this.proxies.get(id);
     if (proxy === undefined) return;
-    const named = new Map<string, string>();
-    for (const line of message.split('\n')) {
-      for (let at = line.indexOf(': '); at > 0; at = line.indexOf(': ', at + 1)) {
-        const name = line.slice(0, at);
-        if (!versions.has(name)) continue;
-        named.set(name, [named.get(name), line.slice(at + 2)].filter((part) => part !== undefined).join('\n'));
-        break;
-      }
-    }
-    if (named.size > 0) {
-      const taken = new Map([...versions].filter(([name]) => !named.has(name)));
-      if (taken.size > 0) this.acknowledge(id, typeUrl, taken, []);
-    }
+    const { named, whole } = readRefusal(message, versions.keys());
+    const taken = new Map(named.size > 0 && whole ? [...versions].filter(([name]) => !named.has(name)) : []);
+    if (taken.size > 0 || removed.length > 0) this.acknowledge(id, typeUrl, taken, removed);
     proxy.nacks.set(typeUrl, message.slice(0, MAX_MESSAGE));
     const refused = named.size > 0 ? named.keys() : versions.keys();
     for (const name of refused) {

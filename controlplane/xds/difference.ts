@@ -13,6 +13,8 @@ export interface Difference {
 export interface Held extends Difference {
   /** Of what it has, what is in its version of now: it took that from another stream. */
   readonly versions: ReadonlyMap<string, string>;
+  /** Of what it has, what is in another version now. */
+  readonly stale: ReadonlySet<string>;
 }
 
 /** By digest, for clients that have the same; until the next change. */
@@ -57,6 +59,7 @@ export function compareHeld(log: TypeLog, initialVersions: Entries): Held {
   let upserts: ReadonlySet<string> | undefined;
   return {
     versions,
+    stale,
     removals,
     // Not of interest where a client names a few of many.
     get upserts() {

@@ -1,7 +1,6 @@
-/** The node of a stream: who it says that it is, and whether it may be that. */
+/** The node of a stream: who it says that it is. */
 import type { Node } from '../../gen/messages.ts';
 import { codecOf } from '../../rpc/protos.ts';
-import type { Identity } from '../core/identity.ts';
 import type { NodeFacts } from '../core/resource.ts';
 import { type Call, RpcError, STATUS } from '../core/rpc.ts';
 
@@ -28,12 +27,6 @@ export function nodeOf(bytes: Uint8Array | undefined, call: Call, variant: NodeF
 /** The identity of a node. @throws RpcError INVALID_ARGUMENT. */
 export function nodeIdOf(bytes: Uint8Array): string {
   return decode(bytes).id;
-}
-
-/** Whether who called may be this node (rule 14). */
-export function covers({ admin, nodes }: Identity, id: string): boolean {
-  if (admin) return true;
-  return nodes.some((each) => (each.endsWith('*') ? id.startsWith(each.slice(0, -1)) : id === each));
 }
 
 function decode(bytes: Uint8Array): Node {

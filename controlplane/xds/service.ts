@@ -1,6 +1,7 @@
 /** The aggregated discovery service: its streams, and which of them belong to which node. */
 import type { Logger } from '../../common/log.ts';
 import type { Catalog, View } from '../core/catalog.ts';
+import type { Asked } from '../core/resource.ts';
 import type { RawHandler, Service } from '../core/rpc.ts';
 import { encodeTail, type Variant } from './responses.ts';
 import { DiscoveryStream, type StreamHost, type StreamLimits } from './stream.ts';
@@ -16,6 +17,7 @@ export interface DiscoveryOptions {
 
 const DEFAULT_LIMITS: StreamLimits = {
   maxNames: 200_000,
+  maxNameCharacters: 32 * 1024 * 1024,
   maxTypes: 64,
   maxInFlight: 32,
   firstRequestMs: 30_000,
@@ -59,6 +61,7 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
     limits: { ...DEFAULT_LIMITS, ...limits },
     observe: (event) => catalog.observe(event),
     attach(node, stream) {
+      for (const other of streams.get(node.id) ?? []) other.yieldTo(node);
       const view = served(catalog.attach(node));
       streams.set(node.id, (streams.get(node.id) ?? new Set()).add(stream));
       catalog.observe({ type: 'connected', node });
@@ -66,10 +69,19 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
     },
     detach(id, stream) {
       const ofNode = streams.get(id);
-      if (!ofNode?.delete(stream) || ofNode.size > 0) return;
+      if (!ofNode?.delete(stream)) return;
+      if (ofNode.size > 0) {
+        for (const each of stream.subscriptions) host.subscribed(id, each.typeUrl, [...each.coveredNames()]);
+        return;
+      }
       streams.delete(id);
       catalog.observe({ type: 'disconnected', id });
       catalog.detach(id);
+    },
+    subscribed(id, typeUrl, dropped) {
+      const asked = askedOf([...(streams.get(id) ?? [])].flatMap((each) => each.subscription(typeUrl) ?? []));
+      const gone = dropped.filter((name) => !asked.covers(name));
+      catalog.observe({ type: 'subscribed', id, typeUrl, asked, dropped: gone });
     },
     schedule(stream) {
       due.add(stream);
@@ -98,6 +110,18 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
   return {
     name: 'envoy.service.discovery.v3.AggregatedDiscoveryService',
     raw: { DeltaAggregatedResources: handler('delta'), StreamAggregatedResources: handler('sotw') },
+  };
+}
+
+/** What several streams ask for together. */
+function askedOf(all: readonly Asked[]): Asked {
+  const [only, ...others] = all;
+  if (only && others.length === 0) return only;
+  return {
+    get wildcard() {
+      return all.some(({ wildcard }) => wildcard);
+    },
+    covers: (name) => all.some((each) => each.covers(name)),
   };
 }
 

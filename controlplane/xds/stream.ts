@@ -1,12 +1,14 @@
 /** One stream of the discovery service: its node, its subscriptions, and in which order they are sent what. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Catalog } from '../core/catalog.ts';
+import { labelsFor, mayBe } from '../core/authorization.ts';
 import type { NodeEvent, NodeFacts, ResourceKey } from '../core/resource.ts';
 import { type RawStream, RpcError, STATUS } from '../core/rpc.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Body } from './body.ts';
 import { heldByClient } from './difference.ts';
 import { Gate } from './gate.ts';
-import { covers, nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
+import { nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
 import { readDeltaRequest, readSotwRequest, type Request } from './requests.ts';
 import type { Encoding, Variant } from './responses.ts';
 import { subscribeDelta, subscribeSotw, type TypeState } from './subscribe.ts';
@@ -14,11 +16,14 @@ import { type InFlight, Subscription, type SubscriptionHost } from './subscripti
 import { compareTypes } from './types.ts';
 import type { ServedView } from './view.ts';
 
+const MAX_TYPE_CHARACTERS = 1024;
 const NO_NAMES: ReadonlySet<string> = new Set();
 
 export interface StreamLimits {
   /** Names that a stream may subscribe to, of all types. Default: 200,000. */
   readonly maxNames: number;
+  /** Characters of those names together. Default: 32 Mi. */
+  readonly maxNameCharacters: number;
   /** Types that a stream may subscribe to. Default: 64. */
   readonly maxTypes: number;
   /** Delta responses of a type that may be unanswered at a time; state of the world: one. Default: 32. */
@@ -39,6 +44,8 @@ export interface StreamHost {
   /** The view of a node; the stream is one of its from now on. */
   attach(node: NodeFacts, stream: DiscoveryStream): ServedView;
   detach(id: string, stream: DiscoveryStream): void;
+  /** A stream of the node asks for something else of a type; `dropped` are names that it asked for until then. */
+  subscribed(id: string, typeUrl: string, dropped: readonly string[]): void;
   /** Calls `pump` of a stream, soon and once. */
   schedule(stream: DiscoveryStream): void;
   /** What ends a response. */
@@ -65,6 +72,7 @@ export class DiscoveryStream implements SubscriptionHost {
   readonly #forced = new Map<string, Set<string>>();
   #nonces = 0;
   #names = 0;
+  #nameCharacters = 0;
   #writable = true;
   #closed = false;
 
@@ -92,8 +100,23 @@ export class DiscoveryStream implements SubscriptionHost {
     raw.onClose = () => this.#close();
   }
 
+  /** Another stream of its node has come. With other labels that one's view is another, which this one may not be allowed to see. */
+  yieldTo({ labels }: NodeFacts): void {
+    if (this.#node === undefined || isDeepStrictEqual(labels, this.#node.labels)) return;
+    this.#raw.end(STATUS.ABORTED, 'another stream of this node has come, with other labels');
+  }
+
   get writable(): boolean {
     return this.#writable;
+  }
+
+  /** In the order in which they are sent. */
+  get subscriptions(): readonly Subscription[] {
+    return this.#ordered;
+  }
+
+  subscription(typeUrl: string): Subscription | undefined {
+    return this.#types.get(typeUrl)?.subscription;
   }
 
   wake(): void {
@@ -148,6 +171,7 @@ export class DiscoveryStream implements SubscriptionHost {
     if (view === this.#view) return;
     this.#view = view;
     for (const each of this.#ordered) each.move(view.type(each.typeUrl));
+    this.#gate.renew();
     this.wake();
   }
 
@@ -156,10 +180,14 @@ export class DiscoveryStream implements SubscriptionHost {
     const view = this.#identify(request);
     const { typeUrl } = request;
     if (typeUrl === '') throw new RpcError(STATUS.INVALID_ARGUMENT, 'expected a type_url, found none');
+    if (typeUrl.length > MAX_TYPE_CHARACTERS) {
+      const message = `expected a type_url of up to ${MAX_TYPE_CHARACTERS} characters, found ${typeUrl.length}`;
+      throw new RpcError(STATUS.INVALID_ARGUMENT, message);
+    }
     const state = this.#types.get(typeUrl) ?? this.#addType(typeUrl, view);
     const { subscription } = state;
-    if (request.nonce !== '') this.#observe(typeUrl, subscription.answer(request.nonce), request.error);
-    const before = subscription.names.size;
+    if (request.nonce !== '') this.#observe(subscription, subscription.answer(request.nonce), request.error);
+    const before = { names: subscription.names.size, characters: subscription.nameCharacters };
     if ('subscribe' in request) {
       const { initialVersions } = request;
       const says = !state.known && initialVersions.bounds.length > 0;
@@ -171,13 +199,19 @@ export class DiscoveryStream implements SubscriptionHost {
       subscribeSotw(state, request);
       for (const name of request.names) this.#gate.arrived(typeUrl, name);
     }
+    if (subscription.wildcard) this.#gate.arrivedAll(typeUrl);
     state.known = true;
     this.#observeAsked(subscription);
     this.#forced.delete(typeUrl);
-    this.#names += subscription.names.size - before;
-    const { maxNames } = this.#host.limits;
+    this.#names += subscription.names.size - before.names;
+    this.#nameCharacters += subscription.nameCharacters - before.characters;
+    const { maxNames, maxNameCharacters } = this.#host.limits;
     if (this.#names > maxNames) {
       throw new RpcError(STATUS.RESOURCE_EXHAUSTED, `expected at most ${maxNames} names, found ${this.#names}`);
+    }
+    if (this.#nameCharacters > maxNameCharacters) {
+      const message = `expected names of at most ${maxNameCharacters} characters together, found ${this.#nameCharacters}`;
+      throw new RpcError(STATUS.RESOURCE_EXHAUSTED, message);
     }
     this.wake();
   }
@@ -196,21 +230,32 @@ export class DiscoveryStream implements SubscriptionHost {
 
   #enter(bytes: Uint8Array | undefined): ServedView {
     const { call } = this.#raw;
-    const node = nodeOf(bytes, call, this.variant);
-    if (!covers(call.identity, node.id)) {
-      const { name, nodes } = call.identity;
-      this.#host.log.warn(
-        { audit: true, identity: name, node: node.id, allowed: nodes, peer: call.peer },
-        'a proxy is refused: its identity is not that of the node',
-      );
-      throw new RpcError(STATUS.PERMISSION_DENIED, `${name} may not be the node ${node.id}`);
-    }
+    const claimed = nodeOf(bytes, call, this.variant);
+    const node = { ...claimed, labels: this.#authorize(claimed) };
     clearTimeout(this.#firstRequest);
     if (node.node.client_features.includes(TTL_FEATURE)) this.encoding = `${this.variant}-ttl`;
     this.#node = node;
     this.#encodedNode = Buffer.from(bytes ?? []);
     this.#view = this.#host.attach(node, this);
     return this.#view;
+  }
+
+  /** The labels that a node has. @throws RpcError PERMISSION_DENIED, after a line in the log with `audit: true`. */
+  #authorize({ id, labels, peer }: NodeFacts): NodeFacts['labels'] {
+    const { identity } = this.#raw.call;
+    const { name, nodes } = identity;
+    const line = { audit: true, identity: name, node: id, peer };
+    if (!mayBe(identity, id)) {
+      this.#host.log.warn({ ...line, allowed: nodes }, 'a proxy is refused: its identity is not that of the node');
+      throw new RpcError(STATUS.PERMISSION_DENIED, `${name} may not be the node ${id}`);
+    }
+    try {
+      return labelsFor(identity, labels);
+    } catch (error) {
+      const { message: reason } = error as RpcError;
+      this.#host.log.warn({ ...line, reason }, 'a proxy is refused: its labels are not those of its identity');
+      throw error;
+    }
   }
 
   #addType(typeUrl: string, view: ServedView): TypeState {
@@ -225,13 +270,15 @@ export class DiscoveryStream implements SubscriptionHost {
     return state;
   }
 
-  #observe(typeUrl: string, answered: InFlight | undefined, error: string | undefined): void {
+  #observe(subscription: Subscription, answered: InFlight | undefined, error: string | undefined): void {
     const { id } = this.#node ?? {};
     if (answered === undefined || id === undefined) return;
-    const { versions, removed } = answered.body;
+    const { typeUrl } = subscription;
+    const { versions } = answered.body;
+    const removed = error === undefined ? subscription.goneAfter(answered) : answered.body.removed;
     const elapsedMs = performance.now() - answered.sentAt;
     let event: NodeEvent;
-    if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, message: error, elapsedMs };
+    if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, removed, message: error, elapsedMs };
     else if (versions.size > 0 || removed.length > 0)
       event = { type: 'ack', id, typeUrl, versions, removed, elapsedMs };
     else return;
@@ -247,8 +294,7 @@ export class DiscoveryStream implements SubscriptionHost {
   #observeAsked(asked: Subscription): void {
     const { id } = this.#node ?? {};
     const dropped = asked.takeDropped();
-    if (dropped === undefined || id === undefined) return;
-    this.#host.observe({ type: 'subscribed', id, typeUrl: asked.typeUrl, asked, dropped });
+    if (dropped !== undefined && id !== undefined) this.#host.subscribed(id, asked.typeUrl, dropped);
   }
 
   #close(): void {
@@ -262,16 +308,20 @@ export class DiscoveryStream implements SubscriptionHost {
 
   /** False: something is left that can't be sent now. */
   #pushUpserts(): boolean {
-    let settled = true;
+    let unanswered = Infinity;
+    let answering = false;
     for (const each of this.#ordered) {
       if (each.hasUpserts()) {
-        if (!this.#gate.passes(settled && !this.#gate.awaitsBefore(each.typeUrl))) return false;
+        const { typeUrl: what, changes: state } = each;
+        const awaits = answering || this.#gate.awaitsBefore(what);
+        if (!this.#gate.passes({ what, state, unanswered, last: this.#nonces, awaits })) return false;
         while (each.hasUpserts()) {
           if (!this.#writable || !each.free) return false;
           this.#awaitCompanions(each.sendUpserts());
         }
       }
-      if (!each.answered) settled = false;
+      unanswered = Math.min(unanswered, each.unanswered);
+      answering ||= each.hasAnswers();
     }
     return true;
   }
@@ -294,7 +344,13 @@ export class DiscoveryStream implements SubscriptionHost {
    */
   #ageRemovals(): boolean {
     if (this.#ageing !== undefined || !this.#ordered.some((each) => each.hasFreshRemovals())) return true;
-    if (!this.#gate.passes(this.#ordered.every((each) => each.answered) && !this.#gate.awaits)) return false;
+    let [state, unanswered, awaits] = [0, Infinity, this.#gate.awaits];
+    for (const each of this.#ordered) {
+      state += each.removals;
+      unanswered = Math.min(unanswered, each.unanswered);
+      awaits ||= each.hasAnswers();
+    }
+    if (!this.#gate.passes({ what: 'removals', state, unanswered, last: this.#nonces, awaits })) return false;
     for (const each of this.#ordered) each.ageRemovals();
     const end = (): void => {
       this.#ageing = undefined;

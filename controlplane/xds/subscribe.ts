@@ -50,7 +50,11 @@ export function subscribeDelta(
   if (all) subscription.addWildcard(held);
   // A client may wait for endpoints that it had before: its cluster may have changed since (rule 8).
   const { endpoints } = subscription.log.traits;
-  subscription.addNames(names, (name) => !endpoints && !forced.has(name) && held?.versions.has(name) === true);
+  subscription.addNames(
+    names,
+    (name) => !endpoints && !forced.has(name) && held?.versions.has(name) === true,
+    (name) => !endpoints && held?.stale.has(name) === true,
+  );
   if (all) for (const name of forced) subscription.push(name);
 }
 

@@ -16,7 +16,7 @@ export interface SubscriptionHost {
   /** False: the client is slow, and nothing is to be pushed. */
   readonly writable: boolean;
   wake(): void;
-  /** Sends a response, and gives its nonce. */
+  /** Sends a response, and gives its nonce: its number on the stream. */
   send(body: Body): string;
   /** These are wanted by whoever gets what was sent in answer to what it had (rule 8). */
   force(key: ResourceKey): void;
@@ -26,6 +26,8 @@ export interface SubscriptionHost {
 export interface InFlight {
   readonly nonce: string;
   readonly body: Body;
+  /** It holds all that there is: what it lacks is gone (rule 10). */
+  readonly whole: boolean;
   /** By `performance.now()`. */
   readonly sentAt: number;
 }
@@ -36,11 +38,14 @@ export class Subscription implements Subscriber, Asked {
   #type: TypeView;
   #wildcard = false;
   readonly #names = new Set<string>();
+  #nameCharacters = 0;
   /** Names that were asked for at the last `takeDropped`, and are not any more; undefined: the client asks for what it did. */
   #dropped: string[] | undefined;
   /** Of the wildcard: what was sent of the log. */
   #upsertsTo = 0;
   #removalsTo = 0;
+  /** Of the wildcard: the client may have some of it, from this stream or from one before. */
+  #mayHold = false;
   /** Of types whose removals come last: up to which position of the log they age, and have aged. Names it never had are at 0. */
   #ageing = -1;
   #aged = -1;
@@ -48,6 +53,9 @@ export class Subscription implements Subscriber, Asked {
   readonly #asked = new Set<string>();
   /** Names to be pushed. */
   readonly #changed = new Set<string>();
+  /** How often names have changed, and how often they were gone then. */
+  #changes = 0;
+  #removals = 0;
   /** State of the world: what another view had, as long as it is not to be missed. */
   readonly #retained = new Map<string, Resource>();
   /** The client waits for the wildcard's first state. */
@@ -55,17 +63,24 @@ export class Subscription implements Subscriber, Asked {
   /** Up to which place of the log's resources with a TTL it was told that they are still good; undefined: it is not time. */
   #beatsTo: number | undefined;
   readonly #inFlight: InFlight[] = [];
+  /** The versions of the last complete response that was taken. */
+  #taken: ReadonlyMap<string, string> = new Map();
   #lastNonce = '';
 
   constructor(host: SubscriptionHost, type: TypeView) {
     this.#host = host;
     this.#type = type;
     this.typeUrl = type.log.typeUrl;
-    if (host.encoding.endsWith('-ttl')) type.beat(this);
+    this.#join();
   }
 
   get names(): ReadonlySet<string> {
     return this.#names;
+  }
+
+  /** Of all names together. */
+  get nameCharacters(): number {
+    return this.#nameCharacters;
   }
 
   get wildcard(): boolean {
@@ -82,9 +97,25 @@ export class Subscription implements Subscriber, Asked {
     return this.#inFlight.length < this.#host.maxInFlight;
   }
 
+  /** The number of the oldest response that is not answered; infinite where all are. */
+  get unanswered(): number {
+    return Number(this.#inFlight[0]?.nonce ?? Infinity);
+  }
+
   /** Everything that was sent is answered. */
   get answered(): boolean {
     return this.#inFlight.length === 0;
+  }
+
+  /** Another number whenever something changes that the client asks for. */
+  get changes(): number {
+    return this.#wildcard ? this.log.head : this.#changes;
+  }
+
+  /** Of types whose removals come last: another number whenever something goes that the client asks for. */
+  get removals(): number {
+    if (!this.log.traits.removedLast) return 0;
+    return this.#wildcard ? this.log.lastRemoval : this.#removals;
   }
 
   /** The client waits for an answer to what it asked for. */
@@ -127,6 +158,10 @@ export class Subscription implements Subscriber, Asked {
     return this.#wildcard && this.#host.variant === 'delta' && this.#removalsTo < this.log.floor;
   }
 
+  get removalsNeededAfter(): number {
+    return this.#wildcard && this.#host.writable && this.free ? this.#removalsTo : Infinity;
+  }
+
   covers(name: string): boolean {
     return this.#wildcard || this.#names.has(name);
   }
@@ -138,6 +173,12 @@ export class Subscription implements Subscriber, Asked {
     return dropped;
   }
 
+  /** All names that it asks for and that there are, or that it named. */
+  *coveredNames(): Iterable<string> {
+    if (this.#wildcard) yield* this.log.live.keys();
+    for (const name of this.#names) if (!this.#wildcard || !this.log.live.has(name)) yield name;
+  }
+
   /** Subscribes to all. `held`: how what the client has differs, where its first request of the type says it. */
   addWildcard(held?: Difference): void {
     if (this.#wildcard) {
@@ -145,6 +186,7 @@ export class Subscription implements Subscriber, Asked {
       return;
     }
     this.#wildcard = true;
+    this.#mayHold = held !== undefined;
     this.#dropped ??= [];
     this.#type.subscribeAll(this);
     this.#removalsTo = this.log.head;
@@ -170,16 +212,25 @@ export class Subscription implements Subscriber, Asked {
     for (const name of this.log.live.keys()) if (!this.#names.has(name)) this.#dropped.push(name);
   }
 
-  /** Adds names; `has`: whether the client has one in its version of now, and needn't be sent it. */
-  addNames(names: Iterable<string>, has: (name: string) => boolean = () => false): void {
+  /**
+   * Adds names, to be answered at once. `has`: whether the client has one in its version of now, and needn't be sent it; `had`:
+   * whether it has one in another version, with which it goes on until it is sent this one in the order of types.
+   */
+  addNames(
+    names: Iterable<string>,
+    has: (name: string) => boolean = () => false,
+    had: (name: string) => boolean = () => false,
+  ): void {
     for (const each of names) {
       const name = this.log.entry(each)?.name ?? each; // streams share the string
       if (!this.#names.has(name)) {
         this.#dropped ??= [];
         this.#type.subscribe(name, this);
+        this.#nameCharacters += name.length;
       }
       this.#names.add(name);
-      if (!has(name)) this.#asked.add(name);
+      if (had(name)) this.#changed.add(name);
+      else if (!has(name)) this.#asked.add(name);
     }
   }
 
@@ -187,6 +238,7 @@ export class Subscription implements Subscriber, Asked {
   removeNames(names: Iterable<string>): void {
     for (const name of names) {
       if (!this.#names.delete(name)) continue;
+      this.#nameCharacters -= name.length;
       this.#type.unsubscribe(name, this);
       this.#changed.delete(name);
       this.#asked.delete(name);
@@ -198,16 +250,20 @@ export class Subscription implements Subscriber, Asked {
   }
 
   nameChanged(name: string): void {
-    if (!this.#wildcard) this.#changed.add(name);
+    if (this.#wildcard) return;
+    this.#changed.add(name);
+    this.#changes += 1;
+    if (!this.log.live.has(name)) this.#removals += 1;
   }
 
   wake(): void {
     this.#host.wake();
   }
 
-  /** Sends a name again, as if it had changed. */
+  /** Sends a name again, as if it had changed; where all is to be sent that is enough. */
   push(name: string): void {
-    if (this.covers(name) && !this.#greeting) this.#changed.add(name);
+    const sendsAll = this.#wildcard && this.#upsertsTo === 0;
+    if (this.covers(name) && !sendsAll) this.#changed.add(name);
   }
 
   /** The response of a nonce was answered; gives it back. Earlier ones that were passed over are dropped. */
@@ -215,6 +271,14 @@ export class Subscription implements Subscriber, Asked {
     const index = this.#inFlight.findIndex((each) => each.nonce === nonce);
     if (index < 0) return undefined;
     return this.#inFlight.splice(0, index + 1).at(-1);
+  }
+
+  /** What the client no longer has after it took a response. */
+  goneAfter({ body, whole }: InFlight): readonly string[] {
+    if (!whole) return body.removed;
+    const gone = body.goneSince(this.#taken);
+    this.#taken = body.versions;
+    return gone;
   }
 
   close(): void {
@@ -237,15 +301,27 @@ export class Subscription implements Subscriber, Asked {
       const before = from.live.get(name) ?? from.entry(name)?.previous;
       if (this.#sendsWhole && before && !to.live.has(name)) this.#retained.set(name, before);
     };
+    const renewed: string[] = [];
     for (const name of this.#names) {
-      if (pending.has(name) || to.live.get(name)?.version !== from.live.get(name)?.version) change(name);
+      const differs = to.live.get(name)?.version !== from.live.get(name)?.version;
+      if (differs) renewed.push(name);
+      if (differs || pending.has(name)) change(name);
     }
-    if (!this.#wildcard) return;
-    this.#upsertsTo = this.#removalsTo = to.head;
-    if (this.#greeting && at.upserts === 0) {
-      this.#upsertsTo = 0; // nothing was sent yet
+    if (!this.#wildcard) {
+      this.#forceCompanions(renewed);
       return;
     }
+    this.#removalsTo = to.head;
+    if (at.upserts === 0) {
+      // All is sent yet, but nothing else tells a client that was sent this before, or has it of another stream, what is gone.
+      this.#upsertsTo = 0;
+      if (!this.#mayHold) return;
+      const { upserts, removals } = differenceOfLogs(from, { ...at, upserts: from.head }, to);
+      for (const name of removals) change(name);
+      this.#forceCompanions(upserts);
+      return;
+    }
+    this.#upsertsTo = to.head;
     this.#greeting = false;
     const { upserts, removals } = differenceOfLogs(from, at, to);
     for (const name of upserts) change(name);
@@ -273,8 +349,8 @@ export class Subscription implements Subscriber, Asked {
     const { removedLast } = this.log.traits;
     if (this.#sendsWhole) return this.#sendWhole();
     const body =
-      this.#take(this.#changed, (entry) => !removedLast || entry?.resource !== undefined) ??
-      this.#nextOfLog(!removedLast);
+      this.#nextOfLog(!removedLast) ??
+      this.#take(this.#changed, (entry) => !removedLast || entry?.resource !== undefined);
     if (body) this.#send(body);
     return body;
   }
@@ -336,9 +412,10 @@ export class Subscription implements Subscriber, Asked {
     return false;
   }
 
-  #send(body: Body): void {
+  #send(body: Body, whole = false): void {
+    this.#mayHold = true;
     this.#lastNonce = this.#host.send(body);
-    this.#inFlight.push({ nonce: this.#lastNonce, body, sentAt: performance.now() });
+    this.#inFlight.push({ nonce: this.#lastNonce, body, whole, sentAt: performance.now() });
   }
 
   #greetAll(): void {
@@ -431,16 +508,16 @@ export class Subscription implements Subscriber, Asked {
     const body = this.#wildcard
       ? log.whole(this.#encoding, retained)
       : wholeOf(log, this.#names, this.#encoding, retained);
-    this.#send(body);
+    this.#send(body, true);
     return body;
   }
 
-  /** Brings a client that has something to the state of now. */
+  /** Brings a client that has something to the state of now. It waits for nothing, and is sent it in the order of types. */
   #differ({ upserts, removals }: Difference): void {
-    this.#upsertsTo = this.log.head;
     // Most of it: what all streams are sent is cheaper than a choice for this one.
-    if (upserts.size > this.log.live.size / 2) this.#greetAll();
-    else for (const name of upserts) this.#asked.add(name);
+    const all = upserts.size > this.log.live.size / 2;
+    this.#upsertsTo = all ? 0 : this.log.head;
+    if (!all) for (const name of upserts) this.#changed.add(name);
     this.#forceCompanions(upserts);
     for (const name of removals) this.#changed.add(name);
   }
@@ -453,12 +530,14 @@ export class Subscription implements Subscriber, Asked {
   }
 
   #leave(): void {
+    this.#type.drop();
     this.#type.stopBeating(this);
     this.#type.unsubscribeAll(this);
     for (const name of this.#names) this.#type.unsubscribe(name, this);
   }
 
   #join(): void {
+    this.#type.use();
     if (this.#host.encoding.endsWith('-ttl')) this.#type.beat(this);
     if (this.#wildcard) this.#type.subscribeAll(this);
     for (const name of this.#names) this.#type.subscribe(name, this);

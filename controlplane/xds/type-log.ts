@@ -19,7 +19,7 @@ import { traitsOf, type TypeTraits } from './types.ts';
 
 /** A response holds no more, unless a single resource is larger. gRPC's clients take up to 4 MB. */
 export const CHUNK_BYTES = 256 * 1024;
-/** Removals that are remembered for streams that are behind. */
+/** Removals that are remembered for streams that are behind; for those that keep up as many as it takes. */
 const MAX_REMOVALS = 16_384;
 /** What a resource takes in a response beside its strings and bytes. */
 const OVERHEAD_BYTES = 24;
@@ -83,6 +83,9 @@ export class TypeLog {
   lastRemoval = 0;
   /** Removals up to here are forgotten. */
   floor = 0;
+  readonly #neededAfter: () => number;
+  /** So many removals are remembered before it is looked which of them can be forgotten. */
+  #forgetAt = MAX_REMOVALS;
   readonly #entries = new Map<string, Entry>();
   /** In the order of removal. */
   readonly #gone = new Map<string, Entry>();
@@ -97,8 +100,10 @@ export class TypeLog {
   #beats = 0;
   readonly #hash = Buffer.alloc(8);
 
-  constructor(typeUrl: string) {
+  /** `neededAfter`: the position after which removals are yet to be told to those who keep up. */
+  constructor(typeUrl: string, neededAfter: () => number = () => Infinity) {
     this.typeUrl = typeUrl;
+    this.#neededAfter = neededAfter;
     this.traits = traitsOf(typeUrl);
   }
 
@@ -350,13 +355,15 @@ export class TypeLog {
   }
 
   #forget(): void {
-    if (this.#gone.size <= MAX_REMOVALS) return;
+    if (this.#gone.size <= this.#forgetAt) return;
+    const needed = this.#neededAfter();
     for (const [name, entry] of this.#gone) {
-      if (this.#gone.size <= MAX_REMOVALS / 2) break;
+      if (this.#gone.size <= MAX_REMOVALS / 2 || entry.position > needed) break;
       this.#gone.delete(name);
       this.#entries.delete(name);
       this.floor = entry.position;
     }
+    this.#forgetAt = Math.max(MAX_REMOVALS, this.#gone.size * 2);
   }
 
   /** Adds to the hash, or takes away: the order of changes doesn't matter. */

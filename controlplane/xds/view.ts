@@ -5,6 +5,8 @@ import { TypeLog } from './type-log.ts';
 
 /** Whoever is subscribed to resources of one type. */
 export interface Subscriber {
+  /** Where it is subscribed to all and keeps up: the position after which removals are yet to be told to it. Infinite elsewhere. */
+  readonly removalsNeededAfter: number;
   /** A resource that it named is new, has changed, or is gone. */
   nameChanged(name: string): void;
   /** Something changed that it may want. */
@@ -23,12 +25,30 @@ export class TypeView {
   readonly #all = new Set<Subscriber>();
   readonly #named = new Map<string, Set<Subscriber>>();
   readonly #beating = new Set<Subscriber>();
+  readonly #onUnused: () => void;
+  #users = 0;
   #timer: NodeJS.Timeout | undefined;
   /** When the next heartbeat is due, of the monotonic clock in ms; infinite without a timer. */
   #due = Infinity;
 
-  constructor(typeUrl: string) {
-    this.log = new TypeLog(typeUrl);
+  /** `onUnused`: nobody uses it any more, and there was never anything of it. */
+  constructor(typeUrl: string, onUnused: () => void = () => {}) {
+    this.#onUnused = onUnused;
+    this.log = new TypeLog(typeUrl, () => {
+      let after = Infinity;
+      for (const { removalsNeededAfter } of this.#all) after = Math.min(after, removalsNeededAfter);
+      return after;
+    });
+  }
+
+  /** Somebody has it who may subscribe, from now until `drop`. */
+  use(): void {
+    this.#users += 1;
+  }
+
+  drop(): void {
+    this.#users -= 1;
+    if (this.#users === 0 && this.log.head === 0) this.#onUnused();
   }
 
   subscribeAll(subscriber: Subscriber): void {
@@ -103,11 +123,11 @@ export class ServedView implements View {
     return this.#types.get(typeUrl)?.log.live ?? new Map<string, Resource>();
   }
 
-  /** A type, empty where nothing of it was ever applied. */
+  /** A type, empty where nothing of it was ever applied: then it is kept for as long as it is used. */
   type(typeUrl: string): TypeView {
     let type = this.#types.get(typeUrl);
     if (type === undefined) {
-      type = new TypeView(typeUrl);
+      type = new TypeView(typeUrl, () => this.#types.delete(typeUrl));
       this.#types.set(typeUrl, type);
     }
     return type;

@@ -13,14 +13,15 @@ import { ProxyError } from '../../common/errors.ts';
 import { KINDS, LIST_OF, type ListName } from '../../config/kinds.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Inventory } from './inventory.ts';
+import type { Held } from './types.ts';
 
 export interface ApplierOptions {
   readonly inventory: Inventory;
   readonly sink: ConfigSink;
   /** How long changes are collected, in ms. */
   readonly coalesce: number;
-  /** Told after each change that was made. */
-  readonly onApplied: () => void;
+  /** Told after each change that was made, and of what is live then: more may be held by now. */
+  readonly onApplied: (live: readonly Held[]) => void;
   readonly log: Logger;
 }
 
@@ -75,7 +76,11 @@ export class Applier {
 
   private async apply(): Promise<void> {
     const { inventory, sink, onApplied, log } = this.options;
-    const deltaTo = (snapshot: ConfigSnapshot): ConfigDelta => difference(snapshot, inventory.desired(snapshot));
+    let live: readonly Held[] = [];
+    const deltaTo = (snapshot: ConfigSnapshot): ConfigDelta => {
+      live = [...inventory.all()];
+      return difference(snapshot, inventory.desired(snapshot));
+    };
     try {
       if (!isEmpty(deltaTo(sink.snapshot))) await sink.apply(deltaTo, 'controlplane');
       this.failures = 0;
@@ -89,7 +94,7 @@ export class Applier {
       this.retry = setTimeout(() => this.schedule(), delay).unref();
       return;
     }
-    if (!this.closed) onApplied();
+    if (!this.closed) onApplied(live);
   }
 }
 

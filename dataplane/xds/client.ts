@@ -34,6 +34,7 @@ const TIMING: Timing = {
   keepaliveTimeout: 5000,
   coalesce: 5,
   save: 1000,
+  firstAnswers: 15_000,
 };
 
 const SERVICE = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
@@ -56,14 +57,21 @@ export class XdsClient {
   private readonly stopping = new AbortController();
   private readonly unwatch: () => void;
   private running: Promise<void> | undefined;
+  /** Has it looked again whether there is something to ask for. */
+  private wake = (): void => undefined;
   private protocol: StreamProtocol | undefined;
   private call: Call | undefined;
   /** Failed attempts in a row. */
   private failures = 0;
   private turn = 0;
-  /** A whole configuration came, or was on disk. */
+  /** A whole configuration came and is live, or was on disk. */
   private isComplete = false;
   private isReady = false;
+  /** Names that the control plane said it does not have: an answer, too. Until it is ready. */
+  private readonly absent = new Set<string>();
+  /** Names that nobody answers are waited for no longer. */
+  private isPatient = true;
+  private patience: NodeJS.Timeout | undefined;
   /** Something came that is not on disk. */
   private isDirty = false;
   private connection = {
@@ -88,10 +96,11 @@ export class XdsClient {
       sink,
       coalesce: this.timing.coalesce,
       log,
-      onApplied: () => {
+      onApplied: (live) => {
         this.changed();
-        if (this.isComplete && this.isDirty) this.disk?.save(() => inventory.all());
-        this.isDirty &&= !this.isComplete;
+        if (!this.isComplete || !this.isDirty) return;
+        this.disk?.save(live);
+        this.isDirty = !this.applier.isSettled; // what came meanwhile is saved when it is live
       },
     });
     this.reporter = new Reporter(options.id, inventory, dependencies);
@@ -130,10 +139,12 @@ export class XdsClient {
   async close(): Promise<void> {
     this.unwatch();
     this.stopping.abort();
+    this.wake();
     this.reporter.close();
     this.call?.cancel();
     await this.running;
     await this.applier.close();
+    clearTimeout(this.patience);
     await this.disk?.flush();
   }
 
@@ -152,6 +163,7 @@ export class XdsClient {
       if (faults.length > 0) log.warn({ faults }, 'a part of the last good configuration is passed over');
     }
     this.isComplete = true;
+    this.isPatient = false; // it is what was served before, with or without
     await this.applier.flush();
     log.info({ resources: [...this.inventory.all()].length }, 'serving the last good configuration');
   }
@@ -162,7 +174,7 @@ export class XdsClient {
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
-    for (;;) {
+    while (await this.needed()) {
       const server = this.servers[this.turn++ % this.servers.length] ?? '';
       let error: string;
       try {
@@ -173,6 +185,17 @@ export class XdsClient {
       if (this.isStopping) return;
       await delayFor(this.disconnected(server, error), undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  /**
+   * Resolves when there is something to ask for; to false where it ends before. In a stream there is no way to ask for
+   * nothing: a first request without names asks for all, and servers end a stream without any.
+   */
+  private async needed(): Promise<boolean> {
+    while (!this.isStopping && this.neededKinds().length === 0) {
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+    return !this.isStopping;
   }
 
   /** Gives the ms until the next attempt. */
@@ -262,7 +285,10 @@ export class XdsClient {
       codec,
       node: nodeOf(this.options),
       send: (request) => call.send(request),
-      take: (kind, arrivals, removed) => this.intake.take(kind, arrivals, removed),
+      take: (kind, arrivals, removed) => {
+        if (!this.isReady && 'names' in removed) for (const name of removed.names) this.absent.add(keyOf(kind, name));
+        return this.intake.take(kind, arrivals, removed);
+      },
       versionsOf: (kind, names) =>
         new Map(
           [...this.inventory.of(kind).values()]
@@ -310,8 +336,8 @@ export class XdsClient {
     return this.options.resources === 'all' || kind === 'ClusterLoadAssignment' || kind === 'Secret';
   }
 
-  /** Those without which a configuration is not complete. */
-  private kindsForCompleteness(): ResourceKind[] {
+  /** Those that are asked for, and without which a configuration is not complete. */
+  private neededKinds(): ResourceKind[] {
     const { sink, codec } = this.dependencies;
     if (this.options.resources === 'all') return codec.kinds.filter((kind) => this.isWhole(kind));
     return [...wantedNames(sink.snapshot)].filter(([, names]) => names.size > 0).map(([kind]) => kind);
@@ -319,15 +345,44 @@ export class XdsClient {
 
   /** After each change of the configuration, or of how it fares. */
   private changed(): void {
+    this.wake();
     this.subscribe();
     this.reporter.changed();
-    this.isComplete ||= this.kindsForCompleteness().every((kind) => this.counts.has(kind));
-    if (this.isReady || !this.isComplete || !this.applier.isSettled) return;
+    if (this.isReady || !this.applier.isSettled) return;
+    this.isComplete ||= this.neededKinds().every((kind) => this.counts.has(kind));
+    if (!this.isComplete || this.isWaitingForNames()) return;
     const { sink, servingOf, log } = this.dependencies;
     const isUp = (name: string): boolean => servingOf('Listener', name)?.state !== 'warming';
     this.isReady = [...sink.snapshot.listeners.keys()].every(isUp);
-    if (this.isReady) log.info({ listeners: sink.snapshot.listeners.size }, 'ready: a complete configuration is live');
+    if (!this.isReady) return;
+    clearTimeout(this.patience);
+    this.absent.clear();
+    log.info({ listeners: sink.snapshot.listeners.size }, 'ready: a complete configuration is live');
   }
+
+  /**
+   * Whether something that is asked for by name was not answered yet. Bounded: a control plane that speaks state of the world
+   * does not say what it does not have.
+   */
+  private isWaitingForNames(): boolean {
+    if (!this.isPatient) return false;
+    const isAnswered = (kind: ResourceKind, name: string): boolean =>
+      this.inventory.of(kind).has(name) || this.absent.has(keyOf(kind, name));
+    const isWaiting = [...wantedNames(this.dependencies.sink.snapshot)].some(
+      ([kind, names]) => !this.isWhole(kind) && [...names].some((name) => !isAnswered(kind, name)),
+    );
+    if (isWaiting) {
+      this.patience ??= setTimeout(() => {
+        this.isPatient = false;
+        this.changed();
+      }, this.timing.firstAnswers).unref();
+    }
+    return isWaiting;
+  }
+}
+
+function keyOf(kind: ResourceKind, name: string): string {
+  return `${kind} ${name}`;
 }
 
 function nodeOf({ id, labels }: ControlPlaneOptions): Node {

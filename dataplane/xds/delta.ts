@@ -1,7 +1,7 @@
 /** The incremental variant: what changed, each resource with its version. */
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse } from '../../gen/messages.ts';
 import type { Arrival } from './intake.ts';
-import { refusal, type StreamParts, type StreamProtocol } from './protocol.ts';
+import { notAskedFor, refusal, type StreamParts, type StreamProtocol } from './protocol.ts';
 import type { ResourceKind } from './types.ts';
 
 export class DeltaProtocol implements StreamProtocol {
@@ -38,9 +38,8 @@ export class DeltaProtocol implements StreamProtocol {
     const { codec, take, answered } = this.parts;
     const { type_url, nonce, resources, removed_resources: removed, system_version_info: version } = response;
     const kind = codec.kindOf(type_url);
-    if (kind === undefined) {
-      const faults = [`${type_url}: expected a type that was asked for, found another`];
-      this.send({ type_url, response_nonce: nonce, error_detail: refusal(faults) });
+    if (kind === undefined || !this.asked.has(kind)) {
+      this.send({ type_url, response_nonce: nonce, error_detail: notAskedFor(type_url) });
       return;
     }
     const arrivals: Arrival[] = [];

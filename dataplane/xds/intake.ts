@@ -6,7 +6,7 @@ import type { Inventory, Surroundings } from './inventory.ts';
 import type { Content, Held, ReadResource, ResourceCodec, ResourceKind } from './types.ts';
 
 /** A resource as it comes. */
-export interface Arrival {
+export interface Sent {
   /** Absent where the message alone says it (state of the world). */
   readonly name?: string;
   readonly version: string;
@@ -14,16 +14,16 @@ export interface Arrival {
   readonly value: Buffer;
 }
 
+/** What stands in a response: a resource, or bytes of which it isn't known what they are. */
+export type Arrival = Sent | { readonly unreadable: Fault };
+
 /** What goes: names, or everything that a response does not hold. */
 export type Removed = { readonly names: readonly string[] } | { readonly others: true };
 
-/** What was read of an arrival. */
-interface Reading {
-  readonly arrival: Arrival;
-  readonly name: string | undefined;
-  readonly check?: ReadResource['check'];
-  readonly faults: readonly Fault[];
-}
+/** What was read of an arrival: a resource that is to be checked, or what is wrong. */
+type Reading =
+  | { readonly name: string; readonly sent: Sent; readonly check: ReadResource['check'] }
+  | { readonly name: string | undefined; readonly faults: readonly Fault[] };
 
 export class Intake {
   private readonly inventory: Inventory;
@@ -53,7 +53,7 @@ export class Intake {
     for (const reading of readings) {
       const { name } = reading;
       surroundings ??= inventory.surroundings(this.snapshot());
-      const found = seen.has(name) ? [fault('a name once in a response', 'it twice')] : [];
+      const found = name !== undefined && seen.has(name) ? [fault('a name once in a response', 'it twice')] : [];
       seen.add(name);
       found.push(...this.takeOne(kind, reading, surroundings));
       for (const each of found) faults.push(`${name ?? ''}: ${formatFault(each)}`);
@@ -67,30 +67,30 @@ export class Intake {
   }
 
   private read(kind: ResourceKind, arrival: Arrival): Reading {
+    if ('unreadable' in arrival) return { name: undefined, faults: [arrival.unreadable] };
     const { name: wanted, typeUrl, value } = arrival;
     const expected = this.codec.typeUrlOf(kind);
-    if (typeUrl !== expected) return { arrival, name: wanted, faults: [fault(expected, JSON.stringify(typeUrl))] };
+    if (typeUrl !== expected) return { name: wanted, faults: [fault(expected, JSON.stringify(typeUrl))] };
     try {
       const { name, check } = this.codec.read(kind, value);
-      if (name === undefined || name === '') return { arrival, name: wanted, faults: [fault('a name', 'none')] };
-      if (name === (wanted ?? name)) return { arrival, name, check, faults: [] };
+      if (name === undefined || name === '') return { name: wanted, faults: [fault('a name', 'none')] };
+      if (name === (wanted ?? name)) return { name, sent: arrival, check };
       const faults = [{ path: 'name', expected: JSON.stringify(wanted), found: JSON.stringify(name) }];
-      return { arrival, name: wanted, faults };
+      return { name: wanted, faults };
     } catch (error) {
-      const found = ProxyError.from(error).message;
-      return { arrival, name: wanted, faults: [fault(`a message of type ${kind}`, found)] };
+      return { name: wanted, faults: [unreadable(kind, error)] };
     }
   }
 
   private takeOne(kind: ResourceKind, reading: Reading, surroundings: Surroundings): readonly Fault[] {
-    const { name, check, arrival } = reading;
-    if (name === undefined || check === undefined) return reading.faults;
-    const { version, value } = arrival;
+    if ('faults' in reading) return reading.faults;
+    const { name, check, sent } = reading;
+    const { version, value } = sent;
     const old = this.inventory.of(kind).get(name);
     // A resource that is sent again, as after a reconnect, is not made anew.
     if (old?.version === version && old.value.equals(value)) return shadows(old.content, this.snapshot());
     if (old) surroundings.remove(old);
-    const { content, faults } = check(surroundings.objects);
+    const { content, faults } = checked(kind, () => check(surroundings.objects));
     if (content === undefined) {
       if (old) surroundings.add(old);
       return faults;
@@ -101,6 +101,23 @@ export class Intake {
     // Held even so: it counts as soon as the proxy has none of its own any more.
     return shadows(content, this.snapshot());
   }
+}
+
+/** A check that fails by itself costs the resource, not the process: nobody above catches what is thrown. */
+function checked(
+  kind: ResourceKind,
+  check: () => ReturnType<ReadResource['check']>,
+): ReturnType<ReadResource['check']> {
+  try {
+    return check();
+  } catch (error) {
+    return { faults: [fault(`a ${kind} that can be checked`, ProxyError.from(error).message)] };
+  }
+}
+
+/** That bytes are no message of a type, and why. */
+export function unreadable(type: string, error: unknown): Fault {
+  return fault(`a message of type ${type}`, ProxyError.from(error).message);
 }
 
 function shadows(content: Content, snapshot: ConfigSnapshot): Fault[] {

@@ -32,7 +32,7 @@ export class LastGood {
   private readonly path: string;
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> = Promise.resolve();
-  private pending: (() => Iterable<Held>) | undefined;
+  private pending: readonly Held[] | undefined;
 
   constructor(options: LastGoodOptions) {
     this.options = options;
@@ -64,8 +64,8 @@ export class LastGood {
     }
   }
 
-  /** Writes what `resources` gives then, soon. */
-  save(resources: () => Iterable<Held>): void {
+  /** Writes these, soon; only the last ones that are given until then. */
+  save(resources: readonly Held[]): void {
     this.pending = resources;
     this.timer ??= setTimeout(() => void this.flush(), this.options.delay).unref();
   }
@@ -76,21 +76,15 @@ export class LastGood {
     this.timer = undefined;
     const { pending } = this;
     this.pending = undefined;
-    if (pending) this.writing = this.writing.then(() => this.write(pending()));
+    if (pending) this.writing = this.writing.then(() => this.write(pending));
     return this.writing;
   }
 
-  private async write(resources: Iterable<Held>): Promise<void> {
-    const { id, typeUrlOf, log } = this.options;
-    const list = [...resources].map((held) => [
-      typeUrlOf(held),
-      held.name,
-      held.version,
-      held.value.toString('base64'),
-    ]);
-    const body = JSON.stringify({ format: FORMAT, node: id, resources: list });
+  private async write(resources: readonly Held[]): Promise<void> {
+    const { log } = this.options;
     const draft = `${this.path}.new`;
     try {
+      const body = this.format(resources);
       await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
       const file = await open(draft, 'w', 0o600);
       try {
@@ -106,6 +100,13 @@ export class LastGood {
     } catch (error) {
       log.error({ file: this.path, error: ProxyError.from(error).message }, 'the last good configuration is not saved');
     }
+  }
+
+  /** @throws RangeError where it is longer than a text may be. */
+  private format(resources: readonly Held[]): string {
+    const { id, typeUrlOf } = this.options;
+    const list = resources.map((held) => [typeUrlOf(held), held.name, held.version, held.value.toString('base64')]);
+    return JSON.stringify({ format: FORMAT, node: id, resources: list });
   }
 }
 

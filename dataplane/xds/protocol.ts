@@ -33,3 +33,8 @@ export function refusal(faults: readonly string[]): Status {
   const message = text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}\n…` : text;
   return { code: 3, message, details: [] };
 }
+
+/** The refusal of a response whose type was not asked for on its stream, whether it is known or not. */
+export function notAskedFor(typeUrl: string): Status {
+  return refusal([`type_url: expected a type that was asked for, found ${JSON.stringify(typeUrl)}`]);
+}

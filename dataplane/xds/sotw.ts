@@ -1,11 +1,11 @@
 /**
- * The state-of-the-world variant, for servers that have no other. Where everything of a type is asked for, what a
- * response does not hold is gone; but an empty one of other types than listeners and clusters says nothing.
+ * The state-of-the-world variant, for servers that have no other. Responses with listeners and clusters are complete:
+ * what they do not hold is gone. Those with other types have what changed, or a part of it: they do not tell what is gone.
  */
 import type { DiscoveryRequest, DiscoveryResponse, Resource } from '../../gen/messages.ts';
 import { codecOf } from '../../rpc/protos.ts';
-import type { Arrival } from './intake.ts';
-import { refusal, type StreamParts, type StreamProtocol } from './protocol.ts';
+import { type Arrival, unreadable } from './intake.ts';
+import { notAskedFor, refusal, type StreamParts, type StreamProtocol } from './protocol.ts';
 import type { ResourceKind } from './types.ts';
 
 const WRAPPER = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
@@ -39,15 +39,13 @@ export class SotwProtocol implements StreamProtocol {
   handle({ type_url, version_info, nonce, resources }: DiscoveryResponse): void {
     const { codec, take, answered } = this.parts;
     const kind = codec.kindOf(type_url);
-    if (kind === undefined) {
-      const faults = [`${type_url}: expected a type that was asked for, found another`];
-      this.request({ type_url, response_nonce: nonce, error_detail: refusal(faults) });
+    if (kind === undefined || !this.asked.has(kind)) {
+      this.request({ type_url, response_nonce: nonce, error_detail: notAskedFor(type_url) });
       return;
     }
     this.nonces.set(kind, nonce);
     const arrivals = resources.map(({ type_url: typeUrl, value }) => this.arrival(typeUrl, value, version_info));
-    const isWhole = this.asked.get(kind) === undefined && (arrivals.length > 0 || FULL.has(kind));
-    const faults = take(kind, arrivals, isWhole ? { others: true } : { names: [] });
+    const faults = take(kind, arrivals, FULL.has(kind) ? { others: true } : { names: [] });
     if (faults.length === 0) this.accepted.set(kind, version_info);
     this.send(kind, faults);
     answered(kind, version_info, faults);
@@ -55,8 +53,12 @@ export class SotwProtocol implements StreamProtocol {
 
   private arrival(typeUrl: string, value: Buffer, version: string): Arrival {
     if (typeUrl !== WRAPPER) return { version, typeUrl, value };
-    const { name, version: own, resource } = this.wrapper.decode(value);
-    return { name, version: own || version, typeUrl: resource?.type_url ?? '', value: resource?.value ?? EMPTY };
+    try {
+      const { name, version: own, resource } = this.wrapper.decode(value);
+      return { name, version: own || version, typeUrl: resource?.type_url ?? '', value: resource?.value ?? EMPTY };
+    } catch (error) {
+      return { unreadable: unreadable('Resource', error) };
+    }
   }
 
   private send(kind: ResourceKind, faults: readonly string[] = []): void {
@@ -78,5 +80,5 @@ export class SotwProtocol implements StreamProtocol {
 
 const EMPTY = Buffer.alloc(0);
 
-/** Types of which an empty response says that there are none. */
+/** Types of which each response has all that there are. */
 const FULL: ReadonlySet<ResourceKind> = new Set(['Listener', 'Cluster']);

@@ -110,7 +110,7 @@ export class FakeProxy {
 
   nack(typeUrl: string, message: string): void {
     const versions = new Map([...this.view.resources(typeUrl)].map(([name, { version }]) => [name, version]));
-    this.configuration.catalog.observe({ type: 'nack', id: this.facts.id, typeUrl, versions, message });
+    this.configuration.catalog.observe({ type: 'nack', id: this.facts.id, typeUrl, versions, removed: [], message });
   }
 
   leave(): void {

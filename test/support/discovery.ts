@@ -156,8 +156,16 @@ class StreamPeer<Request extends object, Response extends { readonly type_url: s
     return this.status!;
   }
 
-  /** Nothing comes: what is asked now is answered next. Pushes to other types may still be held. */
+  /**
+   * Nothing comes: what is asked now is answered next. Pushes to other types may still be held. An answer goes before what is
+   * pushed in its turn, which comes before the next answer.
+   */
   async nothing(): Promise<void> {
+    await this.#answeredNext();
+    await this.#answeredNext();
+  }
+
+  async #answeredNext(): Promise<void> {
     this.#sentinels += 1;
     const type_url = `${OTHER}/sentinel-${this.#sentinels}`;
     this.send({ type_url } as unknown as Partial<Request>);

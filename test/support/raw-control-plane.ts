@@ -81,6 +81,11 @@ export class RawStream {
     return nonce;
   }
 
+  /** A message of these bytes, whatever they are. */
+  sendBytes(bytes: Buffer): void {
+    this.call.write(bytes);
+  }
+
   end(): void {
     this.call.end();
   }
@@ -117,7 +122,9 @@ export class RawControlPlane {
     const methods = serviceOf(ADS);
     for (const variant of variants) {
       const { [METHODS[variant]]: method } = methods;
-      plane.server.addService({ [METHODS[variant]]: method } as never, {
+      const responseSerialize = (message: object): Buffer | undefined =>
+        Buffer.isBuffer(message) ? message : method?.responseSerialize(message);
+      plane.server.addService({ [METHODS[variant]]: { ...method, responseSerialize } } as never, {
         [METHODS[variant]]: (call: ServerDuplexStream<AnyRequest, object>) => plane.accept(variant, call),
       });
     }

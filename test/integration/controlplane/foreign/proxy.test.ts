@@ -6,6 +6,7 @@ import { DiscoveryProcess } from '../../../support/discovery-process.ts';
 import { closers } from '../../../support/grpc.ts';
 import { startProxy, type TestProxy } from '../../../support/proxy.ts';
 import { any, typeUrl } from '../../../support/raw-control-plane.ts';
+import { selfSigned } from '../../dataplane/xds/certificates.ts';
 import { until } from '../../../support/until.ts';
 import type { GivenResource } from '../../../support/view-server.ts';
 
@@ -25,6 +26,8 @@ async function setListener(plane: DiscoveryProcess, destination: string): Promis
   const spec = { tcp: { address: '127.0.0.1', port: 0 } };
   await plane.set(LISTENER, given('Listener', { name: 'in', spec, rules: 'rules' } as never));
 }
+
+const AUTHORITIES = ['one.test', 'two.test'].map((name) => selfSigned(name).cert);
 
 /** Its bytes are a message, but a cluster without a protocol is none. */
 const bad = (name: string): GivenResource => given('Cluster', { name });
@@ -68,6 +71,34 @@ for (const variant of ['delta', 'sotw'] as const) {
       await has('a', 'c');
       await until('ACKs', async () => (await plane.counts(CLUSTER)).acks >= 3);
       expect(await plane.counts(CLUSTER)).to.include({ variant, nacks: 0 });
+    });
+
+    it('keeps what a response does not hold that has only what changed', async () => {
+      const kinds = ['Secret', 'RuleList', 'Rule', 'Route'] as const;
+      const of = (name: string, rule = name) => ({
+        Secret: given('Secret', { name, ca: AUTHORITIES[rule === name ? 0 : 1] } as never),
+        RuleList: given('RuleList', { name, rules: [rule] } as never),
+        Rule: given('Rule', { name, action: { route: rule } } as never),
+        Route: given('Route', { name, destination: rule } as never),
+      });
+      const held = (): boolean[] => {
+        const { handedOut, rulelists, rules, routes } = proxy.proxy.snapshot;
+        return [handedOut.secrets, rulelists, rules, routes].map((each) => each.has('one') && each.has('two'));
+      };
+      const all = kinds.map(() => true);
+      const [one, two, other] = [of('one'), of('two'), of('two', 'other')];
+      for (const kind of kinds) await plane.set(typeUrl(kind), one[kind], two[kind]);
+      await until('two of each', () => held().every(Boolean));
+      for (const kind of kinds) {
+        const { acks } = await plane.counts(typeUrl(kind));
+        await plane.update(typeUrl(kind), other[kind]);
+        await until(`an ACK of ${kind}`, async () => (await plane.counts(typeUrl(kind))).acks > acks);
+      }
+      // What comes later is live: so is all that came before.
+      await plane.set(CLUSTER, echo('later'));
+      await has('later');
+      expect(proxy.proxy.snapshot.routes.get('two')?.value.destination).to.equal('other');
+      expect(held()).to.deep.equal(all);
     });
 
     it('keeps what it has when its streams end, and hears of what changes later', async () => {

@@ -164,6 +164,23 @@ describe('connections of the gRPC server', () => {
     await closed;
     expect(server.connections).to.equal(0);
   });
+
+  it('do not keep the server from closing when they are reset meanwhile', async () => {
+    const unanswered = config({ Get: () => new Promise<object>(() => {}) });
+    const { server, port } = await serve(unanswered, {}, closers());
+    const socket = connect(port, '127.0.0.1');
+    const session = http2.connect(`http://127.0.0.1:${port}`, { createConnection: () => socket });
+    cleanup.add(() => session.destroy());
+    session.on('error', () => undefined);
+    await once(session, 'remoteSettings');
+    const headers = { ':method': 'POST', ':path': `/${CONFIG}/Get`, 'content-type': 'application/grpc' };
+    const call = session.request(headers).on('error', () => undefined);
+    call.end(Buffer.alloc(5));
+    await new Promise((resolve) => session.ping(resolve)); // answered after what was sent before it
+    session.once('goaway', () => socket.resetAndDestroy());
+    await server.close(5000);
+    expect(server.connections).to.equal(0);
+  });
 });
 
 describe('TLS of the gRPC server', () => {

@@ -19,8 +19,15 @@ const whoAmI: Service = {
   name: CONFIG,
   methods: {
     Get: (_request: unknown, { identity }: Call) => {
-      const { name, admin, reader, nodes } = identity;
-      const roles = [admin && 'admin', reader && 'reader', ...nodes].filter((role) => typeof role === 'string');
+      const { name, admin, reader, nodes, labels } = identity;
+      const allowed = [...(labels?.values ?? [])].map(([label, values]) => `${label}=${values.join('|')}`);
+      const roles = [
+        admin && 'admin',
+        reader && 'reader',
+        ...nodes,
+        ...allowed,
+        labels?.only === true && 'only',
+      ].filter((role) => typeof role === 'string');
       return Promise.resolve({ object: { key: { kind: 'Identity', name: `${name} ${roles.join(' ')}` }, labels: {} } });
     },
   },
@@ -140,6 +147,22 @@ describe(`who calls the control plane, with grpc-js and ${versionOf('openssl', '
   it('has a certificate: the nodes that it may be', async () => {
     const { port } = await start(tls());
     expect(await ask(port, clientFiles(edge))).to.equal('certificate:CN=edge-1 edge-1 spiffe://mesh/edge-1');
+  });
+
+  it('has a certificate that says which labels the nodes may have', async () => {
+    const names = (uri: string): string => `DNS:edge-2,URI:${uri}`;
+    const issue = (file: string, uri: string) => authority.issue(file, { subject: '/CN=edge-2', names: names(uri) });
+    const { port } = await start(tls());
+    const several = issue('labels', 'l7mp:labels?tenant=a&tenant=b&topology.kubernetes.io/zone=z%2C1');
+    expect(await ask(port, clientFiles(several))).to.equal(
+      'certificate:CN=edge-2 edge-2 tenant=a|b topology.kubernetes.io/zone=z,1',
+    );
+    expect(await ask(port, clientFiles(issue('only', 'l7mp:only-labels?tenant=a')))).to.equal(
+      'certificate:CN=edge-2 edge-2 tenant=a only',
+    );
+    expect(await ask(port, clientFiles(issue('typo', 'l7mp:label?tenant=a')))).to.match(
+      /^UNAUTHENTICATED: expected a certificate with l7mp:labels\?KEY=VALUE.*found "l7mp:label\?tenant=a"$/u,
+    );
   });
 
   it('has a role by its certificate, or by the options', async () => {

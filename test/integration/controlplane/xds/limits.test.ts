@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import type { Identity } from '../../../../controlplane/core/identity.ts';
 import type { RawStream } from '../../../../controlplane/core/rpc.ts';
 import { frame } from '../../../../controlplane/rpc/framing.ts';
+import { createView } from '../../../../controlplane/xds/view.ts';
 import type { LogFields, Logger } from '../../../../common/log.ts';
 import { silentLogger } from '../../../../common/log.ts';
 import type { DeltaDiscoveryRequest } from '../../../../gen/messages.ts';
@@ -137,6 +138,77 @@ describe('rules of the discovery service: limits', () => {
         expect(catalog.attached).to.deep.equal([]);
         expect(lines).to.have.length(2);
         expect(lines[0]).to.deep.include({ audit: true, identity: 'token:x', node: 'edge-1' });
+      });
+    }
+
+    it('ends the streams of a node that comes with other labels: the view is that of the new ones', async () => {
+      const { view, catalog, delta } = await discovery(cleanup);
+      put(view, a);
+      const labelled = (tenant: string) => delta('edge-1', { node: { metadata: { labels: { tenant } } } as never });
+      const [first, same, other] = [labelled('a'), labelled('a'), labelled('b')];
+      for (const peer of [first, same]) {
+        peer.subscribe(OTHER);
+        expect(textsOf(await peer.taken())).to.deep.equal(['a=A']);
+      }
+      other.subscribe(OTHER);
+      expect(textsOf(await other.taken())).to.deep.equal(['a=A']);
+      const secret = createView();
+      put(secret, resource(OTHER, 'secret', 'S'));
+      catalog.onMove('edge-1', secret);
+      expect(textsOf(await other.taken())).to.include('secret=S');
+      for (const peer of [first, same]) {
+        expect(await peer.end()).to.include({ code: grpc.status.ABORTED });
+        expect(peer.received).to.deep.equal([]);
+      }
+    });
+
+    const NORTH = { tenant: ['a'], site: ['n', 's'] };
+    for (const [title, values, only, claimed, expected] of [
+      ['keeps what an identity says nothing of', undefined, false, { tenant: 'b' }, { tenant: 'b' }],
+      ['keeps what is allowed', NORTH, false, { tenant: 'a', site: 's', x: 'y' }, { tenant: 'a', site: 's', x: 'y' }],
+      ['adds what can be one value only', NORTH, true, { site: 'n' }, { site: 'n', tenant: 'a' }],
+      ['takes what is no text for nothing', { tenant: ['a'] }, false, { tenant: 5 }, { tenant: 'a' }],
+      ['refuses another value', NORTH, false, { tenant: 'b', site: 's' }, /label tenant to be "a", found "b"/u],
+      ['refuses to leave out one of several', NORTH, false, {}, /label site to be "n" or "s", found none/u],
+      ['refuses others where there are to be none', NORTH, true, { site: 'n', x: 'y' }, /but tenant, site, found "x"/u],
+      ['refuses any where there are to be none', {}, true, { x: 'y' }, /expected no labels, found "x"/u],
+      [
+        'lets the label be called as what all objects have',
+        { ['__proto__']: ['a'] },
+        false,
+        {},
+        { ['__proto__']: 'a' },
+      ],
+    ] as const) {
+      it(`labels: ${title}`, async () => {
+        const lines: LogFields[] = [];
+        const log: Logger = { ...silentLogger, warn: (fields) => void lines.push(fields) };
+        const labels = values && { labels: { values: new Map(Object.entries<readonly string[]>(values)), only } };
+        const authenticate = (): Identity => ({ ...identity(['edge-1']), ...labels });
+        const { view, catalog, delta, sotw } = await discovery(cleanup, { log }, { authenticate });
+        put(view, a);
+        const node = { id: 'edge-1', metadata: { labels: claimed } };
+        for (const peer of [delta('edge-1', { node: node as never }), sotw('edge-1', { node: node as never })]) {
+          peer.subscribe(OTHER, 'a');
+          if (!(expected instanceof RegExp)) expect(textsOf(await peer.taken())).to.have.length(1);
+          else {
+            const { code, details } = await peer.end();
+            expect(code).to.equal(grpc.status.PERMISSION_DENIED);
+            expect(details)
+              .to.match(/^token:x: expected /u)
+              .and.match(expected);
+          }
+        }
+        if (expected instanceof RegExp) {
+          expect(catalog.attached).to.deep.equal([]);
+          expect(lines.map(({ audit, node: id }) => [audit, id])).to.deep.equal([
+            [true, 'edge-1'],
+            [true, 'edge-1'],
+          ]);
+        } else {
+          const found = catalog.attached.map(({ labels: given }) => Object.entries(given).sort());
+          expect(found).to.deep.equal([Object.entries(expected).sort(), Object.entries(expected).sort()]);
+        }
       });
     }
   });

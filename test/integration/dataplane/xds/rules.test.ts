@@ -1,8 +1,9 @@
 /** The rules of an xDS client, numbered as in docs/xds-client.md, on raw streams of a grpc-js server. */
 import { expect } from 'chai';
-import { RawControlPlane, typeUrl } from '../../../support/raw-control-plane.ts';
+import { any, RawControlPlane, type RawStream, typeUrl } from '../../../support/raw-control-plane.ts';
 import { startProxy, type TestProxy } from '../../../support/proxy.ts';
 import { until } from '../../../support/until.ts';
+import type { ControlPlaneOptions } from '../../../../dataplane/xds/types.ts';
 
 const cluster = (name: string, port = 1) => ({
   name,
@@ -10,15 +11,19 @@ const cluster = (name: string, port = 1) => ({
   endpoints: [{ name: 'e', spec: { address: '127.0.0.1' } }],
 });
 const bad = (name: string) => ({ name, spec: { tcp: { port: 70_000 } } });
+const WRAPPER = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
 const WILDCARD = ['Secret', 'Cluster', 'Listener', 'RuleList', 'Rule', 'Route'];
 
 describe('xDS client rules', () => {
   let plane: RawControlPlane;
   let proxy: TestProxy;
   const clusters = (): string[] => [...proxy.proxy.snapshot.clusters.keys()];
-  const connect = async (options: Parameters<typeof RawControlPlane.start>[0] = {}) => {
+  const connect = async (
+    options: Parameters<typeof RawControlPlane.start>[0] = {},
+    timing: ControlPlaneOptions['timing'] = { backoffBase: 20, backoffCap: 100 },
+  ) => {
     plane = await RawControlPlane.start(options);
-    proxy = await startProxy({}, { controlPlane: { servers: [plane.address] } });
+    proxy = await startProxy({}, { controlPlane: { servers: [plane.address], timing } });
     return plane.stream();
   };
   afterEach(async () => {
@@ -72,6 +77,37 @@ describe('xDS client rules', () => {
       /^x: .*a message of type Cluster/u,
     );
   });
+
+  it('1 wrappers that are no message are refused, and what is good beside them is taken (state of the world)', async () => {
+    const stream = await connect({ variants: ['sotw'] });
+    const wrapper = { type_url: WRAPPER, value: Buffer.from([0x1a, 0x7f, 0xff]) };
+    const nonce = stream.send({
+      type_url: typeUrl('Cluster'),
+      version_info: '1',
+      resources: [wrapper, any('Cluster', cluster('a')), wrapper],
+    });
+    const nack = await stream.answerTo('Cluster', nonce);
+    expect(nack.version_info).to.equal('');
+    expect(nack.error_detail?.message).to.match(/^(: .*a message of type Resource, found .*\n?){2}$/u);
+    await until('a', () => clusters().includes('a'));
+    expect(stream.isOver).to.equal(false);
+  });
+
+  for (const variant of ['delta', 'sotw'] as const) {
+    it(`1 responses that are no message end the stream, and nothing else (${variant})`, async () => {
+      const stream = await connect({ variants: [variant] });
+      const send = (each: RawStream) =>
+        variant === 'delta'
+          ? each.delta('Cluster', { a: ['1', cluster('a')] })
+          : each.sotw('Cluster', '1', [cluster('a')]);
+      await stream.answerTo('Cluster', send(stream));
+      await until('a', () => clusters().includes('a'));
+      stream.sendBytes(Buffer.from([0x12, 0x7f, 0xff]));
+      const next = await plane.stream(1);
+      expect(clusters()).to.deep.equal(['a']);
+      await next.answerTo('Cluster', send(next));
+    });
+  }
 
   it('2 after a reconnect everything is asked for again, with the versions that are held (delta)', async () => {
     const stream = await connect();
@@ -159,6 +195,37 @@ describe('xDS client rules', () => {
       expect(proxy.proxy.ready).to.equal(false);
       await stream.answerTo(kind, stream.delta(kind, {}));
     }
+    await until('ready', () => proxy.proxy.ready);
+  });
+
+  const DISCOVERED = { name: 'a', spec: { tcp: {} }, discovery: {} };
+  /** All but the endpoints of the cluster `a` is live: they are asked for. */
+  const answerAll = async (stream: RawStream) => {
+    const kinds = [...WILDCARD.filter((kind) => kind !== 'Cluster')];
+    for (const kind of kinds) await stream.answerTo(kind, stream.delta(kind, {}));
+    await stream.answerTo('Cluster', stream.delta('Cluster', { a: ['1', DISCOVERED] }));
+    await stream.request('ClusterLoadAssignment');
+  };
+
+  it('readiness waits for the endpoints of each cluster', async () => {
+    const stream = await connect();
+    await answerAll(stream);
+    expect(proxy.proxy.ready).to.equal(false);
+    stream.delta('ClusterLoadAssignment', { a: ['1', { name: 'a', endpoints: [] }] });
+    await until('ready', () => proxy.proxy.ready);
+  });
+
+  it('readiness does not wait for endpoints that there are none of', async () => {
+    const stream = await connect();
+    await answerAll(stream);
+    expect(proxy.proxy.ready).to.equal(false);
+    stream.delta('ClusterLoadAssignment', {}, ['a']);
+    await until('ready', () => proxy.proxy.ready);
+  });
+
+  it('readiness does not wait for ever for endpoints that nobody tells of', async () => {
+    const stream = await connect({}, { firstAnswers: 10 });
+    await answerAll(stream);
     await until('ready', () => proxy.proxy.ready);
   });
 });

@@ -112,7 +112,9 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     const running = await start(config, { controlPlane: { resources: 'endpoints' }, api: true });
     const stream = await plane.stream();
     expect((await stream.request('ClusterLoadAssignment')).resource_names_subscribe).to.deep.equal(['backends']);
-    const backend = new Peer('socat', ['-d', '-d', 'TCP-LISTEN:0,bind=127.0.0.1', 'EXEC:echo one']);
+    // It reads to the end first: socat gives up where what it runs no longer takes what it is sent.
+    const answering = 'SYSTEM:cat >/dev/null; echo one';
+    const backend = new Peer('socat', ['-d', '-d', '-t5', 'TCP-LISTEN:0,bind=127.0.0.1', answering]);
     const [, port] = await backend.output(/listening on AF=2 127\.0\.0\.1:(\d+)/u);
     // A session that comes before its endpoints waits for them.
     const early = ask(running.port('in'), 'x');
@@ -128,7 +130,27 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     };
     expect(shown.endpoints[0]?.spec).to.deep.equal({ address: '127.0.0.1', port: Number(port) });
     expect(stream.requests.map(({ type_url }) => type_url.split('.').at(-1))).not.to.include('Listener');
+    const pushed = stream.delta('Listener', { more: ['1', listener('more')] });
+    const refused = await stream.answerTo('Listener', pushed);
+    expect(refused.error_detail?.message).to.include('expected a type that was asked for');
+    expect(plane.reports.has('Listener more')).to.equal(false);
     await until('ready', () => running.proxy.ready);
+  });
+
+  it('connects when it has something to ask for, where only endpoints are', async () => {
+    const running = await start({ clusters: [] }, { controlPlane: { resources: 'endpoints' }, api: true });
+    expect(running.proxy.ready).to.equal(true);
+    const other = await startProxy({}, { controlPlane: { servers: [plane.address] } });
+    await plane.stream();
+    await until('another proxy', () => other.proxy.ready);
+    await other.close();
+    const shown = await (await fetch(`http://127.0.0.1:${running.port()}/api/v1/controlplane`)).json();
+    expect(shown).to.deep.include({ connected: false, connects: 0 });
+    expect(plane.streams).to.have.length(1);
+    const cluster = { name: 'c', spec: { protocol: 'TCP' }, discovery: {} };
+    await running.proxy.replace(await loadText(JSON.stringify({ clusters: [cluster] })));
+    const request = await (await plane.stream(1)).request('ClusterLoadAssignment');
+    expect(request.resource_names_subscribe).to.deep.equal(['c']);
   });
 
   it('refuses discovery and secrets where there is no control plane', async () => {

@@ -186,8 +186,33 @@ describe('the pace of changes', () => {
     expect(made.revision).to.equal(3);
     made.take({ upsert: [thing('c', '1')], remove: [] }, 4);
     expect([applied.length, made.revision]).to.deep.equal([1, 3]);
+    made.take({ upsert: [thing('d', '1', {}, 'ClusterLoadAssignment')], remove: [] }, 5);
+    await until('the other endpoints', () => applied.length === 2);
+    expect(applied[1]).to.deep.equal(['ClusterLoadAssignment/d@1']);
+    expect(made.revision).to.equal(3); // the configuration of 4 still waits
+    made.take({ upsert: [], remove: [] }, 6);
+    expect(made.revision).to.equal(3);
     await made.flush();
-    expect([applied[1], made.revision]).to.deep.equal([['Cluster/c@1'], 4]);
+    expect([applied[2], made.revision]).to.deep.equal([['Cluster/c@1'], 6]);
+    await made.close();
+  });
+
+  it('keeps endpoints with configuration of the same object that waits', async () => {
+    const current = [thing('c', '0')];
+    const { made, applied } = pacer(current);
+    const both = (cluster: string, endpoints: string) => {
+      const base = thing('c', cluster);
+      const [assignment] = thing('c', endpoints, {}, 'ClusterLoadAssignment').resources;
+      return { ...base, version: `${cluster}${endpoints}`, resources: [...base.resources, assignment!] };
+    };
+    current[0] = both('0', '0');
+    made.take({ upsert: [both('0', '1')], remove: [] }, 1);
+    made.take({ upsert: [both('1', '1')], remove: [] }, 2);
+    made.take({ upsert: [both('1', '2')], remove: [] }, 3);
+    made.take({ upsert: [thing('d', '1', {}, 'ClusterLoadAssignment')], remove: [] }, 4);
+    await until('other endpoints', () => applied.length === 1);
+    await made.flush();
+    expect(applied).to.deep.equal([['ClusterLoadAssignment/d@1'], ['Cluster/c@12']]);
     await made.close();
   });
 

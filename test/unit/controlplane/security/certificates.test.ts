@@ -55,6 +55,40 @@ describe('the identity of a client certificate', () => {
     expect(identityOfCertificate(certificate({ CN: 'grafana2' }), roles).reader).to.equal(false);
   });
 
+  it('says in URIs what labels a node may have, which are no names', () => {
+    const labelsOf = (names: string) => {
+      const { nodes, labels } = identityOfCertificate(certificate({ CN: 'edge-1' }, names), NO_ROLES);
+      expect(nodes).to.deep.equal(['edge-1']);
+      return labels && { values: [...labels.values], only: labels.only };
+    };
+    expect(labelsOf('DNS:edge-1')).to.equal(undefined);
+    expect(labelsOf('URI:l7mp:labels?tenant=a&site=north%2Bx&tenant=b')).to.deep.equal({
+      values: [
+        ['tenant', ['a', 'b']],
+        ['site', ['north+x']],
+      ],
+      only: false,
+    });
+    expect(labelsOf('URI:l7mp:labels?tenant=a, URI:"L7MP:only-labels?site=n,m"')).to.deep.equal({
+      values: [
+        ['tenant', ['a']],
+        ['site', ['n,m']],
+      ],
+      only: true,
+    });
+    expect(labelsOf('URI:l7mp:only-labels')).to.deep.equal({ values: [], only: true });
+    for (const typo of [
+      'URI:l7mp:label?tenant=a',
+      'URI:l7mp:labels',
+      'URI:l7mp:labels/tenant=a',
+      'URI:l7mp://tenant=a',
+    ]) {
+      expect(() => labelsOf(typo), typo).to.throw(/^expected a certificate with l7mp:labels/u);
+    }
+    const named = identityOfCertificate(certificate({ CN: 'l7mp:labels?a=b' }, 'DNS:l7mp:labels?a=b'), NO_ROLES);
+    expect(named.labels, 'no URI').to.equal(undefined);
+  });
+
   it('is told by its fingerprint where it has no name', () => {
     expect(identityOfCertificate(certificate({}), NO_ROLES).name).to.equal('certificate:AB:CD');
   });

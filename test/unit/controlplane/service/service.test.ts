@@ -1,5 +1,6 @@
 /** The configuration service, call by call, over a store in memory. */
 import { setImmediate } from 'node:timers/promises';
+import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import type * as m from '../../../../gen/messages.ts';
 import { RpcError, STATUS } from '../../../../controlplane/core/rpc.ts';
@@ -335,6 +336,21 @@ describe('the configuration service', () => {
     }
   });
 
+  it('shows no raw resource that has a private key in it', async () => {
+    const raw = Buffer.from('\x0a\x01c-----BEGIN EC PRIVATE KEY-----\nMII\n');
+    const digest = Buffer.from(`sha256:${createHash('sha256').update(raw).digest('hex')}`);
+    const envoy = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+    const rest = { labels: {}, version: '', revision: 0, source: '' };
+    const bytes = (name: string, value: Buffer): m.Object => ({ key: { kind: envoy, name }, raw: value, ...rest });
+    const plain = Buffer.from('\x0a\x01d');
+    await apply([bytes('c', raw), bytes('d', plain)]);
+    expect((await get(envoy, 'c')).raw).to.deep.equal(digest);
+    expect((await get(envoy, 'd')).raw).to.deep.equal(plain);
+    expect((await apply([bytes('c', digest)])).changes[0]?.action).to.equal('unchanged');
+    const error = await refused(apply([bytes('d', digest)]));
+    expect(error.message).to.contain('the digest of the present one');
+  });
+
   it('lets readers read and nobody else, and writes refusals and changes down', async () => {
     const request = { ...APPLY, objects: [object('Cluster', 'c', CLUSTER)] };
     expect((await refused(rig.call('Apply', request, READER))).code).to.equal(STATUS.PERMISSION_DENIED);
@@ -393,6 +409,13 @@ describe('the configuration service', () => {
     expect(await failure('TOO_LARGE')).to.equal(STATUS.RESOURCE_EXHAUSTED);
     expect(await failure('UNAVAILABLE')).to.equal(STATUS.UNAVAILABLE);
     rig.store.failure = undefined;
+    // It may have been made: who wanted what is written down.
+    const audit = rig.log.lines.filter(({ fields }) => fields['audit'] === true).map(({ fields }) => fields);
+    expect(audit).to.have.length(3);
+    expect(audit[2]).to.include({ identity: 'token:ci', method: 'Apply', objects: 1 });
+    expect(audit[2]?.['reason']).to.contain('whether the change was made is not known');
+    expect((await refused(apply([object('Cluster', 'bad', { color: 'red' })]))).code).to.equal(STATUS.INVALID_ARGUMENT);
+    expect(rig.log.lines.filter(({ fields }) => fields['audit'] === true)).to.have.length(3);
     expect((await apply([object('Cluster', 'c', CLUSTER)])).version).to.equal(1);
   });
 

@@ -43,6 +43,29 @@ describe('a folder of objects', () => {
   const list = async (): Promise<readonly m.Object[]> =>
     (await rig.call<m.ListResponse>('List', { kinds: [], labels: {}, page_size: 0, page_token: '' })).objects;
 
+  for (const [place, text] of [
+    ['in place of all secrets', 'secrets: |\n  KEY'],
+    ['in place of a secret', 'secrets: ["KEY"]'],
+    ['without its header', 'secrets: [{ name: s, labels: "MII" }]'],
+    ['as the labels of a secret', 'secrets: [{ name: s, labels: { key: ["KEY"] } }]'],
+    ['in place of a listener', 'listeners: ["KEY"]'],
+    ['in place of everything', '"KEY"'],
+    [
+      'without indentation',
+      'secrets:\n- name: s\n  key: |\n-----BEGIN PRIVATE KEY-----\nMII\nMIJ\n-----END PRIVATE KEY-----',
+    ],
+    ['in a secret, as something else', 'secrets: [{ name: s, key: ["KEY"], pem: "KEY", cert: { a: "KEY" } }]'],
+  ] as const) {
+    it(`shows no key that stands ${place}`, async () => {
+      await start({ 'a.yaml': file(cluster('c', 1)) });
+      const key = '-----BEGIN PRIVATE KEY-----\\nMII\\n-----END PRIVATE KEY-----';
+      await writeFile(join(folder, 'a.yaml'), text.replaceAll('KEY', key));
+      await rig.configuration.reload();
+      const shown = JSON.stringify([rig.log.lines, await list()]);
+      expect(shown).to.contain('expected').and.not.contain('MII');
+    });
+  }
+
   it('is there when the control plane has started, with the selectors of files and of objects', async () => {
     const text = `selector: { matchLabels: { tier: core } }\nlabels: { team: x }\n${file(
       cluster('core', 1),

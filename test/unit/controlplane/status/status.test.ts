@@ -115,6 +115,19 @@ describe('the status of objects and proxies', () => {
     expect([(await status()).failed, await counts()]).to.deep.equal([[], [1, 1, 1]]);
   });
 
+  it('takes nothing for accepted that a refusal may name beyond what is read of it', async () => {
+    const proxy = rig.proxy('edge-1');
+    await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'd', CLUSTER)] });
+    await until('the other cluster', () => proxy.view.names().includes('Cluster/d'));
+    const typeUrl = typeUrlOf('ClusterLoadAssignment');
+    const held = [...proxy.view.resources(typeUrl)].map(([name, { version }]) => [name, version] as const);
+    rig.configuration.catalog.observe({ type: 'ack', id: 'edge-1', typeUrl, versions: new Map(held), removed: [] });
+    proxy.nack(typeUrlOf('Cluster'), `c: no\n${'c: and no\n'.repeat(10_000)}d: no`);
+    expect((await status()).failed.map(({ message }) => message.slice(0, 5))).to.deep.equal(['c: no']);
+    const { object: other } = await rig.call<m.GetResponse>('Get', { key: { kind: 'Cluster', name: 'd' } });
+    expect(other?.status).to.include({ selected: 1, acked: 0 });
+  });
+
   it('shares what proxies hold among those that were told the same', () => {
     const [versions, more] = [new Map([['a', '1']]), new Map([['a', '2']])];
     const state = Acked.none.after(versions, []).after(more, []);
@@ -127,7 +140,7 @@ describe('the status of objects and proxies', () => {
 
   it('takes reports only from whom they are of', async () => {
     const log = recordingLog();
-    const service = createReportService({ report: () => {}, unreport: () => {} }, log);
+    const service = createReportService({ report: () => 0, unreport: () => {} }, log);
     const handler = service.methods!['Report'] as unknown as (requests: unknown, call: Call) => AsyncIterable<object>;
     const send = async (...requests: m.ReportRequest[]): Promise<number | undefined> => {
       const call = { identity: NOBODY, peer: '', metadata: {}, signal: new AbortController().signal };
@@ -203,7 +216,7 @@ describe('proxies that take some of what there is', () => {
     await become('Cluster/c', '0 of 1');
     take(partial, ASSIGNMENTS!, 'c');
     await become('Cluster/c', '1 of 1'); // by its endpoints: the cluster itself is in its own file
-    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
+    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', FIRST_PAGE);
     expect(proxies[0]?.types.map(({ type_url, synced }) => [type_url, synced])).to.deep.equal([[ASSIGNMENTS, true]]);
     const whole = rig.proxy('edge-2');
     for (const typeUrl of [CLUSTERS!, LISTENERS!]) whole.subscribe(typeUrl);
@@ -267,7 +280,7 @@ describe('proxies that take some of what there is', () => {
     await become('Cluster/found', '0 of 0');
     const changed = object('Cluster', 'found', { spec: { protocol: 'UDP', port: 2 }, discovery: 'found-here' });
     await rig.call('Apply', { ...APPLY, objects: [changed] });
-    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
+    const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', FIRST_PAGE);
     expect(proxies[0]?.types[0]).to.include({ resources: 1, synced: true });
     expect(proxies[0]?.faults).to.deep.equal([]);
   });
@@ -277,7 +290,7 @@ describe('proxies that take some of what there is', () => {
     const proxy = rig.proxy('edge-1');
     proxy.subscribe(CLUSTERS!);
     const synced = async (): Promise<boolean | undefined> => {
-      const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', {});
+      const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', FIRST_PAGE);
       return proxies[0]?.types[0]?.synced;
     };
     expect(await synced()).to.equal(false);

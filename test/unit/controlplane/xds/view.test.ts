@@ -16,7 +16,12 @@ describe('the heartbeats of a view', () => {
   it('come though something changes all the time', async () => {
     const view = new ServedView();
     let beats = 0;
-    const subscriber: Subscriber = { nameChanged() {}, wake() {}, heartbeat: () => beats++ };
+    const subscriber: Subscriber = {
+      removalsNeededAfter: Infinity,
+      nameChanged() {},
+      wake() {},
+      heartbeat: () => beats++,
+    };
     view.apply({ upsert: [resource('brief', '1', 300)], remove: [] });
     view.type(TYPE).beat(subscriber);
     let version = 0;

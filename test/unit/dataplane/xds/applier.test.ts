@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { silentLogger } from '../../../../common/log.ts';
 import { Applier } from '../../../../dataplane/xds/applier.ts';
 import { until } from '../../../support/until.ts';
+import type { Held } from '../../../../dataplane/xds/types.ts';
 import { arrival, createParts, echo } from './fakes.ts';
 
 describe('what is held and the configuration', () => {
@@ -14,12 +15,14 @@ describe('what is held and the configuration', () => {
       changes++;
       return apply(...given);
     };
-    const applier = new Applier({ inventory, sink, coalesce: 5, onApplied: () => undefined, log: silentLogger });
+    const told: string[][] = [];
+    const onApplied = (live: readonly Held[]): void => void told.push(live.map(({ name }) => name));
+    const applier = new Applier({ inventory, sink, coalesce: 5, onApplied, log: silentLogger });
     const take = (name: string): void => {
       intake.take('Cluster', [arrival('Cluster', echo(name))], { names: [] });
       applier.schedule();
     };
-    return { ...made, applier, take, changes: () => changes };
+    return { ...made, applier, take, told, changes: () => changes };
   };
 
   it('changes that come together are one', async () => {
@@ -33,6 +36,25 @@ describe('what is held and the configuration', () => {
     expect(changes()).to.equal(2);
     await applier.flush();
     expect(changes(), 'nothing to do').to.equal(2);
+    await applier.close();
+  });
+
+  it('what comes while a change is made is not told of as live', async () => {
+    const { applier, take, told, sink } = create();
+    const apply = sink.apply.bind(sink);
+    take('a');
+    sink.apply = async (...given) => {
+      await apply(...given);
+      sink.failure = new Error('not now');
+      take('b');
+    };
+    await applier.flush();
+    expect(told).to.deep.equal([['a']]);
+    expect(applier.isSettled).to.equal(false);
+    sink.apply = apply;
+    sink.failure = undefined;
+    await until('b', () => told.length === 2);
+    expect(told[1]).to.deep.equal(['a', 'b']);
     await applier.close();
   });
 

@@ -1,7 +1,7 @@
 /** What the parts of the xDS client work with, in memory. */
 import { emptySnapshot } from '../../../../config/decode.ts';
 import { createResourceCodec } from '../../../../dataplane/xds/resource-codec.ts';
-import { Intake, type Arrival } from '../../../../dataplane/xds/intake.ts';
+import { Intake, type Sent } from '../../../../dataplane/xds/intake.ts';
 import { Inventory } from '../../../../dataplane/xds/inventory.ts';
 import type { StreamParts } from '../../../../dataplane/xds/protocol.ts';
 import type { ResourceKind } from '../../../../dataplane/xds/types.ts';
@@ -32,7 +32,7 @@ export function createParts() {
   return { sink, inventory, intake, parts, requests, answers };
 }
 
-export function arrival(kind: string, message: { readonly name?: string }, more: Partial<Arrival> = {}): Arrival {
+export function arrival(kind: string, message: { readonly name?: string }, more: Partial<Sent> = {}): Sent {
   const { type_url: typeUrl, value } = any(kind, message);
   return { ...(message.name !== undefined && { name: message.name }), version: '1', typeUrl, value, ...more };
 }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { arrival, createParts, echo } from './fakes.ts';
+import { Intake } from '../../../../dataplane/xds/intake.ts';
+import { arrival, codec, createParts, echo } from './fakes.ts';
 
 describe('the intake of responses', () => {
   let { intake, inventory, sink } = createParts();
@@ -38,6 +39,37 @@ describe('the intake of responses', () => {
     expect(names()).to.deep.equal(['a', 'b']);
     intake.take('Cluster', [arrival('Cluster', echo('b'))], { others: true });
     expect(names()).to.deep.equal(['b']);
+  });
+
+  it('names each of several that can not be read, and a resource whose check fails by itself', () => {
+    const failing = {
+      ...codec,
+      read: (kind: Parameters<typeof codec.read>[0], bytes: Uint8Array) => {
+        const read = codec.read(kind, bytes);
+        const check: typeof read.check = (existing) => {
+          if (read.name === 'broken') throw new TypeError('a defect');
+          return read.check(existing);
+        };
+        return { ...read, check };
+      },
+    };
+    const fault = (found: string) => ({ path: '', expected: 'a message of type Resource', found });
+    const faults = new Intake(inventory, failing, () => sink.snapshot).take(
+      'Cluster',
+      [
+        { unreadable: fault('x') },
+        { unreadable: fault('y') },
+        arrival('Cluster', echo('broken')),
+        arrival('Cluster', echo('good')),
+      ],
+      { names: [] },
+    );
+    expect(faults).to.deep.equal([
+      ': configuration: expected a message of type Resource, found x',
+      ': configuration: expected a message of type Resource, found y',
+      'broken: configuration: expected a Cluster that can be checked, found a defect',
+    ]);
+    expect(names()).to.deep.equal(['good']);
   });
 
   it('does not make anew what is sent again', () => {

@@ -32,7 +32,18 @@ describe('the incremental variant', () => {
     expect(second).not.to.have.property('node');
   });
 
+  it('refuses what was not asked for', () => {
+    protocol.handle(
+      delta({ resources: [{ name: 'x', version: '1', aliases: [], resource: any('Cluster', echo('x')) }] }),
+    );
+    expect([...inventory.of('Cluster').keys()]).to.deep.equal([]);
+    expect(requests.at(-1)?.error_detail?.message).to.equal(
+      `type_url: expected a type that was asked for, found "${typeUrl('Cluster')}"`,
+    );
+  });
+
   it('takes a resource without a body as a sign of life', () => {
+    protocol.subscribe('Cluster', undefined);
     const heartbeat = { name: 'x', version: '1', aliases: [] };
     protocol.handle(delta({ resources: [{ ...heartbeat, resource: any('Cluster', echo('x')) }] }));
     protocol.handle(delta({ nonce: '2', resources: [heartbeat] }));
@@ -53,7 +64,7 @@ describe('the state-of-the-world variant', () => {
     protocol = new SotwProtocol(parts, new Map());
   });
 
-  it('drops what a response does not hold, but for empty ones of other types than listeners and clusters', () => {
+  it('drops listeners and clusters that a response does not hold, and nothing of other types', () => {
     const route = (name: string) => any('Route', { name, destination: 'c' });
     protocol.subscribe('Cluster', undefined);
     protocol.subscribe('Route', undefined);
@@ -61,10 +72,10 @@ describe('the state-of-the-world variant', () => {
     protocol.handle(sotw('Route', [route('a'), route('b')]));
     protocol.handle(sotw('Cluster', [any('Cluster', echo('b'))], '2'));
     protocol.handle(sotw('Route', [route('b')], '2'));
-    expect([held('Cluster'), held('Route')]).to.deep.equal([['b'], ['b']]);
+    expect([held('Cluster'), held('Route')]).to.deep.equal([['b'], ['a', 'b']]);
     protocol.handle(sotw('Cluster', [], '3'));
     protocol.handle(sotw('Route', [], '3'));
-    expect([held('Cluster'), held('Route')]).to.deep.equal([[], ['b']]);
+    expect([held('Cluster'), held('Route')]).to.deep.equal([[], ['a', 'b']]);
   });
 
   it('keeps endpoints that a response leaves out, and sends all names with the last nonce', () => {
@@ -77,6 +88,14 @@ describe('the state-of-the-world variant', () => {
     protocol.subscribe('ClusterLoadAssignment', new Set(['b']));
     expect(requests).to.have.length(4);
     expect(requests.at(-1)).to.deep.include({ resource_names: ['b'], response_nonce: '2', version_info: '2' });
+  });
+
+  it('refuses what was not asked for', () => {
+    protocol.handle(sotw('Cluster', [any('Cluster', echo('x'))]));
+    expect(held('Cluster')).to.deep.equal([]);
+    expect(requests).to.have.length(1);
+    expect(requests[0]).to.deep.include({ response_nonce: '1', type_url: typeUrl('Cluster') });
+    expect(requests[0]?.error_detail?.message).to.match(/^type_url: expected a type that was asked for/u);
   });
 
   it('unwraps resources that come with a version of their own', () => {
