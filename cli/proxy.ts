@@ -21,6 +21,9 @@ interface ProxyOptions extends ControlPlaneFlags {
   readonly drainTimeout?: number;
 }
 
+/** How long the process may stay when all is closed, in ms. */
+const LINGER = 1000;
+
 export async function proxy(options: ProxyOptions): Promise<void> {
   const controlPlane = controlPlaneOf(options);
   const { config: file } = options;
@@ -58,6 +61,11 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const awake = setInterval(() => undefined, LONGEST_TIMER);
   await stopped(running, options.drainTimeout ?? config.admin.drain_timeout, () => source?.close());
   clearInterval(awake);
+  // A file system that does not answer holds the process by the thread that waits for it, which process.exit waits for, too.
+  setTimeout(() => {
+    process.removeAllListeners('SIGTERM');
+    process.kill(process.pid, 'SIGTERM');
+  }, LINGER).unref();
 }
 
 /** Resolves when the proxy has drained after the first signal, or was cut by the second. */
