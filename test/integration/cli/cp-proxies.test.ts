@@ -63,6 +63,35 @@ describe('proxies of the control plane, by the command', () => {
     }
   });
 
+  it('say what an object waits for in one', async () => {
+    const edge = await controlPlane.proxy('edge-1');
+    const tls = `listeners:
+  - name: web
+    spec: { protocol: TLS, address: 127.0.0.1, port: 0, tls: { cert: 'secret:s', key: 'secret:s' } }
+    rules: []
+`;
+    const file = controlPlane.file('web.yaml', tls);
+    const { code, stderr } = await controlPlane.l7mp('apply', '-f', file, '--wait', '--timeout', '2s');
+    expect(stderr).to.match(/found 0 of 1\nListener\/web: 0 of 1\n {2}edge-1: Listener\/web waits for secret s\n$/u);
+    expect(code).to.equal(5);
+    expect((await controlPlane.l7mp('explain', 'listener/web')).stdout).to.match(
+      /\nedge-1 +Waiting +waits for secret s/u,
+    );
+    expect((await controlPlane.l7mp('status')).stdout).to.match(
+      /^edge-1 +Synced +0 .*[^]*: waiting: waits for secret s$/mu,
+    );
+    expect(await edge.logged('a listener waits for its secrets')).to.deep.include({ missing: ['secret s'] });
+    await controlPlane.l7mpReading(
+      JSON.stringify({ secrets: [{ name: 's', ...selfSigned('s') }] }),
+      'apply',
+      '-f',
+      '-',
+    );
+    const served = await controlPlane.l7mp('wait', 'listener/web', '--timeout', '6s');
+    expect(served).to.include({ code: 0 });
+    expect((await controlPlane.l7mp('status')).stdout).to.not.contain('waiting');
+  }).timeout(30_000);
+
   it('wait ends in time where there are not enough', async () => {
     const { code, stderr } = await controlPlane.l7mp('wait', '--min-proxies', '1', '--timeout', '500ms');
     expect(stderr).to.contain('expected all of at least 1 proxies within 0.5 s');
