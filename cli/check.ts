@@ -1,7 +1,8 @@
-/** `l7mp check`: does with a configuration what `l7mp proxy` does before it listens. */
+/** `l7mp check`: does with a configuration what `l7mp proxy` does before it listens, and what its reload does before that. */
 import { text as readAll } from 'node:stream/consumers';
+import { BLANK, isBlank } from '../config/blank.ts';
 import { withPlugins } from '../config/decode.ts';
-import { loadFile, loadText } from '../config/load.ts';
+import { loadText, readText } from '../config/load.ts';
 import { doubts } from '../config/doubts.ts';
 import { FaultsError, formatFault } from '../common/errors.ts';
 import { createProxy } from '../dataplane/main.ts';
@@ -12,8 +13,9 @@ export async function check(file: string, options: { json?: true; plugin?: reado
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   try {
-    const load = file === '-' ? loadText(await readAll(process.stdin), { schema }) : loadFile(file, { schema });
-    const config = await load;
+    const text = file === '-' ? await readAll(process.stdin) : await readText(file);
+    if (isBlank(text)) throw new FaultsError([BLANK]);
+    const config = await loadText(text, { schema });
     await (await createProxy({ config, plugins, logLevel: 'silent', dryRun: true })).close();
     const warnings = doubts(config);
     if (options.json) console.log(JSON.stringify({ ok: true, faults: [], warnings }));

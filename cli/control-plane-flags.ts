@@ -1,7 +1,8 @@
 /** The options of `l7mp proxy` that say where its control plane is, checked. */
 import { hostname } from 'node:os';
-import { type Fault, FaultsError } from '../common/errors.ts';
+import { type Fault, formatFault } from '../common/errors.ts';
 import type { ControlPlaneOptions } from '../dataplane/xds/types.ts';
+import { UsageError } from './exit.ts';
 
 /** As commander gives them. */
 export interface ControlPlaneFlags {
@@ -17,7 +18,7 @@ export interface ControlPlaneFlags {
   readonly stateDir?: string;
 }
 
-/** Undefined without a control plane. @throws FaultsError with everything that is wrong. */
+/** Undefined without a control plane. @throws UsageError with everything that is wrong. */
 export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | undefined {
   const faults: Fault[] = [];
   const servers = listOf(flags.controlplane);
@@ -32,7 +33,7 @@ export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | 
     if (flags.stateDir !== undefined) {
       faults.push({ path: '--state-dir', expected: '--controlplane beside it', found: 'none' });
     }
-    if (faults.length > 0) throw new FaultsError(faults);
+    refuse(faults);
     return undefined;
   }
   for (const server of servers) {
@@ -55,7 +56,7 @@ export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | 
     faults.push({ path: '--controlplane-token-file', expected: 'TLS, off loopback', found: 'plaintext' });
   }
   const labels = labelsOf(flags.labels ?? '', faults);
-  if (faults.length > 0) throw new FaultsError(faults);
+  refuse(faults);
   return {
     servers,
     id: flags.id ?? hostname(),
@@ -68,6 +69,10 @@ export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | 
     tokenFile,
     stateDir: flags.stateDir,
   };
+}
+
+function refuse(faults: readonly Fault[]): void {
+  if (faults.length > 0) throw new UsageError(...faults.map(formatFault));
 }
 
 function listOf(text = ''): string[] {

@@ -5,8 +5,10 @@ import { emptySnapshot, withPlugins } from '../config/decode.ts';
 import { FileSource } from '../config/file-source.ts';
 import { loadAside } from '../config/load-aside.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
+import { LONGEST_TIMER } from '../common/timer.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
+import { UsageError } from './exit.ts';
 import { loadPlugins } from './plugins.ts';
 
 interface ProxyOptions extends ControlPlaneFlags {
@@ -19,11 +21,17 @@ interface ProxyOptions extends ControlPlaneFlags {
   readonly drainTimeout?: number;
 }
 
+/** How long the process may stay when all is closed, in ms. */
+const LINGER = 1000;
+
 export async function proxy(options: ProxyOptions): Promise<void> {
   const controlPlane = controlPlaneOf(options);
+  const { config: file } = options;
+  if (file === undefined && controlPlane === undefined && options.api === false) {
+    throw new UsageError('expected -c FILE or --controlplane beside --no-api, found neither: there is nothing to do');
+  }
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins.map(({ protocol }) => protocol));
-  const { config: file } = options;
   const source = file === undefined ? undefined : new FileSource(file, (text) => loadAside(text, { schema }));
   const first = (await source?.load()) ?? emptySnapshot();
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;
@@ -49,7 +57,15 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     running.reopenLogs();
     void source?.reload();
   });
+  // Waiting for a signal keeps no process alive, and one that is not to watch its file may have nothing else to do yet.
+  const awake = setInterval(() => undefined, LONGEST_TIMER);
   await stopped(running, options.drainTimeout ?? config.admin.drain_timeout, () => source?.close());
+  clearInterval(awake);
+  // A file system that does not answer holds the process by the thread that waits for it, which process.exit waits for, too.
+  setTimeout(() => {
+    process.removeAllListeners('SIGTERM');
+    process.kill(process.pid, 'SIGTERM');
+  }, LINGER).unref();
 }
 
 /** Resolves when the proxy has drained after the first signal, or was cut by the second. */

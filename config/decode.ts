@@ -20,6 +20,7 @@ import { type DecodedObject, Decoder, type DecoderOptions } from './decoder.ts';
 import { checkMeaning } from './meaning.ts';
 import { join } from './paths.ts';
 import { isPlain, oneOf } from './scalars.ts';
+import { checkSecret } from './secret.ts';
 import { type Survey, survey } from './survey.ts';
 
 /** What a plugin's protocol adds to the schema. */
@@ -152,7 +153,9 @@ export function decodeHandedOut<K extends keyof HandedOut>(
   let value: Plain = {};
   decoder.run(() => (value = decoder.message(kind, raw, '', { kind: 'Cluster', name })));
   if (decoder.faults.length > 0) return { faults: decoder.faults };
-  return { value: { ...value, name } as unknown as HandedOut[K], faults: [] };
+  const decoded = { ...value, name };
+  const faults = kind === 'Secret' ? checkSecret(decoded) : [];
+  return faults.length > 0 ? { faults } : { value: decoded as unknown as HandedOut[K], faults: [] };
 }
 
 /** The built-in schema with the specs of plugins added. */

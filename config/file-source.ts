@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { BLANK, isBlank } from './blank.ts';
 import type { ConfigSnapshot } from './snapshot.ts';
-import { type Fault, FaultsError, formatFault, ProxyError } from '../common/errors.ts';
+import { FaultsError, formatFault, ProxyError } from '../common/errors.ts';
 import type { Logger } from '../common/log.ts';
 import { readText } from './load.ts';
 
@@ -18,9 +19,6 @@ export interface Follower {
 const QUIET = 50;
 /** When it is read again after there was no descriptor for it, in ms. */
 const RETRY = 1000;
-
-/** A file without anything in it is one that is about to be written, more likely than an order to drop everything. */
-const NOTHING: Fault = { path: '', expected: 'a configuration, or {} for none', found: 'an empty file' };
 
 export class FileSource {
   private readonly path: string;
@@ -48,7 +46,7 @@ export class FileSource {
     this.digest = '';
     const text = await readText(this.path);
     this.digest = digestOf(text);
-    this.blank = text.split('\n').every((line) => /^\uFEFF?(?:---)?\s*(?:#.*)?$/u.test(line));
+    this.blank = isBlank(text);
     return this.decode(text);
   }
 
@@ -81,7 +79,7 @@ export class FileSource {
     const { follower } = this;
     try {
       const snapshot = await this.load();
-      if (this.blank) throw new FaultsError([NOTHING]);
+      if (this.blank) throw new FaultsError([BLANK]);
       await follower?.apply(snapshot);
       this.short = false;
     } catch (error) {

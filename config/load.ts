@@ -13,11 +13,6 @@ export async function loadText(text: string, options: DecodeOptions = {}): Promi
   return value;
 }
 
-/** @throws FaultsError as `loadText`, ProxyError as `readText`. */
-export async function loadFile(path: string, options: DecodeOptions = {}): Promise<ConfigSnapshot> {
-  return loadText(await readText(path), options);
-}
-
 /** @throws ProxyError where the file can't be read. */
 export async function readText(path: string): Promise<string> {
   try {

@@ -680,9 +680,9 @@ export interface ResourceFault {
   readonly type_url: string;
   /** Its name. */
   readonly name: string;
-  /** `NACK` or `failed`. */
+  /** `NACK`: refused. `failed`: accepted, but it does not serve. `waiting`: it will serve when something else is there. */
   readonly kind: string;
-  /** What is wrong. */
+  /** What is wrong, or missing. */
   readonly message: string;
 }
 
@@ -704,7 +704,7 @@ export interface ResourceReport {
   readonly version: string;
   /** `accepted`: it is part of the configuration. `serving`: it works (a listener listens, a cluster's names are resolved). `failed`: it does not. `removed`: it is gone. */
   readonly state: string;
-  /** Why it failed. */
+  /** Why it failed; of an accepted one what it waits for, where that is known. */
   readonly reason: string;
 }
 

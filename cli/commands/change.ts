@@ -27,8 +27,8 @@ export function addChangeCommands(program: Command): void {
     .option(...DRY_RUN)
     .option(...MESSAGE)
     .option('--rollout <percentages>', 'to so many percent of the proxies first, as in 10,50', percentages)
-    .option('--pause <time>', 'between two steps of the rollout (none: 30s)', duration)
-    .option('--max-failures <n>', 'proxies that may fail before all go back (none: 0)', wholeNumber())
+    .option('--pause <time>', 'between two steps of the rollout (default: 30s)', duration)
+    .option('--max-failures <n>', 'proxies that may fail before all go back (default: 0)', wholeNumber())
     .option('--manual', 'each step waits for `l7mp rollout next`')
     .option('--wait', 'until it serves in every proxy that it is for, or the rollout is through')
     .option('--timeout <time>', 'of --wait', duration, 60_000)
@@ -61,7 +61,7 @@ export function addChangeCommands(program: Command): void {
       .command('rollback')
       .description('make everything as it was before the last change, or after an earlier one'),
   )
-    .argument('[version]', 'as it was after this change', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .argument('[version]', 'as it was after this change', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--only <object>', 'only KIND/NAME')
     .option(...DRY_RUN)
     .option(...MESSAGE)
@@ -74,7 +74,7 @@ export function addChangeCommands(program: Command): void {
   const actions = ['list', 'status', 'next', 'pause', 'resume', 'promote', 'abort'];
   withServerAndJson(program.command('rollout').description('look at rollouts, go on with one, or end it'))
     .addArgument(new Argument('<action>', 'what to do').choices(actions))
-    .argument('[name]', 'the rollout (none: the one that is under way)')
+    .argument('[name]', 'the rollout (default: the one that is under way)')
     .addHelpText('after', ROLLOUT_HELP)
     .action(async (action: 'list', name: string | undefined, options: object) =>
       (await import('../controlplane/rollout.ts')).rollout(action, name, options as never),

@@ -23,15 +23,20 @@ export function addControlPlaneCommand(program: Command): void {
     .option('--readers <name>', 'a client certificate that may read it; may stand several times', repeated)
     .option('--tokens <file>', 'who has which bearer token, and what it covers; loaded again when it changes')
     .option('--insecure', 'plain text off this machine is wanted; without --tokens, whoever connects may do everything')
-    .option('--id <name>', 'its name among replicas (none: the host name and the port)')
+    .option('--id <name>', 'its name among replicas (default: the host name and the port)')
     .option(
       '--removal-delay <time>',
       'unused clusters, endpoints and secrets stay so long in proxies; 0s: not at all',
       duration,
       1000,
     )
-    .option('--max-connection-age <time>', 'connections end after so long, so that load spreads', duration, 3_600_000)
-    .option('--http <address>', 'where /ready, /healthz and /metrics are; none: nowhere')
+    .option(
+      '--max-connection-age <time>',
+      'connections end after so long, so that load spreads; 0s: never',
+      duration,
+      3_600_000,
+    )
+    .option('--http <address>', 'where /ready, /healthz and /metrics are (default: nowhere)')
     .addOption(new Option('-l, --log-level <level>', "the log's level").choices(LEVELS).default('info'))
     .option('--drain-timeout <time>', 'how long calls may go on after the signal', duration, 10_000)
     .addHelpText('after', CONTROLPLANE_HELP)

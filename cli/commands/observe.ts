@@ -11,7 +11,7 @@ export function addObserveCommands(program: Command): void {
     .action(async (options: object) => (await import('../controlplane/status.ts')).status(options as never));
 
   withServerAndJson(program.command('get').description('show objects of the control plane'))
-    .argument('[object...]', 'KIND, KIND NAME…, or KIND/NAME…; none: all')
+    .argument('[object...]', 'KIND, KIND NAME…, or KIND/NAME…; all when absent')
     .addOption(
       new Option('-o, --output <form>', 'the form; raw is what apply --raw takes')
         .choices(['table', 'wide', 'yaml', 'json', 'raw'])
@@ -25,7 +25,7 @@ export function addObserveCommands(program: Command): void {
     );
 
   withServerAndJson(program.command('wait').description('wait until objects serve in every proxy that they are for'))
-    .argument('[object...]', 'KIND/NAME…; none: all')
+    .argument('[object...]', 'KIND/NAME…; all when absent')
     .option('--applied', 'until they serve (what it does anyway)')
     .option('--acked', 'only until the proxies took them')
     .option('--min-proxies <n>', 'that there must be at least', wholeNumber(), 0)
@@ -37,8 +37,8 @@ export function addObserveCommands(program: Command): void {
 
   withServerAndJson(program.command('history').description('show what was changed, when, by whom and why'))
     .argument('[object]', 'only changes of KIND/NAME')
-    .option('-n, --limit <n>', 'so many changes', wholeNumber(), 20)
-    .option('--show <version>', 'what one change did, line by line', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option('-n, --limit <n>', 'so many changes', wholeNumber(1, 500), 20)
+    .option('--show <version>', 'what one change did, line by line', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .addHelpText('after', '\nExamples:\n  l7mp history listener/web\n  l7mp history --show 42\n')
     .action(async (word: string | undefined, options: object) =>
       (await import('../controlplane/history.ts')).history(word, options as never),

@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import type { BackupResponse, RestoreResponse } from '../../gen/messages.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { UsageError } from '../exit.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
 
 export async function backup(file: string, options: ServerOptions): Promise<void> {
@@ -56,6 +55,7 @@ async function* pieces(source: AsyncIterable<unknown>): AsyncGenerator<object> {
   try {
     for await (const data of source) yield { data };
   } catch (error) {
-    throw new UsageError(`expected a backup that can be read: ${ProxyError.from(error).message}`);
+    const { code, message } = ProxyError.from(error);
+    throw new ProxyError(code, `expected a backup that can be read: ${message}`, error);
   }
 }

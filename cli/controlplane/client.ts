@@ -45,7 +45,7 @@ export class ControlPlane {
   private readonly methods: Readonly<Record<string, Method>>;
   private readonly metadata = new Metadata();
 
-  /** Connects with the first call. @throws UsageError */
+  /** Connects with the first call. @throws UsageError, ProxyError where a file can't be read */
   constructor(options: ServerOptions) {
     const { host, port, tls } = toAddress(options);
     // grpc-js names an address as a TLS server name, which Node.js says is no good, and leaves out.
@@ -208,7 +208,7 @@ function secure({ ca, cert, key }: ServerOptions): ReturnType<typeof credentials
   try {
     return credentials.createSsl(read('--ca', ca), read('--key', key), read('--cert', cert));
   } catch (error) {
-    if (error instanceof UsageError) throw error;
+    if (error instanceof ProxyError) throw error;
     throw new UsageError(`--ca, --cert, --key: expected PEM files that belong together, found ${String(error)}`);
   }
 }
@@ -217,7 +217,8 @@ function readOption(option: string, file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`${option}: expected a file that can be read, found ${ProxyError.from(error).message}`);
+    const { code, message } = ProxyError.from(error);
+    throw new ProxyError(code, `${option}: expected a file that can be read, found ${message}`, error);
   }
 }
 

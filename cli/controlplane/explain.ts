@@ -38,13 +38,16 @@ function describe(object: ConfigObject, proxies: readonly Proxy[]): string {
   return `${lines.join('\n')}\n\n${table}`;
 }
 
+/** The states of faults, by their kinds. */
+const STATES: Readonly<Record<string, string>> = { NACK: 'Refused', waiting: 'Waiting' };
+
 /** How it fares in one proxy, and why. */
 function fateOf({ key, status }: ConfigObject, { id, types, faults }: Proxy): [state: string, reason: string] {
   const typeUrl = typeUrlFor(key);
   const fault =
     status?.failed.find(({ proxy }) => proxy === id) ??
     faults.find((each) => each.type_url === typeUrl && each.name === key?.name);
-  if (fault !== undefined) return [fault.kind === 'NACK' ? 'Refused' : 'Failed', fault.message.replaceAll('\n', ' ')];
+  if (fault !== undefined) return [STATES[fault.kind] ?? 'Failed', fault.message.replaceAll('\n', ' ')];
   if (!status?.accepted) return ['-', 'it is not valid: what was there before stays'];
   if (status.serving >= status.selected) return ['Serving', ''];
   const type = types.find((each) => each.type_url === typeUrl);
@@ -52,7 +55,7 @@ function fateOf({ key, status }: ConfigObject, { id, types, faults }: Proxy): [s
   return type.synced ? ['Programmed', ''] : ['Pending', 'it has not answered yet'];
 }
 
-function typeUrlFor(key: ObjectKey | undefined): string {
+export function typeUrlFor(key: ObjectKey | undefined): string {
   const kind = WIRE_KINDS.find((each) => each === key?.kind);
   return kind === undefined ? (key?.kind ?? '') : typeUrlOf(kind);
 }

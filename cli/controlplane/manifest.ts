@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { type ObjectContent } from '../../controlplane/model/object.ts';
+import { contentFaults } from '../../controlplane/model/decode-content.ts';
 import { readObjects } from '../../controlplane/sources/object-file.ts';
 import { parseText } from '../../config/parse.ts';
 import { FaultsError, ProxyError } from '../../common/errors.ts';
@@ -102,8 +103,10 @@ async function readAllFiles(
     const found = `${id} again, which ${nameOf(other.file)} has`;
     wrong.push(...(await each.formatFaults([{ path: 'name', expected: 'each object once', found }])));
   }
-  if (wrong.length > 0) throw new FilesError(wrong);
-  return objects;
+  if (wrong.length === 0) return objects;
+  // Nothing is sent, so that nobody else says what is wrong with the others.
+  for (const { content, formatFaults } of objects) wrong.push(...(await formatFaults(contentFaults(content))));
+  throw new FilesError(wrong);
 }
 
 /** The files of a directory in the order of their names. */
@@ -127,8 +130,9 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-function unreadable(error: unknown): UsageError {
-  return new UsageError(`expected a file that can be read: ${ProxyError.from(error).message}`);
+function unreadable(error: unknown): ProxyError {
+  const { code, message } = ProxyError.from(error);
+  return new ProxyError(code, `expected a file that can be read: ${message}`, error);
 }
 
 function nameOf(file: string): string {

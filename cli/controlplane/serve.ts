@@ -33,7 +33,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     id,
     logLevel,
     drainTimeout,
-    maxConnectionAge: maxConnectionAgeMs,
+    maxConnectionAge,
     removalDelay: removalDelayMs,
     ...others
   } = options;
@@ -47,7 +47,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     store: options.store,
     security,
     id: id ?? `${hostname()}:${where.port}`,
-    maxConnectionAgeMs,
+    maxConnectionAgeMs: maxConnectionAge === 0 ? Infinity : maxConnectionAge,
     removalDelayMs,
     log,
     ...(options.folder !== undefined && { folder: options.folder }),

@@ -24,7 +24,8 @@ export async function listProxies(controlPlane: ControlPlane, request: object = 
 function proxyTable(proxies: readonly Proxy[]): string {
   const rows = proxies.map(({ id, address, agent, types, faults, labels, connected_at: connectedAt }) => {
     const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-    return [id, syncOf(types), String(faults.length), address, agent, pairs.join(','), ageOf(connectedAt)];
+    const count = faults.filter(({ kind }) => kind !== 'waiting').length;
+    return [id, syncOf(types), String(count), address, agent, pairs.join(','), ageOf(connectedAt)];
   });
   return formatTable(['PROXY', 'SYNC', 'FAULTS', 'ADDRESS', 'AGENT', 'LABELS', 'AGE'], rows);
 }

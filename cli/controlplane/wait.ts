@@ -2,7 +2,9 @@
 import type { ObjectKey, WaitAppliedResponse } from '../../gen/messages.ts';
 import { TimeoutError } from '../exit.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
+import { typeUrlFor } from './explain.ts';
 import { formatKey, parseKey } from './kinds.ts';
+import { listProxies } from './status.ts';
 
 export interface WaitOptions extends ServerOptions {
   readonly acked?: true;
@@ -55,7 +57,24 @@ export async function waitFor(
   } finally {
     clearTimeout(timer);
   }
-  throw new TimeoutError(describe(last, timeout, request.min_proxies));
+  const waiting = last === undefined ? [] : await waitingIn(controlPlane, last.pending);
+  throw new TimeoutError([describe(last, timeout, request.min_proxies), ...waiting].join('\n'));
+}
+
+/** So many are told. */
+const MOST = 20;
+
+/** What objects wait for in proxies. */
+async function waitingIn(controlPlane: ControlPlane, pending: WaitAppliedResponse['pending']): Promise<string[]> {
+  const wanted = new Map(pending.map(({ key }) => [`${typeUrlFor(key)} ${key?.name ?? ''}`, key]));
+  if (wanted.size === 0) return [];
+  const lines = (await listProxies(controlPlane)).flatMap(({ id, faults }) =>
+    faults.flatMap(({ type_url, name, kind, message }) => {
+      const key = kind === 'waiting' ? wanted.get(`${type_url} ${name}`) : undefined;
+      return key === undefined ? [] : [`  ${id}: ${formatKey(key)} ${message}`];
+    }),
+  );
+  return lines.slice(0, MOST);
 }
 
 function describe(last: WaitAppliedResponse | undefined, timeout: number, minProxies = 0): string {

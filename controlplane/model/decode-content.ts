@@ -1,9 +1,10 @@
 /** One object, checked by the validator that proxies run, taken apart into what it holds. */
 import type { Fault, ObjectKey } from '../../gen/messages.ts';
-import { decodeHandedOut, decodeObject } from '../../config/decode.ts';
+import { decodeHandedOut, decodeObject, emptySnapshot } from '../../config/decode.ts';
 import type { WireKind } from '../../config/wire-kinds.ts';
 import type { ConfigObjects } from '../../config/snapshot.ts';
 import { KIND_OF, LISTS } from '../../config/kinds.ts';
+import { isHidden } from './hidden.ts';
 import { MAX_KIND_BYTES, MAX_NAME_BYTES } from './keys.ts';
 import { isWireKind, MAX_OBJECT_BYTES, type ObjectContent, toStored } from './object.ts';
 import { checkSelector } from './selector.ts';
@@ -83,6 +84,17 @@ export function decodeContent({ key, spec = {} }: ObjectContent, others: ConfigO
     [...value.objects[list]].map(([partName, part]) => ({ kind: KIND_OF[list], name: partName, value: part.value })),
   );
   return { parts, faults: [] };
+}
+
+/**
+ * What is wrong with what an object says, as far as it is seen without any others: for who refuses it anyway, and tells
+ * all at once.
+ */
+export function contentFaults(content: ObjectContent): readonly Fault[] {
+  const { kind, name } = content.key;
+  if (kind === 'Secret' && isHidden(content)) return []; // what the digests stand for is known to the control plane
+  const key = { kind, name: checkKey(content.key).length === 0 ? name : 'it' };
+  return decodeContent({ ...content, key }, emptySnapshot()).faults;
 }
 
 function withoutLine({ path, expected, found }: Fault): Fault {

@@ -52,6 +52,13 @@ export function restoreSecrets(object: ObjectContent, current: ObjectContent | u
   return [{ ...object, spec: mapStrings(spec, restore) as Record<string, Json> }, faults];
 }
 
+/** Whether a digest stands in it for what it hid. */
+export function isHidden({ spec = {} }: ObjectContent): boolean {
+  let found = false;
+  mapStrings(spec, (text) => ((found ||= DIGEST.test(text)), text));
+  return found;
+}
+
 function digestOf(secret: string | Buffer): string {
   return `sha256:${createHash('sha256').update(secret).digest('hex')}`;
 }

@@ -174,7 +174,7 @@ function history(model: Model, access: Access): Service['methods'] {
       access.toRead(call, 'GetVersion');
       const version = number > 0 ? await readVersion(model.store, number) : undefined;
       if (version === undefined) {
-        const message = `number: expected a version that is in the history, found ${number}`;
+        const message = `expected a version that is in the history, found ${number}`;
         throw new RpcError(STATUS.NOT_FOUND, message);
       }
       return { version: show(version, showChanges(await readChanges(model.store, version), true)) };

@@ -128,7 +128,7 @@ export async function wantedByRollback(
   const last = state.head.number;
   const target = number === 0 ? last - 1 : number;
   if (target < 0 || target > last) {
-    const message = `number: expected a version of 1 to ${last}, found ${number === 0 ? 'none before the last' : number}`;
+    const message = `expected a version from 1 to ${last}, found ${number === 0 ? 'none before the last' : number}`;
     throw new RpcError(STATUS.NOT_FOUND, message);
   }
   if (key !== undefined && checkKey(key).length > 0) {
@@ -138,7 +138,7 @@ export async function wantedByRollback(
   for (let each = last; each > target; each--) {
     const version = await readVersion(store, each);
     if (version === undefined) {
-      const message = `number: expected a version that is still in the history, found ${target}: version ${each} is not`;
+      const message = `expected a version that is still in the history, found ${target}: version ${each} is not`;
       throw new RpcError(STATUS.OUT_OF_RANGE, message);
     }
     for (const change of await readChanges(store, version)) {

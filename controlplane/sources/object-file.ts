@@ -7,7 +7,7 @@ import { survey } from '../../config/survey.ts';
 import { WIRE_LIST_OF } from '../../config/wire-kinds.ts';
 import { FaultsError } from '../../common/errors.ts';
 import { nearest } from '../../common/nearest.ts';
-import { checkKey } from '../model/decode-content.ts';
+import { checkKey, contentFaults } from '../model/decode-content.ts';
 import { KEY_MARK } from '../model/hidden.ts';
 import { idOf, type ObjectContent } from '../model/object.ts';
 import { checkSelector, isEverybody } from '../model/selector.ts';
@@ -33,14 +33,22 @@ export interface LocatedFault extends Fault {
   readonly line?: number;
 }
 
-/** Reads a file's text. What the objects say is for the decoder. @throws FaultsError with all that is wrong, and the lines. */
+/**
+ * Reads a file's text. What the objects say is for the decoder, unless the file is refused anyway: then all is told at once.
+ *
+ * @throws FaultsError with all that is wrong, and the lines.
+ */
 export async function readObjects(text: string): Promise<ObjectFile> {
   const parsed = await parseText(text);
   const faults: Fault[] = [...survey(parsed.raw).faults];
   const objects = faults.length > 0 ? [] : objectsOf(parsed.raw ?? {}, faults);
-  if (faults.length > 0) throw new FaultsError(await parsed.locate(faults));
+  if (faults.length > 0) throw new FaultsError(await parsed.locate([...faults, ...objects.flatMap(faultsIn)]));
   const ignored = isPlain(parsed.raw) && parsed.raw['admin'] !== undefined ? ['admin'] : [];
   return { objects, ignored, locate: (found) => parsed.locate(found) };
+}
+
+function faultsIn({ content, path }: FileObject): Fault[] {
+  return contentFaults(content).map((each) => ({ ...each, path: each.path === '' ? path : `${path}.${each.path}` }));
 }
 
 function objectsOf(raw: unknown, faults: Fault[]): FileObject[] {

@@ -126,8 +126,9 @@ export class Tracker {
     const proxy = this.proxies.get(id);
     for (const { type_url: typeUrl, name, version, state, reason } of resources) {
       const known = proxy?.failures.get(keyOf({ typeUrl, name }));
-      if (state === 'failed' && proxy) this.fail(proxy, { typeUrl, name, version, kind: 'failed', message: reason });
-      else if (known?.kind === 'failed') this.heal(id, known);
+      const kind = state === 'failed' ? 'failed' : state === 'accepted' && reason !== '' ? 'waiting' : undefined;
+      if (kind && proxy) this.fail(proxy, { typeUrl, name, version, kind, message: reason });
+      else if (known && known.kind !== 'NACK') this.heal(id, known);
     }
     this.changed();
     return facts.size;
@@ -169,7 +170,8 @@ export class Tracker {
     const failed = new Map<string, ProxyFault>();
     for (const resource of resources) {
       for (const [id, { version, kind, message }] of this.failures.get(keyOf(resource)) ?? []) {
-        if (version !== resource.version || !audiences.some((audience) => audience.has(id))) continue;
+        if (kind === 'waiting' || version !== resource.version || !audiences.some((audience) => audience.has(id)))
+          continue;
         if (failed.size < MAX_FAULTS) failed.set(id, { proxy: id, kind, message: `${resource.name}: ${message}` });
       }
     }

@@ -1,7 +1,7 @@
 /** The aggregated discovery service: its streams, and which of them belong to which node. */
 import type { Logger } from '../../common/log.ts';
 import type { Catalog, View } from '../core/catalog.ts';
-import type { Asked } from '../core/resource.ts';
+import type { Asked, NodeFacts } from '../core/resource.ts';
 import type { RawHandler, Service } from '../core/rpc.ts';
 import { encodeTail, type Variant } from './responses.ts';
 import { DiscoveryStream, type StreamHost, type StreamLimits } from './stream.ts';
@@ -36,6 +36,18 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
   const due = new Set<DiscoveryStream>();
   const tails: Record<Variant, Map<string, Buffer>> = { delta: new Map(), sotw: new Map() };
 
+  /** Nodes that more than one seems to be, as was said. */
+  const shared = new Set<string>();
+
+  /** The newest one speaks for the node. It may be the same proxy, whose old connection has not ended yet. */
+  function warnOfOthers({ id, peer }: NodeFacts, others: readonly DiscoveryStream[]): void {
+    const other = others.findLast((each) => each.peer !== peer);
+    if (other === undefined || shared.has(id)) return;
+    shared.add(id);
+    const fields = { node: id, peer, other_peer: other.peer };
+    log.warn(fields, 'a proxy has come while another connection has its identity: each needs an --id of its own');
+  }
+
   let scheduled = false;
 
   function run(): void {
@@ -61,7 +73,9 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
     limits: { ...DEFAULT_LIMITS, ...limits },
     observe: (event) => catalog.observe(event),
     attach(node, stream) {
-      for (const other of streams.get(node.id) ?? []) other.yieldTo(node);
+      const others = [...(streams.get(node.id) ?? [])];
+      warnOfOthers(node, others);
+      for (const other of others) other.yieldTo(node);
       const view = served(catalog.attach(node));
       streams.set(node.id, (streams.get(node.id) ?? new Set()).add(stream));
       catalog.observe({ type: 'connected', node });
@@ -69,12 +83,16 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
     },
     detach(id, stream) {
       const ofNode = streams.get(id);
+      const newest = [...(ofNode ?? [])].at(-1);
       if (!ofNode?.delete(stream)) return;
       if (ofNode.size > 0) {
+        // Of what is known of the node, nobody can tell what is that of the proxy that is left.
+        if (stream === newest) for (const each of ofNode) if (each.peer !== stream.peer) each.succeed();
         for (const each of stream.subscriptions) host.subscribed(id, each.typeUrl, [...each.coveredNames()]);
         return;
       }
       streams.delete(id);
+      shared.delete(id);
       catalog.observe({ type: 'disconnected', id });
       catalog.detach(id);
     },

@@ -106,6 +106,19 @@ export class DiscoveryStream implements SubscriptionHost {
     this.#raw.end(STATUS.ABORTED, 'another stream of this node has come, with other labels');
   }
 
+  /** The stream that spoke last for its node, from elsewhere, has ended: what is known of the node is of that one. */
+  succeed(): void {
+    this.#raw.end(
+      STATUS.ABORTED,
+      'the stream of this node that came later has ended: connect again, and say what you have',
+    );
+  }
+
+  /** Where it comes from, as in `127.0.0.1:40000`. */
+  get peer(): string {
+    return this.#raw.call.peer;
+  }
+
   get writable(): boolean {
     return this.#writable;
   }

@@ -206,7 +206,12 @@ export class Listeners {
     const objects = missingObjects(config, snapshot, clusters);
     const late = Date.now() >= since + warmingLimit;
     if (secrets.length > 0 || (objects.length > 0 && !late)) {
-      standby.serving = { state: 'warming', reason: `waits for ${[...secrets, ...objects].join(', ')}` };
+      const missing = [...secrets, ...objects];
+      // Rules and clusters come in a moment, or the listener starts without; for a secret it may wait for ever.
+      if (secrets.length > 0 && standby.serving.reason === undefined) {
+        log.warn({ listener: name, missing: secrets }, 'a listener waits for its secrets');
+      }
+      standby.serving = { state: 'warming', reason: `waits for ${missing.join(', ')}` };
       standby.retryAt = secrets.length > 0 ? Infinity : since + warmingLimit; // secrets come with a change
       return;
     }

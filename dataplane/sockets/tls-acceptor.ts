@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { TlsServer } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { loadTls, type Reloading, type ServerContexts, type TlsSurroundings, watchServer } from './tls-context.ts';
+import { loadTls } from '../../common/tls.ts';
+import { type Reloading, type ServerContexts, type TlsSurroundings, watchServer } from './tls-context.ts';
 
 export class TlsAcceptor {
   private readonly spec: TlsServer;

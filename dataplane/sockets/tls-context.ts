@@ -1,17 +1,12 @@
 /** TLS contexts of files, secrets or PEM text, made anew when the files or secrets change. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { Secret, TlsClient, TlsServer } from '../../gen/l7mp/config/v1/types.ts';
-import { type Fault, ProxyError } from '../../common/errors.ts';
+import { ProxyError } from '../../common/errors.ts';
 import { FilePoller } from '../../common/file-poller.ts';
 import type { Logger } from '../../common/log.ts';
 import { type SecretSource, secretName } from '../../common/secrets.ts';
-
-const require = createRequire(import.meta.url);
-
-/** Loaded at once where it is needed, since listeners and connectors are made at once; and nowhere else. */
-export const loadTls = (): typeof import('node:tls') => require('node:tls') as typeof import('node:tls');
+import { authorities, loadTls } from '../../common/tls.ts';
 
 /** How long a change may take to be complete, in ms. */
 const SETTLE = 100;
@@ -156,32 +151,6 @@ export function watchClient(spec: TlsClient, surroundings: TlsSurroundings): Rel
   return new Reloading(values, make, surroundings);
 }
 
-/** What is wrong with a secret's PEM texts, by the very functions that use them. */
-export function checkSecret({ cert, key, ca }: Secret): Fault[] {
-  const faults: Fault[] = [];
-  const check = (path: string, expected: string, use: () => unknown): void => {
-    try {
-      use();
-    } catch (error) {
-      faults.push({ path, expected, found: ProxyError.from(error).message });
-    }
-  };
-  if ((cert === undefined) !== (key === undefined)) {
-    faults.push({
-      path: '',
-      expected: 'cert and key, or neither',
-      found: cert === undefined ? 'only key' : 'only cert',
-    });
-  } else if (cert !== undefined && key !== undefined) {
-    check('cert', 'a certificate and its key in PEM', () => loadTls().createSecureContext({ cert, key }));
-  }
-  if (ca !== undefined) check('ca', 'certificates in PEM', () => authorities('ca', ca));
-  if (cert === undefined && key === undefined && ca === undefined) {
-    faults.push({ path: '', expected: 'cert and key, ca, or all of them', found: 'nothing' });
-  }
-  return faults;
-}
-
 function makeContext(path: string, options: SecureContextOptions): SecureContext {
   try {
     return loadTls().createSecureContext(options);
@@ -210,21 +179,6 @@ function readPem(path: string, value: string, field: 'cert' | 'key' | 'ca', secr
   } catch (error) {
     throw invalid(path, 'a PEM file that can be read', ProxyError.from(error).message);
   }
-}
-
-/** Node.js passes over what is no certificate; then nobody would be trusted, and nobody told. */
-function authorities(path: string, text: string): string {
-  const { X509Certificate } = require('node:crypto') as typeof import('node:crypto');
-  const certificates = text.match(/-----BEGIN [^-]*CERTIFICATE-----[^-]*-----END [^-]*CERTIFICATE-----/gu);
-  if (certificates === null) throw invalid(path, 'certificates in PEM', 'none');
-  certificates.forEach((certificate, index) => {
-    try {
-      new X509Certificate(certificate);
-    } catch (error) {
-      throw invalid(path, 'certificates in PEM', `number ${index + 1}: ${ProxyError.from(error).message}`);
-    }
-  });
-  return text;
 }
 
 function invalid(path: string, expected: string, found: string): ProxyError {

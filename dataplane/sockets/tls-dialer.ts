@@ -3,7 +3,8 @@ import { isIP, type Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { TlsClient } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { loadTls, type Reloading, type TlsSurroundings, watchClient } from './tls-context.ts';
+import { loadTls } from '../../common/tls.ts';
+import { type Reloading, type TlsSurroundings, watchClient } from './tls-context.ts';
 
 export class TlsDialer {
   private readonly spec: TlsClient;

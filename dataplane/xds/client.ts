@@ -34,6 +34,7 @@ const TIMING: Timing = {
   keepaliveTimeout: 5000,
   coalesce: 5,
   save: 1000,
+  lastSave: 5000,
   firstAnswers: 15_000,
 };
 
@@ -145,7 +146,19 @@ export class XdsClient {
     await this.running;
     await this.applier.close();
     clearTimeout(this.patience);
-    await this.disk?.flush();
+    await this.saveLast();
+  }
+
+  /** Saves what is not on disk yet, as long as there is time for it. */
+  private async saveLast(): Promise<void> {
+    const { timing, options } = this;
+    const waited = new AbortController();
+    const late = delayFor(timing.lastSave, 'late' as const, waited).catch(() => undefined);
+    const outcome = await Promise.race([this.disk?.flush(), late]);
+    waited.abort();
+    if (outcome !== 'late') return;
+    const fields = { directory: options.stateDir, waited_ms: timing.lastSave };
+    this.dependencies.log.error(fields, 'the last good configuration is not saved: its file system does not answer');
   }
 
   private async restore(): Promise<void> {

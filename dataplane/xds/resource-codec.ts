@@ -3,7 +3,6 @@ import type { ClusterLoadAssignment, Secret } from '../../gen/l7mp/config/v1/typ
 import type { Schema } from '../../gen/schema-types.ts';
 import type { ConfigObjects } from '../../config/snapshot.ts';
 import type { Fault } from '../../common/errors.ts';
-import { checkSecret } from '../sockets/tls-context.ts';
 import { decodeHandedOut, decodeObject } from '../../config/decode.ts';
 import { decodeBytes } from '../../config/wire.ts';
 import { kindOf, typeUrlOf, WIRE_KINDS, type WireKind } from '../../config/wire-kinds.ts';
@@ -37,9 +36,7 @@ function check(kind: WireKind, raw: unknown, existing: ConfigObjects, schema: Sc
   }
   if (kind === 'Secret') {
     const { value, faults } = decodeHandedOut(kind, raw, { schema });
-    if (value === undefined) return { faults };
-    const more = checkSecret(value);
-    return more.length === 0 ? { content: { secret: value }, faults: [] } : { faults: more };
+    return value ? { content: { secret: value }, faults } : { faults };
   }
   const { value, faults } = decodeObject(kind, raw, existing, { schema, source: 'controlplane' });
   return value ? { content: { objects: value.objects }, faults } : { faults };

@@ -48,6 +48,8 @@ export interface Timing {
   readonly coalesce: number;
   /** How long until changes are on disk. Default: 1000. */
   readonly save: number;
+  /** How long the end waits for what is not on disk yet: a file system may never answer. Default: 5000. */
+  readonly lastSave: number;
   /** How long readiness waits for names that nobody answers, once the rest is complete. Default: 15000. */
   readonly firstAnswers: number;
 }

@@ -29,12 +29,12 @@ export function rawDiscovery(options: Partial<DiscoveryOptions> = {}, observe: C
   const limits = { removalDelayMs: 0, ...options.limits };
   const service = createDiscoveryService({ catalog, identifier: 'test', log: silentLogger, ...options, limits });
 
-  function connect(variant: keyof typeof METHODS = 'delta', id = 'n') {
+  function connect(variant: keyof typeof METHODS = 'delta', id = 'n', peer = '') {
     const message = (what: string) => codecOf<object>(`envoy.service.discovery.v3.${MESSAGES[variant]}${what}`);
     const received: Response[] = [];
     let status: string | undefined;
     const raw = {
-      call: { identity: { name: 'test', admin: true, reader: true, nodes: [] }, peer: '', metadata: {} },
+      call: { identity: { name: 'test', admin: true, reader: true, nodes: [] }, peer, metadata: {} },
       queued: 0,
       write: (parts: readonly Buffer[]) =>
         received.push(message('Response').decode(Buffer.concat(parts)) as Response) > 0,

@@ -50,6 +50,13 @@ describe('l7mp check', () => {
     });
   });
 
+  it('refuses a file without anything in it, as a reload does', async () => {
+    const refusal = 'configuration: expected a configuration, or {} for none, found an empty file';
+    for (const empty of ['', '\n', '# later\n---\n']) {
+      expect(await l7mp(['check', '-'], empty)).to.deep.equal({ code: 3, stdout: '', stderr: `-: ${refusal}\n` });
+    }
+  });
+
   it('says all that is wrong at once, as FILE:LINE: FIELD: expected …, found …', async () => {
     writeFileSync(file, BAD);
     const { code, stdout, stderr } = await l7mp(['check', file]);

@@ -102,14 +102,36 @@ describe('objects of the control plane, by the command', () => {
       /^.*twice\.yaml:2: listeners\[0\]\.name: expected each object once, found Listener\/web/mu,
     );
     expect(doubles.stderr).to.contain('Cluster/app again');
-    for (const args of [
-      [],
-      ['-f', 'nowhere.yaml'],
-      ['-f', controlPlane.file('empty.yaml', '{}')],
-      ['-f', web, '--replace'],
-    ]) {
+    // What the objects say is told with it, those of files whose form is right included.
+    const three = controlPlane.file(
+      'three.yaml',
+      `listeners:
+  - name: a
+    spec: { protocol: TPC }
+    rules: []
+  - spec: { protocol: TCP }
+secrets:
+  - { name: s, ca: 'sha256:${'0'.repeat(64)}' }
+`,
+    );
+    const four = controlPlane.file('four.yaml', 'secrets: [{ name: t, ca: none }]');
+    const all = await controlPlane.l7mp('apply', '-f', four, '-f', three);
+    expect(all.stderr.split('\n').map((line) => line.replace(/: expected .*/u, ''))).to.have.members([
+      `${three}:3: listeners[0].spec.protocol`,
+      `${three}:5: listeners[1].name`,
+      `${three}:5: listeners[1].spec.port`,
+      `${three}:5: listeners[1].rules`,
+      `${four}:1: secrets[0].ca`,
+      '',
+    ]);
+    for (const [expected, ...args] of [
+      [2],
+      [1, '-f', 'nowhere.yaml'],
+      [2, '-f', controlPlane.file('empty.yaml', '{}')],
+      [2, '-f', web, '--replace'],
+    ] as const) {
       const { code, stderr } = await controlPlane.l7mp('apply', ...args);
-      expect(code, stderr).to.equal(2);
+      expect(code, stderr).to.equal(expected);
       expect(stderr).to.match(/^l7mp: expected /u);
     }
     expect(await names()).to.deep.equal([]);

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { selfSigned } from '../dataplane/xds/certificates.ts';
 import { ControlPlaneProcess } from '../../support/control-plane-process.ts';
 
 const listener = (name: string, port: number, more = ''): string => `listeners:
@@ -62,6 +63,35 @@ describe('proxies of the control plane, by the command', () => {
       await new Promise((resolve) => taken.close(resolve));
     }
   });
+
+  it('say what an object waits for in one', async () => {
+    const edge = await controlPlane.proxy('edge-1');
+    const tls = `listeners:
+  - name: web
+    spec: { protocol: TLS, address: 127.0.0.1, port: 0, tls: { cert: 'secret:s', key: 'secret:s' } }
+    rules: []
+`;
+    const file = controlPlane.file('web.yaml', tls);
+    const { code, stderr } = await controlPlane.l7mp('apply', '-f', file, '--wait', '--timeout', '2s');
+    expect(stderr).to.match(/found 0 of 1\nListener\/web: 0 of 1\n {2}edge-1: Listener\/web waits for secret s\n$/u);
+    expect(code).to.equal(5);
+    expect((await controlPlane.l7mp('explain', 'listener/web')).stdout).to.match(
+      /\nedge-1 +Waiting +waits for secret s/u,
+    );
+    expect((await controlPlane.l7mp('status')).stdout).to.match(
+      /^edge-1 +Synced +0 .*[^]*: waiting: waits for secret s$/mu,
+    );
+    expect(await edge.logged('a listener waits for its secrets')).to.deep.include({ missing: ['secret s'] });
+    await controlPlane.l7mpReading(
+      JSON.stringify({ secrets: [{ name: 's', ...selfSigned('s') }] }),
+      'apply',
+      '-f',
+      '-',
+    );
+    const served = await controlPlane.l7mp('wait', 'listener/web', '--timeout', '6s');
+    expect(served).to.include({ code: 0 });
+    expect((await controlPlane.l7mp('status')).stdout).to.not.contain('waiting');
+  }).timeout(30_000);
 
   it('wait ends in time where there are not enough', async () => {
     const { code, stderr } = await controlPlane.l7mp('wait', '--min-proxies', '1', '--timeout', '500ms');
@@ -142,11 +172,27 @@ describe('proxies of the control plane, by the command', () => {
     );
     expect((await controlPlane.l7mp('get', 'listener/web', '-o', 'yaml')).stdout).to.contain('port: 5001');
     expect(await controlPlane.l7mp('history', '--show', '99')).to.include({ code: 4 });
+    expect(await controlPlane.l7mp('rollback', '99')).to.deep.equal({
+      code: 4,
+      stdout: '',
+      stderr: 'l7mp: expected a version from 1 to 4, found 99\n',
+    });
+    // 0 is no version: it does not stand for none.
+    for (const words of [
+      ['rollback', '0'],
+      ['history', '-n', '0'],
+      ['history', '--show', '0'],
+    ]) {
+      const { code, stderr } = await controlPlane.l7mp(...words);
+      expect(stderr, words.join(' ')).to.contain('expected a whole number from 1');
+      expect(code).to.equal(2);
+    }
+    expect((await controlPlane.l7mp('get', 'listener/web', '-o', 'yaml')).stdout).to.contain('port: 5001');
   }).timeout(30_000);
 
   it('backup and restore: all that there is, in a file that nobody else reads', async () => {
     const backup = `${controlPlane.directory}/backup.l7mp`;
-    const secret = 'secrets: [{ name: s, ca: "-----BEGIN NOTHING-----" }]';
+    const secret = JSON.stringify({ secrets: [{ name: 's', ca: selfSigned('s.example').cert }] });
     await controlPlane.l7mp('apply', '-f', controlPlane.file('web.yaml', listener('web', 5000)));
     await controlPlane.l7mpReading(secret, 'apply', '-f', '-');
     expect(await controlPlane.l7mp('backup', backup)).to.include({ code: 0, stdout: '' });

@@ -80,6 +80,24 @@ describe(`the port of the REST API, with ${versionOf('curl', '--version')}`, () 
     expect(await status(url)).to.equal('000');
   });
 
+  it('is missed by a proxy that would have nothing to do', async () => {
+    proxy = await ProxyProcess.start({ admin: { api: { port } } }); // for the hook
+    const { code, stderr } = await runCommand('bin/l7mp', ['proxy', '--no-api']);
+    expect(stderr).to.equal(
+      'l7mp: expected -c FILE or --controlplane beside --no-api, found neither: there is nothing to do\n',
+    );
+    expect(code).to.equal(2);
+  });
+
+  it('is not missed by one that gets something to do with a signal', async () => {
+    proxy = await ProxyProcess.start({}, ['--no-api', '--no-watch']);
+    proxy.write({ listeners: [{ name: 'in', spec: { protocol: 'TCP', address: '127.0.0.1', port: 0 }, rules: [] }] });
+    proxy.peer.signal('SIGHUP');
+    expect((await proxy.logged('configuration reloaded'))['listeners']).to.have.property('in');
+    proxy.peer.signal('SIGTERM');
+    expect(await proxy.peer.exit).to.equal(0);
+  });
+
   it('ends the start with exit code 3 where another process has it', async () => {
     proxy = await ProxyProcess.start({ admin: { api: { port } } });
     const { code, stderr } = await runCommand('bin/l7mp', ['proxy', '-c', proxy.file]);

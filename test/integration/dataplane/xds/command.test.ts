@@ -23,7 +23,7 @@ describe('the built command with a control plane', () => {
 
   it('says what is wrong with its options', async () => {
     const proxy = new Peer('bin/l7mp', ['proxy', '--no-api', '--controlplane', 'here', '--controlplane-key', 'x']);
-    expect(await proxy.exit).not.to.equal(0);
+    expect(await proxy.exit).to.equal(2);
     expect(proxy.stderr).to.include('--controlplane: expected HOST:PORT, found "here"');
     expect(proxy.stderr).to.include('--controlplane-key: expected --controlplane-cert beside it, found none');
   });

@@ -7,6 +7,7 @@ import { RpcError, STATUS } from '../../../../controlplane/core/rpc.ts';
 import { StoreError } from '../../../../controlplane/core/store.ts';
 import { codecOf } from '../../../../rpc/protos.ts';
 import { APPLY, NOBODY, object, READER, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
+import { selfSigned } from '../../../integration/dataplane/xds/certificates.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
 import { restore } from '../../../../controlplane/store/backup.ts';
@@ -295,24 +296,44 @@ describe('the configuration service', () => {
   });
 
   it('never shows a secret, and takes its digest for it when it comes back', async () => {
-    const key = '-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n';
+    const { cert, key } = selfSigned('s.example');
+    const [, secret = ''] = key.split('\n');
     const tls = { spec: { protocol: 'TLS', port: 1, tls: { cert: 'c.pem', key } } };
-    await apply([object('Secret', 's', { cert: 'CERT', key }), object('Listener', 't', { ...tls, rules: [] })]);
+    await apply([object('Secret', 's', { cert, key }), object('Listener', 't', { ...tls, rules: [] })]);
     for (const [kind, name] of [
       ['Secret', 's'],
       ['Listener', 't'],
     ] as const) {
       const shown = await get(kind, name);
-      expect(JSON.stringify(shown)).to.contain('sha256:').and.not.contain('MII');
+      expect(JSON.stringify(shown)).to.contain('sha256:').and.not.contain(secret);
       expect((await apply([object(kind, name, shown.spec ?? {})])).changes[0]?.action).to.equal('unchanged');
     }
     const shown = await get('Secret', 's');
     const error = await refused(apply([object('Secret', 'new', shown.spec ?? {})]));
     expect(error.message).to.contain('the digest of the present one');
     const { version } = await rig.call<m.GetVersionResponse>('GetVersion', { number: 1 });
-    expect(JSON.stringify(version)).to.not.contain('MII');
-    const dry = await apply([object('Secret', 's', { key: `${key}x` })], { dry_run: true });
-    expect(JSON.stringify(dry)).to.not.contain('MII');
+    expect(JSON.stringify(version)).to.not.contain(secret);
+    const dry = await apply([object('Secret', 's', { cert, key: `${key}x` })], { dry_run: true });
+    expect(JSON.stringify(dry)).to.not.contain(secret);
+  });
+
+  it('refuses secrets that no proxy would take, and shows nothing of them', async () => {
+    const { cert, key } = selfSigned('s.example');
+    const [, secret = ''] = key.split('\n');
+    for (const [spec, message] of [
+      [{ cert: 'x', key: 'y' }, /Secret\/s: cert: expected a certificate and its key in PEM, found /u],
+      [{ cert, key: key.replace(secret, secret.slice(1)) }, /cert: expected a certificate and its key in PEM, found /u],
+      [
+        { cert, key: selfSigned('other.example').key },
+        /cert: expected a certificate and its key in PEM, found .*mismatch/u,
+      ],
+      [{ cert }, /expected cert and key, or neither, found only cert/u],
+      [{ ca: 'x' }, /ca: expected certificates in PEM, found .*none/u],
+      [{}, /expected cert and key, ca, or all of them, found nothing/u],
+    ] as const) {
+      const error = await refused(apply([object('Secret', 's', spec)]));
+      expect(error.message).to.match(message).and.not.contain(secret.slice(1));
+    }
   });
 
   it('shows no raw resource that has a private key in it', async () => {

@@ -185,8 +185,10 @@ describe('a folder of objects', () => {
       ['selector.labels', '1'],
       ['clusters[0].name', '3'],
       ['clusters[1].selector.matchExpressions[0].values', '4'],
+      ['clusters[1].spec', '4'],
       ['clusters[2].name', '5'],
       ['clusters[2].labels.n', '5'],
+      ['clusters[2].spec', '5'],
       ['listener', '6'],
     ]);
   });
