@@ -86,6 +86,7 @@ const OPEN: Readonly<Record<SessionKind, Open>> = {
   tcp: (port, receive, fail) => {
     const socket = connect(port, HOST, () => socket.write(MESSAGE));
     socket.on('data', receive).on('error', fail);
+    socket.on('end', () => fail(new Error('tcp: it was closed without an echo')));
     return { close: () => socket.end() };
   },
   udp: (port, receive, fail) => {
