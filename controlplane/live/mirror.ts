@@ -29,7 +29,6 @@ export class StoreMirror {
   readonly rollouts = new Map<string, RolloutRecord>();
   /** By rollout, then by object. */
   readonly candidates = new Map<string, Map<string, ConfigObject>>();
-  /** The number of the last version, and the revision that made it: 0 where there is none. */
   head: Head = { number: 0, modRevision: 0 };
   revision = -1;
   /** Takes each change, one after the other: it is not made here before `commit` is called. */
@@ -53,9 +52,18 @@ export class StoreMirror {
     await new Promise<void>((resolve) => void this.follow(signal, resolve).then(resolve));
   }
 
-  /** Resolves when a revision's changes are here; rejects when `signal` aborts. */
+  /** Resolves when a revision's changes are here; rejects when `signal` aborts. The store tells of those of live keys only. */
   async reached(revision: number, signal: AbortSignal): Promise<void> {
-    while (this.revision < revision) {
+    await this.until(() => this.revision >= revision, signal);
+  }
+
+  /** Resolves when the last version is another than `head` here; rejects when `signal` aborts. */
+  async passed(head: Head, signal: AbortSignal): Promise<void> {
+    await this.until(() => this.head.modRevision !== head.modRevision, signal);
+  }
+
+  private async until(holds: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!holds()) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
         const done = (): void => {
@@ -125,7 +133,8 @@ export class StoreMirror {
   }
 }
 
-interface Head {
+/** The number of the last version, and the revision that made it: 0 where there is none. */
+export interface Head {
   readonly number: number;
   readonly modRevision: number;
 }
