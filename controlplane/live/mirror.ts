@@ -89,9 +89,12 @@ export class StoreMirror {
         if (error instanceof StoreError) {
           if (error.code === 'COMPACTED') continue;
           if (error.code === 'CLOSED') return;
+          const text = 'the store is not readable; what is known stays live, and it is tried again';
+          this.log.warn({ error: error.message }, text);
+        } else {
+          const text = 'a change could not be taken; what is known stays live, and it is tried again';
+          this.log.error({ error: String(error) }, text);
         }
-        const { message } = error instanceof Error ? error : new Error(String(error));
-        this.log.warn({ error: message }, 'the store is not readable; what is known stays live, and it is tried again');
         await pause(this.retry, signal);
       }
     }
