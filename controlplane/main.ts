@@ -173,8 +173,6 @@ function counted(catalog: Catalog, totals: ControlPlaneTotals): Catalog {
   };
 }
 
-function formatAddress(found: AddressInfo | string): string {
-  if (typeof found === 'string') return found;
-  const { address, port, family } = found;
+function formatAddress({ address, port, family }: AddressInfo): string {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -92,9 +92,7 @@ interface Target {
 /** Made by `createGrpcServer`. */
 export interface GrpcServer {
   /** @throws Error with the system's code, as EADDRINUSE. */
-  listen(
-    where: { readonly host: string; readonly port: number } | { readonly path: string },
-  ): Promise<AddressInfo | string>;
+  listen(where: { readonly host: string; readonly port: number }): Promise<AddressInfo>;
   /** New connections get this certificate; those that are open stay. @throws Error where the context can't be made, or without TLS. */
   setSecureContext(options: SecureContextOptions): void;
   /** Connections that are open. */
@@ -109,7 +107,6 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const targets = targetsOf(options.services);
   const connections = new Map<Http2Session, { readonly connection: Connection; readonly peer: PeerFacts }>();
-  let unix = false;
 
   const http2Options = {
     settings: { maxConcurrentStreams: limits.maxStreamsPerConnection, enablePush: false },
@@ -138,7 +135,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   secure?.on('tlsClientError', (error) => log.debug({ error }, 'a TLS handshake failed'));
   server.on('session', (session) => {
     const connection = new Connection(session, { ...limits, maxAgeMs: limits.maxConnectionAgeMs });
-    connections.set(session, { connection, peer: peerOf(session.socket, unix) });
+    connections.set(session, { connection, peer: peerOf(session.socket) });
     session.once('close', () => connections.delete(session));
   });
   server.on('stream', (stream, headers) => accept(stream, headers));
@@ -186,10 +183,9 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 
   return {
     async listen(where) {
-      unix = 'path' in where;
       server.listen({ ...where, backlog: BACKLOG });
       await once(server, 'listening');
-      return server.address() ?? '';
+      return server.address() as AddressInfo;
     },
     setSecureContext(context) {
       if (secure === undefined) throw new Error('expected a server with TLS');
@@ -246,15 +242,15 @@ function refusalOf(headers: IncomingHttpHeaders): number | undefined {
   return isGrpc(headers['content-type']) ? undefined : 415;
 }
 
-/** What is known of a connection. `unix`: the server listens on a UNIX domain socket, whose peers have no address. */
-function peerOf(socket: Socket | TLSSocket, unix: boolean): PeerFacts {
+/** What is known of a connection. */
+function peerOf(socket: Socket | TLSSocket): PeerFacts {
   const { remoteAddress, remotePort } = socket;
   const host = remoteAddress?.includes(':') ? `[${remoteAddress}]` : remoteAddress;
   const tls = isTls(socket) && socket.authorized ? socket : undefined;
   return {
     ...(tls && { certificate: tls.getPeerCertificate() }),
-    peer: unix ? 'unix' : `${host ?? '?'}:${remotePort ?? '?'}`,
-    loopback: unix || (remoteAddress !== undefined && /^(127\.|::1$|::ffff:127\.)/u.test(remoteAddress)),
+    peer: `${host ?? '?'}:${remotePort ?? '?'}`,
+    loopback: remoteAddress !== undefined && /^(127\.|::1$|::ffff:127\.)/u.test(remoteAddress),
   };
 }
 
