@@ -1,5 +1,6 @@
 /** What the store holds that is live, in memory: listed once, then followed. */
 import type { Logger } from '../../common/log.ts';
+import { pause } from '../../common/signal.ts';
 import { type Entry, type Store, type StoreChange, StoreError } from '../core/store.ts';
 import { Slices } from '../../common/slices.ts';
 import { Draft, type ReadonlyTable } from '../model/draft.ts';
@@ -252,16 +253,4 @@ function placeOf(key: string): Place {
   if (key.startsWith(ROLLOUTS)) return { type: 'rollout', modRevision: 0 };
   if (!key.startsWith(CANDIDATES)) return { type: 'other', modRevision: 0 };
   return { type: 'candidate', modRevision: 0, rollout: key.slice(CANDIDATES.length).split('/', 1)[0] };
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

@@ -14,7 +14,7 @@ import {
   StoreError,
 } from '../../core/store.ts';
 import { checkEntries, checkTransaction } from '../limits.ts';
-import { isOver } from '../signal.ts';
+import { isOver } from '../../../common/signal.ts';
 import { changesUnder, type HistoryLimits } from './history.ts';
 import { lockDirectory } from './lock.ts';
 import { LogFile } from './log-file.ts';

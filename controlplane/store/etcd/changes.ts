@@ -3,7 +3,7 @@ import type { Event, WatchResponse } from '../../../gen/etcd.ts';
 import type { Logger } from '../../../common/log.ts';
 import { StoreError } from '../../core/store.ts';
 import type { EtcdClient, EtcdStream } from './client.ts';
-import { isOver, pause } from '../signal.ts';
+import { isOver, pause } from '../../../common/signal.ts';
 
 export interface WatchedRange {
   readonly key: Buffer;

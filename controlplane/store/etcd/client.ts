@@ -4,7 +4,7 @@ import { type Method, serviceOf } from '../../../rpc/services.ts';
 import type { AuthenticateResponse } from '../../../gen/etcd.ts';
 import { StoreError } from '../../core/store.ts';
 import { faultOf, isRefusal, isTokenRefused } from './faults.ts';
-import { pause } from '../signal.ts';
+import { pause } from '../../../common/signal.ts';
 
 export interface EtcdEndpoints {
   /** As in `10.0.0.1:2379`. One that does not answer is left for the next. */

@@ -5,7 +5,7 @@ import type { LeaseKeepAliveResponse, TxnResponse } from '../../../gen/etcd.ts';
 import type { Logger } from '../../../common/log.ts';
 import { changes } from './changes.ts';
 import type { EtcdClient } from './client.ts';
-import { isOver, pause } from '../signal.ts';
+import { isOver, pause } from '../../../common/signal.ts';
 
 /** How long whoever leads may be cut off before another does. */
 export const LEASE_SECONDS = 10;

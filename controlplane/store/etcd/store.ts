@@ -18,7 +18,7 @@ import { EtcdClient, type EtcdEndpoints } from './client.ts';
 import { isAnswerTooLarge, isDenied } from './faults.ts';
 import { endOf, FIRST_GENERATION, type Generation, generationOf, isAt, Layout } from './layout.ts';
 import { lead } from './lead.ts';
-import { pause } from '../signal.ts';
+import { pause } from '../../../common/signal.ts';
 import { replaceAll } from './replace.ts';
 
 export interface EtcdOptions extends EtcdEndpoints {
