@@ -1,5 +1,5 @@
 /** The control plane: its parts are made and joined here, and nowhere else. */
-import type { AddressInfo } from 'node:net';
+import { formatAddress } from '../common/format-address.ts';
 import type { Logger } from '../common/log.ts';
 import { Closing } from './closing.ts';
 import { createConfiguration } from './configuration.ts';
@@ -121,10 +121,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     // The first to close: probes see the others while calls end.
     closing.add('server', (graceMs) => server.close(graceMs));
 
-    const address = formatAddress(await server.listen(options.listen));
+    const bound = await server.listen(options.listen);
     setReady(true);
     return {
-      address,
+      address: formatAddress(bound.address, bound.port),
       httpAddress: pages?.address,
       reload: async () => {
         await Promise.all([security.reload(), configuration.reload()]);
@@ -171,10 +171,4 @@ function counted(catalog: Catalog, totals: ControlPlaneTotals): Catalog {
       catalog.onMove = listener;
     },
   };
-}
-
-function formatAddress(found: AddressInfo | string): string {
-  if (typeof found === 'string') return found;
-  const { address, port, family } = found;
-  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -9,6 +9,7 @@ import type { Catalog, View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
 import { Slices } from '../../common/slices.ts';
 import { compileAudience } from '../model/audience.ts';
+import { resourceId } from '../model/resource-id.ts';
 import type { Matcher } from '../model/selector.ts';
 import type { Translated, Translation } from '../model/translated.ts';
 
@@ -145,7 +146,7 @@ export class AudienceCatalog implements Catalog {
       const before = this.placed.get(id);
       if (before === undefined) return;
       const delta = changeOf(before.group);
-      for (const resource of before.translated.resources) delta.remove.set(keyOf(resource), resource);
+      for (const resource of before.translated.resources) delta.remove.set(resourceId(resource), resource);
       before.group.objects.delete(id);
       this.placed.delete(id);
     };
@@ -157,7 +158,7 @@ export class AudienceCatalog implements Catalog {
       group.objects.set(translated.id, translated);
       this.placed.set(translated.id, { translated, group });
       const delta = changeOf(group);
-      for (const resource of translated.resources) delta.upsert.set(keyOf(resource), resource);
+      for (const resource of translated.resources) delta.upsert.set(resourceId(resource), resource);
     }
     return deltas;
   }
@@ -319,7 +320,7 @@ function deltaOfAll({ groups }: Shelf): Delta {
   const upsert = new Map<string, Resource>();
   for (const { objects } of groups) {
     for (const { resources } of objects.values()) {
-      for (const resource of resources) upsert.set(keyOf(resource), resource);
+      for (const resource of resources) upsert.set(resourceId(resource), resource);
     }
   }
   return { upsert, remove: new Map() };
@@ -337,10 +338,6 @@ function applyDelta(view: View, { upsert, remove }: Delta): void {
 
 function isSame(one: Resource | undefined, other: Resource): boolean {
   return one !== undefined && (one === other || one.version === other.version);
-}
-
-function keyOf({ typeUrl, name }: ResourceKey): string {
-  return `${typeUrl} ${name}`;
 }
 
 function shelfKey(groups: Iterable<Group>): string {

@@ -1,4 +1,23 @@
 /** Who is at the other end of a connection, and what that covers. Types only. */
+import type { PeerCertificate } from 'node:tls';
+
+/** What is known of who is connected. */
+export interface PeerFacts {
+  /** Of TLS, where an authority that is trusted signed it. */
+  readonly certificate?: PeerCertificate;
+  /** As in `10.0.0.1:40000`. */
+  readonly peer: string;
+  /** It comes from this machine. */
+  readonly loopback: boolean;
+}
+
+/** What is known of who calls. */
+export interface CallerFacts extends PeerFacts {
+  /** The method, as in `/l7mp.admin.v1.ConfigService/Apply`. */
+  readonly path: string;
+  /** Lower-case names. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
 
 export interface Identity {
   /** For audit lines and history: `token:ci`, `certificate:CN=edge-1`, `loopback`. */

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { formatAddress } from '../../common/format-address.ts';
 
 export interface PagesSource {
   /** Whether proxies can be served. */
@@ -28,9 +29,9 @@ export async function servePages(where: { host: string; port: number }, source: 
   server.maxConnections = MAX_CONNECTIONS;
   server.listen(where);
   await once(server, 'listening');
-  const { address, port, family } = server.address() as AddressInfo;
+  const { address, port } = server.address() as AddressInfo;
   return {
-    address: family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`,
+    address: formatAddress(address, port),
     close: async () => {
       const closed = once(server, 'close');
       server.close();

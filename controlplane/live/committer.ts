@@ -65,12 +65,14 @@ export class Committer {
       const operations = await this.operations(planned, number);
       operations.push({ type: 'put', key: HEAD, value: Buffer.from(`${number}`) });
       const outcome = await this.transact(head.modRevision, operations);
-      const visible = this.mirror.reached(outcome.revision, AbortSignal.timeout(LONGEST_LAG_MS));
+      const patience = AbortSignal.timeout(LONGEST_LAG_MS);
       if (outcome.ok) {
-        await visible.catch(() => undefined); // it is made, and comes to be seen
-        return { revision: outcome.revision, version: changes.length > 0 ? number : 0 };
+        const { revision } = outcome;
+        await this.mirror.reached(revision, patience).catch(() => undefined); // it is made, and comes to be seen
+        return { revision, version: changes.length > 0 ? number : 0 };
       }
-      await visible.catch(() => {
+      // Not the outcome's revision: that may be of a key which the mirror does not follow, and never come to be seen.
+      await this.mirror.passed(head, patience).catch(() => {
         throw new RpcError(STATUS.UNAVAILABLE, 'the store tells of no changes, and nothing was changed: try again');
       });
     }

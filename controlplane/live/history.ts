@@ -20,6 +20,15 @@ export interface ObjectChange {
   readonly after?: ConfigObject | undefined;
 }
 
+/** A change from what was there to what will be: one of them is. */
+export function changeOf(
+  key: ObjectKey,
+  before: ConfigObject | undefined,
+  after: ConfigObject | undefined,
+): ObjectChange {
+  return { key, action: after === undefined ? 'deleted' : before ? 'updated' : 'created', before, after };
+}
+
 /** A version without the contents of its objects. */
 export interface VersionRecord {
   readonly number: number;

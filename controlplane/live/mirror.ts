@@ -30,7 +30,6 @@ export class StoreMirror {
   readonly rollouts = new Map<string, RolloutRecord>();
   /** By rollout, then by object. */
   readonly candidates = new Map<string, Map<string, ConfigObject>>();
-  /** The number of the last version, and the revision that made it: 0 where there is none. */
   head: Head = { number: 0, modRevision: 0 };
   revision = -1;
   /** Takes each change, one after the other: it is not made here before `commit` is called. */
@@ -54,9 +53,18 @@ export class StoreMirror {
     await new Promise<void>((resolve) => void this.follow(signal, resolve).then(resolve));
   }
 
-  /** Resolves when a revision's changes are here; rejects when `signal` aborts. */
+  /** Resolves when a revision's changes are here; rejects when `signal` aborts. The store tells of those of live keys only. */
   async reached(revision: number, signal: AbortSignal): Promise<void> {
-    while (this.revision < revision) {
+    await this.until(() => this.revision >= revision, signal);
+  }
+
+  /** Resolves when the last version is another than `head` here; rejects when `signal` aborts. */
+  async passed(head: Head, signal: AbortSignal): Promise<void> {
+    await this.until(() => this.head.modRevision !== head.modRevision, signal);
+  }
+
+  private async until(holds: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!holds()) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
         const done = (): void => {
@@ -82,9 +90,12 @@ export class StoreMirror {
         if (error instanceof StoreError) {
           if (error.code === 'COMPACTED') continue;
           if (error.code === 'CLOSED') return;
+          const text = 'the store is not readable; what is known stays live, and it is tried again';
+          this.log.warn({ error: error.message }, text);
+        } else {
+          const text = 'a change could not be taken; what is known stays live, and it is tried again';
+          this.log.error({ error: String(error) }, text);
         }
-        const { message } = error instanceof Error ? error : new Error(String(error));
-        this.log.warn({ error: message }, 'the store is not readable; what is known stays live, and it is tried again');
         await pause(this.retry, signal);
       }
     }
@@ -126,7 +137,8 @@ export class StoreMirror {
   }
 }
 
-interface Head {
+/** The number of the last version, and the revision that made it: 0 where there is none. */
+export interface Head {
   readonly number: number;
   readonly modRevision: number;
 }

@@ -3,7 +3,7 @@ import type { ProxyFault } from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Committer } from '../live/committer.ts';
 import { endRollout } from '../live/committer.ts';
-import type { ObjectChange } from '../live/history.ts';
+import { changeOf, type ObjectChange } from '../live/history.ts';
 import type { StoreMirror } from '../live/mirror.ts';
 import { rolloutKey } from '../model/keys.ts';
 import { idOf } from '../model/object.ts';
@@ -155,7 +155,7 @@ export class Rollouts {
       const before = mirror.objects.get(idOf(key));
       const after = action === 'deleted' ? undefined : mirror.candidates.get(id)?.get(idOf(key));
       if (before === undefined && after === undefined) return [];
-      return [{ key, action: after === undefined ? 'deleted' : before ? 'updated' : 'created', before, after }];
+      return [changeOf(key, before, after)];
     });
   }
 

@@ -150,11 +150,6 @@ export class ServerStream implements RawStream {
     this.end(STATUS.INTERNAL, 'internal error: the log of the server has it');
   }
 
-  /** Ends the HTTP/2 stream, answered or not. */
-  destroy(): void {
-    resetSoon(this.#stream, constants.NGHTTP2_CANCEL);
-  }
-
   #read(chunk: Buffer): void {
     if (this.#ended) return;
     try {

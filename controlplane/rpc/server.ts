@@ -2,10 +2,11 @@
 import { type EventEmitter, once } from 'node:events';
 import http2, { type Http2Session, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import type { PeerCertificate, SecureContextOptions, TLSSocket } from 'node:tls';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import { formatAddress } from '../../common/format-address.ts';
 import type { Logger } from '../../common/log.ts';
 import { type Method, serviceOf } from '../../rpc/services.ts';
-import type { Identity } from '../core/identity.ts';
+import type { CallerFacts, Identity, PeerFacts } from '../core/identity.ts';
 import { RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { Connection } from './connection.ts';
 import { isGrpc, metadataOf, timeoutOf } from './metadata.ts';
@@ -13,29 +14,11 @@ import { serveMethod } from './methods.ts';
 import { resetSoon } from './reset.ts';
 import { ServerStream } from './server-stream.ts';
 
-/** What is known of who calls. */
-export interface RequestFacts extends PeerFacts {
-  /** As in `/l7mp.admin.v1.ConfigService/Apply`. */
-  readonly path: string;
-  /** Lower-case names. */
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** What is known of who is connected. */
-export interface PeerFacts {
-  /** Of TLS, where it was verified. */
-  readonly certificate?: PeerCertificate;
-  /** As in `10.0.0.1:40000`. */
-  readonly peer: string;
-  /** It comes from this machine. */
-  readonly loopback: boolean;
-}
-
 export interface GrpcServerOptions {
   readonly services: readonly Service[];
   readonly log: Logger;
   /** Who calls. @throws RpcError UNAUTHENTICATED. */
-  readonly authenticate: (facts: RequestFacts) => Identity | Promise<Identity>;
+  readonly authenticate: (facts: CallerFacts) => Identity | Promise<Identity>;
   /** Without it HTTP/2 in clear (h2c, prior knowledge). */
   readonly tls?: TlsOptions;
   readonly limits?: Partial<GrpcLimits>;
@@ -92,9 +75,7 @@ interface Target {
 /** Made by `createGrpcServer`. */
 export interface GrpcServer {
   /** @throws Error with the system's code, as EADDRINUSE. */
-  listen(
-    where: { readonly host: string; readonly port: number } | { readonly path: string },
-  ): Promise<AddressInfo | string>;
+  listen(where: { readonly host: string; readonly port: number }): Promise<AddressInfo>;
   /** New connections get this certificate; those that are open stay. @throws Error where the context can't be made, or without TLS. */
   setSecureContext(options: SecureContextOptions): void;
   /** Connections that are open. */
@@ -109,7 +90,6 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const targets = targetsOf(options.services);
   const connections = new Map<Http2Session, { readonly connection: Connection; readonly peer: PeerFacts }>();
-  let unix = false;
 
   const http2Options = {
     settings: { maxConcurrentStreams: limits.maxStreamsPerConnection, enablePush: false },
@@ -138,7 +118,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   secure?.on('tlsClientError', (error) => log.debug({ error }, 'a TLS handshake failed'));
   server.on('session', (session) => {
     const connection = new Connection(session, { ...limits, maxAgeMs: limits.maxConnectionAgeMs });
-    connections.set(session, { connection, peer: peerOf(session.socket, unix) });
+    connections.set(session, { connection, peer: peerOf(session.socket) });
     session.once('close', () => connections.delete(session));
   });
   server.on('stream', (stream, headers) => accept(stream, headers));
@@ -170,7 +150,7 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   async function serve(
     call: ServerStream,
     target: Target | undefined,
-    facts: RequestFacts,
+    facts: CallerFacts,
     headers: IncomingHttpHeaders,
   ): Promise<void> {
     if (target === undefined) throw new RpcError(STATUS.UNIMPLEMENTED, `there is no method ${facts.path}`);
@@ -186,10 +166,9 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 
   return {
     async listen(where) {
-      unix = 'path' in where;
       server.listen({ ...where, backlog: BACKLOG });
       await once(server, 'listening');
-      return server.address() ?? '';
+      return server.address() as AddressInfo;
     },
     setSecureContext(context) {
       if (secure === undefined) throw new Error('expected a server with TLS');
@@ -246,15 +225,14 @@ function refusalOf(headers: IncomingHttpHeaders): number | undefined {
   return isGrpc(headers['content-type']) ? undefined : 415;
 }
 
-/** What is known of a connection. `unix`: the server listens on a UNIX domain socket, whose peers have no address. */
-function peerOf(socket: Socket | TLSSocket, unix: boolean): PeerFacts {
+/** What is known of a connection. */
+function peerOf(socket: Socket | TLSSocket): PeerFacts {
   const { remoteAddress, remotePort } = socket;
-  const host = remoteAddress?.includes(':') ? `[${remoteAddress}]` : remoteAddress;
   const tls = isTls(socket) && socket.authorized ? socket : undefined;
   return {
     ...(tls && { certificate: tls.getPeerCertificate() }),
-    peer: unix ? 'unix' : `${host ?? '?'}:${remotePort ?? '?'}`,
-    loopback: unix || (remoteAddress !== undefined && /^(127\.|::1$|::ffff:127\.)/u.test(remoteAddress)),
+    peer: remoteAddress === undefined || remotePort === undefined ? '?' : formatAddress(remoteAddress, remotePort),
+    loopback: remoteAddress !== undefined && /^(127\.|::1$|::ffff:127\.)/u.test(remoteAddress),
   };
 }
 

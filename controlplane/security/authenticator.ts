@@ -1,24 +1,9 @@
 /** Who calls: by a bearer token, by a client certificate, or by being on this machine where neither is asked for. */
-import type { PeerCertificate } from 'node:tls';
 import type { Logger } from '../../common/log.ts';
-import type { Identity } from '../core/identity.ts';
+import type { CallerFacts, Identity } from '../core/identity.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import { type CertificateRoles, identityOfCertificate } from './certificates.ts';
 import { findToken, type TokenEntry } from './tokens.ts';
-
-/** What is known of a caller. */
-export interface CallerFacts {
-  /** Of TLS, where an authority that is trusted signed it. */
-  readonly certificate?: PeerCertificate;
-  /** As in `10.0.0.1:40000`. */
-  readonly peer: string;
-  /** It comes from this machine. */
-  readonly loopback: boolean;
-  /** The method, as in `/l7mp.admin.v1.ConfigService/Apply`. */
-  readonly path: string;
-  /** Lower-case names. */
-  readonly metadata: Readonly<Record<string, string>>;
-}
 
 export interface AuthenticatorOptions {
   /** The tokens of now; undefined where there are none to be had. */

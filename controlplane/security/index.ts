@@ -1,7 +1,7 @@
 /** Security of the control plane: how it listens, and who may call it; follows the files that say so. */
 import type { Logger } from '../../common/log.ts';
-import type { Identity } from '../core/identity.ts';
-import { type CallerFacts, createAuthenticator } from './authenticator.ts';
+import type { CallerFacts, Identity } from '../core/identity.ts';
+import { createAuthenticator } from './authenticator.ts';
 import { readOption, WatchedFiles } from './files.ts';
 import { isLoopback, type ListeningOptions, readTlsFiles, type TlsFiles } from './listening.ts';
 import { parseTokens, type TokenEntry } from './tokens.ts';

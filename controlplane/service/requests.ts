@@ -3,7 +3,7 @@ import type { ApplyRequest, DeleteRequest, Fault, Object as Shown, ObjectKey } f
 import { Slices } from '../../common/slices.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import type { Store } from '../core/store.ts';
-import { type ObjectChange, readChanges, readVersion } from '../live/history.ts';
+import { changeOf, type ObjectChange, readChanges, readVersion } from '../live/history.ts';
 import { checkKey } from '../model/decode-content.ts';
 import { type FaultyObject, faultyRequest } from '../model/faults.ts';
 import { restoreSecrets } from '../model/hidden.ts';
@@ -59,11 +59,11 @@ export async function wantedByApply(request: ApplyRequest, state: State, check: 
     positions.set(id, index);
     if (earlier !== undefined) continue;
     if (before && isSame(before, after)) unchanged.push(before);
-    else changes.push({ key, action: before ? 'updated' : 'created', before, after });
+    else changes.push(changeOf(key, before, after));
   }
   for (const before of others) {
     if (positions.has(before.id) || !(replaced.includes('*') || replaced.includes(before.key.kind))) continue;
-    changes.push({ key: before.key, action: 'deleted', before });
+    changes.push(changeOf(before.key, before, undefined));
   }
   await checkFaults(changes, check, (id) => positions.get(id) ?? 0, faulty);
   return { changes, unchanged };
@@ -112,7 +112,7 @@ export function wantedByDelete({ keys, ignore_missing: ignore }: DeleteRequest, 
   }
   const changes = [...ids].flatMap((id): ObjectChange[] => {
     const before = state.objects.get(id);
-    return before ? [{ key: before.key, action: 'deleted', before }] : [];
+    return before ? [changeOf(before.key, before, undefined)] : [];
   });
   return { changes, unchanged: [] };
 }
@@ -150,7 +150,7 @@ export async function wantedByRollback(
     const before = state.objects.get(id);
     if (before === undefined && after === undefined) return [];
     if (before && after && isSame(before, after)) return [];
-    return [{ key: each, action: after === undefined ? 'deleted' : before ? 'updated' : 'created', before, after }];
+    return [changeOf(each, before, after)];
   });
   await checkFaults(changes, check, () => 0);
   return { changes, unchanged: [] };

@@ -7,7 +7,7 @@ import type { Fault } from '../../gen/messages.ts';
 import { FaultsError, formatFault } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { type ConfigObject, idOf, versionOf } from '../model/object.ts';
-import { readObjects } from './object-file.ts';
+import { type ObjectFile, readObjects } from './object-file.ts';
 
 export interface FolderOptions {
   readonly log: Logger;
@@ -39,6 +39,8 @@ export class Folder {
   private due = 0;
   private busy: Promise<void> = Promise.resolve();
   private complaint = '';
+  /** By file: what went wrong here with it, as it was said last. */
+  private readonly failures = new Map<string, string>();
 
   constructor(path: string, options: FolderOptions) {
     this.path = path;
@@ -57,7 +59,7 @@ export class Folder {
     this.ticker.unref();
   }
 
-  /** Reads what changed now. */
+  /** Reads what changed now. It rejects never: what goes wrong is logged. */
   reload(): Promise<void> {
     this.busy = this.busy.then(() => this.scan());
     return this.busy;
@@ -96,7 +98,6 @@ export class Folder {
   }
 
   private async scan(): Promise<void> {
-    const { log } = this.options;
     let names: string[];
     try {
       names = (await readdir(this.path)).filter((name) => /^[^.].*\.(?:ya?ml|json)$/u.test(name)).sort();
@@ -113,13 +114,39 @@ export class Folder {
     }
     this.complaint = '';
     const present = new Set(names);
-    for (const name of names) await this.read(name);
+    for (const name of names) await this.attempt(name, () => this.read(name));
     for (const name of [...this.files.keys()]) {
-      if (present.has(name)) continue;
-      this.files.delete(name);
-      log.info({ file: name }, 'the file is gone, and its objects with it');
-      await this.options.onFile(`file:${name}`, []);
+      if (!present.has(name)) await this.attempt(name, () => this.drop(name));
     }
+    for (const name of this.failures.keys()) {
+      if (!present.has(name) && !this.files.has(name)) this.failures.delete(name);
+    }
+  }
+
+  /** Whatever goes wrong with a file, others go on, and it is tried again with the next look. */
+  private async attempt(name: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.failures.delete(name);
+    } catch (error) {
+      const text = String(error);
+      if (this.failures.get(name) === text) return;
+      this.failures.set(name, text);
+      const message = 'the file could not be taken; its objects stay as they were, and it is tried again';
+      this.options.log.error({ file: name, error: text }, message);
+    }
+  }
+
+  private async drop(name: string): Promise<void> {
+    await this.options.onFile(`file:${name}`, []);
+    this.files.delete(name);
+    this.options.log.info({ file: name }, 'the file is gone, and its objects with it');
+  }
+
+  /** Makes these the objects of a file: it is known by then, and not before. */
+  private async take(name: string, file: KnownFile): Promise<void> {
+    await this.options.onFile(`file:${name}`, file.objects);
+    this.files.set(name, file);
   }
 
   private complain(error: string, message: string): void {
@@ -157,22 +184,23 @@ export class Folder {
 
   private async parse(name: string, text: string, digest: string): Promise<void> {
     const source = `file:${name}`;
+    let file: ObjectFile;
     try {
-      const file = await readObjects(text);
-      if (file.ignored.length > 0) {
-        this.options.log.warn({ file: name, fields: file.ignored }, "left out: that is each proxy's own");
-      }
-      const changedAt = new Date().toISOString();
-      const objects = file.objects.map(({ content }) => {
-        const id = idOf(content.key);
-        return { ...content, id, version: versionOf(content), revision: 0, source, changedAt };
-      });
-      this.files.set(name, { digest, objects });
-      await this.options.onFile(source, objects);
+      file = await readObjects(text);
     } catch (error) {
       if (!(error instanceof FaultsError)) throw error;
       await this.quarantine(name, digest, error.faults);
+      return;
     }
+    if (file.ignored.length > 0) {
+      this.options.log.warn({ file: name, fields: file.ignored }, "left out: that is each proxy's own");
+    }
+    const changedAt = new Date().toISOString();
+    const objects = file.objects.map(({ content }) => {
+      const id = idOf(content.key);
+      return { ...content, id, version: versionOf(content), revision: 0, source, changedAt };
+    });
+    await this.take(name, { digest, objects });
   }
 
   /** The objects that were in the file show what is wrong with it now. */
@@ -183,17 +211,17 @@ export class Folder {
   ): Promise<void> {
     const known = this.files.get(name);
     if (known?.digest === digest) return;
-    this.options.log.error(
-      { file: name, faults: found.map(formatFault) },
-      'the file is bad; its objects stay as they were',
-    );
+    const message =
+      known === undefined
+        ? 'the file is bad, and no good one of that name was seen: it has no objects'
+        : 'the file is bad; its objects stay as they were';
+    this.options.log.error({ file: name, faults: found.map(formatFault) }, message);
     const faults = found.slice(0, 20).map(({ path, expected, found: what, line }) => ({
       path: `${name}${line === undefined ? '' : `:${line}`}${path === '' ? '' : ` ${path}`}`,
       expected,
       found: what,
     }));
     const objects = (known?.objects ?? []).map((object) => ({ ...object, faults }));
-    this.files.set(name, { digest, objects });
-    await this.options.onFile(`file:${name}`, objects);
+    await this.take(name, { digest, objects });
   }
 }

@@ -2,6 +2,7 @@
 import type { Proxy, ProxyFault, ResourceFault, ResourceReport } from '../../gen/messages.ts';
 import type { View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
+import { resourceId } from '../model/resource-id.ts';
 import { Asking, leadsOn } from './asking.ts';
 import { Acked, Facts } from './facts.ts';
 import { MAX_MESSAGE, readRefusal } from './refusal.ts';
@@ -117,7 +118,7 @@ export class Tracker {
   /** What a proxy reports; `first` says it of all. Gives what all that it has reported takes, in characters. */
   report(id: string, resources: readonly ResourceReport[], first: boolean): number {
     const reports = resources.map(({ type_url: typeUrl, name, version, state }) => ({
-      key: keyOf({ typeUrl, name }),
+      key: resourceId({ typeUrl, name }),
       version,
       state,
     }));
@@ -125,7 +126,7 @@ export class Tracker {
     this.reports.set(id, facts);
     const proxy = this.proxies.get(id);
     for (const { type_url: typeUrl, name, version, state, reason } of resources) {
-      const known = proxy?.failures.get(keyOf({ typeUrl, name }));
+      const known = proxy?.failures.get(resourceId({ typeUrl, name }));
       const kind = state === 'failed' ? 'failed' : state === 'accepted' && reason !== '' ? 'waiting' : undefined;
       if (kind && proxy) this.fail(proxy, { typeUrl, name, version, kind, message: reason });
       else if (known && known.kind !== 'NACK') this.heal(id, known);
@@ -169,7 +170,7 @@ export class Tracker {
   failuresOf(resources: readonly Resource[], audiences: Audiences): ProxyFault[] {
     const failed = new Map<string, ProxyFault>();
     for (const resource of resources) {
-      for (const [id, { version, kind, message }] of this.failures.get(keyOf(resource)) ?? []) {
+      for (const [id, { version, kind, message }] of this.failures.get(resourceId(resource)) ?? []) {
         if (kind === 'waiting' || version !== resource.version || !audiences.some((audience) => audience.has(id)))
           continue;
         if (failed.size < MAX_FAULTS) failed.set(id, { proxy: id, kind, message: `${resource.name}: ${message}` });
@@ -238,7 +239,7 @@ export class Tracker {
     const held = proxy.acked.get(typeUrl) ?? Acked.none;
     if (dropped.some((name) => held.versions.has(name))) proxy.acked.set(typeUrl, held.after(NO_VERSIONS, dropped));
     for (const name of dropped) {
-      const failure = proxy.failures.get(keyOf({ typeUrl, name }));
+      const failure = proxy.failures.get(resourceId({ typeUrl, name }));
       if (failure) this.heal(id, failure);
     }
   }
@@ -304,7 +305,7 @@ export class Tracker {
 
   private fail(proxy: Tracked, { message, ...rest }: Omit<Failure, 'proxy'>): void {
     const { id } = proxy.node;
-    const key = keyOf(rest);
+    const key = resourceId(rest);
     if (proxy.failures.size >= MAX_FAULTS && !proxy.failures.has(key)) return;
     const failure: Failure = { ...rest, proxy: id, message: message.slice(0, MAX_MESSAGE) };
     proxy.failures.set(key, failure);
@@ -314,7 +315,7 @@ export class Tracker {
   }
 
   private heal(id: string, failure: Failure): void {
-    const key = keyOf(failure);
+    const key = resourceId(failure);
     this.proxies.get(id)?.failures.delete(key);
     const others = this.failures.get(key);
     others?.delete(id);
@@ -364,15 +365,11 @@ export class Tracker {
   }
 }
 
-function keyOf({ typeUrl, name }: ResourceKey): string {
-  return `${typeUrl} ${name}`;
-}
-
 /** Only listeners and clusters have more to do than to be accepted. */
 const WORKING = /\.(?:Listener|Cluster)$/u;
 
 function serves(facts: Facts | undefined, resource: Resource): boolean {
-  const fact = facts?.facts.get(keyOf(resource));
+  const fact = facts?.facts.get(resourceId(resource));
   if (fact?.version !== resource.version) return false;
   return fact.state === 'serving' || (fact.state === 'accepted' && !WORKING.test(resource.typeUrl));
 }

@@ -5,7 +5,8 @@ import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { Owned } from '../../config/snapshot.ts';
 import { checkEnvelope, decodeContent } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
-import { resourceId } from './claims.ts';
+import { resourceId } from '../model/resource-id.ts';
+import { takeRules } from './claims.ts';
 import { clash } from './clash.ts';
 import { encodeParts } from './encode.ts';
 import type { Translator } from './translator.ts';
@@ -39,11 +40,7 @@ export async function checkChange(
     if (envelope.length > 0) return envelope;
     const contents = decodeContent(object, claims.others({ rulelists, rules }));
     if (contents.parts === undefined) return contents.faults;
-    for (const { kind, name, value } of contents.parts) {
-      if (kind === 'RuleList')
-        rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
-      if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
-    }
+    takeRules({ rulelists, rules }, contents.parts);
     try {
       const resources = encodeParts(object, contents.parts);
       translator.prepare(object, { parts: contents.parts, resources });

@@ -5,6 +5,7 @@ import type { Resource, ResourceKey } from '../core/resource.ts';
 import type { Part } from '../model/decode-content.ts';
 import { Draft, type Table } from '../model/draft.ts';
 import type { ConfigObject } from '../model/object.ts';
+import { resourceId } from '../model/resource-id.ts';
 
 /** What an object has of the names. */
 export interface Claimant {
@@ -19,10 +20,6 @@ interface Referrer {
   readonly key: ResourceKey;
   /** Objects and candidates that have it. */
   readonly claims: number;
-}
-
-export function resourceId({ typeUrl, name }: { readonly typeUrl: string; readonly name: string }): string {
-  return `${typeUrl} ${name}`;
 }
 
 /** The API's objects before those of files; these in the order of files and of their keys. */
@@ -113,11 +110,7 @@ export class ClaimsDraft extends Claims {
       else holders.set(id, new Set([claimant]));
       this.refer(resource, 1);
     }
-    for (const { kind, name, value } of claimant.parts) {
-      if (kind === 'RuleList')
-        rulelists.set(name, { value: value as RuleList, owner: undefined, source: 'controlplane' });
-      if (kind === 'Rule') rules.set(name, { value: value as Rule, owner: undefined, source: 'controlplane' });
-    }
+    takeRules({ rulelists, rules }, claimant.parts);
   }
 
   delete(claimant: Claimant): void {
@@ -149,6 +142,25 @@ export class ClaimsDraft extends Claims {
     else known.delete(from);
     if (known.size > 0) referrers.set(to, known);
     else referrers.delete(to);
+  }
+}
+
+/** Rules and rule lists by their names, as those look them up that find circles. */
+interface RuleTables {
+  readonly rulelists: Sink<Owned<RuleList>>;
+  readonly rules: Sink<Owned<Rule>>;
+}
+
+interface Sink<T> {
+  set(name: string, value: T): unknown;
+}
+
+/** Puts the rules and rule lists among an object's parts into tables. */
+export function takeRules({ rulelists, rules }: RuleTables, parts: readonly Part[]): void {
+  const ours = { owner: undefined, source: 'controlplane' } as const;
+  for (const { kind, name, value } of parts) {
+    if (kind === 'RuleList') rulelists.set(name, { value: value as RuleList, ...ours });
+    if (kind === 'Rule') rules.set(name, { value: value as Rule, ...ours });
   }
 }
 

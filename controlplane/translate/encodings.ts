@@ -3,7 +3,8 @@ import type { Fault } from '../../gen/messages.ts';
 import type { Resource } from '../core/resource.ts';
 import { checkEnvelope, decodeContent, type Part } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
-import { Claims, resourceId } from './claims.ts';
+import { resourceId } from '../model/resource-id.ts';
+import { Claims } from './claims.ts';
 import { encodeParts } from './encode.ts';
 
 /** What an object says, decoded and encoded. */

@@ -1,20 +1,18 @@
 /** Raw resources: passed on untouched; only what the order of pushes depends on is read from them. */
 import protobuf from 'protobufjs';
 import type { ResourceKey } from '../core/resource.ts';
-
-const CLUSTER = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
-const ENDPOINTS = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
+import { ENVOY_CLUSTER, ENVOY_ENDPOINTS } from '../model/resource-types.ts';
 
 /** The endpoints that an Envoy cluster takes from its control plane; undefined for all else. */
 export function companionOf(typeUrl: string, value: Buffer): ResourceKey | undefined {
-  if (typeUrl !== CLUSTER) return undefined;
+  if (typeUrl !== ENVOY_CLUSTER) return undefined;
   try {
     const cluster = fieldsOf(value);
     const discovery = cluster.get(3); // eds_cluster_config
     if (discovery === undefined) return undefined;
     const service = fieldsOf(discovery).get(2); // service_name, else the cluster's name
     const name = service === undefined || service.length === 0 ? cluster.get(1) : service;
-    return { typeUrl: ENDPOINTS, name: name?.toString() ?? '' };
+    return { typeUrl: ENVOY_ENDPOINTS, name: name?.toString() ?? '' };
   } catch {
     return undefined; // no cluster: whoever gets it will say so
   }

@@ -5,9 +5,10 @@ import type { Fault } from '../../gen/messages.ts';
 import { type Audience, audienceKey } from '../model/audience.ts';
 import type { Draft } from '../model/draft.ts';
 import type { ConfigObject } from '../model/object.ts';
+import { resourceId } from '../model/resource-id.ts';
 import type { Input, Translated, Translation, Verdict } from '../model/translated.ts';
 import { clash } from './clash.ts';
-import { type Claimant, type ClaimsDraft, comesBefore, resourceId } from './claims.ts';
+import { type Claimant, type ClaimsDraft, comesBefore } from './claims.ts';
 import type { Encoded, Encodings } from './encodings.ts';
 
 interface Good extends Claimant {

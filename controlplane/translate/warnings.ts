@@ -6,7 +6,8 @@ import { typeUrlOf, type WireKind } from '../../config/wire-kinds.ts';
 import { emptySnapshot } from '../../config/decode.ts';
 import type { ConfigSnapshot, Owned } from '../../config/snapshot.ts';
 import type { Part } from '../model/decode-content.ts';
-import { type Claims, resourceId } from './claims.ts';
+import { resourceId } from '../model/resource-id.ts';
+import type { Claims } from './claims.ts';
 
 const NOTHING = emptySnapshot();
 

@@ -13,7 +13,7 @@ const KEY_0 = KEY.readInt32LE(0);
 const KEY_1 = KEY.readInt32LE(4);
 const FINAL_ROUNDS = 3;
 
-/** The digest of some entries: equal for the same ones, however often each, in any order. */
+/** The digest of some entries: equal for the same ones, each as often, in any order. */
 export function digestOf({ bytes, bounds }: Entries): string {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let low = 0;

@@ -1,6 +1,8 @@
 /** Addresses as metadata and names show them. */
 import type { Metadata } from '../core/session.ts';
 
+export { formatAddress } from '../../common/format-address.ts';
+
 /** Both ends of a connection, from the listener's side. */
 export interface Ends {
   readonly srcAddress: string;
@@ -12,11 +14,6 @@ export interface Ends {
 /** An IPv4 client of a dual-stack socket by its plain address: `::ffff:10.0.0.1` is `10.0.0.1`. */
 export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
-}
-
-/** `10.0.0.1:80`, `[::1]:80`. */
-export function formatAddress(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
 }
 
 /** The metadata of a session on a transport: `IP` and the ports. */

@@ -1,6 +1,5 @@
 /** A gRPC server for a test, and clients of it: @grpc/grpc-js, which is not ours. */
 import * as grpc from '@grpc/grpc-js';
-import type { AddressInfo } from 'node:net';
 import type { Service } from '../../controlplane/core/rpc.ts';
 import { createGrpcServer, type GrpcServer, type GrpcServerOptions } from '../../controlplane/rpc/server.ts';
 import { silentLogger } from '../../common/log.ts';
@@ -39,7 +38,7 @@ export async function serve(
     authenticate: () => ({ name: 'test', admin: true, reader: true, nodes: [] }),
     ...options,
   });
-  const { port } = (await server.listen({ host: '127.0.0.1', port: 0 })) as AddressInfo;
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
   cleanup.add(() => server.close(0));
   return { server, port };
 }

@@ -3,7 +3,6 @@
  * as lines of JSON, the same as those of test/gobin/xds/xds-server. Argument: the port; 0, the default, is any.
  */
 import { createHash } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Catalog } from '../../controlplane/core/catalog.ts';
 import type { NodeEvent, Resource } from '../../controlplane/core/resource.ts';
@@ -137,8 +136,7 @@ function say(event: object): void {
 }
 
 let server = serve();
-const listening = await server.listen({ host: '127.0.0.1', port: Number(process.argv[2] ?? 0) });
-const { port } = listening as AddressInfo;
+const { port } = await server.listen({ host: '127.0.0.1', port: Number(process.argv[2] ?? 0) });
 say({ event: 'listening', port });
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line) as Command;

@@ -10,7 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import * as grpc from '@grpc/grpc-js';
 import { expect } from 'chai';
 import type { Call, Service } from '../../../../controlplane/core/rpc.ts';
-import type { RequestFacts } from '../../../../controlplane/rpc/server.ts';
+import type { CallerFacts } from '../../../../controlplane/core/identity.ts';
 import { clientOf, closers, serve, statusOf } from '../../../support/grpc.ts';
 import { Peer, versionOf } from '../../../support/peer.ts';
 import { until, untilSteady } from '../../../support/until.ts';
@@ -189,7 +189,7 @@ describe('TLS of the gRPC server', () => {
   it('knows clients by their certificates, and takes a new one of its own without ending a stream', async () => {
     const { ca, server: first, client } = certificates();
     const second = certificates('second');
-    const seen: RequestFacts[] = [];
+    const seen: CallerFacts[] = [];
     const { server, port } = await serve(
       endless,
       {

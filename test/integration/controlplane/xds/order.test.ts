@@ -44,6 +44,36 @@ describe('rules of the discovery service: the order of types', () => {
       }
     });
 
+    it("pushes l7mp's own types in the order in which they refer to each other, and removes what they refer to last", async () => {
+      const { view, delta } = await discovery(cleanup);
+      const kinds = ['Secret', 'Cluster', 'ClusterLoadAssignment', 'Listener', 'RuleList', 'Rule', 'Route'];
+      const own = kinds.map((kind) => `type.googleapis.com/l7mp.config.v1.${kind}`);
+      const peer = delta();
+      put(view, ...own.map((type) => resource(type, 'old', '1')));
+      // Whatever the order in which it asks.
+      for (const type of own.toReversed()) {
+        peer.subscribe(type);
+        await peer.taken();
+      }
+      view.apply({
+        upsert: own.toReversed().map((type) => resource(type, 'new', '2')),
+        remove: own.toReversed().map((typeUrl) => ({ typeUrl, name: 'old' })),
+      });
+      const expected = [
+        ...kinds.map((kind, index) => [kind, index < 3 ? ['new=2'] : ['-old', 'new=2']] as const),
+        ...['ClusterLoadAssignment', 'Cluster', 'Secret'].map((kind) => [kind, ['-old']] as const),
+      ];
+      const found: (readonly [string | undefined, readonly string[]])[] = [];
+      while (found.length < expected.length) {
+        const response = await peer.next();
+        found.push([response.type_url.split('.').at(-1), textsOf(response)]);
+        // Those that are removed wait for nobody among themselves.
+        if (found.length < kinds.length) await peer.nothing();
+        peer.ack(response);
+      }
+      expect(found).to.deep.equal(expected);
+    });
+
     it('waits for the endpoints that a client asks for because of a new cluster', async () => {
       const { view, delta } = await discovery(cleanup);
       put(view, cluster('c'), endpoints('c'), resource(LDS, 'l', '1'));

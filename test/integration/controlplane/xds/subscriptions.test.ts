@@ -176,6 +176,25 @@ describe('rules of the discovery service: requests and subscriptions', () => {
       await peer.nothing();
     });
 
+    it('of the incremental variant without names, until `*` is unsubscribed from', async () => {
+      const { view, delta } = await discovery(cleanup);
+      put(view, a, b);
+      const peer = delta();
+      peer.subscribe(OTHER);
+      expect(textsOf(await peer.taken())).to.deep.equal(['a=A', 'b=B']);
+      peer.subscribe(OTHER, 'a');
+      expect(textsOf(await peer.taken())).to.deep.equal(['a=A']);
+      put(view, resource(OTHER, 'b', 'B2'));
+      expect(textsOf(await peer.taken())).to.deep.equal(['b=B2']);
+      peer.unsubscribe(OTHER, '*');
+      peer.subscribe(OTHER);
+      await peer.nothing();
+      put(view, resource(OTHER, 'b', 'B3'));
+      await peer.nothing();
+      put(view, resource(OTHER, 'a', 'A2'));
+      expect(textsOf(await peer.taken())).to.deep.equal(['a=A2']);
+    });
+
     it('of state of the world', async () => {
       const { view, sotw } = await discovery(cleanup);
       put(view, a, b);

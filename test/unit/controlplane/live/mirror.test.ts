@@ -102,6 +102,30 @@ describe("the mirror of the store's objects", () => {
     expect([attempts, mirror.objects.size, log.lines.map(({ level }) => level)]).to.deep.equal([2, 1, ['warn']]);
   });
 
+  it('tells a change again that could not be taken, and all that came after it', async () => {
+    const store = new MemoryStore();
+    const log = recordingLog();
+    const mirror = new StoreMirror(store, log, 1);
+    await mirror.start(signal());
+    const changes: string[][] = [];
+    let failures = 2;
+    mirror.onChange = async ({ objects, commit }) => {
+      await write(store, 'b', `${failures}`);
+      if (failures-- > 0) throw new RangeError('too deep');
+      changes.push([...objects].map((id) => id.slice(-1)).sort());
+      mirror.onChange = (change) => change.commit();
+      commit();
+    };
+    await write(store, 'a', '1');
+    await mirror.reached(4, signal());
+    expect(changes).to.deep.equal([['a', 'b']]);
+    expect(mirror.objects.get('type.googleapis.com/a.B/b')?.labels).to.deep.equal({ label: '0' });
+    expect(log.lines.map(({ level, fields }) => [level, fields['error']])).to.deep.equal([
+      ['error', 'RangeError: too deep'],
+      ['error', 'RangeError: too deep'],
+    ]);
+  });
+
   it('passes over what it cannot read', async () => {
     const store = new MemoryStore();
     await store.transact([], [{ type: 'put', key: 'live/objects/Rule/r', value: Buffer.from('{') }]);

@@ -8,7 +8,7 @@ import { StoreError } from '../../../../controlplane/core/store.ts';
 import { codecOf } from '../../../../rpc/protos.ts';
 import { APPLY, NOBODY, object, READER, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
 import { selfSigned } from '../../../integration/dataplane/xds/certificates.ts';
-import { MemoryStore } from '../../../support/memory-store.ts';
+import { MemoryStore, type MemoryDisk } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
 import { restore } from '../../../../controlplane/store/backup.ts';
 import { versionKey } from '../../../../controlplane/model/keys.ts';
@@ -166,6 +166,33 @@ describe('the configuration service', () => {
       expect(versions.sort((one, two) => one - two)).to.deep.equal(Array.from({ length: 20 }, (_, index) => index + 1));
     } finally {
       await other.close();
+    }
+  });
+
+  it('tries again at once where another came first, though the store has newer revisions of other keys', async () => {
+    const ahead = (disk: MemoryDisk): MemoryStore => {
+      const store = new MemoryStore(disk);
+      const transact = store.transact.bind(store);
+      const beat = { type: 'put', key: 'status/cp-2/beat', value: Buffer.from('') } as const;
+      // As etcd answers where somebody wrote a key that is not live in between.
+      store.transact = async (conditions, operations) => {
+        const outcome = await transact(conditions, operations);
+        return outcome.ok ? outcome : { ...outcome, revision: (await transact([], [beat])).revision };
+      };
+      return store;
+    };
+    const replicas = [
+      await startRig({ store: ahead(rig.store.disk) }),
+      await startRig({ store: ahead(rig.store.disk) }),
+    ];
+    try {
+      const changes = replicas.map((each, index) =>
+        each.call<m.ApplyResponse>('Apply', { ...APPLY, objects: [object('Cluster', `c${index}`, CLUSTER)] }),
+      );
+      const versions = (await Promise.all(changes)).map(({ version }) => version);
+      expect(versions.sort((one, two) => one - two)).to.deep.equal([1, 2]);
+    } finally {
+      for (const each of replicas) await each.close();
     }
   });
 

@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, rename, rm, symlink, unlink, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { Folder } from '../../../../controlplane/sources/folder.ts';
 import type * as m from '../../../../gen/messages.ts';
-import { APPLY, type FakeProxy, object, type Rig, startRig } from '../../../support/controlplane.ts';
+import { APPLY, type FakeProxy, object, recordingLog, type Rig, startRig } from '../../../support/controlplane.ts';
 import { until } from '../../../support/until.ts';
 
 const cluster = (name: string, port: number, more = ''): string =>
@@ -139,6 +140,40 @@ describe('a folder of objects', () => {
     await seen('');
   });
 
+  it('tries a file again that could not be taken, and goes on with others', async () => {
+    await start({ 'a.yaml': file(cluster('a', 1)), 'z.yaml': file(cluster('z', 1)) });
+    const taken: string[] = [];
+    let isFailing = true;
+    const log = recordingLog();
+    const source = new Folder(folder, {
+      log,
+      quiet: 5,
+      interval: 60_000,
+      onFile: (name, objects) => {
+        if (isFailing && name === 'file:a.yaml') throw new RangeError('too deep');
+        taken.push(`${name}: ${objects.map(({ key }) => key.name).join()}`);
+      },
+    });
+    try {
+      await source.start();
+      await source.reload();
+      expect(taken.splice(0)).to.deep.equal(['file:z.yaml: z']);
+      expect(log.lines.map(({ fields }) => fields)).to.deep.equal([{ file: 'a.yaml', error: 'RangeError: too deep' }]);
+      isFailing = false;
+      await source.reload();
+      expect(taken.splice(0)).to.deep.equal(['file:a.yaml: a']);
+      isFailing = true;
+      await unlink(join(folder, 'a.yaml'));
+      await source.reload();
+      expect(taken).to.deep.equal([]);
+      isFailing = false;
+      await source.reload();
+      expect(taken).to.deep.equal(['file:a.yaml: ']);
+    } finally {
+      await source.close();
+    }
+  });
+
   it('sets a bad object aside, not its file', async () => {
     await start({ 'a.yaml': file(cluster('a', 1), cluster('b', 1)) });
     await writeFile(join(folder, 'a.yaml'), file(cluster('a', 70_000), cluster('b', 1), cluster('c', 1)));
@@ -180,6 +215,7 @@ describe('a folder of objects', () => {
     ];
     await start({ 'a.yaml': text.join('\n') });
     const complaint = rig.log.lines.find(({ message }) => message.includes('the file is bad'));
+    expect(complaint?.message).to.contain('no good one of that name was seen');
     const faults = complaint?.fields['faults'] as string[];
     expect(faults.map((fault) => /^(\S+): expected .*\(line (\d)\)$/u.exec(fault)?.slice(1))).to.deep.equal([
       ['selector.labels', '1'],
