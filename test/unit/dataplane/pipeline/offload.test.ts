@@ -155,7 +155,7 @@ describe('a session and the kernel', () => {
     expect(kernel.told).to.deep.equal(['release']);
   });
 
-  it('is released when its cluster is connected again', async () => {
+  it('is released when its cluster is connected again', () => {
     const retry = { retry_on: 'disconnect', num_retries: 1, timeout: 60_000 } as const;
     start({ retry });
     pipeline.cluster('cluster').last.closes(new ProxyError('CONNECT_REFUSED', 'by the test'));
