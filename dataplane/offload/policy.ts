@@ -47,8 +47,8 @@ const PAUSE = { first: 1000, longest: 60_000 };
 /** A full table's coldest session gives way to one that is so many times as hot. */
 const HOTTER = 2;
 
-/** Sessions that are tried at most in one sweep: each asks the kernel for routes. */
-const TRIES = 128;
+/** Sessions that are tried at most in one sweep, the others in the next: each asks the kernel for routes. */
+const TRIES = 256;
 
 const NOTHING: PairTraffic = {
   fromClient: { packets: 0, bytes: 0 },
@@ -60,6 +60,8 @@ const NOTHING: PairTraffic = {
 interface Entry {
   readonly session: Candidate;
   inKernel: boolean;
+  /** For its turn to be tried. */
+  isWaiting: boolean;
   /** Since when it is there, or why it isn't. */
   since: number;
   refusal: OffloadRefusal | undefined;
@@ -79,6 +81,8 @@ export class OffloadPolicy implements OffloadStatus {
   private readonly entries = new Map<number, Entry>();
   private readAt = -Infinity;
   private tries = 0;
+  /** Hot ones that have to wait for the next sweep. */
+  private waiting: Entry[] = [];
   /** Those in the kernel by rate, the coldest last; made when the table is full. */
   private coldest: Entry[] | undefined;
   handovers = 0;
@@ -120,6 +124,10 @@ export class OffloadPolicy implements OffloadStatus {
     this.tries = TRIES;
     this.coldest = undefined;
     if (now - this.readAt >= READ_INTERVAL) this.read(now);
+    for (const entry of this.waiting.splice(0)) {
+      entry.isWaiting = false;
+      if (this.entries.get(entry.session.id) === entry) this.attempt(entry, now);
+    }
   }
 
   refresh({ id }: Candidate, now: number): void {
@@ -141,15 +149,15 @@ export class OffloadPolicy implements OffloadStatus {
     const entry = this.entries.get(session.id);
     if (entry) entry.rate = packetsPerSecond;
     const isWanted = policy === 'always' || (policy === 'auto' && packetsPerSecond >= threshold);
-    if (!isWanted || this.tries === 0 || entry?.inKernel || (entry && now < entry.retryAt)) return;
-    this.tries--;
-    this.attempt(this.live, entry ?? this.newEntry(session, packetsPerSecond), now);
+    if (!isWanted || entry?.inKernel || entry?.isWaiting || (entry && now < entry.retryAt)) return;
+    this.attempt(entry ?? this.newEntry(session, packetsPerSecond), now);
   }
 
   private newEntry(session: Candidate, rate: number): Entry {
     const entry: Entry = {
       session,
       inKernel: false,
+      isWaiting: false,
       since: 0,
       refusal: undefined,
       failures: 0,
@@ -162,7 +170,15 @@ export class OffloadPolicy implements OffloadStatus {
     return entry;
   }
 
-  private attempt(engine: OffloadEngine, entry: Entry, now: number): void {
+  private attempt(entry: Entry, now: number): void {
+    const engine = this.live;
+    if (engine === undefined) return;
+    if (this.tries === 0) {
+      entry.isWaiting = true;
+      this.waiting.push(entry);
+      return;
+    }
+    this.tries--;
     const ends = entry.session.flowEnds;
     const refusal = 'reason' in ends ? ends : this.insert(engine, entry, ends, now);
     if (refusal) {
@@ -250,7 +266,7 @@ export class OffloadPolicy implements OffloadStatus {
       const wait = Math.max(0, Math.ceil((entry.retryAt - performance.now()) / 1000));
       return `${entry.refusal.message}; it may be tried again in ${wait} s`;
     }
-    if (policy === 'always') return 'it is tried within a second';
+    if (policy === 'always' || entry?.isWaiting) return 'it is tried within a second';
     return `expected at least ${threshold} datagrams a second, found fewer`;
   }
 

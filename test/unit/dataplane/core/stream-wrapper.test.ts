@@ -122,7 +122,7 @@ const WRAPPERS: readonly {
         opened: () => undefined,
         closed: () => undefined,
       }),
-    changes: ['open'],
+    changes: ['flow', 'open'],
   },
 ];
 

@@ -265,13 +265,17 @@ describe('the policy of kernel offload', () => {
     expect(policy.sessions()[0]).to.include({ packets: 18, state: 'kernel' });
   });
 
-  it('tries so many at most in one sweep', () => {
+  it('tries so many at most in one sweep, and the others in the next', () => {
     create(new FakeEngine(1000));
-    const many = Array.from({ length: 200 }, (_, index) => [new FakeSession(index), 5000] as [FakeSession, number]);
+    const many = Array.from({ length: 700 }, (_, index) => [new FakeSession(index), 5000] as [FakeSession, number]);
     second(...many);
-    expect(inKernel()).to.have.length(128);
-    second(...many);
-    expect(inKernel()).to.have.length(200);
+    expect(inKernel()).to.have.length(256);
+    policy.release(many[699]![0]);
+    policy.sweep((now += 250));
+    expect(inKernel()).to.have.length(512);
+    policy.sweep((now += 250));
+    expect(inKernel()).to.have.length(699);
+    expect(engine.inserted).to.have.length(699);
   });
 
   it('says once why there is no engine, and leaves everything in user space', () => {
