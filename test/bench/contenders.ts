@@ -19,13 +19,20 @@ const TO_SERVER = `${SERVER}:${SERVER_PORT}`;
 const bare: Contender = {
   name: 'bare',
   command: (kind) => {
-    if (kind === 'xds') return undefined;
+    if (kind === 'xds' || kind === 'offload') return undefined;
     const file = join(import.meta.dirname, `baselines/${kind}.js`);
     return [process.execPath, file, String(PROXY_PORT), SERVER, String(SERVER_PORT)];
   },
 };
 
-const PROTOCOLS = { udp: 'UDP', tcp: 'TCP', http: 'HTTP', http2: 'HTTP', websocket: 'WebSocket' } as const;
+const PROTOCOLS = {
+  udp: 'UDP',
+  offload: 'UDP',
+  tcp: 'TCP',
+  http: 'HTTP',
+  http2: 'HTTP',
+  websocket: 'WebSocket',
+} as const;
 
 const l7mp: Contender = {
   name: 'l7mp',
@@ -36,13 +43,32 @@ const l7mp: Contender = {
     const rules = [{ action: { route: { destination: 'server' } } }];
     const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };
     const config = {
-      admin: { log_level: 'warn' },
-      listeners: [{ name: 'bench', spec: { protocol, port: PROXY_PORT }, rules }],
+      admin: { log_level: 'warn', ...(kind === 'offload' && { offload: 'init' }) },
+      listeners: [
+        {
+          name: 'bench',
+          spec: { protocol, port: PROXY_PORT },
+          ...(kind === 'offload' && { options: { offload: 'always' } }),
+          rules,
+        },
+      ],
       clusters: [{ name: 'server', spec: server, endpoints: [{ spec: { address: SERVER } }] }],
     };
     // YAML takes JSON.
     return [join(ROOT, 'bin/l7mp'), 'proxy', '-c', write(directory, 'l7mp.yaml', JSON.stringify(config))];
   },
+};
+
+/** The same in user space. */
+const l7mpInUserSpace: Contender = {
+  name: 'l7mp in user space',
+  command: (kind, directory) => (kind === 'offload' ? l7mp.command('udp', directory) : undefined),
+};
+
+/** No proxy at all: the host between forwards IP packets. What is measured sends to the server itself. */
+const forwarding: Contender = {
+  name: 'forwarding',
+  command: (kind) => (kind === 'offload' ? [] : undefined),
 };
 
 /** What most control planes are made with. */
@@ -55,7 +81,11 @@ const envoy: Contender = {
   name: 'envoy',
   command: (kind, directory) => {
     if (kind === 'xds') return undefined;
-    const file = write(directory, 'envoy.json', JSON.stringify(envoyConfig(kind, PROXY_PORT, SERVER, SERVER_PORT)));
+    const file = write(
+      directory,
+      'envoy.json',
+      JSON.stringify(envoyConfig(trafficOf(kind), PROXY_PORT, SERVER, SERVER_PORT)),
+    );
     // One worker, as the others have one; without the memory shared by hot restarts.
     const quiet = ['--log-level', 'error', '--disable-hot-restart'];
     return [join(ROOT, '.cache/venv/bin/envoy'), '-c', file, '--concurrency', '1', ...quiet];
@@ -67,7 +97,7 @@ const nginx: Contender = {
   command: (kind, directory) => {
     if (kind === 'xds') return undefined;
     const stream = `stream {
-  server { listen ${PROXY_PORT}${kind === 'udp' ? ' udp' : ' backlog=4096'}; proxy_pass ${TO_SERVER}; }
+  server { listen ${PROXY_PORT}${trafficOf(kind) === 'udp' ? ' udp' : ' backlog=4096'}; proxy_pass ${TO_SERVER}; }
 }`;
     const upgrade = kind === 'websocket' ? '$http_upgrade' : '""';
     const http = `http {
@@ -85,7 +115,7 @@ const nginx: Contender = {
   }
 }`;
     const module = '/usr/lib/nginx/modules/ngx_stream_module.so';
-    const body = kind === 'udp' || kind === 'tcp' ? `load_module ${module};\n${stream}` : http;
+    const body = ['udp', 'tcp'].includes(trafficOf(kind)) ? `load_module ${module};\n${stream}` : http;
     return nginxCommand(directory, body);
   },
 };
@@ -101,7 +131,7 @@ export function nginxCommand(directory: string, body: string): readonly string[]
 const haproxy: Contender = {
   name: 'haproxy',
   command: (kind, directory) => {
-    if (kind === 'udp' || kind === 'xds') return undefined;
+    if (trafficOf(kind) === 'udp' || kind === 'xds') return undefined;
     const protocol = kind === 'http2' ? ' proto h2' : '';
     const text = `global
   maxconn 9000
@@ -123,7 +153,7 @@ listen bench
 const socat: Contender = {
   name: 'socat',
   command: (kind) => {
-    if (kind !== 'udp' && kind !== 'tcp') return undefined;
+    if (kind !== 'udp' && kind !== 'tcp') return undefined; // a process for each of many flows
     const transport = kind.toUpperCase();
     const backlog = kind === 'tcp' ? ',backlog=4096' : '';
     return ['socat', `${transport}4-LISTEN:${PROXY_PORT},fork,reuseaddr${backlog}`, `${transport}4:${TO_SERVER}`];
@@ -131,8 +161,13 @@ const socat: Contender = {
 };
 
 /** The baselines, then ours. */
-export const CONTENDERS: readonly Contender[] = [bare, goControlPlane, l7mp];
+export const CONTENDERS: readonly Contender[] = [bare, goControlPlane, forwarding, l7mp, l7mpInUserSpace];
 export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat];
+
+/** What passes on the wire. */
+function trafficOf(kind: Kind): Exclude<Kind, 'offload'> {
+  return kind === 'offload' ? 'udp' : kind;
+}
 
 function write(directory: string, name: string, text: string): string {
   const path = join(directory, name);

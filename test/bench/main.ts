@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { connections, http, http2 } from './cases/http.ts';
 import { memory } from './cases/memory.ts';
+import { offload } from './cases/offload.ts';
 import { startup } from './cases/startup.ts';
 import { tcp } from './cases/tcp.ts';
 import { udp } from './cases/udp.ts';
@@ -13,7 +14,7 @@ import type { Benchmark } from './measurement.ts';
 import { formatGrowth, type GrowthLine, measureGrowth } from './xds/growth.ts';
 import { createLine, formatTable, type Line } from './report.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [udp, tcp, connections, http, http2, websocket, memory, startup, xds];
+const BENCHMARKS: readonly Benchmark[] = [udp, offload, tcp, connections, http, http2, websocket, memory, startup, xds];
 
 const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 

@@ -1,8 +1,8 @@
 /** What contenders relay, and between which ports. */
 
 export type Traffic = 'udp' | 'tcp' | 'http' | 'http2' | 'websocket';
-/** What contenders do: relay traffic, or serve configuration. */
-export type Kind = Traffic | 'xds';
+/** What contenders do: relay traffic, have the kernel relay UDP, or serve configuration. */
+export type Kind = Traffic | 'offload' | 'xds';
 
 export const PROXY_PORT = 5000;
 export const SERVER_PORT = 6000;

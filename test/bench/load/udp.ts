@@ -24,6 +24,8 @@ export interface UdpOptions {
   readonly serverPort: number;
   /** Flows of each search. */
   readonly flows: readonly number[];
+  /** How long flows run before they are measured: sessions are made, and code gets warm. Default: 500. */
+  readonly warmUpMs?: number;
   /** How long one trial of the search lasts, and how many there are. */
   readonly trialMs: number;
   readonly trials: number;
@@ -61,11 +63,13 @@ const LOSS = 0.02;
  */
 const TRAIN = 8;
 const FIRST_PORT = 20000;
+/** Of echoes, and of flows before the search. */
 const WARM_UP_MS = 500;
 /** How long after the last packet no more is expected. */
 const QUIET_MS = 15;
 
 const options = JSON.parse(process.argv[2] ?? '{}') as UdpOptions;
+const { warmUpMs = WARM_UP_MS } = options;
 
 enterNamespace(options.serverNamespace);
 const server = udpSocket(options.serverAddress, options.serverPort);
@@ -124,7 +128,7 @@ function receiveAll(): number {
 
 /** Halves the range between a rate that passes and one that doesn't. */
 function search(flows: readonly number[]): UdpRate {
-  offer(flows, 20_000, 200); // sessions are made, and code gets warm
+  offer(flows, 20_000, warmUpMs);
   offer(flows, options.blastRate, options.trialMs);
   const all = offer(flows, options.blastRate, options.trialMs);
   const blast = all.received / all.seconds;
@@ -152,7 +156,7 @@ function echo(rate: number, milliseconds: number): { loss: number; p50: number; 
   const responses = new MessageBatch(64, PAYLOAD);
   const samples = new Samples(Math.ceil((rate * milliseconds) / 1000) + 1);
   const start = performance.now();
-  const end = WARM_UP_MS + milliseconds;
+  const end = warmUpMs + milliseconds;
   let sent = 0;
   let counted = 0;
   for (let elapsed = 0; elapsed < end + QUIET_MS; elapsed = performance.now() - start) {
@@ -161,7 +165,7 @@ function echo(rate: number, milliseconds: number): { loss: number; p50: number; 
       request.data.writeDoubleLE(due);
       request.send(client, 0, 1);
       sent++;
-      if (due >= WARM_UP_MS) counted++;
+      if (due >= warmUpMs) counted++;
     }
     const echoes = arrivals.receive(server);
     if (echoes > 0) arrivals.send(server, 0, echoes);
@@ -170,7 +174,7 @@ function echo(rate: number, milliseconds: number): { loss: number; p50: number; 
     const now = performance.now() - start;
     for (let i = 0; i < count; i++) {
       const sentAt = responses.data.readDoubleLE(i * PAYLOAD);
-      if (sentAt >= WARM_UP_MS) samples.add((now - sentAt) * 1000);
+      if (sentAt >= warmUpMs) samples.add((now - sentAt) * 1000);
     }
   }
   if (samples.size === 0) throw new Error('no echo came back');
