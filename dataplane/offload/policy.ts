@@ -10,6 +10,7 @@
  * ```
  */
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
+import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type {
   FlowEnds,
@@ -83,6 +84,7 @@ export class OffloadPolicy implements OffloadStatus {
   private tries = 0;
   /** Hot ones that have to wait for the next sweep. */
   private waiting: Entry[] = [];
+  private failed = false;
   /** Those in the kernel by rate, the coldest last; made when the table is full. */
   private coldest: Entry[] | undefined;
   handovers = 0;
@@ -137,7 +139,7 @@ export class OffloadPolicy implements OffloadStatus {
   private read(now: number): void {
     this.readAt = now;
     if (!this.live || this.live.stats.flows === 0) return;
-    for (const [id, traffic] of this.live.read()) {
+    for (const [id, traffic] of this.ask((engine) => engine.read()) ?? []) {
       const entry = this.entries.get(id);
       if (entry) this.count(entry, traffic, now);
     }
@@ -198,6 +200,8 @@ export class OffloadPolicy implements OffloadStatus {
     const { flows, capacity } = engine.stats;
     if (flows < capacity) return engine.insert(pair);
     this.coldest ??= [...this.entries.values()].filter(({ inKernel }) => inKernel).sort((a, b) => b.rate - a.rate);
+    // Some may have ended since it was made.
+    while (this.coldest.at(-1)?.inKernel === false) this.coldest.pop();
     const coldest = this.coldest.at(-1);
     if (coldest === undefined || entry.rate < HOTTER * coldest.rate) {
       const found = `the coldest of ${capacity} at ${Math.round(coldest?.rate ?? 0)}`;
@@ -205,7 +209,7 @@ export class OffloadPolicy implements OffloadStatus {
       return { reason: 'table-full', message };
     }
     this.coldest.pop();
-    const traffic = engine.remove(coldest.session.id) ?? coldest.counted;
+    const traffic = this.ask(() => engine.remove(coldest.session.id)) ?? coldest.counted;
     const message = `a session at ${Math.round(entry.rate)} datagrams a second took its place`;
     this.takeBack(coldest, traffic, now, { reason: 'displaced', message });
     return engine.insert(pair);
@@ -215,8 +219,22 @@ export class OffloadPolicy implements OffloadStatus {
     const entry = this.entries.get(id);
     if (entry === undefined) return;
     this.entries.delete(id);
-    const traffic = entry.inKernel && this.live?.remove(id);
+    if (!entry.inKernel) return;
+    entry.inKernel = false;
+    const traffic = this.ask((engine) => engine.remove(id));
     if (traffic) this.count(entry, traffic, performance.now());
+  }
+
+  /** Sessions end, and sweeps go on, also where the kernel fails; that is told once. */
+  private ask<T>(question: (engine: OffloadEngine) => T): T | undefined {
+    try {
+      return this.live && question(this.live);
+    } catch (error) {
+      const { message } = ProxyError.from(error);
+      if (!this.failed) this.log.error({ error: message }, 'the kernel does not say what it has relayed');
+      this.failed = true;
+      return undefined;
+    }
   }
 
   /** The engine has let go of it. */

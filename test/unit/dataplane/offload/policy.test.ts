@@ -19,6 +19,7 @@ class FakeEngine implements OffloadEngine {
   inserted: number[] = [];
   reads = 0;
   closed = false;
+  fails = false;
   refusal: OffloadRefusal | undefined;
   private evicted: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void = () => undefined;
 
@@ -37,6 +38,7 @@ class FakeEngine implements OffloadEngine {
   }
 
   remove(id: number): PairTraffic | undefined {
+    if (this.fails) throw new Error('no memory');
     const traffic = this.pairs.get(id);
     this.pairs.delete(id);
     return traffic;
@@ -44,6 +46,7 @@ class FakeEngine implements OffloadEngine {
 
   read(): ReadonlyMap<number, PairTraffic> {
     this.reads++;
+    if (this.fails) throw new Error('no memory');
     return new Map(this.pairs);
   }
 
@@ -255,7 +258,7 @@ describe('the policy of kernel offload', () => {
     expect(session.timeline).to.deep.equal(['kernel', 'expected a route']);
     expect(policy.view(session).state).to.equal('user');
     expect(policy.sessions()[0]).to.include({ session: 'session 1', packets: 15, bytes: 200, state: 'user' });
-    now += performance.now(); // the engine's news has a time of its own
+    now += Math.ceil(performance.now()); // the engine's news has a time of its own
     second([session, 5000]);
     second([session, 5000]);
     expect(inKernel()).to.deep.equal([1]);
@@ -292,6 +295,19 @@ describe('the policy of kernel offload', () => {
     expect(lines.lines).to.deep.equal(['warn: no kernel offload: every session stays in user space']);
     expect(none.view(session)).to.deep.equal({ state: 'user', reason: 'it needs a kernel' });
     expect([none.engine, none.reason, none.refusals.size]).to.deep.equal([undefined, 'it needs a kernel', 0]);
+  });
+
+  it('goes on where the kernel fails, and says so once', () => {
+    const session = new FakeSession(1);
+    second([session, 5000]);
+    engine.fails = true;
+    second();
+    second();
+    policy.release(session);
+    expect(policy.sessions()).to.deep.equal([]);
+    expect(log.lines.filter((line) => line.startsWith('error'))).to.deep.equal([
+      'error: the kernel does not say what it has relayed',
+    ]);
   });
 
   it('closes its engine', () => {
