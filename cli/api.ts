@@ -83,6 +83,11 @@ export interface ApiSession {
     'ingress' | 'egress',
     { readonly bytes: number; readonly packets: number; readonly dropped: number }
   >;
+  readonly offload: {
+    readonly state: 'kernel' | 'user';
+    readonly reason?: string;
+    readonly traffic?: Record<'ingress' | 'egress', { readonly packets: number; readonly bytes: number }>;
+  };
   /** Bytes a second, both ways. */
   readonly rate: number;
   readonly rulelist?: string;

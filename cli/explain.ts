@@ -29,6 +29,7 @@ function describe(session: ApiSession): string {
       const lost = dropped === 0 ? '' : `, ${dropped} dropped`;
       return `${direction === 'ingress' ? 'from' : 'to  '} client ${size(bytes)} in ${packets} chunks${lost}`;
     }),
+    `packets    ${offloadText(session)}`,
     ...(retries === 0 ? [] : [`retries    ${retries}`]),
     'timeline',
     ...events.map(({ event, timestamp, message, content }) => {
@@ -37,6 +38,14 @@ function describe(session: ApiSession): string {
     }),
   ];
   return lines.join('\n');
+}
+
+/** Which way they take. */
+function offloadText({ offload: { state, reason, traffic } }: ApiSession): string {
+  const { ingress, egress } = traffic ?? {};
+  const relayed = (ingress?.packets ?? 0) + (egress?.packets ?? 0);
+  const past = relayed === 0 ? '' : `; the kernel has relayed ${relayed}`;
+  return state === 'kernel' ? `pass the kernel alone${past}` : `pass user space: ${reason ?? ''}${past}`;
 }
 
 function stageText({ origin, endpoint, status, attempts }: ApiStage): string {

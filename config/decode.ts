@@ -84,13 +84,9 @@ export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded
 function decodeAdmin(decoder: Decoder, raw: unknown): Admin {
   const plain = raw ?? {};
   if (!isPlain(plain)) decoder.fault('admin', 'an object', raw);
-  const { offload = 'disable', offload_ifs: interfaces } = isPlain(plain) ? plain : {};
   // Another word than those that the schema has is told of by it.
-  if (offload === 'init' || offload === 'no_init') {
-    decoder.fault('admin.offload', 'disable, as this version has no engine for kernel offload', offload);
-  }
-  if (Array.isArray(interfaces) ? interfaces.length > 0 : typeof interfaces === 'string') {
-    decoder.fault('admin.offload_ifs', 'none, as this version has no engine for kernel offload', interfaces);
+  if (isPlain(plain) && plain['offload'] === 'no_init') {
+    decoder.fault('admin.offload', 'init or disable, as flows of another process can not be taken over', 'no_init');
   }
   // As with `collect`: by the schema that the type is generated from.
   return decoder.message('Admin', isPlain(plain) ? plain : {}, 'admin', undefined) as unknown as Admin;

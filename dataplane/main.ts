@@ -11,10 +11,12 @@ import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { type Fault, FaultsError, ProxyError } from '../common/errors.ts';
 import { checkTarget } from '../common/line-writer.ts';
 import type { Plugin, Services } from './core/protocol.ts';
+import type { OffloadStatus } from './core/offload.ts';
 import type { SessionView } from './core/session.ts';
 import { PluginGuard } from './guard/plugin-guard.ts';
 import { catchFor } from './guard/uncaught.ts';
 import { createLoadBalancer } from './lb/index.ts';
+import type { KernelPath } from './pipeline/session.ts';
 import type { RoutingTable } from './pipeline/routing.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import { protocols as builtin } from './protocols/index.ts';
@@ -75,6 +77,8 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const log = options.log ?? createLogger(options.logLevel ?? admin.log_level, admin.log_file);
   const accessLog = admin.access_log_path && createAccessLog(admin.access_log_path, admin.access_log_format);
 
+  const kernel = options.dryRun ? undefined : await openKernelPath(admin, log);
+
   const totals = new SessionTotals();
   const counters = new NamedCounters();
   const plugins = new Map(
@@ -106,6 +110,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       if (table?.live !== live) table = new LiveTable(live);
       return table;
     },
+    kernel,
     onEnd: (session) => {
       totals.ended(session);
       if (accessLog) accessLog.write(session);
@@ -151,6 +156,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
           connectLatency: cluster.totals.connectLatency,
         })),
       controlPlane: () => xds?.state,
+      offload: () => kernel,
     },
     counters,
   );
@@ -173,6 +179,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     parse: async (text) => (await parseText(text)).raw,
     ready: isReady,
     controlPlane: () => xds?.state,
+    offload: () => kernel,
     servingOf: (kind, name) => reconciler.servingOf(kind, name),
   });
 
@@ -182,6 +189,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     const stopped = reconciler.stopListening();
     await end();
     await stopped;
+    kernel?.close();
     await apiListener.close();
     await reconciler.close();
     stopCatching();
@@ -244,6 +252,19 @@ function checkFiles({ log_file, access_log_path }: Admin, ownLog: boolean): void
     }
   }
   if (faults.length > 0) throw new FaultsError(faults);
+}
+
+/** The kernel's way for hot sessions, or what says why there is none; undefined where nobody asks for it. */
+async function openKernelPath(
+  { offload, offload_ifs: interfaces }: Admin,
+  log: ProcessLogger,
+): Promise<(KernelPath & OffloadStatus & { close(): void }) | undefined> {
+  if (offload !== 'init') return undefined;
+  const [{ openOffloadEngine }, { OffloadPolicy }] = await Promise.all([
+    import('./offload/index.ts'),
+    import('./offload/policy.ts'),
+  ]);
+  return new OffloadPolicy(await openOffloadEngine(interfaces.length > 0 ? { interfaces } : {}), log);
 }
 
 /** The live configuration by name, as sessions look it up. */

@@ -24,6 +24,11 @@ export function addInspectCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  l7mp sessions --sort bytes\n')
     .action(async (options: object) => (await import('../sessions.ts')).sessions(options as never));
 
+  withApi(program.command('offload').description("show which of a running proxy's sessions the kernel relays"))
+    .addOption(new Option('-o, --output <form>', 'the form').choices(['table', 'json']).default('table'))
+    .addHelpText('after', '\nExample:\n  l7mp offload -o json\n')
+    .action(async (options: object) => (await import('../offload.ts')).offload(options as never));
+
   withServer(
     withApi(program.command('explain').description('say what became of a session, or how an object fares, and why')),
   )

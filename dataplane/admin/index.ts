@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 import { controlPlaneRoutes } from './control-plane.ts';
 import { endpointRoutes } from './endpoints.ts';
 import { objectRoutes } from './objects.ts';
+import { offloadRoutes } from './offload.ts';
 import { positionRoutes } from './positions.ts';
 import { processRoutes } from './process.ts';
 import { failure, HttpError } from './respond.ts';
@@ -29,6 +30,7 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
   const routes = [
     ...processRoutes(context),
     ...controlPlaneRoutes(context),
+    ...offloadRoutes(context),
     ...objectRoutes(context),
     ...endpointRoutes(context),
     ...positionRoutes(context),

@@ -179,6 +179,9 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
       '/api/v1/controlplane': {
         get: get('getControlPlane', 'How the proxy fares with its control plane', [], reference('ControlPlane')),
       },
+      '/api/v1/offload': {
+        get: get('getOffload', 'Which sessions the kernel relays, and why others not', [], reference('Offload')),
+      },
       ...Object.assign({}, ...LISTS.map(objectPaths)),
       '/api/v1/clusters/{name}/endpoints': {
         get: get('getEndPoints', 'Lists the endpoints of a cluster', [NAME], listOf('Endpoint')),

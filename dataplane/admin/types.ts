@@ -3,6 +3,7 @@ import type { Admin, Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../../common/address.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../../config/snapshot.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
+import type { OffloadStatus } from '../core/offload.ts';
 import type { Fault } from '../../common/errors.ts';
 import type { Serving } from '../core/serving.ts';
 import type { SessionView } from '../core/session.ts';
@@ -60,6 +61,8 @@ export interface AdminDependencies {
   readonly ready: () => boolean;
   /** How an object fares; undefined where there is none. */
   readonly servingOf: (kind: Kind, name: string) => Serving | undefined;
+  /** Undefined where nobody asks for kernel offload. */
+  readonly offload: () => OffloadStatus | undefined;
   /** Undefined where there is no control plane. */
   readonly controlPlane: () => ControlPlaneState | undefined;
 }

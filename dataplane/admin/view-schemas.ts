@@ -24,6 +24,11 @@ function closed(fields: Readonly<Record<string, Json>>): Json {
 
 const spec: Json = { type: 'object', required: ['protocol'], properties: { protocol: string } };
 const counters = closed({ bytes: integer, packets: integer, dropped: integer });
+const way = {
+  state: { enum: ['kernel', 'user'], description: 'Which way its packets take' },
+  'reason?': { type: 'string', description: "Why not the kernel's" },
+};
+const traffic = closed({ packets: integer, bytes: integer });
 const source: Json = { const: 'controlplane', description: "Who wrote it; absent: the proxy's own configuration" };
 const fate = {
   'source?': source,
@@ -141,6 +146,30 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
       }),
     },
   }),
+  Offload: closed({
+    enabled: boolean,
+    'reason?': { type: 'string', description: 'Why not' },
+    'attachment?': { enum: ['tcx', 'clsact'], description: "How the kernel's programs are attached" },
+    'interfaces?': { ...list(string), description: 'Where' },
+    'flows?': { ...integer, description: 'Sessions in the kernel' },
+    'capacity?': integer,
+    handovers: { ...integer, description: 'Sessions that were given to the kernel' },
+    handbacks: { ...integer, description: 'Those of them that user space took back before they ended' },
+    refusals: { type: 'object', description: 'Sessions kept or thrown out, by reason', additionalProperties: integer },
+    sessions: {
+      ...list(
+        closed({
+          session: string,
+          listener: string,
+          rate: { ...integer, description: 'Datagrams a second of late, in both directions' },
+          packets: { ...integer, description: 'What the kernel has relayed, in both directions' },
+          bytes: integer,
+          ...way,
+        }),
+      ),
+      description: 'Those that are in the kernel, and live ones that were refused',
+    },
+  }),
   Stage: closed({
     origin: { type: 'string', description: "The cluster's name" },
     'endpoint?': closed({ name: string, spec: address }),
@@ -167,6 +196,13 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     'rule?': string,
     'route?': string,
     counters: closed({ ingress: counters, egress: counters }),
+    offload: closed({
+      ...way,
+      'traffic?': {
+        ...closed({ ingress: traffic, egress: traffic }),
+        description: 'What of the counters the kernel has relayed',
+      },
+    }),
     rate: { type: 'integer', description: 'Bytes a second of late, in both directions' },
     retries: integer,
     started_at: { type: 'integer', description: 'Milliseconds since the epoch' },

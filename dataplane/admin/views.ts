@@ -194,7 +194,7 @@ export function routeView(context: ViewContext, route: Route): Plain {
 
 export function sessionView(context: ViewContext, session: SessionView): Plain {
   const listener = context.objects.listeners.get(session.listener)?.value;
-  const { metadata, source, destination, ingress, egress, counters, reason, endedAt } = session;
+  const { metadata, source, destination, ingress, egress, counters, kernelTraffic, reason, endedAt } = session;
   return {
     id: session.id,
     name: session.name,
@@ -218,6 +218,7 @@ export function sessionView(context: ViewContext, session: SessionView): Plain {
     rule: session.rule,
     route: session.route,
     counters,
+    offload: { ...session.offload, ...(kernelTraffic && { traffic: kernelTraffic }) },
     rate: Math.round(session.rate),
     retries: session.retries,
     started_at: session.startedAt,

@@ -15,6 +15,9 @@ export interface FlowPair {
   readonly upstream: Flow;
 }
 
+/** Both sides of a session. */
+export type FlowEnds = Pick<FlowPair, 'client' | 'upstream'>;
+
 /** What the kernel relayed: `bytes` are those of payloads. */
 export interface FlowTraffic {
   readonly packets: number;
@@ -32,8 +35,63 @@ export interface PairTraffic {
 /** Why the kernel can't take a pair, as a code for metrics and a sentence for people. */
 export interface OffloadRefusal {
   readonly reason:
-    'unsupported' | 'table-full' | 'no-route' | 'no-neighbour' | 'mtu' | 'interface' | 'address-family' | 'error';
+    // The engine's:
+    | 'unsupported'
+    | 'table-full'
+    | 'no-route'
+    | 'no-neighbour'
+    | 'mtu'
+    | 'interface'
+    | 'address-family'
+    | 'error'
+    // The session's: it isn't UDP on both sides, something stands between them, it isn't connected.
+    | 'protocol'
+    | 'transform'
+    | 'mirror'
+    | 'rate-limit'
+    | 'state'
+    // A hotter session took its place.
+    | 'displaced';
   readonly message: string;
+}
+
+/** Which way the packets of a session take. */
+export interface OffloadView {
+  readonly state: 'kernel' | 'user';
+  /** Why not the kernel's, as a sentence. */
+  readonly reason?: string;
+}
+
+/** A session that is in the kernel, or was refused. */
+export interface OffloadedSession extends OffloadView {
+  readonly session: string;
+  readonly listener: string;
+  /** Packets a second of late, in both directions and on both ways. */
+  readonly rate: number;
+  /** What the kernel has relayed of it, in both directions. */
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Kernel offload of the whole proxy. */
+export interface OffloadStatus {
+  /** Undefined where nothing is offloaded; `reason` says why then. */
+  readonly engine?:
+    | {
+        readonly attachment: string;
+        readonly interfaces: readonly string[];
+        readonly flows: number;
+        readonly capacity: number;
+      }
+    | undefined;
+  readonly reason?: string | undefined;
+  /** Sessions that were given to the kernel, and those of them that user space took back before they ended. */
+  readonly handovers: number;
+  readonly handbacks: number;
+  /** Sessions that were kept out or thrown out, by reason. */
+  readonly refusals: ReadonlyMap<string, number>;
+  /** Made when it is asked for. */
+  sessions(): readonly OffloadedSession[];
 }
 
 export interface OffloadEngine {

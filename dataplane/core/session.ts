@@ -1,6 +1,7 @@
 /** The session: one client's stream from accept to close, and what became of it. Types only. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { ErrorCode, ProxyError } from '../../common/errors.ts';
+import type { FlowTraffic, OffloadView } from './offload.ts';
 import type { Stream } from './stream.ts';
 
 /** What is known of a session: a JSON tree that the listener fills, rules match and rewrite, and clusters read. */
@@ -76,6 +77,10 @@ export interface SessionView {
   readonly endedAt: number | undefined;
   /** From the client, and to it. */
   readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
+  /** What of that the kernel relayed; undefined: nothing. */
+  readonly kernelTraffic?: { readonly ingress: FlowTraffic; readonly egress: FlowTraffic } | undefined;
+  /** Which way its packets take, and why. */
+  readonly offload: OffloadView;
   /** Bytes a second of late, in both directions. */
   readonly rate: number;
   /** Names of the rule list, rule and route that were taken. */

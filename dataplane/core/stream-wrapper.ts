@@ -55,6 +55,11 @@ export abstract class StreamWrapper implements Whole {
     return inner.refuse && ((error) => inner.refuse?.(error));
   }
 
+  /** What wraps a stream changes, adds or holds back something. */
+  flow(): string {
+    return `${this.framing} that are no packets of their own`;
+  }
+
   adoptFraming(framing: Framing): void {
     this.inner.adoptFraming?.(framing);
   }

@@ -1,18 +1,27 @@
 /** Rate limits of one session's client, and gates in a row. */
 import type { ListenerOptions } from '../../gen/l7mp/config/v1/types.ts';
+import type { OffloadRefusal } from '../core/offload.ts';
 import type { Signal } from '../core/stream.ts';
 import type { Gate, Link } from './link.ts';
 import { TokenBucket } from './rate-limit.ts';
 
 /** Datagrams and bytes a second of one session: too many are held back where that is possible, dropped elsewhere. */
 export class RateGate implements Gate {
+  readonly keepsOut = {
+    reason: 'rate-limit',
+    message: 'expected no limit of datagrams or bytes a second (datagrams_per_second, bytes_per_second), found one',
+  } as const;
   private readonly link: Link;
   private readonly reliable: boolean;
   private readonly datagrams: TokenBucket | undefined;
   private readonly bytes: TokenBucket | undefined;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(link: Link, reliable: boolean, options: ListenerOptions) {
+  constructor(
+    link: Link,
+    reliable: boolean,
+    options: Pick<ListenerOptions, 'datagrams_per_second' | 'bytes_per_second'>,
+  ) {
     this.link = link;
     this.reliable = reliable;
     this.datagrams = options.datagrams_per_second > 0 ? new TokenBucket(options.datagrams_per_second) : undefined;
@@ -51,6 +60,11 @@ export class Gates implements Gate {
 
   constructor(gates: readonly Gate[]) {
     this.gates = gates;
+  }
+
+  /** That of the first. */
+  get keepsOut(): OffloadRefusal {
+    return this.gates[0]?.keepsOut ?? { reason: 'error', message: 'expected a gate, found none' };
   }
 
   pass(chunk: Buffer, text: boolean): boolean {

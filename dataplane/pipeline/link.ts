@@ -10,11 +10,14 @@
  *                      └ reader is not (UDP): a bounded queue, the oldest is dropped and counted
  * ```
  */
+import type { OffloadRefusal } from '../core/offload.ts';
 import type { DirectionCounters } from '../core/session.ts';
 import type { EndReason, Signal, Stream } from '../core/stream.ts';
 
 /** Sees what enters a link before it goes on: rate limits and mirrors. */
 export interface Gate {
+  /** It sees nothing of what the kernel relays, so there the session has to stay in user space. */
+  readonly keepsOut: OffloadRefusal;
   /** False drops the chunk. */
   pass(chunk: Buffer, text: boolean): boolean;
   signal?(signal: Signal): void;

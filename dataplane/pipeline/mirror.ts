@@ -3,6 +3,7 @@ import type { Mirror } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened } from '../core/cluster.ts';
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
+import type { OffloadRefusal } from '../core/offload.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Framing, Signal, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';
@@ -28,10 +29,13 @@ export class MirrorGate implements Gate {
   private readonly session: Mirrored;
   private readonly log: Logger;
   private readonly copies = new Set<Link>();
+  readonly keepsOut: OffloadRefusal;
 
   constructor(session: Mirrored, mirrors: readonly Mirror[], log: Logger) {
     this.session = session;
     this.log = log;
+    const names = mirrors.map(({ cluster }) => cluster).join(', ');
+    this.keepsOut = { reason: 'mirror', message: `expected no mirrors, found ${names}` };
     for (const { cluster } of mirrors) void this.connect(cluster);
   }
 

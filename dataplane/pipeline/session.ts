@@ -11,6 +11,7 @@ import type { Json, Listener, Retry, Route } from '../../gen/l7mp/config/v1/type
 import type { ClusterHandle } from '../core/cluster.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
+import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView } from '../core/offload.ts';
 import type {
   DirectionCounters,
   Incoming,
@@ -33,12 +34,27 @@ export interface SessionContext {
   /** The configuration that it is routed with, for as long as it lives. */
   readonly table: RoutingTable;
   readonly log: Logger;
+  /** Undefined: every session stays in user space. */
+  readonly kernel: KernelPath | undefined;
   /** Its route is known, and nothing has been read yet: gates are set. */
   onRouted(session: PipelineSession): void;
   /** Its stages are connected, for the first time. */
   onConnected(session: PipelineSession): void;
   /** It is over: its streams are gone and its counters are final. */
   onDestroyed(session: PipelineSession): void;
+}
+
+/** Has the kernel relay sessions by itself. */
+export interface KernelPath {
+  /** Before sessions are looked at: what the kernel has relayed is counted in, once a second. `now`: as below. */
+  sweep(now: number): void;
+  /** Counts in at once what it has relayed, where this session is in it. */
+  refresh(session: PipelineSession, now: number): void;
+  /** About once a second: the session is connected, and this is what passes user space, in both directions. */
+  measured(session: PipelineSession, packetsPerSecond: number, now: number): void;
+  /** Its streams will be closed or replaced: the kernel lets go of it, and what it has relayed is counted in. */
+  release(session: PipelineSession): void;
+  view(session: PipelineSession): OffloadView;
 }
 
 /** How long streams that were ended in order have to flush, in ms. */
@@ -49,6 +65,9 @@ const BREAKS: ReadonlySet<ErrorCode> = new Set(['PEER_RESET', 'PROTOCOL_ERROR', 
 
 /** The least time over which a rate is measured, in ms. */
 const RATE_INTERVAL = 1000;
+
+/** The same where the kernel is asked now and then: its packets come in lumps. */
+const MIN_RATE_INTERVAL = 100;
 
 export class PipelineSession implements SessionView, StageOwner {
   readonly id: number;
@@ -68,6 +87,8 @@ export class PipelineSession implements SessionView, StageOwner {
   /** When the rate was measured last, and the bytes until then. */
   private ratedAt = this.beganAt;
   private ratedBytes = 0;
+  private ratedPackets = 0;
+  kernelTraffic: SessionView['kernelTraffic'];
   /** Its place among the live sessions. */
   slot = 0;
   /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
@@ -203,6 +224,59 @@ export class PipelineSession implements SessionView, StageOwner {
     return this.client.reliable;
   }
 
+  get offload(): OffloadView {
+    return (
+      this.context.kernel?.view(this) ?? { state: 'user', reason: 'kernel offload is not asked for (admin.offload)' }
+    );
+  }
+
+  get offloadPolicy(): Listener['options']['offload'] {
+    return this.context.listener.options.offload;
+  }
+
+  /** Both sides as packets see them; or what keeps it in user space. */
+  get flowEnds(): FlowEnds | OffloadRefusal {
+    const [stage, ...others] = this.stages;
+    if (stage?.stream === undefined || this.status !== 'CONNECTED') {
+      return { reason: 'state', message: `expected a connected session, found it ${this.status}` };
+    }
+    const client = flowOf(this.client, `listener ${this.listener}`);
+    if ('reason' in client) return client;
+    if (others.length > 0) {
+      const found = this.clusters.join(', ');
+      return { reason: 'transform', message: `expected one cluster on its way, found ${found}` };
+    }
+    const upstream = flowOf(stage.stream, `cluster ${stage.cluster}`);
+    if ('reason' in upstream) return upstream;
+    return this.fromClient.gate?.keepsOut ?? { client, upstream };
+  }
+
+  /** The kernel has relayed so much more. `lastSeen` and `now`: as performance.now() gives them. */
+  relayed(ingress: FlowTraffic, egress: FlowTraffic, lastSeen: number | undefined, now: number): void {
+    const none = { packets: 0, bytes: 0 };
+    const { kernelTraffic: before = { ingress: none, egress: none } } = this;
+    this.kernelTraffic = { ingress: sum(before.ingress, ingress), egress: sum(before.egress, egress) };
+    for (const [counters, traffic] of [
+      [this.counters.ingress, ingress],
+      [this.counters.egress, egress],
+    ] as const) {
+      counters.packets += traffic.packets;
+      counters.bytes += traffic.bytes;
+      this.seenPackets += traffic.packets;
+    }
+    if (lastSeen !== undefined) this.activeAt = Math.max(this.activeAt, lastSeen);
+    this.measure(now, MIN_RATE_INTERVAL);
+  }
+
+  /** What the timeline says of its way. */
+  passesKernel(message: string): void {
+    this.event('KERNEL', message);
+  }
+
+  passesUserSpace(message: string): void {
+    this.event('USER SPACE', message);
+  }
+
   get events(): readonly SessionEvent[] {
     return this.timeline.events;
   }
@@ -253,6 +327,7 @@ export class PipelineSession implements SessionView, StageOwner {
   }
 
   stageRetrying(stage: Stage, error: ProxyError): void {
+    this.context.kernel?.release(this);
     this.retries++;
     if (this.status === 'CONNECTED') {
       this.status = 'DISCONNECTED';
@@ -300,7 +375,7 @@ export class PipelineSession implements SessionView, StageOwner {
       this.seenPackets = packets;
       this.activeAt = now;
     }
-    const silent = now - this.activeAt;
+    let silent = now - this.activeAt;
     if (this.lingering && silent >= (timeouts?.half_close ?? 0)) {
       if (this.over) this.cut(undefined);
       else this.finishInOrder();
@@ -312,19 +387,28 @@ export class PipelineSession implements SessionView, StageOwner {
     }
     const idle = timeouts?.idle ?? this.idleTimeout;
     if (idle > 0 && silent >= idle) {
+      this.context.kernel?.refresh(this, now);
+      silent = now - this.activeAt;
+    }
+    if (idle > 0 && silent >= idle) {
       this.finish(new ProxyError('IDLE_TIMEOUT', `nothing moved for ${idle} ms`));
     } else if (timeouts && timeouts.session > 0 && now - this.beganAt >= timeouts.session) {
       this.finish(new ProxyError('SESSION_TIMEOUT', `it lasted ${timeouts.session} ms`));
     }
   }
 
-  private measure(now: number): void {
+  private measure(now: number, least = RATE_INTERVAL): void {
     const passed = now - this.ratedAt;
-    if (passed < RATE_INTERVAL) return;
-    const bytes = this.counters.ingress.bytes + this.counters.egress.bytes;
+    if (passed < least) return;
+    const { ingress, egress } = this.counters;
+    const bytes = ingress.bytes + egress.bytes;
+    const packets = ingress.packets + egress.packets;
+    const packetsPerSecond = ((packets - this.ratedPackets) * 1000) / passed;
     this.rate = ((bytes - this.ratedBytes) * 1000) / passed;
     this.ratedAt = now;
     this.ratedBytes = bytes;
+    this.ratedPackets = packets;
+    if (this.status === 'CONNECTED') this.context.kernel?.measured(this, packetsPerSecond, now);
   }
 
   /** A link has told its writer of the end. */
@@ -339,6 +423,7 @@ export class PipelineSession implements SessionView, StageOwner {
 
   /** One end is gone, or both have ended: what was written is flushed, and what is left is closed. */
   private finishInOrder(error?: ProxyError): void {
+    this.context.kernel?.release(this);
     this.status = 'FINALIZING';
     this.reason = error?.code ?? 'OK';
     this.event('END', error?.message ?? 'the streams have ended');
@@ -363,6 +448,7 @@ export class PipelineSession implements SessionView, StageOwner {
       this.cut(error);
       return;
     }
+    this.context.kernel?.release(this);
     const untold = this.status === 'INIT' || this.client.unanswered === true;
     this.status = 'FINALIZING';
     this.reason = error.code;
@@ -413,6 +499,17 @@ export class PipelineSession implements SessionView, StageOwner {
 
 function newCounters(): DirectionCounters {
   return { bytes: 0, packets: 0, dropped: 0 };
+}
+
+function sum(one: FlowTraffic, other: FlowTraffic): FlowTraffic {
+  return { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
+}
+
+/** The flow of the stream on one side. */
+function flowOf(stream: Stream, side: string): Flow | OffloadRefusal {
+  const flow = stream.flow?.() ?? `a stream of ${stream.framing}`;
+  if (typeof flow !== 'string') return flow;
+  return { reason: 'protocol', message: `expected UDP on both sides, found ${flow} at ${side}` };
 }
 
 /** Hears the client's stream. */

@@ -11,7 +11,7 @@ import { MirrorGate } from './mirror.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { RoutingTable } from './routing.ts';
 import { RefusalLog } from './refusal-log.ts';
-import { PipelineSession, type SessionContext } from './session.ts';
+import { type KernelPath, PipelineSession, type SessionContext } from './session.ts';
 import { SessionList } from './session-list.ts';
 
 /** What is needed from outside. */
@@ -19,6 +19,8 @@ export interface SessionsOptions {
   readonly log: Logger;
   /** The routing table of now: a session keeps the one that it started with. */
   readonly table: () => RoutingTable;
+  /** Where hot sessions may go, if anywhere. */
+  readonly kernel?: KernelPath | undefined;
   /** A session is over: for logs and totals. */
   readonly onEnd: (session: SessionView) => void;
   /** A session was not taken: for totals. */
@@ -113,8 +115,9 @@ export class Sessions {
       }
       const table = this.options.table();
       if (context?.listener !== current || context.table !== table) {
-        const { log } = this.options;
-        context = { listener: current, table, log, onRouted: routed, onConnected: connected, onDestroyed: ended };
+        const { log, kernel } = this.options;
+        const told = { onRouted: routed, onConnected: connected, onDestroyed: ended };
+        context = { listener: current, table, log, kernel, ...told };
       }
       const session = new PipelineSession(++this.lastId, incoming, context);
       session.idleTimeout = current.options.idle_timeout ?? defaults.idleTimeout ?? 0;
@@ -168,6 +171,7 @@ export class Sessions {
 
   private sweep(): void {
     const now = performance.now();
+    this.options.kernel?.sweep(now);
     for (const session of this.live.all()) session.expire(now);
   }
 

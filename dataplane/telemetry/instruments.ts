@@ -10,6 +10,7 @@ export function observeAll(meter: Meter, source: MetricsSource, named: NamedCoun
   observeClusters(meter, source);
   observeNamed(meter, named);
   observeControlPlane(meter, source);
+  observeOffload(meter, source);
   observeProcess(meter);
 }
 
@@ -64,11 +65,11 @@ interface Traffic {
 
 function traffic(meter: Meter, subject: string): Traffic {
   const bytes = meter.createObservableCounter(`l7mp.${subject}.bytes`, {
-    description: `Payload, by ${subject} and direction (ingress: from the client)`,
+    description: `Payload, by ${subject}, direction (ingress: from the client) and path: user space, or the kernel`,
     unit: 'By',
   });
   const packets = meter.createObservableCounter(`l7mp.${subject}.packets`, {
-    description: `Datagrams, or chunks of byte streams, by ${subject} and direction`,
+    description: `Datagrams, or chunks of byte streams, by ${subject}, direction and path`,
   });
   const dropped = meter.createObservableCounter(`l7mp.${subject}.dropped`, {
     description: `Datagrams dropped, by ${subject}, direction and reason: limit (queue or rate), overflow (by the kernel)`,
@@ -79,8 +80,13 @@ function traffic(meter: Meter, subject: string): Traffic {
       for (const direction of ['ingress', 'egress'] as const) {
         const counters = sums[direction];
         const attributes = { ...labels, direction };
-        result.observe(bytes, counters.bytes, attributes);
-        result.observe(packets, counters.packets, attributes);
+        const kernel = sums.kernel[direction];
+        result.observe(bytes, counters.bytes - kernel.bytes, { ...attributes, path: 'user' });
+        result.observe(packets, counters.packets - kernel.packets, { ...attributes, path: 'user' });
+        if (kernel.packets > 0) {
+          result.observe(bytes, kernel.bytes, { ...attributes, path: 'kernel' });
+          result.observe(packets, kernel.packets, { ...attributes, path: 'kernel' });
+        }
         result.observe(dropped, counters.dropped, { ...attributes, reason: 'limit' });
       }
     },
@@ -139,6 +145,38 @@ function observeControlPlane(meter: Meter, source: MetricsSource): void {
       }
     },
     [connected, connects, responses, resources],
+  );
+}
+
+function observeOffload(meter: Meter, source: MetricsSource): void {
+  const enabled = meter.createObservableGauge('l7mp.offload.enabled', {
+    description: 'Whether the kernel relays hot sessions: 1, or 0 where it can not',
+  });
+  const flows = meter.createObservableGauge('l7mp.offload.flows', { description: 'Sessions that the kernel relays' });
+  const capacity = meter.createObservableGauge('l7mp.offload.capacity', {
+    description: 'Sessions that the kernel can relay',
+  });
+  const handovers = meter.createObservableCounter('l7mp.offload.handovers', {
+    description: 'Sessions that were given to the kernel',
+  });
+  const handbacks = meter.createObservableCounter('l7mp.offload.handbacks', {
+    description: 'Sessions that user space took back from the kernel before they ended',
+  });
+  const refusals = meter.createObservableCounter('l7mp.offload.refusals', {
+    description: 'Sessions that were kept or thrown out of the kernel, by reason',
+  });
+  meter.addBatchObservableCallback(
+    (result) => {
+      const status = source.offload();
+      if (status === undefined) return;
+      result.observe(enabled, status.engine ? 1 : 0);
+      result.observe(flows, status.engine?.flows ?? 0);
+      result.observe(capacity, status.engine?.capacity ?? 0);
+      result.observe(handovers, status.handovers);
+      result.observe(handbacks, status.handbacks);
+      for (const [reason, count] of status.refusals) result.observe(refusals, count, { reason });
+    },
+    [enabled, flows, capacity, handovers, handbacks, refusals],
   );
 }
 

@@ -1,5 +1,6 @@
 /** Where metrics come from: main.ts gives it. Types only. */
 import type { ControlPlaneState } from '../core/control-plane.ts';
+import type { OffloadStatus } from '../core/offload.ts';
 import type { Totals } from './totals.ts';
 
 /** One listener, as metrics see it. */
@@ -32,4 +33,6 @@ export interface MetricsSource {
   clusters(): Iterable<ClusterMetrics>;
   /** Undefined where there is none. */
   controlPlane(): ControlPlaneState | undefined;
+  /** Undefined where nobody asks for kernel offload. */
+  offload(): OffloadStatus | undefined;
 }

@@ -1,5 +1,6 @@
 /** What all sessions have done, by listener and by cluster: those that ended, plus those that live. */
 import type { ErrorCode } from '../../common/errors.ts';
+import type { FlowTraffic } from '../core/offload.ts';
 import type { DirectionCounters, SessionView } from '../core/session.ts';
 
 /** Sums of one listener or cluster. */
@@ -9,6 +10,8 @@ export interface Sums {
   retries: number;
   readonly ingress: DirectionCounters;
   readonly egress: DirectionCounters;
+  /** What of that the kernel relayed. */
+  readonly kernel: { ingress: FlowTraffic; egress: FlowTraffic };
   /** Ended sessions by why they ended. */
   readonly closed: Map<string, number>;
 }
@@ -103,11 +106,18 @@ function addLive(all: Map<string, Sums>, name: string, session: SessionView): vo
   sums.active++;
 }
 
-function add(sums: Sums, { retries, counters }: SessionView): void {
+function add(sums: Sums, { retries, counters, kernelTraffic }: SessionView): void {
   sums.opened++;
   sums.retries += retries;
   addCounters(sums.ingress, counters.ingress);
   addCounters(sums.egress, counters.egress);
+  if (kernelTraffic === undefined) return;
+  sums.kernel.ingress = sumOf(sums.kernel.ingress, kernelTraffic.ingress);
+  sums.kernel.egress = sumOf(sums.kernel.egress, kernelTraffic.egress);
+}
+
+function sumOf(one: FlowTraffic, other: FlowTraffic): FlowTraffic {
+  return { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
 }
 
 function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: DirectionCounters): void {
@@ -118,14 +128,22 @@ function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: Direct
 
 function newSums(): Sums {
   const none = (): DirectionCounters => ({ bytes: 0, packets: 0, dropped: 0 });
-  return { opened: 0, active: 0, retries: 0, ingress: none(), egress: none(), closed: new Map() };
+  const nothing = { packets: 0, bytes: 0 };
+  const kernel = { ingress: nothing, egress: nothing };
+  return { opened: 0, active: 0, retries: 0, ingress: none(), egress: none(), kernel, closed: new Map() };
 }
 
 function copy(all: ReadonlyMap<string, Sums>): Map<string, Sums> {
   return new Map(
     [...all].map(([name, sums]) => [
       name,
-      { ...sums, ingress: { ...sums.ingress }, egress: { ...sums.egress }, closed: new Map(sums.closed) },
+      {
+        ...sums,
+        ingress: { ...sums.ingress },
+        egress: { ...sums.egress },
+        kernel: { ...sums.kernel },
+        closed: new Map(sums.closed),
+      },
     ]),
   );
 }

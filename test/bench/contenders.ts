@@ -42,11 +42,16 @@ const l7mp: Contender = {
     const protocol = PROTOCOLS[kind];
     const rules = [{ action: { route: { destination: 'server' } } }];
     const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };
-    const isOffloaded = kind === 'offload';
-    const options = isOffloaded ? { offload: 'always' } : {};
     const config = {
-      admin: { log_level: 'warn', ...(isOffloaded && { offload: 'init' }) },
-      listeners: [{ name: 'bench', spec: { protocol, port: PROXY_PORT }, rules, options }],
+      admin: { log_level: 'warn', ...(kind === 'offload' && { offload: 'init' }) },
+      listeners: [
+        {
+          name: 'bench',
+          spec: { protocol, port: PROXY_PORT },
+          ...(kind === 'offload' && { options: { offload: 'always' } }),
+          rules,
+        },
+      ],
       clusters: [{ name: 'server', spec: server, endpoints: [{ spec: { address: SERVER } }] }],
     };
     // YAML takes JSON.
@@ -54,16 +59,19 @@ const l7mp: Contender = {
   },
 };
 
-/** The same traffic without the kernel's help. */
-const userSpace: Contender = {
-  name: 'user space',
+/** The same in user space. */
+const l7mpInUserSpace: Contender = {
+  name: 'l7mp in user space',
   command: (kind, directory) => (kind === 'offload' ? l7mp.command('udp', directory) : undefined),
 };
 
-/** No proxy at all: the kernel forwards what is sent to the server itself. */
-const forwarding: Contender = { name: 'forwarding', command: (kind) => (kind === 'offload' ? [] : undefined) };
+/** No proxy at all: the host between forwards IP packets. What is measured sends to the server itself. */
+const forwarding: Contender = {
+  name: 'forwarding',
+  command: (kind) => (kind === 'offload' ? [] : undefined),
+};
 
-/** The kernel's own rewriting: with conntrack, and without a proxy's decisions. Its command ends; see `cases/offload.ts`. */
+/** The kernel's own rewriting: with conntrack, and without a proxy's decisions. Its command makes the rule, and ends. */
 const dnat: Contender = {
   name: 'dnat',
   command: (kind, directory) => {
@@ -84,7 +92,11 @@ const envoy: Contender = {
   name: 'envoy',
   command: (kind, directory) => {
     if (kind === 'xds') return undefined;
-    const file = write(directory, 'envoy.json', JSON.stringify(envoyConfig(kind, PROXY_PORT, SERVER, SERVER_PORT)));
+    const file = write(
+      directory,
+      'envoy.json',
+      JSON.stringify(envoyConfig(trafficOf(kind), PROXY_PORT, SERVER, SERVER_PORT)),
+    );
     // One worker, as the others have one; without the memory shared by hot restarts.
     const quiet = ['--log-level', 'error', '--disable-hot-restart'];
     return [join(ROOT, '.cache/venv/bin/envoy'), '-c', file, '--concurrency', '1', ...quiet];
@@ -96,7 +108,7 @@ const nginx: Contender = {
   command: (kind, directory) => {
     if (kind === 'xds') return undefined;
     const stream = `stream {
-  server { listen ${PROXY_PORT}${kind === 'udp' ? ' udp' : ' backlog=4096'}; proxy_pass ${TO_SERVER}; }
+  server { listen ${PROXY_PORT}${trafficOf(kind) === 'udp' ? ' udp' : ' backlog=4096'}; proxy_pass ${TO_SERVER}; }
 }`;
     const upgrade = kind === 'websocket' ? '$http_upgrade' : '""';
     const http = `http {
@@ -114,7 +126,7 @@ const nginx: Contender = {
   }
 }`;
     const module = '/usr/lib/nginx/modules/ngx_stream_module.so';
-    const body = kind === 'udp' || kind === 'tcp' ? `load_module ${module};\n${stream}` : http;
+    const body = ['udp', 'tcp'].includes(trafficOf(kind)) ? `load_module ${module};\n${stream}` : http;
     return nginxCommand(directory, body);
   },
 };
@@ -130,7 +142,7 @@ export function nginxCommand(directory: string, body: string): readonly string[]
 const haproxy: Contender = {
   name: 'haproxy',
   command: (kind, directory) => {
-    if (kind === 'udp' || kind === 'xds') return undefined;
+    if (trafficOf(kind) === 'udp' || kind === 'xds') return undefined;
     const protocol = kind === 'http2' ? ' proto h2' : '';
     const text = `global
   maxconn 9000
@@ -152,7 +164,7 @@ listen bench
 const socat: Contender = {
   name: 'socat',
   command: (kind) => {
-    if (kind !== 'udp' && kind !== 'tcp') return undefined;
+    if (kind !== 'udp' && kind !== 'tcp') return undefined; // a process for each of many flows
     const transport = kind.toUpperCase();
     const backlog = kind === 'tcp' ? ',backlog=4096' : '';
     return ['socat', `${transport}4-LISTEN:${PROXY_PORT},fork,reuseaddr${backlog}`, `${transport}4:${TO_SERVER}`];
@@ -160,12 +172,12 @@ const socat: Contender = {
 };
 
 /** The baselines, then ours. */
-export const CONTENDERS: readonly Contender[] = [bare, forwarding, goControlPlane, l7mp, userSpace, dnat];
-export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat].map(withoutOffload);
+export const CONTENDERS: readonly Contender[] = [bare, goControlPlane, forwarding, l7mp, l7mpInUserSpace, dnat];
+export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat];
 
-/** In the kernel's place they relay UDP as ever. */
-function withoutOffload({ name, command }: Contender): Contender {
-  return { name, command: (kind, directory) => command(kind === 'offload' ? 'udp' : kind, directory) };
+/** What passes on the wire. */
+function trafficOf(kind: Kind): Exclude<Kind, 'offload'> {
+  return kind === 'offload' ? 'udp' : kind;
 }
 
 function write(directory: string, name: string, text: string): string {

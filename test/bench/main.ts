@@ -14,7 +14,7 @@ import type { Benchmark } from './measurement.ts';
 import { formatGrowth, type GrowthLine, measureGrowth } from './xds/growth.ts';
 import { createLine, formatTable, type Line } from './report.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [udp, tcp, connections, http, http2, websocket, memory, startup, offload, xds];
+const BENCHMARKS: readonly Benchmark[] = [udp, offload, tcp, connections, http, http2, websocket, memory, startup, xds];
 
 const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 

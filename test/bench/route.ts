@@ -1,7 +1,7 @@
 /** What contenders relay, and between which ports. */
 
 export type Traffic = 'udp' | 'tcp' | 'http' | 'http2' | 'websocket';
-/** What contenders do: relay traffic (`offload`: UDP, in the kernel where they can), or serve configuration. */
+/** What contenders do: relay traffic, have the kernel relay UDP, or serve configuration. */
 export type Kind = Traffic | 'offload' | 'xds';
 
 export const PROXY_PORT = 5000;

@@ -6,6 +6,7 @@ import { createJsonSchemas } from '../../config/json-schema.ts';
 import { parseText } from '../../config/parse.ts';
 import { compact, toPlain } from '../../config/print.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot, Source } from '../../config/snapshot.ts';
+import type { OffloadStatus } from '../../dataplane/core/offload.ts';
 import type { ControlPlaneState } from '../../dataplane/core/control-plane.ts';
 import { type Fault, FaultsError, type ProxyError } from '../../common/errors.ts';
 import type { Response } from '../../dataplane/core/protocol.ts';
@@ -91,6 +92,7 @@ export interface TestApi {
   /** By kind and name, as in `Listener in`; what is not here serves. */
   readonly serving: Map<string, Serving>;
   controlPlane: ControlPlaneState | undefined;
+  offload: OffloadStatus | undefined;
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
   delete(url: string): Promise<Answer>;
   post(url: string, body: unknown, type?: string): Promise<Answer>;
@@ -124,6 +126,7 @@ export function createTestApi(config: object = {}): TestApi {
     ready: () => api.ready,
     servingOf: (kind, name) => api.serving.get(`${kind} ${name}`),
     controlPlane: () => api.controlPlane,
+    offload: () => api.offload,
   });
   const send: TestApi['send'] = async (method, url, headers = {}, body = '') => {
     const answer = await handle({ method, url, headers, body: Buffer.from(body) });
@@ -141,6 +144,7 @@ export function createTestApi(config: object = {}): TestApi {
     ready: true,
     serving: new Map(),
     controlPlane: undefined,
+    offload: undefined,
     send,
     get: (url, headers) => send('GET', url, headers),
     delete: (url) => send('DELETE', url),
@@ -197,6 +201,7 @@ export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
     startedAt: 1_600_000_000_000,
     endedAt: undefined,
     counters: { ingress: { bytes: 10, packets: 2, dropped: 0 }, egress: { bytes: 5, packets: 1, dropped: 0 } },
+    offload: { state: 'user', reason: 'expected UDP on both sides' },
     rate: 0,
     rulelist: 'rl',
     rule: 'ru',

@@ -55,18 +55,18 @@ export class ProxyProcess {
   /** Where the REST API is, as in `http://127.0.0.1:1234`. */
   api = '';
 
-  private constructor(config: object, args: readonly string[], shell: string) {
+  private constructor(config: object, args: readonly string[], shell: string, runner: string) {
     this.write(config);
     const command = [L7MP, 'proxy', '-c', this.file, ...args].map((word) => `'${word}'`).join(' ');
-    this.peer = new Peer('bash', ['-c', `${shell} exec ${command}`]);
+    this.peer = new Peer('bash', ['-c', `${shell} exec ${runner} ${command}`]);
   }
 
   /**
    * Starts it, with the REST API on a port of its own choice unless `config` says something else. `shell`: what comes
-   * first in the shell that starts it, as in `ulimit -n 64;`.
+   * first in the shell that starts it, as in `ulimit -n 64;`. `runner`: what runs it, as in `ip netns exec NAME`.
    */
-  static async start(config: object, args: readonly string[] = [], shell = ''): Promise<ProxyProcess> {
-    const proxy = new ProxyProcess(config, args, shell);
+  static async start(config: object, args: readonly string[] = [], shell = '', runner = ''): Promise<ProxyProcess> {
+    const proxy = new ProxyProcess(config, args, shell, runner);
     try {
       const [line] = await proxy.peer.output(/^\{.*"msg":"ready".*$/mu);
       const ready = JSON.parse(line) as { listeners: Record<string, string>; api?: string };

@@ -1,6 +1,7 @@
 /** A stream whose peer is the test: records what it is given, says what it is told to. */
 import { BaseStream } from '../../dataplane/core/base-stream.ts';
 import type { ProxyError } from '../../common/errors.ts';
+import type { Flow } from '../../dataplane/core/offload.ts';
 import type { EndReason, Framing, Signal, Stream } from '../../dataplane/core/stream.ts';
 
 export interface FakeOptions {
@@ -8,6 +9,7 @@ export interface FakeOptions {
   readonly reliable?: boolean;
   readonly halfClose?: boolean;
   readonly maxDatagram?: number;
+  readonly flow?: Flow | string;
 }
 
 export class FakeStream extends BaseStream implements Stream {
@@ -15,6 +17,7 @@ export class FakeStream extends BaseStream implements Stream {
   readonly reliable: boolean;
   readonly halfClose: boolean;
   declare readonly maxDatagram?: number;
+  declare readonly flow?: () => Flow | string;
   retriable = true;
   /** What was written, in order. */
   readonly written: string[] = [];
@@ -27,12 +30,13 @@ export class FakeStream extends BaseStream implements Stream {
   destroyError: ProxyError | undefined;
   refusedWith: ProxyError | undefined;
 
-  constructor({ framing = 'bytes', reliable = true, halfClose = true, maxDatagram }: FakeOptions = {}) {
+  constructor({ framing = 'bytes', reliable = true, halfClose = true, maxDatagram, flow }: FakeOptions = {}) {
     super();
     this.framing = framing;
     this.reliable = reliable;
     this.halfClose = halfClose;
     if (maxDatagram !== undefined) this.maxDatagram = maxDatagram;
+    if (flow !== undefined) this.flow = () => flow;
   }
 
   protected start(): void {

@@ -4,6 +4,7 @@ import type { ClusterHandle, OpenRequest, Opened, Opening } from '../../dataplan
 import { ProxyError } from '../../common/errors.ts';
 import { recordingLogger } from './cluster.ts';
 import type { Metadata, SessionView } from '../../dataplane/core/session.ts';
+import type { KernelPath } from '../../dataplane/pipeline/session.ts';
 import type { RoutingTable } from '../../dataplane/pipeline/routing.ts';
 import { type Admission, type ProtocolDefaults, Sessions } from '../../dataplane/pipeline/sessions.ts';
 import { FakeStream } from './fake-stream.ts';
@@ -93,6 +94,7 @@ export function harness(
   options: Partial<Listener['options']> = {},
   rule: Partial<Rule> = {},
   defaults: ProtocolDefaults = {},
+  kernel?: KernelPath,
 ): Harness {
   const clusters = new Map<string, FakeCluster>();
   const ended: SessionView[] = [];
@@ -112,6 +114,7 @@ export function harness(
   const sessions = new Sessions({
     log,
     table: () => table,
+    kernel,
     onEnd: (session) => ended.push(session),
     onRefused: (_listener, code) => refused.push(code),
   });
@@ -126,6 +129,7 @@ export function harness(
       bytes_per_second: 0,
       queue_limit: 4,
       framing: 'none',
+      offload: { policy: 'auto', threshold: 1000 },
       ...options,
     },
   };

@@ -1,6 +1,7 @@
 /** The datagrams of one peer as Stream, on a socket that is connected to it or shared with others. */
 import { BaseStream } from '../../core/base-stream.ts';
-import type { ProxyError } from '../../../common/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
+import type { Flow } from '../../core/offload.ts';
 import type { Stream } from '../../core/stream.ts';
 import type { Receiver, Sender, UdpSocket, Writer } from './socket.ts';
 import type { Source } from './source-table.ts';
@@ -28,6 +29,7 @@ export class DatagramStream extends BaseStream implements Stream, Source, Receiv
   readonly maxDatagram: number;
   readonly address: string;
   readonly port: number;
+  private readonly socket: UdpSocket;
   private readonly sender: Sender;
   private readonly endsOnError: boolean;
   private readonly release: (stream: DatagramStream) => void;
@@ -35,6 +37,7 @@ export class DatagramStream extends BaseStream implements Stream, Source, Receiv
   constructor(options: DatagramStreamOptions) {
     super();
     const { socket, peer, isConnected, endsOnError = false, maxDatagram, release } = options;
+    this.socket = socket;
     this.sender = socket.sender(this, isConnected ? undefined : peer);
     this.address = peer.address;
     this.port = peer.port;
@@ -45,6 +48,19 @@ export class DatagramStream extends BaseStream implements Stream, Source, Receiv
 
   received(datagram: Buffer): void {
     this.sink.data(datagram, false);
+  }
+
+  flow(): Flow | string {
+    const { address, port } = this;
+    if (this.closed) return 'a socket that is closed';
+    if (port === 0) return 'a peer without a port';
+    try {
+      const local = this.socket.localFor(this);
+      if (local === undefined) return 'a socket with any address of the host, without system calls (koffi)';
+      return { transport: 'udp', local, remote: { address, port } };
+    } catch (error) {
+      return `no way to the peer: ${ProxyError.from(error).message}`;
+    }
   }
 
   protected start(): void {

@@ -20,7 +20,15 @@ import {
 import { RECEIVE_BATCH, ReceiveBatch } from '../../sockets/native/receive-batch.ts';
 import { AF_INET, AF_INET6, decodeInet, encodeInet } from '../../sockets/native/sockaddr.ts';
 import { Outbox } from './outbox.ts';
-import { NOWHERE, type Receiver, type Sender, type SocketOptions, type UdpSocket, type Writer } from './socket.ts';
+import {
+  isWildcard,
+  NOWHERE,
+  type Receiver,
+  type Sender,
+  type SocketOptions,
+  type UdpSocket,
+  type Writer,
+} from './socket.ts';
 import { sameAddress, sourceAddress } from './source-names.ts';
 import type { Source } from './source-table.ts';
 
@@ -65,6 +73,19 @@ function encode({ address, port }: Source, isDual: boolean): Buffer {
   return encodeInet(isDual && !isIPv6(address) ? `::ffff:${address}` : address, port, interfaceIndex);
 }
 
+/** The address that the kernel picks for datagrams to a peer: nothing is sent. @throws ProxyError */
+function addressTowards(peer: Source): string {
+  const isDual = isIPv6(peer.address);
+  const fd = newSocket(isDual ? AF_INET6 : AF_INET, SOCK_DGRAM);
+  try {
+    const result = connect(fd, encode(peer, isDual));
+    if (result < 0) throw systemError(`a route to ${peer.address}`, -result);
+    return decodeInet(getSocketName(fd))?.address ?? '';
+  } finally {
+    close(fd);
+  }
+}
+
 /** node:dgram owns the descriptor. */
 class NativeSocket implements UdpSocket {
   readonly local: Source;
@@ -94,6 +115,10 @@ class NativeSocket implements UdpSocket {
 
   start(receiver: Receiver): void {
     this.receiver = receiver;
+  }
+
+  localFor(peer: Source): Source | undefined {
+    return isWildcard(this.local.address) ? { ...this.local, address: addressTowards(peer) } : this.local;
   }
 
   sender(writer: Writer, peer?: Source): Sender {

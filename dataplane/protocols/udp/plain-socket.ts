@@ -4,7 +4,15 @@ import { isIPv6 } from 'node:net';
 import { ProxyError } from '../../../common/errors.ts';
 import { plainAddress } from '../../sockets/addresses.ts';
 import { SendQueue } from './send-queue.ts';
-import { NOWHERE, type Receiver, type Sender, type SocketOptions, type UdpSocket, type Writer } from './socket.ts';
+import {
+  isWildcard,
+  NOWHERE,
+  type Receiver,
+  type Sender,
+  type SocketOptions,
+  type UdpSocket,
+  type Writer,
+} from './socket.ts';
 import type { Source } from './source-table.ts';
 
 /** @throws ProxyError */
@@ -75,6 +83,10 @@ class PlainSocket implements UdpSocket {
     if (peer?.port === 0) return NOWHERE;
     const to = peer && { address: nativeAddress(peer.address, this.isDual), port: peer.port };
     return new PlainSender(this.socket, this.queue, writer, to);
+  }
+
+  localFor(): Source | undefined {
+    return isWildcard(this.local.address) ? undefined : this.local;
   }
 
   close(): Promise<void> {

@@ -40,6 +40,8 @@ export interface Sender {
 export interface UdpSocket {
   /** What it is bound to. */
   readonly local: Source;
+  /** Where datagrams to a peer come from, the port included; undefined where that can't be known. @throws ProxyError */
+  localFor(peer: Source): Source | undefined;
   /** Datagrams that the kernel dropped since the receive buffer was full; undefined where that can't be known. */
   readonly overflow: number | undefined;
   /** Before anything is received: called in the turn in which the socket was opened. */
@@ -52,6 +54,11 @@ export interface UdpSocket {
 
 /** Opens a socket. @throws ProxyError; nothing is left behind then. */
 export type OpenSocket = (options: SocketOptions) => UdpSocket | Promise<UdpSocket>;
+
+/** Whether a socket with this address has all of the host's. */
+export function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
 
 /** What a port of 0 is sent: it is nobody's, and says that no answer is expected (RFC 768). */
 export const NOWHERE: Sender = {

@@ -24,6 +24,8 @@ export interface UdpOptions {
   readonly serverPort: number;
   /** Flows of each search. */
   readonly flows: readonly number[];
+  /** How long flows run before they are measured: sessions are made, and code gets warm. Default: 500. */
+  readonly warmUpMs?: number;
   /** How long one trial of the search lasts, and how many there are. */
   readonly trialMs: number;
   readonly trials: number;
@@ -32,8 +34,6 @@ export interface UdpOptions {
   /** Echoes a second for the latency; absent: a quarter of the first search's result, as each passes twice. */
   readonly echoRate?: number;
   readonly echoMs: number;
-  /** How long sessions are warmed up, in ms. Default: 200 before a search, 500 before echoes. */
-  readonly warmUpMs?: number;
 }
 
 export interface UdpRate {
@@ -63,11 +63,13 @@ const LOSS = 0.02;
  */
 const TRAIN = 8;
 const FIRST_PORT = 20000;
-const ECHO_WARM_UP_MS = 500;
+/** Of echoes, and of flows before the search. */
+const WARM_UP_MS = 500;
 /** How long after the last packet no more is expected. */
 const QUIET_MS = 15;
 
 const options = JSON.parse(process.argv[2] ?? '{}') as UdpOptions;
+const { warmUpMs = WARM_UP_MS } = options;
 
 enterNamespace(options.serverNamespace);
 const server = udpSocket(options.serverAddress, options.serverPort);
@@ -126,7 +128,7 @@ function receiveAll(): number {
 
 /** Halves the range between a rate that passes and one that doesn't. */
 function search(flows: readonly number[]): UdpRate {
-  offer(flows, 20_000, options.warmUpMs ?? 200); // sessions are made, and code gets warm
+  offer(flows, 20_000, warmUpMs);
   offer(flows, options.blastRate, options.trialMs);
   const all = offer(flows, options.blastRate, options.trialMs);
   const blast = all.received / all.seconds;
@@ -153,7 +155,6 @@ function echo(rate: number, milliseconds: number): { loss: number; p50: number; 
   const request = new MessageBatch(1, PAYLOAD);
   const responses = new MessageBatch(64, PAYLOAD);
   const samples = new Samples(Math.ceil((rate * milliseconds) / 1000) + 1);
-  const warmUpMs = options.warmUpMs ?? ECHO_WARM_UP_MS;
   const start = performance.now();
   const end = warmUpMs + milliseconds;
   let sent = 0;

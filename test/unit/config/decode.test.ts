@@ -120,10 +120,10 @@ describe('Decoding a configuration', () => {
         { admin: { strict: 'yes' } },
         'admin.strict: expected true or false, found "yes"',
       ],
-      'an offload that no engine does': [
-        { admin: { offload: 'init', offload_ifs: ['eth0'] } },
-        'admin.offload: expected disable, as this version has no engine for kernel offload, found "init"',
-        'admin.offload_ifs: expected none, as this version has no engine for kernel offload, found a list of 1',
+      'an offload that can not be': [
+        { admin: { offload: 'no_init' }, listeners: [{ ...LISTENER, options: { offload: 'sometimes' } }] },
+        'admin.offload: expected init or disable, as flows of another process can not be taken over, found "no_init"',
+        'listeners[0].options.offload: expected one of auto, always, never, or an object, found "sometimes"',
       ],
       'addresses and names that are none': [
         {

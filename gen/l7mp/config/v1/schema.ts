@@ -447,6 +447,13 @@ export const schema: Schema = {
         default: 'none',
         values: ['none', 'length-prefix-2', 'length-prefix-4', 'newline'],
       },
+      offload: { type: 'message', message: 'Offload', shorthand: 'policy', default: {} },
+    },
+  },
+  Offload: {
+    fields: {
+      policy: { type: 'string', optional: true, default: 'auto', values: ['auto', 'always', 'never'] },
+      threshold: { type: 'number', optional: true, min: 0, unit: 'datagrams/s', default: 1000 },
     },
   },
   RuleList: {

@@ -691,11 +691,11 @@ export interface Admin {
   /** How long a draining proxy waits for its sessions to end, in ms. */
   readonly drain_timeout: number;
   /**
-   * The kernel offload of the whole proxy: `init` starts it, `no_init` uses what another process started,
-   * `disable` keeps every session in user space. This version has no engine for it: all but `disable` is refused.
+   * Whether the kernel may relay hot UDP sessions by itself: `init` has it do so where it can, `disable` keeps every
+   * session in user space. `no_init` of the original l7mp, which took over what another process had started, is refused.
    */
   readonly offload: 'init' | 'no_init' | 'disable';
-  /** The interfaces that the kernel offload attaches to: none, while there is no engine for it. */
+  /** Names of the interfaces that the kernel offload may use, beside lo. All when empty. */
   readonly offload_ifs: readonly string[];
 }
 
@@ -752,6 +752,19 @@ export interface ListenerOptions {
   readonly queue_limit: number;
   /** How message boundaries are kept on a byte stream. */
   readonly framing: 'none' | 'length-prefix-2' | 'length-prefix-4' | 'newline';
+  /** Whether the kernel relays its sessions by itself, where `admin.offload` is on; a string is a policy. */
+  readonly offload: Offload;
+}
+
+/**
+ * Offload says which sessions of a listener the kernel relays. Only those can be whose both ends are UDP, with nothing
+ * between that changes, copies or counts out datagrams.
+ */
+export interface Offload {
+  /** `auto` takes those that are hot, `always` all, `never` none. */
+  readonly policy: 'auto' | 'always' | 'never';
+  /** How many datagrams a second, in both directions, make a session hot. */
+  readonly threshold: number;
 }
 
 /** RuleList is an ordered list of rules; the first that matches decides. */

@@ -83,7 +83,13 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
     let clusters: ReturnType<MetricsSource['clusters']> = [];
     const named = new NamedCounters();
     const page = createMetrics(
-      { totals: () => totals.with(live), listeners: () => [], clusters: () => clusters, controlPlane: () => undefined },
+      {
+        totals: () => totals.with(live),
+        listeners: () => [],
+        clusters: () => clusters,
+        controlPlane: () => undefined,
+        offload: () => undefined,
+      },
       named,
     );
 
@@ -122,6 +128,26 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       totals.ended(fakeSession({ listener: 'kept', status: 'DESTROYED', endedAt: 1, reason: 'OK' }));
       const samples = await parseMetrics(await page());
       expect(valueOf(samples, 'l7mp_listener_bytes_total', { listener: 'kept', direction: 'ingress' })).to.equal(10);
+    });
+
+    it('traffic by the way that it took', async () => {
+      const traffic = { ingress: { packets: 1, bytes: 7 }, egress: { packets: 0, bytes: 0 } };
+      live = [fakeSession({ listener: 'hot', kernelTraffic: traffic })];
+      const samples = await parseMetrics(await page());
+      const ofHot = (name: string, direction: string): unknown[] =>
+        samples
+          .filter((sample) => sample.name === name && sample.labels['listener'] === 'hot')
+          .filter(({ labels }) => labels['direction'] === direction)
+          .map(({ labels, value }) => [labels['path'], value]);
+      expect(ofHot('l7mp_listener_bytes_total', 'ingress')).to.deep.equal([
+        ['user', 3],
+        ['kernel', 7],
+      ]);
+      expect(ofHot('l7mp_listener_packets_total', 'ingress')).to.deep.equal([
+        ['user', 1],
+        ['kernel', 1],
+      ]);
+      expect(ofHot('l7mp_listener_bytes_total', 'egress')).to.deep.equal([['user', 5]]);
     });
 
     it('one page for all that ask at the same time', async () => {

@@ -1,50 +1,10 @@
 import { expect } from 'chai';
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import type { FlowPair, OffloadRefusal, PairTraffic } from '../../../../dataplane/core/offload.ts';
 import { Peer, PYTHON, versionOf } from '../../../support/peer.ts';
-
-const PLACES = ['client', 'proxy', 'server'] as const;
-type Place = (typeof PLACES)[number];
-const namespace = (place: Place): string => `l7mp-${process.pid}-${place}`;
-const TIMEOUT = '3';
-
-function ip(command: string): void {
-  execFileSync('ip', command.split(' '), { stdio: 'pipe' });
-}
-
-/** client .1 --- .2 proxy .1 --- .2 server, over 10.1.0.0/24 and 10.2.0.0/24, fd01::/64 and fd02::/64 */
-function connect(left: Place, right: Place, net: number): void {
-  ip(`link add to-${right} netns ${namespace(left)} type veth peer name to-${left} netns ${namespace(right)}`);
-  for (const [place, device, host] of [
-    [left, `to-${right}`, 1],
-    [right, `to-${left}`, 2],
-  ] as const) {
-    ip(`-n ${namespace(place)} address add 10.${net}.0.${host}/24 dev ${device}`);
-    ip(`-n ${namespace(place)} address add fd0${net}::${host}/64 dev ${device} nodad`);
-    ip(`-n ${namespace(place)} link set ${device} up`);
-  }
-}
-
-/** Sends datagrams of all sizes with random contents, each after the echo of the one before; prints the bytes. */
-const CLIENT = `
-import os, random, socket, sys
-family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET
-s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(${TIMEOUT})
-s.bind((sys.argv[1], int(sys.argv[2]))); s.connect((sys.argv[3], int(sys.argv[4])))
-total = 0
-for i in range(int(sys.argv[5])):
-    data = os.urandom(random.randint(0, 1400)); s.send(data); total += len(data)
-    assert s.recv(2000) == data, 'another datagram came back'
-print(total)`;
-
-const SERVER = `
-import socket, sys
-s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
-s.bind((sys.argv[1], int(sys.argv[2]))); print('ready', flush=True)
-while True:
-    data, where = s.recvfrom(2000); s.sendto(data, where)`;
+import { buildLab, CLIENT, ip, namespace, type Place, removeLab, SERVER } from './lab.ts';
 
 /** The relay with its engine. */
 class Relay {
@@ -121,25 +81,18 @@ describe(`the engine of UDP offload, with ${versionOf(PYTHON, '--version')} and 
   let server: Peer | undefined;
   let relay: Relay | undefined;
 
-  beforeEach(() => {
-    for (const place of PLACES) {
-      ip(`netns add ${namespace(place)}`);
-      ip(`-n ${namespace(place)} link set lo up`);
-    }
-    connect('client', 'proxy', 1);
-    connect('proxy', 'server', 2);
-  });
+  beforeEach(buildLab);
   afterEach(async () => {
     await relay?.stop('SIGKILL');
     await server?.stop();
-    for (const place of PLACES) spawnSync('ip', ['netns', 'del', namespace(place)]);
+    removeLab();
   });
 
   const echoes = async ({ client, pair: { client: side } }: Case, count: number): Promise<number> => {
     const places = [side.remote.address, side.remote.port, side.local.address, side.local.port, count].map(String);
     const peer = new Peer('ip', ['netns', 'exec', namespace(client), PYTHON, '-c', CLIENT, ...places]);
     expect(await peer.exit, peer.stderr).to.equal(0);
-    return Number(peer.stdout.trim());
+    return Number(peer.stdout.trim().split(' ')[1]);
   };
 
   const start = async ({ pair }: Case, attachment: string): Promise<Relay> => {

@@ -82,10 +82,21 @@ describe('the OpenAPI document', () => {
         ['Listener', { ...counts, nacks: 1, version: '1', lastNack: { at: 0, faults: ['x: expected a, found b'] } }],
       ]),
     };
+    const relayed = { session: 's', listener: 'in', rate: 2000, packets: 3, bytes: 30 };
+    api.offload = {
+      engine: { attachment: 'tcx', interfaces: ['eth0'], flows: 1, capacity: 2 },
+      ...{ handovers: 2, handbacks: 1, refusals: new Map([['mtu', 1]]) },
+      sessions: () => [
+        { ...relayed, state: 'kernel' },
+        { ...relayed, state: 'user', reason: 'it is cold' },
+      ],
+    };
     api.serving.set('Listener in', { state: 'warming', reason: 'waits for secret s' });
     api.serving.set('Cluster out', { state: 'failed', reason: 'INTERNAL: x' });
     const stage = { origin: 'out', status: 'RETRYING', attempts: 3 } as const;
-    api.sessions.set('s', fakeSession({ name: 's', ingress: [stage], listener: 'gone' }));
+    const kernelTraffic = { ingress: { packets: 1, bytes: 5 }, egress: { packets: 0, bytes: 0 } };
+    const offload = { state: 'kernel' } as const;
+    api.sessions.set('s', fakeSession({ name: 's', ingress: [stage], listener: 'gone', offload, kernelTraffic }));
     api.sessions.set('t', fakeSession({ name: 't', endedAt: 5, reason: 'PEER_RESET', status: 'DESTROYED' }));
   });
 

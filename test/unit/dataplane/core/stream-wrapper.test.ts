@@ -27,6 +27,7 @@ const MEMBERS: {
   httpStatus: 418,
   responds: true,
   unanswered: true,
+  flow: [],
   adoptFraming: ['bytes'],
   open: [new RecordingSink()],
   write: [Buffer.from('chunk'), true],
@@ -79,7 +80,7 @@ const WRAPPERS: readonly {
   {
     what: 'an explicit framing',
     wrap: ({ stream }) => framed(stream, 'newline'),
-    changes: ['framing', 'maxDatagram', 'altered', 'adoptFraming', 'open', 'write'],
+    changes: ['flow', 'framing', 'maxDatagram', 'altered', 'adoptFraming', 'open', 'write'],
   },
   {
     what: "a JSONSocket's server",
@@ -91,7 +92,7 @@ const WRAPPERS: readonly {
       inner.says('{"JSONSocketVersion":1}');
       return stream;
     },
-    changes: ['altered', 'open', 'connected', 'refuse'],
+    changes: ['flow', 'altered', 'open', 'connected', 'refuse'],
   },
   {
     what: "a JSONSocket's client",
@@ -101,7 +102,7 @@ const WRAPPERS: readonly {
       inner.says('{"JSONSocketVersion":1,"JSONSocketStatus":200}');
       return stream;
     },
-    changes: ['altered', 'open'],
+    changes: ['flow', 'altered', 'open'],
   },
   {
     what: "a WebSocket's handshake that was answered",
@@ -111,7 +112,7 @@ const WRAPPERS: readonly {
       handshake.connected();
       return handshake;
     },
-    changes: ['open', 'connected'],
+    changes: ['flow', 'open', 'connected'],
   },
   {
     what: 'the guard of plugins',
@@ -121,7 +122,7 @@ const WRAPPERS: readonly {
         opened: () => undefined,
         closed: () => undefined,
       }),
-    changes: ['open'],
+    changes: ['flow', 'open'],
   },
 ];
 
@@ -144,6 +145,10 @@ describe('A stream that is wrapped', () => {
           }
         });
       }
+
+      it('has no packets of its own', () => {
+        expect(wrap(probe(NAMES)).flow?.()).to.be.a('string');
+      });
 
       it('lacks what it lacks', () => {
         const inner = probe(ALWAYS);

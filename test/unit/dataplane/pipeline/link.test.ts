@@ -148,6 +148,7 @@ describe('A link', () => {
 
 describe('Gates', () => {
   const recording = (name: string, calls: string[], passes = true): Gate => ({
+    keepsOut: { reason: 'transform', message: name },
     pass: (chunk) => {
       calls.push(`${name} ${chunk.toString()}`);
       return passes;
@@ -173,15 +174,7 @@ describe('Gates', () => {
     const clock = stopClock();
     try {
       const { link, reader, writer, push } = testLink();
-      const limits = { datagrams_per_second: 0, bytes_per_second: 10 };
-      link.gate = new RateGate(link, true, {
-        ...limits,
-        track: 0,
-        max_sessions: 0,
-        sessions_per_second: 0,
-        queue_limit: 1,
-        framing: 'none',
-      });
+      link.gate = new RateGate(link, true, { datagrams_per_second: 0, bytes_per_second: 10 });
       link.setWriter(writer);
       push('x'.repeat(15));
       expect(writer.written.join('')).to.have.length(15);
@@ -199,8 +192,7 @@ describe('Gates', () => {
 
 describe('A rate gate of datagrams', () => {
   const gate = (datagrams_per_second: number, bytes_per_second: number): ((size: number) => boolean) => {
-    const options = { track: 0, max_sessions: 0, sessions_per_second: 0, queue_limit: 1, framing: 'none' } as const;
-    const limited = new RateGate(testLink().link, false, { ...options, datagrams_per_second, bytes_per_second });
+    const limited = new RateGate(testLink().link, false, { datagrams_per_second, bytes_per_second });
     return (size) => limited.pass(Buffer.alloc(size));
   };
   let clock: ReturnType<typeof stopClock>;

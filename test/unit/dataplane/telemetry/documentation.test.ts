@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import type { OffloadStatus } from '../../../../dataplane/core/offload.ts';
 import type { ControlPlaneState } from '../../../../dataplane/core/control-plane.ts';
 import { FIELDS } from '../../../../dataplane/telemetry/access-log.ts';
 import { createMetrics } from '../../../../dataplane/telemetry/metrics.ts';
@@ -35,12 +36,16 @@ describe('docs/observability.md', () => {
       ready: true,
       types: new Map([['Listener', { resources: 1, acks: 1, nacks: 0, version: '1' }]]),
     };
+    const engine = { attachment: 'tcx', interfaces: [], flows: 1, capacity: 2 };
+    const refusals = new Map([['mtu', 1]]);
+    const offload: OffloadStatus = { engine, handovers: 1, handbacks: 0, refusals, sessions: () => [] };
     const listeners = [{ name: 'l', overflow: 1 }];
     const source = {
       totals: () => totals.with([]),
       listeners: () => listeners,
       clusters: () => clusters,
       controlPlane: () => controlPlane,
+      offload: () => offload,
     };
     const make = createMetrics(source, named);
     // The event loop is sampled from the first page on.

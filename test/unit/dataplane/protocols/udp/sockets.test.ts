@@ -118,6 +118,25 @@ describe('UDP sockets', () => {
         });
       }
 
+      it('say where a peer hears them from', async () => {
+        const { socket } = await open({ local: LOOPBACK });
+        expect(socket.localFor({ address: '127.0.0.1', port: 9 })).to.deep.equal(socket.local);
+        const connected = (await open({ peer: socket.local })).socket;
+        expect(connected.localFor(socket.local))
+          .to.deep.equal(connected.local)
+          .and.to.include({ address: '127.0.0.1' });
+        for (const [any, peer] of [
+          ['0.0.0.0', '127.0.0.1'],
+          ['::', '127.0.0.1'],
+          ['::', '::1'],
+        ] as const) {
+          const { socket: shared } = await open({ local: { address: any, port: 0 } });
+          const local = shared.localFor({ address: peer, port: 9 });
+          const expected = { address: peer, port: shared.local.port };
+          expect(local).to.deep.equal(openThis === openNativeSocket ? expected : undefined);
+        }
+      });
+
       it('pass empty datagrams', async () => {
         const server = await open({ local: LOOPBACK });
         const client = await open({ peer: server.socket.local });

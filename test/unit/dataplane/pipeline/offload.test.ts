@@ -1,0 +1,172 @@
+/** What sessions tell of their packets, and how they count those that the kernel relays. */
+import { expect } from 'chai';
+import { ProxyError } from '../../../../common/errors.ts';
+import type { Flow } from '../../../../dataplane/core/offload.ts';
+import type { KernelPath, PipelineSession } from '../../../../dataplane/pipeline/session.ts';
+import { FakeStream } from '../../../support/fake-stream.ts';
+import { type Harness, harness } from '../../../support/pipeline.ts';
+
+const flowTo = (address: string): Flow => ({
+  transport: 'udp',
+  local: { address: '10.0.0.1', port: 1 },
+  remote: { address, port: 2 },
+});
+const udp = (flow: Flow | string): FakeStream =>
+  new FakeStream({ framing: 'datagrams', reliable: false, halfClose: false, flow });
+
+/** Keeps what it is told. */
+class FakeKernel implements KernelPath {
+  readonly told: string[] = [];
+  readonly rates: number[] = [];
+  /** What `refresh` finds. */
+  found: (session: PipelineSession, now: number) => void = () => undefined;
+  /** What `release` does, while the session's streams are as they were. */
+  onRelease: (session: PipelineSession) => void = () => undefined;
+
+  sweep(): void {
+    this.told.push('sweep');
+  }
+
+  refresh(session: PipelineSession, now: number): void {
+    this.told.push('refresh');
+    this.found(session, now);
+  }
+
+  measured(_session: PipelineSession, packetsPerSecond: number): void {
+    this.rates.push(packetsPerSecond);
+  }
+
+  release(session: PipelineSession): void {
+    this.told.push('release');
+    this.onRelease(session);
+  }
+
+  view(): { state: 'kernel' } {
+    return { state: 'kernel' };
+  }
+}
+
+describe('a session and the kernel', () => {
+  let pipeline: Harness;
+  let kernel: FakeKernel;
+  const client = flowTo('10.0.0.2');
+  const upstream = flowTo('10.0.0.3');
+
+  beforeEach(() => (kernel = new FakeKernel()));
+  afterEach(async () => {
+    await pipeline.sessions.close();
+  });
+
+  function start(
+    routed: Parameters<typeof harness>[0] = {},
+    options: Parameters<typeof harness>[1] = {},
+    streams: readonly [FakeStream, FakeStream] = [udp(client), udp(upstream)],
+  ): PipelineSession {
+    pipeline = harness(routed, options, {}, {}, kernel);
+    pipeline.cluster('cluster').plan = [() => streams[1]];
+    return pipeline.accept(streams[0]) as PipelineSession;
+  }
+
+  it('has flows where both sides are UDP, and nothing is between', () => {
+    expect(start().flowEnds).to.deep.equal({ client, upstream });
+  });
+
+  const tcp = new FakeStream();
+  const cases: readonly [string, Parameters<typeof start>, string, string][] = [
+    [
+      'the client is no UDP',
+      [{}, {}, [tcp, udp(upstream)]],
+      'protocol',
+      'found a stream of bytes at listener listener',
+    ],
+    ['the cluster is no UDP', [{}, {}, [udp(client), tcp]], 'protocol', 'found a stream of bytes at cluster cluster'],
+    ['a side has a reason', [{}, {}, [udp('a lock'), udp(upstream)]], 'protocol', 'UDP on both sides, found a lock at'],
+    ['there is an ingress stage', [{ ingress: ['a'] }], 'transform', 'one cluster on its way, found a, cluster'],
+    ['there is an egress stage', [{ egress: ['b'] }], 'transform', 'one cluster on its way, found cluster, b'],
+    ['there is a mirror', [{ mirrors: [{ cluster: 'm', percent: 100 }] }], 'mirror', 'expected no mirrors, found m'],
+    ['datagrams are limited', [{}, { datagrams_per_second: 1e9 }], 'rate-limit', 'datagrams_per_second'],
+    ['bytes are limited', [{}, { bytes_per_second: 1e9 }], 'rate-limit', 'bytes_per_second'],
+  ];
+  for (const [what, parameters, reason, message] of cases) {
+    it(`has none where ${what}`, () => {
+      const ends = start(...parameters).flowEnds;
+      expect(ends).to.include({ reason });
+      expect((ends as { message: string }).message).to.contain(message);
+    });
+  }
+
+  it('has none before it is connected', () => {
+    pipeline = harness({}, {}, {}, {}, kernel);
+    pipeline.cluster('cluster').plan = [() => 'never'];
+    const session = pipeline.accept(udp(client)) as PipelineSession;
+    expect(session.flowEnds).to.include({ reason: 'state' });
+  });
+
+  it('counts what the kernel relays beside what it relays itself', () => {
+    const session = start();
+    pipeline.cluster('cluster').last.says('12345');
+    session.relayed({ packets: 3, bytes: 30 }, { packets: 2, bytes: 20 }, undefined, 0);
+    session.relayed({ packets: 1, bytes: 1 }, { packets: 0, bytes: 0 }, undefined, 0);
+    expect(session.counters).to.deep.equal({
+      ingress: { packets: 4, bytes: 31, dropped: 0 },
+      egress: { packets: 3, bytes: 25, dropped: 0 },
+    });
+    expect(session.kernelTraffic).to.deep.equal({
+      ingress: { packets: 4, bytes: 31 },
+      egress: { packets: 2, bytes: 20 },
+    });
+  });
+
+  it('tells how many packets pass, once a second', () => {
+    const session = start();
+    const began = performance.now();
+    for (let count = 0; count < 100; count++) pipeline.cluster('cluster').last.says('x');
+    session.expire(began + 500);
+    expect(kernel.rates).to.deep.equal([]);
+    session.expire(began + 2000);
+    expect(kernel.rates).to.have.length(1);
+    expect(kernel.rates[0]).to.be.within(45, 51);
+  });
+
+  it('is not idle while the kernel relays its packets', () => {
+    const session = start({}, { idle_timeout: 1000 });
+    const began = performance.now();
+    kernel.found = (each, now) => each.relayed({ packets: 1, bytes: 1 }, { packets: 0, bytes: 0 }, now - 300, now);
+    session.expire(began + 1500);
+    expect(session.status).to.equal('CONNECTED');
+    kernel.found = () => undefined;
+    session.expire(began + 2100);
+    expect(session.status).to.equal('CONNECTED');
+    expect(kernel.told.filter((each) => each === 'refresh')).to.have.length(1);
+    session.expire(began + 2300);
+    expect([session.status, session.reason]).to.deep.equal(['DESTROYED', 'IDLE_TIMEOUT']);
+  });
+
+  it('is released before its streams go, and its last packets count', () => {
+    const streams = [udp(client), udp(upstream)] as const;
+    const session = start({}, {}, streams);
+    kernel.onRelease = (each) => {
+      expect(streams[1].calls).not.to.include('destroy');
+      each.relayed({ packets: 7, bytes: 70 }, { packets: 0, bytes: 0 }, undefined, performance.now());
+    };
+    session.destroy(new ProxyError('DELETED', 'by the test'));
+    expect(streams[1].calls).to.include('destroy');
+    expect(pipeline.ended[0]?.counters.ingress).to.include({ packets: 7, bytes: 70 });
+    expect(kernel.told).to.deep.equal(['release']);
+  });
+
+  it('is released when its cluster is connected again', () => {
+    const retry = { retry_on: 'disconnect', num_retries: 1, timeout: 60_000 } as const;
+    start({ retry });
+    pipeline.cluster('cluster').last.closes(new ProxyError('CONNECT_REFUSED', 'by the test'));
+    expect(kernel.told).to.deep.equal(['release']);
+  });
+
+  it('says that it is in user space where nobody asked for anything else', () => {
+    pipeline = harness();
+    expect((pipeline.accept(udp(client)) as PipelineSession).offload).to.deep.equal({
+      state: 'user',
+      reason: 'kernel offload is not asked for (admin.offload)',
+    });
+  });
+});
