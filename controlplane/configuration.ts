@@ -203,6 +203,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       nodes: () => tracker.nodes(),
       askedOf: (proxy, resources) => tracker.askedOf(proxy, resources),
       hasAcked: (proxy, resources) => tracker.hasAcked(proxy, resources),
+      hasLetGo: (proxy, resources) => tracker.hasLetGo(proxy, resources),
       failuresOf: (resources, audiences) => tracker.failuresOf(resources, audiences),
     });
   }

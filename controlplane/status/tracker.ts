@@ -189,6 +189,20 @@ export class Tracker {
     return acked !== undefined && resources.every((each) => holds(acked, each));
   }
 
+  /**
+   * Whether one proxy holds none of these, in whatever version, but those that it is sent of something else. Where it can't
+   * be told that it is to let go, it is not asked to.
+   */
+  hasLetGo(id: string, resources: readonly ResourceKey[]): boolean {
+    const proxy = this.proxies.get(id);
+    const view = this.options.viewOf(id);
+    return resources.every(({ typeUrl, name }) => {
+      if (proxy?.node.variant === 'sotw' && !FULL_STATE.test(typeUrl)) return true;
+      const held = proxy?.acked.get(typeUrl)?.versions.has(name) ?? false;
+      return !held || view?.resources(typeUrl).has(name) === true;
+    });
+  }
+
   /** The proxies that are connected here. */
   *show(controlPlane: string): Iterable<Proxy> {
     const syncOf = syncs();
@@ -368,6 +382,9 @@ function keyOf({ typeUrl, name }: ResourceKey): string {
 
 /** Only listeners and clusters have more to do than to be accepted. */
 const WORKING = /\.(?:Listener|Cluster)$/u;
+
+/** State of the world tells of these by their absence that they are gone; of others it can't. */
+const FULL_STATE = /\.(?:Listener|Cluster)$/u;
 
 function serves(facts: Facts | undefined, resource: Resource): boolean {
   const fact = facts?.facts.get(keyOf(resource));

@@ -78,9 +78,11 @@ export function object(kind: string, name: string, spec: object, more: Partial<S
   return { key: { kind, name }, spec: spec as NonNullable<ObjectContent['spec']>, ...rest, ...more };
 }
 
-/** A proxy that takes everything, unless it is told to refuse. */
+/** A proxy that takes everything, unless it is told to refuse, and lets go what it is not sent any more. */
 export class FakeProxy {
   view: RecordingView;
+  /** What it took of each type. */
+  private held = new Map<string, ReadonlyMap<string, string>>();
   readonly facts: NodeFacts;
   private readonly configuration: Configuration;
 
@@ -96,9 +98,12 @@ export class FakeProxy {
     for (const { typeUrl, name, version } of this.view.all()) {
       types.set(typeUrl, (types.get(typeUrl) ?? new Map<string, string>()).set(name, version));
     }
-    for (const [typeUrl, versions] of types) {
-      this.configuration.catalog.observe({ type: 'ack', id: this.facts.id, typeUrl, versions, removed: [] });
+    for (const typeUrl of new Set([...types.keys(), ...this.held.keys()])) {
+      const versions = types.get(typeUrl) ?? new Map<string, string>();
+      const removed = [...(this.held.get(typeUrl)?.keys() ?? [])].filter((name) => !versions.has(name));
+      this.configuration.catalog.observe({ type: 'ack', id: this.facts.id, typeUrl, versions, removed });
     }
+    this.held = types;
   }
 
   /** Asks for all of a type, or for names of it only. */

@@ -173,10 +173,36 @@ describe('a rollout', () => {
     }
   });
 
-  it('takes objects out step by step, too', async () => {
-    const rollout = { percent: [25], pause: 60_000, max_failures: 0, manual: false };
-    await rig.call('Apply', { ...APPLY, objects: [], replace_kinds: ['Rule'], rollout });
-    await until('the first step', () => proxies.map((each) => each.view.all().length).join('') === '0111');
+  const holding = () => proxies.map((each) => each.view.all().length).join('');
+
+  it('takes objects out step by step, too, each when those of the step before have let go', async () => {
+    const rollout = { percent: [25, 50], pause: 0, max_failures: 0, manual: false };
+    const request = { ...APPLY, objects: [], replace_kinds: ['Rule'], rollout };
+    const { rollout: id } = await rig.call<m.ApplyResponse>('Apply', request);
+    for (const [wanted, updated] of [
+      ['0111', 0],
+      ['0011', 1],
+      ['0000', 2],
+    ] as const) {
+      await until(wanted, () => holding() === wanted);
+      expect(await stateOf(id)).to.include({ selected: 4, updated });
+      for (const each of proxies) each.ack();
+    }
+    expect((await ended(id)).state).to.equal('completed');
+  });
+
+  it('takes an object step by step from those that it is not for any more', async () => {
+    const narrow = {
+      ...rule('new'),
+      selector: { match_labels: {}, match_expressions: [], match_ids: [proxies[3]!.facts.id] },
+    };
+    const id = await begin({ percent: [50] }, [narrow]);
+    await until('the first step', () => holding() === '0011');
+    proxies[0]!.ack();
+    expect(await stateOf(id)).to.include({ state: 'progressing', selected: 4, updated: 1 });
+    proxies[1]!.leave();
+    const rollout = await ended(id);
+    expect([rollout.state, rollout.failed[0]?.proxy]).to.deep.equal(['rolled-back', proxies[1]!.facts.id]);
   });
 
   it('refuses a policy that makes no sense', async () => {
