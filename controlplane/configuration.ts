@@ -212,8 +212,9 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     const others = [...(replicas?.rollouts(rollout.id) ?? [])].map((each) => ({
       ...each,
       selected: new Map(Object.entries(each.selected)),
+      updated: new Set(each.updated),
     }));
-    return sumMeasures([measureHere(rollout), ...others]);
+    return sumMeasures(measureHere(rollout), others);
   }
 
   function* proxies(): Iterable<Proxy> {
@@ -229,8 +230,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       objects[object.id] = { version: object.version, ...counts, failed: failed.slice(0, MAX_FAILED) };
     }
     const measured = [...mirror.rollouts.values()].filter(isUnderWay).map((rollout) => {
-      const { selected, ...rest } = measureHere(rollout);
-      return [rollout.id, { ...rest, selected: Object.fromEntries(selected) }] as const;
+      const { selected, updated, failed } = measureHere(rollout);
+      return [rollout.id, { selected: Object.fromEntries(selected), updated: [...updated], failed }] as const;
     });
     return {
       proxies: [...tracker.show(controlPlane)],

@@ -12,7 +12,7 @@ export interface Measure {
   /** Positions of all proxies that have, lose or get something by the change, and ask for it, by their ids. */
   readonly selected: ReadonlyMap<string, number>;
   /** Those of them that are to be where the change leads by now, and are: they took what it brings, and let go what it takes. */
-  readonly updated: number;
+  readonly updated: ReadonlySet<string>;
   readonly failed: readonly ProxyFault[];
 }
 
@@ -75,8 +75,10 @@ export function measure(
     if (!candidate) continue;
     for (const fault of failuresOf(candidate.translated.resources, candidate.audiences)) failed.set(fault.proxy, fault);
   }
-  const chosen = [...selected].filter(([, position]) => position < threshold);
-  const updated = reached ? chosen.filter(([proxy]) => !behind.has(proxy) && !failed.has(proxy)).length : 0;
+  const updated = new Set<string>();
+  for (const [proxy, position] of reached ? selected : []) {
+    if (position < threshold && !behind.has(proxy) && !failed.has(proxy)) updated.add(proxy);
+  }
   return { selected, updated, failed: [...failed.values()] };
 }
 
@@ -101,16 +103,26 @@ function without(resources: readonly Resource[], others: readonly Resource[]): r
   return resources.filter(({ typeUrl, name }) => !names.has(`${typeUrl} ${name}`));
 }
 
-/** All replicas' together. */
-export function sumMeasures(measures: Iterable<Measure>): Measure {
-  const selected = new Map<string, number>();
-  let updated = 0;
-  // A proxy that moved over may be reported by two replicas.
-  const failed = new Map<string, ProxyFault>();
-  for (const each of measures) {
-    for (const [id, position] of each.selected) selected.set(id, position);
-    updated += each.updated;
-    for (const fault of each.failed) failed.set(fault.proxy, fault);
+/**
+ * All replicas' together. A proxy that moved over may be told of by several: what is known of it `here` counts, and where it
+ * is not here, the worst that is said of it.
+ */
+export function sumMeasures(here: Measure, others: Iterable<Measure>): Measure {
+  const selected = new Map(here.selected);
+  const updated = new Set(here.updated);
+  const failed = new Map(here.failed.map((fault) => [fault.proxy, fault]));
+  const behind = new Set<string>();
+  for (const each of others) {
+    const faults = new Map(each.failed.map((fault) => [fault.proxy, fault]));
+    for (const [id, position] of each.selected) {
+      if (here.selected.has(id)) continue;
+      selected.set(id, position);
+      const fault = faults.get(id);
+      if (fault) failed.set(id, fault);
+      if (each.updated.has(id)) updated.add(id);
+      else behind.add(id);
+    }
   }
-  return { selected, updated: Math.min(updated, selected.size), failed: [...failed.values()] };
+  for (const id of behind) updated.delete(id);
+  return { selected, updated, failed: [...failed.values()] };
 }

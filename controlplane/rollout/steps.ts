@@ -29,7 +29,7 @@ export function nextOf(
   if (state === 'paused') return { type: 'wait' };
   if (step < 0) return stepTo(rollout, 0, selected);
   const chosen = chosenOf(rollout, selected);
-  const done = updated + failed.length >= chosen && now - Date.parse(since) >= policy.pause;
+  const done = updated.size + failed.length >= chosen && now - Date.parse(since) >= policy.pause;
   if (!done) return { type: 'wait' };
   if (step >= policy.percent.length - 1) return { type: 'complete' };
   if (policy.manual) {

@@ -12,7 +12,7 @@ import type { Counts } from './tracker.ts';
 /** How far a rollout is in a replica's proxies; positions by their ids. */
 export interface RolloutSummary {
   readonly selected: Readonly<Record<string, number>>;
-  readonly updated: number;
+  readonly updated: readonly string[];
   readonly failed: readonly ProxyFault[];
 }
 

@@ -224,7 +224,7 @@ describe('proxies that had what a rollout brings', () => {
       mirror: {} as unknown as StoreMirror,
       committer: {} as unknown as Committer,
       log: recordingLog(),
-      measure: () => ({ selected, updated: 0, failed: [] }),
+      measure: () => ({ selected, updated: new Set(), failed: [] }),
       isConnected: (proxy) => connected.has(proxy),
       leads: () => true,
       grace: 0,
@@ -271,7 +271,7 @@ describe('a step of a rollout', () => {
       mirror: { rollouts: new Map([['r', record]]) } as unknown as StoreMirror,
       committer: { commit } as unknown as Committer,
       log,
-      measure: () => ({ selected: new Map([['edge-1', 5]]), updated: 0, failed: [] }),
+      measure: () => ({ selected: new Map([['edge-1', 5]]), updated: new Set(), failed: [] }),
       isConnected: () => true,
       leads: () => true,
     });
@@ -309,10 +309,36 @@ describe('the steps of a rollout', () => {
     expect(thresholdOf(1, new Map([['only', 7]]))).to.equal(8);
   });
 
-  it('count a proxy once that two replicas tell of', () => {
+  describe('count a proxy once that two replicas tell of', () => {
     const fault = { proxy: 'edge', kind: 'failed', message: 'it does not listen' };
     const selected = new Map([['edge', 1]]);
-    const measure = { selected, updated: 0, failed: [fault] };
-    expect(sumMeasures([measure, measure])).to.deep.equal(measure);
+    const nobody = { selected: new Map<string, number>(), updated: new Set<string>(), failed: [] };
+    const updated = { selected, updated: new Set(['edge']), failed: [] };
+    const behind = { ...updated, updated: new Set<string>() };
+    const failing = { ...behind, failed: [fault] };
+
+    it('as it is here', () => {
+      for (const [here, other] of [
+        [updated, behind],
+        [updated, failing],
+        [behind, updated],
+        [failing, updated],
+      ] as const) {
+        expect(sumMeasures(here, [other])).to.deep.equal(here);
+      }
+    });
+
+    it('as the worst, where it is not here', () => {
+      expect(sumMeasures(nobody, [updated, updated])).to.deep.equal(updated);
+      expect(sumMeasures(nobody, [behind, updated])).to.deep.equal(behind);
+      expect(sumMeasures(nobody, [updated, failing])).to.deep.equal(failing);
+    });
+
+    it('and each of the others for itself', () => {
+      const other = { selected: new Map([['core', 2]]), updated: new Set(['core']), failed: [] };
+      const sum = sumMeasures(updated, [other, failing]);
+      expect([...sum.selected.keys(), ...sum.updated]).to.deep.equal(['edge', 'core', 'edge', 'core']);
+      expect(sum.failed).to.deep.equal([]);
+    });
   });
 });
