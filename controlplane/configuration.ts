@@ -44,7 +44,7 @@ export interface ConfigurationOptions extends BackupFunctions {
   /** For tests. */
   readonly pace?: Pick<PacerOptions, 'endpointsQuietMs' | 'configurationQuietMs' | 'longestMs'>;
   readonly rollouts?: Pick<RolloutOptions, 'grace' | 'interval'>;
-  readonly replicas?: Pick<ReplicasOptions, 'interval'>;
+  readonly replicas?: Pick<ReplicasOptions, 'interval' | 'silence'>;
   readonly tracker?: Pick<TrackerOptions, 'quiet'>;
   readonly files?: Pick<FolderOptions, 'quiet' | 'interval'>;
 }
@@ -101,6 +101,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   });
   let leads = false;
 
+  const heardOfOthers = new Set<() => void>();
   const replicas = options.replicated
     ? new Replicas({
         ...options.replicas,
@@ -108,7 +109,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         store,
         log,
         summarize,
-        onChange: () => tracker.changed(),
+        applied: () => pacer.revision,
+        onChange: () => {
+          for (const listener of heardOfOthers) listener();
+        },
       })
     : undefined;
   const rollouts = new Rollouts({
@@ -208,13 +212,18 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     });
   }
 
+  function behind(revision: number): readonly string[] {
+    return replicas?.behind(revision) ?? [];
+  }
+
   function measureAll(rollout: RolloutRecord): Measure {
     const others = [...(replicas?.rollouts(rollout.id) ?? [])].map((each) => ({
       ...each,
       selected: new Map(Object.entries(each.selected)),
       updated: new Set(each.updated),
     }));
-    return sumMeasures(measureHere(rollout), others);
+    const sum = sumMeasures(measureHere(rollout), others);
+    return { ...sum, current: sum.current && behind(rollout.revision).length === 0 };
   }
 
   function* proxies(): Iterable<Proxy> {
@@ -258,8 +267,16 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       proxies,
       countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
       applied: () => pacer.revision,
+      behind,
       feeds,
-      onStatus: (listener) => tracker.onChange(listener),
+      onStatus: (listener) => {
+        const end = tracker.onChange(listener);
+        heardOfOthers.add(listener);
+        return () => {
+          heardOfOthers.delete(listener);
+          end();
+        };
+      },
     },
     log,
   );

@@ -10,6 +10,8 @@ export type ControlAction = (typeof CONTROL_ACTIONS)[number];
 
 export interface RolloutRecord {
   readonly id: string;
+  /** The store's revision that made it so: what is written of it does not count. */
+  readonly revision: number;
   readonly policy: {
     /** Rising; the last one is 100. */
     readonly percent: readonly number[];

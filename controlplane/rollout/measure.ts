@@ -14,6 +14,8 @@ export interface Measure {
   /** Those of them that are to be where the change leads by now, and are: they took what it brings, and let go what it takes. */
   readonly updated: ReadonlySet<string>;
   readonly failed: readonly ProxyFault[];
+  /** It is of the step that the rollout is at: proxies are given what belongs to it, on all replicas that tell. */
+  readonly current: boolean;
 }
 
 export interface Measuring {
@@ -49,7 +51,7 @@ export function measure(
   const selected = new Map<string, number>();
   const behind = new Set<string>();
   const failed = new Map<string, ProxyFault>();
-  let reached = true; // the views are where the record is
+  let current = true; // the views are where the record is
   const select = (proxy: string, isThere: boolean): void => {
     if (!selected.has(proxy)) selected.set(proxy, positionOf(proxy));
     if (!isThere) behind.add(proxy);
@@ -58,8 +60,8 @@ export function measure(
   for (const { key, action } of changes) {
     const candidate = find(candidateInput(id, idOf(key)));
     const stable = find(idOf(key));
-    if (stable && (stable.translated.audience.cohort?.from ?? 0) !== threshold) reached = false;
-    if (action !== 'deleted' && (candidate?.translated.audience.cohort?.to ?? 0) !== threshold) reached = false;
+    if (stable && (stable.translated.audience.cohort?.from ?? 0) !== threshold) current = false;
+    if (action !== 'deleted' && (candidate?.translated.audience.cohort?.to ?? 0) !== threshold) current = false;
     const before = stable?.translated.resources ?? [];
     const after = candidate?.translated.resources;
     const next = candidateOf(id, idOf(key));
@@ -76,10 +78,10 @@ export function measure(
     for (const fault of failuresOf(candidate.translated.resources, candidate.audiences)) failed.set(fault.proxy, fault);
   }
   const updated = new Set<string>();
-  for (const [proxy, position] of reached ? selected : []) {
+  for (const [proxy, position] of current ? selected : []) {
     if (position < threshold && !behind.has(proxy) && !failed.has(proxy)) updated.add(proxy);
   }
-  return { selected, updated, failed: [...failed.values()] };
+  return { selected, updated, failed: [...failed.values()], current };
 }
 
 /** Finds the proxies of selectors: once for all that are the same. */
@@ -107,7 +109,7 @@ function without(resources: readonly Resource[], others: readonly Resource[]): r
  * All replicas' together. A proxy that moved over may be told of by several: what is known of it `here` counts, and where it
  * is not here, the worst that is said of it.
  */
-export function sumMeasures(here: Measure, others: Iterable<Measure>): Measure {
+export function sumMeasures(here: Measure, others: Iterable<Omit<Measure, 'current'>>): Measure {
   const selected = new Map(here.selected);
   const updated = new Set(here.updated);
   const failed = new Map(here.failed.map((fault) => [fault.proxy, fault]));
@@ -124,5 +126,5 @@ export function sumMeasures(here: Measure, others: Iterable<Measure>): Measure {
     }
   }
   for (const id of behind) updated.delete(id);
-  return { selected, updated, failed: [...failed.values()] };
+  return { ...here, selected, updated, failed: [...failed.values()] };
 }

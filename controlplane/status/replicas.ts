@@ -29,15 +29,19 @@ export interface ReplicasOptions {
   readonly store: Store;
   readonly log: Logger;
   readonly summarize: () => Summary;
-  /** Hears that another replica said something new. */
+  /** The store's revision whose configuration the proxies here are given. */
+  readonly applied: () => number;
+  /** Hears that another replica said something new, or is gone. */
   readonly onChange: () => void;
   /** Between two writings, in ms. 2,000 when absent. */
   readonly interval?: number;
+  /** A replica that was not heard of for so long does not count, in ms. 15 intervals when absent. */
+  readonly silence?: number;
 }
 
 /** Values that a summary is spread over, by the hash of what they are of: a change touches few of them. */
 const SHARDS = 32;
-/** A heartbeat comes after so many intervals without a change; a replica without one for thrice as long is gone. */
+/** A heartbeat comes after so many intervals without a change. */
 const BEAT = 5;
 const MAX_SHARD = 900 * 1024;
 
@@ -45,6 +49,8 @@ type Section = keyof Summary;
 
 interface Other {
   heardAt: number;
+  /** What it said is of proxies that were given this revision, or a later one. */
+  revision: number;
   readonly shards: Map<string, Readonly<Record<string, unknown>>>;
 }
 
@@ -56,6 +62,10 @@ export class Replicas {
   private idle = Infinity;
   private busy: Promise<void> = Promise.resolve();
   private dirty = true;
+  /** The revision that was said. */
+  private said = -1;
+  /** Those that counted at the last tick. */
+  private counted = '';
 
   constructor(options: ReplicasOptions) {
     this.options = options;
@@ -65,7 +75,7 @@ export class Replicas {
   async start(signal: AbortSignal): Promise<void> {
     await this.read();
     void this.follow(signal);
-    this.timer = setInterval(() => void this.write(), this.interval);
+    this.timer = setInterval(() => this.tick(), this.interval);
     this.timer.unref();
   }
 
@@ -80,6 +90,11 @@ export class Replicas {
     await this.busy;
     const operations = [...this.written.keys()].map((key): Operation => ({ type: 'delete', key }));
     if (operations.length > 0) await this.options.store.transact([], operations).catch(() => undefined);
+  }
+
+  /** The others that have not said yet how far their proxies are with a revision, sorted. */
+  behind(revision: number): string[] {
+    return [...this.alive()].flatMap(([id, other]) => (other.revision < revision ? [id] : [])).sort();
   }
 
   /** Counts of an object in the proxies of the others. */
@@ -98,7 +113,7 @@ export class Replicas {
 
   /** The proxies of the others. */
   *proxies(): Iterable<Proxy> {
-    for (const { shards } of this.alive()) {
+    for (const [, { shards }] of this.alive()) {
       for (const [key, shard] of shards) if (key.startsWith('proxies/')) yield* Object.values(shard) as Proxy[];
     }
   }
@@ -120,6 +135,7 @@ export class Replicas {
   write(): Promise<void> {
     this.busy = this.busy.then(async () => {
       this.idle++;
+      if (this.options.applied() !== this.said) this.dirty = true;
       if (!this.dirty && this.idle < BEAT) return;
       try {
         await this.writeChanged();
@@ -137,8 +153,9 @@ export class Replicas {
   }
 
   private async writeChanged(): Promise<void> {
-    const { id, store, summarize } = this.options;
-    const beat = JSON.stringify({ at: new Date().toISOString() });
+    const { id, store, summarize, applied } = this.options;
+    const revision = applied(); // before the summary: what that is of is not older
+    const beat = JSON.stringify({ at: new Date().toISOString(), revision });
     const next = this.dirty ? shardsOf(summarize()) : undefined;
     this.dirty = false;
     const prefix = `${STATUS_PREFIX}${encodeURIComponent(id)}/`;
@@ -154,6 +171,15 @@ export class Replicas {
     for (const key of this.written.keys()) if (!written.has(key)) operations.push({ type: 'delete', key });
     await store.transact([], operations);
     this.written = written;
+    this.said = revision;
+  }
+
+  /** Others fall silent without a word: whoever waits for them hears of it here. */
+  private tick(): void {
+    const counted = JSON.stringify([...this.alive()].map(([id]) => id));
+    if (counted !== this.counted) this.options.onChange();
+    this.counted = counted;
+    void this.write();
   }
 
   private async read(): Promise<number> {
@@ -184,10 +210,11 @@ export class Replicas {
   private put(key: string, value: Buffer, listed: boolean): void {
     const [replica, shard] = placeOf(key);
     if (replica === this.options.id) return;
-    const other = this.others.get(replica) ?? { heardAt: 0, shards: new Map() };
+    const other = this.others.get(replica) ?? { heardAt: 0, revision: -1, shards: new Map() };
     this.others.set(replica, other);
     const content = JSON.parse(value.toString()) as Record<string, unknown>;
     if (shard !== 'beat') other.shards.set(shard, content);
+    else other.revision = Number(content['revision'] ?? -1);
     // Clocks differ: what comes counts from when it came, and only what was there already by its own time.
     if (!listed) other.heardAt = Date.now();
     else if (shard === 'beat') other.heardAt = Date.parse(String(content['at']));
@@ -202,14 +229,14 @@ export class Replicas {
     if (shard === 'beat') this.others.delete(replica);
   }
 
-  private *alive(): Iterable<Other> {
-    const oldest = Date.now() - 3 * BEAT * this.interval;
-    for (const other of this.others.values()) if (other.heardAt >= oldest) yield other;
+  private *alive(): Iterable<readonly [id: string, other: Other]> {
+    const oldest = Date.now() - (this.options.silence ?? 3 * BEAT * this.interval);
+    for (const each of this.others) if (each[1].heardAt >= oldest) yield each;
   }
 
   private *values<T>(section: Section, id: string): Iterable<T> {
     const shard = `${section}/${shardOf(id)}`;
-    for (const { shards } of this.alive()) {
+    for (const [, { shards }] of this.alive()) {
       const found = shards.get(shard)?.[id];
       if (found !== undefined) yield found as T;
     }

@@ -224,7 +224,7 @@ describe('proxies that had what a rollout brings', () => {
       mirror: {} as unknown as StoreMirror,
       committer: {} as unknown as Committer,
       log: recordingLog(),
-      measure: () => ({ selected, updated: new Set(), failed: [] }),
+      measure: () => ({ selected, updated: new Set(), failed: [], current: true }),
       isConnected: (proxy) => connected.has(proxy),
       leads: () => true,
       grace: 0,
@@ -271,7 +271,7 @@ describe('a step of a rollout', () => {
       mirror: { rollouts: new Map([['r', record]]) } as unknown as StoreMirror,
       committer: { commit } as unknown as Committer,
       log,
-      measure: () => ({ selected: new Map([['edge-1', 5]]), updated: new Set(), failed: [] }),
+      measure: () => ({ selected: new Map([['edge-1', 5]]), updated: new Set(), failed: [], current: true }),
       isConnected: () => true,
       leads: () => true,
     });
@@ -312,8 +312,8 @@ describe('the steps of a rollout', () => {
   describe('count a proxy once that two replicas tell of', () => {
     const fault = { proxy: 'edge', kind: 'failed', message: 'it does not listen' };
     const selected = new Map([['edge', 1]]);
-    const nobody = { selected: new Map<string, number>(), updated: new Set<string>(), failed: [] };
-    const updated = { selected, updated: new Set(['edge']), failed: [] };
+    const nobody = { selected: new Map<string, number>(), updated: new Set<string>(), failed: [], current: true };
+    const updated = { selected, updated: new Set(['edge']), failed: [], current: true };
     const behind = { ...updated, updated: new Set<string>() };
     const failing = { ...behind, failed: [fault] };
 
