@@ -40,6 +40,14 @@ export interface RolloutRecord {
   readonly selected: number;
 }
 
+/** How a proxy that a rollout is for stands to it. */
+export interface Standing {
+  readonly position: number;
+  /** It is where the change leads. */
+  readonly updated: boolean;
+  readonly fault?: Pick<ProxyFault, 'kind' | 'message'>;
+}
+
 export function isUnderWay({ state }: Pick<RolloutRecord, 'state'>): boolean {
   return state === 'progressing' || state === 'paused';
 }

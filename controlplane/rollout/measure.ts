@@ -3,7 +3,7 @@ import type { ProxyFault } from '../../gen/messages.ts';
 import type { NodeFacts, Resource } from '../core/resource.ts';
 import { audienceKey, positionOf } from '../model/audience.ts';
 import { idOf, type ObjectContent } from '../model/object.ts';
-import { candidateInput, type RolloutRecord } from '../model/rollout-record.ts';
+import { candidateInput, type RolloutRecord, type Standing } from '../model/rollout-record.ts';
 import { compileSelector } from '../model/selector.ts';
 import type { Translated } from '../model/translated.ts';
 
@@ -103,6 +103,30 @@ function matchingOf(nodes: Measuring['nodes']): (of: Pick<ObjectContent, 'select
 function without(resources: readonly Resource[], others: readonly Resource[]): readonly Resource[] {
   const names = new Set(others.map(({ typeUrl, name }) => `${typeUrl} ${name}`));
   return resources.filter(({ typeUrl, name }) => !names.has(`${typeUrl} ${name}`));
+}
+
+/** A measure proxy by proxy. */
+export function standingsOf({ selected, updated, failed }: Measure): Map<string, Standing> {
+  const standings = new Map<string, Standing>();
+  for (const [id, position] of selected) standings.set(id, { position, updated: updated.has(id) });
+  for (const { proxy: id, kind, message } of failed) {
+    const { position } = standings.get(id) ?? { position: positionOf(id) };
+    standings.set(id, { position, updated: false, fault: { kind, message } });
+  }
+  return standings;
+}
+
+/** The measure that is told so. */
+export function measureOf(standings: ReadonlyMap<string, Standing>): Omit<Measure, 'current'> {
+  const selected = new Map<string, number>();
+  const updated = new Set<string>();
+  const failed: ProxyFault[] = [];
+  for (const [proxy, { position, updated: isThere, fault }] of standings) {
+    selected.set(proxy, position);
+    if (isThere) updated.add(proxy);
+    if (fault) failed.push({ proxy, ...fault });
+  }
+  return { selected, updated, failed };
 }
 
 /**
