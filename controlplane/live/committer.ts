@@ -65,12 +65,13 @@ export class Committer {
       const operations = await this.operations(planned, number);
       operations.push({ type: 'put', key: HEAD, value: Buffer.from(`${number}`) });
       const outcome = await this.transact(head.modRevision, operations);
-      const visible = this.mirror.reached(outcome.revision, AbortSignal.timeout(LONGEST_LAG_MS));
+      const patience = AbortSignal.timeout(LONGEST_LAG_MS);
       if (outcome.ok) {
-        await visible.catch(() => undefined); // it is made, and comes to be seen
+        await this.mirror.reached(outcome.revision, patience).catch(() => undefined); // it is made, and comes to be seen
         return { revision: outcome.revision, version: changes.length > 0 ? number : 0 };
       }
-      await visible.catch(() => {
+      // Not the revision of the outcome: that may be of something that is not live, and never comes to be seen here.
+      await this.mirror.changedSince(head.modRevision, patience).catch(() => {
         throw new RpcError(STATUS.UNAVAILABLE, 'the store tells of no changes, and nothing was changed: try again');
       });
     }

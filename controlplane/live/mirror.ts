@@ -61,8 +61,17 @@ export class StoreMirror {
   }
 
   /** Resolves when a revision's changes are here; rejects when `signal` aborts. */
-  async reached(revision: number, signal: AbortSignal): Promise<void> {
-    while (this.revision < revision) {
+  reached(revision: number, signal: AbortSignal): Promise<void> {
+    return this.until(() => this.revision >= revision, signal);
+  }
+
+  /** Resolves when what is live was changed after a revision, or was before; rejects when `signal` aborts. */
+  changedSince(changedAt: number, signal: AbortSignal): Promise<void> {
+    return this.until(() => this.changedAt !== changedAt, signal);
+  }
+
+  private async until(isSo: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!isSo()) {
       signal.throwIfAborted();
       await new Promise<void>((resolve) => {
         const done = (): void => {
