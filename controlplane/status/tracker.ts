@@ -3,6 +3,7 @@ import type { Proxy, ProxyFault, ResourceFault, ResourceReport } from '../../gen
 import type { View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
 import { Asking, leadsOn } from './asking.ts';
+import { REPORTS } from '../../rpc/features.ts';
 import { Acked, Facts } from './facts.ts';
 import { MAX_MESSAGE, readRefusal } from './refusal.ts';
 
@@ -221,7 +222,7 @@ export class Tracker {
         variant: node.variant,
         types: types.map((type_url) => {
           const held = acked.get(type_url) ?? Acked.none;
-          const facts = this.reports.get(id);
+          const facts = this.factsOf(proxy);
           const { synced, serving } = syncOf(view, type_url, asking.asksForAll(type_url), held, facts);
           const nack = nacks.get(type_url) ?? '';
           return { type_url, resources: held.versions.size, synced: synced && nack === '', nack, serving };
@@ -234,6 +235,11 @@ export class Tracker {
         })),
       };
     }
+  }
+
+  /** Undefined: it does not report. Of one that will, nothing is known before it did. */
+  private factsOf({ node: { id, node } }: Tracked): Facts | undefined {
+    return this.reports.get(id) ?? (node.client_features.includes(REPORTS) ? Facts.none : undefined);
   }
 
   /** A further stream of a proxy takes nothing away from what the others said. */
@@ -358,7 +364,7 @@ export class Tracker {
     for (const id of audience.keys()) {
       const proxy = this.proxies.get(id);
       if (proxy === undefined) continue;
-      const facts = this.reports.get(id);
+      const facts = this.factsOf(proxy);
       const serials = [...proxy.acked].map(([typeUrl, { serial }]) => `${typeUrl} ${serial}`).sort();
       const key = [...serials, `${facts?.serial ?? 0}`, proxy.asking.signature].join('\n');
       const found = alike.get(key);

@@ -86,9 +86,15 @@ export class FakeProxy {
   readonly facts: NodeFacts;
   private readonly configuration: Configuration;
 
-  constructor(configuration: Configuration, id: string, labels: Readonly<Record<string, string>> = {}) {
+  constructor(
+    configuration: Configuration,
+    id: string,
+    labels: Readonly<Record<string, string>> = {},
+    features: readonly string[] = [],
+  ) {
     this.configuration = configuration;
-    this.facts = nodeFacts(id, labels);
+    const facts = nodeFacts(id, labels);
+    this.facts = { ...facts, node: { ...facts.node, client_features: [...features] } };
     this.view = recorded(configuration.catalog.attach(this.facts));
     configuration.catalog.observe({ type: 'connected', node: this.facts });
   }
@@ -172,8 +178,8 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
       Promise.resolve().then(() => handler(method)(request, callOf(identity, calls.signal)) as Promise<T>),
     stream: <T>(method: string, request: object, signal = calls.signal, service?: string): AsyncIterable<T> =>
       handler(method, service)(request, callOf(ADMIN, signal)) as AsyncIterable<T>,
-    proxy: (id: string, labels?: Readonly<Record<string, string>>): FakeProxy => {
-      const proxy = new FakeProxy(configuration, id, labels);
+    proxy: (id: string, labels?: Readonly<Record<string, string>>, features?: readonly string[]): FakeProxy => {
+      const proxy = new FakeProxy(configuration, id, labels, features);
       proxies.set(id, proxy);
       return proxy;
     },

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type * as m from '../../../../gen/messages.ts';
 import { typeUrlOf } from '../../../../config/wire-kinds.ts';
 import { RpcError, STATUS, type Call } from '../../../../controlplane/core/rpc.ts';
+import { REPORTS } from '../../../../rpc/features.ts';
 import { createReportService } from '../../../../controlplane/status/report-service.ts';
 import { Acked, Facts } from '../../../../controlplane/status/facts.ts';
 import { APPLY, NOBODY, object, recordingLog, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
@@ -83,6 +84,17 @@ describe('the status of objects and proxies', () => {
     await report.end();
     two.leave();
     expect(await counts()).to.deep.equal([1, 1, 1]);
+  });
+
+  it('takes nothing for serving in a proxy that reports before it has reported, nor when its reports have ended', async () => {
+    const proxy = rig.proxy('edge-1', {}, [REPORTS]);
+    proxy.ack();
+    expect(await counts()).to.deep.equal([1, 1, 0]);
+    const report = reports('edge-1');
+    await report.send('c', proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version, 'serving');
+    expect(await counts()).to.deep.equal([1, 1, 1]);
+    await report.end();
+    expect(await counts()).to.deep.equal([1, 1, 0]);
   });
 
   it('says what a proxy refused and why, until it takes another version', async () => {
