@@ -16,16 +16,17 @@ import type { Store } from './core/store.ts';
 import { Committer, supersede } from './live/committer.ts';
 import { StoreMirror } from './live/mirror.ts';
 import type { ConfigObject } from './model/object.ts';
-import { isUnderWay, type RolloutRecord } from './model/rollout-record.ts';
+import { isUnderWay, type RolloutRecord, type Standing } from './model/rollout-record.ts';
 import { Rollouts, type RolloutOptions } from './rollout/controller.ts';
-import { type Measure, measure, sumMeasures } from './rollout/measure.ts';
+import { type Measure, measure, measureOf, standingsOf, sumMeasures } from './rollout/measure.ts';
 import { createConfigService } from './service/config-service.ts';
 import { Feeds } from './service/feed.ts';
 import type { BackupFunctions } from './service/model.ts';
 import { Folder, type FolderOptions } from './sources/folder.ts';
 import { Inventory } from './sources/inventory.ts';
-import { Replicas, type ReplicasOptions, type Summary } from './status/replicas.ts';
+import { Replicas, type ReplicasOptions } from './status/replicas.ts';
 import { createReportService } from './status/report-service.ts';
+import type { Summary } from './status/summary.ts';
 import { type Counts, Tracker, type TrackerOptions } from './status/tracker.ts';
 import { checkChange } from './translate/check.ts';
 import { Translator } from './translate/translator.ts';
@@ -44,7 +45,7 @@ export interface ConfigurationOptions extends BackupFunctions {
   /** For tests. */
   readonly pace?: Pick<PacerOptions, 'endpointsQuietMs' | 'configurationQuietMs' | 'longestMs'>;
   readonly rollouts?: Pick<RolloutOptions, 'grace' | 'interval'>;
-  readonly replicas?: Pick<ReplicasOptions, 'interval'>;
+  readonly replicas?: Pick<ReplicasOptions, 'interval' | 'silence' | 'forget'>;
   readonly tracker?: Pick<TrackerOptions, 'quiet'>;
   readonly files?: Pick<FolderOptions, 'quiet' | 'interval'>;
 }
@@ -101,6 +102,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   });
   let leads = false;
 
+  const heardOfOthers = new Set<() => void>();
   const replicas = options.replicated
     ? new Replicas({
         ...options.replicas,
@@ -108,7 +110,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         store,
         log,
         summarize,
-        onChange: () => tracker.changed(),
+        applied: () => pacer.revision,
+        onChange: () => {
+          for (const listener of heardOfOthers) listener();
+        },
       })
     : undefined;
   const rollouts = new Rollouts({
@@ -203,16 +208,19 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       nodes: () => tracker.nodes(),
       askedOf: (proxy, resources) => tracker.askedOf(proxy, resources),
       hasAcked: (proxy, resources) => tracker.hasAcked(proxy, resources),
+      hasLetGo: (proxy, resources) => tracker.hasLetGo(proxy, resources),
       failuresOf: (resources, audiences) => tracker.failuresOf(resources, audiences),
     });
   }
 
+  function behind(revision: number): readonly string[] {
+    return replicas?.behind(revision) ?? [];
+  }
+
   function measureAll(rollout: RolloutRecord): Measure {
-    const others = [...(replicas?.rollouts(rollout.id) ?? [])].map((each) => ({
-      ...each,
-      selected: new Map(Object.entries(each.selected)),
-    }));
-    return sumMeasures([measureHere(rollout), ...others]);
+    const others = [...(replicas?.standings(rollout.id) ?? [])].map(measureOf);
+    const sum = sumMeasures(measureHere(rollout), others);
+    return { ...sum, current: sum.current && behind(rollout.revision).length === 0 };
   }
 
   function* proxies(): Iterable<Proxy> {
@@ -227,15 +235,15 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       if (counts.selected === 0) continue;
       objects[object.id] = { version: object.version, ...counts, failed: failed.slice(0, MAX_FAILED) };
     }
-    const measured = [...mirror.rollouts.values()].filter(isUnderWay).map((rollout) => {
-      const { selected, ...rest } = measureHere(rollout);
-      return [rollout.id, { ...rest, selected: Object.fromEntries(selected) }] as const;
-    });
-    return {
-      proxies: [...tracker.show(controlPlane)],
-      objects,
-      rollouts: Object.fromEntries(measured),
-    };
+    const rollouts: Record<string, Record<string, Standing>> = {};
+    for (const rollout of mirror.rollouts.values()) {
+      if (!isUnderWay(rollout)) continue;
+      for (const [proxy, standing] of standingsOf(measureHere(rollout))) {
+        (rollouts[proxy] ??= {})[rollout.id] = standing;
+      }
+    }
+    const proxies = Object.fromEntries([...tracker.show(controlPlane)].map((proxy) => [proxy.id, proxy]));
+    return { proxies, objects, rollouts };
   }
 
   const service = createConfigService(
@@ -256,8 +264,16 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       proxies,
       countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
       applied: () => pacer.revision,
+      behind,
       feeds,
-      onStatus: (listener) => tracker.onChange(listener),
+      onStatus: (listener) => {
+        const end = tracker.onChange(listener);
+        heardOfOthers.add(listener);
+        return () => {
+          heardOfOthers.delete(listener);
+          end();
+        };
+      },
     },
     log,
   );

@@ -353,6 +353,8 @@ export interface WaitAppliedResponse {
   readonly reached: number;
   /** Objects that are not everywhere; at most 20. */
   readonly pending: readonly Object[];
+  /** Other control planes at the same store that have not said yet how far their proxies are with the revision. */
+  readonly behind: readonly string[];
 }
 
 /** Version is one change in the history. */

@@ -84,6 +84,11 @@ function describe(last: WaitAppliedResponse | undefined, timeout: number, minPro
     const failed = status?.failed.map(({ proxy, message }) => `  ${proxy}: ${message}`) ?? [];
     return [`${formatKey(key)}: ${status?.serving ?? 0} of ${status?.selected ?? 0}`, ...failed];
   });
+  const behind = last.behind.map((id) => `the control plane ${id} has not said how far its proxies are`);
   const wanted = minProxies === 0 ? '' : ` of at least ${minProxies} proxies`;
-  return [`expected all${wanted} within ${seconds}, found ${last.reached} of ${last.selected}`, ...lines].join('\n');
+  return [
+    `expected all${wanted} within ${seconds}, found ${last.reached} of ${last.selected}`,
+    ...lines,
+    ...behind,
+  ].join('\n');
 }

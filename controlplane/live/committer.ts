@@ -60,7 +60,7 @@ export class Committer {
       const { head } = this.mirror;
       const planned = await plan();
       const { changes, more = [] } = planned;
-      if (changes.length === 0 && more.length === 0) return { revision: this.mirror.revision, version: 0 };
+      if (changes.length === 0 && more.length === 0) return { revision: this.mirror.changedAt, version: 0 };
       const number = head.number + (changes.length > 0 ? 1 : 0);
       const operations = await this.operations(planned, number);
       operations.push({ type: 'put', key: HEAD, value: Buffer.from(`${number}`) });

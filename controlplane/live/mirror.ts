@@ -31,6 +31,7 @@ export class StoreMirror {
   /** By rollout, then by object. */
   readonly candidates = new Map<string, Map<string, ConfigObject>>();
   head: Head = { number: 0, modRevision: 0 };
+  /** What is here is of this revision of the store, which others may have changed last: see `changedAt`. */
   revision = -1;
   /** Takes each change, one after the other: it is not made here before `commit` is called. */
   onChange: (change: MirrorChange) => Promise<void> | void = (change) => change.commit();
@@ -51,6 +52,11 @@ export class StoreMirror {
   /** Follows the store until `signal` aborts. Resolves when it has been read once; it is tried until then. */
   async start(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => void this.follow(signal, resolve).then(resolve));
+  }
+
+  /** The revision of the last change of what is live: every replica comes to it. */
+  get changedAt(): number {
+    return this.head.modRevision;
   }
 
   /** Resolves when a revision's changes are here; rejects when `signal` aborts. The store tells of those of live keys only. */
@@ -213,7 +219,7 @@ class MirrorDraft {
     if (place.type === 'head') {
       this.head = { number: Number(value.toString()), modRevision };
     } else if (place.type === 'rollout') {
-      const record = JSON.parse(value.toString()) as RolloutRecord;
+      const record = { ...(JSON.parse(value.toString()) as RolloutRecord), revision: modRevision };
       this.rollouts.set(record.id, record);
       place.id = record.id;
       this.changed.rollouts.add(record.id);

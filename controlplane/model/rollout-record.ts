@@ -10,6 +10,8 @@ export type ControlAction = (typeof CONTROL_ACTIONS)[number];
 
 export interface RolloutRecord {
   readonly id: string;
+  /** The store's revision that made it so: what is written of it does not count. */
+  readonly revision: number;
   readonly policy: {
     /** Rising; the last one is 100. */
     readonly percent: readonly number[];
@@ -36,6 +38,14 @@ export interface RolloutRecord {
   readonly failed: readonly ProxyFault[];
   readonly updated: number;
   readonly selected: number;
+}
+
+/** How a proxy that a rollout is for stands to it. */
+export interface Standing {
+  readonly position: number;
+  /** It is where the change leads. */
+  readonly updated: boolean;
+  readonly fault?: Pick<ProxyFault, 'kind' | 'message'>;
 }
 
 export function isUnderWay({ state }: Pick<RolloutRecord, 'state'>): boolean {

@@ -84,7 +84,8 @@ export class Rollouts {
   stateOf(rollout: RolloutRecord): RolloutRecord {
     if (!isUnderWay(rollout)) return rollout;
     const { selected, updated, failed } = this.options.measure(rollout);
-    return { ...rollout, selected: selected.size, updated, failed: [...failed, ...this.vanished(rollout, selected)] };
+    const vanished = this.vanished(rollout, selected);
+    return { ...rollout, selected: selected.size, updated: updated.size, failed: [...failed, ...vanished] };
   }
 
   /** Tells a rollout how to go on. False where it has ended by then. */
@@ -194,7 +195,7 @@ function outcomeOf(
   vanished: readonly ProxyFault[],
 ): Partial<RolloutRecord> & Pick<RolloutRecord, 'state' | 'reason'> {
   const now = new Date().toISOString();
-  const end = { selected: selected.size, updated, failed: [...failed, ...vanished].slice(0, 100) };
+  const end = { selected: selected.size, updated: updated.size, failed: [...failed, ...vanished].slice(0, 100) };
   switch (next.type) {
     case 'step': {
       const { step, threshold } = next;

@@ -14,7 +14,7 @@ export type Next =
 /** Decides by how the step fares that a rollout is at; `vanished` are proxies that had it and are gone. */
 export function nextOf(
   rollout: RolloutRecord,
-  { selected, updated, failed }: Measure,
+  { selected, updated, failed, current }: Measure,
   vanished: readonly ProxyFault[],
   now: number,
 ): Next {
@@ -26,10 +26,10 @@ export function nextOf(
     const reason = `${failures.length} of at most ${policy.max_failures} proxies failed${what}`;
     return { type: 'roll-back', reason };
   }
-  if (state === 'paused') return { type: 'wait' };
+  if (state === 'paused' || !current) return { type: 'wait' };
   if (step < 0) return stepTo(rollout, 0, selected);
   const chosen = chosenOf(rollout, selected);
-  const done = updated + failed.length >= chosen && now - Date.parse(since) >= policy.pause;
+  const done = updated.size + failed.length >= chosen && now - Date.parse(since) >= policy.pause;
   if (!done) return { type: 'wait' };
   if (step >= policy.percent.length - 1) return { type: 'complete' };
   if (policy.manual) {

@@ -23,7 +23,7 @@ export interface BackupFunctions {
 
 export interface Model extends BackupFunctions {
   readonly store: Store;
-  readonly mirror: Pick<StoreMirror, 'objects' | 'rollouts' | 'head' | 'revision' | 'reached'>;
+  readonly mirror: Pick<StoreMirror, 'objects' | 'rollouts' | 'head' | 'revision' | 'changedAt' | 'reached'>;
   readonly committer: Committer;
   /** What ends the rollouts under way that change these objects. */
   readonly supersede: (
@@ -49,8 +49,10 @@ export interface Model extends BackupFunctions {
   /** The proxies of all replicas. */
   readonly proxies: () => Iterable<Proxy>;
   readonly countProxies: () => number;
-  /** The revision whose configuration proxies are given. */
+  /** The revision whose configuration proxies are given that are connected here. */
   readonly applied: () => number;
+  /** The other replicas of which it is not known yet how far their proxies are with a revision. */
+  readonly behind: (revision: number) => readonly string[];
   /** Hears of changes of objects. */
   readonly feeds: Feeds;
   /** Hears that the status of something may have changed. Gives back what ends it. */

@@ -38,6 +38,7 @@ export function beginRollout(
   const now = new Date().toISOString();
   const record: RolloutRecord = {
     ...rollout,
+    revision: 0,
     state: 'progressing',
     step: -1,
     threshold: 0,

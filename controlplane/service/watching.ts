@@ -132,7 +132,7 @@ export async function* waitApplied(
     const message = `condition: expected acked or serving, found ${JSON.stringify(condition)}`;
     throw new RpcError(STATUS.INVALID_ARGUMENT, message);
   }
-  const target = revision === 0 ? model.mirror.revision : revision;
+  const target = revision === 0 ? model.mirror.changedAt : revision;
   await model.mirror.reached(target, signal);
   const missing = keys.filter((key) => model.get(idOf(key)) === undefined).map(idOf);
   if (missing.length > 0) throw new RpcError(STATUS.NOT_FOUND, `expected objects, found no ${missing.join(', ')}`);
@@ -157,7 +157,8 @@ function progressOf(model: Model, request: WaitAppliedRequest, target: number): 
   const objects = keys.length === 0 ? [...model.objects()] : keys.flatMap((key) => model.get(idOf(key)) ?? []);
   let [selected, reached] = [0, 0];
   const pending: WaitAppliedResponse['pending'][number][] = [];
-  let there = model.applied() >= target && (keys.length > 0 || model.countProxies() >= least);
+  const behind = model.behind(target);
+  let there = model.applied() >= target && behind.length === 0 && (keys.length > 0 || model.countProxies() >= least);
   for (const object of objects) {
     const status = model.statusOf(object);
     const count = condition === 'acked' ? status.acked : status.serving;
@@ -167,5 +168,5 @@ function progressOf(model: Model, request: WaitAppliedRequest, target: number): 
     there = false;
     if (pending.length < MAX_PENDING) pending.push(showObject(object, status));
   }
-  return { done: there, selected, reached, pending };
+  return { done: there, selected, reached, pending, behind };
 }

@@ -4,68 +4,78 @@
  */
 import type { Proxy, ProxyFault } from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
-import { type Operation, type Store, StoreError } from '../core/store.ts';
-import { canonicalJson, shortHash } from '../model/canonical.ts';
+import { pause } from '../../common/signal.ts';
+import { type Operation, type Store, StoreError, type StoreEvent } from '../core/store.ts';
+import { shortHash } from '../model/canonical.ts';
 import { STATUS_PREFIX } from '../model/keys.ts';
+import type { Standing } from '../model/rollout-record.ts';
+import { BEAT, type Beat, Others } from './others.ts';
+import { partsOf, type Summary } from './summary.ts';
 import type { Counts } from './tracker.ts';
-
-/** How far a rollout is in a replica's proxies; positions by their ids. */
-export interface RolloutSummary {
-  readonly selected: Readonly<Record<string, number>>;
-  readonly updated: number;
-  readonly failed: readonly ProxyFault[];
-}
-
-/** What a replica says. */
-export interface Summary {
-  readonly proxies: readonly Proxy[];
-  /** By object: the version that is counted, and the counts. Objects that are for no proxy of it are not there. */
-  readonly objects: Readonly<Record<string, { readonly version: string } & Counts>>;
-  readonly rollouts: Readonly<Record<string, RolloutSummary>>;
-}
 
 export interface ReplicasOptions {
   readonly id: string;
   readonly store: Store;
   readonly log: Logger;
   readonly summarize: () => Summary;
-  /** Hears that another replica said something new. */
+  /** The store's revision whose configuration the proxies here are given. */
+  readonly applied: () => number;
+  /** Hears that another replica said something new, or is gone. */
   readonly onChange: () => void;
   /** Between two writings, in ms. 2,000 when absent. */
   readonly interval?: number;
+  /** A replica that was not heard of for so long does not count, in ms. 15 intervals when absent. */
+  readonly silence?: number;
+  /** What it said is deleted when nothing was seen of it for so long, in ms. 300 intervals when absent. */
+  readonly forget?: number;
 }
 
-/** Values that a summary is spread over, by the hash of what they are of: a change touches few of them. */
-const SHARDS = 32;
-/** A heartbeat comes after so many intervals without a change; a replica without one for thrice as long is gone. */
-const BEAT = 5;
-const MAX_SHARD = 900 * 1024;
+/** A heartbeat comes after so many intervals without a change. */
+const BEAT_INTERVALS = 5;
+/**
+ * What one transaction has at most: etcd takes 128 operations and 1.5 MiB, unless it is told otherwise. And in bytes, the
+ * largest entry of a value.
+ */
+const LIMITS = { operations: 100, bytes: 1024 * 1024, entry: 512 * 1024 };
+/** Of a value with several entries, in bytes: a change of one proxy writes so much. */
+const MAX_PART = 128 * 1024;
+/** Of what was left out, so many are named in the log. */
+const MAX_NAMED = 5;
 
-type Section = keyof Summary;
-
-interface Other {
-  heardAt: number;
-  readonly shards: Map<string, Readonly<Record<string, unknown>>>;
+/** A value of ours that the store has. */
+interface Written {
+  readonly hash: string;
+  readonly revision: number;
 }
 
 export class Replicas {
   private readonly options: ReplicasOptions;
-  private readonly others = new Map<string, Other>();
-  private written = new Map<string, string>();
+  private readonly others: Others;
+  private readonly prefix: string;
+  private written = new Map<string, Written>();
+  private limits = LIMITS;
   private timer: NodeJS.Timeout | undefined;
   private idle = Infinity;
-  private busy: Promise<void> = Promise.resolve();
+  private busy: Promise<unknown> = Promise.resolve();
   private dirty = true;
+  /** The revision that was said. */
+  private said = -1;
+  /** Those that counted at the last tick. */
+  private counted = '';
+  /** What is in the log, and still so. */
+  private fault = '';
+  private leftOut = '';
 
   constructor(options: ReplicasOptions) {
     this.options = options;
+    this.others = new Others(options.silence ?? 3 * BEAT_INTERVALS * this.interval);
+    this.prefix = `${STATUS_PREFIX}${encodeURIComponent(options.id)}/`;
   }
 
-  /** Reads what the others say, and says from now on what is here, until `signal` aborts. */
+  /** Reads what the others say, as soon as the store can be read, and says from then on what is here, until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
-    await this.read();
-    void this.follow(signal);
-    this.timer = setInterval(() => void this.write(), this.interval);
+    await new Promise<void>((resolve) => void this.follow(signal, resolve).then(resolve));
+    this.timer = setInterval(() => this.tick(), this.interval);
     this.timer.unref();
   }
 
@@ -77,173 +87,267 @@ export class Replicas {
   /** What was said here is taken back. */
   async close(): Promise<void> {
     clearInterval(this.timer);
-    await this.busy;
-    const operations = [...this.written.keys()].map((key): Operation => ({ type: 'delete', key }));
-    if (operations.length > 0) await this.options.store.transact([], operations).catch(() => undefined);
+    await this.inTurn(async () => {
+      // The heartbeat first: without it the rest is nobody's.
+      const keys = [...this.written.keys()].sort((one, other) => Number(this.isBeat(other)) - Number(this.isBeat(one)));
+      for (const batch of this.batches(keys.map((key) => ({ type: 'delete', key })))) {
+        await this.options.store.transact([], batch);
+      }
+    }).catch(() => undefined);
+  }
+
+  /** The others that have not said yet how far their proxies are with a revision, sorted. */
+  behind(revision: number): string[] {
+    return [...this.others.alive()].flatMap(([id, other]) => (other.revision < revision ? [id] : [])).sort();
   }
 
   /** Counts of an object in the proxies of the others. */
   counts(id: string, version: string): Counts {
     let [selected, acked, serving] = [0, 0, 0];
     const failed: ProxyFault[] = [];
-    for (const each of this.values<{ readonly version: string } & Counts>('objects', id)) {
-      selected += each.selected;
-      if (each.version !== version) continue;
-      acked += each.acked;
-      serving += each.serving;
-      failed.push(...each.failed);
+    for (const [, other] of this.others.alive()) {
+      const found = other.entries('objects').get(id);
+      if (found === undefined) continue;
+      selected += found.selected;
+      if (found.version !== version) continue;
+      acked += found.acked;
+      serving += found.serving;
+      failed.push(...found.failed);
     }
     return { selected, acked, serving, failed };
   }
 
   /** The proxies of the others. */
   *proxies(): Iterable<Proxy> {
-    for (const { shards } of this.alive()) {
-      for (const [key, shard] of shards) if (key.startsWith('proxies/')) yield* Object.values(shard) as Proxy[];
-    }
+    for (const [, other] of this.others.alive()) yield* other.entries('proxies').values();
   }
 
   hasProxy(id: string): boolean {
-    return [...this.values('proxies', id)].length > 0;
+    return [...this.others.alive()].some(([, other]) => other.entries('proxies').has(id));
   }
 
   countProxies(): number {
-    return [...this.proxies()].length;
+    return [...this.others.alive()].reduce((sum, [, other]) => sum + other.entries('proxies').size, 0);
   }
 
-  /** How far a rollout is in the proxies of the others. */
-  rollouts(id: string): Iterable<RolloutSummary> {
-    return this.values('rollouts', id);
-  }
-
-  /** Writes now what changed. */
-  write(): Promise<void> {
-    this.busy = this.busy.then(async () => {
-      this.idle++;
-      if (!this.dirty && this.idle < BEAT) return;
-      try {
-        await this.writeChanged();
-        this.idle = 0;
-      } catch (error) {
-        this.dirty = true; // the next time
-        this.options.log.debug({ error: String(error) }, 'what is known of the proxies could not be written');
+  /** How the proxies of each of the others stand to a rollout. */
+  *standings(rollout: string): Iterable<ReadonlyMap<string, Standing>> {
+    for (const [, other] of this.others.alive()) {
+      const found = new Map<string, Standing>();
+      for (const [proxy, standings] of other.entries('rollouts')) {
+        const standing = standings[rollout];
+        if (standing) found.set(proxy, standing);
       }
-    });
-    return this.busy;
+      yield found;
+    }
   }
 
   private get interval(): number {
     return this.options.interval ?? 2000;
   }
 
-  private async writeChanged(): Promise<void> {
-    const { id, store, summarize } = this.options;
-    const beat = JSON.stringify({ at: new Date().toISOString() });
-    const next = this.dirty ? shardsOf(summarize()) : undefined;
-    this.dirty = false;
-    const prefix = `${STATUS_PREFIX}${encodeURIComponent(id)}/`;
-    const operations: Operation[] = [{ type: 'put', key: `${prefix}beat`, value: Buffer.from(beat) }];
-    const written = new Map(next ? [] : this.written);
-    for (const [shard, value] of next ?? []) {
-      const key = `${prefix}${shard}`;
-      const hash = shortHash(value);
-      written.set(key, hash);
-      if (this.written.get(key) !== hash) operations.push({ type: 'put', key, value: Buffer.from(value) });
+  private isBeat(key: string): boolean {
+    return key === `${this.prefix}${BEAT}`;
+  }
+
+  /** One after the other: what is written, and what is heard of that. */
+  private inTurn<T>(work: () => Promise<T> | T): Promise<T> {
+    const done = this.busy.then(work);
+    this.busy = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Others fall silent without a word: whoever waits for them hears of it here. */
+  private tick(): void {
+    const counted = JSON.stringify([...this.others.alive()].map(([id]) => id));
+    if (counted !== this.counted) this.options.onChange();
+    this.counted = counted;
+    void this.inTurn(() => this.write());
+  }
+
+  private async write(): Promise<void> {
+    const { log } = this.options;
+    this.idle++;
+    if (this.options.applied() !== this.said) this.dirty = true;
+    try {
+      if (this.dirty || this.idle >= BEAT_INTERVALS) await this.writeChanged();
+      await this.forget();
+      if (this.fault !== '') log.info({}, 'what is known of the proxies is written again');
+      this.fault = '';
+    } catch (error) {
+      this.dirty = true; // the next time
+      if (error instanceof StoreError && error.code === 'CLOSED') return;
+      const fault = error instanceof Error ? error.message : String(error);
+      if (fault !== this.fault) {
+        const what =
+          'what is known of the proxies could not be written, and other replicas do not know it: it is tried again';
+        log.warn({ error: fault, ...this.limits }, what);
+      }
+      this.fault = fault;
     }
-    written.set(`${prefix}beat`, '');
-    for (const key of this.written.keys()) if (!written.has(key)) operations.push({ type: 'delete', key });
-    await store.transact([], operations);
-    this.written = written;
   }
 
-  private async read(): Promise<number> {
-    const { entries, revision } = await this.options.store.list(STATUS_PREFIX);
-    this.others.clear();
-    for (const { key, value } of entries) this.put(key, value, true);
-    return revision;
+  private async writeChanged(): Promise<void> {
+    const revision = this.options.applied(); // before the summary: what that is of is not older
+    const operations = this.dirty ? this.changes() : [];
+    this.dirty = false;
+    const beat: Beat = { at: new Date().toISOString(), revision };
+    // At last: what was said before it counts from then on.
+    operations.push({ type: 'put', key: `${this.prefix}${BEAT}`, value: Buffer.from(JSON.stringify(beat)) });
+    for (const batch of this.batches(operations)) await this.transact(batch);
+    this.said = revision;
+    this.idle = 0;
   }
 
-  private async follow(signal: AbortSignal): Promise<void> {
+  /** What is different from what the store has of us, but for the heartbeat. */
+  private changes(): Operation[] {
+    const { texts, leftOut } = partsOf(this.options.summarize(), MAX_PART, this.limits.entry);
+    this.tellOf(leftOut);
+    const operations: Operation[] = [];
+    for (const [name, text] of texts) {
+      const key = `${this.prefix}${name}`;
+      if (this.written.get(key)?.hash !== shortHash(text)) {
+        operations.push({ type: 'put', key, value: Buffer.from(text) });
+      }
+    }
+    for (const key of this.written.keys()) {
+      if (!this.isBeat(key) && !texts.has(key.slice(this.prefix.length))) operations.push({ type: 'delete', key });
+    }
+    return operations;
+  }
+
+  private tellOf(leftOut: readonly string[]): void {
+    const named = leftOut.slice(0, MAX_NAMED).join(', ');
+    if (named !== '' && named !== this.leftOut) {
+      const what = 'what is known of some is too large for the store, and other replicas do not know it';
+      this.options.log.warn({ entries: leftOut.length, first: named }, what);
+    }
+    this.leftOut = named;
+  }
+
+  private async transact(operations: readonly Operation[]): Promise<void> {
+    const { revision } = await this.options.store.transact([], operations).catch((error: unknown) => {
+      if (error instanceof StoreError && error.code === 'TOO_LARGE') this.narrow(operations);
+      throw error;
+    });
+    for (const operation of operations) {
+      if (operation.type === 'delete') this.written.delete(operation.key);
+      else this.written.set(operation.key, { hash: shortHash(operation.value), revision });
+    }
+  }
+
+  /** The store takes less at once than these, and less than it usually does. */
+  private narrow(operations: readonly Operation[]): void {
+    const half = (size: number): number => Math.ceil(size / 2);
+    const bytes = half(operations.reduce((sum, each) => sum + sizeOf(each), 0));
+    if (operations.length > 1) this.limits = { ...this.limits, operations: half(operations.length), bytes };
+    else this.limits = { ...this.limits, entry: Math.min(bytes, half(this.limits.entry)) };
+  }
+
+  private *batches(operations: readonly Operation[]): Iterable<readonly Operation[]> {
+    let batch: Operation[] = [];
+    let bytes = 0;
+    for (const operation of operations) {
+      const size = sizeOf(operation);
+      if (batch.length >= this.limits.operations || (batch.length > 0 && bytes + size > this.limits.bytes)) {
+        yield batch;
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(operation);
+      bytes += size;
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  /** Deletes what replicas have said that are gone for good. One that comes back in between keeps what it says. */
+  private async forget(): Promise<void> {
+    const { store, log, forget = 300 * this.interval } = this.options;
+    for (const [id, other] of [...this.others.notSeenFor(forget)]) {
+      const prefix = `${STATUS_PREFIX}${encodeURIComponent(id)}/`;
+      const beat = `${prefix}${BEAT}`;
+      const keys = [...[...other.names].map((name) => `${prefix}${name}`), beat];
+      for (const batch of this.batches(keys.map((key) => ({ type: 'delete', key })))) {
+        const { ok } = await store.transact([{ key: beat, modRevision: other.beatRevision }], batch);
+        if (!ok) break;
+      }
+      other.seenAt = Date.now();
+      log.info({ replica: id }, 'a replica was not heard of for long: what it said of its proxies is deleted');
+    }
+  }
+
+  private async follow(signal: AbortSignal, onRead: () => void): Promise<void> {
+    const { store, log, onChange } = this.options;
     while (!signal.aborted) {
       try {
-        const revision = await this.read();
-        for await (const { events } of this.options.store.watch(STATUS_PREFIX, revision, signal)) {
-          for (const event of events) {
-            if (event.type === 'put') this.put(event.entry.key, event.entry.value, false);
-            else this.remove(event.key);
-          }
-          this.options.onChange();
+        const revision = await this.inTurn(() => this.read());
+        onRead();
+        onChange();
+        for await (const { events } of store.watch(STATUS_PREFIX, revision, signal)) {
+          this.hear(events);
+          onChange();
         }
       } catch (error) {
         if (error instanceof StoreError && error.code === 'CLOSED') return;
-        await new Promise((resolve) => setTimeout(resolve, this.interval).unref());
+        if (error instanceof StoreError && error.code === 'COMPACTED') continue;
+        log.debug({ error: String(error) }, 'what other replicas say could not be read: it is tried again');
+        await pause(this.interval, signal);
       }
     }
   }
 
-  private put(key: string, value: Buffer, listed: boolean): void {
-    const [replica, shard] = placeOf(key);
-    if (replica === this.options.id) return;
-    const other = this.others.get(replica) ?? { heardAt: 0, shards: new Map() };
-    this.others.set(replica, other);
-    const content = JSON.parse(value.toString()) as Record<string, unknown>;
-    if (shard !== 'beat') other.shards.set(shard, content);
-    // Clocks differ: what comes counts from when it came, and only what was there already by its own time.
-    if (!listed) other.heardAt = Date.now();
-    else if (shard === 'beat') other.heardAt = Date.parse(String(content['at']));
+  /** What the store has of us may be of a run before this one, or of a backup: then it is said anew. */
+  private async read(): Promise<number> {
+    const { entries, revision } = await this.options.store.list(STATUS_PREFIX);
+    this.others.relist();
+    this.written = new Map();
+    for (const { key, value, modRevision } of entries) {
+      if (key.startsWith(this.prefix)) this.written.set(key, { hash: shortHash(value), revision: modRevision });
+      else this.put(key, value, modRevision, true);
+    }
+    this.dirty = true;
+    return revision;
   }
 
-  private remove(key: string): void {
-    const [replica, shard] = placeOf(key);
-    // Somebody restored a backup: what is said here is said anew.
-    if (replica === this.options.id && this.written.delete(key)) this.dirty = true;
-    const other = this.others.get(replica);
-    other?.shards.delete(shard);
-    if (shard === 'beat') this.others.delete(replica);
+  private hear(events: readonly StoreEvent[]): void {
+    const own: StoreEvent[] = [];
+    for (const event of events) {
+      const key = event.type === 'put' ? event.entry.key : event.key;
+      if (key.startsWith(this.prefix)) own.push(event);
+      else if (event.type === 'put') this.put(key, event.entry.value, event.entry.modRevision, false);
+      else this.others.remove(...placeOf(key));
+    }
+    // Not before what is being written is known to be so.
+    if (own.length > 0) void this.inTurn(() => own.forEach((event) => this.hearOfOwn(event)));
   }
 
-  private *alive(): Iterable<Other> {
-    const oldest = Date.now() - 3 * BEAT * this.interval;
-    for (const other of this.others.values()) if (other.heardAt >= oldest) yield other;
+  /** Somebody else changed what is said here, by restoring a backup: it is said anew. */
+  private hearOfOwn(event: StoreEvent): void {
+    const { key, modRevision } = event.type === 'put' ? event.entry : event;
+    const known = this.written.get(key);
+    if (known ? known.revision >= modRevision : event.type === 'delete') return;
+    if (event.type === 'put') this.written.set(key, { hash: shortHash(event.entry.value), revision: modRevision });
+    else this.written.delete(key);
+    this.dirty = true;
   }
 
-  private *values<T>(section: Section, id: string): Iterable<T> {
-    const shard = `${section}/${shardOf(id)}`;
-    for (const { shards } of this.alive()) {
-      const found = shards.get(shard)?.[id];
-      if (found !== undefined) yield found as T;
+  private put(key: string, value: Buffer, modRevision: number, listed: boolean): void {
+    const [replica, name] = placeOf(key);
+    try {
+      const content = JSON.parse(value.toString()) as Record<string, unknown>;
+      this.others.put(replica, name, content, modRevision, listed);
+    } catch (error) {
+      this.options.log.error({ key, error: String(error) }, 'expected what a replica says, found what cannot be read');
     }
   }
 }
 
-function placeOf(key: string): [replica: string, shard: string] {
+/** In bytes. */
+function sizeOf(operation: Operation): number {
+  return Buffer.byteLength(operation.key) + (operation.type === 'put' ? operation.value.length : 0);
+}
+
+function placeOf(key: string): [replica: string, name: string] {
   const [replica = '', ...rest] = key.slice(STATUS_PREFIX.length).split('/');
   return [decodeURIComponent(replica), rest.join('/')];
-}
-
-function shardOf(id: string): string {
-  return String(parseInt(shortHash(id).slice(0, 4), 16) % SHARDS).padStart(2, '0');
-}
-
-/** What is too much for a value is left out: its last entries. */
-function shardsOf({ proxies, objects, rollouts }: Summary): Map<string, string> {
-  const sections: Record<Section, Readonly<Record<string, unknown>>> = {
-    proxies: Object.fromEntries(proxies.map((proxy) => [proxy.id, proxy])),
-    objects,
-    rollouts,
-  };
-  const shards = new Map<string, Record<string, unknown>>();
-  const sizes = new Map<string, number>();
-  for (const [section, values] of Object.entries(sections)) {
-    for (const [id, value] of Object.entries(values)) {
-      const key = `${section}/${shardOf(id)}`;
-      const size = (sizes.get(key) ?? 0) + Buffer.byteLength(JSON.stringify(value)) + Buffer.byteLength(id) + 8;
-      if (size > MAX_SHARD) continue;
-      sizes.set(key, size);
-      const shard = shards.get(key) ?? {};
-      shards.set(key, shard);
-      shard[id] = value;
-    }
-  }
-  return new Map([...shards].map(([key, shard]) => [key, canonicalJson(shard)]));
 }

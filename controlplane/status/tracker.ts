@@ -4,6 +4,7 @@ import type { View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
 import { resourceId } from '../model/resource-id.ts';
 import { Asking, leadsOn } from './asking.ts';
+import { REPORTS } from '../../rpc/features.ts';
 import { Acked, Facts } from './facts.ts';
 import { MAX_MESSAGE, readRefusal } from './refusal.ts';
 
@@ -192,6 +193,20 @@ export class Tracker {
     return acked !== undefined && resources.every((each) => holds(acked, each));
   }
 
+  /**
+   * Whether one proxy holds none of these, in whatever version, but those that it is sent of something else. Where it can't
+   * be told that it is to let go, it is not asked to.
+   */
+  hasLetGo(id: string, resources: readonly ResourceKey[]): boolean {
+    const proxy = this.proxies.get(id);
+    const view = this.options.viewOf(id);
+    return resources.every(({ typeUrl, name }) => {
+      if (proxy?.node.variant === 'sotw' && !FULL_STATE.test(typeUrl)) return true;
+      const held = proxy?.acked.get(typeUrl)?.versions.has(name) ?? false;
+      return !held || view?.resources(typeUrl).has(name) === true;
+    });
+  }
+
   /** The proxies that are connected here. */
   *show(controlPlane: string): Iterable<Proxy> {
     const syncOf = syncs();
@@ -210,7 +225,7 @@ export class Tracker {
         variant: node.variant,
         types: types.map((type_url) => {
           const held = acked.get(type_url) ?? Acked.none;
-          const facts = this.reports.get(id);
+          const facts = this.factsOf(proxy);
           const { synced, serving } = syncOf(view, type_url, asking.asksForAll(type_url), held, facts);
           const nack = nacks.get(type_url) ?? '';
           return { type_url, resources: held.versions.size, synced: synced && nack === '', nack, serving };
@@ -223,6 +238,11 @@ export class Tracker {
         })),
       };
     }
+  }
+
+  /** Undefined: it does not report. Of one that will, nothing is known before it did. */
+  private factsOf({ node: { id, node } }: Tracked): Facts | undefined {
+    return this.reports.get(id) ?? (node.client_features.includes(REPORTS) ? Facts.none : undefined);
   }
 
   /** A further stream of a proxy takes nothing away from what the others said. */
@@ -347,7 +367,7 @@ export class Tracker {
     for (const id of audience.keys()) {
       const proxy = this.proxies.get(id);
       if (proxy === undefined) continue;
-      const facts = this.reports.get(id);
+      const facts = this.factsOf(proxy);
       const serials = [...proxy.acked].map(([typeUrl, { serial }]) => `${typeUrl} ${serial}`).sort();
       const key = [...serials, `${facts?.serial ?? 0}`, proxy.asking.signature].join('\n');
       const found = alike.get(key);
@@ -367,6 +387,9 @@ export class Tracker {
 
 /** Only listeners and clusters have more to do than to be accepted. */
 const WORKING = /\.(?:Listener|Cluster)$/u;
+
+/** State of the world tells of these by their absence that they are gone; of others it can't. */
+const FULL_STATE = /\.(?:Listener|Cluster)$/u;
 
 function serves(facts: Facts | undefined, resource: Resource): boolean {
   const fact = facts?.facts.get(resourceId(resource));

@@ -13,6 +13,7 @@ import { backoff } from '../core/backoff.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { productVersion } from '../../common/version.ts';
+import { REPORTS } from '../../rpc/features.ts';
 import { Applier } from './applier.ts';
 import { DeltaProtocol } from './delta.ts';
 import { Intake } from './intake.ts';
@@ -405,7 +406,7 @@ function nodeOf({ id, labels }: ControlPlaneOptions): Node {
     metadata: { labels },
     user_agent_name: 'l7mp',
     user_agent_version: productVersion(),
-    client_features: [],
+    client_features: [REPORTS],
   };
 }
 

@@ -78,15 +78,23 @@ export function object(kind: string, name: string, spec: object, more: Partial<S
   return { key: { kind, name }, spec: spec as NonNullable<ObjectContent['spec']>, ...rest, ...more };
 }
 
-/** A proxy that takes everything, unless it is told to refuse. */
+/** A proxy that takes everything, unless it is told to refuse, and lets go what it is not sent any more. */
 export class FakeProxy {
   view: RecordingView;
+  /** What it took of each type. */
+  private held = new Map<string, ReadonlyMap<string, string>>();
   readonly facts: NodeFacts;
   private readonly configuration: Configuration;
 
-  constructor(configuration: Configuration, id: string, labels: Readonly<Record<string, string>> = {}) {
+  constructor(
+    configuration: Configuration,
+    id: string,
+    labels: Readonly<Record<string, string>> = {},
+    features: readonly string[] = [],
+  ) {
     this.configuration = configuration;
-    this.facts = nodeFacts(id, labels);
+    const facts = nodeFacts(id, labels);
+    this.facts = { ...facts, node: { ...facts.node, client_features: [...features] } };
     this.view = recorded(configuration.catalog.attach(this.facts));
     configuration.catalog.observe({ type: 'connected', node: this.facts });
   }
@@ -96,9 +104,12 @@ export class FakeProxy {
     for (const { typeUrl, name, version } of this.view.all()) {
       types.set(typeUrl, (types.get(typeUrl) ?? new Map<string, string>()).set(name, version));
     }
-    for (const [typeUrl, versions] of types) {
-      this.configuration.catalog.observe({ type: 'ack', id: this.facts.id, typeUrl, versions, removed: [] });
+    for (const typeUrl of new Set([...types.keys(), ...this.held.keys()])) {
+      const versions = types.get(typeUrl) ?? new Map<string, string>();
+      const removed = [...(this.held.get(typeUrl)?.keys() ?? [])].filter((name) => !versions.has(name));
+      this.configuration.catalog.observe({ type: 'ack', id: this.facts.id, typeUrl, versions, removed });
     }
+    this.held = types;
   }
 
   /** Asks for all of a type, or for names of it only. */
@@ -167,8 +178,8 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
       Promise.resolve().then(() => handler(method)(request, callOf(identity, calls.signal)) as Promise<T>),
     stream: <T>(method: string, request: object, signal = calls.signal, service?: string): AsyncIterable<T> =>
       handler(method, service)(request, callOf(ADMIN, signal)) as AsyncIterable<T>,
-    proxy: (id: string, labels?: Readonly<Record<string, string>>): FakeProxy => {
-      const proxy = new FakeProxy(configuration, id, labels);
+    proxy: (id: string, labels?: Readonly<Record<string, string>>, features?: readonly string[]): FakeProxy => {
+      const proxy = new FakeProxy(configuration, id, labels, features);
       proxies.set(id, proxy);
       return proxy;
     },

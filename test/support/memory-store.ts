@@ -29,6 +29,8 @@ export class MemoryStore implements Store {
   private readonly closed = new AbortController();
   /** What the next transactions throw. */
   failure: StoreError | undefined;
+  /** What a transaction may have at most, with its keys and values; absent: any. */
+  most: { readonly operations: number; readonly bytes: number } | undefined;
 
   constructor(disk = new MemoryDisk()) {
     this.disk = disk;
@@ -56,6 +58,13 @@ export class MemoryStore implements Store {
     const { disk } = this;
     const keys = operations.map(({ key }) => key);
     if (new Set(keys).size < keys.length) throw new TypeError('a key stands twice in a transaction');
+    const size = operations.reduce(
+      (sum, each) => sum + each.key.length + (each.type === 'put' ? each.value.length : 0),
+      0,
+    );
+    if (this.most && (operations.length > this.most.operations || size > this.most.bytes)) {
+      throw new StoreError('TOO_LARGE', `${operations.length} operations, ${size} bytes`);
+    }
     for (const operation of operations) {
       const bytes = operation.type === 'put' ? operation.value.length : 0;
       if (bytes > 1024 * 1024 || Buffer.byteLength(operation.key) > 1024)

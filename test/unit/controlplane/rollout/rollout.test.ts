@@ -173,10 +173,36 @@ describe('a rollout', () => {
     }
   });
 
-  it('takes objects out step by step, too', async () => {
-    const rollout = { percent: [25], pause: 60_000, max_failures: 0, manual: false };
-    await rig.call('Apply', { ...APPLY, objects: [], replace_kinds: ['Rule'], rollout });
-    await until('the first step', () => proxies.map((each) => each.view.all().length).join('') === '0111');
+  const holding = () => proxies.map((each) => each.view.all().length).join('');
+
+  it('takes objects out step by step, too, each when those of the step before have let go', async () => {
+    const rollout = { percent: [25, 50], pause: 0, max_failures: 0, manual: false };
+    const request = { ...APPLY, objects: [], replace_kinds: ['Rule'], rollout };
+    const { rollout: id } = await rig.call<m.ApplyResponse>('Apply', request);
+    for (const [wanted, updated] of [
+      ['0111', 0],
+      ['0011', 1],
+      ['0000', 2],
+    ] as const) {
+      await until(wanted, () => holding() === wanted);
+      expect(await stateOf(id)).to.include({ selected: 4, updated });
+      for (const each of proxies) each.ack();
+    }
+    expect((await ended(id)).state).to.equal('completed');
+  });
+
+  it('takes an object step by step from those that it is not for any more', async () => {
+    const narrow = {
+      ...rule('new'),
+      selector: { match_labels: {}, match_expressions: [], match_ids: [proxies[3]!.facts.id] },
+    };
+    const id = await begin({ percent: [50] }, [narrow]);
+    await until('the first step', () => holding() === '0011');
+    proxies[0]!.ack();
+    expect(await stateOf(id)).to.include({ state: 'progressing', selected: 4, updated: 1 });
+    proxies[1]!.leave();
+    const rollout = await ended(id);
+    expect([rollout.state, rollout.failed[0]?.proxy]).to.deep.equal(['rolled-back', proxies[1]!.facts.id]);
   });
 
   it('refuses a policy that makes no sense', async () => {
@@ -198,7 +224,7 @@ describe('proxies that had what a rollout brings', () => {
       mirror: {} as unknown as StoreMirror,
       committer: {} as unknown as Committer,
       log: recordingLog(),
-      measure: () => ({ selected, updated: 0, failed: [] }),
+      measure: () => ({ selected, updated: new Set(), failed: [], current: true }),
       isConnected: (proxy) => connected.has(proxy),
       leads: () => true,
       grace: 0,
@@ -245,7 +271,7 @@ describe('a step of a rollout', () => {
       mirror: { rollouts: new Map([['r', record]]) } as unknown as StoreMirror,
       committer: { commit } as unknown as Committer,
       log,
-      measure: () => ({ selected: new Map([['edge-1', 5]]), updated: 0, failed: [] }),
+      measure: () => ({ selected: new Map([['edge-1', 5]]), updated: new Set(), failed: [], current: true }),
       isConnected: () => true,
       leads: () => true,
     });
@@ -283,10 +309,36 @@ describe('the steps of a rollout', () => {
     expect(thresholdOf(1, new Map([['only', 7]]))).to.equal(8);
   });
 
-  it('count a proxy once that two replicas tell of', () => {
+  describe('count a proxy once that two replicas tell of', () => {
     const fault = { proxy: 'edge', kind: 'failed', message: 'it does not listen' };
     const selected = new Map([['edge', 1]]);
-    const measure = { selected, updated: 0, failed: [fault] };
-    expect(sumMeasures([measure, measure])).to.deep.equal(measure);
+    const nobody = { selected: new Map<string, number>(), updated: new Set<string>(), failed: [], current: true };
+    const updated = { selected, updated: new Set(['edge']), failed: [], current: true };
+    const behind = { ...updated, updated: new Set<string>() };
+    const failing = { ...behind, failed: [fault] };
+
+    it('as it is here', () => {
+      for (const [here, other] of [
+        [updated, behind],
+        [updated, failing],
+        [behind, updated],
+        [failing, updated],
+      ] as const) {
+        expect(sumMeasures(here, [other])).to.deep.equal(here);
+      }
+    });
+
+    it('as the worst, where it is not here', () => {
+      expect(sumMeasures(nobody, [updated, updated])).to.deep.equal(updated);
+      expect(sumMeasures(nobody, [behind, updated])).to.deep.equal(behind);
+      expect(sumMeasures(nobody, [updated, failing])).to.deep.equal(failing);
+    });
+
+    it('and each of the others for itself', () => {
+      const other = { selected: new Map([['core', 2]]), updated: new Set(['core']), failed: [] };
+      const sum = sumMeasures(updated, [other, failing]);
+      expect([...sum.selected.keys(), ...sum.updated]).to.deep.equal(['edge', 'core', 'edge', 'core']);
+      expect(sum.failed).to.deep.equal([]);
+    });
   });
 });

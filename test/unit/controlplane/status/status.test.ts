@@ -3,10 +3,10 @@ import { expect } from 'chai';
 import type * as m from '../../../../gen/messages.ts';
 import { typeUrlOf } from '../../../../config/wire-kinds.ts';
 import { RpcError, STATUS, type Call } from '../../../../controlplane/core/rpc.ts';
+import { REPORTS } from '../../../../rpc/features.ts';
 import { createReportService } from '../../../../controlplane/status/report-service.ts';
 import { Acked, Facts } from '../../../../controlplane/status/facts.ts';
 import { APPLY, NOBODY, object, recordingLog, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
-import { MemoryStore } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
 
 const CLUSTER = { spec: { protocol: 'UDP', port: 1 }, endpoints: ['10.0.0.1'] };
@@ -84,6 +84,17 @@ describe('the status of objects and proxies', () => {
     await report.end();
     two.leave();
     expect(await counts()).to.deep.equal([1, 1, 1]);
+  });
+
+  it('takes nothing for serving in a proxy that reports before it has reported, nor when its reports have ended', async () => {
+    const proxy = rig.proxy('edge-1', {}, [REPORTS]);
+    proxy.ack();
+    expect(await counts()).to.deep.equal([1, 1, 0]);
+    const report = reports('edge-1');
+    await report.send('c', proxy.view.resources(typeUrlOf('Cluster')).get('c')!.version, 'serving');
+    expect(await counts()).to.deep.equal([1, 1, 1]);
+    await report.end();
+    expect(await counts()).to.deep.equal([1, 1, 0]);
   });
 
   it('says what a proxy refused and why, until it takes another version', async () => {
@@ -298,45 +309,5 @@ describe('proxies that take some of what there is', () => {
     expect(await synced()).to.equal(false);
     take(proxy, CLUSTERS!, 'found');
     expect(await synced()).to.equal(true);
-  });
-});
-
-describe('replicas', () => {
-  it('answer for the proxies of each other, and forget one that is gone', async () => {
-    const store = new MemoryStore();
-    const options = { replicated: true, replicas: { interval: 5 } };
-    const one = await startRig({ ...options, store, id: 'cp-1' });
-    const two = await startRig({ ...options, store: new MemoryStore(store.disk), id: 'cp-2' });
-    try {
-      await one.call('Apply', { ...APPLY, objects: [object('Cluster', 'c', CLUSTER)] });
-      const proxies = [one.proxy('edge-1'), two.proxy('edge-2')];
-      await until('the views', () => proxies.every(({ view }) => view.names().length === 2));
-      for (const proxy of proxies) proxy.ack();
-      proxies[1]!.nack(typeUrlOf('Cluster'), 'c: no');
-      const status = async (rig: Rig) => {
-        const { object: shown } = await rig.call<m.GetResponse>('Get', { key: KEY });
-        const { selected, acked, failed } = shown!.status!;
-        return [selected, acked, failed.map(({ proxy }) => proxy)].join();
-      };
-      const shows = async (rig: Rig, wanted: string): Promise<void> => {
-        let found = '';
-        await until(`${wanted} of ${rig.store === store ? 'one' : 'two'}`, () => {
-          void status(rig).then((now) => (found = now));
-          return found === wanted;
-        });
-      };
-      await shows(one, '2,2,edge-2');
-      await shows(two, '2,2,edge-2');
-      const shown = await one.call<m.ListProxiesResponse>('ListProxies', FIRST_PAGE);
-      expect(shown.proxies.map(({ id, control_plane: at }) => [id, at])).to.deep.equal([
-        ['edge-1', 'cp-1'],
-        ['edge-2', 'cp-2'],
-      ]);
-      await two.close();
-      await shows(one, '1,1,');
-    } finally {
-      await two.close();
-      await one.close();
-    }
   });
 });
