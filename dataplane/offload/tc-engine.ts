@@ -130,12 +130,15 @@ export class TcEngine implements OffloadEngine {
     this.entries.delete(id);
     const directions = [entry.fromClient, entry.fromUpstream];
     for (const { flow } of directions) this.table.withdraw(flow);
-    const traffic = trafficOf(entry, (slot) => this.table.count(slot));
-    for (const { slot, way } of directions) {
-      this.table.retire(slot);
-      this.routes.release(way);
+    try {
+      return trafficOf(entry, (slot) => this.table.count(slot));
+    } finally {
+      // Also where the kernel fails to say what it has counted.
+      for (const { slot, way } of directions) {
+        this.table.retire(slot);
+        this.routes.release(way);
+      }
     }
-    return traffic;
   }
 
   read(): ReadonlyMap<number, PairTraffic> {
