@@ -1,11 +1,18 @@
 /** `l7mp explain`: what became of a session, and why. */
 import { type ApiOptions, type ApiSession, type ApiStage, get } from './api.ts';
-import { UsageError } from './exit.ts';
+import { ApiError, UsageError } from './exit.ts';
 import { duration, size } from './sessions.ts';
 
 export async function explain(name: string, options: ApiOptions): Promise<void> {
   if (name === '') throw new UsageError("expected a session's name, or KIND/NAME, found nothing");
-  const session = await get<ApiSession>(options, `/api/v1/sessions/${encodeURIComponent(name)}`);
+  const session = await get<ApiSession>(options, `/api/v1/sessions/${encodeURIComponent(name)}`).catch(
+    (error: unknown) => {
+      if (!(error instanceof ApiError && error.message.endsWith(': Not Found'))) throw error;
+      throw new ApiError(
+        `expected a session (l7mp sessions), or KIND/NAME of the control plane, found ${JSON.stringify(name)}`,
+      );
+    },
+  );
   if (options.json) console.log(JSON.stringify(session, null, 2));
   else console.log(describe(session));
 }

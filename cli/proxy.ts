@@ -78,7 +78,8 @@ export async function stopped(running: Proxy, drainTimeout: number, onStop?: () 
         process.exit(signal === 'SIGINT' ? 130 : 143);
       }
       draining = true;
-      running.log.info({ signal, sessions: [...running.sessions()].length }, 'draining');
+      const live = [...running.sessions()].filter(({ status }) => status !== 'DESTROYED');
+      running.log.info({ signal, sessions: live.length }, 'draining');
       void running.drain(drainTimeout).then(resolve);
     };
     process.on('SIGTERM', stop);

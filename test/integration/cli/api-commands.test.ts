@@ -203,7 +203,7 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
 
     it('says so, with exit code 4, where there is none', async () => {
       const { code, stdout, stderr } = await ask('explain', 'TCP:none');
-      expect(stderr).to.match(/^l7mp: .*TCP%3Anone.*Not Found\n$/u);
+      expect(stderr).to.match(/^l7mp: expected a session \(l7mp sessions\).*, found "TCP:none"\n$/u);
       expect([code, stdout]).to.deep.equal([4, '']);
     });
   });
