@@ -46,12 +46,12 @@ function observeEventLoop(meter: Meter): void {
   const max = gauge('max', 'Event loop delay, largest since the last page');
   meter.addBatchObservableCallback(
     (result) => {
-      if (histogram.count > 0) {
-        const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - DELAY_RESOLUTION / 1000);
-        result.observe(p50, late(histogram.percentile(50)));
-        result.observe(p99, late(histogram.percentile(99)));
-        result.observe(max, late(histogram.max));
-      }
+      // Reset before it has a sample, it would never have one where pages come fast.
+      if (histogram.count === 0) return;
+      const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - DELAY_RESOLUTION / 1000);
+      result.observe(p50, late(histogram.percentile(50)));
+      result.observe(p99, late(histogram.percentile(99)));
+      result.observe(max, late(histogram.max));
       histogram.reset();
     },
     [p50, p99, max],
