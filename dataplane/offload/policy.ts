@@ -22,6 +22,7 @@ import type {
   OffloadView,
   PairTraffic,
 } from '../core/offload.ts';
+import { addTraffic, NO_TRAFFIC, subtractTraffic } from '../core/traffic.ts';
 
 /** A session, as far as the policy is concerned. */
 export interface Candidate {
@@ -52,8 +53,8 @@ const HOTTER = 2;
 const TRIES = 256;
 
 const NOTHING: PairTraffic = {
-  fromClient: { packets: 0, bytes: 0 },
-  fromUpstream: { packets: 0, bytes: 0 },
+  fromClient: NO_TRAFFIC,
+  fromUpstream: NO_TRAFFIC,
   lastSeen: undefined,
 };
 
@@ -166,7 +167,7 @@ export class OffloadPolicy implements OffloadStatus {
       retryAt: 0,
       rate,
       counted: NOTHING,
-      before: NOTHING.fromClient,
+      before: NO_TRAFFIC,
     };
     this.entries.set(session.id, entry);
     return entry;
@@ -241,7 +242,7 @@ export class OffloadPolicy implements OffloadStatus {
   private takeBack(entry: Entry, traffic: PairTraffic, now: number, why: OffloadRefusal): void {
     this.count(entry, traffic, now);
     const { fromClient, fromUpstream } = entry.counted;
-    entry.before = add(entry.before, add(fromClient, fromUpstream));
+    entry.before = addTraffic(entry.before, addTraffic(fromClient, fromUpstream));
     entry.counted = NOTHING;
     entry.inKernel = false;
     // What was there for long enough begins anew.
@@ -264,8 +265,8 @@ export class OffloadPolicy implements OffloadStatus {
   private count(entry: Entry, traffic: PairTraffic, now: number): void {
     const { fromClient, fromUpstream } = entry.counted;
     entry.counted = traffic;
-    const ingress = subtract(traffic.fromClient, fromClient);
-    const egress = subtract(traffic.fromUpstream, fromUpstream);
+    const ingress = subtractTraffic(traffic.fromClient, fromClient);
+    const egress = subtractTraffic(traffic.fromUpstream, fromUpstream);
     entry.session.relayed(ingress, egress, traffic.lastSeen, now);
   }
 
@@ -290,7 +291,7 @@ export class OffloadPolicy implements OffloadStatus {
 
   sessions(): OffloadedSession[] {
     return [...this.entries.values()].map(({ session, rate, counted, before }) => {
-      const { packets, bytes } = add(before, add(counted.fromClient, counted.fromUpstream));
+      const { packets, bytes } = addTraffic(before, addTraffic(counted.fromClient, counted.fromUpstream));
       const { name, listener } = session;
       return { session: name, listener, rate: Math.round(rate), packets, bytes, ...this.view(session) };
     });
@@ -300,12 +301,4 @@ export class OffloadPolicy implements OffloadStatus {
   close(): void {
     this.live?.close();
   }
-}
-
-function add(one: FlowTraffic, other: FlowTraffic): FlowTraffic {
-  return { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
-}
-
-function subtract(one: FlowTraffic, other: FlowTraffic): FlowTraffic {
-  return { packets: one.packets - other.packets, bytes: one.bytes - other.bytes };
 }

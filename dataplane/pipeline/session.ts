@@ -22,6 +22,7 @@ import type {
   StageView,
 } from '../core/session.ts';
 import type { EndReason, Framing, Signal, Sink, Stream } from '../core/stream.ts';
+import { addTraffic, NO_TRAFFIC } from '../core/traffic.ts';
 import { framed } from './framing.ts';
 import { Link } from './link.ts';
 import { type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
@@ -253,9 +254,8 @@ export class PipelineSession implements SessionView, StageOwner {
 
   /** The kernel has relayed so much more. `lastSeen` and `now`: as performance.now() gives them. */
   relayed(ingress: FlowTraffic, egress: FlowTraffic, lastSeen: number | undefined, now: number): void {
-    const none = { packets: 0, bytes: 0 };
-    const { kernelTraffic: before = { ingress: none, egress: none } } = this;
-    this.kernelTraffic = { ingress: sum(before.ingress, ingress), egress: sum(before.egress, egress) };
+    const { kernelTraffic: before = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC } } = this;
+    this.kernelTraffic = { ingress: addTraffic(before.ingress, ingress), egress: addTraffic(before.egress, egress) };
     for (const [counters, traffic] of [
       [this.counters.ingress, ingress],
       [this.counters.egress, egress],
@@ -499,10 +499,6 @@ export class PipelineSession implements SessionView, StageOwner {
 
 function newCounters(): DirectionCounters {
   return { bytes: 0, packets: 0, dropped: 0 };
-}
-
-function sum(one: FlowTraffic, other: FlowTraffic): FlowTraffic {
-  return { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
 }
 
 /** The flow of the stream on one side. */

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../common/errors.ts';
 import type { FlowTraffic } from '../core/offload.ts';
 import type { DirectionCounters, SessionView } from '../core/session.ts';
+import { addTraffic, NO_TRAFFIC } from '../core/traffic.ts';
 
 /** Sums of one listener or cluster. */
 export interface Sums {
@@ -112,12 +113,8 @@ function add(sums: Sums, { retries, counters, kernelTraffic }: SessionView): voi
   addCounters(sums.ingress, counters.ingress);
   addCounters(sums.egress, counters.egress);
   if (kernelTraffic === undefined) return;
-  sums.kernel.ingress = sumOf(sums.kernel.ingress, kernelTraffic.ingress);
-  sums.kernel.egress = sumOf(sums.kernel.egress, kernelTraffic.egress);
-}
-
-function sumOf(one: FlowTraffic, other: FlowTraffic): FlowTraffic {
-  return { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
+  sums.kernel.ingress = addTraffic(sums.kernel.ingress, kernelTraffic.ingress);
+  sums.kernel.egress = addTraffic(sums.kernel.egress, kernelTraffic.egress);
 }
 
 function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: DirectionCounters): void {
@@ -128,8 +125,7 @@ function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: Direct
 
 function newSums(): Sums {
   const none = (): DirectionCounters => ({ bytes: 0, packets: 0, dropped: 0 });
-  const nothing = { packets: 0, bytes: 0 };
-  const kernel = { ingress: nothing, egress: nothing };
+  const kernel = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC };
   return { opened: 0, active: 0, retries: 0, ingress: none(), egress: none(), kernel, closed: new Map() };
 }
 

@@ -302,12 +302,9 @@ export function formatLastChunk(trailers: HeaderList): string {
 }
 
 /** The fields of a response, without a length that is not the body's. */
-export function responseFields({ headers, altered = false }: Signal & { readonly altered?: boolean }): HeaderList {
-  return altered ? without(headers, 'content-length') : headers;
-}
-
-function without(headers: HeaderList, key: string): HeaderList {
-  return headers.filter((_, index) => headers[index & ~1]?.toLowerCase() !== key);
+export function responseFields({ headers, altered }: Extract<Signal, { type: 'response' }>): HeaderList {
+  if (!altered) return headers;
+  return headers.filter((_, index) => headers[index & ~1]?.toLowerCase() !== 'content-length');
 }
 
 /** What may follow a body: nothing that says how a message is framed or routed (RFC 9110, section 6.5.1). */
