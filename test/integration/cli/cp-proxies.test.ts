@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { selfSigned } from '../dataplane/xds/certificates.ts';
+import { selfSigned } from '../../support/self-signed.ts';
 import { ControlPlaneProcess } from '../../support/control-plane-process.ts';
 
 const listener = (name: string, port: number, more = ''): string => `listeners:

@@ -6,7 +6,7 @@ import { DiscoveryProcess } from '../../../support/discovery-process.ts';
 import { closers } from '../../../support/grpc.ts';
 import { startProxy, type TestProxy } from '../../../support/proxy.ts';
 import { any, typeUrl } from '../../../support/raw-control-plane.ts';
-import { selfSigned } from '../../dataplane/xds/certificates.ts';
+import { selfSigned } from '../../../support/self-signed.ts';
 import { until } from '../../../support/until.ts';
 import type { GivenResource } from '../../../support/view-server.ts';
 

@@ -9,7 +9,7 @@ import { Peer } from '../../../support/peer.ts';
 import { startProxy, type TestProxy } from '../../../support/proxy.ts';
 import { RawControlPlane } from '../../../support/raw-control-plane.ts';
 import { until } from '../../../support/until.ts';
-import { selfSigned } from './certificates.ts';
+import { selfSigned } from '../../../support/self-signed.ts';
 
 /** A control plane in another process. */
 class Plane {

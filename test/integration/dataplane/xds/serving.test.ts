@@ -8,7 +8,7 @@ import { Peer, versionOf } from '../../../support/peer.ts';
 import { startProxy, type TestProxy } from '../../../support/proxy.ts';
 import { RawControlPlane } from '../../../support/raw-control-plane.ts';
 import { until } from '../../../support/until.ts';
-import { selfSigned } from './certificates.ts';
+import { selfSigned } from '../../../support/self-signed.ts';
 
 const listener = (name: string, rules = 'rl', spec: object = { tcp: { address: '127.0.0.1', port: 0 } }) => ({
   name,

@@ -7,7 +7,7 @@ import { RpcError, STATUS } from '../../../../controlplane/core/rpc.ts';
 import { StoreError } from '../../../../controlplane/core/store.ts';
 import { codecOf } from '../../../../rpc/protos.ts';
 import { APPLY, NOBODY, object, READER, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
-import { selfSigned } from '../../../integration/dataplane/xds/certificates.ts';
+import { selfSigned } from '../../../support/self-signed.ts';
 import { MemoryStore, type MemoryDisk } from '../../../support/memory-store.ts';
 import { until } from '../../../support/until.ts';
 import { restore } from '../../../../controlplane/store/backup.ts';

@@ -1,7 +1,7 @@
-/** Certificates of openssl's making. */
+/** A certificate of openssl's making, as PEM texts. */
 import { execFileSync } from 'node:child_process';
 
-/** A certificate for a name that is its own authority, and its key: PEM texts. */
+/** A certificate for a name that is its own authority, and its key. */
 export function selfSigned(name: string): { readonly cert: string; readonly key: string } {
   const text = execFileSync(
     'openssl',
