@@ -79,6 +79,8 @@ class EchoStream extends Hostile {
   }
 
   end() {
+    // A session that ended before its timer would hide the fault.
+    if (this.fault === 'timer') return;
     this.sink.end();
     this.emitClose();
   }
