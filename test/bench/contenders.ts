@@ -38,7 +38,10 @@ const l7mp: Contender = {
   name: 'l7mp',
   command: (kind, directory) => {
     // The discovery service alone, as the library that it is compared with is a discovery service alone.
-    if (kind === 'xds') return [process.execPath, join(import.meta.dirname, '../support/view-server.js')];
+    // It runs as bin/l7mp has it run.
+    if (kind === 'xds') {
+      return [process.execPath, '--max-semi-space-size=8', join(import.meta.dirname, '../support/view-server.js')];
+    }
     const protocol = PROTOCOLS[kind];
     const rules = [{ action: { route: { destination: 'server' } } }];
     const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };

@@ -23,7 +23,7 @@ object a line; a table goes to standard error.
 Needs root, and what scripts/setup-bench.sh installs.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
-  --repeats N    take the medians of N (default: 3; connections and http: 7; xds: 1)
+  --repeats N    take the medians of N (default: 3; connections: 11, http: 7, xds: 1)
   --growth       only how the discovery service does with 250 to 4,000 proxies and 1,000 to 100,000 resources: tables
                  without bars, some minutes
   --quick        one short repeat, to see that everything works: its figures mean nothing

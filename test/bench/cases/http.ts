@@ -45,7 +45,7 @@ async function wrk(lab: Lab, durationMs: number, headers: readonly string[]): Pr
 export const connections: Benchmark = {
   name: 'connections',
   kind: 'tcp',
-  repeats: 7,
+  repeats: 11,
   metrics: [{ name: 'tcp-connections', unit: 'connections/s', bar: { of: 'ratio', atLeast: 0.85 } }],
   measure: (measurement) =>
     withProxy(measurement, 'tcp', () =>
