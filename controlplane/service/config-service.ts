@@ -5,7 +5,7 @@ import { Slices } from '../../common/slices.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { LONGEST_LAG_MS } from '../live/committer.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
-import { OBJECTS } from '../model/keys.ts';
+import { LIVE, OBJECTS } from '../model/keys.ts';
 import { idOf } from '../model/object.ts';
 import { CONTROL_ACTIONS, type ControlAction, isUnderWay } from '../model/rollout-record.ts';
 import { Access } from './access.ts';
@@ -238,7 +238,10 @@ function backups(model: Model, access: Access): Service['methods'] {
       access.changed(call, 'Restore', { revision, objects, entries: keys.length });
       // It is made, and comes to be seen, whatever becomes of the caller.
       const patience = AbortSignal.any([call.signal, AbortSignal.timeout(LONGEST_LAG_MS)]);
-      await model.mirror.reached(revision, patience).catch(() => undefined);
+      const isSeen = keys.some((key) => key.startsWith(LIVE))
+        ? model.mirror.reached(revision, patience)
+        : model.mirror.emptied(revision, patience);
+      await isSeen.catch(() => undefined);
       return { revision, objects };
     },
   };

@@ -23,7 +23,10 @@ export interface BackupFunctions {
 
 export interface Model extends BackupFunctions {
   readonly store: Store;
-  readonly mirror: Pick<StoreMirror, 'objects' | 'rollouts' | 'head' | 'revision' | 'changedAt' | 'reached'>;
+  readonly mirror: Pick<
+    StoreMirror,
+    'objects' | 'rollouts' | 'head' | 'revision' | 'changedAt' | 'reached' | 'emptied'
+  >;
   readonly committer: Committer;
   /** What ends the rollouts under way that change these objects. */
   readonly supersede: (
