@@ -46,7 +46,11 @@ export function createConfigService(model: Model, log: Logger): Service {
         const { key } = request;
         if (key === undefined) throw new RpcError(STATUS.INVALID_ARGUMENT, 'key: expected an object, found nothing');
         const object = model.get(idOf(key));
-        if (object === undefined) throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${idOf(key)}`);
+        if (object === undefined) {
+          const rollout = model.rolloutOf(idOf(key));
+          const later = rollout ? `, which rollout ${rollout.id} brings: it is ${rollout.state}` : '';
+          throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${idOf(key)}${later}`);
+        }
         return Promise.resolve({ object: showObject(object, model.statusOf(object)) });
       },
       List: (request: m.ListRequest, call: Call): Promise<m.ListResponse> => {

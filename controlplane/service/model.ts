@@ -42,6 +42,8 @@ export interface Model extends BackupFunctions {
   readonly check: Check;
   /** The object that counts, of whatever source. */
   readonly get: (id: string) => ConfigObject | undefined;
+  /** The rollout under way that changes an object, which need not be there yet. */
+  readonly rolloutOf: (id: string) => RolloutRecord | undefined;
   /** All that count. */
   readonly objects: () => Iterable<ConfigObject>;
   /** Those that do not count, as another source has their name. */
