@@ -21,6 +21,7 @@ import { Rollouts, type RolloutOptions } from './rollout/controller.ts';
 import { type Measure, measure, measureOf, standingsOf, sumMeasures } from './rollout/measure.ts';
 import { createConfigService } from './service/config-service.ts';
 import { Feeds } from './service/feed.ts';
+import { showRolloutOfObject } from './service/rollout-request.ts';
 import type { BackupFunctions } from './service/model.ts';
 import { Folder, type FolderOptions } from './sources/folder.ts';
 import { Inventory } from './sources/inventory.ts';
@@ -188,6 +189,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   function statusOf(object: ConfigObject): ObjectStatus {
     const here = countHere(object);
     const there = replicas?.counts(object.id, object.version) ?? NO_COUNTS;
+    const rollout = inventory.rolloutOf(object.id);
     const { accepted, faults } = translator.verdict(object.id) ?? { accepted: false, faults: [] };
     return {
       accepted,
@@ -198,6 +200,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       serving: here.serving + there.serving,
       failed: [...here.failed, ...there.failed].slice(0, 100),
       shadowed_by: '',
+      ...(rollout && { rollout: showRolloutOfObject(rollout) }),
     };
   }
 
@@ -257,6 +260,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       rollouts,
       check: (upsert, gone) => checkChange(translator, upsert, gone),
       get: (id) => inventory.get(id),
+      rolloutOf: (id) => inventory.rolloutOf(id),
       objects: () => inventory.objects(),
       shadowed: () => inventory.shadowed(),
       statusOf,

@@ -628,6 +628,20 @@ export interface ObjectStatus {
   readonly failed: readonly ProxyFault[];
   /** Another source has an object of the same name, which is the one that counts. */
   readonly shadowed_by: string;
+  /** The rollout under way that changes it. */
+  readonly rollout?: ObjectRollout;
+}
+
+/** ObjectRollout is a rollout as one of its objects shows it. */
+export interface ObjectRollout {
+  /** The rollout. */
+  readonly id: string;
+  /** `progressing` or `paused`. */
+  readonly state: string;
+  /** The step that it is at. */
+  readonly percent: number;
+  /** Why it is in its state. */
+  readonly reason: string;
 }
 
 /** ProxyFault says what is wrong with an object in one proxy. */

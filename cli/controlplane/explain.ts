@@ -4,7 +4,7 @@ import { typeUrlOf, WIRE_KINDS } from '../../config/wire-kinds.ts';
 import { formatTable } from '../table.ts';
 import { type ServerOptions, withControlPlane } from './client.ts';
 import { formatObjectFault } from './errors.ts';
-import { ageOf, formatSelector, progressOf, stateOf, toJson } from './format.ts';
+import { ageOf, formatSelector, progressOf, rolloutOf, stateOf, toJson } from './format.ts';
 import { formatKey, parseKey } from './kinds.ts';
 import { listProxies } from './status.ts';
 
@@ -28,6 +28,7 @@ function describe(object: ConfigObject, proxies: readonly Proxy[]): string {
     `status     ${stateOf(object)}, in ${progressOf(object)} proxies`,
     `for        ${formatSelector(selector)}`,
     `version    ${version}, from ${source}${revision === 0 ? '' : `, revision ${revision}`}${ago}`,
+    ...(status?.rollout ? [`rollout    ${status.rollout.id}, ${rolloutOf(object)}${why(status.rollout.reason)}`] : []),
     ...(status?.shadowed_by ? [`shadowed   that of ${status.shadowed_by} counts`] : []),
     ...(status?.faults ?? []).map((fault) => `fault      ${formatObjectFault(key, fault)}`),
     ...(status?.warnings ?? []).map((fault) => `warning    ${formatObjectFault(key, fault)}`),
@@ -36,6 +37,10 @@ function describe(object: ConfigObject, proxies: readonly Proxy[]): string {
   const table =
     rows.length === 0 ? 'no proxy that it is for is connected\n' : formatTable(['PROXY', 'STATUS', 'REASON'], rows);
   return `${lines.join('\n')}\n\n${table}`;
+}
+
+function why(reason: string): string {
+  return reason === '' ? '' : ` (${reason})`;
 }
 
 /** The states of faults, by their kinds. */

@@ -91,6 +91,11 @@ export function progressOf({ status, key }: ConfigObject): string {
   return `${reached} of ${status.selected}`;
 }
 
+/** The rollout that changes an object: `paused at 25 %`; nothing where there is none. */
+export function rolloutOf({ status }: ConfigObject): string {
+  return status?.rollout ? `${status.rollout.state} at ${status.rollout.percent} %` : '';
+}
+
 function isRaw(kind = ''): boolean {
   return kind.includes('/');
 }

@@ -9,7 +9,7 @@ import type {
 import { UsageError } from '../exit.ts';
 import { formatRow, formatTable } from '../table.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
-import { ageOf, formatSelector, progressOf, stateOf, toJson, toRaw, toYaml } from './format.ts';
+import { ageOf, formatSelector, progressOf, rolloutOf, stateOf, toJson, toRaw, toYaml } from './format.ts';
 import { formatKey, isKey, parseKeys, parseKind } from './kinds.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { listPages } from './pages.ts';
@@ -96,7 +96,7 @@ function print(objects: readonly ConfigObject[], output: Output, { keys }: Quest
 }
 
 export const OBJECT_HEADER = ['OBJECT', 'STATUS', 'PROXIES', 'FOR', 'AGE'];
-const WIDE_HEADER = ['SOURCE', 'REVISION', 'VERSION', 'LABELS'];
+const WIDE_HEADER = ['SOURCE', 'REVISION', 'VERSION', 'ROLLOUT', 'LABELS'];
 
 function header(output: Output): readonly string[] {
   return output === 'wide' ? [...OBJECT_HEADER, ...WIDE_HEADER] : OBJECT_HEADER;
@@ -112,7 +112,7 @@ function rowOf(output: Output): (object: ConfigObject) => string[] {
     if (output !== 'wide') return objectRow(object);
     const { source, revision, version, labels } = object;
     const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-    return [...objectRow(object), source, String(revision), version, pairs.join(',')];
+    return [...objectRow(object), source, String(revision), version, rolloutOf(object), pairs.join(',')];
   };
 }
 

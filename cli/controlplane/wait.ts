@@ -84,7 +84,9 @@ function describe(last: WaitAppliedResponse | undefined, timeout: number, minPro
     const failed = status?.failed.map(({ proxy, message }) => `  ${proxy}: ${message}`) ?? [];
     return [`${formatKey(key)}: ${status?.serving ?? 0} of ${status?.selected ?? 0}`, ...failed];
   });
-  const behind = last.behind.map((id) => `the control plane ${id} has not said how far its proxies are`);
+  const behind = last.behind.map(
+    (id) => `the control plane ${id} has not said how far its proxies are: one that is gone counts for 30 s`,
+  );
   const wanted = minProxies === 0 ? '' : ` of at least ${minProxies} proxies`;
   return [
     `expected all${wanted} within ${seconds}, found ${last.reached} of ${last.selected}`,

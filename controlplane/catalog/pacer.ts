@@ -1,6 +1,6 @@
 /** Gathers changes for a moment, so that a storm of them costs few pushes: endpoints wait less than configuration. */
 import type { Translated, Translation } from '../model/translated.ts';
-import { ENDPOINTS } from '../model/resource-types.ts';
+import { particularsOf } from '../model/resource-types.ts';
 
 export interface PacerOptions {
   readonly apply: (translation: Pick<Translation, 'upsert' | 'remove'>) => Promise<void>;
@@ -141,6 +141,6 @@ export class Pacer {
       return false; // others get it, or lose something
     }
     const changed = next.resources.filter((resource, index) => before?.resources[index]?.version !== resource.version);
-    return changed.every(({ typeUrl }) => ENDPOINTS.has(typeUrl));
+    return changed.every(({ typeUrl }) => particularsOf(typeUrl).endpoints);
   }
 }

@@ -64,6 +64,14 @@ export class StoreMirror {
     await this.until(() => this.revision >= revision, signal);
   }
 
+  /**
+   * As `reached`, where nothing live is left at the revision: the store is silent of one that took nothing live away, so that
+   * being empty will do.
+   */
+  async emptied(revision: number, signal: AbortSignal): Promise<void> {
+    await this.until(() => this.revision >= revision || this.byKey.size === 0, signal);
+  }
+
   /** Resolves when the last version is another than `head` here; rejects when `signal` aborts. */
   async passed(head: Head, signal: AbortSignal): Promise<void> {
     await this.until(() => this.head.modRevision !== head.modRevision, signal);

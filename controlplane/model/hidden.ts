@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto';
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { Fault } from '../../gen/messages.ts';
 import type { ObjectContent } from './object.ts';
+import { isSecret } from './resource-types.ts';
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/u;
 const DIGEST_BYTES = 'sha256:'.length + 64;
-/** Raw resources whose bytes are keys. */
-const RAW_SECRET = '.Secret';
 /** In what is no secret as a whole, this begins a key. */
 export const KEY_MARK = 'PRIVATE KEY-----';
 
@@ -18,11 +17,11 @@ export const KEY_MARK = 'PRIVATE KEY-----';
 export function hideSecrets<T extends ObjectContent>(object: T): T {
   const { spec, raw, key } = object;
   if (raw !== undefined) {
-    const hidden = key.kind.endsWith(RAW_SECRET) || raw.includes(KEY_MARK);
+    const hidden = isSecret(key.kind) || raw.includes(KEY_MARK);
     return hidden ? { ...object, raw: Buffer.from(digestOf(raw)) } : object;
   }
   if (spec === undefined) return object;
-  const all = key.kind === 'Secret';
+  const all = isSecret(key.kind);
   const hide = (text: string): string => (all || text.includes(KEY_MARK) ? digestOf(text) : text);
   return { ...object, spec: mapStrings(spec, hide) as Record<string, Json> };
 }

@@ -5,7 +5,7 @@ import { Slices } from '../../common/slices.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { LONGEST_LAG_MS } from '../live/committer.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
-import { OBJECTS } from '../model/keys.ts';
+import { LIVE, OBJECTS } from '../model/keys.ts';
 import { idOf } from '../model/object.ts';
 import { CONTROL_ACTIONS, type ControlAction, isUnderWay } from '../model/rollout-record.ts';
 import { Access } from './access.ts';
@@ -46,7 +46,11 @@ export function createConfigService(model: Model, log: Logger): Service {
         const { key } = request;
         if (key === undefined) throw new RpcError(STATUS.INVALID_ARGUMENT, 'key: expected an object, found nothing');
         const object = model.get(idOf(key));
-        if (object === undefined) throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${idOf(key)}`);
+        if (object === undefined) {
+          const rollout = model.rolloutOf(idOf(key));
+          const later = rollout ? `, which rollout ${rollout.id} brings: it is ${rollout.state}` : '';
+          throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${idOf(key)}${later}`);
+        }
         return Promise.resolve({ object: showObject(object, model.statusOf(object)) });
       },
       List: (request: m.ListRequest, call: Call): Promise<m.ListResponse> => {
@@ -238,7 +242,10 @@ function backups(model: Model, access: Access): Service['methods'] {
       access.changed(call, 'Restore', { revision, objects, entries: keys.length });
       // It is made, and comes to be seen, whatever becomes of the caller.
       const patience = AbortSignal.any([call.signal, AbortSignal.timeout(LONGEST_LAG_MS)]);
-      await model.mirror.reached(revision, patience).catch(() => undefined);
+      const isSeen = keys.some((key) => key.startsWith(LIVE))
+        ? model.mirror.reached(revision, patience)
+        : model.mirror.emptied(revision, patience);
+      await isSeen.catch(() => undefined);
       return { revision, objects };
     },
   };

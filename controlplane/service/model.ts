@@ -23,7 +23,10 @@ export interface BackupFunctions {
 
 export interface Model extends BackupFunctions {
   readonly store: Store;
-  readonly mirror: Pick<StoreMirror, 'objects' | 'rollouts' | 'head' | 'revision' | 'changedAt' | 'reached'>;
+  readonly mirror: Pick<
+    StoreMirror,
+    'objects' | 'rollouts' | 'head' | 'revision' | 'changedAt' | 'reached' | 'emptied'
+  >;
   readonly committer: Committer;
   /** What ends the rollouts under way that change these objects. */
   readonly supersede: (
@@ -39,6 +42,8 @@ export interface Model extends BackupFunctions {
   readonly check: Check;
   /** The object that counts, of whatever source. */
   readonly get: (id: string) => ConfigObject | undefined;
+  /** The rollout under way that changes an object, which need not be there yet. */
+  readonly rolloutOf: (id: string) => RolloutRecord | undefined;
   /** All that count. */
   readonly objects: () => Iterable<ConfigObject>;
   /** Those that do not count, as another source has their name. */

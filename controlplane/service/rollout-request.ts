@@ -1,6 +1,6 @@
 /** A change that goes to some proxies first, as what is written to the store. */
 import { randomBytes } from 'node:crypto';
-import type { Rollout, RolloutPolicy } from '../../gen/messages.ts';
+import type { ObjectRollout, Rollout, RolloutPolicy } from '../../gen/messages.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import type { Operation } from '../core/store.ts';
 import type { ObjectChange } from '../live/history.ts';
@@ -65,12 +65,12 @@ function newestFirst(one: RolloutRecord, other: RolloutRecord): number {
 }
 
 export function showRollout(record: RolloutRecord): Rollout {
-  const { id, policy, state, step, updated, selected, failed, changes, started_at, author, reason } = record;
+  const { id, policy, state, updated, selected, failed, changes, started_at, author, reason } = record;
   return {
     id,
     policy,
     state,
-    percent: state === 'completed' ? 100 : (policy.percent[step] ?? 0),
+    percent: percentOf(record),
     updated,
     selected,
     failed,
@@ -79,4 +79,13 @@ export function showRollout(record: RolloutRecord): Rollout {
     author,
     reason,
   };
+}
+
+export function showRolloutOfObject(record: RolloutRecord): ObjectRollout {
+  const { id, state, reason } = record;
+  return { id, state, percent: percentOf(record), reason };
+}
+
+function percentOf({ state, policy, step }: RolloutRecord): number {
+  return state === 'completed' ? 100 : (policy.percent[step] ?? 0);
 }

@@ -66,6 +66,11 @@ export class Inventory {
     return this.api.objects.get(id) ?? this.tables.files.get(id)?.[0];
   }
 
+  /** The rollout under way that changes an object, which need not be there yet. */
+  rolloutOf(id: string): RolloutRecord | undefined {
+    return this.tables.rolling.get(id);
+  }
+
   *objects(): Iterable<ConfigObject> {
     const { objects } = this.api;
     for (const id of objects.keys()) {

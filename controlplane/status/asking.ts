@@ -1,15 +1,13 @@
 /** What a proxy asks for, and so what it is waited for: it may take some types only, or some names of them. */
 import type { Asked, ResourceKey } from '../core/resource.ts';
+import { particularsOf } from '../model/resource-types.ts';
 
 /** A proxy asks for a resource; or that depends on the names that it asks for of these types. */
 export type Verdict = 'yes' | 'no' | 'by-name';
 
-/** Resources of these types name no others: who takes them doesn't come to ask for more. */
-const LEAF = /\.(?:ClusterLoadAssignment|Secret)$/u;
-
 /** Whether a proxy that takes something new of a type may come to ask for more because of it. */
 export function leadsOn(typeUrl: string): boolean {
-  return !LEAF.test(typeUrl);
+  return !particularsOf(typeUrl).leaf;
 }
 
 export class Asking {

@@ -3,6 +3,7 @@ import type { Proxy, ProxyFault, ResourceFault, ResourceReport } from '../../gen
 import type { View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
 import { resourceId } from '../model/resource-id.ts';
+import { particularsOf } from '../model/resource-types.ts';
 import { Asking, leadsOn } from './asking.ts';
 import { REPORTS } from '../../rpc/features.ts';
 import { Acked, Facts } from './facts.ts';
@@ -201,7 +202,7 @@ export class Tracker {
     const proxy = this.proxies.get(id);
     const view = this.options.viewOf(id);
     return resources.every(({ typeUrl, name }) => {
-      if (proxy?.node.variant === 'sotw' && !FULL_STATE.test(typeUrl)) return true;
+      if (proxy?.node.variant === 'sotw' && !particularsOf(typeUrl).fullState) return true;
       const held = proxy?.acked.get(typeUrl)?.versions.has(name) ?? false;
       return !held || view?.resources(typeUrl).has(name) === true;
     });
@@ -385,16 +386,10 @@ export class Tracker {
   }
 }
 
-/** Only listeners and clusters have more to do than to be accepted. */
-const WORKING = /\.(?:Listener|Cluster)$/u;
-
-/** State of the world tells of these by their absence that they are gone; of others it can't. */
-const FULL_STATE = /\.(?:Listener|Cluster)$/u;
-
 function serves(facts: Facts | undefined, resource: Resource): boolean {
   const fact = facts?.facts.get(resourceId(resource));
   if (fact?.version !== resource.version) return false;
-  return fact.state === 'serving' || (fact.state === 'accepted' && !WORKING.test(resource.typeUrl));
+  return fact.state === 'serving' || (fact.state === 'accepted' && !particularsOf(resource.typeUrl).works);
 }
 
 function holds(acked: ReadonlyMap<string, Acked>, { typeUrl, name, version }: Resource): boolean {

@@ -1,5 +1,6 @@
 /**
- * Backups: all entries of a store as text, the same for every store, so that one moves to another. JSON, one to a line:
+ * Backups: the entries of a store as text, the same for every store, so that one moves to another. What replicas say of their
+ * proxies is none of it: that is of the moment, and they say it anew. JSON, one to a line:
  *
  *     {"format":"l7mp-backup","version":1,"revision":7,"entries":2}
  *     {"key":"a","value":"<base64>"}
@@ -8,6 +9,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { type Entry, type Store, StoreError } from '../core/store.ts';
+import { STATUS_PREFIX } from '../model/keys.ts';
 import { checkEntries } from './limits.ts';
 
 /** The most that is read of a backup, in characters; a store's quota is far below. */
@@ -35,12 +37,13 @@ interface Head {
 }
 
 /**
- * Writes all entries as of one revision, and returns that revision. `write` is awaited: a slow reader holds it back.
+ * Writes the entries as of one revision, and returns that revision. `write` is awaited: a slow reader holds it back.
  *
  * @throws StoreError; what `write` throws.
  */
 export async function backup(store: Store, write: (text: string) => void | Promise<void>): Promise<number> {
-  const { entries, revision } = await store.list('');
+  const { entries: all, revision } = await store.list('');
+  const entries = all.filter(isKept);
   const hash = createHash('sha256');
   const head: Head = { format: 'l7mp-backup', version: 1, revision, entries: entries.length };
   let chunk = `${JSON.stringify(head)}\n`;
@@ -69,8 +72,13 @@ export async function restore(
 ): Promise<Restored> {
   const reader = new BackupReader();
   for await (const line of linesOf(read)) reader.add(line);
-  const entries = reader.finish();
+  // Backups of earlier versions have what their replicas said, too.
+  const entries = reader.finish().filter(isKept);
   return { keys: entries.map(({ key }) => key), revision: await store.replace(entries) };
+}
+
+function isKept({ key }: Pick<Entry, 'key'>): boolean {
+  return !key.startsWith(STATUS_PREFIX);
 }
 
 class BackupReader {

@@ -1,18 +1,18 @@
 /** Raw resources: passed on untouched; only what the order of pushes depends on is read from them. */
 import protobuf from 'protobufjs';
 import type { ResourceKey } from '../core/resource.ts';
-import { ENVOY_CLUSTER, ENVOY_ENDPOINTS } from '../model/resource-types.ts';
+import { ENVOY_TYPES } from '../model/resource-types.ts';
 
 /** The endpoints that an Envoy cluster takes from its control plane; undefined for all else. */
 export function companionOf(typeUrl: string, value: Buffer): ResourceKey | undefined {
-  if (typeUrl !== ENVOY_CLUSTER) return undefined;
+  if (typeUrl !== ENVOY_TYPES.Cluster) return undefined;
   try {
     const cluster = fieldsOf(value);
     const discovery = cluster.get(3); // eds_cluster_config
     if (discovery === undefined) return undefined;
     const service = fieldsOf(discovery).get(2); // service_name, else the cluster's name
     const name = service === undefined || service.length === 0 ? cluster.get(1) : service;
-    return { typeUrl: ENVOY_ENDPOINTS, name: name?.toString() ?? '' };
+    return { typeUrl: ENVOY_TYPES.ClusterLoadAssignment, name: name?.toString() ?? '' };
   } catch {
     return undefined; // no cluster: whoever gets it will say so
   }

@@ -2,7 +2,8 @@
 import type { Logger } from '../../common/log.ts';
 import type { Catalog, View } from '../core/catalog.ts';
 import type { Asked, NodeFacts } from '../core/resource.ts';
-import type { RawHandler, Service } from '../core/rpc.ts';
+import { type RawHandler, RpcError, type Service, STATUS } from '../core/rpc.ts';
+import { ReplacedLabels } from './replaced.ts';
 import { encodeTail, type Variant } from './responses.ts';
 import { DiscoveryStream, type StreamHost, type StreamLimits } from './stream.ts';
 import { ServedView } from './view.ts';
@@ -38,6 +39,7 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
 
   /** Nodes that more than one seems to be, as was said. */
   const shared = new Set<string>();
+  const replaced = new ReplacedLabels();
 
   /** The newest one speaks for the node. It may be the same proxy, whose old connection has not ended yet. */
   function warnOfOthers({ id, peer }: NodeFacts, others: readonly DiscoveryStream[]): void {
@@ -46,6 +48,24 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
     shared.add(id);
     const fields = { node: id, peer, other_peer: other.peer };
     log.warn(fields, 'a proxy has come while another connection has its identity: each needs an --id of its own');
+  }
+
+  /**
+   * A stream with other labels puts those out that are there, as a proxy may have been started again with new ones. Who was put out
+   * so may not do the same, or the two would take turns.
+   *
+   * @throws RpcError ALREADY_EXISTS
+   */
+  function replaceOthers(node: NodeFacts, others: readonly DiscoveryStream[]): void {
+    const [other] = others;
+    if (other !== undefined && replaced.has(node)) {
+      const message = `a stream of the node ${node.id} came later, with other labels: each proxy needs an --id of its own`;
+      throw new RpcError(STATUS.ALREADY_EXISTS, message);
+    }
+    for (const each of others) {
+      const labels = each.yieldTo(node);
+      if (labels) replaced.add(node.id, labels);
+    }
   }
 
   let scheduled = false;
@@ -75,7 +95,7 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
     attach(node, stream) {
       const others = [...(streams.get(node.id) ?? [])];
       warnOfOthers(node, others);
-      for (const other of others) other.yieldTo(node);
+      replaceOthers(node, others);
       const view = served(catalog.attach(node));
       streams.set(node.id, (streams.get(node.id) ?? new Set()).add(stream));
       catalog.observe({ type: 'connected', node });
@@ -93,6 +113,7 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
       }
       streams.delete(id);
       shared.delete(id);
+      replaced.forget(id);
       catalog.observe({ type: 'disconnected', id });
       catalog.detach(id);
     },

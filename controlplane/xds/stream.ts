@@ -100,10 +100,16 @@ export class DiscoveryStream implements SubscriptionHost {
     raw.onClose = () => this.#close();
   }
 
-  /** Another stream of its node has come. With other labels that one's view is another, which this one may not be allowed to see. */
-  yieldTo({ labels }: NodeFacts): void {
-    if (this.#node === undefined || isDeepStrictEqual(labels, this.#node.labels)) return;
+  /**
+   * Another stream of its node has come. With other labels that one's view is another, which this one may not be allowed to see:
+   * it ends.
+   *
+   * @returns the labels that it had; undefined where it stays.
+   */
+  yieldTo({ labels }: NodeFacts): NodeFacts['labels'] | undefined {
+    if (this.#node === undefined || isDeepStrictEqual(labels, this.#node.labels)) return undefined;
     this.#raw.end(STATUS.ABORTED, 'another stream of this node has come, with other labels');
+    return this.#node.labels;
   }
 
   /** The stream that spoke last for its node, from elsewhere, has ended: what is known of the node is of that one. */

@@ -1,29 +1,19 @@
 /** What the discovery service has to know of types: their order, and how their absence is told. */
-import { typeUrlOf, WIRE_KINDS, type WireKind } from '../../config/wire-kinds.ts';
-import { ENDPOINTS } from '../model/resource-types.ts';
-
-const ENVOY = 'type.googleapis.com/envoy.config.';
+import { typeUrlOf, WIRE_KINDS } from '../../config/wire-kinds.ts';
+import { ENVOY_TYPES, particularsOf } from '../model/resource-types.ts';
 
 /** Make before break (rule 7): what others refer to comes first. Types that are not named here come last, by name. */
 const ORDER: readonly string[] = [
   ...WIRE_KINDS.map(typeUrlOf),
-  'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
-  `${ENVOY}cluster.v3.Cluster`,
-  `${ENVOY}endpoint.v3.ClusterLoadAssignment`,
-  `${ENVOY}listener.v3.Listener`,
-  `${ENVOY}route.v3.ScopedRouteConfiguration`,
-  `${ENVOY}route.v3.RouteConfiguration`,
+  ENVOY_TYPES.Secret,
+  ENVOY_TYPES.Cluster,
+  ENVOY_TYPES.ClusterLoadAssignment,
+  ENVOY_TYPES.Listener,
+  'type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration',
+  'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
 ];
 
 const RANKS = new Map(ORDER.map((typeUrl, rank) => [typeUrl, rank]));
-
-/** Types of a kind, ours and Envoy's. */
-function typesOf(...kinds: readonly WireKind[]): ReadonlySet<string> {
-  return new Set(ORDER.filter((typeUrl) => kinds.some((kind) => typeUrl.endsWith(`.${kind}`))));
-}
-
-const REFERRED_TO = typesOf('Secret', 'Cluster', 'ClusterLoadAssignment');
-const FULL_STATE = typesOf('Listener', 'Cluster');
 
 export interface TypeTraits {
   readonly rank: number;
@@ -36,11 +26,12 @@ export interface TypeTraits {
 }
 
 export function traitsOf(typeUrl: string): TypeTraits {
+  const { referredTo, fullState, endpoints } = particularsOf(typeUrl);
   return {
     rank: RANKS.get(typeUrl) ?? ORDER.length,
-    removedLast: REFERRED_TO.has(typeUrl),
-    fullState: FULL_STATE.has(typeUrl),
-    endpoints: ENDPOINTS.has(typeUrl),
+    removedLast: referredTo,
+    fullState,
+    endpoints,
   };
 }
 

@@ -212,7 +212,7 @@ secrets:
       /^OBJECT +STATUS +PROXIES +FOR +AGE\nListener\/web +Accepted +0 of 0 +site=north +\d+s\n$/u,
     );
     const wide = await controlPlane.l7mp('get', 'LISTENER', 'web', '-o', 'wide');
-    expect(wide.stdout).to.match(/SOURCE +REVISION +VERSION +LABELS\n.* api +\d+ +[0-9a-f]+ +team=a\n$/u);
+    expect(wide.stdout).to.match(/SOURCE +REVISION +VERSION +ROLLOUT +LABELS\n.* api +\d+ +[0-9a-f]+ +team=a\n$/u);
     const yaml = await controlPlane.l7mp('get', '-o', 'yaml');
     const again = await controlPlane.l7mpReading(yaml.stdout, 'diff', '-f', '-');
     expect(again).to.deep.equal({ code: 0, stdout: '', stderr: '' });

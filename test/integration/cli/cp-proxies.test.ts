@@ -117,6 +117,10 @@ describe('proxies of the control plane, by the command', () => {
     expect(status.stdout).to.match(
       /^rollout +\S+, by loopback\nstate +progressing.*\n.*\nsteps +50 %, 100 %, each when it is told to; at most 0 may fail\nchange +Listener\/web updated\n/u,
     );
+    const explained = await controlPlane.l7mp('explain', 'listener/web');
+    expect(explained.stdout).to.match(/^rollout +\S+, (?:progressing|paused) at \d+ % \(.+\)$/mu);
+    const wide = await controlPlane.l7mp('get', 'listener', '-o', 'wide');
+    expect(wide.stdout).to.match(/ ROLLOUT .*\nListener\/web .* (?:progressing|paused) at \d+ %\n/u);
     const promoted = await controlPlane.l7mp('rollout', 'promote');
     expect(promoted.stdout).to.match(/^state +completed/mu);
     expect((await controlPlane.l7mp('rollout', 'list')).stdout).to.match(/^ROLLOUT +STATE .*\n\S+ +completed +100 % /u);

@@ -162,6 +162,45 @@ describe('rules of the discovery service: limits', () => {
       }
     });
 
+    it('of two proxies with one id and different labels the later one stays until it has gone', async () => {
+      const { view, delta } = await discovery(cleanup);
+      put(view, a);
+      const labelled = (tenant: string) => {
+        const peer = delta('edge-1', { node: { metadata: { labels: { tenant } } } as never });
+        peer.subscribe(OTHER);
+        return peer;
+      };
+      const earlier = labelled('a');
+      await earlier.taken();
+      const later = labelled('b');
+      await later.taken();
+      expect(await earlier.end()).to.include({ code: grpc.status.ABORTED });
+      const again = await labelled('a').end();
+      expect(again.code).to.equal(grpc.status.ALREADY_EXISTS);
+      expect(again.details).to.contain('each proxy needs an --id of its own');
+      expect(textsOf(await labelled('b').taken())).to.deep.equal(['a=A']);
+      expect(later.status).to.equal(undefined);
+    });
+
+    it('of two proxies with one id and different labels the earlier one is taken when the later one has gone', async () => {
+      const { view, catalog, delta } = await discovery(cleanup);
+      put(view, a);
+      const labelled = (tenant: string) => {
+        const peer = delta('edge-1', { node: { metadata: { labels: { tenant } } } as never });
+        peer.subscribe(OTHER);
+        return peer;
+      };
+      await labelled('a').taken();
+      const later = labelled('b');
+      await later.taken();
+      const events = catalog.events.length;
+      later.stream.cancel();
+      await until('the end of the node', () =>
+        catalog.events.slice(events).some(({ type }) => type === 'disconnected'),
+      );
+      expect(textsOf(await labelled('a').taken())).to.deep.equal(['a=A']);
+    });
+
     const NORTH = { tenant: ['a'], site: ['n', 's'] };
     for (const [title, values, only, claimed, expected] of [
       ['keeps what an identity says nothing of', undefined, false, { tenant: 'b' }, { tenant: 'b' }],

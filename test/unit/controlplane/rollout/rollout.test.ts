@@ -80,6 +80,25 @@ describe('a rollout', () => {
     expect(routes()).to.equal('new new new new');
   });
 
+  it('is shown by the objects that it changes, until it has ended; and next takes a step from a pause', async () => {
+    const fresh = { ...rule('new'), key: { kind: 'Rule', name: 'fresh' } };
+    const id = await begin({ manual: true }, [rule('new'), fresh]);
+    const shown = async (): Promise<m.ObjectRollout | undefined> =>
+      (await rig.call<m.GetResponse>('Get', { key: { kind: 'Rule', name: 'r' } })).object?.status?.rollout;
+    await until('the first step', () => routes() === 'new old old old');
+    await rig.call('ControlRollout', { id, action: 'pause' });
+    await until('the pause', async () => (await shown())?.state === 'paused');
+    expect(await shown()).to.deep.equal({ id, state: 'paused', percent: 25, reason: 'paused by token:ci' });
+    const get = rig.call('Get', { key: fresh.key }).catch((error: unknown) => (error as Error).message);
+    expect(await get).to.equal(`expected an object, found no Rule/fresh, which rollout ${id} brings: it is paused`);
+    await rig.call('ControlRollout', { id, action: 'next' });
+    await until('the second step', () => routes() === 'new new old old');
+    await until('it to be shown', async () => (await shown())?.percent === 50);
+    expect((await shown())?.state).to.equal('progressing');
+    await rig.call('ControlRollout', { id, action: 'abort' });
+    await until('nothing to be shown', async () => (await shown()) === undefined);
+  });
+
   it('counts those that a new object will be for, before any of them has it', async () => {
     const fresh = { ...rule('new'), key: { kind: 'Rule', name: 'fresh' } };
     const id = await begin({ manual: true }, [fresh]);

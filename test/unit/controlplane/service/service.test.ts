@@ -427,6 +427,17 @@ describe('the configuration service', () => {
     expect(audits()[1]?.fields).to.include({ revision, objects: 1 });
   });
 
+  it('restores a backup of nothing over nothing at once, whatever else the store has changed', async () => {
+    const saved: Buffer[] = [];
+    for await (const { data } of rig.stream<m.BackupResponse>('Backup', {})) saved.push(data);
+    await rig.store.transact([], [{ type: 'put', key: 'status/cp-9/beat', value: Buffer.from('{}') }]);
+    const requests = async function* () {
+      for (const data of saved) yield await Promise.resolve({ data });
+    };
+    const answer = await rig.call<m.RestoreResponse>('Restore', requests());
+    expect(answer.objects).to.equal(0);
+  }).timeout(5000);
+
   it('says what it means that the store failed', async () => {
     const failure = async (code: 'FULL' | 'UNAVAILABLE' | 'TOO_LARGE') => {
       rig.store.failure = new StoreError(code, 'why');

@@ -67,6 +67,22 @@ describe('backup of a store', () => {
     expect(await contents(store)).to.deep.equal({});
   });
 
+  it('has nothing of what replicas say of their proxies, and takes none of it from one that has', async () => {
+    await put(store, { 'live/head': '1', 'status/cp-1/beat': '{}' });
+    const text = await taken();
+    expect(text).to.not.contain('status/');
+    const lines = [
+      JSON.stringify({ format: 'l7mp-backup', version: 1, revision: 1, entries: 2 }),
+      JSON.stringify({ key: 'live/head', value: Buffer.from('2').toString('base64') }),
+      JSON.stringify({ key: 'status/cp-0/beat', value: Buffer.from('{}').toString('base64') }),
+    ];
+    const body = `${lines.join('\n')}\n`;
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    const { keys } = await restore(store, [`${body}${JSON.stringify({ sha256 })}\n`]);
+    expect(keys).to.deep.equal(['live/head']);
+    expect(await contents(store)).to.deep.equal({ 'live/head': '2' });
+  });
+
   it('is refused where any of it was changed or is missing: nothing is changed', async () => {
     await put(store, { a: '1', b: '2' });
     const text = await taken();
