@@ -30,6 +30,8 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   if (file === undefined && controlPlane === undefined && options.api === false) {
     throw new UsageError('expected -c FILE or --controlplane beside --no-api, found neither: there is nothing to do');
   }
+  // grpc-js names servers by their IP addresses, too, which Node.js warns of once: whoever runs it can do nothing about it.
+  if (controlPlane?.plaintext === false) process.noDeprecation = true;
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   const source = file === undefined ? undefined : new FileSource(file, (text) => loadAside(text, { schema }));
