@@ -58,7 +58,7 @@ while True:
     await client.exit;
   });
 
-  it('is told in the log where a client of an HTTP listener speaks TLS, or one of a TLS listener does not', async () => {
+  it('is told in the log where a client of an HTTP or WebSocket listener speaks TLS, or one of a TLS listener does not', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
     const tls = makeCertificate(directory, 'own', 'IP:127.0.0.1');
     const listener = (name: string, more: object): object => ({
@@ -68,11 +68,16 @@ while True:
     });
     const running = await ProxyProcess.start({
       admin: { api: { port: 0 } },
-      listeners: [listener('plain', { protocol: 'HTTP' }), listener('secure', { protocol: 'TLS', tls })],
+      listeners: [
+        listener('plain', { protocol: 'HTTP' }),
+        listener('ws', { protocol: 'WebSocket' }),
+        listener('secure', { protocol: 'TLS', tls }),
+      ],
     });
     try {
       for (const [scheme, name, expected] of [
         ['https', 'plain', /expected an HTTP request, found a TLS handshake: perhaps the client wants https/u],
+        ['https', 'ws', /expected a WebSocket's handshake, found a TLS handshake: perhaps the client wants wss/u],
         ['http', 'secure', /TLS handshake: expected TLS, found an HTTP request in plain text \(error:/u],
       ] as const) {
         const client = new Peer('curl', ['-sk', '--max-time', '10', `${scheme}://127.0.0.1:${running.port(name)}/`]);
