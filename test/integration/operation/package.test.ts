@@ -37,8 +37,16 @@ describe(`the package, installed by npm ${versionOf('npm', '--version')}`, funct
   });
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  const within = (command: string, ...args: readonly string[]): Peer =>
-    new Peer('sh', ['-c', 'cd "$0" && exec "$@"', home, command, ...args]);
+  const peers: Peer[] = [];
+  afterEach(async () => {
+    await Promise.all(peers.splice(0).map((peer) => peer.stop()));
+  });
+
+  const within = (command: string, ...args: readonly string[]): Peer => {
+    const peer = new Peer('sh', ['-c', 'cd "$0" && exec "$@"', home, command, ...args]);
+    peers.push(peer);
+    return peer;
+  };
   const npx = (...args: readonly string[]): Peer => within('npx', '--no-install', 'l7mp', ...args);
   /** The same without npx in between, which would not hand on every signal. */
   const start = (...args: readonly string[]): Peer => within('node_modules/.bin/l7mp', ...args);

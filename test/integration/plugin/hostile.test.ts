@@ -169,12 +169,16 @@ describe(`a hostile plugin, loaded by the built command, with ${versionOf(PYTHON
       writeFileSync(own, JSON.stringify({ listeners: [plain, ...listeners] }));
     write(stuck);
     const other = new Peer('bin/l7mp', ['proxy', '-c', own, '--plugin', PLUGIN, '--no-api']);
-    await other.output(/ready/u);
-    write(stuck.slice(1));
-    await other.output(/configuration reloaded/u);
-    expect(other.stdout + other.stderr).to.match(/protocol Hostile: close: has not ended in \d+ ms/u);
-    other.signal('SIGTERM');
-    expect(await other.exit).to.equal(0);
+    try {
+      await other.output(/ready/u);
+      write(stuck.slice(1));
+      await other.output(/configuration reloaded/u);
+      expect(other.stdout + other.stderr).to.match(/protocol Hostile: close: has not ended in \d+ ms/u);
+      other.signal('SIGTERM');
+      expect(await other.exit).to.equal(0);
+    } finally {
+      await other.stop();
+    }
   }).timeout(40_000);
 
   it('takes another configuration, though what goes can not be closed', async () => {

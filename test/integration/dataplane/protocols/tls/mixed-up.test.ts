@@ -16,11 +16,16 @@ const tracked = { options: { track: 10 } };
 describe(`TLS mixed up with plain text, with ${versionOf('curl', '--version')} and ${versionOf(PYTHON, '--version')}`, () => {
   let proxy: TestProxy | undefined;
   let server: Peer | undefined;
+  let running: ProxyProcess | undefined;
+  let directory: string;
 
+  beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'l7mp-'))));
   afterEach(async () => {
     await proxy?.close();
     await server?.stop();
-    proxy = server = undefined;
+    await running?.stop();
+    proxy = server = running = undefined;
+    rmSync(directory, { recursive: true });
   });
 
   /** A server in plain text that says this to whoever connects. */
@@ -59,14 +64,13 @@ while True:
   });
 
   it('is told in the log where a client of an HTTP or WebSocket listener speaks TLS, or one of a TLS listener does not', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
     const tls = makeCertificate(directory, 'own', 'IP:127.0.0.1');
     const listener = (name: string, more: object): object => ({
       name,
       spec: { ...at, ...more },
       rules: [{ action: { route: { destination: { spec: { protocol: 'Echo' } } } } }],
     });
-    const running = await ProxyProcess.start({
+    running = await ProxyProcess.start({
       admin: { api: { port: 0 } },
       listeners: [
         listener('plain', { protocol: 'HTTP' }),
@@ -74,19 +78,14 @@ while True:
         listener('secure', { protocol: 'TLS', tls }),
       ],
     });
-    try {
-      for (const [scheme, name, expected] of [
-        ['https', 'plain', /expected an HTTP request, found a TLS handshake: perhaps the client wants https/u],
-        ['https', 'ws', /expected a WebSocket's handshake, found a TLS handshake: perhaps the client wants wss/u],
-        ['http', 'secure', /TLS handshake: expected TLS, found an HTTP request in plain text \(error:/u],
-      ] as const) {
-        const client = new Peer('curl', ['-sk', '--max-time', '10', `${scheme}://127.0.0.1:${running.port(name)}/`]);
-        expect(await client.exit).to.not.equal(0);
-        await running.peer.output(expected);
-      }
-    } finally {
-      await running.stop();
-      rmSync(directory, { recursive: true });
+    for (const [scheme, name, expected] of [
+      ['https', 'plain', /expected an HTTP request, found a TLS handshake: perhaps the client wants https/u],
+      ['https', 'ws', /expected a WebSocket's handshake, found a TLS handshake: perhaps the client wants wss/u],
+      ['http', 'secure', /TLS handshake: expected TLS, found an HTTP request in plain text \(error:/u],
+    ] as const) {
+      const client = new Peer('curl', ['-sk', '--max-time', '10', `${scheme}://127.0.0.1:${running.port(name)}/`]);
+      expect(await client.exit).to.not.equal(0);
+      await running.peer.output(expected);
     }
   });
 });
