@@ -1,10 +1,13 @@
 /** `l7mp check`: does with a configuration what `l7mp proxy` does before it listens, and what its reload does before that. */
 import { text as readAll } from 'node:stream/consumers';
 import { BLANK, isBlank } from '../config/blank.ts';
-import { withPlugins } from '../config/decode.ts';
-import { loadText, readText } from '../config/load.ts';
+import { decodeConfig, withPlugins } from '../config/decode.ts';
+import { readText } from '../config/load.ts';
+import { parseText } from '../config/parse.ts';
+import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { doubts } from '../config/doubts.ts';
-import { FaultsError, formatFault } from '../common/errors.ts';
+import { type Fault, FaultsError, formatFault } from '../common/errors.ts';
+import type { Plugin } from '../dataplane/core/protocol.ts';
 import { createProxy } from '../dataplane/main.ts';
 import { EXIT } from './exit.ts';
 import { loadPlugins } from './plugins.ts';
@@ -15,12 +18,14 @@ export async function check(file: string, options: { json?: true; plugin?: reado
   try {
     const text = file === '-' ? await readAll(process.stdin) : await readText(file);
     if (isBlank(text)) throw new FaultsError([BLANK]);
-    const config = await loadText(text, { schema });
-    await (await createProxy({ config, plugins, logLevel: 'silent', dryRun: true })).close();
-    const warnings = doubts(config);
+    const parsed = await parseText(text);
+    const { value: config, faults, places } = { places: undefined, ...decodeConfig(parsed.raw, { schema }) };
+    const found = config === undefined ? faults : await tryOut(config, plugins);
+    if (config === undefined || found.length > 0) throw new FaultsError(await parsed.locate(found, places));
+    const warnings = await parsed.locate(doubts(config), places);
     if (options.json) console.log(JSON.stringify({ ok: true, faults: [], warnings }));
     else {
-      for (const warning of warnings) console.error(`${file}: warning: ${formatFault(warning)}`);
+      for (const warning of warnings) console.error(inFile(file, warning, 'warning: '));
       console.log(`${file}: ok`);
     }
   } catch (error) {
@@ -28,8 +33,22 @@ export async function check(file: string, options: { json?: true; plugin?: reado
     process.exitCode = EXIT.config;
     if (options.json) console.log(JSON.stringify({ ok: false, faults: error.faults, warnings: [] }));
     else {
-      for (const { line, ...fault } of error.faults)
-        console.error(`${file}:${line === undefined ? '' : `${line}:`} ${formatFault(fault)}`);
+      for (const fault of error.faults) console.error(inFile(file, fault));
     }
   }
+}
+
+/** What the proxy would stumble over when it makes all that is configured. */
+async function tryOut(config: ConfigSnapshot, plugins: readonly Plugin[]): Promise<readonly Fault[]> {
+  try {
+    await (await createProxy({ config, plugins, logLevel: 'silent', dryRun: true })).close();
+    return [];
+  } catch (error) {
+    if (error instanceof FaultsError) return error.faults;
+    throw error;
+  }
+}
+
+function inFile(file: string, { line, ...fault }: Fault, kind = ''): string {
+  return `${file}:${line === undefined ? '' : `${line}:`} ${kind}${formatFault(fault)}`;
 }

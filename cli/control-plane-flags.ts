@@ -24,6 +24,8 @@ export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | 
   const servers = listOf(flags.controlplane);
   const { controlplaneCa: ca, controlplaneCert: cert, controlplaneKey: key, controlplaneTokenFile: tokenFile } = flags;
   const needs = { ca, cert, key, 'token-file': tokenFile, plaintext: flags.controlplanePlaintext || undefined };
+  const labels = labelsOf(flags.labels ?? '', faults);
+  if (flags.id === '') faults.push({ path: '--id', expected: 'a name', found: '""' });
   if (servers.length === 0) {
     for (const [name, value] of Object.entries(needs)) {
       if (value !== undefined) {
@@ -55,7 +57,6 @@ export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | 
   if (plaintext && !local && tokenFile !== undefined) {
     faults.push({ path: '--controlplane-token-file', expected: 'TLS, off loopback', found: 'plaintext' });
   }
-  const labels = labelsOf(flags.labels ?? '', faults);
   refuse(faults);
   return {
     servers,

@@ -10,6 +10,7 @@ const rows = SCHEMES.map(({ names, role, about }) => {
 
 export const PIPE_HELP = `
 Addresses: SCHEME:REST[,OPTION=VALUE...] as in socat, or SCHEME://HOST:PORT/PATH as in curl.
+A port is a number, or the name of a service in /etc/services.
 "A" and "B" say where a scheme may stand; one for both listens as A and connects as B.
 
 ${rows.join('\n')}

@@ -47,12 +47,14 @@ export async function pipe(a: string, b: string, options: PipeOptions): Promise<
     if (!(error instanceof FaultsError)) throw error;
     throw new ProxyError('INVALID_CONFIG', describe(error.faults, from, options).join('\nl7mp: '));
   });
+  const stop = stopped(running, 2000);
+  // Who reads this may send a signal at once.
   log.info({ listening: running.addressOf('pipe') }, 'ready');
   if (!once) {
-    await stopped(running, 2000);
+    await stop;
     return;
   }
-  await Promise.race([first, stopped(running, 2000)]);
+  await Promise.race([first, stop]);
   await running.close();
   if (failed && failed.reason !== 'DRAINED' && !reader.left) {
     console.error(`l7mp: ${failed.events.findLast(({ event }) => event === 'END')?.message ?? failed.reason ?? ''}`);

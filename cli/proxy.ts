@@ -30,6 +30,8 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   if (file === undefined && controlPlane === undefined && options.api === false) {
     throw new UsageError('expected -c FILE or --controlplane beside --no-api, found neither: there is nothing to do');
   }
+  // grpc-js names servers by their IP addresses, too, which Node.js warns of once: whoever runs it can do nothing about it.
+  if (controlPlane?.plaintext === false) process.noDeprecation = true;
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   const source = file === undefined ? undefined : new FileSource(file, (text) => loadAside(text, { schema }));
@@ -50,16 +52,17 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     if (fields.length > 0) log.warn({ file, fields }, 'these fields of admin take effect with the next start');
   };
   source?.follow({ apply, log }, options.watch ?? true);
-  const fields = { listeners: listening(running), api: running.apiAddress, pid: process.pid };
-  log.info(fields, running.ready ? 'ready' : 'waiting for the control plane');
-
   process.on('SIGHUP', () => {
     running.reopenLogs();
     void source?.reload();
   });
   // Waiting for a signal keeps no process alive, and one that is not to watch its file may have nothing else to do yet.
   const awake = setInterval(() => undefined, LONGEST_TIMER);
-  await stopped(running, options.drainTimeout ?? config.admin.drain_timeout, () => source?.close());
+  const end = stopped(running, options.drainTimeout ?? config.admin.drain_timeout, () => source?.close());
+  // Who reads this may send a signal at once.
+  const fields = { listeners: listening(running), api: running.apiAddress, pid: process.pid };
+  log.info(fields, running.ready ? 'ready' : 'waiting for the control plane');
+  await end;
   clearInterval(awake);
   // A file system that does not answer holds the process by the thread that waits for it, which process.exit waits for, too.
   setTimeout(() => {

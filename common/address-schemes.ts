@@ -27,13 +27,13 @@ export const SCHEMES: readonly SchemeRow[] = [
   row('udp udp4', 'UDP', 'either', 'network', 'UDP datagrams; a session for each client'),
   row('udp6', 'UDP', 'either', 'network', 'the same; it listens on IPv6 and IPv4', { host: '::' }),
   row(
-    'udp-listen udp-l udp4-listen udp4-l udp-recvfrom udp4-recvfrom',
+    'udp-listen udp-l udp4-listen udp4-l udp-recvfrom udp4-recvfrom udp-recv udp4-recv',
     'UDP',
     'listen',
     'network',
     'receive on a port',
   ),
-  row('udp6-listen udp6-l udp6-recvfrom', 'UDP', 'listen', 'network', 'receive on a port, IPv6 and IPv4', {
+  row('udp6-listen udp6-l udp6-recvfrom udp6-recv', 'UDP', 'listen', 'network', 'receive on a port, IPv6 and IPv4', {
     host: '::',
   }),
   row('udp-connect udp4-connect udp6-connect udp-sendto udp4-sendto udp6-sendto', 'UDP', 'connect', 'network', 'send'),

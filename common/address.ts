@@ -7,9 +7,11 @@
  *   -                                   standard input and output
  * ```
  */
+import { existsSync } from 'node:fs';
 import { type Plain, type Role, type SchemeRow, SCHEMES } from './address-schemes.ts';
 import { ProxyError } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { portOfService, SERVICES } from './services.ts';
 
 export { type Plain, SCHEMES } from './address-schemes.ts';
 
@@ -51,6 +53,8 @@ const OPTION_NAMES: ReadonlyMap<string, string> = new Map(
 
 /** Options of socat for what every listener does anyway: users of socat write them by habit. */
 const GRANTED = ['fork', 'reuseaddr', 'so-reuseaddr'];
+/** The same of listeners on paths of UNIX sockets. */
+const GRANTED_ON_PATHS = [...GRANTED, 'unlink-early', 'unlink-close'];
 
 /** @throws AddressError that says what was expected. */
 export function parseAddress(text: string): Address {
@@ -75,8 +79,8 @@ function makeAddress(text: string, scheme: string, found: SchemeRow, rest: strin
     toListener() {
       if (found.role === 'connect') throw invalid(text, 'an address that sessions can come from', `"${scheme}"`);
       const { host, port, ...local } = place;
-      const { bind, ...others } = withVerify(withoutGranted(options), LISTENERS_VERIFY);
-      const address = bind ?? host ?? found.host;
+      const { bind, ...others } = withVerify(withoutGranted(options, found), LISTENERS_VERIFY);
+      const address = bind?.replace(/^\[(.+)\]$/u, '$1') ?? host ?? found.host;
       if (found.form === 'network' && port === undefined) throw invalid(text, 'a port to listen on', 'none');
       return {
         protocol: found.protocol,
@@ -133,10 +137,10 @@ interface Place extends Plain {
   port?: number;
 }
 
-function readPlace(text: string, { form, protocol, defaultPort }: SchemeRow, head: string): Place {
-  switch (form) {
+function readPlace(text: string, row: SchemeRow, head: string): Place {
+  switch (row.form) {
     case 'network':
-      return readNetwork(text, protocol, defaultPort, head);
+      return readNetwork(text, row, head);
     case 'path':
       if (head === '') throw invalid(text, 'a path', 'none');
       return { filename: head };
@@ -160,7 +164,7 @@ function readPlace(text: string, { form, protocol, defaultPort }: SchemeRow, hea
   }
 }
 
-function readNetwork(text: string, protocol: string, defaultPort: number | undefined, head: string): Place {
+function readNetwork(text: string, { protocol, role, defaultPort }: SchemeRow, head: string): Place {
   const end = head.search(/[/?]/u);
   const authority = end < 0 ? head : head.slice(0, end);
   const path = end < 0 ? undefined : head.slice(end).replace(/^\?/u, '/?');
@@ -173,19 +177,34 @@ function readNetwork(text: string, protocol: string, defaultPort: number | undef
     if (place.port > 65535) throw invalid(text, 'a port from 0 to 65535', String(place.port));
   } else {
     const bare = /^\[([^\]]+)\]$/u.exec(authority)?.[1] ?? authority;
-    if (bare.includes(':') && !authority.startsWith('[')) {
-      const expected = bare.includes('::') ? '[IPV6]:PORT' : 'HOST:PORT, the port as a number';
-      throw invalid(text, expected, `"${authority}"`);
+    const [, inBrackets, host = inBrackets, service] = /^(?:\[([^\]]+)\]|([^:[\]]*)):([^:]+)$/u.exec(authority) ?? [];
+    if (service !== undefined) {
+      if (host !== undefined && host !== '' && host !== '*') place.host = host;
+      place.port = servicePort(text, protocol, service);
+    } else if (bare.includes(':') && !authority.startsWith('[')) {
+      throw invalid(text, bare.includes('::') ? '[IPV6]:PORT' : 'HOST:PORT', `"${authority}"`);
+    } else if (bare === '') throw invalid(text, 'HOST:PORT', 'nothing');
+    else if (role === 'listen' && defaultPort === undefined) place.port = servicePort(text, protocol, bare);
+    else {
+      place.host = bare;
+      if (defaultPort !== undefined) place.port = defaultPort;
     }
-    if (bare === '') throw invalid(text, 'HOST:PORT', 'nothing');
-    place.host = bare;
-    if (defaultPort !== undefined) place.port = defaultPort;
   }
   if (path !== undefined && path !== '/') {
     if (protocol !== 'WebSocket' && protocol !== 'HTTP') throw invalid(text, 'no path', `"${path}"`);
     place['path'] = path;
   }
   return place;
+}
+
+/** The port of a service that is told by its name, as in `tcp:localhost:http`. */
+function servicePort(text: string, protocol: string, name: string): number {
+  const port = portOfService(name, protocol === 'UDP' ? 'udp' : protocol === 'SCTP' ? 'sctp' : 'tcp');
+  if (port !== undefined) return port;
+  const expected = existsSync(SERVICES)
+    ? `a port: a number, or the name of a service in ${SERVICES}`
+    : `a port as a number, as there is no ${SERVICES}`;
+  throw invalid(text, expected, `"${name}"`);
 }
 
 function splitScheme(text: string): { scheme: string; rest: string; url: boolean } {
@@ -287,9 +306,10 @@ function nested(text: string, options: Record<string, string>): Plain {
   return out;
 }
 
-function withoutGranted(options: Record<string, string>): Record<string, string> {
+function withoutGranted(options: Record<string, string>, { form }: SchemeRow): Record<string, string> {
+  const granted = form === 'path' ? GRANTED_ON_PATHS : GRANTED;
   return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => !(GRANTED.includes(name) && ['true', '1'].includes(value))),
+    Object.entries(options).filter(([name, value]) => !(granted.includes(name) && ['true', '1'].includes(value))),
   );
 }
 

@@ -1,5 +1,7 @@
 /** The one error type of the proxy, and how system errors become it. The catalogue of codes is docs/errors.md. */
 
+import { withPlainWords } from './openssl-text.ts';
+
 /** Why something failed; the bounded set that metrics and access logs use as a label. */
 export type ErrorCode =
   | 'ADDRESS_IN_USE'
@@ -55,7 +57,8 @@ export class ProxyError extends Error {
     if (error instanceof ProxyError) return error;
     if (!(error instanceof Error)) return new ProxyError(fallback, String(error));
     const code = (error as NodeJS.ErrnoException).code;
-    return new ProxyError((code !== undefined && codeOfErrno(code)) || fallback, error.message || String(code), error);
+    const message = withPlainWords(error.message) || String(code);
+    return new ProxyError((code !== undefined && codeOfErrno(code)) || fallback, message, error);
   }
 }
 

@@ -19,6 +19,7 @@ import { KIND_OF, LIST_OF, LISTS } from './kinds.ts';
 import { type DecodedObject, Decoder, type DecoderOptions } from './decoder.ts';
 import { checkMeaning } from './meaning.ts';
 import { join } from './paths.ts';
+import { Places } from './places.ts';
 import { isPlain, oneOf } from './scalars.ts';
 import { checkSecret } from './secret.ts';
 import { type Survey, survey } from './survey.ts';
@@ -47,8 +48,13 @@ export type Decoded<T> =
   | { readonly value: T; readonly faults: readonly never[] }
   | { readonly value?: undefined; readonly faults: readonly Fault[] };
 
+/** The same, with where its objects were written. */
+export type DecodedConfig =
+  | { readonly value: ConfigSnapshot; readonly places: Places; readonly faults: readonly never[] }
+  | { readonly value?: undefined; readonly faults: readonly Fault[] };
+
 /** Decodes what a configuration file holds. An empty one is a configuration, too. */
-export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded<ConfigSnapshot> {
+export function decodeConfig(raw: unknown, options: DecodeOptions = {}): DecodedConfig {
   const surveyed = survey(raw);
   if (surveyed.faults.length > 0) return { faults: surveyed.faults };
   const decoder = newDecoder(options, surveyed, () => false);
@@ -78,7 +84,11 @@ export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded
   });
   if (decoder.faults.length > 0 || admin === undefined) return { faults: decoder.faults };
   const handedOut = { assignments: new Map(), secrets: new Map() };
-  return { value: { admin, handedOut, ...collect(decoder, options) }, faults: [] };
+  return {
+    value: { admin, handedOut, ...collect(decoder, options) },
+    places: new Places(decoder.objects),
+    faults: [],
+  };
 }
 
 function decodeAdmin(decoder: Decoder, raw: unknown): Admin {

@@ -1,11 +1,12 @@
 /** Text to plain JSON: JSON where it is JSON, else YAML, whose parser is loaded then. Finds where things stood. */
+import type { Places } from './places.ts';
 import type { YamlText } from './yaml-text.ts';
 import { type Fault, FaultsError } from '../common/errors.ts';
 
 export interface Parsed {
   readonly raw: unknown;
-  /** The faults with the lines where they stand, in the order of the text. */
-  locate(faults: readonly Fault[]): Promise<readonly Fault[]>;
+  /** The faults with the lines where they stand, in the order of the text. `places`: of objects that are told by name. */
+  locate(faults: readonly Fault[], places?: Places): Promise<readonly Fault[]>;
 }
 
 /** @throws FaultsError where the text is neither JSON nor YAML, with every place. */
@@ -14,7 +15,7 @@ export async function parseText(text: string): Promise<Parsed> {
     try {
       const raw = JSON.parse(text.replace(/^\uFEFF/u, '')) as unknown;
       // JSON is YAML, too, whose parser knows lines; it takes long, so only where there is something to say.
-      return { raw, locate: async (faults) => (await readYaml(text)).locate(faults) };
+      return { raw, locate: async (faults, places) => (await readYaml(text)).locate(faults, places) };
     } catch {
       // Flow style YAML begins like JSON; its parser also says where the fault is.
     }
@@ -22,7 +23,7 @@ export async function parseText(text: string): Promise<Parsed> {
   const yaml = await readYaml(text);
   const faults = yaml.faults();
   if (faults.length > 0) throw new FaultsError(faults);
-  return { raw: yaml.toPlain(), locate: (found) => Promise.resolve(yaml.locate(found)) };
+  return { raw: yaml.toPlain(), locate: (found, places) => Promise.resolve(yaml.locate(found, places)) };
 }
 
 async function readYaml(text: string): Promise<YamlText> {

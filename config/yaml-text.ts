@@ -16,6 +16,7 @@ import {
 } from 'yaml';
 import { type Fault, FaultsError } from '../common/errors.ts';
 import { stepsOf } from './paths.ts';
+import type { Places } from './places.ts';
 
 /** Values that the aliases of a document may add to those that are written in it: more is an attack. */
 const MAX_ALIASED = 100_000;
@@ -143,9 +144,9 @@ export class YamlText {
   }
 
   /** The faults with the lines where they stand, in the order of the text. */
-  locate(faults: readonly Fault[]): readonly Fault[] {
+  locate(faults: readonly Fault[], places?: Places): readonly Fault[] {
     const located = faults.map((fault) => {
-      const line = fault.line ?? this.lineOf(fault.path);
+      const line = fault.line ?? this.lineOf(places?.of(fault.path) ?? fault.path);
       return line === undefined ? fault : { ...fault, line };
     });
     return located.sort((one, other) => (one.line ?? 0) - (other.line ?? 0));

@@ -16,7 +16,7 @@ import type { SessionView } from './core/session.ts';
 import { PluginGuard } from './guard/plugin-guard.ts';
 import { catchFor } from './guard/uncaught.ts';
 import { createLoadBalancer } from './lb/index.ts';
-import type { KernelPath } from './pipeline/session.ts';
+import type { KernelPath } from './core/kernel-path.ts';
 import type { RoutingTable } from './pipeline/routing.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import { protocols as builtin } from './protocols/index.ts';

@@ -1,6 +1,7 @@
 /** What a control plane refuses, as errors of the command that say what to do. */
 import { type ServiceError, status } from '@grpc/grpc-js';
 import type { Fault, ObjectFaults, ObjectKey, Status } from '../../gen/messages.ts';
+import { withPlainWords } from '../../common/openssl-text.ts';
 import { codecOf } from '../../rpc/protos.ts';
 import { ApiError, ConflictError } from '../exit.ts';
 import { formatKey } from './kinds.ts';
@@ -52,7 +53,7 @@ export function toCommandError(error: ServiceError, server: string): Error {
 /** What can be done about it is seen from the last thing that went wrong. */
 function reasonOf(details: string): string {
   const reason = /Last error: (?:Error: )?(.*?)\.? ?(?:Resolution note:.*)?$/u.exec(details)?.[1] ?? details;
-  return reason === 'null' || reason === '' ? details : reason;
+  return withPlainWords(reason === 'null' || reason === '' ? details : reason);
 }
 
 function objectFaults({ metadata }: ServiceError): readonly ObjectFaults[] {

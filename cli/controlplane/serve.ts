@@ -65,13 +65,14 @@ export async function serve(options: ServeOptions): Promise<void> {
       : error;
   }
   const { address, httpAddress } = running;
-  log.info({ address, http: httpAddress, store: options.store, pid: process.pid }, 'ready');
-
   process.on('SIGHUP', () => {
     log.reopen();
     void running.reload();
   });
-  await stopped(running, drainTimeout, log);
+  const end = stopped(running, drainTimeout, log);
+  // Who reads this may send a signal at once.
+  log.info({ address, http: httpAddress, store: options.store, pid: process.pid }, 'ready');
+  await end;
   await log.close();
 }
 

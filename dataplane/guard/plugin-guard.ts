@@ -17,6 +17,9 @@ import { GuardedStream, type StreamGuard } from './guarded-stream.ts';
 /** Under load the same mistake comes with every session: it is logged this often at most, in ms. */
 const LOG_INTERVAL = 1000;
 
+/** How long the close of a listener or connector may take, in ms: then it is left as it is. */
+const CLOSE_LIMIT = 5000;
+
 export class PluginGuard implements StreamGuard {
   /** The plugin's, with every call of it guarded. */
   readonly protocol: AnyProtocol;
@@ -78,14 +81,7 @@ export class PluginGuard implements StreamGuard {
     const inner = this.attempt('listener', () => make({ ...context, accept }));
     return {
       start: async () => this.settle('start', () => inner.start()),
-      // Whatever is still open after a close that failed: the change of configuration goes on.
-      close: async () => {
-        try {
-          await inner.close();
-        } catch (error) {
-          this.report('close', error);
-        }
-      },
+      close: () => this.closeOf(() => inner.close()),
       get address() {
         return value(() => inner.address, '');
       },
@@ -128,13 +124,7 @@ export class PluginGuard implements StreamGuard {
       get overflow() {
         return value(() => numberOf(inner.overflow), undefined);
       },
-      close: async () => {
-        try {
-          await inner.close?.();
-        } catch (error) {
-          this.report('close', error);
-        }
-      },
+      close: () => this.closeOf(() => inner.close?.()),
     };
   }
 
@@ -174,6 +164,21 @@ export class PluginGuard implements StreamGuard {
       throw this.describe(place, `expected a stream, found ${typeof stream}`);
     }
     return new GuardedStream(stream, this);
+  }
+
+  /** Whatever is still open after a close that failed, or doesn't come to its end: the change of configuration goes on. */
+  private async closeOf(close: () => Promise<void> | undefined): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new ProxyError('INTERNAL', `has not ended in ${CLOSE_LIMIT} ms`)), CLOSE_LIMIT);
+    });
+    try {
+      await Promise.race([close(), late]);
+    } catch (error) {
+      this.report('close', error);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private attempt<T>(place: string, run: () => T, fallback?: ErrorCode): T {

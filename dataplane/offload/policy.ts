@@ -9,7 +9,6 @@
  *      1 s, twice as long each time, to 60 s                   the session ends, or is connected again: released
  * ```
  */
-import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type {
@@ -22,23 +21,8 @@ import type {
   OffloadView,
   PairTraffic,
 } from '../core/offload.ts';
+import type { KernelPath, OffloadableSession } from '../core/kernel-path.ts';
 import { addTraffic, NO_TRAFFIC, subtractTraffic } from '../core/traffic.ts';
-
-/** A session, as far as the policy is concerned. */
-export interface Candidate {
-  /** Unique among sessions. */
-  readonly id: number;
-  readonly name: string;
-  readonly listener: string;
-  readonly offloadPolicy: Listener['options']['offload'];
-  /** Both sides as packets see them; or what keeps it in user space. */
-  readonly flowEnds: FlowEnds | OffloadRefusal;
-  /** Counts in what the kernel has relayed since the last call. Times: as performance.now() gives them. */
-  relayed(ingress: FlowTraffic, egress: FlowTraffic, lastSeen: number | undefined, now: number): void;
-  /** For its timeline. */
-  passesKernel(message: string): void;
-  passesUserSpace(message: string): void;
-}
 
 /** How often the kernel is asked what it has relayed, in ms. */
 const READ_INTERVAL = 1000;
@@ -60,7 +44,7 @@ const NOTHING: PairTraffic = {
 
 /** What is known of a session that was tried. */
 interface Entry {
-  readonly session: Candidate;
+  readonly session: OffloadableSession;
   inKernel: boolean;
   /** For its turn to be tried. */
   isWaiting: boolean;
@@ -77,7 +61,7 @@ interface Entry {
   before: FlowTraffic;
 }
 
-export class OffloadPolicy implements OffloadStatus {
+export class OffloadPolicy implements KernelPath, OffloadStatus {
   private readonly engineOrWhy: OffloadEngine | OffloadRefusal;
   private readonly log: Logger;
   private readonly entries = new Map<number, Entry>();
@@ -133,7 +117,7 @@ export class OffloadPolicy implements OffloadStatus {
     }
   }
 
-  refresh({ id }: Candidate, now: number): void {
+  refresh({ id }: OffloadableSession, now: number): void {
     if (now !== this.readAt && this.entries.get(id)?.inKernel) this.read(now);
   }
 
@@ -146,7 +130,7 @@ export class OffloadPolicy implements OffloadStatus {
     }
   }
 
-  measured(session: Candidate, packetsPerSecond: number, now: number): void {
+  measured(session: OffloadableSession, packetsPerSecond: number, now: number): void {
     if (!this.live) return;
     const { policy, threshold } = session.offloadPolicy;
     const entry = this.entries.get(session.id);
@@ -156,7 +140,7 @@ export class OffloadPolicy implements OffloadStatus {
     this.attempt(entry ?? this.newEntry(session, packetsPerSecond), now);
   }
 
-  private newEntry(session: Candidate, rate: number): Entry {
+  private newEntry(session: OffloadableSession, rate: number): Entry {
     const entry: Entry = {
       session,
       inKernel: false,
@@ -216,7 +200,7 @@ export class OffloadPolicy implements OffloadStatus {
     return engine.insert(pair);
   }
 
-  release({ id }: Candidate): void {
+  release({ id }: OffloadableSession): void {
     const entry = this.entries.get(id);
     if (entry === undefined) return;
     this.entries.delete(id);
@@ -270,13 +254,13 @@ export class OffloadPolicy implements OffloadStatus {
     entry.session.relayed(ingress, egress, traffic.lastSeen, now);
   }
 
-  view(session: Candidate): OffloadView {
+  view(session: OffloadableSession): OffloadView {
     const entry = this.entries.get(session.id);
     if (entry?.inKernel) return { state: 'kernel' };
     return { state: 'user', reason: this.reason ?? this.explain(session, entry) };
   }
 
-  private explain(session: Candidate, entry: Entry | undefined): string {
+  private explain(session: OffloadableSession, entry: Entry | undefined): string {
     const { policy, threshold } = session.offloadPolicy;
     if (policy === 'never') return `expected another policy than never, found it at listener ${session.listener}`;
     const ends = session.flowEnds;

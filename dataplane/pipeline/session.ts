@@ -11,7 +11,8 @@ import type { Json, Listener, Retry, Route } from '../../gen/l7mp/config/v1/type
 import type { ClusterHandle } from '../core/cluster.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView } from '../core/offload.ts';
+import type { KernelPath, OffloadableSession } from '../core/kernel-path.ts';
+import type { FlowEnds, FlowTraffic, OffloadRefusal, OffloadView } from '../core/offload.ts';
 import type {
   DirectionCounters,
   Incoming,
@@ -22,8 +23,9 @@ import type {
   StageView,
 } from '../core/session.ts';
 import type { EndReason, Framing, Signal, Sink, Stream } from '../core/stream.ts';
-import { addTraffic, NO_TRAFFIC } from '../core/traffic.ts';
+import { Activity, newCounters } from './activity.ts';
 import { framed } from './framing.ts';
+import { flowEndsOf } from './flow-ends.ts';
 import { Link } from './link.ts';
 import { type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
 import { Stage, type StageOwner } from './stage.ts';
@@ -45,19 +47,6 @@ export interface SessionContext {
   onDestroyed(session: PipelineSession): void;
 }
 
-/** Has the kernel relay sessions by itself. */
-export interface KernelPath {
-  /** Before sessions are looked at: what the kernel has relayed is counted in, once a second. `now`: as below. */
-  sweep(now: number): void;
-  /** Counts in at once what it has relayed, where this session is in it. */
-  refresh(session: PipelineSession, now: number): void;
-  /** About once a second: the session is connected, and this is what passes user space, in both directions. */
-  measured(session: PipelineSession, packetsPerSecond: number, now: number): void;
-  /** Its streams will be closed or replaced: the kernel lets go of it, and what it has relayed is counted in. */
-  release(session: PipelineSession): void;
-  view(session: PipelineSession): OffloadView;
-}
-
 /** How long streams that were ended in order have to flush, in ms. */
 const FLUSH_TIMEOUT = 30_000;
 
@@ -70,7 +59,7 @@ const RATE_INTERVAL = 1000;
 /** The same where the kernel is asked now and then: its packets come in lumps. */
 const MIN_RATE_INTERVAL = 100;
 
-export class PipelineSession implements SessionView, StageOwner {
+export class PipelineSession implements SessionView, StageOwner, OffloadableSession {
   readonly id: number;
   readonly name: string;
   readonly metadata: Metadata;
@@ -83,21 +72,11 @@ export class PipelineSession implements SessionView, StageOwner {
   reason: ErrorCode | 'OK' | undefined;
   retries = 0;
   private readonly timeline = new Timeline();
-  readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
-  rate = 0;
-  /** When the rate was measured last, and the bytes until then. */
-  private ratedAt = this.beganAt;
-  private ratedBytes = 0;
-  private ratedPackets = 0;
-  kernelTraffic: SessionView['kernelTraffic'];
+  private readonly activity = new Activity(this.beganAt);
   /** Its place among the live sessions. */
   slot = 0;
   /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
   idleTimeout = 0;
-  /** When data last moved, as the last look saw it. */
-  private activeAt = this.beganAt;
-  /** Packets in both directions at that time. */
-  private seenPackets = 0;
   /** One side has ended and the other can't be told: it ends when nothing moves any more. */
   private lingering = false;
   private readonly context: SessionContext;
@@ -120,7 +99,6 @@ export class PipelineSession implements SessionView, StageOwner {
     this.metadata = incoming.metadata;
     this.metadata['name'] = incoming.name;
     this.client = framed(incoming.stream, listener.options.framing);
-    this.counters = { ingress: newCounters(), egress: newCounters() };
     this.fromClient = this.newLink(this.counters.ingress);
     this.toClient = this.newLink(this.counters.egress);
     this.event('INIT', `new session from listener ${listener.name}`);
@@ -157,6 +135,18 @@ export class PipelineSession implements SessionView, StageOwner {
       stage.connect();
     }
     return !this.over;
+  }
+
+  get counters(): { readonly ingress: DirectionCounters; readonly egress: DirectionCounters } {
+    return this.activity.counters;
+  }
+
+  get rate(): number {
+    return this.activity.rate;
+  }
+
+  get kernelTraffic(): SessionView['kernelTraffic'] {
+    return this.activity.kernelTraffic;
   }
 
   /** Those on its way, in order. */
@@ -237,34 +227,22 @@ export class PipelineSession implements SessionView, StageOwner {
 
   /** Both sides as packets see them; or what keeps it in user space. */
   get flowEnds(): FlowEnds | OffloadRefusal {
-    const [stage, ...others] = this.stages;
+    const [stage] = this.stages;
     if (stage?.stream === undefined || this.status !== 'CONNECTED') {
       return { reason: 'state', message: `expected a connected session, found it ${this.status}` };
     }
-    const client = flowOf(this.client, `listener ${this.listener}`);
-    if ('reason' in client) return client;
-    if (others.length > 0) {
-      const found = this.clusters.join(', ');
-      return { reason: 'transform', message: `expected one cluster on its way, found ${found}` };
-    }
-    const upstream = flowOf(stage.stream, `cluster ${stage.cluster}`);
-    if ('reason' in upstream) return upstream;
-    return this.fromClient.gate?.keepsOut ?? { client, upstream };
+    return flowEndsOf({
+      listener: this.listener,
+      client: this.client,
+      clusters: this.clusters,
+      upstream: stage.stream,
+      keptOut: this.fromClient.gate?.keepsOut,
+    });
   }
 
   /** The kernel has relayed so much more. `lastSeen` and `now`: as performance.now() gives them. */
   relayed(ingress: FlowTraffic, egress: FlowTraffic, lastSeen: number | undefined, now: number): void {
-    const { kernelTraffic: before = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC } } = this;
-    this.kernelTraffic = { ingress: addTraffic(before.ingress, ingress), egress: addTraffic(before.egress, egress) };
-    for (const [counters, traffic] of [
-      [this.counters.ingress, ingress],
-      [this.counters.egress, egress],
-    ] as const) {
-      counters.packets += traffic.packets;
-      counters.bytes += traffic.bytes;
-      this.seenPackets += traffic.packets;
-    }
-    if (lastSeen !== undefined) this.activeAt = Math.max(this.activeAt, lastSeen);
+    this.activity.relayed(ingress, egress, lastSeen);
     this.measure(now, MIN_RATE_INTERVAL);
   }
 
@@ -363,19 +341,11 @@ export class PipelineSession implements SessionView, StageOwner {
     }
   }
 
-  /**
-   * Ends it where its time is over. Packets are counted anyway, so a look now and then finds what is idle without a
-   * timer for each session or a clock for each packet. `now`: as performance.now() gives it.
-   */
+  /** Ends it where its time is over. `now`: as performance.now() gives it. */
   expire(now: number): void {
     this.measure(now);
     const timeouts = this.decision?.route.timeouts;
-    const packets = this.counters.ingress.packets + this.counters.egress.packets;
-    if (packets !== this.seenPackets) {
-      this.seenPackets = packets;
-      this.activeAt = now;
-    }
-    let silent = now - this.activeAt;
+    let silent = this.activity.silence(now);
     if (this.lingering && silent >= (timeouts?.half_close ?? 0)) {
       if (this.over) this.cut(undefined);
       else this.finishInOrder();
@@ -388,7 +358,7 @@ export class PipelineSession implements SessionView, StageOwner {
     const idle = timeouts?.idle ?? this.idleTimeout;
     if (idle > 0 && silent >= idle) {
       this.context.kernel?.refresh(this, now);
-      silent = now - this.activeAt;
+      silent = this.activity.silence(now);
     }
     if (idle > 0 && silent >= idle) {
       this.finish(new ProxyError('IDLE_TIMEOUT', `nothing moved for ${idle} ms`));
@@ -398,17 +368,10 @@ export class PipelineSession implements SessionView, StageOwner {
   }
 
   private measure(now: number, least = RATE_INTERVAL): void {
-    const passed = now - this.ratedAt;
-    if (passed < least) return;
-    const { ingress, egress } = this.counters;
-    const bytes = ingress.bytes + egress.bytes;
-    const packets = ingress.packets + egress.packets;
-    const packetsPerSecond = ((packets - this.ratedPackets) * 1000) / passed;
-    this.rate = ((bytes - this.ratedBytes) * 1000) / passed;
-    this.ratedAt = now;
-    this.ratedBytes = bytes;
-    this.ratedPackets = packets;
-    if (this.status === 'CONNECTED') this.context.kernel?.measured(this, packetsPerSecond, now);
+    const packetsPerSecond = this.activity.measure(now, least);
+    if (packetsPerSecond !== undefined && this.status === 'CONNECTED') {
+      this.context.kernel?.measured(this, packetsPerSecond, now);
+    }
   }
 
   /** A link has told its writer of the end. */
@@ -482,7 +445,7 @@ export class PipelineSession implements SessionView, StageOwner {
     if (this.stages.some((stage) => stage.status !== 'FINALIZED')) return;
     this.status = 'DESTROYED';
     this.endedAt = Date.now();
-    this.rate = 0;
+    this.activity.rate = 0;
     this.event('DESTROYED', `ended: ${this.reason ?? 'OK'}`);
     this.context.onDestroyed(this);
   }
@@ -495,17 +458,6 @@ export class PipelineSession implements SessionView, StageOwner {
     const timestamp = Date.now();
     this.timeline.add(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });
   }
-}
-
-function newCounters(): DirectionCounters {
-  return { bytes: 0, packets: 0, dropped: 0 };
-}
-
-/** The flow of the stream on one side. */
-function flowOf(stream: Stream, side: string): Flow | OffloadRefusal {
-  const flow = stream.flow?.() ?? `a stream of ${stream.framing}`;
-  if (typeof flow !== 'string') return flow;
-  return { reason: 'protocol', message: `expected UDP on both sides, found ${flow} at ${side}` };
 }
 
 /** Hears the client's stream. */

@@ -11,7 +11,8 @@ import { MirrorGate } from './mirror.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { RoutingTable } from './routing.ts';
 import { RefusalLog } from './refusal-log.ts';
-import { type KernelPath, PipelineSession, type SessionContext } from './session.ts';
+import type { KernelPath } from '../core/kernel-path.ts';
+import { PipelineSession, type SessionContext } from './session.ts';
 import { SessionList } from './session-list.ts';
 
 /** What is needed from outside. */

@@ -108,7 +108,7 @@ export class Listeners {
   /** Stops what goes, or is made anew; gives the names. */
   async stop(fresh: ReadonlyMap<string, LiveListener>, next: ConfigSnapshot): Promise<string[]> {
     const names = [...this.live.keys()].filter((name) => fresh.has(name) || !next.listeners.has(name));
-    for (const name of names) await this.live.get(name)?.listener.close();
+    await Promise.all(names.map(async (name) => this.live.get(name)?.listener.close()));
     return names;
   }
 

@@ -59,7 +59,7 @@ export class TlsAcceptor {
         reject(error);
       };
       const fail = (error: Error): void => {
-        refuse(new ProxyError('TLS_FAILED', `TLS handshake: ${error.message}`, error));
+        refuse(new ProxyError('TLS_FAILED', `TLS handshake: ${ProxyError.from(error).message}`, error));
       };
       const closed = (): void => {
         refuse(new ProxyError('PEER_CLOSED', 'TLS handshake: the client closed the connection'));

@@ -59,7 +59,7 @@ export class TlsDialer {
         reject(error);
       };
       const fail = (error: Error): void => {
-        refuse(new ProxyError('TLS_FAILED', `TLS with ${name}: ${error.message}`, error));
+        refuse(new ProxyError('TLS_FAILED', `TLS with ${name}: ${ProxyError.from(error).message}`, error));
       };
       const closed = (): void => fail(new Error('the server closed the connection'));
       const abort = (): void => refuse(ProxyError.from(signal.reason, 'CONNECT_FAILED'));

@@ -1,6 +1,7 @@
 /** Paths of UNIX sockets: abstract names, stale files, permissions. */
-import { lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, statSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 import { ProxyError } from '../../common/errors.ts';
 
 /** The longest path that a socket address holds, in bytes (unix(7): 108 with its end). */
@@ -16,12 +17,17 @@ export function checkPath(path: string): void {
 /**
  * Makes way for a socket: removes the file that a dead process left.
  *
- * @throws ProxyError `ADDRESS_IN_USE` where the socket is somebody's, or where the file is no socket.
+ * @throws ProxyError `ADDRESS_IN_USE` where the socket is somebody's, or where the file is no socket; `NOT_FOUND` where
+ * there is no directory for it.
  */
 export async function claimPath(path: string): Promise<void> {
   if (path.startsWith('@')) return;
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
+  if (found === undefined) {
+    const directory = dirname(path);
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+    throw new ProxyError('NOT_FOUND', `expected the directory ${directory} for the socket ${path}, found none`);
+  }
   if (!found.isSocket()) {
     throw new ProxyError('ADDRESS_IN_USE', `expected nothing or a socket at ${path}, found another file`);
   }

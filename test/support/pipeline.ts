@@ -4,7 +4,7 @@ import type { ClusterHandle, OpenRequest, Opened, Opening } from '../../dataplan
 import { ProxyError } from '../../common/errors.ts';
 import { recordingLogger } from './cluster.ts';
 import type { Metadata, SessionView } from '../../dataplane/core/session.ts';
-import type { KernelPath } from '../../dataplane/pipeline/session.ts';
+import type { KernelPath } from '../../dataplane/core/kernel-path.ts';
 import type { RoutingTable } from '../../dataplane/pipeline/routing.ts';
 import { type Admission, type ProtocolDefaults, Sessions } from '../../dataplane/pipeline/sessions.ts';
 import { FakeStream } from './fake-stream.ts';

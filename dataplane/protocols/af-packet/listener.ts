@@ -2,6 +2,7 @@
 import type { PacketListener } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
+import { OverflowTotal } from '../../sockets/overflow-total.ts';
 import { openPacketSocket, type PacketSocket } from './packet-socket.ts';
 
 /** Between two looks for the interface, or after a session that ended, in ms. */
@@ -14,6 +15,7 @@ export function createListener(context: ListenerContext<PacketListener>): Listen
 class InterfaceListener implements Listener {
   readonly address: string;
   private readonly context: ListenerContext<PacketListener>;
+  private readonly dropped = new OverflowTotal();
   private stream: PacketSocket | undefined;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
@@ -22,6 +24,10 @@ class InterfaceListener implements Listener {
   constructor(context: ListenerContext<PacketListener>) {
     this.context = context;
     this.address = context.spec.interface;
+  }
+
+  get overflow(): number {
+    return this.dropped.value;
   }
 
   start(): Promise<void> {
@@ -35,7 +41,7 @@ class InterfaceListener implements Listener {
 
   private open(): PacketSocket {
     const { spec } = this.context;
-    this.stream = openPacketSocket(spec.interface, spec, () => this.again());
+    this.stream = openPacketSocket(spec.interface, spec, this.dropped, () => this.again());
     return this.stream;
   }
 

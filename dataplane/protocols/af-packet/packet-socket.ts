@@ -1,6 +1,7 @@
 /** A socket on a network interface as Stream: what is written is sent there, what others send there is read. */
 import type { PacketCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
+import { droppedAt } from '../../sockets/native/drops.ts';
 import { inbox } from '../../sockets/native/inbox.ts';
 import {
   bind,
@@ -20,6 +21,7 @@ import {
 } from '../../sockets/native/libc.ts';
 import { MessageSocket } from '../../sockets/native/message-socket.ts';
 import { AF_PACKET, encodeLink, parseLinkAddress } from '../../sockets/native/sockaddr.ts';
+import type { OverflowTotal } from '../../sockets/overflow-total.ts';
 import { etherTypeOf, vlanTagOf, withTag } from './codec.ts';
 
 // uapi/linux/if_packet.h, uapi/linux/if_ether.h
@@ -43,10 +45,16 @@ const BROADCAST = Buffer.alloc(6, 0xff);
 export type PacketOptions = Pick<PacketCluster, 'mode' | 'ethertype' | 'promiscuous' | 'destination'>;
 
 /**
+ * @param dropped counts what the kernel drops at it
  * @param onClosed called when the socket is closed
  * @throws ProxyError `PERMISSION_DENIED` (CAP_NET_RAW), `NOT_FOUND` (no such interface), `INVALID_CONFIG`
  */
-export function openPacketSocket(name: string, options: PacketOptions, onClosed?: () => void): PacketSocket {
+export function openPacketSocket(
+  name: string,
+  options: PacketOptions,
+  dropped: OverflowTotal,
+  onClosed?: () => void,
+): PacketSocket {
   const destination = options.destination === undefined ? BROADCAST : parseLinkAddress(options.destination);
   const fd = openSocket(options.mode === 'raw' ? SOCK_RAW : SOCK_DGRAM);
   let index: number;
@@ -62,7 +70,9 @@ export function openPacketSocket(name: string, options: PacketOptions, onClosed?
     close(fd);
     throw errnoOf(error) === ENODEV ? missing(name) : error;
   }
-  return new PacketSocket(fd, { name, index }, options, destination, onClosed);
+  const socket = new PacketSocket(fd, { name, index }, options, destination, { dropped, onClosed });
+  dropped.add(socket);
+  return socket;
 }
 
 /** It receives nothing before it is bound: without a protocol, frames of all interfaces would come. */
@@ -93,14 +103,27 @@ interface Interface {
   readonly index: number;
 }
 
+/** Who is told of a socket. */
+interface Observers {
+  readonly dropped: OverflowTotal;
+  readonly onClosed: (() => void) | undefined;
+}
+
 export class PacketSocket extends MessageSocket {
   private readonly device: Interface;
   private readonly raw: boolean;
   private readonly etherType: number;
   private readonly destination: Buffer;
+  private readonly dropped: OverflowTotal;
   private look: NodeJS.Timeout | undefined;
 
-  constructor(fd: number, device: Interface, options: PacketOptions, destination: Buffer, onClosed?: () => void) {
+  constructor(
+    fd: number,
+    device: Interface,
+    options: PacketOptions,
+    destination: Buffer,
+    { dropped, onClosed }: Observers,
+  ) {
     const raw = options.mode === 'raw';
     super(fd, {
       peer: `interface ${device.name}`,
@@ -113,6 +136,12 @@ export class PacketSocket extends MessageSocket {
     this.raw = raw;
     this.etherType = options.ethertype;
     this.destination = destination;
+    this.dropped = dropped;
+  }
+
+  /** Frames that the kernel dropped; only as long as it is open. */
+  get overflow(): number {
+    return droppedAt(this.fd);
   }
 
   protected override take(length: number): Buffer {
@@ -150,6 +179,10 @@ export class PacketSocket extends MessageSocket {
 
   protected override failureOf(): ProxyError {
     return new ProxyError('UNREACHABLE', `AF_PACKET: the network interface "${this.device.name}" is gone`);
+  }
+
+  protected override releasing(): void {
+    this.dropped.remove(this);
   }
 
   protected override released(): void {

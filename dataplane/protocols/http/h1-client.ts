@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { ProxyError } from '../../../common/errors.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { hasToken } from '../../sockets/http-fields.ts';
+import { tlsRecordAt } from '../../sockets/tls-record.ts';
 import {
   BodyDecoder,
   fieldOf,
@@ -151,6 +152,11 @@ export class ClientConnection {
         if (this.body) {
           at = this.body.push(buffer, at);
         } else {
+          const secure = tlsRecordAt(buffer, at);
+          if (secure !== undefined) {
+            const hint = 'perhaps the endpoint wants https, and this cluster has no tls';
+            throw new ProxyError('PROTOCOL_ERROR', `expected an HTTP response, found ${secure}: ${hint}`);
+          }
           const end = findHeadEnd(buffer, at);
           if ((end < 0 ? buffer.length : end) - at > MAX_HEAD)
             throw new ProxyError('TOO_LARGE', `a response with a head of more than ${MAX_HEAD} bytes`);

@@ -11,6 +11,7 @@ import { ProxyError } from '../../../common/errors.ts';
 import type { ListenerContext } from '../../core/protocol.ts';
 import { reasonOf } from '../../core/status.ts';
 import { formatAddress, sessionName } from '../../sockets/addresses.ts';
+import { tlsRecordAt } from '../../sockets/tls-record.ts';
 import { BodyDecoder, findHeadEnd, parseRequestHead, requestBody } from './codec.ts';
 import { type AnsweredConnection, ServerStream } from './h1-server-stream.ts';
 import { Outbox } from './outbox.ts';
@@ -152,6 +153,11 @@ export class ServerConnection implements AnsweredConnection {
     // Empty lines in front of a request are passed over (RFC 9112, section 2.2).
     while (buffer[start] === 13 && buffer[start + 1] === 10) start += 2;
     if (start >= buffer.length) return start;
+    const secure = tlsRecordAt(buffer, start);
+    if (secure !== undefined) {
+      const hint = 'perhaps the client wants https, and this listener has no tls';
+      throw new ProxyError('PROTOCOL_ERROR', `expected an HTTP request, found ${secure}: ${hint}`);
+    }
     const end = findHeadEnd(buffer, start);
     const size = (end < 0 ? buffer.length : end) - start;
     if (size > this.options.maxHeaderBytes) throw new ProxyError('TOO_LARGE', 'the head of a request');

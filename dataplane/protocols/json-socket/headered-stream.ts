@@ -39,11 +39,19 @@ export abstract class HeaderedStream extends StreamWrapper {
     return true;
   }
 
+  /** What a transport responds (HTTP) is its own, and no answer to the session. */
+  override get responds(): boolean {
+    return false;
+  }
+
   /** Opens the transport and waits for the header. */
   protected begin(): void {
     this.inner.open({
       data: (chunk, text) => this.receive(chunk, text),
-      signal: (signal) => this.deliver((sink) => sink.signal(signal)),
+      signal: (signal) => {
+        // Before the header, nobody is there whom it could be told: the transport would be paused, and the header not come.
+        if (signal.type !== 'response' && this.phase === 'PAYLOAD') this.deliver((sink) => sink.signal(signal));
+      },
       end: (reason) => {
         if (this.phase === 'HEADER') this.headerMissing();
         else if (this.phase === 'PAYLOAD') this.deliver((sink) => sink.end(reason));

@@ -3,6 +3,7 @@ import type { UdpCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext, ConnectRequest } from '../../core/protocol.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
+import { OverflowTotal } from '../../sockets/overflow-total.ts';
 import { DatagramStream } from './datagram-stream.ts';
 import { openSocket } from './open-socket.ts';
 import type { UdpSocket } from './socket.ts';
@@ -13,18 +14,14 @@ export function createConnector({ spec }: ConnectorContext<UdpCluster>): Connect
 
 class UdpConnector implements Connector {
   private readonly spec: UdpCluster;
-  private readonly open = new Set<UdpSocket>();
-  /** Of sockets that are closed. */
-  private pastOverflow = 0;
+  private readonly dropped = new OverflowTotal();
 
   constructor(spec: UdpCluster) {
     this.spec = spec;
   }
 
   get overflow(): number {
-    let sum = this.pastOverflow;
-    for (const socket of this.open) sum += socket.overflow ?? 0;
-    return sum;
+    return this.dropped.value;
   }
 
   async connect({ target }: ConnectRequest): Promise<DatagramStream> {
@@ -35,7 +32,7 @@ class UdpConnector implements Connector {
         peer: target,
         receiveBuffer: this.spec.receive_buffer,
       });
-      this.open.add(socket);
+      this.dropped.add(socket);
       const stream = new DatagramStream({
         socket,
         peer: target,
@@ -54,8 +51,7 @@ class UdpConnector implements Connector {
   }
 
   private release(socket: UdpSocket): void {
-    this.open.delete(socket);
-    this.pastOverflow += socket.overflow ?? 0;
+    this.dropped.remove(socket);
     void socket.close();
   }
 }

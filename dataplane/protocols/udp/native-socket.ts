@@ -2,12 +2,12 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { ProxyError } from '../../../common/errors.ts';
+import { droppedAt } from '../../sockets/native/drops.ts';
 import {
   bind,
   close,
   connect,
   ECONNREFUSED,
-  getOption,
   getSocketName,
   interfaceIndex,
   setOption,
@@ -35,10 +35,6 @@ import type { Source } from './source-table.ts';
 // asm-generic/socket.h
 const SO_RCVBUF = 8;
 const SO_REUSEPORT = 15;
-const SO_MEMINFO = 55;
-
-/** Where `sk_drops` stands in what SO_MEMINFO gives, in words (linux/sock_diag.h). */
-const SK_MEMINFO_DROPS = 8;
 
 /** Batches that one socket receives before what came is passed on, and others have their turn. */
 const BATCHES = 4;
@@ -107,10 +103,8 @@ class NativeSocket implements UdpSocket {
     this.waker.bind({ fd });
   }
 
-  /** Asked for when somebody wants to know: it costs the datagrams nothing. */
   get overflow(): number | undefined {
-    if (this.closed) return undefined;
-    return getOption(this.fd, SOL_SOCKET, SO_MEMINFO, 4 * (SK_MEMINFO_DROPS + 1)).readUInt32LE(4 * SK_MEMINFO_DROPS);
+    return this.closed ? undefined : droppedAt(this.fd);
   }
 
   start(receiver: Receiver): void {

@@ -3,11 +3,13 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer } from 'ws';
 import type { WebSocketListener } from '../../../gen/l7mp/config/v1/types.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import type { Metadata } from '../../core/session.ts';
-import { endsMetadata, sessionName } from '../../sockets/addresses.ts';
+import { endsMetadata, formatAddress, sessionName } from '../../sockets/addresses.ts';
 import { type Connection, ConnectionServer } from '../../sockets/connection-server.ts';
 import { type HttpMetadata, urlParts } from '../../sockets/http-metadata.ts';
+import { tlsRecordAt } from '../../sockets/tls-record.ts';
 import { handshakeFault, subprotocolsOf } from './codec.ts';
 import { HandshakeStream } from './handshake-stream.ts';
 import { answer } from './refusal.ts';
@@ -16,6 +18,9 @@ import { WebSocketStream } from './websocket-stream.ts';
 
 /** How long a client may take for its request, in ms. */
 const REQUEST_TIMEOUT = 10_000;
+
+/** An error of the parser of Node.js, with the bytes that it did not take. */
+type ParseError = NodeJS.ErrnoException & { readonly rawPacket?: Buffer };
 
 export function createListener(context: ListenerContext<WebSocketListener>): Listener {
   return new WebSocketServerListener(context);
@@ -54,6 +59,7 @@ class WebSocketServerListener implements Listener {
       response.end(isElsewhere ? `expected the path ${spec.path}\n` : 'expected a WebSocket\n');
     });
     this.http.on('upgrade', (request, socket: Socket, head) => this.upgrade(request, socket, head));
+    this.http.on('clientError', (error: ParseError, socket: Socket) => this.malformed(error, socket));
     this.server = new ConnectionServer(spec, context, (connection) => this.connected(connection));
   }
 
@@ -77,6 +83,22 @@ class WebSocketServerListener implements Listener {
     this.waiting.set(socket, { connection, timer });
     socket.once('close', () => this.take(socket));
     this.http.emit('connection', socket);
+  }
+
+  /** What came is no request of HTTP, or the connection broke before it was one. */
+  private malformed({ code, message, rawPacket }: ParseError, socket: Socket): void {
+    const connection = this.take(socket);
+    if (connection === undefined || code?.startsWith('HPE_') !== true) {
+      socket.destroy();
+      return;
+    }
+    const secure = rawPacket && tlsRecordAt(rawPacket, 0);
+    const found =
+      secure === undefined ? message : `${secure}: perhaps the client wants wss, and this listener has no tls`;
+    const error = new ProxyError('PROTOCOL_ERROR', `expected a WebSocket's handshake, found ${found}`);
+    const { srcAddress, srcPort } = connection.ends;
+    this.context.refused(error, formatAddress(srcAddress, srcPort));
+    answer(socket, code === 'HPE_HEADER_OVERFLOW' ? 431 : 400, error.message);
   }
 
   private take(socket: Socket): Connection | undefined {

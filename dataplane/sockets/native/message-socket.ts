@@ -113,6 +113,11 @@ export class MessageSocket extends BaseStream implements Stream {
     // There is nothing to tell the peer with.
   }
 
+  /** Before the descriptor is closed, whatever for. */
+  protected releasing(): void {
+    // There is nothing to be read from it any more.
+  }
+
   /** After the descriptor was closed. */
   protected released(): void {
     this.onClosed?.();
@@ -286,6 +291,7 @@ export class MessageSocket extends BaseStream implements Stream {
     clearTimeout(this.linger);
     this.queue = undefined;
     this.watch.close();
+    this.releasing();
     close(this.fd);
     this.released();
   }

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { makeCertificate } from '../../support/certificate.ts';
+import { makeCertificate } from '../../support/certificates.ts';
 import { l7mp } from '../../support/command.ts';
 
 /** Four faults, each on a line of its own. */
@@ -80,7 +80,7 @@ describe('l7mp check', () => {
   it('warns of a name that nobody has, which may come yet', async () => {
     const text = 'listeners: [{ name: in, spec: { protocol: TCP, port: 1 }, rules: later }]';
     const { code, stderr } = await l7mp(['check', '-'], text);
-    expect(stderr).to.match(/^-: warning: listeners\S*: expected .*later/u);
+    expect(stderr).to.match(/^-:1: warning: listeners\S*: expected .*later/u);
     expect(code).to.equal(0);
   });
 
@@ -119,6 +119,39 @@ describe('l7mp check', () => {
       expect([code, stdout], path).to.deep.equal([3, '']);
     }
   }).timeout(30_000);
+
+  it('names the lines of what it finds so, and of what it warns of, in objects that are written in others, too', async () => {
+    const text = `admin:
+  access_log_path: /no/such/directory/log
+listeners:
+  - name: first
+    spec: { protocol: TCP, address: 127.0.0.1, port: 5 }
+    rules:
+      - action:
+          route:
+            destination:
+              spec:
+                protocol: TLS
+                tls: { ca: /no/such.pem }
+  - spec: { protocol: TCP, address: 127.0.0.1, port: 5 }
+    rules: later
+`;
+    const lines = async (from: string): Promise<(number | undefined)[]> => {
+      const { stdout } = await l7mp(['check', '-', '--json'], from);
+      const { faults, warnings } = JSON.parse(stdout) as Record<'faults' | 'warnings', { line?: number }[]>;
+      return [...faults, ...warnings].map(({ line }) => line);
+    };
+    expect(await lines(text)).to.deep.equal([2]);
+    const without = text.replace(/^ {2}access.*\n/mu, '  log_level: info\n');
+    expect(await lines(without)).to.deep.equal([9, 13]);
+    const doubtful = without
+      .replace('/no/such.pem', 'secret:roots')
+      .replace(/port: 5 \}\n {4}rules: later/u, 'port: 6 }\n    rules: later');
+    expect(await lines(doubtful)).to.deep.equal([12, 14]);
+    expect((await l7mp(['check', '-'], without)).stderr.split('\n')[0]).to.match(
+      /^-:9: clusters\.first\S*: expected /u,
+    );
+  });
 
   it('finds the log files that the proxy refuses to start with', async () => {
     const admin = { api: { port: 0 }, log_file: directory, access_log_path: join(directory, 'none', 'access.log') };

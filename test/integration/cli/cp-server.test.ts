@@ -164,7 +164,8 @@ describe('l7mp controlplane', () => {
     const shown = (own: Certificate, prefix = ''): string[] => [
       ...[`--${prefix}ca`, authority.file, `--${prefix}cert`, own.cert, `--${prefix}key`, own.key],
     ];
-    await running.proxy('edge-1', ...shown(edge, 'controlplane-'));
+    const proxy = await running.proxy('edge-1', ...shown(edge, 'controlplane-'));
+    expect(proxy.peer.stderr).to.not.contain('Warning');
     running.startProxy('core-1', ...shown(edge, 'controlplane-'));
     const refused = await until('the refusal', () =>
       running.process.log().find((line) => line['audit'] === true && line['node'] === 'core-1'),

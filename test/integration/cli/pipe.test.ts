@@ -326,6 +326,26 @@ describe(`l7mp pipe, with ${versionOf('socat', '-V')} and ${versionOf('curl', '-
     });
   });
 
+  for (const scheme of ['unix-listen', 'unix-recvfrom', 'seqpacket-listen']) {
+    it(`${scheme}: names the directory that is not there`, async () => {
+      const path = join(directory, 'missing', 's');
+      const { code, stderr } = await l7mp(['pipe', `${scheme}:${path}`, 'echo']);
+      expect(stderr).to.contain(
+        `NOT_FOUND: expected the directory ${join(directory, 'missing')} for the socket ${path}`,
+      );
+      expect(code).to.equal(3);
+    });
+  }
+
+  it('takes the place of a stale socket, as unlink-early asks for, and listens on an IPv6 address in brackets', async () => {
+    const stale = join(directory, 'stale');
+    execFileSync('python3', ['-c', `import socket; socket.socket(socket.AF_UNIX).bind('${stale}')`]);
+    await pipe(`unix-listen:${stale},unlink-early,fork`, 'echo');
+    expect((await socat(`UNIX-CONNECT:${stale}`, 'hello')).stdout).to.equal('hello');
+    const { address } = await pipe('udp-recv:0,bind=[::1]', 'echo');
+    expect((await socat(`UDP6:${address}`, 'hello')).stdout).to.equal('hello');
+  });
+
   it('ends with exit code 3 where it cannot listen', async () => {
     const { address } = await pipe('tcp-listen:0,bind=127.0.0.1', 'echo');
     const again = `tcp-listen:${portOf(address)},bind=127.0.0.1`;

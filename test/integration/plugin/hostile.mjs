@@ -119,6 +119,7 @@ export const protocol = {
       start: () => new Promise((resolve) => void server.listen(port, '127.0.0.1', resolve)),
       close: async () => {
         server.close();
+        if (fault === 'close') await new Promise(() => undefined);
         boom(fault);
       },
     };
@@ -138,6 +139,6 @@ export const protocol = {
       return new Promise(() => undefined);
     },
     retain: () => boom(fault),
-    close: async () => boom(fault),
+    close: async () => (fault === 'close' ? new Promise(() => undefined) : boom(fault)),
   }),
 };

@@ -159,6 +159,28 @@ describe(`a hostile plugin, loaded by the built command, with ${versionOf(PYTHON
     expect(messages(await ended('abort'))).to.contain('is not connected after 50 ms');
   });
 
+  it('takes another configuration, and ends, though closing what goes does not come to its end', async () => {
+    const own = join(directory, 'close.json');
+    const [plain, ...stuck] = [
+      listener('plain', undefined, echo),
+      ...['one', 'two', 'three'].map((name) => listener(name, 'close', hostile('close'))),
+    ];
+    const write = (listeners: readonly unknown[]): void =>
+      writeFileSync(own, JSON.stringify({ listeners: [plain, ...listeners] }));
+    write(stuck);
+    const other = new Peer('bin/l7mp', ['proxy', '-c', own, '--plugin', PLUGIN, '--no-api']);
+    try {
+      await other.output(/ready/u);
+      write(stuck.slice(1));
+      await other.output(/configuration reloaded/u);
+      expect(other.stdout + other.stderr).to.match(/protocol Hostile: close: has not ended in \d+ ms/u);
+      other.signal('SIGTERM');
+      expect(await other.exit).to.equal(0);
+    } finally {
+      await other.stop();
+    }
+  }).timeout(40_000);
+
   it('takes another configuration, though what goes can not be closed', async () => {
     expect(await client('plain')).to.equal('hello');
     writeFileSync(file, JSON.stringify({ ...config, listeners: config.listeners.slice(0, 1) }));

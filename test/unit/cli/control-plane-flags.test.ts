@@ -14,6 +14,7 @@ describe('the options of the control plane', () => {
 
   it('are none without one', () => {
     expect(controlPlaneOf({ controlplaneResources: 'all' })).to.equal(undefined);
+    expect(faultsOf({ id: '', labels: 'k,a=1' })).to.deep.equal(['--labels', '--id']);
     expect(faultsOf({ controlplaneCa: 'x', stateDir: 'y' })).to.deep.equal(['--controlplane-ca', '--state-dir']);
   });
 
@@ -36,10 +37,11 @@ describe('the options of the control plane', () => {
       controlplaneCert: 'x',
       labels: 'k,a=1,a=2',
       controlplanePlaintext: true,
+      id: '',
     };
     expect(faultsOf(flags)).to.deep.equal([
+      ...['--labels', '--labels', '--id'],
       ...['--controlplane', '--controlplane', '--controlplane-cert', '--controlplane-plaintext'],
-      ...['--labels', '--labels'],
     ]);
   });
 });

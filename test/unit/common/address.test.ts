@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { type Address, parseAddress, SCHEMES, splitWords } from '../../../common/address.ts';
 import { ProxyError } from '../../../common/errors.ts';
+import { portOfService } from '../../../common/services.ts';
 
 /** How users write what sessions come from, and the spec that it stands for. */
 const LISTENERS: readonly (readonly [string, object])[] = [
@@ -17,6 +18,9 @@ const LISTENERS: readonly (readonly [string, object])[] = [
   ['tcp:5000', { protocol: 'TCP', port: 5000 }],
   ['tcp-listen:0,backlog=10,nodelay=false', { protocol: 'TCP', port: 0, backlog: '10', no_delay: 'false' }],
   ['udp-listen:53,bind=::1', { protocol: 'UDP', port: 53, address: '::1' }],
+  ['udp-listen:53,bind=[::1]', { protocol: 'UDP', port: 53, address: '::1' }],
+  ['UDP-RECV:53', { protocol: 'UDP', port: 53 }],
+  ['udp6-recv:53', { protocol: 'UDP', port: 53, address: '::' }],
   ['UDP4-RECVFROM:53,fork', { protocol: 'UDP', port: 53 }],
   [
     'openssl-listen:443,cert=c.pem,key=k.pem,verify=1',
@@ -32,6 +36,7 @@ const LISTENERS: readonly (readonly [string, object])[] = [
   ['http-listen:8080', { protocol: 'HTTP', port: 8080 }],
   ['https-l:8443,cert=c,key=k', { protocol: 'HTTP', port: 8443, tls: { cert: 'c', key: 'k' } }],
   ['unix-listen:/run/s,mode=0660', { protocol: 'UnixDomainSocket', filename: '/run/s', mode: '0660' }],
+  ['unix-listen:/run/s,unlink-early,unlink-close=1', { protocol: 'UnixDomainSocket', filename: '/run/s' }],
   ['unix-l:/run/s,perm=600', { protocol: 'UnixDomainSocket', filename: '/run/s', mode: '600' }],
   ['unix-listen:@abstract', { protocol: 'UnixDomainSocket', filename: '@abstract' }],
   ['UNIX-RECVFROM:/run/s', { protocol: 'UnixDatagram', filename: '/run/s' }],
@@ -105,9 +110,11 @@ const FAULTS: readonly (readonly [string, 'toListener' | 'toCluster', RegExp])[]
   ['tcp', 'toCluster', /expected HOST:PORT, found nothing$/u],
   ['tcp:h', 'toCluster', /expected a host and a port to connect to/u],
   ['tcp:80', 'toCluster', /expected a host and a port to connect to/u],
-  ['tcp-listen:h', 'toListener', /expected a port to listen on, found none$/u],
+  ['tcp-listen:h', 'toListener', /expected a port.* \/etc\/services, found "h"$/u],
+  ['tcp:h', 'toListener', /expected a port to listen on, found none$/u],
   ['tcp:h:70000', 'toCluster', /expected a port from 0 to 65535, found 70000$/u],
-  ['tcp:h:http', 'toCluster', /expected HOST:PORT, the port as a number, found "h:http"$/u],
+  ['tcp:h:no-such', 'toCluster', /expected a port.* \/etc\/services, found "no-such"$/u],
+  ['tcp:a:b:c', 'toCluster', /expected HOST:PORT, found "a:b:c"$/u],
   ['tcp:::1:80', 'toCluster', /expected \[IPV6\]:PORT, found "::1:80"$/u],
   ['unix-sendto:/x,bind=/y', 'toCluster', /expected no bind, .*, found "bind=\/y"$/u],
   ['tcp://h:80/x', 'toCluster', /expected no path, found "\/x"$/u],
@@ -146,6 +153,19 @@ describe('addresses in one line', () => {
   it('keeps what only listeners are granted from clusters, which would not do it', () => {
     expect(parseAddress('tcp:h:1,fork').toCluster()).to.have.nested.property('spec.fork', 'true');
     expect(parseAddress('tcp-listen:1,fork=0').toListener()).to.have.property('fork', '0');
+    expect(parseAddress('tcp-listen:1,unlink-early').toListener()).to.have.property('unlink-early', 'true');
+  });
+
+  it('takes names of services as ports, where the system has a list of them', () => {
+    const port = portOfService('http', 'tcp');
+    const addresses = [
+      () => parseAddress('tcp:h:http').toCluster()['spec'],
+      () => parseAddress('tcp-listen:http').toListener(),
+    ];
+    for (const read of addresses) {
+      if (port === undefined) expect(read).to.throw(ProxyError, /expected a port.* \/etc\/services, found "http"$/u);
+      else expect(read()).to.deep.equal({ protocol: 'TCP', port });
+    }
   });
 
   it('has every scheme once, in lower case, with a place where it may stand', () => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { FlowPair, OffloadEngine, OffloadRefusal, PairTraffic } from '../../../../dataplane/core/offload.ts';
-import { type Candidate, OffloadPolicy } from '../../../../dataplane/offload/policy.ts';
+import type { OffloadableSession } from '../../../../dataplane/core/kernel-path.ts';
+import { OffloadPolicy } from '../../../../dataplane/offload/policy.ts';
 import { recordingLogger } from '../../../support/cluster.ts';
 
 const SIDE = {
@@ -70,12 +71,12 @@ class FakeEngine implements OffloadEngine {
   }
 }
 
-class FakeSession implements Candidate {
+class FakeSession implements OffloadableSession {
   readonly id: number;
   readonly name: string;
   readonly listener = 'in';
-  readonly offloadPolicy: Candidate['offloadPolicy'];
-  flowEnds: Candidate['flowEnds'] = ENDS;
+  readonly offloadPolicy: OffloadableSession['offloadPolicy'];
+  flowEnds: OffloadableSession['flowEnds'] = ENDS;
   packets = 0;
   bytes = 0;
   lastSeen: number | undefined;
@@ -87,7 +88,7 @@ class FakeSession implements Candidate {
     this.offloadPolicy = { policy, threshold };
   }
 
-  relayed(...[ingress, egress, lastSeen]: Parameters<Candidate['relayed']>): void {
+  relayed(...[ingress, egress, lastSeen]: Parameters<OffloadableSession['relayed']>): void {
     this.packets += ingress.packets + egress.packets;
     this.bytes += ingress.bytes + egress.bytes;
     this.lastSeen = lastSeen;

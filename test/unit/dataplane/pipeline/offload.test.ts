@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { ProxyError } from '../../../../common/errors.ts';
 import type { Flow } from '../../../../dataplane/core/offload.ts';
-import type { KernelPath, PipelineSession } from '../../../../dataplane/pipeline/session.ts';
+import type { KernelPath } from '../../../../dataplane/core/kernel-path.ts';
+import type { PipelineSession } from '../../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
 import { type Harness, harness } from '../../../support/pipeline.ts';
 

@@ -6,7 +6,7 @@ import { type Logger, silentLogger } from '../../../../common/log.ts';
 import { noSecrets } from '../../../../common/secrets.ts';
 import { watchClient, watchServer } from '../../../../dataplane/sockets/tls-context.ts';
 import type { TlsServer } from '../../../../gen/l7mp/config/v1/types.ts';
-import { type Certificate, makeCertificate } from '../../../support/certificate.ts';
+import { type Certificate, makeCertificate } from '../../../support/certificates.ts';
 import { until } from '../../../support/until.ts';
 
 describe('TLS contexts of files', () => {

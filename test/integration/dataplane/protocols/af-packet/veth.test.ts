@@ -3,12 +3,16 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { descriptors, expectNoMoreThan } from '../../../../support/descriptors.ts';
 import { Peer, PYTHON, versionOf } from '../../../../support/peer.ts';
-import { startProxy } from '../../../../support/proxy.ts';
+import { startProxy, type TestProxy } from '../../../../support/proxy.ts';
 import { until } from '../../../../support/until.ts';
+import { curl } from '../../admin/tools.ts';
 
 const ours = `l7t${process.pid % 100000}`;
 const theirs = 'far';
 const namespace = `l7mp-${process.pid}`;
+
+/** Frames: far more than a socket's receive buffer holds. */
+const FLOOD = 3000;
 
 function ip(command: string): void {
   execFileSync('ip', command.split(' '), { stdio: 'pipe' });
@@ -134,6 +138,62 @@ print(a[:6].hex(), a[12:14].hex(), a[14:19])`);
 t = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88b5)); t.bind(('far2', 0x88b5)); t.settimeout(3)
 s.send(frame(b'there')); print(t.recv(100)[14:19]); t.send(frame(b'back!')); print(answer()[14:19])`);
     expect(said).to.equal("b'there'\nb'back!'");
+    await proxy.close();
+  });
+
+  /** More frames than the receive buffer of a socket holds, while the proxy, in this process, reads nothing. */
+  const flood = (): void => {
+    const code = `
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0); s.bind(('${theirs}', 0))
+for _ in range(${FLOOD}): s.send(b'\\xff' * 6 + b'\\x02\\0\\0\\0\\0\\1' + b'\\x88\\xb5' + bytes(400))`;
+    execFileSync('ip', ['netns', 'exec', namespace, PYTHON, '-c', code], { stdio: 'pipe' });
+  };
+  const dropped = async (proxy: TestProxy, subject: string): Promise<number> => {
+    const { text } = await curl(`http://127.0.0.1:${proxy.port()}/metrics`);
+    return Number(
+      new RegExp(`^l7mp_${subject}_dropped_total\\{[^}]*reason="overflow"[^}]*\\} (\\d+)`, 'mu').exec(text)?.[1],
+    );
+  };
+
+  it('counts the frames that the kernel drops for its listener, and still when the session has ended', async () => {
+    const proxy = await startProxy({ listeners: [listener()], clusters: echo }, { api: true });
+    await until('the session', () => proxy.sessions().length === 1);
+    flood();
+    const overflow = await dropped(proxy, 'listener');
+    expect(overflow).to.be.greaterThan(0);
+    await until('the rest', () => proxy.sessions()[0]?.counters.ingress.packets === FLOOD - overflow);
+    const { text } = await curl(`http://127.0.0.1:${proxy.port()}/api/v1/listeners/in`);
+    expect(JSON.parse(text)).to.include({ overflow });
+    ip(`link del ${ours}`);
+    await until('its end', () => proxy.sessions()[0]?.status === 'DESTROYED');
+    expect(await dropped(proxy, 'listener')).to.equal(overflow);
+    await proxy.close();
+  });
+
+  it('counts the frames that the kernel drops for its cluster', async () => {
+    const spec = { protocol: 'AF_PACKET', interface: ours, ethertype: 0x88b5 };
+    const proxy = await startProxy(
+      {
+        listeners: [
+          {
+            name: 'in',
+            spec: { protocol: 'UDP', address: '127.0.0.1', port: 0 },
+            rules: [{ action: { route: { destination: 'out' } } }],
+          },
+        ],
+        clusters: [{ name: 'out', spec }],
+      },
+      { api: true },
+    );
+    const client = new Peer('socat', ['-u', '-', `UDP:127.0.0.1:${proxy.port('in')}`]);
+    client.write('hello');
+    await until('the session', () => proxy.sessions()[0]?.status === 'CONNECTED');
+    flood();
+    const overflow = await dropped(proxy, 'cluster');
+    expect(overflow).to.be.greaterThan(0);
+    await until('the rest', () => proxy.sessions()[0]?.counters.egress.packets === FLOOD - overflow);
+    await client.stop();
     await proxy.close();
   });
 

@@ -2,22 +2,12 @@ import { expect } from 'chai';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
-import {
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { descriptors, expectNoMoreThan } from '../../../../support/descriptors.ts';
 import { expectIdle } from '../../../../support/idle.ts';
 import { Peer, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy } from '../../../../support/proxy.ts';
+import { inSocketDirectory } from '../../../../support/socket-directory.ts';
 import { until } from '../../../../support/until.ts';
 
 const echo = { spec: { protocol: 'Echo' } };
@@ -26,17 +16,11 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
   let directory: string;
   let path: string;
   let reply: string;
-  let before: string[];
 
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
+  inSocketDirectory((made) => {
+    directory = made;
     path = join(directory, 'in.fifo');
     reply = join(directory, 'out.fifo');
-    before = descriptors();
-  });
-  afterEach(async () => {
-    rmSync(directory, { recursive: true });
-    await expectNoMoreThan(before);
   });
 
   const listener = (): object => ({ protocol: 'Pipe', path, reply_path: reply });

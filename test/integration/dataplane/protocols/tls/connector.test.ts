@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Certificate, makeCertificate } from '../../../../support/certificate.ts';
+import { type Certificate, makeCertificate } from '../../../../support/certificates.ts';
 import { Peer, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../../../support/proxy.ts';
 import { until } from '../../../../support/until.ts';

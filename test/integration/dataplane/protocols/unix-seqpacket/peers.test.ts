@@ -1,10 +1,9 @@
 import { expect } from 'chai';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { descriptors, expectNoMoreThan } from '../../../../support/descriptors.ts';
 import { Peer, PYTHON, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy } from '../../../../support/proxy.ts';
+import { inSocketDirectory } from '../../../../support/socket-directory.ts';
 import { until } from '../../../../support/until.ts';
 
 const echo = { spec: { protocol: 'Echo' } };
@@ -12,16 +11,10 @@ const echo = { spec: { protocol: 'Echo' } };
 describe(`UNIX seqpacket sockets, with ${versionOf('socat', '-V')} and ${versionOf(PYTHON, '--version')}`, () => {
   let directory: string;
   let path: string;
-  let before: string[];
 
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
+  inSocketDirectory((made) => {
+    directory = made;
     path = join(directory, 's');
-    before = descriptors();
-  });
-  afterEach(async () => {
-    rmSync(directory, { recursive: true });
-    await expectNoMoreThan(before);
   });
 
   const listener = (more: object = {}): object => ({ protocol: 'UnixSeqpacket', filename: path, ...more });

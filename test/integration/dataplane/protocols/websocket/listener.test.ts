@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { makeCertificate } from '../../../../support/certificate.ts';
+import { makeCertificate } from '../../../../support/certificates.ts';
 import { packageVersion, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../../../support/proxy.ts';
 import { python } from './python.ts';

@@ -241,6 +241,22 @@ describe("JSONSocket's client", () => {
     expect(sink.events).to.deep.equal(['data:first', 'data:second', 'end', 'close']);
   });
 
+  it('keeps what its transport responds to itself, and waits for the answer behind it', async () => {
+    const { transport, connected } = client({});
+    await until('what it writes', () => transport.written.length > 0);
+    transport.sends({ type: 'response', status: 200, headers: ['server', 'transport'] });
+    expect(transport.calls).to.not.include('pause');
+    transport.says(OK);
+    const stream = await connected;
+    const sink = new RecordingSink();
+    stream.open(sink);
+    transport.says('payload');
+    transport.sends({ type: 'trailers', headers: ['a', 'b'] });
+    transport.ends();
+    expect(stream.responds).to.equal(false);
+    expect(sink.events).to.deep.equal(['data:payload', 'signal:trailers', 'end']);
+  });
+
   it('sends the header again until it is answered, where datagrams may be lost', async () => {
     const { transport, connected } = client(UDP);
     await until('what it writes', () => transport.written.length >= 3);

@@ -1,0 +1,32 @@
+/** The way of sessions through the kernel: who has it relay them, and what it has to know of them. Types only. */
+import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
+import type { FlowEnds, FlowTraffic, OffloadRefusal, OffloadView } from './offload.ts';
+
+/** A session, as far as the kernel's way is concerned. */
+export interface OffloadableSession {
+  /** Unique among sessions. */
+  readonly id: number;
+  readonly name: string;
+  readonly listener: string;
+  readonly offloadPolicy: Listener['options']['offload'];
+  /** Both sides as packets see them; or what keeps it in user space. */
+  readonly flowEnds: FlowEnds | OffloadRefusal;
+  /** Counts in what the kernel has relayed since the last call. Times: as performance.now() gives them. */
+  relayed(ingress: FlowTraffic, egress: FlowTraffic, lastSeen: number | undefined, now: number): void;
+  /** For its timeline. */
+  passesKernel(message: string): void;
+  passesUserSpace(message: string): void;
+}
+
+/** Has the kernel relay sessions by itself. */
+export interface KernelPath {
+  /** Before sessions are looked at: what the kernel has relayed is counted in, once a second. `now`: as below. */
+  sweep(now: number): void;
+  /** Counts in at once what it has relayed, where this session is in it. */
+  refresh(session: OffloadableSession, now: number): void;
+  /** About once a second: the session is connected, and this is what passes user space, in both directions. */
+  measured(session: OffloadableSession, packetsPerSecond: number, now: number): void;
+  /** Its streams will be closed or replaced: the kernel lets go of it, and what it has relayed is counted in. */
+  release(session: OffloadableSession): void;
+  view(session: OffloadableSession): OffloadView;
+}

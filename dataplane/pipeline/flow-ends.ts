@@ -1,0 +1,34 @@
+/** A session's two sides as the kernel would have to relay them, or why it can't. Pure. */
+import type { Flow, FlowEnds, OffloadRefusal } from '../core/offload.ts';
+import type { Stream } from '../core/stream.ts';
+
+/** A connected session, as far as its packets go. */
+export interface Way {
+  readonly listener: string;
+  readonly client: Stream;
+  /** The clusters on its way, in order. */
+  readonly clusters: readonly string[];
+  /** The stream of the first one. */
+  readonly upstream: Stream;
+  /** What looks at each packet on its way, if something does. */
+  readonly keptOut: OffloadRefusal | undefined;
+}
+
+/** Both sides as packets see them; or what keeps the session in user space. */
+export function flowEndsOf({ listener, client, clusters, upstream, keptOut }: Way): FlowEnds | OffloadRefusal {
+  const clientFlow = flowOf(client, `listener ${listener}`);
+  if ('reason' in clientFlow) return clientFlow;
+  if (clusters.length > 1) {
+    return { reason: 'transform', message: `expected one cluster on its way, found ${clusters.join(', ')}` };
+  }
+  const upstreamFlow = flowOf(upstream, `cluster ${clusters.join()}`);
+  if ('reason' in upstreamFlow) return upstreamFlow;
+  return keptOut ?? { client: clientFlow, upstream: upstreamFlow };
+}
+
+/** The flow of the stream on one side. */
+function flowOf(stream: Stream, side: string): Flow | OffloadRefusal {
+  const flow = stream.flow?.() ?? `a stream of ${stream.framing}`;
+  if (typeof flow !== 'string') return flow;
+  return { reason: 'protocol', message: `expected UDP on both sides, found ${flow} at ${side}` };
+}
