@@ -24,6 +24,9 @@ describe(`ways of UDP offload, with ${versionOf(PYTHON, '--version')}, ${version
   /** A stream that starts in user space and goes on in the kernel; `meanwhile` may change the world. */
   const stream = async (places: Places, options: object = {}, meanwhile?: () => unknown): Promise<Streamed> => {
     const running = bed.stream(places, options);
+    // Addresses that are new are announced when they have been probed, upon which everything is looked up anew.
+    const probed = (): string => inPlace('proxy', 'ip -6 address show tentative');
+    await until('addresses in use', () => probed() === '');
     await bed.inKernel();
     await meanwhile?.();
     return running.stop();
