@@ -73,7 +73,7 @@ describe(`ways of UDP offload, with ${versionOf(PYTHON, '--version')}, ${version
         expect(right.packets)
           .to.be.above(sent.packets * 0.8)
           .and.not.equal(sent.packets);
-        expect(received.packets).to.be.within(1000, left.packets);
+        expect(received.packets).to.be.above(1000);
         expect(distinct).to.be.below(sent.packets);
         expect(wrong).to.equal(0);
         await bed.counted(right, left);
