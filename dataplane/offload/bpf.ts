@@ -16,6 +16,7 @@ const BPF_MAP_UPDATE_ELEM = 2;
 const BPF_MAP_DELETE_ELEM = 3;
 const BPF_PROG_LOAD = 5;
 const BPF_PROG_TEST_RUN = 10;
+const BPF_OBJ_GET_INFO_BY_FD = 15;
 const BPF_MAP_LOOKUP_BATCH = 24;
 const BPF_LINK_CREATE = 28;
 const BPF_PROG_TYPE_SCHED_CLS = 3;
@@ -192,4 +193,16 @@ export function testRun(program: number, packet: Buffer, repeat = 1): TestRun {
     packet: out.subarray(0, attributes.readUInt32LE(12)),
     nanoseconds: attributes.readUInt32LE(36),
   };
+}
+
+/** How many instructions the verifier has walked through: its limit is a million. @throws ProxyError */
+export function verifiedInstructions(program: number): number {
+  const attributes = Buffer.alloc(16);
+  // struct bpf_prog_info, up to that field.
+  const info = Buffer.alloc(224);
+  attributes.writeUInt32LE(program, 0);
+  attributes.writeUInt32LE(info.length, 4);
+  writePointer(attributes, info, 8);
+  check('bpf program info', bpf(BPF_OBJ_GET_INFO_BY_FD, attributes));
+  return info.readUInt32LE(216);
 }

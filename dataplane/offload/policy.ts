@@ -203,11 +203,11 @@ export class OffloadPolicy implements KernelPath, OffloadStatus {
   release({ id }: OffloadableSession): void {
     const entry = this.entries.get(id);
     if (entry === undefined) return;
-    this.entries.delete(id);
-    if (!entry.inKernel) return;
-    entry.inKernel = false;
-    const traffic = this.ask((engine) => engine.remove(id));
+    const traffic = entry.inKernel ? this.ask((engine) => engine.remove(id)) : undefined;
+    // It may be measured as its last packets are counted in: it is known as one in the kernel until then, or would go in again.
     if (traffic) this.count(entry, traffic, performance.now());
+    entry.inKernel = false;
+    this.entries.delete(id);
   }
 
   /** Sessions end, and sweeps go on, also where the kernel fails; that is told once. */

@@ -3,7 +3,7 @@
  *
  * ```
  *   insert ──▶ routes: how do both ways leave? ──▶ attached where packets come in ──▶ upstream's flow, then the client's
- *   link, route or neighbour changes (netlink) ──▶ resolved anew: the same, or a new slot, or evicted
+ *   link, route, rule or neighbour changes (netlink), or a pair's turn ──▶ resolved anew: the same, or a new slot, or evicted
  *   remove ──▶ the client's flow, then upstream's ──▶ last counters
  * ```
  */
@@ -29,8 +29,10 @@ export interface TcOptions {
   readonly attachment?: 'tcx' | 'clsact';
 }
 
-/** RTMGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE (linux/rtnetlink.h) */
-const CHANGES = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400;
+/** RTMGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, and RTNLGRP_IPV6_RULE (linux/rtnetlink.h) */
+const CHANGES = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | (1 << 18);
+/** Pairs that are looked up anew by each reading: some changes are told to nobody, as a path's MTU that a router has sent. */
+const CHECKS = 64;
 /** Slots are two for each pair, and some for those that change. */
 const SLOTS_PER_PAIR = 2.5;
 const NOTHING: Counted = { packets: 0, bytes: 0, lastSeen: 0 };
@@ -72,6 +74,8 @@ export class TcEngine implements OffloadEngine {
   private readonly entries = new Map<number, Entry>();
   /** Names by index. */
   private readonly interfaces = new Map<number, string>();
+  /** Those whose turn it is to be looked up anew. */
+  private unchecked: Entry[] = [];
   private evicted: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void = () => undefined;
   private readonly undo: (() => void)[] = [];
 
@@ -144,6 +148,7 @@ export class TcEngine implements OffloadEngine {
   read(): ReadonlyMap<number, PairTraffic> {
     this.onChanges();
     if (this.routes.keepFresh()) this.refresh();
+    else this.checkSome();
     const counted = this.table.countAll();
     const all = new Map<number, PairTraffic>();
     for (const [id, entry] of this.entries)
@@ -253,12 +258,20 @@ export class TcEngine implements OffloadEngine {
       this.placed.detach(ifindex);
       this.interfaces.delete(ifindex);
     }
-    for (const [id, entry] of [...this.entries]) {
-      const refusal = this.renew(entry);
-      if (!refusal) continue;
-      const traffic = this.remove(id);
-      if (traffic) this.evicted(id, traffic, refusal);
-    }
+    for (const entry of [...this.entries.values()]) this.check(entry);
+  }
+
+  private checkSome(): void {
+    if (this.unchecked.length === 0) this.unchecked = [...this.entries.values()];
+    for (const entry of this.unchecked.splice(0, CHECKS)) this.check(entry);
+  }
+
+  private check(entry: Entry): void {
+    const { id } = entry.pair;
+    if (this.entries.get(id) !== entry) return;
+    const refusal = this.renew(entry);
+    const traffic = refusal && this.remove(id);
+    if (refusal && traffic) this.evicted(id, traffic, refusal);
   }
 
   private renew({ pair, fromClient, fromUpstream }: Entry): OffloadRefusal | undefined {

@@ -12,6 +12,8 @@ import { join } from 'node:path';
  */
 export const CLIENT = '10.71.1.1';
 export const PROXY = '10.71.1.2';
+/** Towards the server. */
+export const PROXY_TO_SERVER = '10.71.2.1';
 export const SERVER = '10.71.2.2';
 
 export type Place = 'client' | 'proxy' | 'server';
@@ -44,7 +46,7 @@ export class Lab {
     this.latency = holdLatency();
     for (const place of ['client', 'proxy', 'server'] as const) this.addNamespace(place);
     this.connect('client', CLIENT, 'proxy', PROXY);
-    this.connect('server', SERVER, 'proxy', '10.71.2.1');
+    this.connect('server', SERVER, 'proxy', PROXY_TO_SERVER);
     // Trains of datagrams (load/udp.ts) are cut before they are on the wire, as by a network card.
     this.exec('client', 'ethtool', '-K', 'client-eth', 'tx-udp-segmentation', 'off');
   }

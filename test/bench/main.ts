@@ -67,7 +67,7 @@ async function run(lab: Lab, benchmark: Benchmark, { contenders, quick, ...asked
     }
   }
   return benchmark.metrics.map((metric) =>
-    createLine(metric, figures.get(metric.name) ?? new Map(), benchmark.baseline),
+    createLine(metric, figures.get(metric.name) ?? new Map(), metric.baseline ?? benchmark.baseline),
   );
 }
 

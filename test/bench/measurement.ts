@@ -16,6 +16,8 @@ export interface Metric {
   readonly unit: string;
   /** Absent where a figure is for information. */
   readonly bar?: Bar;
+  /** The contender that its ratio is to, where it isn't the benchmark's. */
+  readonly baseline?: string;
 }
 
 export interface Measurement {

@@ -1,13 +1,17 @@
 /** Kernel offload: UDP sessions that the kernel relays, beside plain forwarding of IP packets between the same hosts. */
+import type { SteadyOptions, SteadyResult } from '../load/udp-steady.ts';
 import type { UdpOptions, UdpResult } from '../load/udp.ts';
-import { type Lab, PROXY, SERVER } from '../lab.ts';
+import { type Lab, PROXY, PROXY_TO_SERVER, SERVER } from '../lab.ts';
 import { type Benchmark, type Measurement, runLoad, withProxy } from '../measurement.ts';
+import { measurePrograms } from '../programs.ts';
 import { PROXY_PORT, SERVER_PORT } from '../route.ts';
 
 const FLOWS = [1, 10, 100, 1000];
 /** Sessions are looked at once a second. */
 const HAND_OVER_MS = 3500;
 const ECHO_RATE = 10_000;
+/** Of the measurement of CPU time: less than anybody's top rate. */
+const STEADY_RATE = 100_000;
 
 export const offload: Benchmark = {
   name: 'offload',
@@ -21,6 +25,18 @@ export const offload: Benchmark = {
     { name: 'offload-echo-p50', unit: 'us', bar: { of: 'ratio', atMost: 1.3 } },
     { name: 'offload-echo-p99', unit: 'us', bar: { of: 'ratio', atMost: 1.5 } },
     { name: 'offload-echo-loss', unit: '%' },
+    { name: 'offload-cpu', unit: 'us/packet', bar: { of: 'ratio', atMost: 1.2 } },
+    {
+      name: 'offload-cpu-beside-user-space',
+      unit: 'us/packet',
+      bar: { of: 'ratio', atMost: 0.1 },
+      baseline: 'l7mp in user space',
+    },
+    { name: 'offload-cpu-loss', unit: '%' },
+    { name: 'offload-program-hit', unit: 'ns', bar: { of: 'value', atMost: 250 } },
+    { name: 'offload-program-hit-ipv6', unit: 'ns', bar: { of: 'value', atMost: 250 } },
+    { name: 'offload-program-miss', unit: 'ns', bar: { of: 'value', atMost: 60 } },
+    { name: 'offload-program-verified', unit: 'instructions' },
   ],
   measure: (measurement) => {
     const { lab, contender } = measurement;
@@ -30,11 +46,26 @@ export const offload: Benchmark = {
         return load(measurement, { targetAddress: SERVER, targetPort: SERVER_PORT });
       case 'dnat':
         return withRules(lab, contender.command('offload', lab.directory) ?? [], () => load(measurement, throughProxy));
+      case 'l7mp':
+        return withProxy(measurement, 'offload', async () => ({
+          ...(await load(measurement, throughProxy)),
+          ...programs(),
+        }));
       default:
         return withProxy(measurement, 'offload', () => load(measurement, throughProxy));
     }
   },
 };
+
+function programs(): Readonly<Record<string, number>> {
+  const { hit4, hit6, miss, instructions } = measurePrograms();
+  return {
+    'offload-program-hit': hit4,
+    'offload-program-hit-ipv6': hit6,
+    'offload-program-miss': miss,
+    'offload-program-verified': instructions,
+  };
+}
 
 /** Runs `use` while nftables has the table `bench` that a command makes. */
 async function withRules<T>(lab: Lab, command: readonly string[], use: () => Promise<T>): Promise<T> {
@@ -46,10 +77,32 @@ async function withRules<T>(lab: Lab, command: readonly string[], use: () => Pro
   }
 }
 
-async function load(
-  { lab, quick, durationMs }: Measurement,
+/** What the machine works for a packet above what it would for the same on a wire to the server. */
+async function cpu(
+  { lab, quick }: Measurement,
   target: Pick<UdpOptions, 'targetAddress' | 'targetPort'>,
 ): Promise<Readonly<Record<string, number>>> {
+  const steady = (where: Partial<SteadyOptions>): Promise<SteadyResult> => {
+    const options = { rate: STEADY_RATE, warmUpMs: HAND_OVER_MS, windows: quick ? 1 : 5, ...where };
+    return runLoad<SteadyResult>(lab, 'udp-steady', options, 60_000);
+  };
+  const wire = await steady({
+    clientNamespace: lab.namespace('proxy'),
+    clientAddress: PROXY_TO_SERVER,
+    targetAddress: SERVER,
+    targetPort: SERVER_PORT,
+  });
+  const { busy, sent, received } = await steady(target);
+  const above = busy - wire.busy;
+  const loss = (1 - received / sent) * 100;
+  return { 'offload-cpu': above, 'offload-cpu-beside-user-space': above, 'offload-cpu-loss': loss };
+}
+
+async function load(
+  measurement: Measurement,
+  target: Pick<UdpOptions, 'targetAddress' | 'targetPort'>,
+): Promise<Readonly<Record<string, number>>> {
+  const { lab, quick, durationMs } = measurement;
   const options = {
     ...target,
     flows: FLOWS,
@@ -70,5 +123,6 @@ async function load(
     'offload-echo-p50': result.p50,
     'offload-echo-p99': result.p99,
     'offload-echo-loss': result.echoLoss * 100,
+    ...(await cpu(measurement, target)),
   };
 }

@@ -2,7 +2,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 
 export const PLACES = ['client', 'proxy', 'server'] as const;
-export type Place = (typeof PLACES)[number];
+export type Place = (typeof PLACES)[number] | typeof BETWEEN | typeof BEHIND;
+/** Hosts that only some tests have: see `putWire` and `putBehind`. */
+const BETWEEN = 'wire';
+const BEHIND = 'behind';
 export const namespace = (place: Place): string => `l7mp-${process.pid}-${place}`;
 /** How long a peer waits for an answer, in s. */
 const TIMEOUT = '3';
@@ -11,29 +14,73 @@ export function ip(command: string): void {
   execFileSync('ip', command.split(' '), { stdio: 'pipe' });
 }
 
+/** Runs a command in a place. */
+export function inPlace(place: Place, command: string): string {
+  const words = ['netns', 'exec', namespace(place), ...command.split(' ')];
+  return execFileSync('ip', words, { encoding: 'utf8', stdio: 'pipe' });
+}
+
 /** client .1 --- .2 proxy .1 --- .2 server, over 10.1.0.0/24 and 10.2.0.0/24, fd01::/64 and fd02::/64 */
 export function buildLab(): void {
-  for (const place of PLACES) {
-    ip(`netns add ${namespace(place)}`);
-    ip(`-n ${namespace(place)} link set lo up`);
-  }
+  PLACES.forEach(addPlace);
   connect('client', 'proxy', 1);
   connect('proxy', 'server', 2);
 }
 
 export function removeLab(): void {
-  for (const place of PLACES) spawnSync('ip', ['netns', 'del', namespace(place)]);
+  for (const place of [...PLACES, BETWEEN, BEHIND] as const) spawnSync('ip', ['netns', 'del', namespace(place)]);
 }
 
-function connect(left: Place, right: Place, net: number): void {
-  ip(`link add to-${right} netns ${namespace(left)} type veth peer name to-${left} netns ${namespace(right)}`);
-  for (const [place, device, host] of [
-    [left, `to-${right}`, 1],
-    [right, `to-${left}`, 2],
+function addPlace(place: Place): void {
+  ip(`netns add ${namespace(place)}`);
+  ip(`-n ${namespace(place)} link set lo up`);
+}
+
+/** `name` tells links between the same two apart. */
+export function connect(left: Place, right: Place, net: number, name = ''): void {
+  const [leftEnd, rightEnd] = [`to-${right}${name}`, `to-${left}${name}`];
+  ip(`link add ${leftEnd} netns ${namespace(left)} type veth peer name ${rightEnd} netns ${namespace(right)}`);
+  address(left, leftEnd, net, 1);
+  address(right, rightEnd, net, 2);
+}
+
+export function address(place: Place, device: string, net: number, host: number): void {
+  ip(`-n ${namespace(place)} address add 10.${net}.0.${host}/24 dev ${device}`);
+  ip(`-n ${namespace(place)} address add fd0${net}::${host}/64 dev ${device} nodad`);
+  ip(`-n ${namespace(place)} link set ${device} up`);
+}
+
+/** A place in the middle of the client's link, whose devices `left` and `right` pass nothing by themselves. */
+export function putWire(): void {
+  addPlace(BETWEEN);
+  const wire = namespace(BETWEEN);
+  ip(`-n ${namespace('client')} link del to-proxy`);
+  for (const [place, device, end, host] of [
+    ['client', 'to-proxy', 'left', 1],
+    ['proxy', 'to-client', 'right', 2],
   ] as const) {
-    ip(`-n ${namespace(place)} address add 10.${net}.0.${host}/24 dev ${device}`);
-    ip(`-n ${namespace(place)} address add fd0${net}::${host}/64 dev ${device} nodad`);
-    ip(`-n ${namespace(place)} link set ${device} up`);
+    ip(`link add ${device} netns ${namespace(place)} type veth peer name ${end} netns ${wire}`);
+    ip(`-n ${wire} link set ${end} up`);
+    address(place, device, 1, host);
+    // What user space reads from a device has no checksum where that is left to the device.
+    inPlace(place, `ethtool -K ${device} tx off`);
+  }
+}
+
+/** A host behind the server, which routes to it: 10.3.0.2 and fd03::2, over a link of this MTU. */
+export function putBehind(mtu: number): void {
+  addPlace(BEHIND);
+  connect('server', BEHIND, 3);
+  ip(`-n ${namespace('server')} link set to-${BEHIND} mtu ${mtu}`);
+  ip(`-n ${namespace(BEHIND)} link set to-server mtu ${mtu}`);
+  inPlace('server', 'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1');
+  for (const [place, net, gateway] of [
+    ['proxy', 3, '2.0.2'],
+    [BEHIND, 2, '3.0.1'],
+  ] as const) {
+    const six = `fd0${gateway.replace('.0.', '::')}`;
+    ip(`-n ${namespace(place)} route add 10.${net}.0.0/24 via 10.${gateway}`);
+    ip(`-n ${namespace(place)} route add fd0${net}::/64 via ${six}`);
   }
 }
 
@@ -58,3 +105,103 @@ s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, soc
 s.bind((sys.argv[1], int(sys.argv[2]))); print('ready', flush=True)
 while True:
     data, where = s.recvfrom(2000); s.sendto(data, where)`;
+
+/** The contents of datagrams by number, so that either end can tell what should be in them; and trains of them. */
+const DATAGRAMS = `
+import hashlib, json, select, socket, struct, sys, time
+SEGMENT, GRO, RCVBUFFORCE = 103, 104, 33  # linux/udp.h, asm-generic/socket.h
+def content(number, size):
+    return struct.pack('>I', number) + hashlib.shake_128(struct.pack('>I', number)).digest(size - 4)
+def open_socket(address, port, gro):
+    s = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, RCVBUFFORCE, 1 << 24)
+    if gro: s.setsockopt(socket.SOL_UDP, GRO, 1)
+    s.bind((address, port)); return s
+def receive(s):
+    data, notes, _, where = s.recvmsg(65535, 64)
+    size = next((struct.unpack_from('i', value)[0] for _, kind, value in notes if kind == GRO), len(data))
+    return data, size, where
+def send(s, data, size, where=None):
+    notes = [(socket.SOL_UDP, SEGMENT, struct.pack('H', size))] if size < len(data) else []
+    s.sendmsg([data], notes, 0, *([where] if where else []))`;
+
+/**
+ * Sends numbered datagrams, \`train\` in one call, a few calls at a time, and takes what comes back, in any order and
+ * number: until \`count\` are sent, or, where that is 0, its standard input ends. Those that are \`idle\` seconds late are taken for lost.
+ * Arguments: both ends, and a JSON object.
+ * Prints what went and came, and how many of those that came were not what was sent.
+ */
+export const STREAM = `${DATAGRAMS}
+o = {'count': 0, 'size': 1400, 'train': 1, 'gro': False, 'idle': 2, **json.loads(sys.argv[5])}
+s = open_socket(sys.argv[1], int(sys.argv[2]), o['gro']); s.connect((sys.argv[3], int(sys.argv[4])))
+sent = out = received = back = wrong = refused = 0
+came = set()
+def size_of(number): return 4 + (number // o['train'] * 389) % (o['size'] - 3)
+while sent < o['count'] if o['count'] else not select.select([sys.stdin], [], [], 0)[0]:
+    for _ in range(8):
+        size = size_of(sent)
+        data = b''.join(content(number, size) for number in range(sent, sent + o['train']))
+        try: send(s, data, size)
+        except OSError: refused += 1; time.sleep(0.001); continue
+        sent += o['train']; out += len(data)
+    quiet = time.monotonic() + o['idle']
+    while len(came) < sent and select.select([s], [], [], max(0, quiet - time.monotonic()))[0]:
+        try: data, size, _ = receive(s)
+        except OSError: refused += 1; continue
+        for at in range(0, len(data), size):
+            one = data[at:at + size]; number = struct.unpack_from('>I', one)[0]
+            wrong += number >= sent or one != content(number, size_of(number))
+            came.add(number); received += 1; back += len(one)
+        quiet = time.monotonic() + o['idle']
+print(json.dumps({'sent': {'packets': sent, 'bytes': out}, 'received': {'packets': received, 'bytes': back},
+    'distinct': len(came), 'wrong': wrong, 'refused': refused}))`;
+
+/** Sends back what comes, in trains as they came. Arguments: address, port, and \`gro\` where it takes trains. */
+export const TRAIN_SERVER = `${DATAGRAMS}
+s = open_socket(sys.argv[1], int(sys.argv[2]), 'gro' in sys.argv[3:]); print('ready', flush=True)
+while True:
+    data, size, where = receive(s); send(s, data, size, where)`;
+
+/**
+ * A wire that loses, doubles and delays one UDP datagram in ten each. Prints what there was at its right end,
+ * in both directions.
+ */
+export const WIRE = `
+import json, random, select, socket, struct, sys
+ends = {}
+for name in ('left', 'right'):
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.bind((name, 0)); ends[name] = s
+passed = {'left': {'packets': 0, 'bytes': 0}, 'right': {'packets': 0, 'bytes': 0}}
+held = []; random.seed(1)
+def udp(frame):
+    kind = struct.unpack_from('!H', frame, 12)[0]
+    at, protocol = {0x800: (34, frame[23]), 0x86dd: (54, frame[20])}.get(kind, (0, 0))
+    return at if protocol == 17 else 0
+def count(to, frame):
+    at = udp(frame)
+    if at:
+        passed[to]['packets'] += 1; passed[to]['bytes'] += struct.unpack_from('!H', frame, at + 4)[0] - 8
+def put(to, frame):
+    if to == 'right': count(to, frame)
+    ends[to].send(frame)
+print('ready', flush=True)
+while True:
+    ready = select.select([sys.stdin, *ends.values()], [], [], 0.002)[0]
+    if sys.stdin in ready: break
+    if not ready:
+        for late in held: put(*late)
+        held = []
+    for name, s in ends.items():
+        if s not in ready: continue
+        frame, (_, _, kind, *_) = s.recvfrom(2000)
+        if kind == socket.PACKET_OUTGOING: continue
+        to = 'right' if name == 'left' else 'left'
+        if to == 'left': count(to, frame)
+        fate = random.randrange(10) if udp(frame) else 9
+        if fate == 0: continue
+        if fate == 1: put(to, frame)
+        if fate == 2: held.append((to, frame))
+        else: put(to, frame)
+        if len(held) > 3: put(*held.pop(0))
+for late in held: put(*late)
+print(json.dumps(passed))`;

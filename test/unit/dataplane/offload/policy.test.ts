@@ -80,6 +80,8 @@ class FakeSession implements OffloadableSession {
   packets = 0;
   bytes = 0;
   lastSeen: number | undefined;
+  /** What happens as its packets are counted in. */
+  onRelayed: () => void = () => undefined;
   readonly timeline: string[] = [];
 
   constructor(id: number, policy: 'auto' | 'always' | 'never' = 'auto', threshold = 1000) {
@@ -92,6 +94,7 @@ class FakeSession implements OffloadableSession {
     this.packets += ingress.packets + egress.packets;
     this.bytes += ingress.bytes + egress.bytes;
     this.lastSeen = lastSeen;
+    this.onRelayed();
   }
 
   passesKernel(): void {
@@ -248,6 +251,17 @@ describe('the policy of kernel offload', () => {
     engine.relays(2, 2);
     policy.release(cool);
     expect(cool.packets).to.equal(18);
+  });
+
+  it('does not take a session in again that is measured as it ends', () => {
+    const session = new FakeSession(1);
+    second([session, 1000]);
+    session.onRelayed = () => policy.measured(session, 1000, now + 500);
+    engine.relays(1, 100);
+    policy.release(session);
+    expect(inKernel()).to.deep.equal([]);
+    expect(session.packets).to.equal(150);
+    expect(policy.sessions()).to.deep.equal([]);
   });
 
   it('takes back what the engine throws out, with its last traffic, and tries again later', () => {

@@ -1,0 +1,90 @@
+/**
+ * UDP at a steady rate from a generator that sleeps in between, and the time that the whole machine works meanwhile.
+ * `node udp-steady.js '{...}'` takes SteadyOptions and prints a SteadyResult.
+ */
+import { readFileSync } from 'node:fs';
+import { median } from '../report.ts';
+import { connect, enterNamespace, MessageBatch, setOption, SOL_UDP, UDP_SEGMENT, udpSocket } from './syscalls.ts';
+
+export interface SteadyOptions {
+  readonly clientNamespace: string;
+  readonly serverNamespace: string;
+  readonly clientAddress: string;
+  readonly targetAddress: string;
+  readonly targetPort: number;
+  readonly serverAddress: string;
+  readonly serverPort: number;
+  /** Packets a second. */
+  readonly rate: number;
+  /** How long it runs before it is measured. */
+  readonly warmUpMs: number;
+  /** How often it is measured, for WINDOW_MS each. */
+  readonly windows: number;
+}
+
+export interface SteadyResult {
+  readonly sent: number;
+  readonly received: number;
+  /** What CPUs that were not idle took for one packet, in us: the median of the windows, as others may work now and then. */
+  readonly busy: number;
+}
+
+interface Window {
+  readonly sent: number;
+  readonly received: number;
+  readonly busy: number;
+}
+
+const PAYLOAD = 64;
+const TRAIN = 8;
+const PAUSE_MS = 1;
+const FIRST_PORT = 19_000;
+const WINDOW_MS = 1000;
+/** USER_HZ, in which /proc/stat counts. */
+const TICKS = 100;
+
+const options = JSON.parse(process.argv[2] ?? '{}') as SteadyOptions;
+enterNamespace(options.serverNamespace);
+const server = udpSocket(options.serverAddress, options.serverPort);
+const arrivals = new MessageBatch(512, PAYLOAD, true);
+enterNamespace(options.clientNamespace);
+const train = new MessageBatch(1, PAYLOAD * TRAIN);
+const client = udpSocket(options.clientAddress, FIRST_PORT);
+connect(client, options.targetAddress, options.targetPort);
+setOption(client, SOL_UDP, UDP_SEGMENT, PAYLOAD);
+/** All of the machine's; this process may use some of them only. */
+const cpus = readFileSync('/proc/stat', 'utf8').match(/^cpu\d+ /gmu)?.length ?? 1;
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Seconds that all CPUs together were idle: the kernel measures that, whereas it only samples what they do. */
+function idleSeconds(): number {
+  const [, , , , idle = '0', waiting = '0'] = readFileSync('/proc/stat', 'utf8').split('\n')[0]?.split(/ +/) ?? [];
+  return (Number(idle) + Number(waiting)) / TICKS;
+}
+
+function run(milliseconds: number): Window {
+  const before = idleSeconds();
+  const start = performance.now();
+  let sent = 0;
+  let received = 0;
+  let elapsed = 0;
+  while (elapsed < milliseconds) {
+    Atomics.wait(sleeper, 0, 0, PAUSE_MS);
+    elapsed = performance.now() - start;
+    for (let due = (elapsed * options.rate) / 1000 - sent; due >= TRAIN; due -= TRAIN) {
+      sent += train.send(client, 0, 1) * TRAIN;
+    }
+    for (let count = 1; count > 0; received += count) count = arrivals.receive(server);
+  }
+  const busy = (elapsed / 1000) * cpus - (idleSeconds() - before);
+  return { sent, received, busy: (busy / sent) * 1e6 };
+}
+
+run(options.warmUpMs);
+const windows = Array.from({ length: options.windows }, () => run(WINDOW_MS));
+const result: SteadyResult = {
+  sent: windows.reduce((sum, { sent }) => sum + sent, 0),
+  received: windows.reduce((sum, { received }) => sum + received, 0),
+  busy: median(windows.map(({ busy }) => busy)),
+};
+process.stdout.write(`${JSON.stringify(result)}\n`);

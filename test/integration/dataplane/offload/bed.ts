@@ -1,0 +1,188 @@
+/** A whole proxy with kernel offload between the hosts of the lab, peers at both ends, and what its REST API says. */
+import { expect } from 'chai';
+import { execFileSync } from 'node:child_process';
+import { ProxyProcess } from '../../../support/command.ts';
+import { Peer, PYTHON } from '../../../support/peer.ts';
+import { until } from '../../../support/until.ts';
+import { buildLab, CLIENT, namespace, type Place, removeLab, SERVER, STREAM } from './lab.ts';
+
+export const IN_PROXY = ['netns', 'exec', namespace('proxy')];
+export const FOUR = { listen: '0.0.0.0', client: '10.1.0.1', proxy: '10.1.0.2', server: '10.2.0.2' };
+export const SIX = { listen: '::', client: 'fd01::1', proxy: 'fd01::2', server: 'fd02::2' };
+export type Places = typeof FOUR;
+export const WAYS: readonly (readonly [string, Places])[] = [
+  ['IPv4', FOUR],
+  ['IPv6', SIX],
+  ['IPv4 to IPv6', { ...FOUR, listen: '::', server: SIX.server }],
+  ['IPv6 to IPv4', { ...SIX, server: FOUR.server }],
+];
+const CLIENT_PORT = 7000;
+
+export interface Traffic {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** What a stream of datagrams came to. */
+export interface Streamed {
+  readonly sent: Traffic;
+  readonly received: Traffic;
+  /** Numbers that came, each counted once. */
+  readonly distinct: number;
+  readonly wrong: number;
+  /** Calls that failed. */
+  readonly refused: number;
+}
+
+/** A session, as the REST API shows it. */
+export interface Session {
+  readonly name: string;
+  readonly status: string;
+  readonly counters: Record<'ingress' | 'egress', Traffic & { readonly dropped: number }>;
+  readonly offload: {
+    readonly state: string;
+    readonly reason?: string;
+    readonly traffic?: Record<'ingress' | 'egress', Traffic>;
+  };
+  readonly events: readonly { readonly event: string; readonly message: string }[];
+}
+
+export interface Offload {
+  readonly enabled: boolean;
+  readonly reason?: string;
+  readonly flows?: number;
+  readonly interfaces?: readonly string[];
+  readonly handovers: number;
+  readonly handbacks: number;
+  readonly refusals: Record<string, number>;
+}
+
+export function configuration({ listen, server }: Places, offload: object | string, options: object = {}): object {
+  return {
+    admin: { offload: 'init', access_log_path: 'stdout', access_log_format: '%PACKETS_IN% %BYTES_IN% %REASON%' },
+    listeners: [
+      {
+        name: 'in',
+        spec: { protocol: 'UDP', port: 5000, address: listen },
+        options: { offload, ...options },
+        rules: [{ action: { route: { destination: 'out' } } }],
+      },
+    ],
+    clusters: [{ name: 'out', spec: { protocol: 'UDP', port: 9000 }, endpoints: [server] }],
+  };
+}
+
+export class Bed {
+  private process: ProxyProcess | undefined;
+  private peers: Peer[] = [];
+
+  constructor() {
+    buildLab();
+  }
+
+  async close(): Promise<void> {
+    await this.stopProxy();
+    await Promise.all(this.peers.map((peer) => peer.stop()));
+    removeLab();
+  }
+
+  get proxy(): ProxyProcess {
+    if (!this.process) throw new Error('the proxy is not started');
+    return this.process;
+  }
+
+  run(place: Place, code: string, args: readonly (string | number)[]): Peer {
+    const words = ['netns', 'exec', namespace(place), PYTHON, '-c', code, ...args.map(String)];
+    const peer = new Peer('ip', words);
+    this.peers.push(peer);
+    return peer;
+  }
+
+  /** An echo server, at the host of that name unless it says otherwise. */
+  async serve(address: string, place: Place = 'server', code = SERVER, ...more: string[]): Promise<Peer> {
+    const peer = this.run(place, code, [address, 9000, ...more]);
+    await peer.output(/ready/u);
+    return peer;
+  }
+
+  async startProxy(config: object, runner = ''): Promise<ProxyProcess> {
+    this.process = await ProxyProcess.start(config, [], '', `ip ${IN_PROXY.join(' ')} ${runner}`);
+    return this.process;
+  }
+
+  /** The proxy before its echo server. */
+  async start(places: Places, ...more: [object | string, object?]): Promise<ProxyProcess> {
+    await this.serve(places.server);
+    return this.startProxy(configuration(places, ...more));
+  }
+
+  async stopProxy(): Promise<void> {
+    await this.process?.stop();
+    this.process = undefined;
+  }
+
+  curl(path: string, ...words: string[]): string {
+    const command = [...IN_PROXY, 'curl', '-sSf', ...words, `${this.proxy.api}${path}`];
+    return execFileSync('ip', command, { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  }
+
+  sessions(): Session[] {
+    return JSON.parse(this.curl('/api/v1/sessions')) as Session[];
+  }
+
+  offload(): Offload {
+    return JSON.parse(this.curl('/api/v1/offload')) as Offload;
+  }
+
+  /** Sends until it is told to stop. */
+  sender({ client, proxy: target }: Places): { stop(): Promise<Traffic> } {
+    const peer = this.run('client', CLIENT, [client, CLIENT_PORT, target, 5000, 0]);
+    return {
+      stop: async () => {
+        peer.endInput();
+        expect(await peer.exit, peer.stderr).to.equal(0);
+        const [packets = 0, bytes = 0] = peer.stdout.trim().split(' ').map(Number);
+        return { packets, bytes };
+      },
+    };
+  }
+
+  /** Sends numbered datagrams; see STREAM of the lab. */
+  stream(
+    { client, proxy: target }: Places,
+    options: object = {},
+    place: Place = 'client',
+  ): { stop(): Promise<Streamed> } {
+    const peer = this.run(place, STREAM, [client, CLIENT_PORT, target, 5000, JSON.stringify(options)]);
+    return {
+      stop: async () => {
+        peer.endInput();
+        expect(await peer.exit, peer.stderr).to.equal(0);
+        return JSON.parse(peer.stdout) as Streamed;
+      },
+    };
+  }
+
+  /** Waits until the kernel has relayed some more of the only session. */
+  async inKernel(more = 1000): Promise<Session> {
+    let before: number | undefined;
+    return until('a session in the kernel', () => {
+      const [session] = this.sessions();
+      if (session?.offload.state !== 'kernel') return undefined;
+      const packets = session.offload.traffic?.egress.packets ?? 0;
+      before ??= packets;
+      return packets - before > more && session;
+    });
+  }
+
+  /** Waits until so much is counted. */
+  async counted(sent: Traffic, received = sent): Promise<Session> {
+    const session = await until('the last packets to be counted', () =>
+      this.sessions().find(
+        ({ counters }) => counters.ingress.packets >= sent.packets && counters.egress.packets >= received.packets,
+      ),
+    );
+    expect(session.counters).to.deep.equal({ ingress: { ...sent, dropped: 0 }, egress: { ...received, dropped: 0 } });
+    return session;
+  }
+}
