@@ -3,7 +3,8 @@ import { readdirSync } from 'node:fs';
 import { silentLogger } from '../../../../common/log.ts';
 import type { FlowPair, OffloadEngine } from '../../../../dataplane/core/offload.ts';
 import { openOffloadEngine } from '../../../../dataplane/offload/index.ts';
-import { type Candidate, OffloadPolicy } from '../../../../dataplane/offload/policy.ts';
+import type { OffloadableSession } from '../../../../dataplane/core/kernel-path.ts';
+import { OffloadPolicy } from '../../../../dataplane/offload/policy.ts';
 import { until } from '../../../support/until.ts';
 
 const CAPACITY = 100;
@@ -61,7 +62,7 @@ empty();
 
 const told: string[] = [];
 const policy = new OffloadPolicy(engine, silentLogger);
-const candidate = (id: number): Candidate => ({
+const candidate = (id: number): OffloadableSession => ({
   id,
   name: String(id),
   listener: 'in',

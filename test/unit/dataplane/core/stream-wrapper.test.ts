@@ -92,7 +92,7 @@ const WRAPPERS: readonly {
       inner.says('{"JSONSocketVersion":1}');
       return stream;
     },
-    changes: ['flow', 'altered', 'open', 'connected', 'refuse'],
+    changes: ['flow', 'altered', 'responds', 'open', 'connected', 'refuse'],
   },
   {
     what: "a JSONSocket's client",
@@ -102,7 +102,7 @@ const WRAPPERS: readonly {
       inner.says('{"JSONSocketVersion":1,"JSONSocketStatus":200}');
       return stream;
     },
-    changes: ['flow', 'altered', 'open'],
+    changes: ['flow', 'altered', 'responds', 'open'],
   },
   {
     what: "a WebSocket's handshake that was answered",
