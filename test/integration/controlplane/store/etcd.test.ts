@@ -308,7 +308,8 @@ describe('etcd', function () {
       const store = await open('/full', small.address);
       let n = 0;
       let code: string | undefined;
-      for (; n < 20 && code === undefined; n++) {
+      // Its size is known when a batch is committed, some writes later.
+      for (; n < 100 && code === undefined; n++) {
         const value = Buffer.alloc(500_000, n);
         code = await codeOf(store.transact([], [{ type: 'put', key: `${n}`, value }]));
       }
