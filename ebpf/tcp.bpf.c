@@ -330,6 +330,10 @@ INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct st
   if (!pair || !parse(skb, segment)) return REFUSE;
   struct half *half = &pair->halves[stream->side & 1], *other = &pair->halves[~stream->side & 1];
   if (stream->state == STATE_OBSERVE) {
+    if (!(half->flags & HALF_SEEN)) {
+      half->next = segment->sequence;
+      half->acked = segment->ack;
+    }
     if (within(segment->sequence, half->next, stream->reach) && within(segment->ack, half->acked, stream->reach)) {
       record(half, stream, segment);
     }
@@ -344,12 +348,15 @@ INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct st
     u32 behind = other->next - (segment->ack + stream->ack_delta);
     if (behind > half->window + stream->reach) return REFUSE;
   }
-  if (stream->state == STATE_DRAIN && before(half->next, end_of(segment))) {
+  if (segment->flags & RST) {
+    if (is_reset(segment, half, expected)) half->flags |= HALF_RESET;
+  } else if (stream->state == STATE_DRAIN && before(half->next, end_of(segment))) {
+    /* Behind what was dropped, acknowledgements are needed all the more. */
     record_ack(half, stream, segment);
-    return DROP;
+    if (segment->payload || segment->flags & FIN) return DROP;
+  } else {
+    record(half, stream, segment);
   }
-  if (!(segment->flags & RST)) record(half, stream, segment);
-  else if (is_reset(segment, half, expected)) half->flags |= HALF_RESET;
   return TAKE;
 }
 

@@ -14,6 +14,9 @@ const HEADER = 16;
 const SOCKADDR = 12;
 const INBOX = 64 * 1024;
 
+/** Groups that tell of links, neighbours, addresses and routes: RTMGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE. */
+export const CHANGES = 0x1 | 0x4 | 0x10 | 0x40 | 0x100 | 0x400;
+
 /** The index of lo, in every network namespace (LOOPBACK_IFINDEX of net/flow.h). */
 export const LO = 1;
 

@@ -382,10 +382,18 @@ describe('the kernel program for TCP, packet by packet', () => {
       value: CLIENT.value + 3,
       flags: HALF_FLAG.seen | HALF_FLAG.timestamp,
     });
-    passes(frame(FOUR, at({ sequence: CLIENT.next + 6000 })));
-    passes(frame(FOUR, at({ ack: CLIENT.acked - 6000 })));
+    const later = { ...timestamps, value: CLIENT.value + 99 };
+    passes(frame(FOUR, at({ sequence: CLIENT.next + 6000, options: [NOP, NOP, later] })));
+    passes(frame(FOUR, at({ ack: CLIENT.acked - 6000, options: [NOP, NOP, later] })));
+    expect(halves()[0].value).to.equal(CLIENT.value + 3);
     expect(halves()[0]).to.deep.include({ next: CLIENT.next + 100, acked: CLIENT.acked + 200 });
     expect(table.flows.count(slot).packets).to.equal(0);
+  });
+
+  it('observes from where the first segment is', () => {
+    const { halves } = put({ state: 'observe', reach: 5000 });
+    passes(frame(FOUR, at({ sequence: 1, ack: 2, payload: Buffer.alloc(100) })));
+    expect(halves()[0]).to.deep.include({ next: 101, acked: 2, flags: HALF_FLAG.seen });
   });
 
   it('drains: relays what was sent before, and drops what is new but for its acknowledgement', () => {
@@ -398,6 +406,8 @@ describe('the kernel program for TCP, packet by packet', () => {
     const payload = Buffer.alloc(1000);
     rewrites(at({ payload }));
     rewrites(at({ payload: Buffer.alloc(0), sequence: CLIENT.next + 1000, ack: CLIENT.acked + 400 }));
+    rewrites(at({ payload: Buffer.alloc(0), sequence: CLIENT.next + 9000, ack: CLIENT.acked + 450 }));
+    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 1000, acked: CLIENT.acked + 450 });
     for (const segment of [
       at({ sequence: CLIENT.next + 1000, ack: CLIENT.acked + 500, payload }),
       at({ sequence: CLIENT.next + 1, payload }),
@@ -406,7 +416,7 @@ describe('the kernel program for TCP, packet by packet', () => {
       expect(testRun(program, frame(FOUR, segment)).verdict).to.equal(DROP);
     }
     expect(halves()[0]).to.deep.include({ next: CLIENT.next + 1000, acked: CLIENT.acked + 500, fin: 0 });
-    expect(table.flows.count(slot)).to.include({ packets: 2, bytes: 1000 });
+    expect(table.flows.count(slot)).to.include({ packets: 3, bytes: 1000 });
   });
 
   it('holds: drops everything that has the flow’s ends', () => {
