@@ -4,7 +4,7 @@
  * ```
  *   insert ──▶ both legs fit together? a way for both? ──▶ observed, and handed over when both ends were heard ──▶ spliced
  *   read   ──▶ traffic ──▶ ended by both ends, or by a reset
- *                      ──▶ evicted: packets that can't be relayed, a way that is gone
+ *                      ──▶ evicted: packets that can't be relayed
  *   remove ──▶ back to the sockets
  * ```
  */
@@ -60,6 +60,7 @@ const LINGER = 10_000;
 /** Reads in a row in which packets came that can't be relayed. */
 const UNFIT_READS = 2;
 const HEADERS = { 4: 40, 6: 60 } as const;
+const TIMESTAMPS = 12;
 
 interface Entry {
   readonly pair: SplicePair;
@@ -295,11 +296,12 @@ export class SpliceEngine {
     }
     const plan = planPair(pair, this.routes, this.loopback);
     if ('reason' in plan) return plan;
-    for (const [{ maxSegment }, { way }] of [
-      [one, plan.fromClient],
-      [two, plan.fromUpstream],
+    for (const [{ maxSegment, timestamps }, { way: own }, { way }] of [
+      [one, plan.fromUpstream, plan.fromClient],
+      [two, plan.fromClient, plan.fromUpstream],
     ] as const) {
-      const length = maxSegment + HEADERS[family];
+      // Whether our limit has room for timestamps depends on who connected.
+      const length = Math.min(maxSegment + HEADERS[family] + (timestamps ? TIMESTAMPS : 0), own.mtu);
       if (length > way.mtu) return refuse('mtu', `expected packets of ${way.mtu} bytes at most, may be ${length}`);
     }
     return plan;
@@ -331,7 +333,8 @@ export class SpliceEngine {
   private renew(entry: Entry): OffloadRefusal | undefined {
     try {
       const plan = planPair(entry.pair, this.routes, this.loopback);
-      if ('reason' in plan) return plan;
+      // Sockets would have no way either: it waits for one where it is, as they would.
+      if ('reason' in plan) return undefined;
       for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
       entry.splice.move(plan);
       this.hold(entry);

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Flow } from '../../../../dataplane/core/offload.ts';
+import { createTcxLink, loadProgram } from '../../../../dataplane/offload/bpf.ts';
 import { parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
 import { SpliceEngine } from '../../../../dataplane/offload/splice-engine.ts';
+import { interfaceIndex } from '../../../../dataplane/sockets/native/libc.ts';
 
 const places = JSON.parse(process.argv[2] ?? '') as {
   listen: string;
@@ -27,6 +29,16 @@ function flowOf(socket: Socket): Flow {
     local: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
     remote: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
   };
+}
+
+/** Loses one packet of `share`, before others see it: bpf_get_prandom_u32() % share ? TC_ACT_UNSPEC : TC_ACT_SHOT. */
+function lose(share: number): void {
+  const rest = Buffer.alloc(4);
+  rest.writeUInt32LE(share);
+  const program = `8500000007000000 97000000${rest.toString('hex')} 1500020000000000 b7000000ffffffff 9500000000000000
+    b700000002000000 9500000000000000`;
+  const fd = loadProgram('lose', Buffer.from(program.replace(/\s/gu, ''), 'hex'));
+  for (const device of ['to-client', 'to-server']) createTcxLink(fd, interfaceIndex(device));
 }
 
 interface Pair {
@@ -74,7 +86,10 @@ for await (const line of createInterface(process.stdin)) {
     say({ answer: answer ?? {} });
   } else if (command === 'remove') say({ answer: (await engine.remove(id)) ?? {} });
   else if (command === 'abandon') say({ answer: engine.abandon(id) ?? {} });
-  else if (command === 'read') say({ answer: engine.read().get(id) ?? {} });
+  else if (command === 'lose') {
+    lose(id);
+    say({ answer: {} });
+  } else if (command === 'read') say({ answer: engine.read().get(id) ?? {} });
   else say({ answer: { state: engine.stateOf(id), relayed: pair?.relayed, errors, ...engine.stats } });
 }
 engine.close();

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { OffloadRefusal, PairTraffic } from '../../../../dataplane/core/offload.ts';
@@ -226,7 +226,6 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     ['IPv4', FOUR, []],
     ['IPv6', SIX, []],
     ['lo alone', LOCAL, []],
-    ['tiny windows', FOUR, ['rcvbuf=4096']],
     ['small writes', SIX, ['nodelay=1', 'sndbuf=4096']],
   ] as const) {
     it(`takes a bulk transfer both ways over, and gives it back and takes it again, ${name}`, async () => {
@@ -250,6 +249,53 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
       expect(before.fromUpstream + taken.fromUpstream + (end.traffic?.fromUpstream.bytes ?? 0)).to.equal(two.sent);
     });
   }
+
+  it('keeps to tiny windows, on its way in and back', async () => {
+    await connect(FOUR, ['rcvbuf=4096']);
+    for (let round = 0; round < 2; round++) {
+      await splice();
+      await Promise.all([say(client, 200_000, server), say(server, 200_000, client)]);
+      expect((await relay.ask<PairTraffic>('read')).fromClient.bytes).to.be.at.least(200_000);
+      await takeBack();
+      await Promise.all([say(client, 50_000, server), say(server, 50_000, client)]);
+    }
+    await closeBoth();
+  });
+
+  it('says what it waited for in vain, and leaves a busy connection to its sockets', async () => {
+    await connect(FOUR, ['endless=1'], ['endless=1', 'rcvbuf=4096', 'pause=5'], { quiesce: 20 });
+    expect(await relay.ask('insert')).to.deep.equal({});
+    const { kind, why } = await event();
+    expect(kind).to.equal('refused');
+    expect(why).to.deep.equal({
+      reason: 'state',
+      message: 'expected quiesce to take 20 ms at most, found it unfinished',
+    });
+    const { flows, relayed } = await relay.ask<State>('state');
+    expect(flows).to.equal(0);
+    await until('user space to relay', async () => {
+      return (await relay.ask<State>('state')).relayed.fromUpstream > relayed.fromUpstream + 100_000;
+    });
+  });
+
+  it('leaves losses to the ends, which mend them', async () => {
+    await connect(FOUR);
+    await relay.ask('lose 30');
+    await splice();
+    const { relayed } = await relay.ask<State>('state');
+    await Promise.all([say(client, 3_000_000, server), say(server, 3_000_000, client)]);
+    const [one, two] = await closeBoth();
+    const snmp = spawnSync('ip', ['netns', 'exec', namespace('server'), 'cat', '/proc/net/snmp'], { encoding: 'utf8' });
+    const [names = [], values = []] = snmp.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('Tcp:'))
+      .map((line) => line.split(' '));
+    expect(Number(values[names.indexOf('RetransSegs')])).to.be.above(10);
+    const { kind, traffic } = await ended();
+    expect(kind).to.equal('ended');
+    expect(traffic?.fromClient.bytes).to.equal(one.sent - relayed.fromClient);
+    expect(traffic?.fromUpstream.bytes).to.equal(two.sent - relayed.fromUpstream);
+  });
 
   it('carries a half-closed connection, and does not give it back', async () => {
     await connect(FOUR);
@@ -306,15 +352,22 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     await closeBoth();
   });
 
-  it('is given back where its way is gone', async () => {
+  it('waits while its way is gone, and goes on where that is another', async () => {
     await connect(FOUR);
     await splice();
     ip(`-n ${namespace('proxy')} link set to-server down`);
-    const evicted = await event();
-    expect(evicted.kind).to.equal('evicted');
-    expect(evicted.why?.reason).to.equal('no-route');
+    ip(`-n ${namespace('proxy')} link set to-server address 02:00:00:00:00:77`);
+    await relay.ask('read');
     ip(`-n ${namespace('proxy')} link set to-server up`);
-    await greet();
+    client.tell('send 1000');
+    server.tell('send 1000');
+    await until('the new way', async () => {
+      spawnSync('ip', ['netns', 'exec', namespace('server'), 'ping', '-c1', '-W1', '10.2.0.1']);
+      server.tell('report');
+      await relay.ask('read');
+      return (await server.next<Report>('report')).received >= 1100;
+    });
+    expect((await relay.ask<State>('state')).state).to.equal('spliced');
     await closeBoth();
   });
 });
