@@ -352,6 +352,23 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     await closeBoth();
   });
 
+  it('goes back to its sockets where segments come again and again that cannot be relayed', async () => {
+    await connect(FOUR);
+    await splice();
+    client.tell('urgent');
+    let refusal: OffloadRefusal | undefined;
+    await until('the pair to be evicted', async () => {
+      await relay.ask('read');
+      // Its retransmissions take longer and longer, from 200 ms on: reads are as far apart.
+      await new Promise((done) => setTimeout(done, 500));
+      const { state } = await relay.ask<State>('state');
+      if (state === undefined) refusal = (await event()).why;
+      return state === undefined;
+    });
+    expect(refusal?.reason).to.equal('unsupported');
+    await greet();
+  });
+
   it('waits while its way is gone, and goes on where that is another', async () => {
     await connect(FOUR);
     await splice();

@@ -2,7 +2,7 @@
 
 /**
  * `ROLE ADDRESS PORT [OPTION=NUMBER…]`: connects or listens, sends random bytes and receives, both at a time. What it is told on
- * its standard input: `send N`, `close` (its own half), `reset`, `report`. It prints `ready`, `connected`, and whenever it is
+ * its standard input: `send N`, `close` (its own half), `urgent`, `reset`, `report`. It prints `ready`, `connected`, and whenever it is
  * told to report, and at the end, JSON of what it sent and received, with hashes.
  *
  * Options: `rcvbuf`, `sndbuf`, `pause` (ms between reads), `endless` (sends until it is told to close), `nodelay`.
@@ -62,6 +62,7 @@ def commands():
     for line in sys.stdin:
         words = line.split()
         if words[0] == 'report': report('report')
+        elif words[0] == 'urgent': s.send(b'!', socket.MSG_OOB)
         elif words[0] == 'reset':
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close(); report('reset'); os._exit(0)
         else:
