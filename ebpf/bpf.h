@@ -54,6 +54,7 @@ static long (*bpf_csum_diff)(u32 *from, u32 from_size, u32 *to, u32 to_size, u32
 static long (*bpf_skb_change_proto)(struct __sk_buff *, u16 protocol, u64 flags) = (void *)31;
 static long (*bpf_skb_pull_data)(struct __sk_buff *, u32 length) = (void *)39;
 static long (*bpf_csum_update)(struct __sk_buff *, u32 sum) = (void *)40;
+static long (*bpf_skb_load_bytes)(const struct __sk_buff *, u32 offset, void *to, u32 length) = (void *)26;
 static u64 (*bpf_ktime_get_coarse_ns)(void) = (void *)160;
 
 #define BPF_F_PSEUDO_HDR 0x10
@@ -66,6 +67,7 @@ static u64 (*bpf_ktime_get_coarse_ns)(void) = (void *)160;
 #define PACKET_HOST 0
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
+#define IPPROTO_TCP 6
 #define IPPROTO_UDP 17
 
 /* Both ways. The target is little-endian: build with -target bpfel. */

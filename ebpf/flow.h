@@ -7,7 +7,7 @@
 
 /* As packets have it when they come in. Addresses and ports in network order; of IPv4 the first word is used. */
 struct flow_key {
-  u8 transport; /* IPPROTO_UDP */
+  u8 transport; /* IPPROTO_… */
   u8 family;    /* FAMILY_… */
   u16 zero;
   u16 source_port;

@@ -1,36 +1,8 @@
 /* Relays the UDP packets of known flows at an interface's ingress: everything is checked, then the packet is rewritten and
  * sent on its way. Whatever isn't wholly as expected passes up the stack untouched. */
-#include "flow.h"
+#include "packet.h"
 
-#define PASS TC_ACT_UNSPEC
-
-#define ETHERNET 14
-#define IPV4 20
-#define IPV6 40
 #define UDP 8
-#define DONT_FRAGMENT 0x4000
-
-struct ipv4 {
-  u8 version_ihl;
-  u8 tos;
-  u16 length;
-  u16 id;
-  u16 fragment;
-  u8 ttl;
-  u8 protocol;
-  u16 check;
-  u32 source;
-  u32 destination;
-};
-
-struct ipv6 {
-  u32 version_class_label;
-  u16 length;
-  u8 next_header;
-  u8 hop_limit;
-  u32 source[4];
-  u32 destination[4];
-};
 
 struct udp {
   u16 source_port;
@@ -66,11 +38,6 @@ struct packet {
   u8 ttl;
   u8 class;
 };
-
-INLINE u32 fold(u32 sum) {
-  sum = (sum & 0xffff) + (sum >> 16);
-  return (sum & 0xffff) + (sum >> 16);
-}
 
 INLINE struct flow *find(const struct flow_key *key, struct packet *packet) {
   u32 *slot = bpf_map_lookup_elem(&slots, key);
@@ -184,12 +151,6 @@ INLINE int from6to4(struct __sk_buff *skb, const struct packet *packet, const st
   if (write4(skb, &head, flow) < 0) return TC_ACT_SHOT;
   bpf_csum_update(skb, flow->tail_delta + flow->address_delta);
   return leave(skb, packet, flow);
-}
-
-/* Whether the first `length` bytes can be read: some drivers leave them in pages. */
-INLINE int reach(struct __sk_buff *skb, u32 length) {
-  if ((u64)skb->data + length <= (u64)skb->data_end) return 1;
-  return skb->len >= length && bpf_skb_pull_data(skb, length) >= 0;
 }
 
 INLINE int relay4(struct __sk_buff *skb) {

@@ -177,9 +177,28 @@ export interface TestRun {
   readonly nanoseconds: number;
 }
 
+/** Of a packet that stands for several, as receive offload makes them. */
+export interface Segments {
+  readonly count: number;
+  /** Of each, in bytes of payload. */
+  readonly size: number;
+}
+
+// struct __sk_buff of uapi/linux/bpf.h
+const CONTEXT_SIZE = 192;
+const CONTEXT_SEGMENTS = 164;
+const CONTEXT_SEGMENT_SIZE = 176;
+
 /** Runs a program over a packet, which comes in on lo. @throws ProxyError */
-export function testRun(program: number, packet: Buffer, repeat = 1): TestRun {
+export function testRun(program: number, packet: Buffer, repeat = 1, segments?: Segments): TestRun {
   const attributes = Buffer.alloc(80);
+  const context = Buffer.alloc(CONTEXT_SIZE);
+  if (segments) {
+    context.writeUInt32LE(segments.count, CONTEXT_SEGMENTS);
+    context.writeUInt32LE(segments.size, CONTEXT_SEGMENT_SIZE);
+    attributes.writeUInt32LE(context.length, 40);
+    writePointer(attributes, context, 48);
+  }
   const out = Buffer.alloc(packet.length + 64);
   attributes.writeUInt32LE(program, 0);
   attributes.writeUInt32LE(packet.length, 8);

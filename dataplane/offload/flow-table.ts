@@ -2,10 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { close, systemError } from '../sockets/native/libc.ts';
 import { ArrayReader, createMap, MAP_ARRAY, MAP_HASH, MAP_PERCPU_ARRAY, MapWriter, NO_EXIST } from './bpf.ts';
+import { Indices } from './indices.ts';
 import { COUNTERS, FLOW, KEY } from './layout.ts';
 
-/** How long a slot rests before it is used anew, in ms: a program that found it before it was freed is done by then. */
-const REST_MS = 500;
 /** Slots read by one system call. */
 const BATCH = 1024;
 
@@ -25,15 +24,13 @@ export class FlowTable {
   private readonly counters: MapWriter;
   private readonly reader: ArrayReader;
   private readonly cpus = possibleCpus();
-  private readonly free: number[] = [];
-  private resting: { readonly slot: number; readonly since: number }[] = [];
-  /** Slots from here on have never been used. */
-  private used = 0;
+  private readonly indices: Indices;
   private readonly zeros: Buffer;
 
-  /** `capacity`: slots. @throws ProxyError */
-  constructor(capacity: number) {
+  /** `capacity`: slots. `flowSize`: of what begins with a flow. @throws ProxyError */
+  constructor(capacity: number, flowSize: number = FLOW.size) {
     this.capacity = capacity;
+    this.indices = new Indices(capacity);
     const made: number[] = [];
     const make = (type: number, name: string, keySize: number, valueSize: number): number => {
       const fd = createMap({ type, name: `l7mp_${name}`, keySize, valueSize, entries: capacity });
@@ -43,7 +40,7 @@ export class FlowTable {
     try {
       this.maps = {
         slots: make(MAP_HASH, 'slots', KEY.size, 4),
-        flows: make(MAP_ARRAY, 'flows', 4, FLOW.size),
+        flows: make(MAP_ARRAY, 'flows', 4, flowSize),
         counters: make(MAP_PERCPU_ARRAY, 'counters', 4, COUNTERS.size),
       };
     } catch (error) {
@@ -52,14 +49,14 @@ export class FlowTable {
     }
     this.zeros = Buffer.alloc(COUNTERS.size * this.cpus);
     this.slots = new MapWriter(this.maps.slots, KEY.size, 4);
-    this.flows = new MapWriter(this.maps.flows, 4, FLOW.size);
+    this.flows = new MapWriter(this.maps.flows, 4, flowSize);
     this.counters = new MapWriter(this.maps.counters, 4, this.zeros.length);
     this.reader = new ArrayReader(this.maps.counters, Math.min(BATCH, capacity), this.zeros.length);
   }
 
   /** Puts a flow into a slot of its own, where no packet finds it yet; undefined where all are taken. @throws ProxyError */
   add(flow: Buffer): number | undefined {
-    const slot = this.take();
+    const slot = this.indices.take();
     if (slot === undefined) return undefined;
     for (const result of [this.counters.update(slot, this.zeros), this.flows.update(slot, flow)]) {
       if (result < 0) throw systemError('bpf map update', -result);
@@ -72,6 +69,12 @@ export class FlowTable {
     return this.slots.update(flow.subarray(0, KEY.size), slot, flags);
   }
 
+  /** Changes what packets that find it may have changed. @throws ProxyError */
+  rewrite(slot: number, flow: Buffer): void {
+    const result = this.flows.update(slot, flow);
+    if (result < 0) throw systemError('bpf map update', -result);
+  }
+
   /** Packets pass up again. */
   withdraw(flow: Buffer): void {
     this.slots.delete(flow.subarray(0, KEY.size));
@@ -79,7 +82,7 @@ export class FlowTable {
 
   /** What the slot has counted may be read until it is used anew. */
   retire(slot: number): void {
-    this.resting.push({ slot, since: performance.now() });
+    this.indices.retire(slot);
   }
 
   /** @throws ProxyError */
@@ -90,8 +93,8 @@ export class FlowTable {
   /** By slot, of all that were ever used. @throws ProxyError */
   countAll(): Counted[] {
     const all: Counted[] = [];
-    for (let first = 0; first < this.used; first += BATCH) {
-      const values = this.reader.read(first, Math.min(BATCH, this.used - first));
+    for (let first = 0; first < this.indices.used; first += BATCH) {
+      const values = this.reader.read(first, Math.min(BATCH, this.indices.used - first));
       for (let at = 0; at < values.length; at += this.zeros.length) all.push(this.sum(values, at));
     }
     return all;
@@ -99,12 +102,6 @@ export class FlowTable {
 
   close(): void {
     Object.values(this.maps).forEach(close);
-  }
-
-  private take(): number | undefined {
-    const isRested = performance.now() - REST_MS;
-    while (this.resting[0] && this.resting[0].since < isRested) this.free.push(this.resting.shift()?.slot ?? 0);
-    return this.free.pop() ?? (this.used < this.capacity ? this.used++ : undefined);
   }
 
   private sum(values: Buffer, at: number): Counted {

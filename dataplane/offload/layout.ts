@@ -31,18 +31,54 @@ export const FLOW = {
   etherType: 114,
 } as const;
 
+/** ebpf/stream.h */
+export const STREAM = {
+  size: 152,
+  pair: 120,
+  state: 124,
+  side: 125,
+  options: 126,
+  scale: 127,
+  scaleAfter: 128,
+  sequenceDelta: 132,
+  ackDelta: 136,
+  valueDelta: 140,
+  echoDelta: 144,
+  reach: 148,
+} as const;
+
+export const HALF = { size: 24, next: 0, acked: 4, window: 8, value: 12, fin: 16, flags: 20 } as const;
+export const PAIR_SIZE = 2 * HALF.size;
+
 export const COUNTERS = { size: 24, packets: 0, bytes: 8, lastSeen: 16 } as const;
 
-const IPPROTO_UDP = 17;
+/** Of struct stream (ebpf/stream.h). */
+export const STREAM_STATE = { observe: 0, spliced: 1, drain: 2, hold: 3 } as const;
+export const STREAM_OPTION = { timestamps: 1, sack: 2 } as const;
+/** Of struct half. */
+export const HALF_FLAG = { seen: 1, fin: 2, reset: 4, timestamp: 8 } as const;
+
+/** IPPROTO_TCP, IPPROTO_UDP */
+const TRANSPORTS = { tcp: 6, udp: 17 } as const;
+export type Transport = keyof typeof TRANSPORTS;
 const ETHER_TYPE = { 4: 0x0800, 6: 0x86dd } as const;
 const WAY_REDIRECT = 1;
 
 /** Fails where the programs were built with other layouts: `found` is their section .layout. @throws ProxyError */
 export function checkLayout(found: Buffer): void {
-  const ours = [KEY, FLOW, COUNTERS].flatMap((structure) => Object.values(structure));
+  compareLayout('ebpf/flow.h', [KEY, FLOW, COUNTERS], found);
+}
+
+/** Likewise, of spliced connections: `found` is the section .stream-layout. @throws ProxyError */
+export function checkStreamLayout(found: Buffer): void {
+  compareLayout('ebpf/stream.h', [STREAM, HALF], found);
+}
+
+function compareLayout(where: string, structures: readonly Readonly<Record<string, number>>[], found: Buffer): void {
+  const ours = structures.flatMap((structure) => Object.values(structure));
   const theirs = Array.from({ length: found.length / 4 }, (_, index) => found.readUInt32LE(4 * index));
   if (ours.join() === theirs.join()) return;
-  throw new ProxyError('INTERNAL', `layouts of ebpf/flow.h: expected ${ours.join(' ')}, found ${theirs.join(' ')}`);
+  throw new ProxyError('INTERNAL', `layouts of ${where}: expected ${ours.join(' ')}, found ${theirs.join(' ')}`);
 }
 
 /** A packet's ends. */
@@ -77,9 +113,9 @@ export function bytesOf(address: string): Buffer {
 }
 
 /** `struct flow_key` */
-export function encodeKey({ source, destination }: Ends): Buffer {
+function encodeKey({ source, destination }: Ends, transport: Transport): Buffer {
   const key = Buffer.alloc(KEY.size);
-  key.writeUInt8(IPPROTO_UDP, KEY.transport);
+  key.writeUInt8(TRANSPORTS[transport], KEY.transport);
   key.writeUInt8(familyOf(source.address), KEY.family);
   key.writeUInt16BE(source.port, KEY.sourcePort);
   key.writeUInt16BE(destination.port, KEY.destinationPort);
@@ -89,12 +125,12 @@ export function encodeKey({ source, destination }: Ends): Buffer {
 }
 
 /** `struct flow`: packets from and to `before` become those of `after`. `goesUp`: they stay where they came in, on lo. */
-export function encodeFlow(before: Ends, after: Ends, way: Way, goesUp: boolean): Buffer {
+export function encodeFlow(before: Ends, after: Ends, way: Way, goesUp: boolean, transport: Transport = 'udp'): Buffer {
   const flow = Buffer.alloc(FLOW.size);
   const family = familyOf(after.source.address);
   const old = [bytesOf(before.source.address), bytesOf(before.destination.address)] as const;
   const now = [bytesOf(after.source.address), bytesOf(after.destination.address)] as const;
-  encodeKey(before).copy(flow, FLOW.key);
+  encodeKey(before, transport).copy(flow, FLOW.key);
   now[0].copy(flow, FLOW.source);
   now[1].copy(flow, FLOW.destination);
   flow.writeUInt16BE(after.source.port, FLOW.sourcePort);
@@ -112,6 +148,89 @@ export function encodeFlow(before: Ends, after: Ends, way: Way, goesUp: boolean)
   flow.writeUInt16BE(ETHER_TYPE[family], FLOW.etherType);
   return flow;
 }
+
+/** What is added to the numbers of one way. */
+export interface Shift {
+  readonly sequence: number;
+  readonly ack: number;
+  /** Of timestamps. */
+  readonly value: number;
+  readonly echo: number;
+}
+
+/** One way of a connection. */
+export interface StreamWay {
+  readonly pair: number;
+  readonly side: 0 | 1;
+  readonly state: keyof typeof STREAM_STATE;
+  /** Both ends have agreed on. */
+  readonly timestamps: boolean;
+  readonly sack: boolean;
+  /** Of windows: as the sender announces them, and as the receiver expects it. */
+  readonly scale: number;
+  readonly scaleAfter: number;
+  readonly shift: Shift;
+  /** How far beyond a window sequence numbers may be. */
+  readonly reach: number;
+}
+
+/** `struct stream`, whose beginning is a flow. */
+export function encodeStream(flow: Buffer, way: StreamWay): Buffer {
+  const stream = Buffer.alloc(STREAM.size);
+  flow.copy(stream);
+  stream.writeUInt32LE(way.pair, STREAM.pair);
+  stream.writeUInt8(STREAM_STATE[way.state], STREAM.state);
+  stream.writeUInt8(way.side, STREAM.side);
+  const options = (way.timestamps ? STREAM_OPTION.timestamps : 0) | (way.sack ? STREAM_OPTION.sack : 0);
+  stream.writeUInt8(options, STREAM.options);
+  stream.writeUInt8(way.scale, STREAM.scale);
+  stream.writeUInt8(way.scaleAfter, STREAM.scaleAfter);
+  stream.writeUInt32LE(way.shift.sequence, STREAM.sequenceDelta);
+  stream.writeUInt32LE(way.shift.ack, STREAM.ackDelta);
+  stream.writeUInt32LE(way.shift.value, STREAM.valueDelta);
+  stream.writeUInt32LE(way.shift.echo, STREAM.echoDelta);
+  stream.writeUInt32LE(way.reach, STREAM.reach);
+  return stream;
+}
+
+/** What one end of a connection has sent last, in its own numbers. */
+export interface Half {
+  /** The sequence number after its last byte. */
+  readonly next: number;
+  /** Its highest acknowledgement. */
+  readonly acked: number;
+  /** In bytes. */
+  readonly window: number;
+  /** Its clock, of timestamps. */
+  readonly value: number;
+  /** The sequence number after its FIN, where the flags have it. */
+  readonly fin: number;
+  /** HALF_FLAG */
+  readonly flags: number;
+}
+
+/** `struct pair` */
+export function encodePair(halves: readonly [Half, Half]): Buffer {
+  const pair = Buffer.alloc(PAIR_SIZE);
+  halves.forEach((half, index) => {
+    for (const name of HALF_FIELDS) pair.writeUInt32LE(half[name], index * HALF.size + HALF[name]);
+  });
+  return pair;
+}
+
+export function decodePair(pair: Buffer): [Half, Half] {
+  const half = (at: number): Half => ({
+    next: pair.readUInt32LE(at + HALF.next),
+    acked: pair.readUInt32LE(at + HALF.acked),
+    window: pair.readUInt32LE(at + HALF.window),
+    value: pair.readUInt32LE(at + HALF.value),
+    fin: pair.readUInt32LE(at + HALF.fin),
+    flags: pair.readUInt32LE(at + HALF.flags),
+  });
+  return [half(0), half(HALF.size)];
+}
+
+const HALF_FIELDS = ['next', 'acked', 'window', 'value', 'fin', 'flags'] as const;
 
 function ports({ source, destination }: Ends): Buffer {
   const bytes = Buffer.alloc(4);

@@ -14,6 +14,9 @@ const HEADER = 16;
 const SOCKADDR = 12;
 const INBOX = 64 * 1024;
 
+/** RTMGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, and RTNLGRP_IPV6_RULE (linux/rtnetlink.h) */
+export const CHANGES = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | (1 << 18);
+
 /** The index of lo, in every network namespace (LOOPBACK_IFINDEX of net/flow.h). */
 export const LO = 1;
 

@@ -14,10 +14,11 @@ import { type Watch, watch } from '../sockets/native/poller.ts';
 import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './attachment.ts';
 import { ANY, loadProgram } from './bpf.ts';
 import { type Counted, FlowTable } from './flow-table.ts';
-import { checkLayout, encodeFlow, familyOf } from './layout.ts';
+import { checkLayout } from './layout.ts';
 import { Loopback } from './loopback.ts';
-import { Netlink } from './netlink.ts';
+import { CHANGES, Netlink } from './netlink.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
+import { type Plan, type Planned, planPair } from './plan.ts';
 import { refuse, type ResolvedWay, RTM_DELNEIGH, RTM_NEWNEIGH, Routes } from './routes.ts';
 
 export interface TcOptions {
@@ -29,8 +30,6 @@ export interface TcOptions {
   readonly attachment?: 'tcx' | 'clsact';
 }
 
-/** RTMGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, and RTNLGRP_IPV6_RULE (linux/rtnetlink.h) */
-const CHANGES = 0x1 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | (1 << 18);
 /** Pairs that are looked up anew by each reading: some changes are told to nobody, as a path's MTU that a router has sent. */
 const CHECKS = 64;
 /** Slots are two for each pair, and some for those that change. */
@@ -50,14 +49,6 @@ interface Entry {
   readonly pair: FlowPair;
   readonly fromClient: Direction;
   readonly fromUpstream: Direction;
-}
-
-/** A way before it has a slot. */
-type Planned = Pick<Direction, 'flow' | 'way'>;
-
-interface Plan {
-  readonly fromClient: Planned;
-  readonly fromUpstream: Planned;
 }
 
 export class TcEngine implements OffloadEngine {
@@ -171,40 +162,12 @@ export class TcEngine implements OffloadEngine {
     return resource;
   }
 
-  private plan({ client, upstream }: FlowPair): Plan | OffloadRefusal {
+  private plan(pair: FlowPair): Plan | OffloadRefusal {
+    const { client, upstream } = pair;
     if (client.transport !== 'udp' || upstream.transport !== 'udp') {
       return refuse('unsupported', `expected UDP, found ${client.transport} and ${upstream.transport}`);
     }
-    const down = this.routes.resolve(client);
-    if ('reason' in down) return down;
-    const up = this.routes.resolve(upstream);
-    if ('reason' in up) return up;
-    const isMixed = familyOf(client.local.address) !== familyOf(upstream.local.address);
-    if (isMixed && (down.isLoopback || up.isLoopback)) {
-      // The stack has routed a packet on lo already, for the family that it had.
-      return refuse('address-family', 'expected one address family for both sides on lo, found IPv4 and IPv6');
-    }
-    if (down.isLoopback !== up.isLoopback) {
-      const inside = down.isLoopback ? client : upstream;
-      const takes = (): boolean => this.routes.takesOnLoopback(inside);
-      if (!takes() && !(this.loopback.open() && takes())) {
-        const where = `from ${inside.local.address} to ${inside.remote.address}`;
-        return refuse('no-route', `expected the stack to take packets ${where} on lo, found that it drops them`);
-      }
-    }
-    const goesUp = down.isLoopback && up.isLoopback;
-    const [asked, answered] = [
-      { source: client.remote, destination: client.local },
-      { source: upstream.remote, destination: upstream.local },
-    ];
-    const [forward, back] = [
-      { source: upstream.local, destination: upstream.remote },
-      { source: client.local, destination: client.remote },
-    ];
-    return {
-      fromClient: { flow: encodeFlow(asked, forward, up, goesUp), way: up },
-      fromUpstream: { flow: encodeFlow(answered, back, down, goesUp), way: down },
-    };
+    return planPair(pair, this.routes, this.loopback);
   }
 
   private put(pair: FlowPair, plan: Plan): OffloadRefusal | undefined {

@@ -41,6 +41,7 @@ const calls = {
   if_nametoindex: call('uint32_t if_nametoindex(const char *name)'),
   inotify_add_watch: call('int inotify_add_watch(int fd, const char *path, uint32_t mask)'),
   inotify_init1: call('int inotify_init1(int flags)'),
+  ioctl: call('int ioctl(int fd, unsigned long request, void *argument)'),
   listen: call('int listen(int fd, int backlog)'),
   mkfifo: call('int mkfifo(const char *path, uint32_t mode)'),
   poll: call('int poll(void *fds, unsigned long count, int timeout)'),
@@ -87,7 +88,8 @@ export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLL_CTL_MOD = 3;
 
-export const { EACCES, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EEXIST, EINPROGRESS, EINTR } = constants.errno;
+export const { EACCES, EAGAIN, ECONNABORTED, ECONNREFUSED, ECONNRESET, EEXIST, EINPROGRESS, EINTR, EINVAL } =
+  constants.errno;
 export const { EADDRINUSE, EMFILE, EMSGSIZE, ENETDOWN, ENFILE, ENODEV, ENOENT } = constants.errno;
 export const { ENXIO, EPERM, EPIPE, EPROTONOSUPPORT } = constants.errno;
 /** Node.js has no constant for it (asm-generic/errno.h). */
@@ -157,6 +159,13 @@ function readName(name: 'getpeername' | 'getsockname', fd: number): Buffer {
   const length = int32(address.length);
   check(name, calls[name](fd, address, length));
   return address.subarray(0, length.readInt32LE());
+}
+
+/** A number that the descriptor tells of itself (ioctl(2)). */
+export function askDescriptor(fd: number, request: number): number {
+  const answer = Buffer.alloc(4);
+  check('ioctl', calls.ioctl(fd, request, answer));
+  return answer.readInt32LE();
 }
 
 export function setOption(fd: number, level: number, name: number, value: number | Buffer): void {

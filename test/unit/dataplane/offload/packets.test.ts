@@ -5,21 +5,15 @@ import { FlowTable } from '../../../../dataplane/offload/flow-table.ts';
 import { checkLayout, encodeFlow, type Ends, type Way } from '../../../../dataplane/offload/layout.ts';
 import { bindMaps, parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
 import { close } from '../../../../dataplane/sockets/native/libc.ts';
-import { encodeInet } from '../../../../dataplane/sockets/native/sockaddr.ts';
+import { changed, checksum, ends, ipFrame, pseudoHeader } from './frames.ts';
 
 const PASS = -1;
 const UP = 0;
 const REDIRECT = 7;
 const MTU = 1500;
+const UDP = 17;
 
 const object = parseObjectFile(readFileSync('ebpf/udp.bpf.o'));
-
-function ends(source: string, sourcePort: number, destination: string, destinationPort: number): Ends {
-  return {
-    source: { address: source, port: sourcePort },
-    destination: { address: destination, port: destinationPort },
-  };
-}
 
 const FOUR = ends('10.0.0.1', 7000, '10.0.0.2', 5000);
 const FOUR_AFTER = ends('192.168.3.4', 40001, '172.16.250.9', 53);
@@ -33,64 +27,19 @@ interface Shape {
   readonly noCheck?: boolean;
 }
 
-function bytesOf(address: string): Buffer {
-  const name = encodeInet(address, 0);
-  return address.includes(':') ? name.subarray(8, 24) : name.subarray(4, 8);
-}
-
-/** The Internet checksum (RFC 1071), as it is written down there: over big-endian words. */
-function checksum(...parts: readonly Buffer[]): number {
-  const bytes = Buffer.concat([...parts, Buffer.alloc(parts.reduce((sum, { length }) => sum + length, 0) % 2)]);
-  let sum = 0;
-  for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
-  return 0xffff - sum;
-}
-
-function pseudoHeader({ source, destination }: Ends, length: number): Buffer {
-  const tail = Buffer.alloc(8);
-  tail.writeUInt32BE(length, 0);
-  tail.writeUInt8(17, 7);
-  return Buffer.concat([bytesOf(source.address), bytesOf(destination.address), tail]);
-}
-
 /** A whole frame, from nothing. */
 function frame(
   at: Ends,
   { ttl = 64, tos = 0, payload = Buffer.from('payload'), noCheck = false }: Shape,
   macs: Buffer = Buffer.alloc(12),
 ): Buffer {
-  const isSix = at.source.address.includes(':');
   const udp = Buffer.alloc(8);
   udp.writeUInt16BE(at.source.port, 0);
   udp.writeUInt16BE(at.destination.port, 2);
   udp.writeUInt16BE(8 + payload.length, 4);
-  if (!noCheck) udp.writeUInt16BE(checksum(pseudoHeader(at, 8 + payload.length), udp, payload) || 0xffff, 6);
-  const addresses = Buffer.concat([bytesOf(at.source.address), bytesOf(at.destination.address)]);
-  const head = Buffer.alloc(isSix ? 8 : 12);
-  if (isSix) {
-    head.writeUInt32BE(0x60000000 + tos * 0x100000, 0);
-    head.writeUInt16BE(8 + payload.length, 4);
-    head.writeUInt8(17, 6);
-    head.writeUInt8(ttl, 7);
-  } else {
-    head.writeUInt8(0x45, 0);
-    head.writeUInt8(tos, 1);
-    head.writeUInt16BE(28 + payload.length, 2);
-    head.writeUInt16BE(0x4000, 6);
-    head.writeUInt8(ttl, 8);
-    head.writeUInt8(17, 9);
-    head.writeUInt16BE(checksum(head, addresses), 10);
-  }
-  const type = Buffer.from(isSix ? [0x86, 0xdd] : [0x08, 0x00]);
-  return Buffer.concat([macs, type, head, addresses, udp, payload]);
-}
-
-/** With the checksum of its IPv4 header made right again. */
-function changed(packet: Buffer, change: (copy: Buffer) => void): Buffer {
-  const copy = Buffer.from(packet);
-  change(copy);
-  return copy;
+  const length = 8 + payload.length;
+  if (!noCheck) udp.writeUInt16BE(checksum(pseudoHeader(at, UDP, length), udp, payload) || 0xffff, 6);
+  return ipFrame(at, { protocol: UDP, ttl, tos, macs }, Buffer.concat([udp, payload]));
 }
 
 describe('the kernel program for UDP, packet by packet', () => {

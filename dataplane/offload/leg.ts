@@ -1,0 +1,125 @@
+/** One of the two connections that are spliced: a socket of Node.js, and what the kernel has of it. */
+import type { Socket } from 'node:net';
+import type { Flow } from '../core/offload.ts';
+import {
+  type ConnectionInfo,
+  connectionInfo,
+  enterRepair,
+  hasKeepAlive,
+  type Intake,
+  leaveRepair,
+  type Position,
+  queuedBytes,
+  readPosition,
+  receiveMemory,
+  restore,
+  resume,
+  setIntake,
+  setKeepAlive,
+} from '../sockets/native/tcp-repair.ts';
+
+/** What `net` has of a connection. */
+interface Handle {
+  readonly fd: number;
+  /** Whether the stream wants to be given what comes. */
+  readonly reading?: boolean;
+  readStart(): void;
+  readStop(): void;
+}
+
+export class Leg {
+  readonly socket: Socket;
+  readonly flow: Flow;
+  private hadKeepAlive = false;
+  private intake: Intake = 'all';
+
+  constructor(socket: Socket, flow: Flow) {
+    this.socket = socket;
+    this.flow = flow;
+  }
+
+  /** Undefined where it is closed. */
+  private get handle(): Handle | undefined {
+    const handle = Reflect.get(this.socket, '_handle') as Handle | null | undefined;
+    return handle && handle.fd >= 0 ? handle : undefined;
+  }
+
+  private get fd(): number {
+    return this.handle?.fd ?? -1;
+  }
+
+  /** Undefined where it isn't open and established any more. */
+  get info(): ConnectionInfo | undefined {
+    if (!this.handle || this.socket.destroyed || this.socket.writableEnded || this.socket.readableEnded)
+      return undefined;
+    const info = connectionInfo(this.fd);
+    return info.isEstablished ? info : undefined;
+  }
+
+  /** What comes waits in the kernel; the stream doesn't know. */
+  stopReading(): void {
+    if (this.handle?.reading) this.handle.readStop();
+  }
+
+  startReading(): void {
+    if (this.handle?.reading) this.handle.readStart();
+  }
+
+  /** Whether the peer has everything. */
+  get isSent(): boolean {
+    return this.socket.writableLength === 0 && queuedBytes(this.fd).sent === 0;
+  }
+
+  /** Whether nothing waits, on no side and at no level; neither what came out of order. */
+  get isQuiet(): boolean {
+    if (!this.isSent || this.socket.readableLength > 0) return false;
+    return queuedBytes(this.fd).received === 0 && receiveMemory(this.fd).held === 0;
+  }
+
+  /** What the peer sends is cut off, and has to come again; what it acknowledges counts. */
+  freeze(): void {
+    this.take('headers');
+  }
+
+  thaw(): void {
+    if (this.handle) this.take('all');
+  }
+
+  /** Where it stands; from here on nothing is sent. @throws ProxyError */
+  halt(): Position {
+    enterRepair(this.fd);
+    return readPosition(this.fd);
+  }
+
+  unhalt(): void {
+    if (this.handle) leaveRepair(this.fd);
+  }
+
+  /** Halted, it is kept for its port: whatever reaches it is dropped. */
+  park(): void {
+    this.take('nothing');
+    this.hadKeepAlive = hasKeepAlive(this.fd);
+    setKeepAlive(this.fd, false);
+  }
+
+  /** Packets that reached it while it was parked. */
+  get drops(): number {
+    return this.handle ? receiveMemory(this.fd).drops : 0;
+  }
+
+  /** Parked, it goes on elsewhere; then `wake`. @throws ProxyError */
+  move(position: Position): void {
+    restore(this.fd, position);
+  }
+
+  wake(): void {
+    setKeepAlive(this.fd, this.hadKeepAlive);
+    this.take('all');
+    resume(this.fd);
+  }
+
+  private take(intake: Intake): void {
+    if (intake !== this.intake) setIntake(this.fd, intake);
+    this.intake = intake;
+  }
+}

@@ -1,0 +1,346 @@
+/**
+ * The engine of spliced TCP connections: pairs of sockets, each of which the kernel relays by itself while it can.
+ *
+ * ```
+ *   insert ──▶ both legs fit together? a way for both? ──▶ observed, and handed over when both ends were heard ──▶ spliced
+ *   read   ──▶ traffic ──▶ ended by both ends, or by a reset
+ *                      ──▶ evicted: packets that can't be relayed
+ *   remove ──▶ back to the sockets
+ * ```
+ */
+import type { Socket } from 'node:net';
+import type { FlowPair, OffloadRefusal, PairTraffic } from '../core/offload.ts';
+import { ProxyError } from '../../common/errors.ts';
+import { close, EPOLLIN } from '../sockets/native/libc.ts';
+import { type Watch, watch } from '../sockets/native/poller.ts';
+import { hasTcx, TcxAttachment } from './attachment.ts';
+import { loadProgram } from './bpf.ts';
+import { checkLayout, checkStreamLayout, familyOf } from './layout.ts';
+import { Leg } from './leg.ts';
+import { Loopback } from './loopback.ts';
+import { CHANGES, Netlink } from './netlink.ts';
+import { bindMaps, type ObjectFile } from './object-file.ts';
+import { type Plan, planPair } from './plan.ts';
+import { refuse, type ResolvedWay, Routes } from './routes.ts';
+import { Splice, type SpliceLimits, type SpliceState } from './splice.ts';
+import { StreamTable } from './stream-table.ts';
+
+export interface SpliceOptions {
+  /** Pairs that there may be. */
+  readonly capacity: number;
+  /** Names of the interfaces that may be used, lo aside; all where absent. */
+  readonly interfaces?: readonly string[] | undefined;
+  readonly limits?: Partial<SpliceLimits> | undefined;
+}
+
+/** Two connections, and the streams that they are in user space. */
+export interface SplicePair extends FlowPair {
+  readonly sockets: { readonly client: Socket; readonly upstream: Socket };
+  /** Whether all that was read of one stream was written to the other. */
+  isDrained(): boolean;
+}
+
+/** What becomes of a pair. All but `spliced` are the last of a pair, as its removal is. */
+export type SpliceEvent =
+  /** The kernel relays it from now on; its sockets must be left alone. */
+  | { readonly kind: 'spliced' }
+  /** It stays with its sockets. */
+  | { readonly kind: 'refused'; readonly why: OffloadRefusal }
+  /** Both ends have closed, or one has reset it. The sockets are destroyed in time. */
+  | { readonly kind: 'ended'; readonly how: 'closed' | 'reset'; readonly traffic: PairTraffic }
+  /** Its sockets have it again. */
+  | { readonly kind: 'evicted'; readonly why: OffloadRefusal; readonly traffic: PairTraffic }
+  /** It could not be given back: its sockets are destroyed. */
+  | { readonly kind: 'lost'; readonly why: OffloadRefusal; readonly traffic: PairTraffic };
+
+/** In ms. A delayed acknowledgement takes 40. */
+const LIMITS: SpliceLimits = { quiesce: 500, freeze: 50, drain: 1000 };
+/** How long ends that have closed may still ask for what was lost, in ms. */
+const LINGER = 10_000;
+/** Reads in a row in which packets came that can't be relayed. */
+const UNFIT_READS = 2;
+const HEADERS = { 4: 40, 6: 60 } as const;
+const TIMESTAMPS = 12;
+
+interface Entry {
+  readonly pair: SplicePair;
+  readonly splice: Splice;
+  ways: readonly ResolvedWay[];
+  unfit: number;
+  /** Reads in a row in which there were more. */
+  unfitReads: number;
+}
+
+export class SpliceEngine {
+  readonly attachment = 'tcx';
+  private readonly capacity: number;
+  private readonly limits: SpliceLimits;
+  private readonly table: StreamTable;
+  private readonly netlink: Netlink;
+  private readonly changes: Netlink;
+  private readonly routes: Routes;
+  private readonly placed: TcxAttachment;
+  private readonly watch: Watch;
+  private readonly loopback = new Loopback();
+  private readonly entries = new Map<number, Entry>();
+  /** Both ends have closed. */
+  private readonly lingering = new Map<Entry, NodeJS.Timeout>();
+  /** Names by index. */
+  private readonly interfaces = new Map<number, string>();
+  private readonly undo: (() => void)[] = [];
+  private handler: (id: number, event: SpliceEvent) => void = () => undefined;
+
+  /** @throws ProxyError */
+  constructor(object: ObjectFile, { capacity, interfaces, limits }: SpliceOptions) {
+    try {
+      checkLayout(object.section('.layout'));
+      checkStreamLayout(object.section('.stream-layout'));
+      this.capacity = capacity;
+      this.limits = { ...LIMITS, ...limits };
+      this.table = this.own(new StreamTable(capacity));
+      const program = loadProgram('l7mp_splice', bindMaps(object.program('tc/splice'), this.table.maps));
+      this.own({ close: () => close(program) });
+      if (!hasTcx(program)) throw new ProxyError('UNSUPPORTED', 'expected TCX links (Linux 6.6), found none');
+      this.netlink = this.own(new Netlink());
+      this.changes = this.own(new Netlink(CHANGES));
+      this.routes = new Routes(this.netlink, interfaces);
+      this.placed = this.own(new TcxAttachment(program));
+      this.own(this.loopback);
+      this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
+      this.watch.want(EPOLLIN);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  get stats(): { readonly flows: number; readonly capacity: number; readonly interfaces: readonly string[] } {
+    return {
+      flows: this.entries.size + this.lingering.size,
+      capacity: this.capacity,
+      interfaces: [...this.interfaces.values()],
+    };
+  }
+
+  stateOf(id: number): SpliceState | undefined {
+    return this.entries.get(id)?.splice.state;
+  }
+
+  onEvent(handler: (id: number, event: SpliceEvent) => void): void {
+    this.handler = handler;
+  }
+
+  /** Takes a pair on; what becomes of it is told as events, unless it is refused here. It never throws. */
+  insert(pair: SplicePair): OffloadRefusal | undefined {
+    try {
+      if (this.entries.has(pair.id)) return refuse('error', `expected a new pair, found ${pair.id} there`);
+      const { flows } = this.stats;
+      if (flows >= this.capacity)
+        return refuse('table-full', `expected at most ${this.capacity} pairs, found ${flows}`);
+      const legs = [new Leg(pair.sockets.client, pair.client), new Leg(pair.sockets.upstream, pair.upstream)] as const;
+      const plan = this.plan(pair, legs);
+      if ('reason' in plan) return plan;
+      for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
+      const splice = new Splice(this.table, legs, plan, this.limits, () => pair.isDrained());
+      const entry: Entry = { pair, splice, ways: [], unfit: 0, unfitReads: 0 };
+      this.hold(entry);
+      this.entries.set(pair.id, entry);
+      void this.handOver(entry);
+      return undefined;
+    } catch (error) {
+      return refuse('error', ProxyError.from(error).message);
+    }
+  }
+
+  /**
+   * Gives a pair back to its sockets: its last traffic; undefined where it isn't there (any more). A refusal: it can't be taken
+   * back now (one side has closed, packets are not acknowledged), and is still relayed.
+   */
+  async remove(id: number): Promise<PairTraffic | OffloadRefusal | undefined> {
+    const entry = this.entries.get(id);
+    if (!entry) return undefined;
+    await entry.splice.abort();
+    if (this.entries.get(id) !== entry) return undefined;
+    return this.takeBack(entry);
+  }
+
+  /** Ends a pair at once, wherever it is: its sockets are destroyed, and who still sends is told that nobody is there. */
+  abandon(id: number): PairTraffic | undefined {
+    const entry = this.entries.get(id);
+    if (!entry) return undefined;
+    const { traffic } = entry.splice;
+    this.drop(entry);
+    return traffic;
+  }
+
+  /** Traffic of all spliced pairs; meant for once a second. What ended or can't stay is told by events. */
+  read(): ReadonlyMap<number, PairTraffic> {
+    this.onChanges();
+    if (this.routes.keepFresh()) this.refresh();
+    const all = new Map<number, PairTraffic>();
+    for (const [id, entry] of [...this.entries]) {
+      const { splice } = entry;
+      const { end } = splice;
+      if (end) this.end(entry, end);
+      else if (splice.state === 'spliced') {
+        all.set(id, splice.traffic);
+        this.watchFitness(entry);
+      }
+    }
+    return all;
+  }
+
+  close(): void {
+    for (const entry of [...this.entries.values(), ...this.lingering.keys()]) this.drop(entry);
+    for (const step of this.undo.splice(0).reverse()) step();
+    this.interfaces.clear();
+  }
+
+  private own<T extends { close(): void }>(resource: T): T {
+    this.undo.push(() => resource.close());
+    return resource;
+  }
+
+  private async handOver(entry: Entry): Promise<void> {
+    const why = await entry.splice.handOver();
+    if (this.entries.get(entry.pair.id) !== entry) return;
+    if (!why) {
+      entry.unfit = entry.splice.unfit;
+      this.handler(entry.pair.id, { kind: 'spliced' });
+      return;
+    }
+    this.forget(entry);
+    this.handler(entry.pair.id, { kind: 'refused', why });
+  }
+
+  private async takeBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
+    try {
+      const refusal = await entry.splice.takeBack();
+      if (refusal) return refusal;
+      const { traffic } = entry.splice;
+      this.forget(entry);
+      entry.splice.discard();
+      return traffic;
+    } catch (error) {
+      const { traffic } = entry.splice;
+      this.drop(entry);
+      this.handler(entry.pair.id, { kind: 'lost', why: refuse('error', ProxyError.from(error).message), traffic });
+      return undefined;
+    }
+  }
+
+  private async evict(entry: Entry, why: OffloadRefusal): Promise<void> {
+    const result = await this.takeBack(entry);
+    if (result && !('reason' in result)) this.handler(entry.pair.id, { kind: 'evicted', why, traffic: result });
+  }
+
+  private watchFitness(entry: Entry): void {
+    const { unfit } = entry.splice;
+    entry.unfitReads = unfit > entry.unfit ? entry.unfitReads + 1 : 0;
+    entry.unfit = unfit;
+    if (entry.unfitReads < UNFIT_READS) return;
+    entry.unfitReads = 0;
+    void this.evict(
+      entry,
+      refuse('unsupported', 'expected segments that can be relayed, found others again and again'),
+    );
+  }
+
+  private end(entry: Entry, how: 'closed' | 'reset'): void {
+    const { traffic } = entry.splice;
+    this.entries.delete(entry.pair.id);
+    entry.splice.close();
+    if (how === 'reset') this.drop(entry);
+    else this.lingering.set(entry, setTimeout(() => this.drop(entry), LINGER).unref());
+    this.handler(entry.pair.id, { kind: 'ended', how, traffic });
+  }
+
+  /** Nothing of it is left. */
+  private drop(entry: Entry): void {
+    clearTimeout(this.lingering.get(entry));
+    this.lingering.delete(entry);
+    this.forget(entry);
+    void entry.splice.abort().then(() => undefined);
+    if (entry.splice.state !== 'user') entry.splice.discard();
+    for (const socket of [entry.pair.sockets.client, entry.pair.sockets.upstream]) socket.destroy();
+  }
+
+  private forget(entry: Entry): void {
+    if (this.entries.get(entry.pair.id) === entry) this.entries.delete(entry.pair.id);
+    for (const way of entry.ways) this.routes.release(way);
+    entry.ways = [];
+  }
+
+  private hold(entry: Entry): void {
+    const { ways } = entry.splice;
+    for (const way of ways) this.routes.hold(way);
+    for (const way of entry.ways) this.routes.release(way);
+    entry.ways = ways;
+  }
+
+  private plan(pair: SplicePair, legs: readonly [Leg, Leg]): Plan | OffloadRefusal {
+    const { client, upstream } = pair;
+    if (client.transport !== 'tcp' || upstream.transport !== 'tcp') {
+      return refuse('protocol', `expected TCP, found ${client.transport} and ${upstream.transport}`);
+    }
+    const family = familyOf(client.local.address);
+    if (family !== familyOf(upstream.local.address)) {
+      return refuse('address-family', 'expected one address family for both sides of TCP, found IPv4 and IPv6');
+    }
+    const [one, two] = legs.map(({ info }) => info);
+    if (!one || !two) return refuse('state', 'expected open connections, found one closed');
+    for (const option of ['timestamps', 'sack', 'ecn'] as const) {
+      if (one[option] === two[option]) continue;
+      const found = one[option] ? 'the client alone' : 'upstream alone';
+      return refuse('unsupported', `expected ${option} on both sides or on none, found it with ${found}`);
+    }
+    const plan = planPair(pair, this.routes, this.loopback);
+    if ('reason' in plan) return plan;
+    for (const [{ maxSegment, timestamps }, { way: own }, { way }] of [
+      [one, plan.fromUpstream, plan.fromClient],
+      [two, plan.fromClient, plan.fromUpstream],
+    ] as const) {
+      // Whether our limit has room for timestamps depends on who connected.
+      const length = Math.min(maxSegment + HEADERS[family] + (timestamps ? TIMESTAMPS : 0), own.mtu);
+      if (length > way.mtu) return refuse('mtu', `expected packets of ${way.mtu} bytes at most, may be ${length}`);
+    }
+    return plan;
+  }
+
+  private attach(ifindex: number): void {
+    if (this.interfaces.has(ifindex)) return;
+    this.placed.attach(ifindex);
+    this.interfaces.set(ifindex, this.routes.interfaceName(ifindex) ?? String(ifindex));
+  }
+
+  private onChanges(): void {
+    if (this.changes.receive()?.length !== 0) this.refresh();
+  }
+
+  /** Everything is looked up anew. */
+  private refresh(): void {
+    for (const ifindex of [...this.interfaces.keys()]) {
+      if (this.routes.interfaceName(ifindex) !== undefined) continue;
+      this.placed.detach(ifindex);
+      this.interfaces.delete(ifindex);
+    }
+    for (const entry of this.entries.values()) {
+      const why = this.renew(entry);
+      if (why && entry.splice.state === 'spliced') void this.evict(entry, why);
+    }
+  }
+
+  private renew(entry: Entry): OffloadRefusal | undefined {
+    try {
+      const plan = planPair(entry.pair, this.routes, this.loopback);
+      // Sockets would have no way either: it waits for one where it is, as they would.
+      if ('reason' in plan) return undefined;
+      for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
+      entry.splice.move(plan);
+      this.hold(entry);
+      return undefined;
+    } catch (error) {
+      return refuse('error', ProxyError.from(error).message);
+    }
+  }
+}

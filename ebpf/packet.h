@@ -1,0 +1,43 @@
+/* What programs share: headers of IP, and how a packet's flow is found. */
+#pragma once
+#include "flow.h"
+
+#define PASS TC_ACT_UNSPEC
+
+#define ETHERNET 14
+#define IPV4 20
+#define IPV6 40
+#define DONT_FRAGMENT 0x4000
+
+struct ipv4 {
+  u8 version_ihl;
+  u8 tos;
+  u16 length;
+  u16 id;
+  u16 fragment;
+  u8 ttl;
+  u8 protocol;
+  u16 check;
+  u32 source;
+  u32 destination;
+};
+
+struct ipv6 {
+  u32 version_class_label;
+  u16 length;
+  u8 next_header;
+  u8 hop_limit;
+  u32 source[4];
+  u32 destination[4];
+};
+
+INLINE u32 fold(u32 sum) {
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (sum & 0xffff) + (sum >> 16);
+}
+
+/* Whether the first `length` bytes can be read: some drivers leave them in pages. */
+INLINE int reach(struct __sk_buff *skb, u32 length) {
+  if ((u64)skb->data + length <= (u64)skb->data_end) return 1;
+  return skb->len >= length && bpf_skb_pull_data(skb, length) >= 0;
+}

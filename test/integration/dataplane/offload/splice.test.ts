@@ -1,0 +1,390 @@
+import { expect } from 'chai';
+import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { OffloadRefusal, PairTraffic } from '../../../../dataplane/core/offload.ts';
+import { PYTHON, versionOf } from '../../../support/peer.ts';
+import { until } from '../../../support/until.ts';
+import { buildLab, ip, namespace, type Place, removeLab } from './lab.ts';
+import { TCP_PEER } from './tcp-lab.ts';
+
+/** A program in a namespace that talks in lines of JSON. */
+class Talker {
+  private readonly child: ChildProcessWithoutNullStreams;
+  private readonly said: Record<string, unknown>[] = [];
+  private stderr = '';
+
+  constructor(place: Place, words: readonly string[]) {
+    this.child = spawn('ip', ['netns', 'exec', namespace(place), ...words]);
+    this.child.stdin.on('error', () => undefined);
+    this.child.stderr.on('data', (text: Buffer) => (this.stderr += text.toString()));
+    createInterface(this.child.stdout).on('line', (line) =>
+      this.said.push(JSON.parse(line) as Record<string, unknown>),
+    );
+  }
+
+  tell(command: string): void {
+    this.child.stdin.write(`${command}\n`);
+  }
+
+  /** The next of what it says that has this. */
+  async next<T>(name: string): Promise<T> {
+    return until(`"${name}" of ${this.child.spawnargs.slice(4, 6).join(' ')} ${this.stderr}`, () => {
+      const at = this.said.findIndex((line) => name in line);
+      return at >= 0 && (this.said.splice(at, 1)[0] as T);
+    });
+  }
+
+  async ask<T>(command: string): Promise<T> {
+    this.tell(command);
+    return (await this.next<{ answer: T }>('answer')).answer;
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const gone = once(this.child, 'close');
+    this.child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+interface Report {
+  readonly sent: number;
+  readonly received: number;
+  readonly sentHash: string;
+  readonly receivedHash: string;
+  readonly end: string | null;
+}
+
+interface Event {
+  readonly kind: 'spliced' | 'refused' | 'ended' | 'evicted' | 'lost';
+  readonly how?: string;
+  readonly why?: OffloadRefusal;
+  readonly traffic?: PairTraffic;
+}
+
+interface State {
+  readonly state?: string;
+  readonly relayed: { readonly fromClient: number; readonly fromUpstream: number };
+  readonly errors: number;
+  readonly flows: number;
+}
+
+const FOUR = { client: '10.1.0.2', server: '10.2.0.2' };
+const SIX = { client: 'fd01::2', server: 'fd02::2' };
+const LOCAL = { client: '127.0.0.1', server: '127.0.0.1' };
+const PORT = 5000;
+const SERVER_PORT = 9000;
+
+describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${versionOf('ip', '-V')}`, () => {
+  let talkers: Talker[] = [];
+  let relay: Talker;
+  let client: Talker;
+  let server: Talker;
+  /** Bytes of pairs that were taken back. */
+  let taken: { fromClient: number; fromUpstream: number };
+
+  beforeEach(() => {
+    taken = { fromClient: 0, fromUpstream: 0 };
+    buildLab();
+  });
+  afterEach(async () => {
+    await Promise.all(talkers.map((talker) => talker.stop()));
+    talkers = [];
+    removeLab();
+  });
+
+  const start = (place: Place, words: readonly string[]): Talker => {
+    const talker = new Talker(place, words);
+    talkers.push(talker);
+    return talker;
+  };
+
+  const peer = (place: Place, role: string, address: string, port: number, options: readonly string[]): Talker =>
+    start(place, [PYTHON, '-c', TCP_PEER, role, address, String(port), ...options]);
+
+  /** A client, a relay and a server, connected. */
+  const connect = async (
+    places: typeof FOUR,
+    clientOptions: readonly string[] = [],
+    serverOptions = clientOptions,
+    limits: object = {},
+  ): Promise<void> => {
+    const isLocal = places === LOCAL;
+    server = peer(isLocal ? 'proxy' : 'server', 'server', places.server, SERVER_PORT, serverOptions);
+    await server.next('ready');
+    const file = 'test/integration/dataplane/offload/splice-process.ts';
+    const given = { listen: places.client, port: PORT, server: places.server, serverPort: SERVER_PORT };
+    const node = [process.execPath, '--import=tsx/esm', file, JSON.stringify(given), JSON.stringify(limits)];
+    relay = start('proxy', node);
+    await relay.next('listening');
+    client = peer(isLocal ? 'proxy' : 'client', 'client', places.client, PORT, clientOptions);
+    await Promise.all([client.next('connected'), server.next('connected'), relay.next('connected')]);
+  };
+
+  const event = (): Promise<Event> => relay.next<Event>('kind');
+
+  const say = async (talker: Talker, count: number, heard: Talker): Promise<void> => {
+    heard.tell('report');
+    const { received } = await heard.next<Report>('report');
+    talker.tell(`send ${count}`);
+    await until(`${count} bytes`, async () => {
+      heard.tell('report');
+      return (await heard.next<Report>('report')).received >= received + count;
+    });
+  };
+
+  /** Each has heard of the other. */
+  const greet = async (): Promise<void> => {
+    await say(client, 100, server);
+    await say(server, 200, client);
+  };
+
+  /** Inserts it, with some traffic, until it is spliced. */
+  const splice = async (): Promise<void> => {
+    await until('a spliced pair', async () => {
+      expect(await relay.ask('insert')).to.deep.equal({});
+      await greet();
+      const { kind, why } = await event();
+      if (kind !== 'spliced') expect(why?.reason, why?.message).to.equal('state');
+      return kind === 'spliced';
+    });
+  };
+
+  const relayedSome = async (bytes: number): Promise<void> => {
+    await until('much relayed', async () => {
+      const traffic = await relay.ask<PairTraffic>('read');
+      return Math.min(traffic.fromClient.bytes, traffic.fromUpstream.bytes) > bytes;
+    });
+  };
+
+  /** Inserts a busy one until it is spliced. */
+  const spliceBusy = async (): Promise<void> => {
+    await until('a spliced pair', async () => {
+      expect(await relay.ask('insert')).to.deep.equal({});
+      const { kind, why } = await event();
+      if (kind !== 'spliced') expect(why?.reason, why?.message).to.equal('state');
+      return kind === 'spliced';
+    });
+  };
+
+  const takeBack = async (): Promise<void> => {
+    const traffic = await until('a pair that is taken back', async () => {
+      const answer = await relay.ask<PairTraffic | OffloadRefusal>('remove');
+      return 'fromClient' in answer && answer;
+    });
+    taken.fromClient += traffic.fromClient.bytes;
+    taken.fromUpstream += traffic.fromUpstream.bytes;
+  };
+
+  /** What both have sent came whole. */
+  const finish = async (): Promise<[Report, Report]> => {
+    const [one, two] = await Promise.all([client.next<Report>('done'), server.next<Report>('done')]);
+    expect([one.end, two.end]).to.deep.equal(['closed', 'closed']);
+    expect([one.received, two.received]).to.deep.equal([two.sent, one.sent]);
+    expect([one.receivedHash, two.receivedHash]).to.deep.equal([two.sentHash, one.sentHash]);
+    return [one, two];
+  };
+
+  const closeBoth = async (): Promise<[Report, Report]> => {
+    client.tell('close');
+    server.tell('close');
+    return finish();
+  };
+
+  const ended = async (): Promise<Event> => {
+    await until('the end of the pair', async () => {
+      await relay.ask('read');
+      return (await relay.ask<State>('state')).state === undefined;
+    });
+    return event();
+  };
+
+  for (const [name, places] of [
+    ['IPv4', FOUR],
+    ['IPv6', SIX],
+    ['lo alone', LOCAL],
+  ] as const) {
+    it(`relays a quiet connection, ${name}: contents and counters are whole`, async () => {
+      await connect(places);
+      await splice();
+      await say(client, 3_000_000, server);
+      await say(server, 2_000_000, client);
+      const state = await relay.ask<State>('state');
+      expect(state.state).to.equal('spliced');
+      const { fromClient, fromUpstream } = state.relayed;
+      expect(fromClient).to.be.below(1000);
+      const [one, two] = await closeBoth();
+      const end = await ended();
+      expect(end).to.deep.include({ kind: 'ended', how: 'closed' });
+      expect(end.traffic?.fromClient.bytes).to.equal(one.sent - fromClient);
+      expect(end.traffic?.fromUpstream.bytes).to.equal(two.sent - fromUpstream);
+    });
+  }
+
+  for (const [name, places, options] of [
+    ['IPv4', FOUR, []],
+    ['IPv6', SIX, []],
+    ['lo alone', LOCAL, []],
+    ['small writes', SIX, ['nodelay=1', 'sndbuf=4096']],
+  ] as const) {
+    it(`takes a bulk transfer both ways over, and gives it back and takes it again, ${name}`, async () => {
+      await connect(places, ['endless=1', ...options]);
+      for (let round = 0; round < 2; round++) {
+        await spliceBusy();
+        await relayedSome(50_000);
+        await takeBack();
+        const { relayed } = await relay.ask<State>('state');
+        await until('user space to relay', async () => {
+          const { relayed: now } = await relay.ask<State>('state');
+          return now.fromClient > relayed.fromClient + 50_000 && now.fromUpstream > relayed.fromUpstream + 50_000;
+        });
+      }
+      await spliceBusy();
+      const before = (await relay.ask<State>('state')).relayed;
+      const [one, two] = await closeBoth();
+      const end = await ended();
+      expect(end).to.deep.include({ kind: 'ended', how: 'closed' });
+      expect(before.fromClient + taken.fromClient + (end.traffic?.fromClient.bytes ?? 0)).to.equal(one.sent);
+      expect(before.fromUpstream + taken.fromUpstream + (end.traffic?.fromUpstream.bytes ?? 0)).to.equal(two.sent);
+    });
+  }
+
+  it('keeps to tiny windows, on its way in and back', async () => {
+    await connect(FOUR, ['rcvbuf=4096']);
+    for (let round = 0; round < 2; round++) {
+      await splice();
+      await Promise.all([say(client, 200_000, server), say(server, 200_000, client)]);
+      expect((await relay.ask<PairTraffic>('read')).fromClient.bytes).to.be.at.least(200_000);
+      await takeBack();
+      await Promise.all([say(client, 50_000, server), say(server, 50_000, client)]);
+    }
+    await closeBoth();
+  });
+
+  it('says what it waited for in vain, and leaves a busy connection to its sockets', async () => {
+    await connect(FOUR, ['endless=1'], ['endless=1', 'rcvbuf=4096', 'pause=5'], { quiesce: 20 });
+    expect(await relay.ask('insert')).to.deep.equal({});
+    const { kind, why } = await event();
+    expect(kind).to.equal('refused');
+    expect(why).to.deep.equal({
+      reason: 'state',
+      message: 'expected quiesce to take 20 ms at most, found it unfinished',
+    });
+    const { flows, relayed } = await relay.ask<State>('state');
+    expect(flows).to.equal(0);
+    await until('user space to relay', async () => {
+      return (await relay.ask<State>('state')).relayed.fromUpstream > relayed.fromUpstream + 100_000;
+    });
+  });
+
+  it('leaves losses to the ends, which mend them', async () => {
+    await connect(FOUR);
+    await relay.ask('lose 30');
+    await splice();
+    const { relayed } = await relay.ask<State>('state');
+    await Promise.all([say(client, 3_000_000, server), say(server, 3_000_000, client)]);
+    const [one, two] = await closeBoth();
+    const snmp = spawnSync('ip', ['netns', 'exec', namespace('server'), 'cat', '/proc/net/snmp'], { encoding: 'utf8' });
+    const [names = [], values = []] = snmp.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('Tcp:'))
+      .map((line) => line.split(' '));
+    expect(Number(values[names.indexOf('RetransSegs')])).to.be.above(10);
+    const { kind, traffic } = await ended();
+    expect(kind).to.equal('ended');
+    expect(traffic?.fromClient.bytes).to.equal(one.sent - relayed.fromClient);
+    expect(traffic?.fromUpstream.bytes).to.equal(two.sent - relayed.fromUpstream);
+  });
+
+  it('carries a half-closed connection, and does not give it back', async () => {
+    await connect(FOUR);
+    await splice();
+    const { relayed } = await relay.ask<State>('state');
+    client.tell('close');
+    await say(server, 500_000, client);
+    await until('the FIN to be acknowledged', async () => {
+      const answer = await relay.ask<OffloadRefusal>('remove');
+      return answer.message.includes('found it half-closed');
+    });
+    await say(server, 100_000, client);
+    server.tell('close');
+    const [, two] = await finish();
+    const end = await ended();
+    expect(end).to.deep.include({ kind: 'ended', how: 'closed' });
+    expect(end.traffic?.fromUpstream.bytes).to.equal(two.sent - relayed.fromUpstream);
+  });
+
+  for (const role of ['client', 'server'] as const) {
+    it(`carries a reset by the ${role}, and ends at once`, async () => {
+      await connect(SIX);
+      await splice();
+      const [one, two] = role === 'client' ? [client, server] : [server, client];
+      await say(one, 10_000, two);
+      one.tell('reset');
+      expect((await two.next<Report>('done')).end).to.equal('Connection reset by peer');
+      expect(await ended()).to.deep.include({ kind: 'ended', how: 'reset' });
+      expect((await relay.ask<State>('state')).flows).to.equal(0);
+    });
+  }
+
+  it('tells the ends of a connection that is abandoned, when they send', async () => {
+    await connect(FOUR);
+    await splice();
+    await relay.ask('abandon');
+    client.tell('send 100');
+    server.tell('send 100');
+    for (const each of [client, server]) {
+      expect((await each.next<Report>('done')).end).to.equal('Connection reset by peer');
+    }
+    expect((await relay.ask<State>('state')).flows).to.equal(0);
+  });
+
+  it('stays with its sockets where one side’s segments do not fit the other’s way', async () => {
+    ip(`-n ${namespace('proxy')} link set to-server mtu 1400`);
+    await connect(FOUR);
+    const refusal = await relay.ask<OffloadRefusal>('insert');
+    expect(refusal).to.deep.equal({
+      reason: 'mtu',
+      message: 'expected packets of 1400 bytes at most, may be 1500',
+    });
+    await greet();
+    await closeBoth();
+  });
+
+  it('goes back to its sockets where segments come again and again that cannot be relayed', async () => {
+    await connect(FOUR);
+    await splice();
+    client.tell('urgent');
+    let refusal: OffloadRefusal | undefined;
+    await until('the pair to be evicted', async () => {
+      await relay.ask('read');
+      // Its retransmissions take longer and longer, from 200 ms on: reads are as far apart.
+      await new Promise((done) => setTimeout(done, 500));
+      const { state } = await relay.ask<State>('state');
+      if (state === undefined) refusal = (await event()).why;
+      return state === undefined;
+    });
+    expect(refusal?.reason).to.equal('unsupported');
+    await greet();
+  });
+
+  it('waits while its way is gone, and goes on where that is another', async () => {
+    await connect(FOUR);
+    await splice();
+    ip(`-n ${namespace('proxy')} link set to-server down`);
+    ip(`-n ${namespace('proxy')} link set to-server address 02:00:00:00:00:77`);
+    await relay.ask('read');
+    ip(`-n ${namespace('proxy')} link set to-server up`);
+    client.tell('send 1000');
+    server.tell('send 1000');
+    await until('the new way', async () => {
+      spawnSync('ip', ['netns', 'exec', namespace('server'), 'ping', '-c1', '-W1', '10.2.0.1']);
+      server.tell('report');
+      await relay.ask('read');
+      return (await server.next<Report>('report')).received >= 1100;
+    });
+    expect((await relay.ask<State>('state')).state).to.equal('spliced');
+    await closeBoth();
+  });
+});

@@ -1,0 +1,77 @@
+/** What sends and receives over TCP in tests of spliced connections. */
+
+/**
+ * `ROLE ADDRESS PORT [OPTION=NUMBER…]`: connects or listens, sends random bytes and receives, both at a time. What it is told on
+ * its standard input: `send N`, `close` (its own half), `urgent`, `reset`, `report`. It prints `ready`, `connected`, and whenever it is
+ * told to report, and at the end, JSON of what it sent and received, with hashes.
+ *
+ * Options: `rcvbuf`, `sndbuf`, `pause` (ms between reads), `endless` (sends until it is told to close), `nodelay`.
+ */
+export const TCP_PEER = `
+import hashlib, json, os, queue, socket, struct, sys, threading, time
+role, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+options = {name: int(value) for name, value in (word.split('=') for word in sys.argv[4:])}
+family = socket.AF_INET6 if ':' in address else socket.AF_INET
+first = socket.socket(family, socket.SOCK_STREAM)
+first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+if 'rcvbuf' in options: first.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options['rcvbuf'])
+if 'sndbuf' in options: first.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options['sndbuf'])
+first.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b'reno')
+def tell(what): print(json.dumps(what), flush=True)
+if role == 'server':
+    first.bind((address, port)); first.listen(); tell({'ready': True}); s, _ = first.accept(); first.close()
+else:
+    s = first; s.connect((address, port))
+if 'nodelay' in options: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+tell({'connected': True})
+block = os.urandom(1 << 20)
+sent, received = hashlib.sha256(), hashlib.sha256()
+counts = {'sent': 0, 'received': 0}
+result = {'end': None}
+orders = queue.Queue()
+closing = threading.Event()
+def send_some(count):
+    start = counts['sent'] % 65521
+    data = block[start:start + min(count, len(block) - start)]
+    data = data[:s.send(data)]
+    sent.update(data); counts['sent'] += len(data)
+    return len(data)
+def sender():
+    try:
+        while True:
+            while options.get('endless') and not closing.is_set(): send_some(1 << 17)
+            order = orders.get()
+            if order[0] == 'send':
+                left = int(order[1])
+                while left: left -= send_some(left)
+            elif order[0] == 'close':
+                s.shutdown(socket.SHUT_WR); return
+    except OSError as error:
+        result['error'] = error.strerror
+def receiver():
+    try:
+        while True:
+            data = s.recv(1 << 18)
+            if not data: result['end'] = 'closed'; break
+            received.update(data); counts['received'] += len(data)
+            if 'pause' in options: time.sleep(options['pause'] / 1000)
+    except OSError as error:
+        result['end'] = error.strerror
+def report(kind): tell({kind: True, **counts, **result, 'sentHash': sent.hexdigest(), 'receivedHash': received.hexdigest()})
+def commands():
+    for line in sys.stdin:
+        words = line.split()
+        if words[0] == 'report': report('report')
+        elif words[0] == 'urgent': s.send(b'!', socket.MSG_OOB)
+        elif words[0] == 'reset':
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close(); report('reset'); os._exit(0)
+        else:
+            if words[0] == 'close': closing.set()
+            orders.put(words)
+threads = [threading.Thread(target=f, daemon=True) for f in (sender, receiver)]
+threading.Thread(target=commands, daemon=True).start()
+for t in threads: t.start()
+threads[1].join()
+if result['end'] == 'closed': threads[0].join()
+report('done')
+s.close()`;

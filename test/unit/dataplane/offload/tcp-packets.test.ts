@@ -1,0 +1,525 @@
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import { loadProgram, testRun } from '../../../../dataplane/offload/bpf.ts';
+import {
+  checkLayout,
+  checkStreamLayout,
+  encodeFlow,
+  encodeStream,
+  type Ends,
+  type Half,
+  HALF_FLAG,
+  type StreamWay,
+  type Way,
+} from '../../../../dataplane/offload/layout.ts';
+import { bindMaps, parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
+import { StreamTable } from '../../../../dataplane/offload/stream-table.ts';
+import { close } from '../../../../dataplane/sockets/native/libc.ts';
+import { changed, checksum, ends, ipFrame, pseudoHeader } from './frames.ts';
+
+const PASS = -1;
+const UP = 0;
+const DROP = 2;
+const REDIRECT = 7;
+const MTU = 1500;
+const TCP = 6;
+const FIN = 0x01;
+const SYN = 0x02;
+const RST = 0x04;
+const PSH = 0x08;
+const ACK = 0x10;
+const URG = 0x20;
+const ECE = 0x40;
+
+const object = parseObjectFile(readFileSync('ebpf/tcp.bpf.o'));
+
+const FOUR = ends('10.0.0.1', 7000, '10.0.0.2', 5000);
+const FOUR_AFTER = ends('192.168.3.4', 40001, '172.16.250.9', 80);
+const SIX = ends('2001:db8::1', 7001, '2001:db8::2', 5001);
+const SIX_AFTER = ends('2001:db8:1::3', 40002, 'fd00::ffff:4', 80);
+const MACS = Buffer.from('0202020202020a0a0a0a0a0a', 'hex');
+
+type Option =
+  | { readonly kind: 'timestamps'; readonly value: number; readonly echo: number }
+  | { readonly kind: 'sack'; readonly edges: readonly number[] }
+  | { readonly kind: 'bytes'; readonly bytes: readonly number[] };
+
+interface Segment {
+  readonly sequence: number;
+  readonly ack: number;
+  readonly window?: number;
+  readonly flags?: number;
+  readonly options?: readonly Option[];
+  readonly payload?: Buffer;
+  readonly ttl?: number;
+  readonly tos?: number;
+}
+
+const NOP: Option = { kind: 'bytes', bytes: [1] };
+
+const u32 = (value: number): number => value >>> 0;
+
+function encodeOption(option: Option): Buffer {
+  if (option.kind === 'bytes') return Buffer.from(option.bytes);
+  const numbers = option.kind === 'sack' ? option.edges : [option.value, option.echo];
+  const bytes = Buffer.alloc(2 + 4 * numbers.length);
+  bytes.writeUInt8(option.kind === 'sack' ? 5 : 8, 0);
+  bytes.writeUInt8(bytes.length, 1);
+  numbers.forEach((number, index) => bytes.writeUInt32BE(u32(number), 2 + 4 * index));
+  return bytes;
+}
+
+/** A whole frame, from nothing. Options end with zeros. */
+function frame(at: Ends, segment: Segment, macs: Buffer = Buffer.alloc(12)): Buffer {
+  const { sequence, ack, window = 1000, flags = ACK, payload = Buffer.from('payload'), ttl = 64, tos = 0 } = segment;
+  const options = Buffer.concat((segment.options ?? []).map(encodeOption));
+  const head = Buffer.alloc(20 + 4 * Math.ceil(options.length / 4));
+  head.writeUInt16BE(at.source.port, 0);
+  head.writeUInt16BE(at.destination.port, 2);
+  head.writeUInt32BE(u32(sequence), 4);
+  head.writeUInt32BE(u32(ack), 8);
+  head.writeUInt8((head.length / 4) << 4, 12);
+  head.writeUInt8(flags, 13);
+  head.writeUInt16BE(window, 14);
+  options.copy(head, 20);
+  head.writeUInt16BE(checksum(pseudoHeader(at, TCP, head.length + payload.length), head, payload), 16);
+  return ipFrame(at, { protocol: TCP, ttl, tos, macs }, Buffer.concat([head, payload]));
+}
+
+/** Numbers of the legs: the client's stand first on its own leg, the server's on the other. */
+const CLIENT = { next: 0x1000_0000, acked: 0x2000_0000, value: 5000 };
+const SERVER = { next: 0x3000_0000, acked: 0x4000_0000, value: 9_000_000 };
+const OUR_CLOCK = { client: 77_000, server: 4_294_960_000 };
+
+interface Legs {
+  readonly client: typeof CLIENT;
+  readonly server: typeof SERVER;
+}
+
+/** What becomes of a segment of the client's. */
+function expected(segment: Segment, { client, server }: Legs, scales: [number, number]): Segment {
+  const sequence = server.acked - client.next;
+  const ack = server.next - client.acked;
+  const { window = 1000, ttl = 64, options = [] } = segment;
+  return {
+    ...segment,
+    sequence: segment.sequence + sequence,
+    ack: (segment.flags ?? ACK) & ACK ? segment.ack + ack : segment.ack,
+    window: Math.min(65_535, Math.floor((window * 2 ** scales[0]) / 2 ** scales[1])),
+    ttl: ttl - 1,
+    options: options.map((option) => {
+      if (option.kind === 'sack') return { ...option, edges: option.edges.map((edge) => edge + ack) };
+      if (option.kind === 'bytes') return option;
+      const value = option.value + OUR_CLOCK.server - client.value;
+      const echo = option.echo === 0 ? 0 : option.echo - (OUR_CLOCK.client - server.value);
+      return { ...option, value, echo };
+    }),
+  };
+}
+
+describe('the kernel program for TCP, packet by packet', () => {
+  let table: StreamTable;
+  let program: number;
+  const way: Way = { ifindex: 1, isLoopback: false, mtu: MTU, ethernet: MACS };
+  const legs: Legs = { client: CLIENT, server: SERVER };
+
+  interface Put {
+    readonly before?: Ends;
+    readonly after?: Ends;
+    readonly goesUp?: boolean;
+    readonly state?: StreamWay['state'];
+    readonly legs?: Legs;
+    readonly scales?: [number, number];
+    readonly timestamps?: boolean;
+    readonly sack?: boolean;
+    readonly reach?: number;
+    readonly window?: number;
+  }
+
+  /** The client's way of a connection: its slot, and the pair. */
+  const put = (options: Put = {}): { slot: number; pair: number; halves: () => [Half, Half] } => {
+    const { before = FOUR, after = FOUR_AFTER, goesUp = false, state = 'spliced', scales = [7, 7] } = options;
+    const { client, server } = options.legs ?? legs;
+    const window = options.window ?? 128_000;
+    const half = (end: typeof CLIENT): Half => ({ ...end, window, fin: 0, flags: 0 });
+    const pair = table.addPair([half(client), half(server)]) ?? -1;
+    const flow = encodeStream(encodeFlow(before, after, way, goesUp, 'tcp'), {
+      pair,
+      side: 0,
+      state,
+      timestamps: options.timestamps ?? true,
+      sack: options.sack ?? true,
+      scale: scales[0],
+      scaleAfter: scales[1],
+      shift: {
+        sequence: u32(server.acked - client.next),
+        ack: u32(server.next - client.acked),
+        value: u32(OUR_CLOCK.server - client.value),
+        echo: u32(server.value - OUR_CLOCK.client),
+      },
+      reach: options.reach ?? 100_000,
+    });
+    const slot = table.flows.add(flow) ?? -1;
+    expect(table.flows.publish(flow, slot)).to.equal(0);
+    return { slot, pair, halves: () => table.readPair(pair) };
+  };
+
+  const rewrites = (segment: Segment, options: Put = {}): void => {
+    const { before = FOUR, after = FOUR_AFTER, scales = [7, 7] } = options;
+    const { verdict, packet } = testRun(program, frame(before, segment));
+    expect(verdict).to.equal(REDIRECT);
+    const wanted = frame(after, expected(segment, options.legs ?? legs, scales), MACS);
+    expect(packet.toString('hex')).to.equal(wanted.toString('hex'));
+  };
+
+  const passes = (packet: Buffer): void => {
+    const result = testRun(program, packet);
+    expect(result.verdict).to.equal(PASS);
+    expect(result.packet.equals(packet)).to.equal(true);
+  };
+
+  const at = (more: Partial<Segment> = {}): Segment => ({ sequence: CLIENT.next, ack: CLIENT.acked, ...more });
+
+  beforeEach(() => {
+    table = new StreamTable(16);
+    program = loadProgram('splice', bindMaps(object.program('tc/splice'), table.maps));
+  });
+  afterEach(() => {
+    close(program);
+    table.close();
+  });
+
+  it('shares its layouts with us', () => {
+    checkLayout(object.section('.layout'));
+    checkStreamLayout(object.section('.stream-layout'));
+    const other = Buffer.from(object.section('.stream-layout'));
+    other.writeUInt32LE(44, 0);
+    expect(() => checkStreamLayout(other)).to.throw('layouts of ebpf/stream.h: expected 152 120');
+  });
+
+  const timestamps: Option = { kind: 'timestamps', value: CLIENT.value + 3, echo: OUR_CLOCK.client - 5 };
+  const sack = (blocks: number): Option => ({
+    kind: 'sack',
+    edges: Array.from({ length: 2 * blocks }, (_, index) => CLIENT.acked + 1000 * (index + 1)),
+  });
+  const layouts: Readonly<Record<string, readonly Option[]>> = {
+    'no options': [],
+    'timestamps as Linux has them': [NOP, NOP, timestamps],
+    'timestamps without a time to echo': [NOP, NOP, { ...timestamps, echo: 0 }],
+    'timestamps, then NOPs': [timestamps, NOP, NOP],
+    'timestamps at an odd place': [NOP, timestamps, NOP],
+    'timestamps at an odd place, the list ended': [NOP, timestamps],
+    SACK: [NOP, NOP, sack(1)],
+    'SACK of four blocks': [NOP, NOP, sack(4)],
+    'SACK at an odd place': [NOP, sack(2), NOP],
+    'timestamps and SACK': [NOP, NOP, timestamps, NOP, NOP, sack(3)],
+    'SACK and timestamps, both at odd places': [NOP, sack(2), timestamps, NOP],
+    'the end of options, and what is behind it': [{ kind: 'bytes', bytes: [0, 8, 10, 1] }],
+  };
+  const payloads = [Buffer.alloc(0), Buffer.from('odd'), Buffer.alloc(1400, 0xff), Buffer.from('c0ffee00', 'hex')];
+  for (const [family, places] of [
+    ['IPv4', { before: FOUR, after: FOUR_AFTER }],
+    ['IPv6', { before: SIX, after: SIX_AFTER }],
+  ] as const) {
+    for (const [name, options] of Object.entries(layouts)) {
+      it(`rewrites ${family} with ${name}: the segment is as if it were made anew`, () => {
+        const { slot } = put(places);
+        for (const payload of payloads) {
+          for (const tos of [0, 3, 0xb8]) {
+            for (const flags of [ACK, ACK | PSH, ACK | ECE | 0x80]) {
+              rewrites(at({ payload, tos, flags, options }), places);
+            }
+          }
+        }
+        const bytes = payloads.reduce((sum, { length }) => sum + length, 0);
+        expect(table.flows.count(slot)).to.include({ packets: 9 * payloads.length, bytes: 9 * bytes });
+      });
+    }
+  }
+
+  it('leaves what stays on lo to the stack, rewritten', () => {
+    put({ goesUp: true });
+    const { verdict, packet } = testRun(program, frame(FOUR, at()));
+    expect(verdict).to.equal(UP);
+    expect(packet.subarray(14).equals(frame(FOUR_AFTER, expected(at(), legs, [7, 7])).subarray(14))).to.equal(true);
+  });
+
+  it('carries numbers around the end of their range', () => {
+    const wrapped: Legs = {
+      client: { next: 0xffff_ff00, acked: 0xffff_fff0, value: 0xffff_fff8 },
+      server: { next: 0xffff_ffff, acked: 0x7fff_ffff, value: 0x8000_0000 },
+    };
+    const { halves } = put({ legs: wrapped });
+    for (let step = 0; step < 600; step += 7) {
+      const options: Option[] = [
+        NOP,
+        NOP,
+        { kind: 'timestamps', value: wrapped.client.value + step, echo: OUR_CLOCK.client + step },
+        NOP,
+        NOP,
+        { kind: 'sack', edges: [wrapped.client.acked + step + 10, wrapped.client.acked + step + 20] },
+      ];
+      table.writePair(0, [halves()[0], { ...halves()[1], next: u32(wrapped.server.next + step) }]);
+      const payload = Buffer.alloc(7);
+      const segment = { sequence: wrapped.client.next + step, ack: wrapped.client.acked + step, options, payload };
+      rewrites(segment, { legs: wrapped });
+      expect(halves()[0]).to.deep.include({
+        next: u32(wrapped.client.next + step + 7),
+        acked: u32(wrapped.client.acked + step),
+        value: u32(wrapped.client.value + step),
+      });
+    }
+  });
+
+  for (const scales of [
+    [0, 0],
+    [7, 2],
+    [2, 7],
+    [14, 0],
+    [0, 14],
+  ] as [number, number][]) {
+    it(`announces windows of scale ${scales[0]} by scale ${scales[1]}`, () => {
+      const { halves } = put({ scales });
+      for (const window of [0, 1, 3, 500, 65_535]) {
+        rewrites(at({ window }), { scales });
+        expect(halves()[0].window).to.equal(window * 2 ** scales[0]);
+      }
+    });
+  }
+
+  it('records what the client has sent, and never goes back', () => {
+    const { halves } = put();
+    const server = halves()[1];
+    const payload = Buffer.alloc(100);
+    table.writePair(0, [halves()[0], { ...server, next: SERVER.next + 5000 }]);
+    rewrites(at({ sequence: CLIENT.next + 100, ack: CLIENT.acked + 50, payload, options: layouts['SACK'] ?? [] }));
+    expect(halves()[0]).to.deep.equal({
+      next: CLIENT.next + 200,
+      acked: CLIENT.acked + 50,
+      window: 128_000,
+      value: CLIENT.value,
+      fin: 0,
+      flags: HALF_FLAG.seen,
+    });
+    const older: Option = { kind: 'timestamps', value: CLIENT.value + 9, echo: 0 };
+    rewrites(at({ payload, window: 7, options: [NOP, NOP, older] }));
+    // A retransmission: its clock is newer, its numbers aren't, and neither is its window.
+    expect(halves()[0]).to.deep.equal({
+      next: CLIENT.next + 200,
+      acked: CLIENT.acked + 50,
+      window: 128_000,
+      value: CLIENT.value + 9,
+      fin: 0,
+      flags: HALF_FLAG.seen | HALF_FLAG.timestamp,
+    });
+    rewrites(at({ sequence: CLIENT.next + 200, flags: ACK | FIN, payload }));
+    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 301, fin: CLIENT.next + 301 });
+    expect(halves()[0].flags).to.equal(HALF_FLAG.seen | HALF_FLAG.timestamp | HALF_FLAG.fin);
+    expect(halves()[1]).to.deep.equal({ ...server, next: SERVER.next + 5000 });
+  });
+
+  it('relays a reset, and holds the one for true that the other end does', () => {
+    const { halves } = put();
+    const reset = (sequence: number, flags: number): void =>
+      rewrites({ sequence, ack: flags & ACK ? CLIENT.acked : 0, flags, payload: Buffer.alloc(0) });
+    reset(CLIENT.next + 1, RST);
+    reset(CLIENT.next + 5000, RST | ACK);
+    expect(halves()[0].flags).to.equal(0);
+    passes(frame(FOUR, at({ sequence: CLIENT.next + 300_000, flags: RST })));
+    expect(halves()[0].flags).to.equal(0);
+    reset(CLIENT.next, RST);
+    expect(halves()[0].flags).to.equal(HALF_FLAG.reset);
+  });
+
+  it('holds a reset for true that comes after all that was sent', () => {
+    const { halves } = put();
+    rewrites(at({ payload: Buffer.alloc(1000) }));
+    rewrites(at({ sequence: CLIENT.next + 1000, flags: RST | ACK, payload: Buffer.alloc(0) }));
+    expect(halves()[0].flags & HALF_FLAG.reset).to.equal(HALF_FLAG.reset);
+  });
+
+  it('counts what a large packet stands for', () => {
+    const { slot } = put();
+    const segment = at({ payload: Buffer.alloc(3000, 1) });
+    const { verdict } = testRun(program, frame(FOUR, segment), 1, { count: 3, size: 1000 });
+    expect(verdict).to.equal(REDIRECT);
+    expect(table.flows.count(slot)).to.include({ packets: 3, bytes: 3000 });
+    const wide = testRun(program, frame(FOUR, segment), 1, { count: 2, size: MTU - 39 });
+    expect(wide.verdict).to.equal(PASS);
+    expect(testRun(program, frame(FOUR, segment), 1, { count: 2, size: MTU - 40 }).verdict).to.equal(REDIRECT);
+  });
+
+  it('takes what fits the MTU just so, options included', () => {
+    put();
+    rewrites(at({ payload: Buffer.alloc(MTU - 40) }));
+    rewrites(at({ payload: Buffer.alloc(MTU - 52), options: [NOP, NOP, timestamps] }));
+    passes(frame(FOUR, at({ payload: Buffer.alloc(MTU - 39) })));
+    passes(frame(FOUR, at({ payload: Buffer.alloc(MTU - 51), options: [NOP, NOP, timestamps] })));
+  });
+
+  it('takes sequence numbers a window and the reach around what is expected, and no others', () => {
+    put({ window: 50_000, reach: 1000, scales: [0, 0] });
+    const payload = Buffer.alloc(0);
+    for (const distance of [51_000, -51_000])
+      rewrites(at({ sequence: CLIENT.next + distance, payload }), { scales: [0, 0] });
+    for (const distance of [51_001, -51_001, 2 ** 31])
+      passes(frame(FOUR, at({ sequence: CLIENT.next + distance, payload })));
+  });
+
+  it('takes acknowledgements of what was sent, and no others', () => {
+    put({ window: 50_000, reach: 1000, scales: [0, 0] });
+    for (const ack of [CLIENT.acked, CLIENT.acked - 2000]) rewrites(at({ ack }), { scales: [0, 0] });
+    for (const ack of [CLIENT.acked + 1, CLIENT.acked - 60_000, CLIENT.acked + 2 ** 31])
+      passes(frame(FOUR, at({ ack })));
+  });
+
+  it('observes: records, and passes everything', () => {
+    const { halves, slot } = put({ state: 'observe', reach: 5000 });
+    passes(frame(FOUR, at({ payload: Buffer.alloc(100), ack: CLIENT.acked + 200, options: [NOP, NOP, timestamps] })));
+    expect(halves()[0]).to.deep.include({
+      next: CLIENT.next + 100,
+      acked: CLIENT.acked + 200,
+      value: CLIENT.value + 3,
+      flags: HALF_FLAG.seen | HALF_FLAG.timestamp,
+    });
+    const later = { ...timestamps, value: CLIENT.value + 99 };
+    passes(frame(FOUR, at({ sequence: CLIENT.next + 6000, options: [NOP, NOP, later] })));
+    passes(frame(FOUR, at({ ack: CLIENT.acked - 6000, options: [NOP, NOP, later] })));
+    expect(halves()[0].value).to.equal(CLIENT.value + 3);
+    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 100, acked: CLIENT.acked + 200 });
+    expect(table.flows.count(slot).packets).to.equal(0);
+  });
+
+  it('observes from where the first segment is', () => {
+    const { halves } = put({ state: 'observe', reach: 5000 });
+    passes(frame(FOUR, at({ sequence: 1, ack: 2, payload: Buffer.alloc(100) })));
+    expect(halves()[0]).to.deep.include({ next: 101, acked: 2, flags: HALF_FLAG.seen });
+  });
+
+  it('drains: relays what was sent before, and drops what is new but for its acknowledgement', () => {
+    const { halves, slot } = put({ state: 'drain' });
+    const [client, server] = halves();
+    table.writePair(0, [
+      { ...client, next: CLIENT.next + 1000 },
+      { ...server, next: SERVER.next + 500 },
+    ]);
+    const payload = Buffer.alloc(1000);
+    rewrites(at({ payload }));
+    rewrites(at({ payload: Buffer.alloc(0), sequence: CLIENT.next + 1000, ack: CLIENT.acked + 400 }));
+    rewrites(at({ payload: Buffer.alloc(0), sequence: CLIENT.next + 9000, ack: CLIENT.acked + 450 }));
+    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 1000, acked: CLIENT.acked + 450 });
+    for (const segment of [
+      at({ sequence: CLIENT.next + 1000, ack: CLIENT.acked + 500, payload }),
+      at({ sequence: CLIENT.next + 1, payload }),
+      at({ payload, flags: ACK | FIN }),
+    ]) {
+      expect(testRun(program, frame(FOUR, segment)).verdict).to.equal(DROP);
+    }
+    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 1000, acked: CLIENT.acked + 500, fin: 0 });
+    expect(table.flows.count(slot)).to.include({ packets: 3, bytes: 1000 });
+  });
+
+  it('holds: drops everything that has the flow’s ends', () => {
+    put({ state: 'hold' });
+    for (const flags of [ACK, RST, SYN, FIN | ACK, URG | ACK, 0]) {
+      expect(testRun(program, frame(FOUR, at({ flags }))).verdict).to.equal(DROP);
+    }
+  });
+
+  const four = frame(FOUR, at());
+  const six = frame(SIX, at());
+  const bytes = (...content: number[]): Option => ({ kind: 'bytes', bytes: content });
+  const misses: Readonly<Record<string, Buffer>> = {
+    'another port': frame(ends('10.0.0.1', 7002, '10.0.0.2', 5000), at()),
+    'another address': frame(ends('2001:db8::11', 7001, '2001:db8::2', 5001), at()),
+    'the way back': frame({ source: FOUR.destination, destination: FOUR.source }, at()),
+    'a TTL that ends here': frame(FOUR, at({ ttl: 1 })),
+    'a hop limit that ends here': frame(SIX, at({ ttl: 1 })),
+    'a first fragment': changed(four, (copy) => copy.writeUInt16BE(0x2000, 20)),
+    'a later fragment': changed(four, (copy) => copy.writeUInt16BE(0x0010, 20)),
+    'a reserved flag': changed(four, (copy) => copy.writeUInt16BE(0xc000, 20)),
+    'IP options': changed(four, (copy) => copy.writeUInt8(0x46, 14)),
+    UDP: changed(four, (copy) => copy.writeUInt8(17, 23)),
+    'an IPv6 extension header': changed(six, (copy) => copy.writeUInt8(0, 20)),
+    'another IP version': changed(six, (copy) => copy.writeUInt8(0x50, 14)),
+    SYN: frame(FOUR, at({ flags: SYN })),
+    'SYN and ACK': frame(SIX, at({ flags: SYN | ACK })),
+    'urgent data': frame(FOUR, at({ flags: ACK | URG })),
+    'neither ACK nor RST': frame(FOUR, at({ flags: PSH })),
+    'a signature (MD5)': frame(FOUR, at({ options: [bytes(19, 18, ...Array.from({ length: 16 }, () => 7))] })),
+    'a signature (AO)': frame(FOUR, at({ options: [bytes(29, 4, 1, 1)] })),
+    MPTCP: frame(SIX, at({ options: [bytes(30, 4, 0x20, 1)] })),
+    'an unknown option': frame(FOUR, at({ options: [bytes(253, 4, 1, 1)] })),
+    'a MSS': frame(FOUR, at({ options: [bytes(2, 4, 5, 0xb4)] })),
+    'an option without length': frame(FOUR, at({ options: [bytes(1, 1, 1, 8)] })),
+    'an option of length 0': frame(FOUR, at({ options: [bytes(8, 0, 0, 0)] })),
+    'an option beyond the header': frame(FOUR, at({ options: [bytes(1, 1, 5, 10)] })),
+    'timestamps of another length': frame(FOUR, at({ options: [bytes(8, 9, 1, 2, 3, 4, 5, 6, 7), bytes(1, 1, 1)] })),
+    'timestamps twice': frame(FOUR, at({ options: [timestamps, timestamps] })),
+    'SACK twice': frame(FOUR, at({ options: [sack(1), sack(1)] })),
+    'SACK of half a block': frame(FOUR, at({ options: [bytes(5, 6, 1, 2, 3, 4), NOP, NOP] })),
+    'a header below the least': changed(four, (copy) => copy.writeUInt8(0x40, 46)),
+    'a header beyond the packet': changed(four, (copy) => copy.writeUInt8(0xf0, 46)),
+    'a length beyond the frame': changed(four, (copy) => copy.writeUInt16BE(100, 16)),
+    'a length below the headers': changed(six, (copy) => copy.writeUInt16BE(19, 18)),
+    'a frame for another station': changed(four, (copy) => copy.writeUInt8(2, 5)),
+    'a VLAN tag': Buffer.concat([four.subarray(0, 12), Buffer.from([0x81, 0, 0, 100]), four.subarray(12)]),
+    ARP: Buffer.concat([Buffer.alloc(12), Buffer.from([8, 6]), Buffer.alloc(60)]),
+  };
+  for (const [name, packet] of Object.entries(misses)) {
+    it(`passes untouched: ${name}`, () => {
+      const { halves } = put();
+      put({ before: SIX, after: SIX_AFTER });
+      const was = halves();
+      passes(packet);
+      expect(halves()).to.deep.equal(was);
+    });
+  }
+
+  it('passes options that the ends have not agreed on', () => {
+    put({ timestamps: false });
+    put({ before: SIX, after: SIX_AFTER, sack: false });
+    passes(frame(FOUR, at({ options: [NOP, NOP, timestamps] })));
+    passes(frame(SIX, at({ options: [NOP, NOP, sack(1)] })));
+  });
+
+  it('passes what a hash led to the flow of others, and what belongs to a flow that is gone', () => {
+    const { slot } = put();
+    const other = encodeFlow(SIX, SIX_AFTER, way, false, 'tcp');
+    expect(table.flows.publish(other, slot)).to.equal(0);
+    passes(six);
+    table.flows.withdraw(encodeFlow(FOUR, FOUR_AFTER, way, false, 'tcp'));
+    passes(four);
+  });
+
+  it('changes nothing of 100,000 mutated packets that is not a flow’s', () => {
+    put();
+    put({ before: SIX, after: SIX_AFTER });
+    const options = [NOP, NOP, timestamps, NOP, NOP, sack(2)];
+    const originals = [frame(FOUR, at({ options })), frame(SIX, at({ options })), four, six];
+    let seed = 42;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+      return Math.floor((seed / 2 ** 32) * below);
+    };
+    let taken = 0;
+    for (let run = 0; run < 100_000; run++) {
+      const original = originals[run % 4]!;
+      const packet = Buffer.from(original.subarray(0, original.length - random(8)));
+      for (let count = random(4); count >= 0; count--) packet.writeUInt8(random(256), random(packet.length));
+      const { verdict, packet: result } = testRun(program, packet);
+      if (verdict === PASS) {
+        expect(result.equals(packet)).to.equal(true);
+        continue;
+      }
+      taken++;
+      const [address, ports] = run % 2 === 0 ? [26, 34] : [22, 54];
+      expect(verdict).to.equal(REDIRECT);
+      expect(packet.subarray(address, ports + 4).equals(original.subarray(address, ports + 4))).to.equal(true);
+      expect(packet.subarray(0, 6).equals(Buffer.alloc(6))).to.equal(true);
+      const payload = ports + ((packet[ports + 12] ?? 0) >> 4) * 4;
+      expect(result.subarray(payload).equals(packet.subarray(payload))).to.equal(true);
+    }
+    expect(taken).to.be.above(1000);
+  });
+});
