@@ -64,6 +64,8 @@ export class WebSocketStream extends BaseStream implements Stream {
     // `ws` tells the peer what was wrong with a frame, and closes.
     socket.on('error', (error) => this.gone(failureOf(error)));
     socket.on('close', (code, reason) => this.onClose(code, reason));
+    // What stands right behind the handshake would be told before anybody listens.
+    this.pause();
     if (pingInterval > 0) {
       socket.on('pong', () => (this.heard = true));
       this.pinger = setInterval(() => this.ping(pingInterval), pingInterval).unref();
@@ -85,6 +87,7 @@ export class WebSocketStream extends BaseStream implements Stream {
         if (!this.closed) sink.drain();
       });
     }
+    this.resume();
   }
 
   write(chunk: Buffer, text: boolean): boolean {

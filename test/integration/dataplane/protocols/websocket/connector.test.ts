@@ -10,6 +10,20 @@ import { until } from '../../../../support/until.ts';
 
 const LISTENER = { protocol: 'WebSocket', address: '127.0.0.1', port: 0 };
 
+/** A server that speaks first: its answer to the handshake, a message and the close frame are one segment. */
+const SPEAKS_FIRST = `
+import base64, hashlib, re, socket
+server = socket.create_server(('127.0.0.1', 0))
+print(server.getsockname()[1], flush=True)
+peer, _ = server.accept()
+request = b''
+while b'\\r\\n\\r\\n' not in request: request += peer.recv(65536)
+key = re.search(rb'(?i)sec-websocket-key: *(\\S+)', request).group(1)
+accept = base64.b64encode(hashlib.sha1(key + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest())
+head = b'HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: '
+peer.sendall(head + accept + b'\\r\\n\\r\\n' + b'\\x81\\x07welcome' + b'\\x88\\x02\\x03\\xe8')
+while peer.recv(65536): pass`;
+
 /** What the server saw of a handshake. */
 interface Handshake {
   readonly path: string;
@@ -46,6 +60,20 @@ describe(`A WebSocket cluster, with ${packageVersion('websockets')} at both ends
   afterEach(async () => {
     await proxy.close();
     await server.stop();
+  });
+
+  it('passes on what the server says right behind its handshake', async () => {
+    await server.stop();
+    server = new Peer(PYTHON, ['-c', SPEAKS_FIRST]);
+    const [, found] = await server.output(/^(\d+)$/mu);
+    port = Number(found);
+    await start();
+    const code = `
+async with connect(url) as peer:
+    tell(await peer.recv())
+    await peer.wait_closed()
+    tell(peer.close_code)`;
+    expect(await python(url, code)).to.deep.equal(['welcome', 1000]);
   });
 
   it('keeps text text and binary binary', async () => {

@@ -57,6 +57,8 @@ function open(options: Partial<WebSocketStreamOptions> = {}, extensions = '') {
   });
   const sink = new RecordingSink();
   stream.open(sink);
+  // It holds back what comes before there is a sink.
+  expect(socket.calls.splice(0)).to.deep.equal(['pause', 'resume']);
   return { socket, transport, stream, sink };
 }
 
