@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { BLANK, isBlank } from './blank.ts';
 import type { ConfigSnapshot } from './snapshot.ts';
 import { FaultsError, formatFault, ProxyError } from '../common/errors.ts';
+import { FilePoller } from '../common/file-poller.ts';
 import type { Logger } from '../common/log.ts';
 import { readText } from './load.ts';
 
@@ -25,6 +26,7 @@ export class FileSource {
   private readonly decode: (text: string) => Promise<ConfigSnapshot>;
   private follower: Follower | undefined;
   private watcher: FSWatcher | undefined;
+  private poller: FilePoller | undefined;
   private closed = false;
   /** It could not be read for want of descriptors; that is said once. */
   private short = false;
@@ -54,12 +56,20 @@ export class FileSource {
   follow(follower: Follower, watching: boolean): void {
     this.follower = follower;
     if (!watching) return;
-    // The directory is watched: editors and Kubernetes put a new file in its place.
-    this.watcher = watch(dirname(this.path), () => this.checkSoon());
-    this.watcher.on('error', (error) => {
-      follower.log.error({ file: this.path, error: error.message }, 'the configuration is not watched any more');
-    });
+    this.poller = new FilePoller([this.path], () => this.checkSoon());
+    this.poller.start();
+    this.watchDirectory();
     this.checkSoon();
+  }
+
+  /** Changes are heard of at once, where that is possible: editors and Kubernetes put a new file in the old one's place. */
+  private watchDirectory(): void {
+    try {
+      this.watcher = watch(dirname(this.path), () => this.checkSoon());
+      this.watcher.on('error', () => this.watcher?.close());
+    } catch {
+      // There are no more watches (fs.inotify.max_user_watches), say: the poller tells a second later.
+    }
   }
 
   /** Reads it now. What is wrong is logged; the running configuration stays then. */
@@ -73,6 +83,7 @@ export class FileSource {
     this.closed = true;
     clearTimeout(this.timer);
     this.watcher?.close();
+    this.poller?.close();
   }
 
   private async attempt(): Promise<void> {

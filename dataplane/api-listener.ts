@@ -1,6 +1,6 @@
 /** The REST API on a listener of the proxy's own: an HTTP listener whose every session goes to an L7mpController cluster. */
-import { isIPv4, isIPv6 } from 'node:net';
-import type { Admin, Api, ListenerSpec } from '../gen/l7mp/config/v1/types.ts';
+import { isIP, isIPv4, isIPv6 } from 'node:net';
+import type { Admin, Api } from '../gen/l7mp/config/v1/types.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { decodeConfig } from '../config/decode.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
@@ -10,6 +10,7 @@ import type { Listener } from './core/protocol.ts';
 import { createLoadBalancer } from './lb/index.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import type { ProtocolRegistry } from './runtime/protocols.ts';
+import { portOf } from './runtime/clashes.ts';
 import type { Neighbour } from './runtime/reconciler.ts';
 
 const NAME = 'l7mp-api';
@@ -75,8 +76,11 @@ export class ApiListener implements Neighbour {
   }
 
   private isTaken({ listeners }: ConfigSnapshot): boolean {
-    const { port } = this.api;
-    return port !== 0 && [...listeners.values()].some(({ value }) => portOf(value.spec) === port);
+    const { address, port } = this.api;
+    return [...listeners.values()].some(({ value }) => {
+      const wanted = portOf(value.spec);
+      return wanted?.transport === 'TCP' && wanted.port === port && mayClash(wanted.address, address);
+    });
   }
 
   private async start(): Promise<void> {
@@ -121,9 +125,10 @@ function servesItself({ clusters }: ConfigSnapshot): boolean {
   return [...clusters.values()].some(({ value }) => value.spec.protocol === 'L7mpController');
 }
 
-function portOf(spec: ListenerSpec): number | undefined {
-  if ('transport_spec' in spec) return portOf(spec.transport_spec);
-  return 'port' in spec ? spec.port : undefined;
+/** Two sockets on one port: not where each has an address of its own. What a name stands for is not known here. */
+function mayClash(one: string, other: string): boolean {
+  const isOwn = (address: string): boolean => isIP(address) !== 0 && !/^[0:.]+$/u.test(address);
+  return one === other || !isOwn(one) || !isOwn(other);
 }
 
 function isLoopback(address: string): boolean {

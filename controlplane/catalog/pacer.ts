@@ -126,11 +126,11 @@ export class Pacer {
   }
 
   private async apply(translation: Pick<Translation, 'upsert' | 'remove'>, revision: number): Promise<void> {
-    this.applying = this.options.apply(translation).finally(() => {
-      this.applying = undefined;
-      this.revision = revision;
-    });
+    const applied = this.options.apply(translation);
+    this.applying = applied.finally(() => (this.applying = undefined));
     await this.applying;
+    // What came meanwhile, and has nothing that waits, had nothing to apply.
+    this.revision = this.endpoints.waits || this.configuration.waits ? revision : this.pendingRevision;
   }
 
   /** Whether only endpoints of it are different from what is there. */

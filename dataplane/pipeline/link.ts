@@ -132,11 +132,13 @@ export class Link {
     this.queue = undefined;
     this.queuedBytes = 0;
     this.writer = undefined;
+    this.held = false;
     this.unpause();
   }
 
   /** The gate holds the reader back, or lets it go on. */
   hold(held: boolean): void {
+    if (this.finished) return;
     this.held = held;
     if (held) this.pause();
     else if (this.flowing) this.unpause();

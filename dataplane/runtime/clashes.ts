@@ -24,11 +24,22 @@ export function clashes({ listeners }: ConfigSnapshot): Fault[] {
 
 /** What the kernel lets one socket have, as in `TCP 127.0.0.1:80`; undefined where it chooses, or several may have it. */
 function placeOf(spec: ListenerSpec): string | undefined {
-  if ('transport_spec' in spec) return placeOf(spec.transport_spec);
+  const port = portOf(spec);
+  return port && `${port.transport} ${port.address}:${port.port}`;
+}
+
+export interface ListenerPort {
+  /** Each has ports of its own. */
+  readonly transport: 'TCP' | 'UDP' | 'SCTP';
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The port that a listener must have for itself. */
+export function portOf(spec: ListenerSpec): ListenerPort | undefined {
+  if ('transport_spec' in spec) return portOf(spec.transport_spec);
   if ('reuse_port' in spec && spec.reuse_port) return undefined;
-  if ('port' in spec && 'address' in spec) {
-    const kind = spec.protocol === 'UDP' || spec.protocol === 'SCTP' ? spec.protocol : 'TCP';
-    return spec.port === 0 ? undefined : `${kind} ${spec.address}:${spec.port}`;
-  }
-  return undefined;
+  if (!('port' in spec && 'address' in spec) || spec.port === 0) return undefined;
+  const { protocol, address, port } = spec;
+  return { transport: protocol === 'UDP' || protocol === 'SCTP' ? protocol : 'TCP', address, port };
 }

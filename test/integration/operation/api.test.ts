@@ -75,6 +75,18 @@ describe(`the port of the REST API, with ${versionOf('curl', '--version')}`, () 
     expect([await status(mine()), await status(url)]).to.deep.equal(['404', '200']);
   });
 
+  it('is not that of a listener of another transport, or of another address', async () => {
+    const rules: unknown[] = [];
+    proxy = await ProxyProcess.start({
+      admin: { api: { port } },
+      listeners: [
+        { name: 'udp', spec: { protocol: 'UDP', address: '127.0.0.1', port }, rules },
+        { name: 'beside', spec: { protocol: 'TCP', address: '127.0.0.2', port }, rules },
+      ],
+    });
+    expect((await fetch(url)).status).to.equal(200);
+  });
+
   it('is open to nobody with --no-api', async () => {
     proxy = await ProxyProcess.start({ admin: { api: { port } } }, ['--no-api']);
     expect(await status(url)).to.equal('000');

@@ -53,6 +53,24 @@ describe('A configuration file', () => {
     expect(applied.at(-1)).to.equal('second');
   });
 
+  it('is read again where it is a link, and what that leads to changes', async () => {
+    const elsewhere = await mkdtemp(join(tmpdir(), 'l7mp-'));
+    try {
+      const real = join(elsewhere, 'real.yaml');
+      await writeFile(real, withCluster('first'));
+      await rm(file);
+      await symlink(real, file);
+      await follow();
+      // The first look at the file after it was loaded may come late enough to see the first change, but no other.
+      for (const name of ['second', 'third']) {
+        await writeFile(real, withCluster(name));
+        await until('a configuration', () => applied.at(-1) === name);
+      }
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
+  });
+
   it('is refused when it became empty; {} says that nothing is wanted', async () => {
     await follow(undefined, false);
     for (const empty of ['', ' \n\t\n', '# later\n---\n  # still later']) {

@@ -197,6 +197,22 @@ describe('the pace of changes', () => {
     await made.close();
   });
 
+  it('has reached what came with nothing to apply while something was applied', async () => {
+    let done = (): void => undefined;
+    const made = new Pacer({
+      apply: () => new Promise((resolve) => (done = resolve)),
+      current: () => undefined,
+    });
+    made.take({ upsert: [thing('c', '1')], remove: [] }, 3);
+    const flushed = made.flush();
+    made.take({ upsert: [], remove: [] }, 4);
+    expect(made.revision).to.equal(-1);
+    done();
+    await flushed;
+    expect(made.revision).to.equal(4);
+    await made.close();
+  });
+
   it('keeps endpoints with configuration of the same object that waits', async () => {
     const current = [thing('c', '0')];
     const { made, applied } = pacer(current);

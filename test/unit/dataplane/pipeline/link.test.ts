@@ -188,6 +188,24 @@ describe('Gates', () => {
       clock.restore();
     }
   });
+
+  it('of a rate let the reader go on to its end where nothing can be written any more', async () => {
+    const clock = stopClock();
+    try {
+      const { link, reader, writer, push } = testLink();
+      link.gate = new RateGate(link, true, { datagrams_per_second: 0, bytes_per_second: 10 });
+      link.setWriter(writer);
+      push('x'.repeat(15));
+      link.discard();
+      expect(flowOf(reader)).to.deep.equal(['pause', 'resume']);
+      push('x'.repeat(15));
+      await clock.tick(5000);
+      expect(flowOf(reader)).to.deep.equal(['pause', 'resume']);
+      link.finish();
+    } finally {
+      clock.restore();
+    }
+  });
 });
 
 describe('A rate gate of datagrams', () => {
