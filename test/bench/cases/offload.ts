@@ -108,7 +108,7 @@ async function load(
     flows: FLOWS,
     trialMs: quick ? 100 : 300,
     trials: quick ? 4 : 7,
-    blastRate: 900_000,
+    blastRate: 2_000_000,
     warmUpMs: HAND_OVER_MS,
     echoRate: ECHO_RATE,
     echoMs: durationMs,

@@ -25,7 +25,7 @@ export const udp: Benchmark = {
         flows: FLOWS,
         trialMs: quick ? 100 : 300,
         trials: quick ? 4 : 7,
-        blastRate: 700_000,
+        blastRate: 1_500_000,
         echoMs: durationMs,
         ...(echoRate !== undefined && { echoRate }),
       } satisfies Partial<UdpOptions>;
