@@ -161,7 +161,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     ids: ReadonlySet<string>,
     commitSource: () => void,
   ): Promise<void> {
-    const { upsert, remove } = draft.inventory.changes(ids);
+    const { upsert, remove } = await draft.inventory.changes(ids);
     const { translation, commit } = await translator.stage(upsert, remove);
     if (stopped.signal.aborted) return;
     // In one go: whoever reads finds all of the old, or all of the new.

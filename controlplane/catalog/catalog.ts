@@ -118,49 +118,48 @@ export class AudienceCatalog implements Catalog {
    * end before the next change.
    */
   async apply({ upsert, remove }: Pick<Translation, 'upsert' | 'remove'>): Promise<void> {
+    const slices = new Slices();
+    const deltas = new Map<string, Delta>();
+    for (const id of [...remove, ...upsert.map((each) => each.id)]) {
+      if (slices.isOver) await slices.next();
+      const before = this.placed.get(id);
+      if (before === undefined) continue;
+      const delta = deltaIn(deltas, before.group.key);
+      for (const resource of before.translated.resources) delta.remove.set(resourceId(resource), resource);
+    }
+    for (const { audienceKey, resources } of upsert) {
+      if (slices.isOver) await slices.next();
+      const delta = deltaIn(deltas, audienceKey);
+      for (const resource of resources) delta.upsert.set(resourceId(resource), resource);
+    }
+    // Who attaches was given all of the old until here.
     const moves = new Map<string, Shelf>();
     const fresh = new Set<Shelf>();
     for (const translated of upsert) this.ensureGroup(translated, moves, fresh);
-    const deltas = this.arrange(upsert, remove);
+    this.arrange(upsert, remove);
     // Who attaches may be on these already.
-    for (const shelf of fresh) applyDelta(shelf.view, deltaOfAll(shelf));
-    const slices = new Slices();
-    const concerned = new Set([...deltas.keys()].flatMap(({ shelves }) => [...shelves]));
+    for (const shelf of fresh) fill(shelf);
+    const groups = [...deltas.keys()].flatMap((key) => this.groups.get(key) ?? []);
+    const concerned = new Set(groups.flatMap(({ shelves }) => [...shelves]));
     for (const shelf of concerned) {
-      if (slices.isOver) await slices.next();
-      if (!fresh.has(shelf)) applyDelta(shelf.view, deltaOf(shelf, deltas));
+      if (!fresh.has(shelf)) await applyDelta(shelf.view, deltaOf(shelf, deltas), slices);
     }
-    for (const group of deltas.keys()) if (group.objects.size === 0) this.dropGroup(group, moves);
+    for (const group of groups) if (group.objects.size === 0) this.dropGroup(group, moves);
     for (const [id, shelf] of moves) if (this.attached.get(id) === shelf) this.onMove(id, shelf.view);
   }
 
-  /** Puts each object where it belongs. Gives back what that changes, by group. */
-  private arrange(upsert: readonly Translated[], remove: readonly string[]): Map<Group, Delta> {
-    const deltas = new Map<Group, Delta>();
-    const changeOf = (group: Group): Delta => {
-      let delta = deltas.get(group);
-      if (delta === undefined) deltas.set(group, (delta = { upsert: new Map(), remove: new Map() }));
-      return delta;
-    };
-    const takeOut = (id: string): void => {
-      const before = this.placed.get(id);
-      if (before === undefined) return;
-      const delta = changeOf(before.group);
-      for (const resource of before.translated.resources) delta.remove.set(resourceId(resource), resource);
-      before.group.objects.delete(id);
+  /** Puts each object where it belongs. */
+  private arrange(upsert: readonly Translated[], remove: readonly string[]): void {
+    for (const id of [...remove, ...upsert.map((each) => each.id)]) {
+      this.placed.get(id)?.group.objects.delete(id);
       this.placed.delete(id);
-    };
-    remove.forEach(takeOut);
-    for (const { id } of upsert) takeOut(id);
+    }
     for (const translated of upsert) {
       const group = this.groups.get(translated.audienceKey);
       if (group === undefined) continue;
       group.objects.set(translated.id, translated);
       this.placed.set(translated.id, { translated, group });
-      const delta = changeOf(group);
-      for (const resource of translated.resources) delta.upsert.set(resourceId(resource), resource);
     }
-    return deltas;
   }
 
   private groupsOf(node: NodeFacts): Group[] {
@@ -173,7 +172,7 @@ export class AudienceCatalog implements Catalog {
     const known = this.shelves.get(key);
     if (known) return known;
     const shelf = this.newShelf(key, groups);
-    applyDelta(shelf.view, deltaOfAll(shelf));
+    fill(shelf);
     return shelf;
   }
 
@@ -305,9 +304,16 @@ interface Delta {
   readonly remove: Map<string, ResourceKey>;
 }
 
-/** What the changes of a shelf's groups come to. */
-function deltaOf({ groups }: Shelf, deltas: ReadonlyMap<Group, Delta>): Delta {
-  const found = [...groups].flatMap((group) => deltas.get(group) ?? []);
+/** That of a group, by its key; an empty one is made where there is none. */
+function deltaIn(deltas: Map<string, Delta>, group: string): Delta {
+  let delta = deltas.get(group);
+  if (delta === undefined) deltas.set(group, (delta = { upsert: new Map(), remove: new Map() }));
+  return delta;
+}
+
+/** What the changes of a shelf's groups come to. `deltas`: by the keys of groups. */
+function deltaOf({ groups }: Shelf, deltas: ReadonlyMap<string, Delta>): Delta {
+  const found = [...groups].flatMap(({ key }) => deltas.get(key) ?? []);
   const [only] = found;
   if (only && found.length === 1) return only;
   return {
@@ -316,23 +322,33 @@ function deltaOf({ groups }: Shelf, deltas: ReadonlyMap<Group, Delta>): Delta {
   };
 }
 
-function deltaOfAll({ groups }: Shelf): Delta {
+/** Gives a new view all that there is of the shelf's groups. */
+function fill({ groups, view }: Shelf): void {
   const upsert = new Map<string, Resource>();
   for (const { objects } of groups) {
     for (const { resources } of objects.values()) {
       for (const resource of resources) upsert.set(resourceId(resource), resource);
     }
   }
-  return { upsert, remove: new Map() };
+  if (upsert.size > 0) view.apply({ upsert: [...upsert.values()], remove: [] });
 }
 
-/** Only what is different there. A resource that one object lost and another has now is put, not taken out. */
-function applyDelta(view: View, { upsert, remove }: Delta): void {
+/**
+ * Only what is different there, found in slices and then applied at once. A resource that one object lost and another has now is
+ * put, not taken out.
+ */
+async function applyDelta(view: View, { upsert, remove }: Delta, slices: Slices): Promise<void> {
   const has = ({ typeUrl, name }: ResourceKey): Resource | undefined => view.resources(typeUrl).get(name);
-  const changed = [...upsert.values()].filter((resource) => !isSame(has(resource), resource));
-  const gone = [...remove].flatMap(([key, { typeUrl, name }]) =>
-    !upsert.has(key) && has({ typeUrl, name }) ? [{ typeUrl, name }] : [],
-  );
+  const changed: Resource[] = [];
+  for (const resource of upsert.values()) {
+    if (slices.isOver) await slices.next();
+    if (!isSame(has(resource), resource)) changed.push(resource);
+  }
+  const gone: ResourceKey[] = [];
+  for (const [key, { typeUrl, name }] of remove) {
+    if (slices.isOver) await slices.next();
+    if (!upsert.has(key) && has({ typeUrl, name })) gone.push({ typeUrl, name });
+  }
   if (changed.length > 0 || gone.length > 0) view.apply({ upsert: changed, remove: gone });
 }
 

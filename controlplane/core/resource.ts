@@ -59,6 +59,8 @@ export type NodeEvent =
       readonly asked: Asked;
       readonly dropped: readonly string[];
     }
+  /** It asks for nothing of a type any more, as the last of its streams that did has ended. */
+  | { readonly type: 'unsubscribed'; readonly id: string; readonly typeUrl: string }
   /** It took these versions; `removed` are names that it no longer has. */
   | {
       readonly type: 'ack';

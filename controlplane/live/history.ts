@@ -75,11 +75,13 @@ export async function recordVersion(
   }
   const parts = inParts(lines);
   const record: VersionRecord = { ...version, parts: parts.length };
+  if (slices.isOver) await slices.next();
   const short = stored.map(({ change: { key, action } }) => ({ key, action }));
   const whole = Buffer.from(JSON.stringify({ ...record, changes: short }));
   const value = whole.length <= MAX_PART_BYTES ? whole : Buffer.from(JSON.stringify(record));
   const operations: Operation[] = [{ type: 'put', key: versionKey(number), value }];
   parts.forEach((part, index) => operations.push({ type: 'put', key: versionPartKey(number, index), value: part }));
+  if (slices.isOver) await slices.next();
   return [...operations, ...(await forgetVersion(store, number - MAX_VERSIONS))];
 }
 

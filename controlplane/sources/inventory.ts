@@ -1,4 +1,5 @@
 /** The objects of all sources: which one counts where several have a name, and what a rollout makes of it. */
+import { Slices } from '../../common/slices.ts';
 import { Draft, type ReadonlyTable, type Table } from '../model/draft.ts';
 import { type ConfigObject, idOf } from '../model/object.ts';
 import { candidateInput, cohortsOf, isUnderWay, type RolloutRecord } from '../model/rollout-record.ts';
@@ -127,11 +128,13 @@ export class Inventory {
     return concerned;
   }
 
-  /** What is to be translated after these objects changed. */
-  changes(ids: Iterable<string>): { readonly upsert: Input[]; readonly remove: string[] } {
+  /** What is to be translated after these objects changed, found with pauses for others: of a draft. */
+  async changes(ids: Iterable<string>): Promise<{ readonly upsert: Input[]; readonly remove: string[] }> {
     const upsert: Input[] = [];
     const remove: string[] = [];
+    const slices = new Slices();
     for (const id of ids) {
+      if (slices.isOver) await slices.next();
       const inputs = this.inputsOf(id);
       const before = this.tables.known.get(id) ?? [];
       if (inputs.length === 0) this.tables.known.delete(id);

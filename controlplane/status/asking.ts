@@ -27,6 +27,11 @@ export class Asking {
     return first;
   }
 
+  delete(typeUrl: string): void {
+    this.types.delete(typeUrl);
+    this.text = undefined;
+  }
+
   /** Type URLs. */
   asked(): Iterable<string> {
     return this.types.keys();

@@ -108,6 +108,9 @@ export class Tracker {
       case 'subscribed':
         this.subscribe(event);
         break;
+      case 'unsubscribed':
+        this.unsubscribe(event);
+        break;
       case 'ack':
         this.acknowledge(event.id, event.typeUrl, event.versions, event.removed);
         break;
@@ -263,6 +266,16 @@ export class Tracker {
       const failure = proxy.failures.get(resourceId({ typeUrl, name }));
       if (failure) this.heal(id, failure);
     }
+  }
+
+  /** Nothing is kept of the type: a proxy may name others on each of its streams. */
+  private unsubscribe({ id, typeUrl }: Extract<NodeEvent, { type: 'unsubscribed' }>): void {
+    const proxy = this.proxies.get(id);
+    if (proxy === undefined) return;
+    proxy.asking.delete(typeUrl);
+    proxy.acked.delete(typeUrl);
+    proxy.nacks.delete(typeUrl);
+    for (const failure of [...proxy.failures.values()]) if (failure.typeUrl === typeUrl) this.heal(id, failure);
   }
 
   /** It may ask for more because of what it did now. */

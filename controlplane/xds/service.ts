@@ -108,7 +108,12 @@ export function createDiscoveryService({ catalog, identifier, log, limits }: Dis
       if (ofNode.size > 0) {
         // Of what is known of the node, nobody can tell what is that of the proxy that is left.
         if (stream === newest) for (const each of ofNode) if (each.peer !== stream.peer) each.succeed();
-        for (const each of stream.subscriptions) host.subscribed(id, each.typeUrl, [...each.coveredNames()]);
+        for (const each of stream.subscriptions) {
+          const { typeUrl } = each;
+          const asksElsewhere = [...ofNode].some((other) => other.subscription(typeUrl) !== undefined);
+          if (asksElsewhere) host.subscribed(id, typeUrl, [...each.coveredNames()]);
+          else catalog.observe({ type: 'unsubscribed', id, typeUrl });
+        }
         return;
       }
       streams.delete(id);

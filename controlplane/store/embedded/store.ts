@@ -14,6 +14,7 @@ import {
   StoreError,
 } from '../../core/store.ts';
 import { checkEntries, checkTransaction } from '../limits.ts';
+import { Slices } from '../../../common/slices.ts';
 import { isOver } from '../../../common/signal.ts';
 import { changesUnder, type HistoryLimits } from './history.ts';
 import { lockDirectory } from './lock.ts';
@@ -244,7 +245,9 @@ class EmbeddedStore implements Store {
     const overlay = new Overlay(this.#state, this.#options.quotaBytes);
     const plans: Plan[] = [];
     const refused: (() => void)[] = [];
+    const slices = new Slices();
     for (const write of writes) {
+      if (slices.isOver) await slices.next();
       try {
         const plan = write.plan(overlay);
         if (plan.record?.kind === 'change') overlay.add(plan.record.change);
@@ -254,7 +257,13 @@ class EmbeddedStore implements Store {
       }
     }
     const records = plans.flatMap(({ record }) => (record ? [record] : []));
-    if (records.length > 0) await this.#file.append(records.flatMap(encodeRecord));
+    const encoded: Buffer[][] = [];
+    for (const record of records) {
+      if (slices.isOver) await slices.next();
+      encoded.push(encodeRecord(record));
+    }
+    if (slices.isOver) await slices.next();
+    if (encoded.length > 0) await this.#file.append(encoded.flat());
     for (const record of records) {
       if (record.kind === 'change') this.#state.apply(record.change);
       else if (record.kind === 'compact') this.#state.history.compact(record.revision);

@@ -129,6 +129,27 @@ describe('the catalog', () => {
     expect(versions(y)).to.have.members(['all@2', 'y@1', 'more@2']);
   });
 
+  it('pauses while it looks at a large change, and gives whoever attaches then all of the old', async () => {
+    await put(thing('all', '1'), thing('more', '1'));
+    const view = attach('p1');
+    const large = (each: Translated): Translated => ({
+      ...each,
+      get resources() {
+        for (const from = performance.now(); performance.now() < from + 10;); // as many take
+        return each.resources;
+      },
+    });
+    const own = selector({ match_labels: { tier: 'x' } });
+    const applying = put(...[thing('all', '2'), thing('more', '2'), thing('x', '2', own)].map(large));
+    const versions = (each: RecordingView) => each.all().map(({ name, version }) => `${name}@${version}`);
+    const [known, fresh] = [attach('p2'), attach('p3', { tier: 'x' })];
+    for (const each of [view, known, fresh]) expect(versions(each)).to.deep.equal(['all@1', 'more@1']);
+    await applying;
+    expect(versions(view)).to.deep.equal(['all@2', 'more@2']);
+    expect(moved).to.deep.equal([['p3', ['Cluster/all', 'Cluster/more', 'Cluster/x']]]);
+    expect(versions(recorded(catalog.viewOf('p3')))).to.deep.equal(['all@2', 'more@2', 'x@2']);
+  });
+
   it('puts a resource that goes from one object to another, instead of taking it out', async () => {
     const view = attach('p1');
     await put(thing('a', '1'));

@@ -7,7 +7,8 @@ import { Tracker } from '../../../../controlplane/status/tracker.ts';
 import { ServedView } from '../../../../controlplane/xds/view.ts';
 import { silentLogger } from '../../../../common/log.ts';
 import { ADMIN } from '../../../support/controlplane.ts';
-import { OTHER, put, resource } from '../../../support/discovery.ts';
+import { CDS, OTHER, put, resource } from '../../../support/discovery.ts';
+import { settled } from '../../../support/cluster.ts';
 import { rawDiscovery } from '../../../support/raw-discovery.ts';
 
 describe('what clients name', () => {
@@ -44,6 +45,32 @@ describe('what clients name', () => {
     three.send(OTHER);
     three.close();
     expect(view.type(OTHER)).to.equal(next);
+  });
+
+  it('is forgotten of a type with the last stream of a node that asks for it', async () => {
+    const tracker = new Tracker({ viewOf: () => undefined, referrersOf: () => [] });
+    const { view, connect } = rawDiscovery({}, tracker.observe);
+    const types = () => [...tracker.show('')].flatMap((proxy) => proxy.types.map(({ type_url: typeUrl }) => typeUrl));
+    const faults = () => [...tracker.show('')].flatMap((proxy) => proxy.faults.map(({ type_url: typeUrl }) => typeUrl));
+    const others = [1, 2, 3].map((number) => `${OTHER}${number}`);
+    put(view, resource(CDS, 'a', 'A'), ...others.map((typeUrl) => resource(typeUrl, 'a', 'A')));
+    const kept = connect();
+    kept.send(CDS);
+    await kept.take();
+    for (const variant of ['delta', 'sotw'] as const) {
+      for (const typeUrl of others) {
+        const further = connect(variant);
+        for (const each of [CDS, typeUrl]) further.send(each);
+        await settled();
+        further.answer();
+        further.answer({ error_detail: { code: 3, message: 'no' } });
+        expect([types(), faults()]).to.deep.equal([[CDS, typeUrl], [typeUrl]]);
+        further.close();
+        expect([types(), faults()]).to.deep.equal([[CDS], []]);
+      }
+    }
+    kept.close();
+    tracker.close();
   });
 
   it('in reports is bounded over all messages of a stream', async () => {
