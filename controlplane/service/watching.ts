@@ -134,12 +134,13 @@ export async function* waitApplied(
   }
   const target = revision === 0 ? model.mirror.changedAt : revision;
   await model.mirror.reached(target, signal);
-  const missing = keys.filter((key) => model.get(idOf(key)) === undefined).map(idOf);
-  if (missing.length > 0) throw new RpcError(STATUS.NOT_FOUND, `expected objects, found no ${missing.join(', ')}`);
   const statuses = new StatusWatch(model, signal);
   try {
     let last = '';
     for (;;) {
+      // Also while it is waited for: somebody may delete it.
+      const missing = keys.filter((key) => model.get(idOf(key)) === undefined).map(idOf);
+      if (missing.length > 0) throw new RpcError(STATUS.NOT_FOUND, `expected objects, found no ${missing.join(', ')}`);
       const progress = progressOf(model, request, target);
       const text = shortHash(canonicalJson(progress));
       if (progress.done || text !== last) yield progress;

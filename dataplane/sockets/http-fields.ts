@@ -1,5 +1,8 @@
 /** Header fields of HTTP by their names and values alone: what all that speak it share. */
 
+/** Methods of which the second request changes nothing more (RFC 9110, section 9.2.2). */
+export const IDEMPOTENT: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PUT', 'TRACE']);
+
 /** Whether a field is of one connection only (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2), or named so by `Connection`. `key` is in lower case. */
 export function isHopByHop(key: string, connection: string | undefined): boolean {
   switch (key) {

@@ -31,6 +31,7 @@ export class Reloading<T> {
   private readonly poller: FilePoller;
   private timer: NodeJS.Timeout | undefined;
   private unwatchSecrets: (() => void) | undefined;
+  private closed = false;
 
   /** `values` are those of the configuration: names of files, secrets, or PEM text. @throws what `make` throws the first time. */
   constructor(values: readonly (string | undefined)[], make: () => T, surroundings: TlsSurroundings) {
@@ -46,7 +47,7 @@ export class Reloading<T> {
 
   /** Begins to look at the files and secrets; until `close`. */
   watch(): void {
-    if (this.unwatchSecrets) return;
+    if (this.unwatchSecrets || this.closed) return;
     this.poller.start();
     this.unwatchSecrets =
       this.used.size > 0 ? this.surroundings.secrets.watch(() => this.takeSecrets()) : () => undefined;
@@ -54,6 +55,7 @@ export class Reloading<T> {
   }
 
   close(): void {
+    this.closed = true;
     clearTimeout(this.timer);
     this.poller.close();
     this.unwatchSecrets?.();

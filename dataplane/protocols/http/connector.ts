@@ -140,8 +140,8 @@ class HttpConnector implements Connector {
   }
 
   async close(): Promise<void> {
-    for (const pool of this.pools.values()) pool.close();
-    this.pools.clear();
+    // Requests that are being connected keep no connection either.
+    this.retain(new Set());
     (await this.loading)?.close();
     await this.dialer.close();
   }

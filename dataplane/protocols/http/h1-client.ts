@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 import { ProxyError } from '../../../common/errors.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
-import { hasToken } from '../../sockets/http-fields.ts';
+import { hasToken, IDEMPOTENT } from '../../sockets/http-fields.ts';
 import { tlsRecordAt } from '../../sockets/tls-record.ts';
 import {
   BodyDecoder,
@@ -19,9 +19,6 @@ import type { OutgoingRequest } from './request.ts';
 
 /** The most bytes of a response's head. */
 const MAX_HEAD = 256 * 1024;
-
-/** What may be asked twice (RFC 9110, section 9.2.2). */
-const IDEMPOTENT = new Set(['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PUT', 'TRACE']);
 
 export interface PoolOptions {
   readonly maxIdle: number;
@@ -236,8 +233,9 @@ export class ClientStream extends Http1Stream implements Stream {
     this.requestDone = request.body === undefined && !request.tunnel;
   }
 
+  /** The server may have done already what it was asked for. */
   get retriable(): boolean {
-    return this.fresh;
+    return this.fresh && IDEMPOTENT.has(this.request.method);
   }
 
   protected start(): void {

@@ -6,6 +6,7 @@
  *     └──▶ tunnel (101, or 2xx to CONNECT): bytes both ways until both have ended
  * ```
  */
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { ProxyError } from '../../../common/errors.ts';
 import type { ListenerContext } from '../../core/protocol.ts';
@@ -33,6 +34,9 @@ const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
 /** How long a client may take to read some of the last response, and to close when it has read all, in ms. */
 export const LINGER = 5000;
+
+/** When a client that only waits is asked whether it is still there, and how often, in ms. */
+const PROBE = 10_000;
 
 /** Bytes of later requests that are kept while one is answered; then the client is held back. */
 const MAX_PIPELINED = 64 * 1024;
@@ -200,7 +204,9 @@ export class ServerConnection implements AnsweredConnection {
       if (!this.ended) this.hangUp();
     } else if (stream.tunnelling || (stream.tunnel && !this.pending)) stream.requestEnded();
     else if (this.body && !this.body.done) this.fail(new ProxyError('PEER_CLOSED', 'the request was cut short'));
-    // A client that has sent its request and closed its side still gets its response.
+    // A client that has sent its request and closed its side still gets its response. One that is gone altogether has sent
+    // the same, and is found out by how it answers a probe.
+    else if (this.socket instanceof Socket) this.socket.setKeepAlive(true, PROBE);
   }
 
   /** The response is out, and the session has let go: the next request may come. */

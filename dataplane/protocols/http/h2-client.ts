@@ -12,6 +12,7 @@ import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { ConnectRequest } from '../../core/protocol.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
+import { IDEMPOTENT } from '../../sockets/http-fields.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
 import { trailerFields } from './codec.ts';
 import { fromList, regular } from './h2-headers.ts';
@@ -74,7 +75,10 @@ export class Http2Client {
     const empty = body === undefined && !connect;
     try {
       const stream = session.request(fields, empty ? NO_BODY : BODY);
-      return new ClientStream(stream, empty, this.spec.response_timeout, (ok) => request.report(ok));
+      const retriable = IDEMPOTENT.has(method);
+      return new ClientStream(stream, { empty, retriable, timeout: this.spec.response_timeout }, (ok) =>
+        request.report(ok),
+      );
     } catch (error) {
       throw ProxyError.from(error, 'PROTOCOL_ERROR');
     }
@@ -130,7 +134,8 @@ class ClientStream extends BaseStream implements Stream {
   readonly reliable = true;
   readonly halfClose = true;
   readonly responds = true;
-  retriable = true;
+  /** Not where the server may have done already what it was asked for. */
+  retriable: boolean;
   readonly raw: ClientHttp2Stream;
   private answered = false;
   /** The request has no body: its head was its end. */
@@ -141,10 +146,15 @@ class ClientStream extends BaseStream implements Stream {
   private trailers: HeaderList = [];
   private failure: ProxyError | undefined;
 
-  constructor(stream: ClientHttp2Stream, empty: boolean, timeout: number, report: (ok: boolean) => void) {
+  constructor(
+    stream: ClientHttp2Stream,
+    { empty, retriable, timeout }: { readonly empty: boolean; readonly retriable: boolean; readonly timeout: number },
+    report: (ok: boolean) => void,
+  ) {
     super();
     this.raw = stream;
     this.empty = empty;
+    this.retriable = retriable;
     this.timeout = timeout;
     this.report = report;
     stream.on('error', (error) => {

@@ -17,6 +17,7 @@ class HttpServer implements Listener {
   private readonly options: ServerOptions;
   private readonly connections = new Set<{ finish(): void }>();
   private counter = 0;
+  private closed = false;
 
   constructor(context: ListenerContext<HttpListener>) {
     const { spec } = context;
@@ -39,6 +40,7 @@ class HttpServer implements Listener {
 
   /** Connections without a request are closed; the others go on until theirs is answered. */
   async close(): Promise<void> {
+    this.closed = true;
     for (const connection of this.connections) connection.finish();
     await this.server.close();
   }
@@ -75,6 +77,7 @@ class HttpServer implements Listener {
     const session = serveHttp2(socket, facts, this.options, this.context.accept, () => this.counter++);
     const connection = { finish: () => session.close() };
     this.connections.add(connection);
+    if (this.closed) connection.finish(); // while HTTP/2 was loaded
     session.once('close', () => this.connections.delete(connection));
   }
 }

@@ -19,6 +19,8 @@ export abstract class HeaderedStream extends StreamWrapper {
   private sink: Sink | undefined;
   /** What came in behind the header before anyone listened; the transport is paused then. */
   private held: ((sink: Sink) => void)[] | undefined;
+  /** By whoever listens. */
+  private paused = false;
 
   constructor(transport: Stream, reader: HeaderReader) {
     super(transport);
@@ -104,7 +106,17 @@ export abstract class HeaderedStream extends StreamWrapper {
     if (!this.held) return;
     for (const event of this.held) event(sink);
     this.held = undefined;
-    this.inner.resume();
+    if (!this.paused) this.inner.resume();
+  }
+
+  override pause(): void {
+    this.paused = true;
+    super.pause();
+  }
+
+  override resume(): void {
+    this.paused = false;
+    if (this.held === undefined) super.resume();
   }
 }
 

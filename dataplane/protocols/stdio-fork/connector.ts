@@ -6,7 +6,7 @@ import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext, ConnectRequest } from '../../core/protocol.ts';
 import type { Stream } from '../../core/stream.ts';
 import { type Child, ChildStream } from './child-stream.ts';
-import { endGroup } from './process-group.ts';
+import { endGroup, watchGroup } from './process-group.ts';
 import { logLines } from './stderr-log.ts';
 
 /** The most of a session's metadata that a child's environment takes (execve(2) limits one string to 128 KiB). */
@@ -26,6 +26,7 @@ export function createConnector(context: ConnectorContext<StdioForkCluster>): Co
     const child = await start(spec, request);
     const { pid } = child;
     if (pid === undefined) throw new ProxyError('CONNECT_FAILED', `starting ${spec.command}: it has no process id`);
+    watchGroup(pid);
     if (child.stderr) logLines(child.stderr, log, { cluster: name, session: request.session, pid });
     const stream = new ChildStream(child, spec.command, () => end(pid));
     if (!request.signal.aborted) return stream;
