@@ -1,4 +1,4 @@
-/** Health and reflection of the gRPC server, asked by grpcio: gRPC's C core. */
+/** Health and reflection of the gRPC server, and the end of its calls, asked by grpcio: gRPC's C core. */
 import { expect } from 'chai';
 import type { Service } from '../../../../controlplane/core/rpc.ts';
 import { RpcError, STATUS } from '../../../../controlplane/core/rpc.ts';
@@ -9,6 +9,7 @@ import { packageVersion, Peer, PYTHON } from '../../../support/peer.ts';
 import { until } from '../../../support/until.ts';
 
 const CONFIG = 'l7mp.admin.v1.ConfigService';
+const DISCOVERY = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
 const cleanup = closers();
 
 /** Runs Python on `channel`, and gives the lines that it prints. */
@@ -110,5 +111,57 @@ describe(`reflection of the gRPC server, asked by ${packageVersion('grpcio-refle
     expect(answers[1]).to.deep.include({ error_response: { error_code: 5, error_message: 'there is no no.proto' } });
     expect(answers[2]).to.have.nested.property('all_extension_numbers_response.extension_number.length').greaterThan(0);
     expect(answers[4]).to.have.nested.property('error_response.error_code', 3);
+  });
+});
+
+describe(`calls that the server ends, of ${packageVersion('grpcio')}`, () => {
+  afterEach(() => cleanup.run());
+
+  const service: Service = {
+    name: DISCOVERY,
+    raw: {
+      DeltaAggregatedResources: (stream) => {
+        stream.onMessage = (bytes) => void stream.write([bytes]);
+        stream.onEnd = () => stream.end(STATUS.OK, '');
+      },
+      StreamAggregatedResources: (stream) => {
+        stream.onMessage = () => stream.end(STATUS.ABORTED, 'no more');
+      },
+    },
+  };
+
+  it('have their status though the client goes on sending, and streams that are opened meanwhile are served', async () => {
+    const { port } = await serve([service], {}, cleanup);
+    const found = await python(
+      port,
+      'import threading',
+      'from concurrent.futures import ThreadPoolExecutor',
+      'def call(method, over):',
+      '  def requests():',
+      "    for _ in range(5): yield b'x' * 5000",
+      '    over.wait()',
+      '  stream = channel.stream_stream(',
+      `    '/${DISCOVERY}/' + method, request_serializer=lambda b: b, response_deserializer=lambda b: b)`,
+      '  return stream(requests(), timeout=20)',
+      'def ended(method):',
+      '  over = threading.Event()',
+      '  try: return str(list(call(method, over)))',
+      '  except grpc.RpcError as e: return e.code().name',
+      '  finally: over.set()',
+      'def served():',
+      '  over = threading.Event()',
+      '  try:',
+      "    stream = call('DeltaAggregatedResources', over)",
+      '    for _ in range(5): assert len(next(stream)) == 5000',
+      '    over.set()',
+      '    return str(len(list(stream)))',
+      '  except grpc.RpcError as e: return e.code().name',
+      '  finally: over.set()',
+      'def work(_):',
+      "  return ' '.join([ended('StreamAggregatedResources'), served(), ended('Nothing'), served()])",
+      'with ThreadPoolExecutor(8) as pool: results = set(pool.map(work, range(80)))',
+      "print('\\n'.join(sorted(results)))",
+    );
+    expect(found).to.deep.equal(['ABORTED 0 UNIMPLEMENTED 0']);
   });
 });
