@@ -504,6 +504,29 @@ describe('the configuration service', () => {
     await watching;
   });
 
+  it('does not wait for what is deleted meanwhile', async () => {
+    const { revision } = await apply([object('Cluster', 'c', CLUSTER)]);
+    rig.proxy('edge-1');
+    const keys = [{ kind: 'Cluster', name: 'c' }];
+    const looks: boolean[] = [];
+    const waiting = (async () => {
+      for await (const { done } of rig.stream<m.WaitAppliedResponse>('WaitApplied', {
+        keys,
+        condition: '',
+        min_proxies: 1,
+        revision,
+      })) {
+        looks.push(done);
+      }
+    })().then(
+      () => 'done',
+      (error: unknown) => String(error),
+    );
+    await until('the first look', () => looks.length === 1);
+    await rig.call('Delete', { keys, dry_run: false, message: '', ignore_missing: false });
+    expect(await waiting).to.contain('expected objects, found no Cluster/c');
+  });
+
   it('tells how far proxies are, until all are there', async () => {
     const { revision } = await apply([object('Cluster', 'c', CLUSTER)]);
     await until('the views', () => rig.configuration.figures().revision >= revision);

@@ -49,6 +49,23 @@ describe(`An HTTP cluster before node:http ${process.version}, asked by ${versio
     await new Promise((resolve) => server.close(resolve));
   });
 
+  for (const [method, requests] of [
+    ['GET', 3],
+    ['POST', 1],
+  ] as const) {
+    it(`is asked ${requests} times where it breaks ${method} off, and the route tries again`, async () => {
+      await proxy?.close();
+      answer = (request) => void request.socket.destroy();
+      const { port } = server.address() as AddressInfo;
+      const cluster = { spec: { protocol: 'HTTP', port }, endpoints: ['127.0.0.1'] };
+      const retry = { retry_on: 'disconnect', num_retries: 2, timeout: 1 };
+      proxy = await startProxy(relay(LISTENER, cluster, { retry }));
+      url = `http://127.0.0.1:${proxy.port('in')}`;
+      await curl([...STATUS, '-X', method, url]);
+      expect(seen.map((request) => request.method)).to.deep.equal(Array(requests).fill(method));
+    });
+  }
+
   /** `spec`: of the cluster. */
   async function start(spec: object = {}, rules?: object[]): Promise<void> {
     await proxy?.close();

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ProxyProcess } from '../../../../support/command.ts';
 import { Peer, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../../../support/proxy.ts';
 import { until, untilSteady } from '../../../../support/until.ts';
@@ -68,6 +69,34 @@ describe(`children of sessions, with ${versionOf('bash', '--version')} and ${ver
     const [session] = proxy!.sessions();
     return `${session?.reason ?? ''}: ${session?.events.findLast(({ event }) => event === 'END')?.message ?? ''}`;
   }
+
+  it('end with a proxy that is told a second time to end', async () => {
+    const running = await ProxyProcess.start(
+      relay(
+        { protocol: 'TCP', address: '127.0.0.1', port: 0 },
+        {
+          spec: {
+            protocol: 'StdioFork',
+            command: 'bash',
+            args: ['-c', 'trap "" TERM; echo $$; sleep 600 & wait; wait'],
+          },
+        },
+      ),
+    );
+    const socket = connect({ port: running.port('in'), host: '127.0.0.1' });
+    try {
+      socket.on('error', () => undefined);
+      const pid = await new Promise<number>((resolve) => socket.once('data', (line: Buffer) => resolve(Number(line))));
+      running.peer.signal('SIGTERM');
+      await running.peer.output(/drain/u);
+      running.peer.signal('SIGTERM');
+      expect(await running.peer.exit).to.equal(143);
+      await until('the child to be gone', () => !lives(pid));
+    } finally {
+      socket.destroy();
+      await running.stop();
+    }
+  });
 
   it('get what the client sends, and its end', async () => {
     const data = randomBytes(3_000_000);

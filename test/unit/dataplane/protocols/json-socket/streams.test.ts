@@ -241,6 +241,23 @@ describe("JSONSocket's client", () => {
     expect(sink.events).to.deep.equal(['data:first', 'data:second', 'end', 'close']);
   });
 
+  it('stays paused where what came behind the answer made its reader pause', async () => {
+    const { transport, connected } = client({});
+    await until('what it writes', () => transport.written.length > 0);
+    transport.says(`${OK}first`);
+    const stream = await connected;
+    class PausingSink extends RecordingSink {
+      override data(chunk: Buffer, text: boolean): void {
+        super.data(chunk, text);
+        stream.pause();
+      }
+    }
+    stream.open(new PausingSink());
+    expect(transport.calls.at(-1)).to.equal('pause');
+    stream.resume();
+    expect(transport.calls.at(-1)).to.equal('resume');
+  });
+
   it('keeps what its transport responds to itself, and waits for the answer behind it', async () => {
     const { transport, connected } = client({});
     await until('what it writes', () => transport.written.length > 0);
