@@ -6,6 +6,13 @@ set -um
 cd "$(dirname "$0")/.."
 data=${L7MP_DATA_DIR:-.cache/quick-start}
 mkdir -p "$data"
+export L7MP_SERVER=127.0.0.1:1235
+
+# What follows speaks to whoever is there: it must not be another one's control plane.
+if (exec 3<> /dev/tcp/127.0.0.1/1235) 2> /dev/null; then
+  echo "l7mp: expected the port 1235 of the control plane to be free, found somebody listening: another npm start?" >&2
+  exit 1
+fi
 
 bin/l7mp controlplane --store "embedded:$data/store" --log-level warn &
 controlplane=$!
@@ -31,7 +38,8 @@ if [ "$history" = '[]' ]; then
   wait "$applying"
   applying=
 fi
-cat >&2 <<'END'
+# The proxy may have ended meanwhile: its own words are the last ones then.
+kill -0 "$proxy" 2> /dev/null && cat >&2 <<'END'
 Try in another terminal:
   bin/l7mp apply -f examples/tcp.yaml --wait
   bin/l7mp status

@@ -1,7 +1,8 @@
 /** The last good configuration on disk: what a restarted proxy serves before the control plane answers. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeDirectory } from '../../common/make-directory.ts';
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Held } from './types.ts';
@@ -85,7 +86,7 @@ export class LastGood {
     const draft = `${this.path}.new`;
     try {
       const body = this.format(resources);
-      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+      makeDirectory(dirname(this.path), 0o700);
       const file = await open(draft, 'w', 0o600);
       try {
         await file.chmod(0o600); // whatever a draft that was there had

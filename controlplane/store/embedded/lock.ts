@@ -1,7 +1,8 @@
 /** One process has a directory, for as long as it lives: flock(2), which the kernel lets go of however a process ends. */
-import { mkdirSync, openSync, closeSync, ftruncateSync, readFileSync, writeSync } from 'node:fs';
+import { openSync, closeSync, ftruncateSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import koffi from 'koffi';
+import { makeDirectory } from '../../../common/make-directory.ts';
 import { StoreError } from '../../core/store.ts';
 
 const LOCK_EX = 2;
@@ -39,7 +40,7 @@ export function lockDirectory(directory: string): () => void {
 
 function openLock(directory: string, path: string): number {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory, 0o700);
     return openSync(path, 'a+', 0o600);
   } catch (error) {
     throw new StoreError('UNAVAILABLE', `can't use ${directory} as a store: ${(error as Error).message}`, error);
