@@ -98,6 +98,8 @@ async function change(
     throw new RpcError(STATUS.INVALID_ARGUMENT, text);
   }
   let result = NOTHING;
+  /** The rollouts that have ended by this, by the objects that they were to change. */
+  let superseded = new Map<string, string>();
   const show = (contents: boolean): m.Change[] => [
     ...showChanges(result.changes, contents),
     ...result.unchanged.map(({ key }) => ({ key, action: 'unchanged', warnings: [] })),
@@ -112,11 +114,20 @@ async function change(
   const commit = model.committer.commit(async () => {
     result = NOTHING;
     result = await wanted();
-    const { changes } = result;
+    const { changes, unchanged } = result;
     const plan = { changes, author, message };
-    if (changes.length === 0) return plan;
-    const ended = model.supersede(new Set(changes.map(({ key }) => idOf(key))), `${author} changed the same objects`);
-    if (policy === undefined) return { ...plan, more: ended };
+    // Who asks for what is there already wants no other: a rollout would bring one.
+    const ids = new Set([...changes, ...unchanged].map(({ key }) => idOf(key)));
+    const ended = model.supersede(ids, `${author} changed the same objects`);
+    superseded = new Map(
+      ended.length === 0
+        ? []
+        : [...ids].flatMap((id) => {
+            const rollout = model.rolloutOf(id)?.id;
+            return rollout === undefined ? [] : [[id, rollout]];
+          }),
+    );
+    if (policy === undefined || changes.length === 0) return { ...plan, more: ended };
     const begun = beginRollout({ id: rollout, policy, author, message }, changes, model.mirror.rollouts.values());
     return { ...plan, changes: [], more: [...ended, ...begun] };
   }, new AbortController().signal);
@@ -131,11 +142,16 @@ async function change(
   const slices = new Slices();
   for (const each of show(false)) {
     if (slices.isOver) await slices.next();
-    changes.push(
-      each.key && each.action !== 'deleted' ? { ...each, warnings: model.warningsOf(idOf(each.key)) } : each,
-    );
+    const id = idOf(each.key ?? { kind: '', name: '' });
+    const warnings = each.action === 'deleted' ? [] : model.warningsOf(id);
+    const ended = superseded.get(id);
+    changes.push({ ...each, warnings: ended === undefined ? warnings : [...warnings, endedBy(ended)] });
   }
   return { ...done, changes, rollout: count > 0 ? rollout : '' };
+}
+
+function endedBy(rollout: string): m.Fault {
+  return { path: '', expected: 'no rollout that changes it', found: `rollout ${rollout}, which has ended: superseded` };
 }
 
 /** Versions of a page, and those that are read for it at most: few of them may be what is asked for. */

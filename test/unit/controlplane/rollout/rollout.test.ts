@@ -173,6 +173,18 @@ describe('a rollout', () => {
     expect((await stateOf(id)).state).to.equal('superseded');
   });
 
+  it('is over when what was there is asked for again, which is told', async () => {
+    const id = await begin({ pause: 60_000 });
+    await until('the first step', () => routes() === 'new old old old');
+    const { changes } = await rig.call<m.ApplyResponse>('Apply', { ...APPLY, objects: [rule('old')] });
+    expect(changes.map(({ action, warnings }) => [action, warnings.at(-1)?.found])).to.deep.equal([
+      ['unchanged', `rollout ${id}, which has ended: superseded`],
+    ]);
+    await until('the old rule', () => routes() === 'old old old old');
+    expect((await stateOf(id)).state).to.equal('superseded');
+    expect(await versions()).to.have.length(1);
+  });
+
   it('goes on after a restart and on another leader', async () => {
     const id = await begin();
     await until('the first step', () => routes() === 'new old old old');
