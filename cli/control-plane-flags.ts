@@ -1,6 +1,7 @@
 /** The options of `l7mp proxy` that say where its control plane is, checked. */
 import { hostname } from 'node:os';
 import { type Fault, formatFault } from '../common/errors.ts';
+import { isLoopback } from '../common/loopback.ts';
 import type { ControlPlaneOptions } from '../dataplane/xds/types.ts';
 import { UsageError } from './exit.ts';
 
@@ -48,7 +49,7 @@ export function controlPlaneOf(flags: ControlPlaneFlags): ControlPlaneOptions | 
     const [has, lacks] = cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
     faults.push({ path: `--controlplane-${has}`, expected: `--controlplane-${lacks} beside it`, found: 'none' });
   }
-  const local = servers.every(isLoopback);
+  const local = servers.every((server) => isLoopback(server.replace(/:\d*$/u, '')));
   const tls = ca !== undefined || cert !== undefined;
   const plaintext = flags.controlplanePlaintext ?? (local && !tls);
   if (plaintext && tls) {
@@ -89,8 +90,4 @@ function labelsOf(text: string, faults: Fault[]): Record<string, string> {
     } else labels[key] = value;
   }
   return labels;
-}
-
-function isLoopback(server: string): boolean {
-  return /^(?:127\.[\d.]+|localhost|\[::1\]):/iu.test(server);
 }

@@ -1,11 +1,12 @@
 /** The REST API on a listener of the proxy's own: an HTTP listener whose every session goes to an L7mpController cluster. */
-import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import type { Admin, Api } from '../gen/l7mp/config/v1/types.ts';
 import { Cluster } from './cluster/cluster.ts';
 import { decodeConfig } from '../config/decode.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { FaultsError, ProxyError } from '../common/errors.ts';
 import type { Logger } from '../common/log.ts';
+import { isLoopback } from '../common/loopback.ts';
 import type { Listener } from './core/protocol.ts';
 import { createLoadBalancer } from './lb/index.ts';
 import { Sessions } from './pipeline/sessions.ts';
@@ -129,8 +130,4 @@ function servesItself({ clusters }: ConfigSnapshot): boolean {
 function mayClash(one: string, other: string): boolean {
   const isOwn = (address: string): boolean => isIP(address) !== 0 && !/^[0:.]+$/u.test(address);
   return one === other || !isOwn(one) || !isOwn(other);
-}
-
-function isLoopback(address: string): boolean {
-  return (isIPv4(address) && address.startsWith('127.')) || (isIPv6(address) && address === '::1');
 }

@@ -9,7 +9,7 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { isLoopback } from '../../controlplane/security/listening.ts';
+import { isLoopback } from '../../common/loopback.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { type Method, serviceOf } from '../../rpc/services.ts';
 import { UsageError } from '../exit.ts';

@@ -4,6 +4,7 @@ import http2, { type Http2Session, type IncomingHttpHeaders, type ServerHttp2Str
 import type { AddressInfo, Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import { formatAddress } from '../../common/format-address.ts';
+import { isLoopback } from '../../common/loopback.ts';
 import type { Logger } from '../../common/log.ts';
 import { type Method, serviceOf } from '../../rpc/services.ts';
 import type { CallerFacts, Identity, PeerFacts } from '../core/identity.ts';
@@ -232,7 +233,7 @@ function peerOf(socket: Socket | TLSSocket): PeerFacts {
   return {
     ...(tls && { certificate: tls.getPeerCertificate() }),
     peer: remoteAddress === undefined || remotePort === undefined ? '?' : formatAddress(remoteAddress, remotePort),
-    loopback: remoteAddress !== undefined && /^(127\.|::1$|::ffff:127\.)/u.test(remoteAddress),
+    loopback: remoteAddress !== undefined && isLoopback(remoteAddress),
   };
 }
 

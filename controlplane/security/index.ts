@@ -1,9 +1,10 @@
 /** Security of the control plane: how it listens, and who may call it; follows the files that say so. */
 import type { Logger } from '../../common/log.ts';
+import { isLoopback } from '../../common/loopback.ts';
 import type { CallerFacts, Identity } from '../core/identity.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { readOption, WatchedFiles } from './files.ts';
-import { isLoopback, type ListeningOptions, readTlsFiles, type TlsFiles } from './listening.ts';
+import { type ListeningOptions, readTlsFiles, type TlsFiles } from './listening.ts';
 import { parseTokens, type TokenEntry } from './tokens.ts';
 
 export interface SecurityOptions extends ListeningOptions {

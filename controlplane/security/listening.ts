@@ -1,7 +1,7 @@
 /** Where the control plane may listen, and how: in the clear only where nobody else can hear it, or where that is wanted. */
-import { BlockList, isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { ProxyError } from '../../common/errors.ts';
+import { isLoopback } from '../../common/loopback.ts';
 import { readOption } from './files.ts';
 
 export interface ListeningOptions {
@@ -12,18 +12,6 @@ export interface ListeningOptions {
   readonly tlsClientCa?: string | undefined;
   readonly tokens?: string | undefined;
   readonly insecure?: boolean | undefined;
-}
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-/** Whether only this machine reaches an address. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/u, '$1');
-  const family = isIP(bare);
-  if (family === 0) return bare === 'localhost';
-  return loopback.check(bare, family === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** What the options say that must not be: everything at once. */

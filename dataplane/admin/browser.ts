@@ -1,5 +1,5 @@
 /** Keeps web pages out: a page can make its own name lead to a loopback address, and then ask what listens there. */
-import { isIPv4 } from 'node:net';
+import { isLoopback } from '../../common/loopback.ts';
 import type { Request } from '../core/protocol.ts';
 import { HttpError } from './respond.ts';
 
@@ -23,9 +23,4 @@ export function refuseStrangers({ local, headers }: Request): void {
 /** Without the port and brackets. */
 function hostname(host: string): string {
   return /^\[(.*)\](?::\d*)?$/u.exec(host)?.[1] ?? host.replace(/:\d*$/u, '');
-}
-
-function isLoopback(address: string): boolean {
-  const plain = address.toLowerCase().replace(/^::ffff:/u, '');
-  return plain === 'localhost' || plain === '::1' || (isIPv4(plain) && plain.startsWith('127.'));
 }
