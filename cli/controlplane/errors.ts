@@ -53,6 +53,10 @@ export function toCommandError(error: ServiceError, server: string): Error {
 /** What can be done about it is seen from the last thing that went wrong. */
 function reasonOf(details: string): string {
   const reason = /Last error: (?:Error: )?(.*?)\.? ?(?:Resolution note:.*)?$/u.exec(details)?.[1] ?? details;
+  // grpc-js has no word for a server that closes the connection before HTTP/2 begins: with a time in place of a reason.
+  if (/^Failed to connect \(/u.test(reason)) {
+    return 'it closed the connection without an answer: it may want TLS (https://HOST:PORT, --ca), or be no control plane';
+  }
   return withPlainWords(reason === 'null' || reason === '' ? details : reason);
 }
 
