@@ -54,7 +54,7 @@ export function toCommandError(error: ServiceError, server: string): Error {
 function reasonOf(details: string): string {
   const reason = /Last error: (?:Error: )?(.*?)\.? ?(?:Resolution note:.*)?$/u.exec(details)?.[1] ?? details;
   // grpc-js has no word for a server that closes the connection before HTTP/2 begins: with a time in place of a reason.
-  if (/^Failed to connect \(/u.test(reason)) {
+  if (reason.startsWith('Failed to connect (')) {
     return 'it closed the connection without an answer: it may want TLS (https://HOST:PORT, --ca), or be no control plane';
   }
   return withPlainWords(reason === 'null' || reason === '' ? details : reason);
