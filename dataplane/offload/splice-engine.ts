@@ -54,7 +54,7 @@ export type SpliceEvent =
   | { readonly kind: 'lost'; readonly why: OffloadRefusal; readonly traffic: PairTraffic };
 
 /** In ms. A delayed acknowledgement takes 40. */
-const LIMITS: SpliceLimits = { quiesce: 500, freeze: 50, drain: 1000 };
+const LIMITS: SpliceLimits = { quiesce: 500, freeze: 150, drain: 1000 };
 /** How long ends that have closed may still ask for what was lost, in ms. */
 const LINGER = 10_000;
 /** Reads in a row in which packets came that can't be relayed. */
@@ -69,6 +69,8 @@ interface Entry {
   unfit: number;
   /** Reads in a row in which there were more. */
   unfitReads: number;
+  /** It is being given back. */
+  returning: Promise<PairTraffic | OffloadRefusal | undefined> | undefined;
 }
 
 export class SpliceEngine {
@@ -142,7 +144,7 @@ export class SpliceEngine {
       if ('reason' in plan) return plan;
       for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
       const splice = new Splice(this.table, legs, plan, this.limits, () => pair.isDrained());
-      const entry: Entry = { pair, splice, ways: [], unfit: 0, unfitReads: 0 };
+      const entry: Entry = { pair, splice, ways: [], unfit: 0, unfitReads: 0, returning: undefined };
       this.hold(entry);
       this.entries.set(pair.id, entry);
       void this.handOver(entry);
@@ -213,7 +215,13 @@ export class SpliceEngine {
     this.handler(entry.pair.id, { kind: 'refused', why });
   }
 
-  private async takeBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
+  /** Once at a time, whoever asks for it. */
+  private takeBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
+    entry.returning ??= this.giveBack(entry).finally(() => (entry.returning = undefined));
+    return entry.returning;
+  }
+
+  private async giveBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
     try {
       const refusal = await entry.splice.takeBack();
       if (refusal) return refusal;
