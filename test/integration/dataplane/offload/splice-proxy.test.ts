@@ -29,6 +29,7 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
   const configuration = ({ listen, server: address }: Places, options: object, route: object, cluster: object) => ({
     admin: {
       offload: 'init',
+      drain_timeout: 500,
       access_log_path: 'stdout',
       access_log_format: '%BYTES_IN% %BYTES_OUT% %REASON%',
     },
@@ -222,9 +223,8 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await inKernel(true);
     const { peer } = bed.proxy;
     peer.signal('SIGTERM');
-    peer.signal('SIGINT');
     await heardTheEnd();
-    await finish('LISTENER_CLOSED');
+    await finish('DRAINED');
     await peer.exit;
   });
 
