@@ -691,7 +691,7 @@ export interface Admin {
   /** How long a draining proxy waits for its sessions to end, in ms. */
   readonly drain_timeout: number;
   /**
-   * Whether the kernel may relay hot UDP sessions by itself: `init` has it do so where it can, `disable` keeps every
+   * Whether the kernel may relay hot UDP and TCP sessions by itself: `init` has it do so where it can, `disable` keeps every
    * session in user space. `no_init` of the original l7mp, which took over what another process had started, is refused.
    */
   readonly offload: 'init' | 'no_init' | 'disable';

@@ -1,10 +1,15 @@
 /** A whole proxy between two hosts: its TCP sessions go into the kernel and come back, and no byte is lost or counted twice. */
 import { expect } from 'chai';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeCertificate } from '../../../support/certificates.ts';
 import { L7MP, runCommand } from '../../../support/command.ts';
-import { PYTHON, versionOf } from '../../../support/peer.ts';
+import { Peer, PYTHON, versionOf } from '../../../support/peer.ts';
 import { until } from '../../../support/until.ts';
 import { parseMetrics } from '../admin/tools.ts';
 import { Bed, FOUR, IN_PROXY, type Places, type Session, SIX } from './bed.ts';
+import { inPlace, namespace } from './lab.ts';
 import { type Report, Talker, TCP_PEER } from './tcp-lab.ts';
 
 interface Tcp {
@@ -14,6 +19,7 @@ interface Tcp {
 describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--version')} and ${versionOf('curl', '--version')}`, () => {
   let bed: Bed;
   let talkers: Talker[] = [];
+  let others: Peer[] = [];
   let client: Talker;
   let server: Talker;
 
@@ -22,7 +28,9 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
   });
   afterEach(async () => {
     await Promise.all(talkers.map((talker) => talker.stop()));
+    await Promise.all(others.map((peer) => peer.stop()));
     talkers = [];
+    others = [];
     await bed.close();
   });
 
@@ -262,4 +270,30 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
       expect(session.offload.reason).to.contain(reason);
     });
   }
+
+  it('stays in user space where its cluster speaks TLS, and says so', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
+    try {
+      const { cert, key } = makeCertificate(directory, 'server', 'IP:10.2.0.2');
+      const listen = ['-quiet', '-accept', '9000', '-cert', cert, '-key', key];
+      const tls = new Peer('ip', ['netns', 'exec', namespace('server'), 'openssl', 's_server', ...listen]);
+      others.push(tls);
+      await until('the server to listen', () => inPlace('server', 'ss -Hltn sport = 9000').includes(':9000'));
+      const spec = { protocol: 'TLS', port: 9000, tls: { insecure: true } };
+      await bed.startProxy(configuration(FOUR, { offload: 'always' }, {}, { spec }));
+      client = talk('client', ['client', FOUR.proxy, 5000]);
+      await client.next('connected');
+      client.tell('send 100');
+      const session = await until(
+        'a refusal',
+        () => (bed.offload().refusals['protocol'] ?? 0) > 0 && bed.sessions()[0],
+      );
+      expect(session.offload).to.deep.equal({
+        state: 'user',
+        reason: 'expected UDP or TCP on both sides, found TLS at cluster out',
+      });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
 });
