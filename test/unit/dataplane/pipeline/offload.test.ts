@@ -84,7 +84,12 @@ describe('a session and the kernel', () => {
       'found a stream of bytes at listener listener',
     ],
     ['the cluster is no UDP', [{}, {}, [udp(client), tcp]], 'protocol', 'found a stream of bytes at cluster cluster'],
-    ['a side has a reason', [{}, {}, [udp('a lock'), udp(upstream)]], 'protocol', 'UDP or TCP on both sides, found a lock at'],
+    [
+      'a side has a reason',
+      [{}, {}, [udp('a lock'), udp(upstream)]],
+      'protocol',
+      'UDP or TCP on both sides, found a lock at',
+    ],
     ['there is an ingress stage', [{ ingress: ['a'] }], 'transform', 'one cluster on its way, found a, cluster'],
     ['there is an egress stage', [{ egress: ['b'] }], 'transform', 'one cluster on its way, found cluster, b'],
     ['there is a mirror', [{ mirrors: [{ cluster: 'm', percent: 100 }] }], 'mirror', 'expected no mirrors, found m'],
@@ -104,6 +109,27 @@ describe('a session and the kernel', () => {
     pipeline.cluster('cluster').plan = [() => 'never'];
     const session = pipeline.accept(udp(client)) as PipelineSession;
     expect(session.flowEnds).to.include({ reason: 'state' });
+  });
+
+  it('ends when the kernel has given it back, not before', async () => {
+    const session = start();
+    let giveBack: () => void = () => undefined;
+    kernel.releasing = new Promise((resolve) => (giveBack = resolve));
+    session.destroy(new ProxyError('DELETED', 'by the test'));
+    expect(session.status).to.equal('CONNECTED');
+    const { releasing } = kernel;
+    kernel.releasing = undefined;
+    giveBack();
+    await releasing;
+    expect([session.status, session.reason]).to.deep.equal(['DESTROYED', 'DELETED']);
+  });
+
+  it('ends with its connections in the kernel, whose sockets it leaves alone', () => {
+    const streams = [udp(client), udp(upstream)] as const;
+    const session = start({}, {}, streams);
+    session.endedInKernel();
+    expect([session.status, session.reason]).to.deep.equal(['DESTROYED', 'OK']);
+    expect(streams.flatMap(({ calls }) => calls)).not.to.include('destroy');
   });
 
   it('counts what the kernel relays beside what it relays itself', () => {
