@@ -7,14 +7,18 @@ export interface OffloadOptions extends ApiOptions {
   readonly output: 'table' | 'json';
 }
 
-/** As the REST API shows it. */
-interface ApiOffload {
+interface ApiEngine {
   readonly enabled: boolean;
   readonly reason?: string;
   readonly attachment?: string;
   readonly interfaces?: readonly string[];
   readonly flows?: number;
   readonly capacity?: number;
+}
+
+/** As the REST API shows it. */
+interface ApiOffload extends ApiEngine {
+  readonly tcp?: ApiEngine;
   readonly handovers: number;
   readonly handbacks: number;
   readonly refusals: Readonly<Record<string, number>>;
@@ -35,13 +39,12 @@ export async function offload(options: OffloadOptions): Promise<void> {
   else process.stdout.write(describe(found));
 }
 
-function describe({ enabled, reason, refusals, sessions, ...found }: ApiOffload): string {
-  if (!enabled) return `off: ${reason ?? ''}\n`;
-  const { attachment = '', interfaces = [], flows = 0, capacity = 0, handovers, handbacks } = found;
-  const where = interfaces.length > 0 ? ` at ${interfaces.join(', ')}` : '';
+function describe({ tcp, refusals, sessions, handovers, handbacks, ...udp }: ApiOffload): string {
+  if (!udp.enabled && !tcp?.enabled) return `${describeEngine(udp)}\n`;
   const refused = Object.entries(refusals).map(([name, count]) => `${count} ${name}`);
   const head = [
-    `on, by ${attachment}${where}: ${flows} of ${capacity} sessions`,
+    describeEngine(udp),
+    ...(tcp ? [`TCP: ${describeEngine(tcp)}`] : []),
     `${handovers} given to the kernel, ${handbacks} taken back`,
     ...(refused.length > 0 ? [`refused: ${refused.join(', ')}`] : []),
   ];
@@ -57,4 +60,11 @@ function describe({ enabled, reason, refusals, sessions, ...found }: ApiOffload)
     ]);
   const table = formatTable(['SESSION', 'LISTENER', 'RATE', 'PACKETS', 'BYTES', 'STATE'], rows);
   return `${head.join('\n')}\n${rows.length > 0 ? table : ''}`;
+}
+
+function describeEngine({ enabled, reason = '', ...found }: ApiEngine): string {
+  if (!enabled) return `off: ${reason}`;
+  const { attachment = '', interfaces = [], flows = 0, capacity = 0 } = found;
+  const where = interfaces.length > 0 ? ` at ${interfaces.join(', ')}` : '';
+  return `on, by ${attachment}${where}: ${flows} of ${capacity} sessions`;
 }

@@ -260,11 +260,20 @@ async function openKernelPath(
   log: ProcessLogger,
 ): Promise<(KernelPath & OffloadStatus & { close(): void }) | undefined> {
   if (offload !== 'init') return undefined;
-  const [{ openOffloadEngine }, { OffloadPolicy }] = await Promise.all([
-    import('./offload/index.ts'),
-    import('./offload/policy.ts'),
-  ]);
-  return new OffloadPolicy(await openOffloadEngine(interfaces.length > 0 ? { interfaces } : {}), log);
+  const [{ openOffloadEngine, openSpliceEngine }, { OffloadPolicy }, { SplicePath }, { KernelPaths }] =
+    await Promise.all([
+      import('./offload/index.ts'),
+      import('./offload/policy.ts'),
+      import('./offload/splice-path.ts'),
+      import('./offload/kernel-paths.ts'),
+    ]);
+  const options = interfaces.length > 0 ? { interfaces } : {};
+  const datagrams = new OffloadPolicy(await openOffloadEngine(options), log);
+  const connections = new SplicePath(await openSpliceEngine(options), log);
+  if (datagrams.engine && connections.reason !== undefined) {
+    log.warn({ reason: connections.reason }, 'no kernel offload of TCP connections: they stay in user space');
+  }
+  return new KernelPaths(datagrams, connections);
 }
 
 /** The live configuration by name, as sessions look it up. */

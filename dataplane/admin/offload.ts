@@ -15,7 +15,12 @@ function offloadView(status: OffloadStatus | undefined): Plain {
     ...(engine ? { ...engine } : { reason }),
     handovers: status?.handovers ?? 0,
     handbacks: status?.handbacks ?? 0,
+    ...(status?.connections && { tcp: tcpView(status.connections) }),
     refusals: Object.fromEntries(status?.refusals ?? []),
     sessions: (status?.sessions() ?? []).map((session) => ({ ...session })),
   };
+}
+
+function tcpView({ engine, reason = '' }: NonNullable<OffloadStatus['connections']>): Plain {
+  return { enabled: engine !== undefined, ...(engine ? { ...engine } : { reason }) };
 }

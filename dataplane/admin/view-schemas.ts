@@ -28,6 +28,14 @@ const way = {
   state: { enum: ['kernel', 'user'], description: 'Which way its packets take' },
   'reason?': { type: 'string', description: "Why not the kernel's" },
 };
+const engine = {
+  enabled: boolean,
+  'reason?': { type: 'string', description: 'Why not' },
+  'attachment?': { enum: ['tcx', 'clsact'], description: "How the kernel's programs are attached" },
+  'interfaces?': { ...list(string), description: 'Where' },
+  'flows?': { ...integer, description: 'Sessions in the kernel' },
+  'capacity?': integer,
+};
 const traffic = closed({ packets: integer, bytes: integer });
 const source: Json = { const: 'controlplane', description: "Who wrote it; absent: the proxy's own configuration" };
 const fate = {
@@ -147,12 +155,8 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     },
   }),
   Offload: closed({
-    enabled: boolean,
-    'reason?': { type: 'string', description: 'Why not' },
-    'attachment?': { enum: ['tcx', 'clsact'], description: "How the kernel's programs are attached" },
-    'interfaces?': { ...list(string), description: 'Where' },
-    'flows?': { ...integer, description: 'Sessions in the kernel' },
-    'capacity?': integer,
+    ...engine,
+    'tcp?': { ...closed(engine), description: 'Of TCP connections; the above is of datagrams' },
     handovers: { ...integer, description: 'Sessions that were given to the kernel' },
     handbacks: { ...integer, description: 'Those of them that user space took back before they ended' },
     refusals: { type: 'object', description: 'Sessions kept or thrown out, by reason', additionalProperties: integer },
@@ -161,7 +165,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
         closed({
           session: string,
           listener: string,
-          rate: { ...integer, description: 'Datagrams a second of late, in both directions' },
+          rate: { ...integer, description: 'Packets a second of late, in both directions' },
           packets: { ...integer, description: 'What the kernel has relayed, in both directions' },
           bytes: integer,
           ...way,

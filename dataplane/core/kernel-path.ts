@@ -1,6 +1,8 @@
 /** The way of sessions through the kernel: who has it relay them, and what it has to know of them. Types only. */
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
+import type { ProxyError } from '../../common/errors.ts';
 import type { FlowEnds, FlowTraffic, OffloadRefusal, OffloadView } from './offload.ts';
+import type { Framing } from './stream.ts';
 
 /** A session, as far as the kernel's way is concerned. */
 export interface OffloadableSession {
@@ -9,6 +11,12 @@ export interface OffloadableSession {
   readonly name: string;
   readonly listener: string;
   readonly offloadPolicy: Listener['options']['offload'];
+  /** What its client sends: datagrams are relayed one by one, and connections as a whole. */
+  readonly clientFraming: Framing;
+  /** Bytes a second of late, in both directions. */
+  readonly rate: number;
+  /** Whether all that was read on one side was written on the other. */
+  readonly isDrained: boolean;
   /** Both sides as packets see them; or what keeps it in user space. */
   readonly flowEnds: FlowEnds | OffloadRefusal;
   /** Counts in what the kernel has relayed since the last call. Times: as performance.now() gives them. */
@@ -16,6 +24,8 @@ export interface OffloadableSession {
   /** For its timeline. */
   passesKernel(message: string): void;
   passesUserSpace(message: string): void;
+  /** Its connections have ended in the kernel, with an error where that was not in order. Their sockets aren't its own any more. */
+  endedInKernel(error?: ProxyError): void;
 }
 
 /** Has the kernel relay sessions by itself. */
@@ -26,7 +36,10 @@ export interface KernelPath {
   refresh(session: OffloadableSession, now: number): void;
   /** About once a second: the session is connected, and this is what passes user space, in both directions. */
   measured(session: OffloadableSession, packetsPerSecond: number, now: number): void;
-  /** Its streams will be closed or replaced: the kernel lets go of it, and what it has relayed is counted in. */
-  release(session: OffloadableSession): void;
+  /**
+   * Its streams will be closed or replaced: the kernel lets go of it, and what it has relayed is counted in. A promise: that takes a
+   * while, in which its streams must be left alone; it never rejects.
+   */
+  release(session: OffloadableSession): Promise<void> | undefined;
   view(session: OffloadableSession): OffloadView;
 }

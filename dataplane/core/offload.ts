@@ -1,4 +1,5 @@
 /** Kernel offload: flows of packets that the kernel relays by itself. Types only. */
+import type { Socket } from 'node:net';
 
 /** One side of a session as packets see it, from the proxy: IP addresses as text (no zone, no brackets). */
 export interface Flow {
@@ -16,7 +17,10 @@ export interface FlowPair {
 }
 
 /** Both sides of a session. */
-export type FlowEnds = Pick<FlowPair, 'client' | 'upstream'>;
+export interface FlowEnds extends Pick<FlowPair, 'client' | 'upstream'> {
+  /** Of connections. */
+  readonly sockets?: { readonly client: Socket; readonly upstream: Socket };
+}
 
 /** What the kernel relayed: `bytes` are those of payloads. */
 export interface FlowTraffic {
@@ -44,9 +48,11 @@ export interface OffloadRefusal {
     | 'interface'
     | 'address-family'
     | 'error'
-    // The session's: it isn't UDP on both sides, something stands between them, it isn't connected.
+    // The session's: it is neither UDP nor TCP on both sides, something stands between them, it is to be connected
+    // again when it breaks, it isn't connected.
     | 'protocol'
     | 'transform'
+    | 'retry'
     | 'mirror'
     | 'rate-limit'
     | 'state'
@@ -73,18 +79,21 @@ export interface OffloadedSession extends OffloadView {
   readonly bytes: number;
 }
 
+/** What relays, and how much. */
+export interface EngineView {
+  readonly attachment: string;
+  readonly interfaces: readonly string[];
+  readonly flows: number;
+  readonly capacity: number;
+}
+
 /** Kernel offload of the whole proxy. */
 export interface OffloadStatus {
-  /** Undefined where nothing is offloaded; `reason` says why then. */
-  readonly engine?:
-    | {
-        readonly attachment: string;
-        readonly interfaces: readonly string[];
-        readonly flows: number;
-        readonly capacity: number;
-      }
-    | undefined;
+  /** Of datagrams. Undefined where nothing is offloaded; `reason` says why then. */
+  readonly engine?: EngineView | undefined;
   readonly reason?: string | undefined;
+  /** Likewise, of TCP connections. */
+  readonly connections?: Pick<OffloadStatus, 'engine' | 'reason'>;
   /** Sessions that were given to the kernel, and those of them that user space took back before they ended. */
   readonly handovers: number;
   readonly handbacks: number;

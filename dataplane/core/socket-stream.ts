@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BaseStream } from './base-stream.ts';
 import { ProxyError } from '../../common/errors.ts';
+import type { Flow } from './offload.ts';
 import type { Sink, Stream } from './stream.ts';
 
 /** Wraps a duplex that keeps half-close (`allowHalfOpen`) and has read nothing yet. It owns the duplex from then on. */
@@ -24,6 +25,24 @@ export class SocketStream extends BaseStream implements Stream {
       this.emitClose(this.failure);
     });
     if (socket.destroyed) this.emitClose(this.failure);
+  }
+
+  get tcpSocket(): Socket | undefined {
+    return isTcp(this.socket) ? this.socket : undefined;
+  }
+
+  flow(): Flow | string {
+    const { socket, tcpSocket } = this;
+    if (this.closed || socket.destroyed) return 'a connection that is closed';
+    if (tcpSocket === undefined) return 'encrypted' in socket ? 'TLS' : 'no TCP connection';
+    const { localAddress, localPort, remoteAddress, remotePort } = tcpSocket;
+    if (localAddress === undefined || localPort === undefined) return 'a connection without an address of its own';
+    if (remoteAddress === undefined || remotePort === undefined) return 'a connection that is closed';
+    return {
+      transport: 'tcp',
+      local: { address: plain(localAddress), port: localPort },
+      remote: { address: plain(remoteAddress), port: remotePort },
+    };
   }
 
   protected start(): void {
@@ -71,4 +90,9 @@ export class SocketStream extends BaseStream implements Stream {
 /** Plain TCP, and connected: Node.js throws where TLS or a UNIX socket is asked for a reset. */
 function isTcp(socket: Duplex): socket is Socket {
   return socket instanceof Socket && !('encrypted' in socket) && socket.remoteFamily !== undefined;
+}
+
+/** Packets of an IPv4 client of a listener at `::` have its IPv4 address. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=[\d.]+$)/u, '');
 }

@@ -1,4 +1,5 @@
 /** A stream in front of another: everything of it is that of the inner one, unless a subclass says otherwise. */
+import type { Socket } from 'node:net';
 import type { ProxyError } from '../../common/errors.ts';
 import type { EndReason, Framing, Signal, Sink, Stream } from './stream.ts';
 
@@ -58,6 +59,10 @@ export abstract class StreamWrapper implements Whole {
   /** What wraps a stream changes, adds or holds back something. */
   flow(): string {
     return `${this.framing} that are no packets of their own`;
+  }
+
+  get tcpSocket(): Socket | undefined {
+    return this.inner.tcpSocket;
   }
 
   adoptFraming(framing: Framing): void {

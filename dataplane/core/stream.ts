@@ -1,6 +1,7 @@
 /** The stream: what every protocol turns its connections into, and what the pipeline joins. */
 import type { ProxyError } from '../../common/errors.ts';
 import type { Flow } from './offload.ts';
+import type { Socket } from 'node:net';
 
 /** Whether a stream is a sequence of bytes, or of messages with boundaries. */
 export type Framing = 'bytes' | 'datagrams';
@@ -69,10 +70,12 @@ export interface Stream {
   /** What it reads isn't, byte for byte, what its protocol's head announced (a header, or frames, were taken off). */
   readonly altered?: boolean | undefined;
   /**
-   * Its packets, where each datagram is a packet of its own and nothing else is: others may relay them then. Or why it
-   * has none, for people, to go on after "expected UDP, found". Absent: it is no stream of packets.
+   * Its packets, where each datagram is a packet of its own and nothing else is, or where they carry its bytes as they are: others
+   * may relay them then. Or why it has none, for people, to go on after "expected UDP, found". Absent: it is no stream of packets.
    */
   flow?(): Flow | string;
+  /** Where the flow is of TCP. */
+  readonly tcpSocket?: Socket | undefined;
   /** Takes the framing of what is written to it, before `open`: for streams that only pass on. */
   adoptFraming?(framing: Framing): void;
   /** Starts reading. Called once. */

@@ -1,7 +1,8 @@
-/** Opens the engine that the kernel has, or says why there is none. */
+/** Opens the engines that the kernel has, or says why there is none. */
 import { readFileSync } from 'node:fs';
 import { ProxyError } from '../../common/errors.ts';
 import type { OffloadEngine, OffloadRefusal } from '../core/offload.ts';
+import type { SpliceEngine } from './splice-engine.ts';
 
 export interface EngineOptions {
   /** Pairs that there may be at a time. Default: 16,384, which takes about 12 MB of the kernel's memory with two CPUs. */
@@ -13,6 +14,7 @@ export interface EngineOptions {
 }
 
 const CAPACITY = 16_384;
+const CONNECTIONS = 4096;
 
 /** It never rejects: without privileges, on other systems and on old kernels it is a refusal. */
 export async function openOffloadEngine(options: EngineOptions = {}): Promise<OffloadEngine | OffloadRefusal> {
@@ -20,16 +22,36 @@ export async function openOffloadEngine(options: EngineOptions = {}): Promise<Of
     // System calls are there on some platforms only.
     const { TcEngine } = await import('./tc-engine.ts');
     const { parseObjectFile } = await import('./object-file.ts');
-    return new TcEngine(parseObjectFile(readObject()), { capacity: CAPACITY, ...options });
+    return new TcEngine(parseObjectFile(readObject('udp')), { capacity: CAPACITY, ...options });
   } catch (error) {
     const needs = 'needs Linux 5.16, CAP_BPF and CAP_NET_ADMIN';
     return { reason: 'unsupported', message: `kernel offload ${needs}: ${ProxyError.from(error).message}` };
   }
 }
 
+export type ConnectionEngine = Pick<
+  SpliceEngine,
+  'attachment' | 'stats' | 'insert' | 'remove' | 'abandon' | 'read' | 'onEvent' | 'close'
+>;
+
+/** Likewise, the engine of TCP connections. */
+export async function openSpliceEngine(options: EngineOptions = {}): Promise<ConnectionEngine | OffloadRefusal> {
+  try {
+    const { SpliceEngine } = await import('./splice-engine.ts');
+    const { parseObjectFile } = await import('./object-file.ts');
+    return new SpliceEngine(parseObjectFile(readObject('tcp')), { capacity: CONNECTIONS, ...options });
+  } catch (error) {
+    const needs = 'needs Linux 6.6, CAP_BPF and CAP_NET_ADMIN';
+    return {
+      reason: 'unsupported',
+      message: `splicing of TCP connections ${needs}: ${ProxyError.from(error).message}`,
+    };
+  }
+}
+
 /** It is beside the sources, and beside what they are built to. */
-function readObject(): Buffer {
-  const places = [2, 3, 4].map((levels) => new URL(`${'../'.repeat(levels)}ebpf/udp.bpf.o`, import.meta.url));
+function readObject(name: 'udp' | 'tcp'): Buffer {
+  const places = [2, 3, 4].map((levels) => new URL(`${'../'.repeat(levels)}ebpf/${name}.bpf.o`, import.meta.url));
   for (const place of places) {
     try {
       return readFileSync(place);
@@ -37,5 +59,5 @@ function readObject(): Buffer {
       // the next
     }
   }
-  throw new ProxyError('NOT_FOUND', `expected ebpf/udp.bpf.o beside the sources, found none: ${places.join(' ')}`);
+  throw new ProxyError('NOT_FOUND', `expected ebpf/${name}.bpf.o beside the sources, found none: ${places.join(' ')}`);
 }

@@ -28,7 +28,7 @@ import { addTraffic, NO_TRAFFIC, subtractTraffic } from '../core/traffic.ts';
 const READ_INTERVAL = 1000;
 
 /** The first pause after a refusal, and the longest, in ms. */
-const PAUSE = { first: 1000, longest: 60_000 };
+export const PAUSE = { first: 1000, longest: 60_000 };
 
 /** A full table's coldest session gives way to one that is so many times as hot. */
 const HOTTER = 2;
@@ -36,7 +36,7 @@ const HOTTER = 2;
 /** Sessions that are tried at most in one sweep, the others in the next: each asks the kernel for routes. */
 const TRIES = 256;
 
-const NOTHING: PairTraffic = {
+export const NOTHING: PairTraffic = {
   fromClient: NO_TRAFFIC,
   fromUpstream: NO_TRAFFIC,
   lastSeen: undefined,
@@ -200,7 +200,7 @@ export class OffloadPolicy implements KernelPath, OffloadStatus {
     return engine.insert(pair);
   }
 
-  release({ id }: OffloadableSession): void {
+  release({ id }: OffloadableSession): undefined {
     const entry = this.entries.get(id);
     if (entry === undefined) return;
     const traffic = entry.inKernel ? this.ask((engine) => engine.remove(id)) : undefined;

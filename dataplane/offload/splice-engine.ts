@@ -54,11 +54,13 @@ export type SpliceEvent =
   | { readonly kind: 'lost'; readonly why: OffloadRefusal; readonly traffic: PairTraffic };
 
 /** In ms. A delayed acknowledgement takes 40. */
-const LIMITS: SpliceLimits = { quiesce: 500, freeze: 50, drain: 1000 };
+const LIMITS: SpliceLimits = { quiesce: 500, freeze: 150, drain: 1000 };
 /** How long ends that have closed may still ask for what was lost, in ms. */
 const LINGER = 10_000;
-/** Reads in a row in which packets came that can't be relayed. */
+/** Reads in which packets came that can't be relayed … */
 const UNFIT_READS = 2;
+/** … with fewer than so many others between them: what is sent again is so later and later. */
+const FORGET_READS = 10;
 const HEADERS = { 4: 40, 6: 60 } as const;
 const TIMESTAMPS = 12;
 
@@ -67,8 +69,11 @@ interface Entry {
   readonly splice: Splice;
   ways: readonly ResolvedWay[];
   unfit: number;
-  /** Reads in a row in which there were more. */
+  /** Reads in which there were more, and those since in which there weren't. */
   unfitReads: number;
+  fitReads: number;
+  /** It is being given back. */
+  returning: Promise<PairTraffic | OffloadRefusal | undefined> | undefined;
 }
 
 export class SpliceEngine {
@@ -142,7 +147,7 @@ export class SpliceEngine {
       if ('reason' in plan) return plan;
       for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
       const splice = new Splice(this.table, legs, plan, this.limits, () => pair.isDrained());
-      const entry: Entry = { pair, splice, ways: [], unfit: 0, unfitReads: 0 };
+      const entry: Entry = { pair, splice, ways: [], unfit: 0, unfitReads: 0, fitReads: 0, returning: undefined };
       this.hold(entry);
       this.entries.set(pair.id, entry);
       void this.handOver(entry);
@@ -213,7 +218,13 @@ export class SpliceEngine {
     this.handler(entry.pair.id, { kind: 'refused', why });
   }
 
-  private async takeBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
+  /** Once at a time, whoever asks for it. */
+  private takeBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
+    entry.returning ??= this.giveBack(entry).finally(() => (entry.returning = undefined));
+    return entry.returning;
+  }
+
+  private async giveBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
     try {
       const refusal = await entry.splice.takeBack();
       if (refusal) return refusal;
@@ -236,10 +247,16 @@ export class SpliceEngine {
 
   private watchFitness(entry: Entry): void {
     const { unfit } = entry.splice;
-    entry.unfitReads = unfit > entry.unfit ? entry.unfitReads + 1 : 0;
+    if (unfit === entry.unfit) {
+      entry.fitReads++;
+      if (entry.fitReads >= FORGET_READS) entry.unfitReads = 0;
+      return;
+    }
     entry.unfit = unfit;
+    entry.fitReads = 0;
+    entry.unfitReads++;
+    // Where it can't be given back now, the next of them asks again.
     if (entry.unfitReads < UNFIT_READS) return;
-    entry.unfitReads = 0;
     void this.evict(
       entry,
       refuse('unsupported', 'expected segments that can be relayed, found others again and again'),

@@ -123,8 +123,12 @@ export class Splice {
     const observed = await this.until(isHeard, LOOK.observe);
     if (observed) return observed;
     this.state = 'quiesce';
-    for (const leg of this.legs) leg.stopReading();
-    const quiesced = await this.until(() => this.legs.every((leg) => leg.isSent), LOOK.quiesce, this.limits.quiesce);
+    const isSent = (): boolean => {
+      // Again and again: whoever was held back until there was room begins to read.
+      for (const leg of this.legs) leg.stopReading();
+      return this.legs.every((leg) => leg.isSent);
+    };
+    const quiesced = await this.until(isSent, LOOK.quiesce, this.limits.quiesce);
     if (quiesced) return quiesced;
     this.state = 'freeze';
     for (const leg of this.legs) {

@@ -98,6 +98,11 @@ export class Link {
     return this.reader?.framing === 'datagrams' && this.writer?.framing === 'bytes';
   }
 
+  /** Nothing waits in it, and nothing that was written waits for room, as far as its writer says. */
+  get isClear(): boolean {
+    return this.flowing && !this.paused && !this.ended;
+  }
+
   push(chunk: Buffer, text: boolean): void {
     if (this.finished) return;
     this.counters.bytes += chunk.length;

@@ -236,8 +236,24 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
       client: this.client,
       clusters: this.clusters,
       upstream: stage.stream,
+      retryOn: this.retry.retry_on,
       keptOut: this.fromClient.gate?.keepsOut,
     });
+  }
+
+  get isDrained(): boolean {
+    return this.fromClient.isClear && this.toClient.isClear;
+  }
+
+  /** The sockets are closed by whoever had the kernel relay them. */
+  endedInKernel(error?: ProxyError): void {
+    if (this.over) return;
+    this.status = 'FINALIZING';
+    this.reason = error?.code ?? 'OK';
+    this.event('END', error?.message ?? 'the streams have ended');
+    this.clientOpen = false;
+    for (const stage of this.stages) stage.letGo();
+    this.checkOver();
   }
 
   /** The kernel has relayed so much more. `lastSeen` and `now`: as performance.now() gives them. */
@@ -305,7 +321,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
   }
 
   stageRetrying(stage: Stage, error: ProxyError): void {
-    this.context.kernel?.release(this);
+    void this.context.kernel?.release(this);
     this.retries++;
     if (this.status === 'CONNECTED') {
       this.status = 'DISCONNECTED';
@@ -386,7 +402,12 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
 
   /** One end is gone, or both have ended: what was written is flushed, and what is left is closed. */
   private finishInOrder(error?: ProxyError): void {
-    this.context.kernel?.release(this);
+    if (this.over) return;
+    const released = this.context.kernel?.release(this);
+    if (released) {
+      void released.then(() => this.finishInOrder(error));
+      return;
+    }
     this.status = 'FINALIZING';
     this.reason = error?.code ?? 'OK';
     this.event('END', error?.message ?? 'the streams have ended');
@@ -411,7 +432,11 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
       this.cut(error);
       return;
     }
-    this.context.kernel?.release(this);
+    const released = this.context.kernel?.release(this);
+    if (released) {
+      void released.then(() => this.finish(error));
+      return;
+    }
     const untold = this.status === 'INIT' || this.client.unanswered === true;
     this.status = 'FINALIZING';
     this.reason = error.code;

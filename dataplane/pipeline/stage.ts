@@ -233,6 +233,11 @@ export class Stage {
     stream?.destroy(reset ? error : undefined);
   }
 
+  /** Its stream has ended elsewhere, and isn't its own any more; nothing is told to the session. */
+  letGo(): void {
+    if (this.status !== 'FINALIZED') this.finalize();
+  }
+
   /** `fault`: what its own stream failed with. How its session ended otherwise says nothing about the endpoint. */
   private finalize(fault?: ProxyError): void {
     this.status = 'FINALIZED';

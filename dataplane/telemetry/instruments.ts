@@ -169,9 +169,14 @@ function observeOffload(meter: Meter, source: MetricsSource): void {
     (result) => {
       const status = source.offload();
       if (status === undefined) return;
-      result.observe(enabled, status.engine ? 1 : 0);
-      result.observe(flows, status.engine?.flows ?? 0);
-      result.observe(capacity, status.engine?.capacity ?? 0);
+      for (const [transport, engine] of [
+        ['udp', status.engine],
+        ['tcp', status.connections?.engine],
+      ] as const) {
+        result.observe(enabled, engine ? 1 : 0, { transport });
+        result.observe(flows, engine?.flows ?? 0, { transport });
+        result.observe(capacity, engine?.capacity ?? 0, { transport });
+      }
       result.observe(handovers, status.handovers);
       result.observe(handbacks, status.handbacks);
       for (const [reason, count] of status.refusals) result.observe(refusals, count, { reason });

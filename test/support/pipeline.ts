@@ -129,7 +129,7 @@ export function harness(
       bytes_per_second: 0,
       queue_limit: 4,
       framing: 'none',
-      offload: { policy: 'auto', threshold: 1000 },
+      offload: { policy: 'auto', threshold: 1000, byte_threshold: 1e7 },
       ...options,
     },
   };

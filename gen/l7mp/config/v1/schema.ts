@@ -454,6 +454,7 @@ export const schema: Schema = {
     fields: {
       policy: { type: 'string', optional: true, default: 'auto', values: ['auto', 'always', 'never'] },
       threshold: { type: 'number', optional: true, min: 0, unit: 'datagrams/s', default: 1000 },
+      byte_threshold: { type: 'number', optional: true, min: 0, unit: 'B/s', default: 10000000 },
     },
   },
   RuleList: {

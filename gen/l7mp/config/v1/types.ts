@@ -691,7 +691,7 @@ export interface Admin {
   /** How long a draining proxy waits for its sessions to end, in ms. */
   readonly drain_timeout: number;
   /**
-   * Whether the kernel may relay hot UDP sessions by itself: `init` has it do so where it can, `disable` keeps every
+   * Whether the kernel may relay hot UDP and TCP sessions by itself: `init` has it do so where it can, `disable` keeps every
    * session in user space. `no_init` of the original l7mp, which took over what another process had started, is refused.
    */
   readonly offload: 'init' | 'no_init' | 'disable';
@@ -757,14 +757,16 @@ export interface ListenerOptions {
 }
 
 /**
- * Offload says which sessions of a listener the kernel relays. Only those can be whose both ends are UDP, with nothing
- * between that changes, copies or counts out datagrams.
+ * Offload says which sessions of a listener the kernel relays. Only those can be whose both ends are UDP, or both plain TCP,
+ * with nothing between that changes, copies or counts out what passes.
  */
 export interface Offload {
   /** `auto` takes those that are hot, `always` all, `never` none. */
   readonly policy: 'auto' | 'always' | 'never';
   /** How many datagrams a second, in both directions, make a session hot. */
   readonly threshold: number;
+  /** How many bytes a second, in both directions, make a TCP session hot. */
+  readonly byte_threshold: number;
 }
 
 /** RuleList is an ordered list of rules; the first that matches decides. */

@@ -63,11 +63,13 @@ describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} an
       expect(result.code, result.stderr).to.equal(0);
       return result.stdout;
     };
-    expect(await ask('offload')).to.match(/^on, by tcx: 0 of 16384 sessions\n0 given to the kernel, 0 taken back\n$/u);
+    expect(await ask('offload')).to.match(
+      /^on, by tcx: 0 of 16384 sessions\nTCP: on, by tcx: 0 of 4096 sessions\n0 given to the kernel, 0 taken back\n$/u,
+    );
     const hot = bed.sender(FOUR);
     const { name } = await bed.inKernel();
     const shown = await ask('offload');
-    expect(shown).to.contain('1 of 16384 sessions\n1 given to the kernel');
+    expect(shown).to.match(/1 of 16384 sessions\nTCP: .*\n1 given to the kernel/u);
     expect(shown).to.match(new RegExp(`^${name.replaceAll('.', '[.]')} +in +\\d+/s +\\d+ +[\\d.]+ .?B +kernel$`, 'mu'));
     expect(JSON.parse(await ask('offload', '-o', 'json'))).to.deep.include({ enabled: true, flows: 1 });
     expect(await ask('explain', name)).to.match(/^packets {4}pass the kernel alone; the kernel has relayed \d+$/mu);

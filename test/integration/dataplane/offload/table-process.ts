@@ -65,10 +65,14 @@ const policy = new OffloadPolicy(engine, silentLogger);
 const candidate = (id: number): OffloadableSession => ({
   id,
   name: String(id),
+  clientFraming: 'datagrams',
+  rate: 0,
+  isDrained: true,
   listener: 'in',
-  offloadPolicy: { policy: 'auto', threshold: 10 },
+  offloadPolicy: { policy: 'auto', threshold: 10, byte_threshold: 0 },
   flowEnds: pairOf(id),
   relayed: () => undefined,
+  endedInKernel: () => undefined,
   passesKernel: () => told.push(`${id} in`),
   passesUserSpace: () => told.push(`${id} out`),
 });

@@ -1,4 +1,57 @@
 /** What sends and receives over TCP in tests of spliced connections. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { until } from '../../../support/until.ts';
+import { namespace, type Place } from './lab.ts';
+
+/** A program in a namespace that talks in lines of JSON. */
+export class Talker {
+  private readonly child: ChildProcessWithoutNullStreams;
+  private readonly said: Record<string, unknown>[] = [];
+  private stderr = '';
+
+  constructor(place: Place, words: readonly string[]) {
+    this.child = spawn('ip', ['netns', 'exec', namespace(place), ...words]);
+    this.child.stdin.on('error', () => undefined);
+    this.child.stderr.on('data', (text: Buffer) => (this.stderr += text.toString()));
+    createInterface(this.child.stdout).on('line', (line) =>
+      this.said.push(JSON.parse(line) as Record<string, unknown>),
+    );
+  }
+
+  tell(command: string): void {
+    this.child.stdin.write(`${command}\n`);
+  }
+
+  /** The next of what it says that has this. */
+  async next<T>(name: string): Promise<T> {
+    return until(`"${name}" of ${this.child.spawnargs.slice(4, 6).join(' ')} ${this.stderr}`, () => {
+      const at = this.said.findIndex((line) => name in line);
+      return at >= 0 && (this.said.splice(at, 1)[0] as T);
+    });
+  }
+
+  async ask<T>(command: string): Promise<T> {
+    this.tell(command);
+    return (await this.next<{ answer: T }>('answer')).answer;
+  }
+
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const gone = once(this.child, 'close');
+    this.child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+export interface Report {
+  readonly sent: number;
+  readonly received: number;
+  readonly sentHash: string;
+  readonly receivedHash: string;
+  readonly end: string | null;
+}
 
 /**
  * `ROLE ADDRESS PORT [OPTION=NUMBER…]`: connects or listens, sends random bytes and receives, both at a time. What it is told on

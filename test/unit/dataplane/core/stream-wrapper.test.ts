@@ -28,6 +28,7 @@ const MEMBERS: {
   responds: true,
   unanswered: true,
   flow: [],
+  tcpSocket: new Socket(),
   adoptFraming: ['bytes'],
   open: [new RecordingSink()],
   write: [Buffer.from('chunk'), true],

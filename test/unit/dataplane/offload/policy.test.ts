@@ -77,6 +77,9 @@ class FakeSession implements OffloadableSession {
   readonly listener = 'in';
   readonly offloadPolicy: OffloadableSession['offloadPolicy'];
   flowEnds: OffloadableSession['flowEnds'] = ENDS;
+  readonly clientFraming = 'datagrams';
+  readonly rate = 0;
+  readonly isDrained = true;
   packets = 0;
   bytes = 0;
   lastSeen: number | undefined;
@@ -87,7 +90,7 @@ class FakeSession implements OffloadableSession {
   constructor(id: number, policy: 'auto' | 'always' | 'never' = 'auto', threshold = 1000) {
     this.id = id;
     this.name = `session ${id}`;
-    this.offloadPolicy = { policy, threshold };
+    this.offloadPolicy = { policy, threshold, byte_threshold: 0 };
   }
 
   relayed(...[ingress, egress, lastSeen]: Parameters<OffloadableSession['relayed']>): void {
@@ -95,6 +98,10 @@ class FakeSession implements OffloadableSession {
     this.bytes += ingress.bytes + egress.bytes;
     this.lastSeen = lastSeen;
     this.onRelayed();
+  }
+
+  endedInKernel(): void {
+    this.timeline.push('ended');
   }
 
   passesKernel(): void {

@@ -21,6 +21,8 @@ class FakeKernel implements KernelPath {
   readonly rates: number[] = [];
   /** What `refresh` finds. */
   found: (session: PipelineSession, now: number) => void = () => undefined;
+  /** What `release` waits for. */
+  releasing: Promise<void> | undefined;
   /** What `release` does, while the session's streams are as they were. */
   onRelease: (session: PipelineSession) => void = () => undefined;
 
@@ -37,9 +39,10 @@ class FakeKernel implements KernelPath {
     this.rates.push(packetsPerSecond);
   }
 
-  release(session: PipelineSession): void {
+  release(session: PipelineSession): Promise<void> | undefined {
     this.told.push('release');
     this.onRelease(session);
+    return this.releasing;
   }
 
   view(): { state: 'kernel' } {
@@ -81,7 +84,12 @@ describe('a session and the kernel', () => {
       'found a stream of bytes at listener listener',
     ],
     ['the cluster is no UDP', [{}, {}, [udp(client), tcp]], 'protocol', 'found a stream of bytes at cluster cluster'],
-    ['a side has a reason', [{}, {}, [udp('a lock'), udp(upstream)]], 'protocol', 'UDP on both sides, found a lock at'],
+    [
+      'a side has a reason',
+      [{}, {}, [udp('a lock'), udp(upstream)]],
+      'protocol',
+      'UDP or TCP on both sides, found a lock at',
+    ],
     ['there is an ingress stage', [{ ingress: ['a'] }], 'transform', 'one cluster on its way, found a, cluster'],
     ['there is an egress stage', [{ egress: ['b'] }], 'transform', 'one cluster on its way, found cluster, b'],
     ['there is a mirror', [{ mirrors: [{ cluster: 'm', percent: 100 }] }], 'mirror', 'expected no mirrors, found m'],
@@ -101,6 +109,27 @@ describe('a session and the kernel', () => {
     pipeline.cluster('cluster').plan = [() => 'never'];
     const session = pipeline.accept(udp(client)) as PipelineSession;
     expect(session.flowEnds).to.include({ reason: 'state' });
+  });
+
+  it('ends when the kernel has given it back, not before', async () => {
+    const session = start();
+    let giveBack: () => void = () => undefined;
+    kernel.releasing = new Promise((resolve) => (giveBack = resolve));
+    session.destroy(new ProxyError('DELETED', 'by the test'));
+    expect(session.status).to.equal('CONNECTED');
+    const { releasing } = kernel;
+    kernel.releasing = undefined;
+    giveBack();
+    await releasing;
+    expect([session.status, session.reason]).to.deep.equal(['DESTROYED', 'DELETED']);
+  });
+
+  it('ends with its connections in the kernel, whose sockets it leaves alone', () => {
+    const streams = [udp(client), udp(upstream)] as const;
+    const session = start({}, {}, streams);
+    session.endedInKernel();
+    expect([session.status, session.reason]).to.deep.equal(['DESTROYED', 'OK']);
+    expect(streams.flatMap(({ calls }) => calls)).not.to.include('destroy');
   });
 
   it('counts what the kernel relays beside what it relays itself', () => {
