@@ -236,19 +236,6 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await peer.exit;
   });
 
-  it('goes on in user space where segments come again and again that can not be relayed', async () => {
-    await start(FOUR);
-    await inKernel(true);
-    client.tell('urgent');
-    await until('the session to come back', () => {
-      const [session] = bed.sessions();
-      return session?.events.some(({ event }) => event === 'USER SPACE');
-    });
-    await greet();
-    expect(bed.offload().handbacks).to.equal(1);
-    expect(bed.offload().refusals['unsupported']).to.be.at.least(1);
-  });
-
   for (const [what, options, cluster, route, reason] of [
     ['a framing', { framing: 'newline' }, {}, {}, 'expected UDP or TCP on both sides, found '],
     ['a limit', { bytes_per_second: 1_000_000_000 }, {}, {}, 'expected no limit of datagrams or bytes a second'],
