@@ -19,6 +19,7 @@ import { checkLayout, checkStreamLayout, familyOf } from './layout.ts';
 import { Leg } from './leg.ts';
 import { Loopback } from './loopback.ts';
 import { CHANGES, Netlink } from './netlink.ts';
+import { Interfaces } from './interfaces.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
 import { type Plan, planPair } from './plan.ts';
 import { refuse, type ResolvedWay, Routes } from './routes.ts';
@@ -84,14 +85,12 @@ export class SpliceEngine {
   private readonly netlink: Netlink;
   private readonly changes: Netlink;
   private readonly routes: Routes;
-  private readonly placed: TcxAttachment;
   private readonly watch: Watch;
   private readonly loopback = new Loopback();
   private readonly entries = new Map<number, Entry>();
   /** Both ends have closed. */
   private readonly lingering = new Map<Entry, NodeJS.Timeout>();
-  /** Names by index. */
-  private readonly interfaces = new Map<number, string>();
+  private readonly interfaces: Interfaces;
   private readonly undo: (() => void)[] = [];
   private handler: (id: number, event: SpliceEvent) => void = () => undefined;
 
@@ -109,7 +108,7 @@ export class SpliceEngine {
       this.netlink = this.own(new Netlink());
       this.changes = this.own(new Netlink(CHANGES));
       this.routes = new Routes(this.netlink, interfaces);
-      this.placed = this.own(new TcxAttachment(program));
+      this.interfaces = new Interfaces(this.own(new TcxAttachment(program)), this.routes);
       this.own(this.loopback);
       this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
       this.watch.want(EPOLLIN);
@@ -123,7 +122,7 @@ export class SpliceEngine {
     return {
       flows: this.entries.size + this.lingering.size,
       capacity: this.capacity,
-      interfaces: [...this.interfaces.values()],
+      interfaces: this.interfaces.list,
     };
   }
 
@@ -145,7 +144,7 @@ export class SpliceEngine {
       const legs = [new Leg(pair.sockets.client, pair.client), new Leg(pair.sockets.upstream, pair.upstream)] as const;
       const plan = this.plan(pair, legs);
       if ('reason' in plan) return plan;
-      for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
+      this.interfaces.attachFor(plan);
       const splice = new Splice(this.table, legs, plan, this.limits, () => pair.isDrained());
       const entry: Entry = { pair, splice, ways: [], unfit: 0, unfitReads: 0, fitReads: 0, returning: undefined };
       this.hold(entry);
@@ -198,7 +197,6 @@ export class SpliceEngine {
   close(): void {
     for (const entry of [...this.entries.values(), ...this.lingering.keys()]) this.drop(entry);
     for (const step of this.undo.splice(0).reverse()) step();
-    this.interfaces.clear();
   }
 
   private own<T extends { close(): void }>(resource: T): T {
@@ -277,7 +275,7 @@ export class SpliceEngine {
     clearTimeout(this.lingering.get(entry));
     this.lingering.delete(entry);
     this.forget(entry);
-    void entry.splice.abort().then(() => undefined);
+    void entry.splice.abort();
     if (entry.splice.state !== 'user') entry.splice.discard();
     for (const socket of [entry.pair.sockets.client, entry.pair.sockets.upstream]) socket.destroy();
   }
@@ -324,23 +322,14 @@ export class SpliceEngine {
     return plan;
   }
 
-  private attach(ifindex: number): void {
-    if (this.interfaces.has(ifindex)) return;
-    this.placed.attach(ifindex);
-    this.interfaces.set(ifindex, this.routes.interfaceName(ifindex) ?? String(ifindex));
-  }
-
   private onChanges(): void {
+    // Of neighbours all are of concern: a pair whose way is gone waits for one that is not known yet.
     if (this.changes.receive()?.length !== 0) this.refresh();
   }
 
   /** Everything is looked up anew. */
   private refresh(): void {
-    for (const ifindex of [...this.interfaces.keys()]) {
-      if (this.routes.interfaceName(ifindex) !== undefined) continue;
-      this.placed.detach(ifindex);
-      this.interfaces.delete(ifindex);
-    }
+    this.interfaces.forgetGone();
     for (const entry of this.entries.values()) {
       const why = this.renew(entry);
       if (why && entry.splice.state === 'spliced') void this.evict(entry, why);
@@ -352,7 +341,7 @@ export class SpliceEngine {
       const plan = planPair(entry.pair, this.routes, this.loopback);
       // Sockets would have no way either: it waits for one where it is, as they would.
       if ('reason' in plan) return undefined;
-      for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
+      this.interfaces.attachFor(plan);
       entry.splice.move(plan);
       this.hold(entry);
       return undefined;

@@ -17,6 +17,7 @@ import { type Counted, FlowTable } from './flow-table.ts';
 import { checkLayout } from './layout.ts';
 import { Loopback } from './loopback.ts';
 import { CHANGES, Netlink } from './netlink.ts';
+import { Interfaces } from './interfaces.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
 import { type Plan, type Planned, planPair } from './plan.ts';
 import { refuse, type ResolvedWay, RTM_DELNEIGH, RTM_NEWNEIGH, Routes } from './routes.ts';
@@ -63,8 +64,7 @@ export class TcEngine implements OffloadEngine {
   private readonly watch: Watch;
   private readonly loopback = new Loopback();
   private readonly entries = new Map<number, Entry>();
-  /** Names by index. */
-  private readonly interfaces = new Map<number, string>();
+  private readonly interfaces: Interfaces;
   /** Those whose turn it is to be looked up anew. */
   private unchecked: Entry[] = [];
   private evicted: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void = () => undefined;
@@ -87,6 +87,7 @@ export class TcEngine implements OffloadEngine {
           ? new TcxAttachment(program)
           : new ClsactAttachment(this.netlink, object.program('tc/enter'), program),
       );
+      this.interfaces = new Interfaces(this.placed, this.routes);
       this.own(this.loopback);
       this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
       this.watch.want(EPOLLIN);
@@ -101,7 +102,7 @@ export class TcEngine implements OffloadEngine {
   }
 
   get stats(): OffloadEngine['stats'] {
-    return { flows: this.entries.size, capacity: this.capacity, interfaces: [...this.interfaces.values()] };
+    return { flows: this.entries.size, capacity: this.capacity, interfaces: this.interfaces.list };
   }
 
   onEvicted(handler: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void): void {
@@ -153,7 +154,6 @@ export class TcEngine implements OffloadEngine {
   close(): void {
     for (const step of this.undo.splice(0).reverse()) step();
     this.entries.clear();
-    this.interfaces.clear();
   }
 
   /** What is closed with the engine, last first. */
@@ -171,7 +171,7 @@ export class TcEngine implements OffloadEngine {
   }
 
   private put(pair: FlowPair, plan: Plan): OffloadRefusal | undefined {
-    for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
+    this.interfaces.attachFor(plan);
     const client = this.table.add(plan.fromClient.flow);
     const upstream = this.table.add(plan.fromUpstream.flow);
     const giveUp = (refusal: OffloadRefusal): OffloadRefusal => {
@@ -200,12 +200,6 @@ export class TcEngine implements OffloadEngine {
     return undefined;
   }
 
-  private attach(ifindex: number): void {
-    if (this.interfaces.has(ifindex)) return;
-    this.placed.attach(ifindex);
-    this.interfaces.set(ifindex, this.routes.interfaceName(ifindex) ?? String(ifindex));
-  }
-
   private onChanges(): void {
     const messages = this.changes.receive();
     const concerns = messages?.some((message) =>
@@ -216,11 +210,7 @@ export class TcEngine implements OffloadEngine {
 
   /** Everything is looked up anew. */
   private refresh(): void {
-    for (const ifindex of [...this.interfaces.keys()]) {
-      if (this.routes.interfaceName(ifindex) !== undefined) continue;
-      this.placed.detach(ifindex);
-      this.interfaces.delete(ifindex);
-    }
+    this.interfaces.forgetGone();
     for (const entry of [...this.entries.values()]) this.check(entry);
   }
 
@@ -241,7 +231,7 @@ export class TcEngine implements OffloadEngine {
     try {
       const plan = this.plan(pair);
       if ('reason' in plan) return plan;
-      for (const { way } of [plan.fromClient, plan.fromUpstream]) this.attach(way.ifindex);
+      this.interfaces.attachFor(plan);
       return this.move(fromUpstream, plan.fromUpstream) ?? this.move(fromClient, plan.fromClient);
     } catch (error) {
       return refuse('error', ProxyError.from(error).message);
