@@ -1,6 +1,7 @@
 /** One of the two connections that are spliced: a socket of Node.js, and what the kernel has of it. */
 import type { Socket } from 'node:net';
 import type { Flow } from '../core/offload.ts';
+import { receiveMemory } from '../sockets/native/receive-memory.ts';
 import {
   type ConnectionInfo,
   connectionInfo,
@@ -11,7 +12,6 @@ import {
   type Position,
   queuedBytes,
   readPosition,
-  receiveMemory,
   restore,
   resume,
   setIntake,

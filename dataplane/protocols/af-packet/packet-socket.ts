@@ -1,7 +1,7 @@
 /** A socket on a network interface as Stream: what is written is sent there, what others send there is read. */
 import type { PacketCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
-import { droppedAt } from '../../sockets/native/drops.ts';
+import { receiveMemory } from '../../sockets/native/receive-memory.ts';
 import { inbox } from '../../sockets/native/inbox.ts';
 import {
   bind,
@@ -141,7 +141,7 @@ export class PacketSocket extends MessageSocket {
 
   /** Frames that the kernel dropped; only as long as it is open. */
   get overflow(): number {
-    return droppedAt(this.fd);
+    return receiveMemory(this.fd).drops;
   }
 
   protected override take(length: number): Buffer {

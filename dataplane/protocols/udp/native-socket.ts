@@ -2,7 +2,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { ProxyError } from '../../../common/errors.ts';
-import { droppedAt } from '../../sockets/native/drops.ts';
+import { receiveMemory } from '../../sockets/native/receive-memory.ts';
 import {
   bind,
   close,
@@ -104,7 +104,7 @@ class NativeSocket implements UdpSocket {
   }
 
   get overflow(): number | undefined {
-    return this.closed ? undefined : droppedAt(this.fd);
+    return this.closed ? undefined : receiveMemory(this.fd).drops;
   }
 
   start(receiver: Receiver): void {

@@ -19,7 +19,7 @@ import {
   systemError,
 } from './libc.ts';
 
-// linux/tcp.h, linux/sockios.h, asm-generic/socket.h, linux/sock_diag.h, net/tcp_states.h
+// linux/tcp.h, linux/sockios.h, asm-generic/socket.h, net/tcp_states.h
 const IPPROTO_TCP = 6;
 const TCP_MAXSEG = 2;
 const TCP_INFO = 11;
@@ -40,9 +40,6 @@ const SIOCOUTQ = 0x5411;
 const SO_KEEPALIVE = 9;
 const SO_ATTACH_FILTER = 26;
 const SO_DETACH_FILTER = 27;
-const SO_MEMINFO = 55;
-const MEMINFO_RECEIVED = 0;
-const MEMINFO_DROPS = 8;
 const OPTION_TIMESTAMPS = 1;
 const OPTION_SACK = 2;
 const OPTION_WINDOW_SCALE = 4;
@@ -83,12 +80,6 @@ export function connectionInfo(fd: number): ConnectionInfo {
 /** Bytes that wait to be read, and those that the peer has not acknowledged. */
 export function queuedBytes(fd: number): { readonly received: number; readonly sent: number } {
   return { received: askDescriptor(fd, SIOCINQ), sent: askDescriptor(fd, SIOCOUTQ) };
-}
-
-/** Memory of packets that wait, also of those that came out of order; and packets that the socket has dropped. */
-export function receiveMemory(fd: number): { readonly held: number; readonly drops: number } {
-  const info = getOption(fd, SOL_SOCKET, SO_MEMINFO, 4 * (MEMINFO_DROPS + 1));
-  return { held: info.readUInt32LE(4 * MEMINFO_RECEIVED), drops: info.readUInt32LE(4 * MEMINFO_DROPS) };
 }
 
 /** `struct sock_filter`: operation, where to jump if true and if false, operand. */
