@@ -1,6 +1,11 @@
-/** An address and a port as one text. */
+/** Addresses as people and packets have them. */
 
 /** `10.0.0.1:80`, `[::1]:80`. */
 export function formatAddress(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
+}
+
+/** An IPv4 client of a dual-stack socket by its plain address: `::ffff:10.0.0.1` is `10.0.0.1`. */
+export function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BaseStream } from './base-stream.ts';
 import { ProxyError } from '../../common/errors.ts';
+import { plainAddress } from '../../common/format-address.ts';
 import type { Flow } from './offload.ts';
 import type { Sink, Stream } from './stream.ts';
 
@@ -40,8 +41,8 @@ export class SocketStream extends BaseStream implements Stream {
     if (remoteAddress === undefined || remotePort === undefined) return 'a connection that is closed';
     return {
       transport: 'tcp',
-      local: { address: plain(localAddress), port: localPort },
-      remote: { address: plain(remoteAddress), port: remotePort },
+      local: { address: plainAddress(localAddress), port: localPort },
+      remote: { address: plainAddress(remoteAddress), port: remotePort },
     };
   }
 
@@ -90,9 +91,4 @@ export class SocketStream extends BaseStream implements Stream {
 /** Plain TCP, and connected: Node.js throws where TLS or a UNIX socket is asked for a reset. */
 function isTcp(socket: Duplex): socket is Socket {
   return socket instanceof Socket && !('encrypted' in socket) && socket.remoteFamily !== undefined;
-}
-
-/** Packets of an IPv4 client of a listener at `::` have its IPv4 address. */
-function plain(address: string): string {
-  return address.replace(/^::ffff:(?=[\d.]+$)/u, '');
 }

@@ -1,7 +1,7 @@
 /** Addresses as metadata and names show them. */
 import type { Metadata } from '../core/session.ts';
 
-export { formatAddress } from '../../common/format-address.ts';
+export { formatAddress, plainAddress } from '../../common/format-address.ts';
 
 /** Both ends of a connection, from the listener's side. */
 export interface Ends {
@@ -9,11 +9,6 @@ export interface Ends {
   readonly srcPort: number;
   readonly dstAddress: string;
   readonly dstPort: number;
-}
-
-/** An IPv4 client of a dual-stack socket by its plain address: `::ffff:10.0.0.1` is `10.0.0.1`. */
-export function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
 }
 
 /** The metadata of a session on a transport: `IP` and the ports. */
