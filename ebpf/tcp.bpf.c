@@ -318,9 +318,9 @@ INLINE int relay6(struct __sk_buff *skb, struct head6 *head, const struct segmen
   return leave(skb, segment, flow);
 }
 
-#define REFUSE 0
+#define REFUSE PASS
 #define TAKE 1
-#define DROP 2
+#define DROP TC_ACT_SHOT
 
 /* What becomes of a segment. Numbers that the other end would not believe are none of the connection's. */
 INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct stream *stream) {
@@ -360,6 +360,12 @@ INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct st
   return TAKE;
 }
 
+/* TAKE, or what becomes of a segment that isn't relayed. */
+INLINE int consider(struct __sk_buff *skb, struct tcp *tcp, u32 length, struct segment *segment, struct stream *stream) {
+  if (!read_segment(tcp, length, segment)) return stream->state == STATE_HOLD ? DROP : REFUSE;
+  return judge(skb, segment, stream);
+}
+
 INLINE int segment4(struct __sk_buff *skb) {
   if (!reach(skb, ETHERNET + IPV4 + TCP)) return PASS;
   void *data = (void *)(u64)skb->data;
@@ -384,10 +390,8 @@ INLINE int segment4(struct __sk_buff *skb) {
   struct stream *stream = find(&key, &segment);
   if (!stream) return PASS;
   struct head4 head = {.ip = *ip, .tcp = *(struct tcp_head *)tcp};
-  if (!read_segment(tcp, length - IPV4, &segment)) return stream->state == STATE_HOLD ? TC_ACT_SHOT : PASS;
-  int verdict = judge(skb, &segment, stream);
-  if (verdict == TAKE) return relay4(skb, &head, &segment, stream);
-  return verdict == DROP ? TC_ACT_SHOT : PASS;
+  int verdict = consider(skb, tcp, length - IPV4, &segment, stream);
+  return verdict == TAKE ? relay4(skb, &head, &segment, stream) : verdict;
 }
 
 INLINE int segment6(struct __sk_buff *skb) {
@@ -412,10 +416,8 @@ INLINE int segment6(struct __sk_buff *skb) {
   struct stream *stream = find(&key, &segment);
   if (!stream) return PASS;
   struct head6 head = {.ip = *ip, .tcp = *(struct tcp_head *)tcp};
-  if (!read_segment(tcp, length, &segment)) return stream->state == STATE_HOLD ? TC_ACT_SHOT : PASS;
-  int verdict = judge(skb, &segment, stream);
-  if (verdict == TAKE) return relay6(skb, &head, &segment, stream);
-  return verdict == DROP ? TC_ACT_SHOT : PASS;
+  int verdict = consider(skb, tcp, length, &segment, stream);
+  return verdict == TAKE ? relay6(skb, &head, &segment, stream) : verdict;
 }
 
 /* The packet must be for this host, and without a tag that belongs to another interface. */
