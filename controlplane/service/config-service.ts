@@ -119,14 +119,7 @@ async function change(
     // Who asks for what is there already wants no other: a rollout would bring one.
     const ids = new Set([...changes, ...unchanged].map(({ key }) => idOf(key)));
     const ended = model.supersede(ids, `${author} changed the same objects`);
-    superseded = new Map(
-      ended.length === 0
-        ? []
-        : [...ids].flatMap((id) => {
-            const rollout = model.rolloutOf(id)?.id;
-            return rollout === undefined ? [] : [[id, rollout]];
-          }),
-    );
+    superseded = ended.length === 0 ? new Map<string, string>() : rolloutsOf(model, ids);
     if (policy === undefined || changes.length === 0) return { ...plan, more: ended };
     const begun = beginRollout({ id: rollout, policy, author, message }, changes, model.mirror.rollouts.values());
     return { ...plan, changes: [], more: [...ended, ...begun] };
@@ -148,6 +141,16 @@ async function change(
     changes.push({ ...each, warnings: ended === undefined ? warnings : [...warnings, endedBy(ended)] });
   }
   return { ...done, changes, rollout: count > 0 ? rollout : '' };
+}
+
+/** The rollouts under way that change objects, by object. */
+function rolloutsOf(model: Model, ids: ReadonlySet<string>): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const id of ids) {
+    const rollout = model.rolloutOf(id);
+    if (rollout) found.set(id, rollout.id);
+  }
+  return found;
 }
 
 function endedBy(rollout: string): m.Fault {

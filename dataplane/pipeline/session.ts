@@ -400,14 +400,16 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     else writer.destroy();
   };
 
+  /** Whether the kernel still has it: `then` is called once it is given back. */
+  private waitsForKernel(then: () => void): boolean {
+    const released = this.context.kernel?.release(this);
+    void released?.then(then);
+    return released !== undefined;
+  }
+
   /** One end is gone, or both have ended: what was written is flushed, and what is left is closed. */
   private finishInOrder(error?: ProxyError): void {
-    if (this.over) return;
-    const released = this.context.kernel?.release(this);
-    if (released) {
-      void released.then(() => this.finishInOrder(error));
-      return;
-    }
+    if (this.over || this.waitsForKernel(() => this.finishInOrder(error))) return;
     this.status = 'FINALIZING';
     this.reason = error?.code ?? 'OK';
     this.event('END', error?.message ?? 'the streams have ended');
@@ -432,11 +434,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
       this.cut(error);
       return;
     }
-    const released = this.context.kernel?.release(this);
-    if (released) {
-      void released.then(() => this.finish(error));
-      return;
-    }
+    if (this.waitsForKernel(() => this.finish(error))) return;
     const untold = this.status === 'INIT' || this.client.unanswered === true;
     this.status = 'FINALIZING';
     this.reason = error.code;
