@@ -4,16 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { median } from '../report.ts';
-import { connect, enterNamespace, MessageBatch, setOption, SOL_UDP, UDP_SEGMENT, udpSocket } from './syscalls.ts';
+import { TRAIN, UdpEnds, type UdpPlaces } from './udp-ends.ts';
 
-export interface SteadyOptions {
-  readonly clientNamespace: string;
-  readonly serverNamespace: string;
-  readonly clientAddress: string;
-  readonly targetAddress: string;
-  readonly targetPort: number;
-  readonly serverAddress: string;
-  readonly serverPort: number;
+export interface SteadyOptions extends UdpPlaces {
   /** Packets a second. */
   readonly rate: number;
   /** How long it runs before it is measured. */
@@ -35,8 +28,6 @@ interface Window {
   readonly busy: number;
 }
 
-const PAYLOAD = 64;
-const TRAIN = 8;
 const PAUSE_MS = 1;
 const FIRST_PORT = 19_000;
 const WINDOW_MS = 1000;
@@ -44,14 +35,9 @@ const WINDOW_MS = 1000;
 const TICKS = 100;
 
 const options = JSON.parse(process.argv[2] ?? '{}') as SteadyOptions;
-enterNamespace(options.serverNamespace);
-const server = udpSocket(options.serverAddress, options.serverPort);
-const arrivals = new MessageBatch(512, PAYLOAD, true);
-enterNamespace(options.clientNamespace);
-const train = new MessageBatch(1, PAYLOAD * TRAIN);
-const client = udpSocket(options.clientAddress, FIRST_PORT);
-connect(client, options.targetAddress, options.targetPort);
-setOption(client, SOL_UDP, UDP_SEGMENT, PAYLOAD);
+const ends = new UdpEnds(options);
+const { server, arrivals, train } = ends;
+const client = ends.openFlow(FIRST_PORT);
 /** All of the machine's; this process may use some of them only. */
 const cpus = readFileSync('/proc/stat', 'utf8').match(/^cpu\d+ /gmu)?.length ?? 1;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));

@@ -3,25 +3,10 @@
  * `node udp.js '{...}'` takes UdpOptions and prints a UdpResult.
  */
 import { Samples } from './samples.ts';
-import {
-  close,
-  connect,
-  enterNamespace,
-  MessageBatch,
-  setOption,
-  SOL_UDP,
-  UDP_SEGMENT,
-  udpSocket,
-} from './syscalls.ts';
+import { close, MessageBatch } from './syscalls.ts';
+import { PAYLOAD, TRAIN, UdpEnds, type UdpPlaces } from './udp-ends.ts';
 
-export interface UdpOptions {
-  readonly clientNamespace: string;
-  readonly serverNamespace: string;
-  readonly clientAddress: string;
-  readonly targetAddress: string;
-  readonly targetPort: number;
-  readonly serverAddress: string;
-  readonly serverPort: number;
+export interface UdpOptions extends UdpPlaces {
   /** Flows of each search. */
   readonly flows: readonly number[];
   /** How long flows run before they are measured: sessions are made, and code gets warm. Default: 500. */
@@ -55,13 +40,7 @@ export interface UdpResult {
   readonly p99: number;
 }
 
-const PAYLOAD = 64;
 const LOSS = 0.02;
-/**
- * Packets of a flow in a row, which the kernel cuts from one buffer (UDP_SEGMENT): handed over one by one they would cost
- * the generator's core more than relaying them costs the proxy's.
- */
-const TRAIN = 8;
 const FIRST_PORT = 20000;
 /** Of echoes, and of flows before the search. */
 const WARM_UP_MS = 500;
@@ -71,24 +50,11 @@ const QUIET_MS = 15;
 const options = JSON.parse(process.argv[2] ?? '{}') as UdpOptions;
 const { warmUpMs = WARM_UP_MS } = options;
 
-enterNamespace(options.serverNamespace);
-const server = udpSocket(options.serverAddress, options.serverPort);
-const arrivals = new MessageBatch(512, PAYLOAD, true);
-enterNamespace(options.clientNamespace);
-const train = new MessageBatch(1, PAYLOAD * TRAIN);
-
-function openFlow(port: number): number {
-  const fd = udpSocket(options.clientAddress, port);
-  connect(fd, options.targetAddress, options.targetPort);
-  return fd;
-}
+const ends = new UdpEnds(options);
+const { server, arrivals, train } = ends;
 
 function openFlows(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => {
-    const fd = openFlow(FIRST_PORT + index);
-    setOption(fd, SOL_UDP, UDP_SEGMENT, PAYLOAD);
-    return fd;
-  });
+  return Array.from({ length: count }, (_, index) => ends.openFlow(FIRST_PORT + index));
 }
 
 interface Trial {
@@ -151,7 +117,7 @@ function passes(flows: readonly number[], rate: number): boolean {
 
 /** Round trips at a steady rate, each counted from when it was due. */
 function echo(rate: number, milliseconds: number): { loss: number; p50: number; p99: number } {
-  const client = openFlow(FIRST_PORT - 1);
+  const client = ends.open(FIRST_PORT - 1);
   const request = new MessageBatch(1, PAYLOAD);
   const responses = new MessageBatch(64, PAYLOAD);
   const samples = new Samples(Math.ceil((rate * milliseconds) / 1000) + 1);

@@ -5,13 +5,12 @@ import { FlowTable } from '../../../../dataplane/offload/flow-table.ts';
 import { checkLayout, encodeFlow, type Ends, type Way } from '../../../../dataplane/offload/layout.ts';
 import { bindMaps, parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
 import { close } from '../../../../dataplane/sockets/native/libc.ts';
-import { changed, checksum, ends, ipFrame, pseudoHeader } from './frames.ts';
+import { changed, ends, udpFrame } from '../../../support/frames.ts';
 
 const PASS = -1;
 const UP = 0;
 const REDIRECT = 7;
 const MTU = 1500;
-const UDP = 17;
 
 const object = parseObjectFile(readFileSync('ebpf/udp.bpf.o'));
 
@@ -19,28 +18,6 @@ const FOUR = ends('10.0.0.1', 7000, '10.0.0.2', 5000);
 const FOUR_AFTER = ends('192.168.3.4', 40001, '172.16.250.9', 53);
 const SIX = ends('2001:db8::1', 7001, '2001:db8::2', 5001);
 const SIX_AFTER = ends('2001:db8:1::3', 40002, 'fd00::ffff:4', 53);
-
-interface Shape {
-  readonly ttl?: number;
-  readonly tos?: number;
-  readonly payload?: Buffer;
-  readonly noCheck?: boolean;
-}
-
-/** A whole frame, from nothing. */
-function frame(
-  at: Ends,
-  { ttl = 64, tos = 0, payload = Buffer.from('payload'), noCheck = false }: Shape,
-  macs: Buffer = Buffer.alloc(12),
-): Buffer {
-  const udp = Buffer.alloc(8);
-  udp.writeUInt16BE(at.source.port, 0);
-  udp.writeUInt16BE(at.destination.port, 2);
-  udp.writeUInt16BE(8 + payload.length, 4);
-  const length = 8 + payload.length;
-  if (!noCheck) udp.writeUInt16BE(checksum(pseudoHeader(at, UDP, length), udp, payload) || 0xffff, 6);
-  return ipFrame(at, { protocol: UDP, ttl, tos, macs }, Buffer.concat([udp, payload]));
-}
 
 describe('the kernel program for UDP, packet by packet', () => {
   let table: FlowTable;
@@ -86,9 +63,9 @@ describe('the kernel program for UDP, packet by packet', () => {
       const slot = put(before, after);
       for (const payload of payloads) {
         for (const tos of [0, 3, 0xb8]) {
-          const result = testRun(program, frame(before, { payload, tos }));
+          const result = testRun(program, udpFrame(before, { payload, tos }));
           expect(result.verdict).to.equal(REDIRECT);
-          const expected = frame(after, { payload, tos, ttl: 63 }, way.ethernet);
+          const expected = udpFrame(after, { payload, tos, ttl: 63, macs: way.ethernet });
           expect(result.packet.toString('hex')).to.equal(expected.toString('hex'));
         }
       }
@@ -103,9 +80,9 @@ describe('the kernel program for UDP, packet by packet', () => {
 
   it('keeps the rest of an IPv4 header: id, a missing checksum', () => {
     put(FOUR, FOUR_AFTER, true);
-    const { verdict, packet } = testRun(program, frame(FOUR, { noCheck: true }));
+    const { verdict, packet } = testRun(program, udpFrame(FOUR, { noCheck: true }));
     expect(verdict).to.equal(UP);
-    expect(packet.subarray(14).equals(frame(FOUR_AFTER, { noCheck: true, ttl: 63 }).subarray(14))).to.equal(true);
+    expect(packet.subarray(14).equals(udpFrame(FOUR_AFTER, { noCheck: true, ttl: 63 }).subarray(14))).to.equal(true);
   });
 
   it('never makes a checksum zero, which would say that there is none', () => {
@@ -113,20 +90,20 @@ describe('the kernel program for UDP, packet by packet', () => {
     for (let value = 0; value < 0x10000; value += 1) {
       const payload = Buffer.alloc(2);
       payload.writeUInt16BE(value);
-      const expected = frame(FOUR_AFTER, { payload, ttl: 63 });
+      const expected = udpFrame(FOUR_AFTER, { payload, ttl: 63 });
       if (expected.readUInt16BE(40) !== 0xffff) continue;
-      expect(testRun(program, frame(FOUR, { payload })).packet.readUInt16BE(40)).to.equal(0xffff);
+      expect(testRun(program, udpFrame(FOUR, { payload })).packet.readUInt16BE(40)).to.equal(0xffff);
     }
   });
 
-  const four = frame(FOUR, {});
-  const six = frame(SIX, {});
+  const four = udpFrame(FOUR);
+  const six = udpFrame(SIX);
   const misses: Readonly<Record<string, Buffer>> = {
-    'another port': frame({ ...FOUR, source: { address: '10.0.0.1', port: 7002 } }, {}),
-    'another address': frame({ ...SIX, source: { address: '2001:db8::11', port: 7001 } }, {}),
-    'the way back': frame({ source: FOUR.destination, destination: FOUR.source }, {}),
-    'a TTL that ends here': frame(FOUR, { ttl: 1 }),
-    'a hop limit that ends here': frame(SIX, { ttl: 1 }),
+    'another port': udpFrame({ ...FOUR, source: { address: '10.0.0.1', port: 7002 } }),
+    'another address': udpFrame({ ...SIX, source: { address: '2001:db8::11', port: 7001 } }),
+    'the way back': udpFrame({ source: FOUR.destination, destination: FOUR.source }),
+    'a TTL that ends here': udpFrame(FOUR, { ttl: 1 }),
+    'a hop limit that ends here': udpFrame(SIX, { ttl: 1 }),
     'a first fragment': changed(four, (copy) => copy.writeUInt16BE(0x2000, 20)),
     'a later fragment': changed(four, (copy) => copy.writeUInt16BE(0x0010, 20)),
     'a reserved flag': changed(four, (copy) => copy.writeUInt16BE(0xc000, 20)),
@@ -141,8 +118,8 @@ describe('the kernel program for UDP, packet by packet', () => {
       copy.writeUInt16BE(100, 16);
       copy.writeUInt16BE(80, 38);
     }),
-    'more than the MTU': frame(FOUR, { payload: Buffer.alloc(MTU - 27) }),
-    'more than the MTU, IPv6': frame(SIX, { payload: Buffer.alloc(MTU - 47) }),
+    'more than the MTU': udpFrame(FOUR, { payload: Buffer.alloc(MTU - 27) }),
+    'more than the MTU, IPv6': udpFrame(SIX, { payload: Buffer.alloc(MTU - 47) }),
     'a frame for another station': changed(four, (copy) => copy.writeUInt8(2, 5)),
     'a VLAN tag': Buffer.concat([four.subarray(0, 12), Buffer.from([0x81, 0, 0, 100]), four.subarray(12)]),
     ARP: Buffer.concat([Buffer.alloc(12), Buffer.from([8, 6]), Buffer.alloc(46)]),
@@ -159,12 +136,12 @@ describe('the kernel program for UDP, packet by packet', () => {
 
   it('passes IPv4 without checksum where IPv6 wants one', () => {
     put(FOUR, SIX_AFTER);
-    expect(testRun(program, frame(FOUR, { noCheck: true })).verdict).to.equal(PASS);
+    expect(testRun(program, udpFrame(FOUR, { noCheck: true })).verdict).to.equal(PASS);
   });
 
   it('takes what fits the MTU just so', () => {
     put(FOUR, FOUR_AFTER);
-    expect(testRun(program, frame(FOUR, { payload: Buffer.alloc(MTU - 28) })).verdict).to.equal(REDIRECT);
+    expect(testRun(program, udpFrame(FOUR, { payload: Buffer.alloc(MTU - 28) })).verdict).to.equal(REDIRECT);
   });
 
   it('passes what a hash led to the flow of others', () => {

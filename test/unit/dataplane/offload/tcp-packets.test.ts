@@ -15,7 +15,7 @@ import {
 import { bindMaps, parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
 import { StreamTable } from '../../../../dataplane/offload/stream-table.ts';
 import { close } from '../../../../dataplane/sockets/native/libc.ts';
-import { changed, checksum, ends, ipFrame, pseudoHeader } from './frames.ts';
+import { changed, checksum, ends, ipFrame, pseudoHeader } from '../../../support/frames.ts';
 
 const PASS = -1;
 const UP = 0;

@@ -170,13 +170,22 @@ describe('Gates', () => {
     expect(counters).to.deep.equal({ bytes: 1, packets: 1, dropped: 1 });
   });
 
-  it('of a rate hold a reliable reader back until its debt is paid, whatever the writer says', async () => {
-    const clock = stopClock();
-    try {
-      const { link, reader, writer, push } = testLink();
-      link.gate = new RateGate(link, true, { datagrams_per_second: 0, bytes_per_second: 10 });
-      link.setWriter(writer);
-      push('x'.repeat(15));
+  describe('of a rate', () => {
+    let clock: ReturnType<typeof stopClock>;
+
+    beforeEach(() => (clock = stopClock()));
+    afterEach(() => clock.restore());
+
+    function limited() {
+      const made = testLink();
+      made.link.gate = new RateGate(made.link, true, { datagrams_per_second: 0, bytes_per_second: 10 });
+      made.link.setWriter(made.writer);
+      made.push('x'.repeat(15));
+      return made;
+    }
+
+    it('hold a reliable reader back until its debt is paid, whatever the writer says', async () => {
+      const { link, reader, writer } = limited();
       expect(writer.written.join('')).to.have.length(15);
       link.drain();
       await clock.tick(499);
@@ -184,27 +193,17 @@ describe('Gates', () => {
       await clock.tick(1);
       expect(flowOf(reader)).to.deep.equal(['pause', 'resume']);
       link.finish();
-    } finally {
-      clock.restore();
-    }
-  });
+    });
 
-  it('of a rate let the reader go on to its end where nothing can be written any more', async () => {
-    const clock = stopClock();
-    try {
-      const { link, reader, writer, push } = testLink();
-      link.gate = new RateGate(link, true, { datagrams_per_second: 0, bytes_per_second: 10 });
-      link.setWriter(writer);
-      push('x'.repeat(15));
+    it('let the reader go on to its end where nothing can be written any more', async () => {
+      const { link, reader, push } = limited();
       link.discard();
       expect(flowOf(reader)).to.deep.equal(['pause', 'resume']);
       push('x'.repeat(15));
       await clock.tick(5000);
       expect(flowOf(reader)).to.deep.equal(['pause', 'resume']);
       link.finish();
-    } finally {
-      clock.restore();
-    }
+    });
   });
 });
 

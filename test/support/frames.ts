@@ -1,6 +1,6 @@
 /** Packets from nothing, with checksums by a way of their own. */
-import type { Ends } from '../../../../dataplane/offload/layout.ts';
-import { encodeInet } from '../../../../dataplane/sockets/native/sockaddr.ts';
+import type { Ends } from '../../dataplane/offload/layout.ts';
+import { encodeInet } from '../../dataplane/sockets/native/sockaddr.ts';
 
 export function ends(source: string, sourcePort: number, destination: string, destinationPort: number): Ends {
   return {
@@ -58,6 +58,30 @@ export function ipFrame(at: Ends, { protocol, ttl, tos, macs }: IpHead, content:
   }
   const type = Buffer.from(isSix ? [0x86, 0xdd] : [0x08, 0x00]);
   return Buffer.concat([macs, type, head, addresses, content]);
+}
+
+const UDP = 17;
+
+export interface UdpShape {
+  readonly ttl?: number;
+  readonly tos?: number;
+  readonly payload?: Buffer;
+  readonly noCheck?: boolean;
+  readonly macs?: Buffer;
+}
+
+/** A whole frame with a datagram. */
+export function udpFrame(
+  at: Ends,
+  { ttl = 64, tos = 0, payload = Buffer.from('payload'), noCheck = false, macs = Buffer.alloc(12) }: UdpShape = {},
+): Buffer {
+  const udp = Buffer.alloc(8);
+  udp.writeUInt16BE(at.source.port, 0);
+  udp.writeUInt16BE(at.destination.port, 2);
+  udp.writeUInt16BE(8 + payload.length, 4);
+  const length = 8 + payload.length;
+  if (!noCheck) udp.writeUInt16BE(checksum(pseudoHeader(at, UDP, length), udp, payload) || 0xffff, 6);
+  return ipFrame(at, { protocol: UDP, ttl, tos, macs }, Buffer.concat([udp, payload]));
 }
 
 /** A copy with something changed. */
