@@ -57,7 +57,8 @@ describe(`An HTTP cluster before node:http ${process.version}, asked by ${versio
       await proxy?.close();
       answer = (request) => void request.socket.destroy();
       const { port } = server.address() as AddressInfo;
-      const cluster = { spec: { protocol: 'HTTP', port }, endpoints: ['127.0.0.1'] };
+      // The pause before an attempt is the retry's timeout, which limits a connect, too, unless the cluster says otherwise.
+      const cluster = { spec: { protocol: 'HTTP', port }, endpoints: ['127.0.0.1'], connect_timeout: 5000 };
       const retry = { retry_on: 'disconnect', num_retries: 2, timeout: 1 };
       proxy = await startProxy(relay(LISTENER, cluster, { retry }));
       url = `http://127.0.0.1:${proxy.port('in')}`;
