@@ -69,7 +69,10 @@ export class SocketStream extends BaseStream implements Stream {
   }
 
   end(): void {
-    this.socket.end();
+    const { socket } = this;
+    // Where nothing is left to be read or written, closing tells of the end as shutdown does: it is one system call less.
+    if (isPlain(socket) && socket.readableEnded && socket.writableLength === 0) socket.destroy();
+    else socket.end();
   }
 
   pause(): void {
@@ -88,7 +91,11 @@ export class SocketStream extends BaseStream implements Stream {
   }
 }
 
+function isPlain(socket: Duplex): socket is Socket {
+  return socket instanceof Socket && !('encrypted' in socket);
+}
+
 /** Plain TCP, and connected: Node.js throws where TLS or a UNIX socket is asked for a reset. */
 function isTcp(socket: Duplex): socket is Socket {
-  return socket instanceof Socket && !('encrypted' in socket) && socket.remoteFamily !== undefined;
+  return isPlain(socket) && socket.remoteFamily !== undefined;
 }
