@@ -1,12 +1,11 @@
 /** `l7mp check`: does with a configuration what `l7mp proxy` does before it listens, and what its reload does before that. */
-import { text as readAll } from 'node:stream/consumers';
 import { BLANK, isBlank } from '../config/blank.ts';
 import { decodeConfig, withPlugins } from '../config/decode.ts';
-import { readText } from '../config/load.ts';
 import { parseText } from '../config/parse.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { doubts } from '../config/doubts.ts';
 import { type Fault, FaultsError, formatFault } from '../common/errors.ts';
+import { nameOf, readText } from '../common/text-file.ts';
 import type { Plugin } from '../dataplane/core/protocol.ts';
 import { createProxy } from '../dataplane/main.ts';
 import { EXIT } from './exit.ts';
@@ -16,7 +15,7 @@ export async function check(file: string, options: { json?: true; plugin?: reado
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   try {
-    const text = file === '-' ? await readAll(process.stdin) : await readText(file);
+    const text = await readText(file);
     if (isBlank(text)) throw new FaultsError([BLANK]);
     const parsed = await parseText(text);
     const { value: config, faults, places } = { places: undefined, ...decodeConfig(parsed.raw, { schema }) };
@@ -26,7 +25,7 @@ export async function check(file: string, options: { json?: true; plugin?: reado
     if (options.json) console.log(JSON.stringify({ ok: true, faults: [], warnings }));
     else {
       for (const warning of warnings) console.error(inFile(file, warning, 'warning: '));
-      console.log(`${file}: ok`);
+      console.log(`${nameOf(file)}: ok`);
     }
   } catch (error) {
     if (!(error instanceof FaultsError)) throw error;
@@ -50,5 +49,5 @@ async function tryOut(config: ConfigSnapshot, plugins: readonly Plugin[]): Promi
 }
 
 function inFile(file: string, { line, ...fault }: Fault, kind = ''): string {
-  return `${file}:${line === undefined ? '' : `${line}:`} ${kind}${formatFault(fault)}`;
+  return `${nameOf(file)}:${line === undefined ? '' : `${line}:`} ${kind}${formatFault(fault)}`;
 }

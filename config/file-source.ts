@@ -1,4 +1,4 @@
-/** The static file as a source of configuration: reloaded when it changes, refused whole when it is bad. */
+/** The static file as a source of configuration: reloaded when it changes, where it can be; refused whole when it is bad. */
 import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
@@ -7,7 +7,7 @@ import type { ConfigSnapshot } from './snapshot.ts';
 import { FaultsError, formatFault, ProxyError } from '../common/errors.ts';
 import { FilePoller } from '../common/file-poller.ts';
 import type { Logger } from '../common/log.ts';
-import { readText } from './load.ts';
+import { isReadOnce, readText } from '../common/text-file.ts';
 
 /** Who is told of changes. */
 export interface Follower {
@@ -21,6 +21,8 @@ const QUIET = 50;
 /** When it is read again after there was no descriptor for it, in ms. */
 const RETRY = 1000;
 
+const SPENT = 'it came from standard input or a pipe';
+
 export class FileSource {
   private readonly path: string;
   private readonly decode: (text: string) => Promise<ConfigSnapshot>;
@@ -28,6 +30,8 @@ export class FileSource {
   private watcher: FSWatcher | undefined;
   private poller: FilePoller | undefined;
   private closed = false;
+  /** It was standard input or a pipe: there is nothing in it any more. */
+  private spent = false;
   /** It could not be read for want of descriptors; that is said once. */
   private short = false;
   private timer: NodeJS.Timeout | undefined;
@@ -46,9 +50,12 @@ export class FileSource {
   /** Reads it now. @throws FaultsError, ProxyError */
   async load(): Promise<ConfigSnapshot> {
     this.digest = '';
+    this.spent = await isReadOnce(this.path);
     const text = await readText(this.path);
     this.digest = digestOf(text);
     this.blank = isBlank(text);
+    // Whoever was to write it has failed.
+    if (this.blank && this.spent) throw new FaultsError([BLANK]);
     return this.decode(text);
   }
 
@@ -56,6 +63,10 @@ export class FileSource {
   follow(follower: Follower, watching: boolean): void {
     this.follower = follower;
     if (!watching) return;
+    if (this.spent) {
+      follower.log.info({ file: this.path }, `the configuration was read once and is not watched: ${SPENT}`);
+      return;
+    }
     this.poller = new FilePoller([this.path], () => this.checkSoon());
     this.poller.start();
     this.watchDirectory();
@@ -88,6 +99,10 @@ export class FileSource {
 
   private async attempt(): Promise<void> {
     const { follower } = this;
+    if (this.spent) {
+      follower?.log.warn({ file: this.path }, `the configuration cannot be read again: ${SPENT}`);
+      return;
+    }
     try {
       const snapshot = await this.load();
       if (this.blank) throw new FaultsError([BLANK]);

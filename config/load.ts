@@ -1,7 +1,6 @@
-/** A configuration's text, or its file, to a snapshot. */
-import { readFile } from 'node:fs/promises';
+/** A configuration's text to a snapshot. */
 import type { ConfigSnapshot } from './snapshot.ts';
-import { FaultsError, ProxyError } from '../common/errors.ts';
+import { FaultsError } from '../common/errors.ts';
 import { type DecodeOptions, decodeConfig } from './decode.ts';
 import { parseText } from './parse.ts';
 
@@ -11,14 +10,4 @@ export async function loadText(text: string, options: DecodeOptions = {}): Promi
   const { value, faults } = decodeConfig(parsed.raw, options);
   if (value === undefined) throw new FaultsError(await parsed.locate(faults));
   return value;
-}
-
-/** @throws ProxyError where the file can't be read. */
-export async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const { code, message } = ProxyError.from(error);
-    throw new ProxyError(code, `expected a configuration file at ${path}: ${message}`, error);
-  }
 }

@@ -8,7 +8,10 @@ export function addProxyCommands(program: Command): void {
   const proxy = program
     .command('proxy')
     .description('run a proxy until SIGTERM or SIGINT, then drain')
-    .option('-c, --config <file>', 'its configuration; reloaded when it changes (default: none, and only the REST API)')
+    .option(
+      '-c, --config <file>',
+      'its configuration; reloaded when it changes; - is standard input (default: none, and only the REST API)',
+    )
     .addOption(
       new Option('-l, --log-level <level>', "the log's level, whatever the configuration says").choices(LEVELS),
     )

@@ -1,12 +1,12 @@
 /** Files of objects for the control plane, and where in them things stand. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text as readAll } from 'node:stream/consumers';
 import { type ObjectContent } from '../../controlplane/model/object.ts';
 import { contentFaults } from '../../controlplane/model/decode-content.ts';
 import { readObjects } from '../../controlplane/sources/object-file.ts';
 import { parseText } from '../../config/parse.ts';
-import { FaultsError, ProxyError } from '../../common/errors.ts';
+import { FaultsError } from '../../common/errors.ts';
+import { nameOf, readText } from '../../common/text-file.ts';
 import type { Fault } from '../../gen/messages.ts';
 import { FilesError, UsageError } from '../exit.ts';
 import { formatKey } from './kinds.ts';
@@ -112,31 +112,11 @@ async function readAllFiles(
 /** The files of a directory in the order of their names. */
 async function expand(file: string): Promise<string[]> {
   if (file === '-') return [file];
-  const found = await stat(file).catch((error: unknown) => {
-    throw unreadable(error);
-  });
-  if (!found.isDirectory()) return [file];
+  const found = await stat(file).catch(() => undefined); // whoever reads it says why
+  if (!found?.isDirectory()) return [file];
   const names = (await readdir(file)).filter((name) => /^[^.].*\.(ya?ml|json)$/u.test(name)).sort();
   if (names.length === 0) throw new UsageError(`expected *.yaml, *.yml or *.json in ${file}, found none`);
   return names.map((name) => join(file, name));
-}
-
-async function readText(file: string): Promise<string> {
-  if (file === '-') return readAll(process.stdin);
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw unreadable(error);
-  }
-}
-
-function unreadable(error: unknown): ProxyError {
-  const { code, message } = ProxyError.from(error);
-  return new ProxyError(code, `expected a file that can be read: ${message}`, error);
-}
-
-function nameOf(file: string): string {
-  return file === '-' ? 'standard input' : file;
 }
 
 function formatAt(file: string, { path, expected, found, line }: Fault & { readonly line?: number }): string {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeCertificate } from '../../support/certificates.ts';
-import { l7mp } from '../../support/command.ts';
+import { L7MP, l7mp, runCommand } from '../../support/command.ts';
 
 /** Four faults, each on a line of its own. */
 const BAD = `listeners:
@@ -36,13 +36,15 @@ describe('l7mp check', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  it('is content with a good file, from its name or from standard input', async () => {
+  it('is content with a good file, from its name, standard input or a pipe', async () => {
     expect(await l7mp(['check', 'examples/quick-start.yaml'])).to.deep.equal({
       code: 0,
       stdout: 'examples/quick-start.yaml: ok\n',
       stderr: '',
     });
-    expect(await l7mp(['check', '-'], '{}')).to.deep.equal({ code: 0, stdout: '-: ok\n', stderr: '' });
+    expect(await l7mp(['check', '-'], '{}')).to.deep.equal({ code: 0, stdout: 'standard input: ok\n', stderr: '' });
+    const pipe = await runCommand('bash', ['-c', `'${L7MP}' check <(echo '{}')`]);
+    expect(pipe.stdout).to.match(/^\/dev\/fd\/\d+: ok$/mu);
     expect(JSON.parse((await l7mp(['check', '-', '--json'], '{}')).stdout)).to.deep.equal({
       ok: true,
       faults: [],
@@ -53,7 +55,11 @@ describe('l7mp check', () => {
   it('refuses a file without anything in it, as a reload does', async () => {
     const refusal = 'configuration: expected a configuration, or {} for none, found an empty file';
     for (const empty of ['', '\n', '# later\n---\n']) {
-      expect(await l7mp(['check', '-'], empty)).to.deep.equal({ code: 3, stdout: '', stderr: `-: ${refusal}\n` });
+      expect(await l7mp(['check', '-'], empty)).to.deep.equal({
+        code: 3,
+        stdout: '',
+        stderr: `standard input: ${refusal}\n`,
+      });
     }
   });
 
@@ -80,7 +86,7 @@ describe('l7mp check', () => {
   it('warns of a name that nobody has, which may come yet', async () => {
     const text = 'listeners: [{ name: in, spec: { protocol: TCP, port: 1 }, rules: later }]';
     const { code, stderr } = await l7mp(['check', '-'], text);
-    expect(stderr).to.match(/^-:1: warning: listeners\S*: expected .*later/u);
+    expect(stderr).to.match(/^standard input:1: warning: listeners\S*: expected .*later/u);
     expect(code).to.equal(0);
   });
 
@@ -94,7 +100,11 @@ describe('l7mp check', () => {
     });
     const admin = { api: { port: 0, tls: { cert: own.cert, key: own.key } } };
     const good = { admin, listeners: [tls('good', 1, own.cert, own.key)] };
-    expect(await l7mp(['check', '-'], JSON.stringify(good))).to.deep.equal({ code: 0, stdout: '-: ok\n', stderr: '' });
+    expect(await l7mp(['check', '-'], JSON.stringify(good))).to.deep.equal({
+      code: 0,
+      stdout: 'standard input: ok\n',
+      stderr: '',
+    });
     const bad: Record<string, object> = {
       'listeners.absent': { listeners: [tls('absent', 1, '/no/such.pem', own.key)] },
       'listeners.pair': { listeners: [tls('pair', 1, own.cert, other.key)] },
@@ -149,7 +159,7 @@ listeners:
       .replace(/port: 5 \}\n {4}rules: later/u, 'port: 6 }\n    rules: later');
     expect(await lines(doubtful)).to.deep.equal([12, 14]);
     expect((await l7mp(['check', '-'], without)).stderr.split('\n')[0]).to.match(
-      /^-:9: clusters\.first\S*: expected /u,
+      /^standard input:9: clusters\.first\S*: expected /u,
     );
   });
 
@@ -189,13 +199,13 @@ listeners:
 
   it('names the line of what is no YAML', async () => {
     const { code, stderr } = await l7mp(['check', '-'], 'listeners:\n  - { name: in\nclusters: []\n');
-    expect(stderr).to.match(/^-:[23]: configuration: expected YAML or JSON, found /u);
+    expect(stderr).to.match(/^standard input:[23]: configuration: expected YAML or JSON, found /u);
     expect(code).to.equal(3);
   });
 
   it('ends with exit code 1 where the file cannot be read', async () => {
     const { code, stdout, stderr } = await l7mp(['check', file]);
-    expect(stderr).to.match(new RegExp(`^l7mp: expected a configuration file at ${file}: ENOENT`, 'u'));
+    expect(stderr).to.match(new RegExp(`^l7mp: ${file}: expected a file that can be read, found ENOENT`, 'u'));
     expect([code, stdout]).to.deep.equal([1, '']);
     expect((await l7mp(['check', directory])).code).to.equal(1);
   });

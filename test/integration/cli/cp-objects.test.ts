@@ -132,7 +132,7 @@ secrets:
     ] as const) {
       const { code, stderr } = await controlPlane.l7mp('apply', ...args);
       expect(code, stderr).to.equal(expected);
-      expect(stderr).to.match(/^l7mp: expected /u);
+      expect(stderr).to.match(/^l7mp: (?:nowhere\.yaml: )?expected /u);
     }
     expect(await names()).to.deep.equal([]);
   });

@@ -168,7 +168,7 @@ describe('A configuration file', () => {
     await reading.reload();
     expect(refusals())
       .to.have.nested.property('[0][0]')
-      .that.matches(/^expected a configuration file at .*l7mp\.yaml: ENOENT/u);
+      .that.matches(/.*l7mp\.yaml: expected a file that can be read, found ENOENT/u);
   });
 
   it('is not at fault, and asked for again, where there is no descriptor to read it by', async () => {
