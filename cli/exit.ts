@@ -80,9 +80,10 @@ export function reportError(error: unknown): number {
     console.error(`l7mp: ${error.message}`);
     return code;
   }
-  if (error instanceof ProxyError) {
-    console.error(`l7mp: ${error.message}`);
-    return error.code === 'INVALID_CONFIG' ? EXIT.config : EXIT.failed;
+  if (error instanceof ProxyError || (error instanceof Error && 'syscall' in error)) {
+    const { code, message } = ProxyError.from(error);
+    console.error(`l7mp: ${message}`);
+    return code === 'INVALID_CONFIG' ? EXIT.config : EXIT.failed;
   }
   console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return EXIT.failed;

@@ -3,6 +3,9 @@ import { Command, CommanderError } from 'commander';
 import { addCommands } from './commands.ts';
 import { EXIT, reportError } from './exit.ts';
 
+/** How long what a failed command has left open may keep the process, in ms. */
+const LINGER = 1000;
+
 const program = new Command('l7mp');
 addCommands(program);
 program.exitOverride();
@@ -17,5 +20,8 @@ try {
   await program.parseAsync(process.argv);
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
-  else process.exitCode = reportError(error);
+  else {
+    process.exitCode = reportError(error);
+    setTimeout(() => process.exit(), LINGER).unref();
+  }
 }

@@ -45,25 +45,32 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     ...(options.logLevel && { logLevel: options.logLevel }),
   });
   const { log } = running;
-  const apply = async (snapshot: ConfigSnapshot): Promise<void> => {
-    await running.replace(snapshot);
-    log.info({ file, listeners: listening(running) }, 'configuration reloaded');
-    const fields = changedFields(first.admin, snapshot.admin);
-    if (fields.length > 0) log.warn({ file, fields }, 'these fields of admin take effect with the next start');
-  };
-  source?.follow({ apply, log }, options.watch ?? true);
-  process.on('SIGHUP', () => {
-    running.reopenLogs();
-    void source?.reload();
-  });
   // Waiting for a signal keeps no process alive, and one that is not to watch its file may have nothing else to do yet.
   const awake = setInterval(() => undefined, LONGEST_TIMER);
-  const end = stopped(running, options.drainTimeout ?? config.admin.drain_timeout, () => source?.close());
-  // Who reads this may send a signal at once.
-  const fields = { listeners: listening(running), api: running.apiAddress, pid: process.pid };
-  log.info(fields, running.ready ? 'ready' : 'waiting for the control plane');
-  await end;
-  clearInterval(awake);
+  try {
+    const apply = async (snapshot: ConfigSnapshot): Promise<void> => {
+      await running.replace(snapshot);
+      log.info({ file, listeners: listening(running) }, 'configuration reloaded');
+      const fields = changedFields(first.admin, snapshot.admin);
+      if (fields.length > 0) log.warn({ file, fields }, 'these fields of admin take effect with the next start');
+    };
+    source?.follow({ apply, log }, options.watch ?? true);
+    process.on('SIGHUP', () => {
+      running.reopenLogs();
+      void source?.reload();
+    });
+    const end = stopped(running, options.drainTimeout ?? config.admin.drain_timeout, () => source?.close());
+    // Who reads this may send a signal at once.
+    const fields = { listeners: listening(running), api: running.apiAddress, pid: process.pid };
+    log.info(fields, running.ready ? 'ready' : 'waiting for the control plane');
+    await end;
+  } catch (error) {
+    source?.close();
+    await Promise.allSettled([running.close()]); // what failed first is what is told
+    throw error;
+  } finally {
+    clearInterval(awake);
+  }
   // A file system that does not answer holds the process by the thread that waits for it, which process.exit waits for, too.
   setTimeout(() => {
     process.removeAllListeners('SIGTERM');
@@ -73,7 +80,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
 
 /** Resolves when the proxy has drained after the first signal, or was cut by the second. */
 export async function stopped(running: Proxy, drainTimeout: number, onStop?: () => void): Promise<void> {
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
     let draining = false;
     const stop = (signal: NodeJS.Signals): void => {
       onStop?.();
@@ -83,7 +90,7 @@ export async function stopped(running: Proxy, drainTimeout: number, onStop?: () 
       draining = true;
       const live = [...running.sessions()].filter(({ status }) => status !== 'DESTROYED');
       running.log.info({ signal, sessions: live.length }, 'draining');
-      void running.drain(drainTimeout).then(resolve);
+      running.drain(drainTimeout).then(resolve, reject);
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);

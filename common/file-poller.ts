@@ -16,7 +16,7 @@ export class FilePoller {
   /** To be made before the files are read: what is read later is told of later. */
   constructor(files: readonly string[], onChange: () => void) {
     this.onChange = onChange;
-    this.looks = new Map(files.map((file) => [file, lookOf(statSync(file, { throwIfNoEntry: false }))]));
+    this.looks = new Map(files.map((file) => [file, lookOf(statNow(file))]));
   }
 
   /** Begins, without keeping the process alive; until `close`. */
@@ -41,6 +41,14 @@ export class FilePoller {
     }
     this.looking = false;
     if (changed && this.timer !== undefined) this.onChange();
+  }
+}
+
+function statNow(file: string): Stats | undefined {
+  try {
+    return statSync(file);
+  } catch {
+    return undefined;
   }
 }
 

@@ -37,7 +37,7 @@ async function toFile(controlPlane: ControlPlane, file: string): Promise<number>
     await rename(part, file);
   } catch (error) {
     await rm(part, { force: true });
-    throw 'syscall' in (error as object) ? ProxyError.from(error) : error;
+    throw error;
   }
   return bytes;
 }

@@ -60,9 +60,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     await log.close();
     if (error instanceof RangeError)
       throw new UsageError(...error.message.split('\n').map((line) => `--store: ${line}`));
-    throw error instanceof StoreError || (error instanceof Error && 'syscall' in error)
-      ? ProxyError.from(error)
-      : error;
+    throw error instanceof StoreError ? ProxyError.from(error) : error;
   }
   const { address, httpAddress } = running;
   process.on('SIGHUP', () => {

@@ -42,4 +42,18 @@ describe('Files that are looked at', () => {
       expect(changes).to.equal(index + 1);
     }
   });
+
+  it('are as good as gone where they cannot be looked at, as a link to itself, and told of when they can', async () => {
+    const circle = join(directory, 'circle');
+    symlinkSync(circle, circle);
+    const other = new FilePoller([circle], () => changes++);
+    try {
+      other.start();
+      rmSync(circle);
+      writeFileSync(circle, 'one');
+      await until('the change', () => changes === 1);
+    } finally {
+      other.close();
+    }
+  });
 });
