@@ -5,6 +5,7 @@ import { ProxyError } from '../../common/errors.ts';
 import type { LoadBalancer } from '../core/load-balancer.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Connector } from '../core/protocol.ts';
+import { discard } from '../core/discard.ts';
 import type { Stream } from '../core/stream.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { type Resolve, Resolver } from './dns.ts';
@@ -12,7 +13,7 @@ import { EndpointSet, namesOf, type Surroundings } from './endpoint-set.ts';
 import { type Endpoint, type EndpointView, viewOf } from './endpoint.ts';
 import { HealthChecker, type Probe } from './health.ts';
 import { isFault, recordFailure, recordSuccess } from './outlier.ts';
-import { discard, Pending, type PendingHandlers } from './pending.ts';
+import { Pending, type PendingHandlers } from './pending.ts';
 import { ClusterTotals } from './totals.ts';
 
 export interface ClusterOptions {

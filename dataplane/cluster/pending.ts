@@ -1,7 +1,6 @@
 /** A session that waits for its stream: first for names to be looked up, where they aren't yet, then for a connector. */
 import type { Opened, Opening, OpenRequest } from '../core/cluster.ts';
 import type { ProxyError } from '../../common/errors.ts';
-import type { Stream } from '../core/stream.ts';
 import type { Attempt } from './attempt.ts';
 
 export interface PendingHandlers {
@@ -49,10 +48,4 @@ export class Pending implements Opening {
     this.handlers.onOver(this);
     return true;
   }
-}
-
-/** Ends a stream that came when nobody waited for it any more. */
-export function discard(stream: Stream): void {
-  stream.open({ data() {}, signal() {}, end() {}, drain() {}, close() {} });
-  stream.destroy();
 }

@@ -1,12 +1,11 @@
 /** What every stream shares: a sink that is given once, and a close that is told once. */
 import type { ProxyError } from '../../common/errors.ts';
+import { DEAF } from './discard.ts';
 import type { Sink } from './stream.ts';
-
-const UNOPENED: Sink = { data() {}, signal() {}, end() {}, drain() {}, close() {} };
 
 /** Base of streams: `sink` is there after `open`; `emitClose` may come before that. */
 export abstract class BaseStream {
-  protected sink: Sink = UNOPENED;
+  protected sink: Sink = DEAF;
   /** Nothing is called after this is true. */
   protected closed = false;
   private closeError: ProxyError | undefined;

@@ -1,6 +1,7 @@
 /** Copies of what a client sends, to other clusters. What those answer is dropped; when they fail, nothing happens. */
 import type { Mirror } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened } from '../core/cluster.ts';
+import { DEAF } from '../core/discard.ts';
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { OffloadRefusal } from '../core/offload.ts';
@@ -63,9 +64,7 @@ export class MirrorGate implements Gate {
 
   private start(stream: Stream, opened: Opened, copy: Link, cluster: string): void {
     stream.open({
-      data() {},
-      signal() {},
-      end() {},
+      ...DEAF,
       drain: () => copy.drain(),
       close: (error) => {
         this.copies.delete(copy);

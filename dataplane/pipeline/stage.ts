@@ -1,6 +1,7 @@
 /** One cluster on a session's way: connects, and connects again as the route's retry says. */
 import type { Cluster, Retry } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened, Opening, OpenRequest } from '../core/cluster.ts';
+import { discard } from '../core/discard.ts';
 import { ProxyError } from '../../common/errors.ts';
 import type { Metadata, StageView } from '../core/session.ts';
 import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
@@ -105,8 +106,10 @@ export class Stage {
     result.opened.then(
       (opened) => {
         this.opening = undefined;
-        if (this.status === 'FINALIZED') discardOpened(opened);
-        else this.connected(opened, handle.config);
+        if (this.status === 'FINALIZED') {
+          discard(opened.stream);
+          opened.release();
+        } else this.connected(opened, handle.config);
       },
       (error: unknown) => {
         this.opening = undefined;
@@ -275,11 +278,4 @@ class StageSink implements Sink {
   close(error?: ProxyError): void {
     if (this.stage.stream === this.stream && this.stage.status === 'READY') this.stage.closed(error);
   }
-}
-
-/** A connection that came after its session had ended. */
-function discardOpened(opened: Opened): void {
-  opened.stream.open({ data() {}, signal() {}, end() {}, drain() {}, close() {} });
-  opened.stream.destroy();
-  opened.release();
 }
