@@ -5,6 +5,7 @@ import type { TlsServer } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { loadTls } from '../../common/tls.ts';
 import { type Reloading, type ServerContexts, type TlsSurroundings, watchServer } from './tls-context.ts';
+import { shakeHands } from './tls-handshake.ts';
 
 export class TlsAcceptor {
   private readonly spec: TlsServer;
@@ -32,7 +33,7 @@ export class TlsAcceptor {
    *
    * @throws ProxyError `TLS_FAILED`, `PEER_CLOSED`; the socket is destroyed then.
    */
-  accept(socket: Socket, timeout: number): Promise<TLSSocket> {
+  async accept(socket: Socket, timeout: number): Promise<TLSSocket> {
     const { client_certificate: wanted } = this.spec;
     const { main, named } = this.contexts.current;
     const { TLSSocket } = loadTls();
@@ -46,41 +47,26 @@ export class TlsAcceptor {
         SNICallback: (name, callback) => callback(null, contextFor(this.contexts.current, name)),
       }),
     });
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        clearTimeout(timer);
-        secure.off('secure', succeed).off('close', closed).off('error', fail);
-        secure.on('error', () => undefined); // until its stream hears of it
-      };
-      const refuse = (error: ProxyError): void => {
-        settle();
-        secure.destroy();
-        socket.destroy();
-        reject(error);
-      };
-      const fail = (error: Error): void => {
-        refuse(new ProxyError('TLS_FAILED', `TLS handshake: ${ProxyError.from(error).message}`, error));
-      };
-      const closed = (): void => {
-        refuse(new ProxyError('PEER_CLOSED', 'TLS handshake: the client closed the connection'));
-      };
-      const succeed = (): void => {
+    await shakeHands(secure, socket, {
+      event: 'secure',
+      name: 'TLS handshake',
+      closed: new ProxyError('PEER_CLOSED', 'TLS handshake: the client closed the connection'),
+      verify: () => {
         if (wanted !== 'none') checkClient(secure);
-        if (wanted === 'require' && !secure.authorized) {
-          refuse(
-            new ProxyError('TLS_FAILED', `expected a client certificate, found ${String(secure.authorizationError)}`),
-          );
-          return;
-        }
-        settle();
-        Reflect.set(secure, 'secureConnecting', false); // as tls.Server does; HTTP/2 waits for it
-        resolve(secure);
-      };
-      const timer = setTimeout(() => {
-        refuse(new ProxyError('TLS_FAILED', `TLS handshake: expected it within ${timeout} ms`));
-      }, timeout);
-      secure.once('secure', succeed).once('close', closed).once('error', fail);
+        if (wanted !== 'require' || secure.authorized) return;
+        const found = String(secure.authorizationError);
+        throw new ProxyError('TLS_FAILED', `expected a client certificate, found ${found}`);
+      },
+      limit: (refuse) => {
+        const late = (): void => {
+          refuse(new ProxyError('TLS_FAILED', `TLS handshake: expected it within ${timeout} ms`));
+        };
+        const timer = setTimeout(late, timeout);
+        return () => clearTimeout(timer);
+      },
     });
+    Reflect.set(secure, 'secureConnecting', false); // as tls.Server does; HTTP/2 waits for it
+    return secure;
   }
 }
 

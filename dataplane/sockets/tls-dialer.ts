@@ -5,6 +5,7 @@ import type { TlsClient } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { loadTls } from '../../common/tls.ts';
 import { type Reloading, type TlsSurroundings, watchClient } from './tls-context.ts';
+import { shakeHands } from './tls-handshake.ts';
 
 export class TlsDialer {
   private readonly spec: TlsClient;
@@ -27,49 +28,33 @@ export class TlsDialer {
    *
    * @throws ProxyError `TLS_FAILED`, or what the signal aborts with; the socket is destroyed then.
    */
-  connect(socket: Socket, hostname: string, signal: AbortSignal): Promise<TLSSocket> {
+  async connect(socket: Socket, hostname: string, signal: AbortSignal): Promise<TLSSocket> {
     this.context.watch(); // not before it is used: who is made is not always closed
     const name = this.spec.server_name ?? hostname;
     const secureContext = this.context.current;
-    if (secureContext === undefined) {
+    if (signal.aborted || secureContext === undefined) {
       socket.destroy();
+      if (signal.aborted) throw ProxyError.from(signal.reason, 'CONNECT_FAILED');
       const found = 'not all of them are here yet';
-      return Promise.reject(
-        new ProxyError('TLS_FAILED', `TLS with ${name}: expected secrets of the control plane, found ${found}`),
-      );
+      throw new ProxyError('TLS_FAILED', `TLS with ${name}: expected secrets of the control plane, found ${found}`);
     }
-    return new Promise((resolve, reject) => {
-      const secure = loadTls().connect({
-        socket,
-        secureContext,
-        rejectUnauthorized: !this.spec.insecure,
-        host: name,
-        ...(isIP(name) === 0 && name !== '' && { servername: name }),
-        ...(this.alpn.length > 0 && { ALPNProtocols: this.alpn }),
-      });
-      const settle = (): void => {
-        secure.off('error', fail).off('close', closed).off('secureConnect', succeed);
-        signal.removeEventListener('abort', abort);
-        secure.on('error', () => undefined); // until its stream hears of it
-      };
-      const refuse = (error: ProxyError): void => {
-        settle();
-        secure.destroy();
-        socket.destroy();
-        reject(error);
-      };
-      const fail = (error: Error): void => {
-        refuse(new ProxyError('TLS_FAILED', `TLS with ${name}: ${ProxyError.from(error).message}`, error));
-      };
-      const closed = (): void => fail(new Error('the server closed the connection'));
-      const abort = (): void => refuse(ProxyError.from(signal.reason, 'CONNECT_FAILED'));
-      const succeed = (): void => {
-        settle();
-        resolve(secure);
-      };
-      secure.once('error', fail).once('close', closed).once('secureConnect', succeed);
-      if (signal.aborted) abort();
-      else signal.addEventListener('abort', abort, { once: true });
+    const secure = loadTls().connect({
+      socket,
+      secureContext,
+      rejectUnauthorized: !this.spec.insecure,
+      host: name,
+      ...(isIP(name) === 0 && name !== '' && { servername: name }),
+      ...(this.alpn.length > 0 && { ALPNProtocols: this.alpn }),
+    });
+    return shakeHands(secure, socket, {
+      event: 'secureConnect',
+      name: `TLS with ${name}`,
+      closed: new ProxyError('TLS_FAILED', `TLS with ${name}: the server closed the connection`),
+      limit: (refuse) => {
+        const abort = (): void => refuse(ProxyError.from(signal.reason, 'CONNECT_FAILED'));
+        signal.addEventListener('abort', abort, { once: true });
+        return () => signal.removeEventListener('abort', abort);
+      },
     });
   }
 }
