@@ -1,12 +1,12 @@
 /** A TCP server: what listeners of all protocols over TCP stand on. */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Keepalive } from '../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Listener } from '../core/protocol.ts';
 import type { Refused } from '../core/session.ts';
 import { type Ends, formatAddress, plainAddress } from './addresses.ts';
 import { refuseLast } from './descriptors.ts';
+import { listen } from './listen.ts';
 
 export interface TcpServerOptions {
   readonly address: string;
@@ -66,19 +66,10 @@ export class TcpServer implements Listener {
     return bound !== null && typeof bound === 'object' ? formatAddress(bound.address, bound.port) : '';
   }
 
-  start(): Promise<void> {
+  async start(): Promise<void> {
     const { address, port, backlog } = this.options;
-    return new Promise((resolve, reject) => {
-      const fail = (error: Error): void => {
-        reject(ProxyError.from(error));
-      };
-      this.server.once('error', fail);
-      this.server.listen({ host: address, port, backlog: backlog ?? 4096 }, () => {
-        this.server.off('error', fail);
-        this.server.on('error', (error) => this.log.error({ error: error.message }, 'accepting connections failed'));
-        resolve();
-      });
-    });
+    await listen(this.server, { host: address, port, backlog });
+    this.server.on('error', (error) => this.log.error({ error: error.message }, 'accepting connections failed'));
   }
 
   close(): Promise<void> {

@@ -1,14 +1,12 @@
 /** UNIX domain stream sockets, server side. */
 import { createServer, type ListenOptions, type Server } from 'node:net';
 import type { UnixDomainSocketListener } from '../../../gen/l7mp/config/v1/types.ts';
-import { ProxyError } from '../../../common/errors.ts';
+import type { Logger } from '../../../common/log.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { SocketStream } from '../../core/socket-stream.ts';
 import { refuseLast } from '../../sockets/descriptors.ts';
+import { listen } from '../../sockets/listen.ts';
 import { checkPath, claimPath } from '../../sockets/unix-path.ts';
-
-/** Connections that may wait to be accepted; the system's net.core.somaxconn is a limit, too. */
-const BACKLOG = 4096;
 
 export function createListener(context: ListenerContext<UnixDomainSocketListener>): Listener {
   return new UnixListener(context);
@@ -16,6 +14,8 @@ export function createListener(context: ListenerContext<UnixDomainSocketListener
 
 class UnixListener implements Listener {
   readonly address: string;
+  private readonly name: string;
+  private readonly log: Logger;
   private readonly mode: string | undefined;
   private readonly server: Server;
   /** Removes the file that Node.js doesn't know of. */
@@ -23,6 +23,8 @@ class UnixListener implements Listener {
 
   constructor({ name, spec, accept, refused, log }: ListenerContext<UnixDomainSocketListener>) {
     checkPath(spec.filename);
+    this.name = name;
+    this.log = log;
     this.address = spec.filename;
     this.mode = spec.mode;
     let counter = 0;
@@ -38,7 +40,6 @@ class UnixListener implements Listener {
         stream: new SocketStream(socket),
       });
     });
-    this.server.on('error', (error) => log.error({ listener: name, error: error.message }, 'accepting failed'));
   }
 
   async start(): Promise<void> {
@@ -46,16 +47,14 @@ class UnixListener implements Listener {
     const native = this.address.startsWith('@') || this.mode !== undefined;
     if (!native) await claimPath(this.address);
     const where = native ? await this.bind() : { path: this.address };
-    await new Promise<void>((resolve, reject) => {
-      const fail = (error: Error): void => {
-        this.unlink?.();
-        reject(ProxyError.from(error));
-      };
-      this.server.once('error', fail);
-      this.server.listen({ ...where, backlog: BACKLOG }, () => {
-        this.server.off('error', fail);
-        resolve();
-      });
+    try {
+      await listen(this.server, where);
+    } catch (error) {
+      this.unlink?.();
+      throw error;
+    }
+    this.server.on('error', (error) => {
+      this.log.error({ listener: this.name, error: error.message }, 'accepting connections failed');
     });
   }
 
