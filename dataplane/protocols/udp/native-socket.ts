@@ -8,6 +8,7 @@ import {
   close,
   connect,
   ECONNREFUSED,
+  getOption,
   getSocketName,
   interfaceIndex,
   setOption,
@@ -24,6 +25,7 @@ import {
   isWildcard,
   NOWHERE,
   type Receiver,
+  ROOM,
   type Sender,
   type SocketOptions,
   type UdpSocket,
@@ -47,7 +49,7 @@ export function openNativeSocket(options: SocketOptions): UdpSocket {
   const isDual = isIPv6(local?.address ?? peer?.address ?? '');
   const fd = newSocket(isDual ? AF_INET6 : AF_INET, SOCK_DGRAM);
   try {
-    if (receiveBuffer > 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, receiveBuffer);
+    setReceiveBuffer(fd, receiveBuffer);
     if (reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     if (local) bind(fd, encode(local, isDual), `${local.address} port ${local.port}`);
     if (peer) {
@@ -62,6 +64,12 @@ export function openNativeSocket(options: SocketOptions): UdpSocket {
     close(fd);
     throw error;
   }
+}
+
+/** The system caps it. */
+function setReceiveBuffer(fd: number, size: number): void {
+  if (size > 0) setOption(fd, SOL_SOCKET, SO_RCVBUF, size);
+  else if (getOption(fd, SOL_SOCKET, SO_RCVBUF).readInt32LE() < ROOM) setOption(fd, SOL_SOCKET, SO_RCVBUF, ROOM);
 }
 
 /** As a socket of this family takes it. */

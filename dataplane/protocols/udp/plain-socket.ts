@@ -8,6 +8,7 @@ import {
   isWildcard,
   NOWHERE,
   type Receiver,
+  ROOM,
   type Sender,
   type SocketOptions,
   type UdpSocket,
@@ -30,7 +31,17 @@ export async function openPlainSocket(options: SocketOptions): Promise<UdpSocket
   });
   if (local) await attempt(socket, (done) => socket.bind({ address: local.address, port: local.port }, done));
   if (peer) await attempt(socket, (done) => socket.connect(peer.port, nativeAddress(peer.address, isDual), done));
+  if (receiveBuffer === 0) makeRoom(socket);
   return new PlainSocket(socket, isDual);
+}
+
+/** Some systems refuse what is above their limit: it stays as it is there. */
+function makeRoom(socket: Socket): void {
+  try {
+    if (socket.getRecvBufferSize() < ROOM) socket.setRecvBufferSize(ROOM);
+  } catch {
+    return;
+  }
 }
 
 /** IPv4 addresses as IPv6 sockets take them. */

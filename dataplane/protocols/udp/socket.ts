@@ -9,9 +9,15 @@ export interface SocketOptions {
   readonly peer?: Source | undefined;
   /** Other sockets may have the port, too: the kernel spreads the sources among them. */
   readonly reusePort?: boolean;
-  /** Bytes; the system's default when 0. */
+  /** Bytes; ROOM when 0, or the system's default where that is more. */
   readonly receiveBuffer?: number;
 }
+
+/**
+ * What a receive buffer is asked to hold, in bytes. Each small datagram takes 768 of them: the 208 KiB that Linux gives are full
+ * after 277, which is a pause of 4 ms at 70,000 a second.
+ */
+export const ROOM = 1024 * 1024;
 
 /** Told of what a socket receives. */
 export interface Receiver {

@@ -551,7 +551,7 @@ export interface UdpListenerOptions {
   readonly mode?: 'server' | 'singleton';
   /** Let several sockets, of other listeners and other processes, have the port: the kernel spreads the sources among them. */
   readonly reuse_port: boolean;
-  /** The socket's receive buffer; the system's default when 0. */
+  /** The socket's receive buffer; when 0, 1 MiB, or the system's default where that is more. */
   readonly receive_buffer: number;
 }
 
@@ -563,7 +563,7 @@ export interface UdpCluster {
   readonly bind?: SocketAddress;
   /** The largest datagram that is made of a byte stream; the path MTU's when 0. */
   readonly max_datagram: number;
-  /** Each socket's receive buffer; the system's default when 0. */
+  /** Each socket's receive buffer; when 0, 1 MiB, or the system's default where that is more. */
   readonly receive_buffer: number;
 }
 

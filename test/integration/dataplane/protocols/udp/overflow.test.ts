@@ -39,16 +39,19 @@ describe('Datagrams that the kernel drops', () => {
     return Number(value);
   };
 
-  beforeEach(async () => {
-    [peer, backend] = [bound(), bound()];
-    const options = { receive_buffer: 1 }; // the system makes it its smallest
+  /** `receive_buffer`: of both sides. */
+  const start = async (receive_buffer: number): Promise<void> => {
     const cluster = {
-      spec: { protocol: 'UDP', receive_buffer: 1 },
+      spec: { protocol: 'UDP', receive_buffer },
       endpoints: [`127.0.0.1:${decodeInet(getSocketName(backend))?.port}`],
     };
-    proxy = await startProxy(relay({ protocol: 'UDP', address: '127.0.0.1', port: 0, options }, cluster), {
-      api: true,
-    });
+    const listener = { protocol: 'UDP', address: '127.0.0.1', port: 0, options: { receive_buffer } };
+    proxy = await startProxy(relay(listener, cluster), { api: true });
+  };
+
+  beforeEach(async () => {
+    [peer, backend] = [bound(), bound()];
+    await start(1); // the system makes it its smallest
   });
   afterEach(async () => {
     await proxy.close();
@@ -76,5 +79,16 @@ describe('Datagrams that the kernel drops', () => {
     session?.destroy(new ProxyError('DELETED', 'by the test'));
     await until('the end', () => proxy.sessions().length === 0);
     expect(await dropped('cluster')).to.equal(overflow);
+  });
+
+  it('are none of a few hundred where no buffer is configured, though the system gives less by itself', async () => {
+    await proxy.close();
+    await start(0);
+    const passed = (direction: 'ingress' | 'egress') => proxy.sessions()[0]?.counters[direction].packets;
+    flood(peer, proxy.port('in'));
+    await until('all of them from the client', () => passed('ingress') === COUNT);
+    await until('a datagram', () => batch.receive(backend) > 0);
+    flood(backend, batch.port(0));
+    await until('all of them from the endpoint', () => passed('egress') === COUNT);
   });
 });
