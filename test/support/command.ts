@@ -9,7 +9,7 @@ import { until } from './until.ts';
 export const L7MP = resolve('bin/l7mp');
 
 /** How long a command may run, in ms: it is killed then. */
-const LIMIT = 8000;
+const LIMIT = 20_000;
 
 export interface Result {
   /** The exit code; -1 where a signal ended it. */

@@ -1,6 +1,6 @@
 /** After every test: what it opened is closed. */
 import { expect } from 'chai';
-import { describe as inWords, more, type Open, openDescriptors, openHandles } from './open.ts';
+import { describe as inWords, isRunners, more, type Open, openDescriptors, openHandles } from './open.ts';
 
 /** How long what a test has closed may take to be so, in ms. */
 const PATIENCE = 5000;
@@ -8,13 +8,11 @@ const PATIENCE = 5000;
 const LIMIT = 10_000;
 
 const openNow = (): Open[] => [...openHandles(), ...openDescriptors()];
-/** The test runner's own timers. */
-const isRunners = ({ kind }: Open): boolean => kind.startsWith('timer of ') && kind.includes('/node_modules/mocha/');
 
 /** What a suite keeps for all of its tests. */
 let kept: Open[] = [];
 /** What tests left that failed, perhaps to run once more: that may be anything. */
-const forgiven = new Set<number>();
+const forgiven = new Set<string>();
 
 const left = (): Open[] => more(openNow(), kept).filter((each) => !isRunners(each));
 
@@ -25,7 +23,7 @@ export const mochaHooks = {
   afterAll(): void {
     // Only where something keeps the process alive does it come to this.
     setTimeout(() => {
-      const open = openHandles().filter(({ id }) => !forgiven.has(id));
+      const open = openHandles().filter(({ kind }) => !forgiven.has(kind));
       if (open.length === 0) process.exit();
       process.stderr.write(`the tests left open: ${open.map(inWords).join('\n')}\n`);
       process.exit(1);
@@ -33,7 +31,7 @@ export const mochaHooks = {
   },
   async afterEach(this: Mocha.Context): Promise<void> {
     if (this.currentTest?.state !== 'passed') {
-      for (const { id } of more(openHandles(), kept)) forgiven.add(id);
+      for (const { kind } of more(openHandles(), kept)) forgiven.add(kind);
       return;
     }
     const deadline = Date.now() + PATIENCE;

@@ -86,6 +86,11 @@ export function more(now: readonly Open[], before: readonly Open[]): Open[] {
   });
 }
 
+/** A timer of the test runner's own. */
+export function isRunners({ kind }: Open): boolean {
+  return kind.startsWith('timer of ') && kind.includes('/node_modules/mocha/');
+}
+
 /** For people. */
 export function describe({ kind, stack }: Open): string {
   return stack === '' ? kind : `${kind}\n${framesOf(stack).join('\n')}`;
