@@ -9,6 +9,3 @@ export interface Logger {
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
 }
-
-/** Writes nothing: for tests. */
-export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

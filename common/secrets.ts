@@ -40,6 +40,3 @@ const REFERENCES: ReadonlySet<string> = new Set(['cert', 'key', 'ca', 'certifica
 
 /** What is shown in the place of keys and tokens. */
 export const HIDDEN = '<PRIVATE>';
-
-/** Where there is no control plane: no secrets. */
-export const noSecrets: SecretSource = { get: () => undefined, watch: () => () => undefined };

@@ -4,11 +4,12 @@ import type { Cluster as Config, Endpoint as EndpointConfig } from '../../gen/l7
 import { Cluster, type ClusterOptions } from '../../dataplane/cluster/cluster.ts';
 import type { OpenRequest, Opened } from '../../dataplane/core/cluster.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { silentLogger, type LogFields, type Logger } from '../../common/log.ts';
+import type { LogFields, Logger } from '../../common/log.ts';
 import type { ConnectRequest, Connector } from '../../dataplane/core/protocol.ts';
 import type { Metadata } from '../../dataplane/core/session.ts';
 import type { Stream } from '../../dataplane/core/stream.ts';
 import { createLoadBalancer } from '../../dataplane/lb/index.ts';
+import { silentLogger } from './doubles.ts';
 import { FakeStream } from './fake-stream.ts';
 
 /** A configured endpoint; `a` is at 10.0.0.1, `b` at 10.0.0.2, and so on, unless an address is given. */

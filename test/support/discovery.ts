@@ -13,7 +13,7 @@ import type {
   DiscoveryRequest,
   DiscoveryResponse,
 } from '../../gen/messages.ts';
-import { silentLogger } from '../../common/log.ts';
+import { silentLogger } from './doubles.ts';
 import { clientOf, type Closers, serve } from './grpc.ts';
 import { until } from './until.ts';
 

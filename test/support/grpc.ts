@@ -2,8 +2,8 @@
 import * as grpc from '@grpc/grpc-js';
 import type { Service } from '../../controlplane/core/rpc.ts';
 import { createGrpcServer, type GrpcServer, type GrpcServerOptions } from '../../controlplane/rpc/server.ts';
-import { silentLogger } from '../../common/log.ts';
 import { serviceOf } from '../../rpc/services.ts';
+import { silentLogger } from './doubles.ts';
 
 /** What a test opened, to be closed after it. */
 export interface Closers {

@@ -1,50 +1,43 @@
 /** After every test: what it opened is closed. */
 import { expect } from 'chai';
+import { describe as inWords, isRunners, more, type Open, openDescriptors, openHandles } from './open.ts';
 
-/** The test runner's own stdio. */
-const STANDARD = ['PipeWrap', 'TTYWrap'];
-
-/** Resources of the process that a test may leave behind. */
-function openHandles(): string[] {
-  return process.getActiveResourcesInfo().filter((name) => /TCP|UDP|Pipe|Process|Server/.test(name));
-}
-
-/** Those that were not there before the test. */
-function added(): string[] {
-  const before = [...kept];
-  return openHandles().filter((name) => {
-    const index = before.indexOf(name);
-    if (index >= 0) before.splice(index, 1);
-    return index < 0 && !STANDARD.includes(name);
-  });
-}
-
+/** How long what a test has closed may take to be so, in ms. */
+const PATIENCE = 5000;
 /** How long the process may live on after the last test, in ms. */
 const LIMIT = 10_000;
 
+const openNow = (): Open[] => [...openHandles(), ...openDescriptors()];
+
 /** What a suite keeps for all of its tests. */
-let kept: string[] = [];
+let kept: Open[] = [];
+/** What tests left that failed, perhaps to run once more: that may be anything. */
+const forgiven = new Set<string>();
+
+const left = (): Open[] => more(openNow(), kept).filter((each) => !isRunners(each));
 
 export const mochaHooks = {
   beforeEach(): void {
-    kept = openHandles();
+    kept = openNow();
   },
   afterAll(): void {
     // Only where something keeps the process alive does it come to this.
     setTimeout(() => {
-      process.stderr.write(`the tests left open: ${process.getActiveResourcesInfo().join(', ')}\n`);
+      const open = openHandles().filter(({ kind }) => !forgiven.has(kind));
+      if (open.length === 0) process.exit();
+      process.stderr.write(`the tests left open: ${open.map(inWords).join('\n')}\n`);
       process.exit(1);
     }, LIMIT).unref();
   },
   async afterEach(this: Mocha.Context): Promise<void> {
-    // One that failed, perhaps to run once more, may leave anything.
-    if (this.currentTest?.state !== 'passed') return;
-    const deadline = Date.now() + 2000;
-    let left = added();
-    while (left.length > 0 && Date.now() < deadline) {
-      await new Promise((resolve) => setImmediate(resolve));
-      left = added();
+    if (this.currentTest?.state !== 'passed') {
+      for (const { kind } of more(openHandles(), kept)) forgiven.add(kind);
+      return;
     }
-    expect(left, 'handles that the test left open').to.deep.equal([]);
+    const deadline = Date.now() + PATIENCE;
+    while (left().length > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(left().map(inWords).join('\n'), 'what the test left open').to.equal('');
   },
 };

@@ -1,8 +1,6 @@
 /** Foreign programs that tests talk to: socat, dig, Python, … They must be there: see scripts/setup-tests.sh. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { existsSync, readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 
 /** The Python of the tests, with their packages. */
 export const PYTHON = existsSync('.cache/venv/bin/python') ? '.cache/venv/bin/python' : 'python3';
@@ -20,24 +18,6 @@ export function versionOf(command: string, ...args: string[]): string {
 export function packageVersion(name: string): string {
   const code = `import importlib.metadata as m; print(m.version('${name}'))`;
   return `${name} ${execFileSync(PYTHON, ['-c', code], { encoding: 'utf8' }).trim()}`;
-}
-
-/** A UDP port that nobody has, for programs that can't say which one they got. */
-export async function freeUdpPort(address = '127.0.0.1'): Promise<number> {
-  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  await new Promise<void>((resolve) => socket.bind(0, address, resolve));
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(resolve));
-  return port;
-}
-
-/** A TCP port of 127.0.0.1 that nobody has, likewise. */
-export async function freeTcpPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Whether somebody has a UDP port of IPv4 by now. */

@@ -4,8 +4,8 @@ import type { Catalog, View } from '../../controlplane/core/catalog.ts';
 import type { RawStream } from '../../controlplane/core/rpc.ts';
 import { createDiscoveryService, type DiscoveryOptions } from '../../controlplane/xds/service.ts';
 import { createView } from '../../controlplane/xds/view.ts';
-import { silentLogger } from '../../common/log.ts';
 import { codecOf } from '../../rpc/protos.ts';
+import { silentLogger } from './doubles.ts';
 import { settled } from './cluster.ts';
 import { textsOf } from './discovery.ts';
 

@@ -9,7 +9,7 @@ import type { NodeEvent, Resource } from '../../controlplane/core/resource.ts';
 import { createGrpcServer, type GrpcServer } from '../../controlplane/rpc/server.ts';
 import { createDiscoveryService } from '../../controlplane/xds/service.ts';
 import { createView } from '../../controlplane/xds/view.ts';
-import { silentLogger } from '../../common/log.ts';
+import { silentLogger } from './doubles.ts';
 
 /** What it is told, by `op`. */
 interface Command {

@@ -5,7 +5,8 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { l7mp, L7MP, portOf, type Result, runCommand } from '../../support/command.ts';
-import { freeUdpPort, hasUdpPort, Peer, versionOf } from '../../support/peer.ts';
+import { freePort } from '../../support/free-port.ts';
+import { hasUdpPort, Peer, versionOf } from '../../support/peer.ts';
 import { until } from '../../support/until.ts';
 
 /** How `pipe` says, with -v, where it listens. */
@@ -75,20 +76,19 @@ describe(`l7mp pipe, with ${versionOf('socat', '-V')} and ${versionOf('curl', '-
 
     it('connects from the address and port that bind= names', async () => {
       const port = await server('TCP-LISTEN:0,bind=127.0.0.1', 'SYSTEM:"echo $SOCAT_PEERADDR $SOCAT_PEERPORT"');
-      const from = await freeUdpPort();
+      const from = await freePort();
       const { stdout } = await l7mp(['pipe', '-', `tcp:127.0.0.1:${port},bind=127.0.0.2:${from}`]);
       expect(stdout).to.equal(`127.0.0.2 ${from}\n`);
     });
 
     for (const form of ['udp:127.0.0.1:PORT', 'UDP4-SENDTO:127.0.0.1:PORT']) {
       it(`${form}: ends when the answer is there and nothing more comes`, async () => {
-        const port = await freeUdpPort();
+        const port = await freePort();
         start('socat', `UDP4-RECVFROM:${port},bind=127.0.0.1,fork`, 'EXEC:cat');
         await until('socat', () => hasUdpPort(port));
-        expect(await l7mp(['pipe', '-', form.replace('PORT', String(port))], 'hi')).to.include({
-          code: 0,
-          stdout: 'hi',
-        });
+        // socat starts a process for it, which takes its time on a busy machine.
+        const words = ['pipe', '--half-close', '3000', '-', form.replace('PORT', String(port))];
+        expect(await l7mp(words, 'hi')).to.include({ code: 0, stdout: 'hi' });
       });
     }
 

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freeTcpPort, freeUdpPort, Peer, PYTHON, versionOf } from '../../support/peer.ts';
+import { freePort } from '../../support/free-port.ts';
+import { Peer, PYTHON, versionOf } from '../../support/peer.ts';
 
 const run = promisify(execFile);
 
@@ -74,12 +75,12 @@ describe(`A file as l7mp's users have it, with ${versionOf('curl', '--version')}
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
     ports = {
-      api: await freeTcpPort(),
-      websocket: await freeTcpPort(),
-      udp: await freeUdpPort(),
-      client: await freeUdpPort(),
-      server: await freeUdpPort(),
-      other: await freeUdpPort(),
+      api: await freePort(),
+      websocket: await freePort(),
+      udp: await freePort(),
+      client: await freePort(),
+      server: await freePort(),
+      other: await freePort(),
     };
     server = new Peer(PYTHON, [
       '-c',

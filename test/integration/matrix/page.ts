@@ -1,4 +1,4 @@
-/** The table of docs/protocols.md that is made from the matrix test's result. */
+/** The table of docs/protocols.md: the pairs that the matrix tests, and what they keep. */
 import { expect } from 'chai';
 import { readFile, writeFile } from 'node:fs/promises';
 import { format } from 'prettier';
@@ -7,7 +7,7 @@ const PAGE = 'docs/protocols.md';
 const BEGIN = '<!-- The matrix test writes this. -->';
 const END = '<!-- Until here. -->';
 
-/** Compares the table in the page with the result, or writes it where UPDATE is set. */
+/** Compares the table in the page with what it should be, or writes it where UPDATE is set. */
 export async function checkPage(
   rows: readonly string[],
   columns: readonly string[],

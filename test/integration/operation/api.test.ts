@@ -1,16 +1,8 @@
 import { expect } from 'chai';
 import { createServer } from 'node:net';
 import { l7mp, ProxyProcess, runCommand } from '../../support/command.ts';
+import { freePort } from '../../support/free-port.ts';
 import { versionOf } from '../../support/peer.ts';
-
-/** A TCP port that nobody has. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe(`the port of the REST API, with ${versionOf('curl', '--version')}`, () => {
   let proxy: ProxyProcess;

@@ -37,6 +37,7 @@ describe(`draining, with ${versionOf('socat', '-V')} and ${versionOf('curl', '--
     await start();
     expect([await probe('/ready'), await probe('/healthz')]).to.deep.equal(['ready 200', 'ok 200']);
     expect(await connects()).to.equal(true);
+    await until('one session to be left', async () => (await proxy.sessions()).length === 1);
 
     proxy.peer.signal('SIGTERM');
     await until('the listener to close', async () => !(await connects()));

@@ -107,9 +107,8 @@ describe('LineWriter', () => {
         await new Promise((resolve) => setImmediate(resolve));
       }
       process.send({ troubles, pending: process.stdout.writableLength });
-      const before = Date.now();
       await writer.close();
-      process.send({ closedAfter: Date.now() - before });
+      process.send({ unwritten: process.stdout.writableLength });
       process.exit(0);`,
       'pipe',
     );
@@ -117,8 +116,8 @@ describe('LineWriter', () => {
     expect(told).to.have.length(1);
     expect(told[0]).to.include('too slow');
     expect(pending).to.be.lessThan(4.1 * 1024 * 1024);
-    const [{ closedAfter }] = (await once(child, 'message')) as [{ closedAfter: number }];
-    expect(closedAfter).to.be.lessThan(3000);
+    const [{ unwritten }] = (await once(child, 'message')) as [{ unwritten: number }];
+    expect(unwritten, 'what it waits for no longer').to.be.above(0);
     await exited(child);
   });
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Closing } from '../../../controlplane/closing.ts';
-import { silentLogger } from '../../../common/log.ts';
+import { silentLogger } from '../../support/doubles.ts';
 
 describe('the end of a control plane', () => {
   it('closes everything once, the last that was opened first, whatever fails on the way', async () => {

@@ -131,7 +131,7 @@ describe('the gRPC server, called by grpc-js', () => {
         }),
     });
     const error = (await client
-      .unary('Get', {}, { deadlineMs: 50 })
+      .unary('Get', {}, { deadlineMs: 2000 })
       .catch((reason: unknown) => reason)) as grpc.ServiceError;
     expect(error).to.include({ code: grpc.status.DEADLINE_EXCEEDED });
     await until('the method is told', () => reasons.length === 1);

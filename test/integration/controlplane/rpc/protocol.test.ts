@@ -105,7 +105,7 @@ describe('connections of the gRPC server', () => {
   afterEach(() => cleanup.run());
 
   it('are ended when the client is there no more, though its connection is', async () => {
-    const limits = { keepaliveIntervalMs: 50, keepaliveTimeoutMs: 200 };
+    const limits = { keepaliveIntervalMs: 50, keepaliveTimeoutMs: 3000 };
     const { server, port } = await serve(endless, { limits }, cleanup);
     const answering = http2.connect(`http://127.0.0.1:${port}`);
     cleanup.add(() => answering.destroy());
@@ -120,7 +120,7 @@ describe('connections of the gRPC server', () => {
   });
 
   it('are ended at their maximum age: streams are told to connect again', async () => {
-    const limits = { maxConnectionAgeMs: 100, graceMs: 100 };
+    const limits = { maxConnectionAgeMs: 1000, graceMs: 1000 };
     const { port } = await serve(endless, { limits }, cleanup);
     const status = await statusOf(clientOf(CONFIG, port, cleanup).serverStream('Watch', {}));
     expect(status).to.include({ code: grpc.status.UNAVAILABLE });

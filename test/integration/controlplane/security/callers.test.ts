@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Call, Service } from '../../../../controlplane/core/rpc.ts';
 import { createSecurity, type SecurityOptions } from '../../../../controlplane/security/index.ts';
 import type { LogFields } from '../../../../common/log.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { Authority, type Certificate } from '../../../support/certificates.ts';
 import { clientOf, type ClientOptions, type Closers, closers, serve } from '../../../support/grpc.ts';
 import { versionOf } from '../../../support/peer.ts';

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import { EMBEDDED_DEFAULTS, openEmbedded } from '../../../../controlplane/store/embedded/store.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 
 const ROUNDS = 200;
 const WRITERS = 4;

@@ -10,7 +10,7 @@ import {
   type EmbeddedOptions,
   openEmbedded,
 } from '../../../../controlplane/store/embedded/store.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { Peer } from '../../../support/peer.ts';
 import { bytes, codeOf, contents, heard, put, storeContract } from '../../../support/store-contract.ts';
 import { until } from '../../../support/until.ts';

@@ -10,7 +10,7 @@ import { expect } from 'chai';
 import { type Store, type StoreChange, StoreError } from '../../../../controlplane/core/store.ts';
 import { backup, restore } from '../../../../controlplane/store/backup.ts';
 import { openStore } from '../../../../controlplane/store/open.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { Etcd } from '../../../support/etcd.ts';
 import { bytes, codeOf, contents, heard, nextOf, put, remove, storeContract } from '../../../support/store-contract.ts';
 import { until } from '../../../support/until.ts';

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import type { TcpCluster } from '../../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../../common/errors.ts';
-import { silentLogger } from '../../../../common/log.ts';
 import type { ConnectorContext } from '../../../../dataplane/core/protocol.ts';
 import { protocol as tcp } from '../../../../dataplane/protocols/tcp/index.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { clusterConfig, request, testCluster } from '../../../support/cluster.ts';
 import { relay, startProxy } from '../../../support/proxy.ts';
 import { connect } from 'node:net';

@@ -1,10 +1,10 @@
 /** A full table, and many short flows, on the lo of its network namespace: says what came of it as one line of JSON. */
 import { readdirSync } from 'node:fs';
-import { silentLogger } from '../../../../common/log.ts';
 import type { FlowPair, OffloadEngine } from '../../../../dataplane/core/offload.ts';
 import { openOffloadEngine } from '../../../../dataplane/offload/index.ts';
 import type { OffloadableSession } from '../../../../dataplane/core/kernel-path.ts';
 import { OffloadPolicy } from '../../../../dataplane/offload/policy.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { until } from '../../../support/until.ts';
 
 const CAPACITY = 100;

@@ -70,7 +70,7 @@ describe('xDS with control planes that fail', () => {
     const planes = [await Plane.start(), await Plane.start()];
     try {
       for (const [index, plane] of planes.entries()) await plane.set('Cluster', echo(`of-${index}`));
-      const timing = { backoffBase: 20, backoffCap: 100, connect: 300, keepalive: 200, keepaliveTimeout: 200 };
+      const timing = { backoffBase: 20, backoffCap: 100, connect: 2000, keepalive: 200, keepaliveTimeout: 2000 };
       const servers = planes.map(({ address }) => address);
       proxy = await startProxy({}, { controlPlane: { servers, timing } });
       const index = await until('a cluster', () => {
@@ -93,7 +93,7 @@ describe('xDS with control planes that fail', () => {
     try {
       plane.set('Cluster', echo('a'));
       const { port } = silent.address() as { port: number };
-      const timing = { backoffBase: 20, backoffCap: 50, connect: 200 };
+      const timing = { backoffBase: 20, backoffCap: 50, connect: 1000 };
       proxy = await startProxy({}, { controlPlane: { servers: [`127.0.0.1:${port}`, plane.address], timing } });
       (await plane.stream()).end();
       await until('a connection to the silent one', () => sockets.size > 0);

@@ -1,7 +1,7 @@
 /** What a proxy is known to hold, from its streams: what it let go it does not hold, however equal what comes later is. */
 import { expect } from 'chai';
 import { Tracker } from '../../../../controlplane/status/tracker.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { recordingLogger, settled } from '../../../support/cluster.ts';
 import { LDS, OTHER, put, resource, take } from '../../../support/discovery.ts';
 import { rawDiscovery } from '../../../support/raw-discovery.ts';

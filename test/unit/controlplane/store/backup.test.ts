@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import type { Store } from '../../../../controlplane/core/store.ts';
 import { backup, restore } from '../../../../controlplane/store/backup.ts';
 import { openStore } from '../../../../controlplane/store/open.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { codeOf, contents, put } from '../../../support/store-contract.ts';
 
 describe('backup of a store', () => {

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { type Entry, StoreError } from '../../../../controlplane/core/store.ts';
 import { EMBEDDED_DEFAULTS, openEmbedded } from '../../../../controlplane/store/embedded/store.ts';
 import { loadState } from '../../../../controlplane/store/embedded/state.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { put, remove } from '../../../support/store-contract.ts';
 
 const textOf = (entries: readonly Entry[]): string =>

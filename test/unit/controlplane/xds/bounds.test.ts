@@ -5,7 +5,7 @@ import type { Call } from '../../../../controlplane/core/rpc.ts';
 import { createReportService } from '../../../../controlplane/status/report-service.ts';
 import { Tracker } from '../../../../controlplane/status/tracker.ts';
 import { ServedView } from '../../../../controlplane/xds/view.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { ADMIN } from '../../../support/controlplane.ts';
 import { CDS, OTHER, put, resource } from '../../../support/discovery.ts';
 import { settled } from '../../../support/cluster.ts';

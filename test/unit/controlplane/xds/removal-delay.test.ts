@@ -4,8 +4,8 @@ import type { Catalog } from '../../../../controlplane/core/catalog.ts';
 import type { RawStream } from '../../../../controlplane/core/rpc.ts';
 import { createDiscoveryService } from '../../../../controlplane/xds/service.ts';
 import { createView } from '../../../../controlplane/xds/view.ts';
-import { silentLogger } from '../../../../common/log.ts';
 import { codecOf } from '../../../../rpc/protos.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { settled, stopClock } from '../../../support/cluster.ts';
 import { CDS, LDS, put, resource, take, textsOf } from '../../../support/discovery.ts';
 

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 import { decodeConfig, emptySnapshot } from '../../../../config/decode.ts';
 import type { ConfigDelta, ConfigSnapshot } from '../../../../config/snapshot.ts';
-import { silentLogger } from '../../../../common/log.ts';
 import type { AnyProtocol } from '../../../../dataplane/core/protocol.ts';
 import { ProtocolRegistry } from '../../../../dataplane/runtime/protocols.ts';
 import { type LiveCluster, Reconciler } from '../../../../dataplane/runtime/reconciler.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { until } from '../../../support/until.ts';
 
 /** What happens, in order. */

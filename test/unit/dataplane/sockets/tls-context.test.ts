@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Logger, silentLogger } from '../../../../common/log.ts';
-import { noSecrets } from '../../../../common/secrets.ts';
+import type { Logger } from '../../../../common/log.ts';
 import { watchClient, watchServer } from '../../../../dataplane/sockets/tls-context.ts';
 import type { TlsServer } from '../../../../gen/l7mp/config/v1/types.ts';
+import { noSecrets, silentLogger } from '../../../support/doubles.ts';
 import { type Certificate, makeCertificate } from '../../../support/certificates.ts';
 import { until } from '../../../support/until.ts';
 

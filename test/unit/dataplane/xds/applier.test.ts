@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { silentLogger } from '../../../../common/log.ts';
 import { Applier } from '../../../../dataplane/xds/applier.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { until } from '../../../support/until.ts';
 import type { Held } from '../../../../dataplane/xds/types.ts';
 import { arrival, createParts, echo } from './fakes.ts';

@@ -26,9 +26,7 @@ describe(`JSONSocket, with Python's sockets as its peer (${versionOf(PYTHON, '--
 
   /** A listener on this transport, whose sessions are echoed. */
   const listen = async (transport: object, cluster: object = { spec: { protocol: 'Echo' } }): Promise<TestProxy> => {
-    proxy = await startProxy(
-      relay({ protocol: 'JSONSocket', transport_spec: transport, header_timeout: 500 }, cluster),
-    );
+    proxy = await startProxy(relay({ protocol: 'JSONSocket', transport_spec: transport }, cluster));
     return proxy;
   };
 

@@ -168,7 +168,7 @@ describe(`named pipes, with ${versionOf('cat', '--version')} and ${versionOf('ba
     }
     await until('the end of all sessions', () => proxy.sessions().every(({ status }) => status === 'DESTROYED'));
     await proxy.close();
-  }).timeout(10_000);
+  }).timeout(60_000);
 
   it('are only written by a cluster without a reply path', async () => {
     const proxy = await throughCluster({ path });

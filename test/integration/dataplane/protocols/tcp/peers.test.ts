@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
-import { freeTcpPort, Peer, PYTHON, versionOf } from '../../../../support/peer.ts';
+import { freePort } from '../../../../support/free-port.ts';
+import { Peer, PYTHON, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../../../support/proxy.ts';
 import { until } from '../../../../support/until.ts';
 
@@ -102,7 +103,7 @@ except ConnectionResetError: print('reset', flush=True)`),
   });
 
   it('connects from the address and port that it is told to', async () => {
-    const own = await freeTcpPort();
+    const own = await freePort();
     const port = await python("print('from', *peer.getpeername(), flush=True)");
     await toPort(port, { bind: { address: '127.0.0.1', port: own } });
     await client('rest()');

@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freeTcpPort, hasTcpPort, Peer, versionOf } from '../../../../support/peer.ts';
+import { freePort } from '../../../../support/free-port.ts';
+import { hasTcpPort, Peer, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../../../support/proxy.ts';
 import { until } from '../../../../support/until.ts';
 
@@ -26,7 +27,7 @@ describe(`PROXY headers of TCP, with ${versionOf('haproxy', '-v').split('-')[0]}
 
   /** `section`: what stands behind `bind`. */
   async function startHaproxy(mode: 'http' | 'tcp', options: string, section: string): Promise<number> {
-    const port = await freeTcpPort();
+    const port = await freePort();
     const file = join(directory, 'haproxy.cfg');
     const timeouts = ['client', 'server', 'connect'].map((name) => `  timeout ${name} 10s\n`).join('');
     writeFileSync(

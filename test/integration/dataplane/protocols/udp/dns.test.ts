@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { freeUdpPort, hasTcpPort, hasUdpPort, Peer, versionOf } from '../../../../support/peer.ts';
+import { freePort } from '../../../../support/free-port.ts';
+import { hasTcpPort, hasUdpPort, Peer, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../../../support/proxy.ts';
 import { until } from '../../../../support/until.ts';
 
@@ -11,16 +12,10 @@ describe(`DNS, between ${versionOf('dig', '-v')} and ${versionOf('dnsmasq', '--v
   beforeEach(async () => {
     const records = ['--host-record=l7mp.test,192.0.2.7,2001:db8::7', `--txt-record=long.test,${'x'.repeat(200)}`];
     const options = ['--keep-in-foreground', '--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--pid-file='];
-    // It wants the port for TCP, too: another one where that is taken.
-    for (let started = false; !started;) {
-      port = await freeUdpPort();
-      const where = [`--port=${port}`, '--listen-address=127.0.0.1', '--bind-interfaces', '--user=root'];
-      server = new Peer('dnsmasq', [...options, ...where, ...records]);
-      let ended = false;
-      void server.exit.then(() => (ended = true));
-      await until('dnsmasq', () => ended || (hasUdpPort(port) && hasTcpPort(port)));
-      started = !ended;
-    }
+    port = await freePort();
+    const where = [`--port=${port}`, '--listen-address=127.0.0.1', '--bind-interfaces', '--user=root'];
+    server = new Peer('dnsmasq', [...options, ...where, ...records]);
+    await until('dnsmasq', () => hasUdpPort(port) && hasTcpPort(port));
   });
 
   afterEach(async () => {

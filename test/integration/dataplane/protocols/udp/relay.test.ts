@@ -2,7 +2,8 @@ import { createSocket, type Socket } from 'node:dgram';
 import { expect } from 'chai';
 import { loadText } from '../../../../../config/load.ts';
 import { ProxyError } from '../../../../../common/errors.ts';
-import { freeUdpPort, hasUdpPort, Peer, PYTHON, versionOf } from '../../../../support/peer.ts';
+import { freePort } from '../../../../support/free-port.ts';
+import { hasUdpPort, Peer, PYTHON, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy, type TestProxy } from '../../../../support/proxy.ts';
 import { until } from '../../../../support/until.ts';
 
@@ -44,7 +45,7 @@ describe(`UDP, with socat and ncat as its peers (${versionOf('socat', '-V')}, ${
     ['IPv6 in front and IPv4 behind', '::', '::1', '127.0.0.1'],
   ] as const) {
     it(`relays over ${family}`, async () => {
-      const port = await freeUdpPort(server);
+      const port = await freePort();
       const family = server.includes(':') ? `UDP6-RECVFROM:${port},bind=[::1]` : `UDP4-RECVFROM:${port},bind=127.0.0.1`;
       peer('socat', `${family},fork`, 'PIPE');
       const proxy = await start(
@@ -87,7 +88,7 @@ print('all came back')`;
 
   describe('with one peer', () => {
     it('has its session from the start, hears nobody else, and begins anew when it is ended', async () => {
-      const port = await freeUdpPort();
+      const port = await freePort();
       const connect = { address: '127.0.0.1', port };
       const proxy = await start({ protocol: 'UDP', address: '127.0.0.1', port: 0, connect }, ECHO);
       await until('the session', () => proxy.sessions()[0]?.status === 'CONNECTED');
@@ -107,7 +108,7 @@ print('all came back')`;
     });
 
     it('lets the destination speak first', async () => {
-      const port = await freeUdpPort();
+      const port = await freePort();
       const client = peer('socat', '-u', `UDP4-RECV:${port},bind=127.0.0.1`, '-');
       await until("socat's socket", () => hasUdpPort(port));
       const server = peer('socat', '-d', '-d', '-', 'TCP4-LISTEN:0,bind=127.0.0.1');
@@ -140,7 +141,7 @@ print('all came back')`;
   });
 
   it('hears only the sources that it is told to', async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const proxy = await start({ protocol: 'UDP', address: '127.0.0.1', port: 0, connect: { port } }, ECHO);
     const stranger = peer('ncat', '-u', '127.0.0.1', proxy.port('in'));
     stranger.write('who is there?');
@@ -149,7 +150,7 @@ print('all came back')`;
   });
 
   it('lets several listeners have a port, and spreads the sources among them', async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const listener = { protocol: 'UDP', address: '127.0.0.1', port, options: { reuse_port: true } };
     const [a, b] = [await start(listener, ECHO), await start(listener, ECHO)];
     const clients = Array.from({ length: 24 }, () => createSocket('udp4'));
@@ -177,7 +178,7 @@ print('all came back')`;
   });
 
   it('ends the session whose endpoint is not there', async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const cluster = { spec: { protocol: 'UDP', port }, endpoints: ['127.0.0.1'] };
     const listener = { protocol: 'UDP', address: '127.0.0.1', port: 0 };
     const proxy = await start(listener, cluster, {}, { options: { track: 10 } });
@@ -188,7 +189,7 @@ print('all came back')`;
   });
 
   it('loses a message that is too large for a datagram, and nothing else', async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     peer('socat', `UDP4-RECVFROM:${port},bind=127.0.0.1,fork`, 'PIPE');
     await until("socat's socket", () => hasUdpPort(port));
     const proxy = await start(
@@ -214,7 +215,7 @@ print(got)`;
   });
 
   it('cuts a byte stream into datagrams that fit the path', async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const sizes = peer(
       PYTHON,
       '-uc',
@@ -237,7 +238,7 @@ while True:
   });
 
   it('sends from the address and port that are told', async () => {
-    const [port, from] = [await freeUdpPort(), await freeUdpPort('127.0.0.2')];
+    const [port, from] = [await freePort(), await freePort()];
     const server = peer(
       'socat',
       '-v',

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
-import { freeUdpPort, hasUdpPort, Peer, versionOf } from '../../../../support/peer.ts';
+import { freePort } from '../../../../support/free-port.ts';
+import { hasUdpPort, Peer, versionOf } from '../../../../support/peer.ts';
 import { relay, startProxy } from '../../../../support/proxy.ts';
 import { until } from '../../../../support/until.ts';
 
 describe(`SIP over UDP, with ${versionOf('sipp', '-v')} at both ends`, () => {
   it('sets calls up and ends them through the proxy', async () => {
-    const port = await freeUdpPort();
+    const port = await freePort();
     const common = ['-nostdin', '-i', '127.0.0.1', '-m', '10', '-timeout', '8', '-timeout_error'];
     const server = new Peer('sipp', ['-sn', 'uas', '-p', String(port), ...common]);
     await until("sipp's server", () => hasUdpPort(port));

@@ -1,12 +1,11 @@
 import { expect } from 'chai';
 import { ProxyError } from '../../../../../common/errors.ts';
-import { silentLogger } from '../../../../../common/log.ts';
-import { noSecrets } from '../../../../../common/secrets.ts';
 import type { ConnectRequest, Connector, Listener, Services } from '../../../../../dataplane/core/protocol.ts';
 import type { Accept, Incoming } from '../../../../../dataplane/core/session.ts';
 import type { Stream } from '../../../../../dataplane/core/stream.ts';
 import { createConnector } from '../../../../../dataplane/protocols/json-socket/connector.ts';
 import { createListener } from '../../../../../dataplane/protocols/json-socket/listener.ts';
+import { noSecrets, silentLogger } from '../../../../support/doubles.ts';
 import { type FakeOptions, FakeStream } from '../../../../support/fake-stream.ts';
 import { RecordingSink } from '../../../../support/recording-sink.ts';
 import { until } from '../../../../support/until.ts';

@@ -2,13 +2,13 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { silentLogger } from '../../../../../common/log.ts';
 import type { ConnectorContext, ConnectRequest } from '../../../../../dataplane/core/protocol.ts';
 import type { Stream } from '../../../../../dataplane/core/stream.ts';
 import { createFormat } from '../../../../../dataplane/protocols/logger/codec.ts';
 import { createConnector } from '../../../../../dataplane/protocols/logger/connector.ts';
 import { shareWriter } from '../../../../../dataplane/protocols/logger/shared-writer.ts';
 import type { LoggerCluster } from '../../../../../gen/l7mp/config/v1/types.ts';
+import { silentLogger } from '../../../../support/doubles.ts';
 import { RecordingSink } from '../../../../support/recording-sink.ts';
 import { until } from '../../../../support/until.ts';
 

@@ -1,0 +1,7 @@
+/** Stand-ins for what a test does not look at. */
+import type { Logger } from '../../common/log.ts';
+import type { SecretSource } from '../../common/secrets.ts';
+
+export const noSecrets: SecretSource = { get: () => undefined, watch: () => () => undefined };
+
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
