@@ -1,9 +1,14 @@
 /** A whole proxy between two hosts: tunnels of HTTP, and WebSockets on both sides, go into the kernel and come back, as they are. */
 import { expect } from 'chai';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Peer, packageVersion, PYTHON, versionOf } from '../../../support/peer.ts';
 import { L7MP, runCommand } from '../../../support/command.ts';
 import { until } from '../../../support/until.ts';
 import { Bed, FOUR, IN_PROXY, type Session } from './bed.ts';
+import { inPlace, namespace } from './lab.ts';
 import { type Report, Talker, TCP_PEER } from './tcp-lab.ts';
 import { WEBSOCKET_PEER } from './websocket-peer.ts';
 
@@ -303,6 +308,59 @@ describe(`a proxy that splices tunnels, with ${packageVersion('websockets')} and
       remove(name);
       whole(await bothDone());
       await bed.proxy.peer.output(/^\d+ \d+ DELETED$/mu);
+    });
+  });
+
+  describe('CONNECT over HTTP', () => {
+    const SIZE = 60_000_000;
+    let directory: string;
+
+    beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'l7mp-'))));
+    afterEach(() => rmSync(directory, { recursive: true }));
+
+    const run = (place: 'client' | 'server', ...words: string[]): Peer => {
+      const peer = new Peer('ip', ['netns', 'exec', namespace(place), ...words]);
+      others.push(peer);
+      return peer;
+    };
+
+    const listens = (port: number): Promise<unknown> =>
+      until('the server to listen', () => inPlace('server', `ss -Hltn sport = ${port}`).includes(`:${port}`));
+
+    const serveFiles = async (port: number): Promise<string> => {
+      const content = randomBytes(SIZE);
+      writeFileSync(join(directory, 'file'), content);
+      const words = ['-m', 'http.server', '--bind', FOUR.server, '--directory', directory, String(port)];
+      run('server', PYTHON, ...words);
+      await listens(port);
+      return createHash('sha256').update(content).digest('hex');
+    };
+
+    /** For seconds, as it is held back: it is in the kernel for most of its way. */
+    const download = async (url: string, hash: string): Promise<void> => {
+      const proxy = ['--proxytunnel', '--proxy', `http://${FOUR.proxy}:5000`];
+      const out = join(directory, 'copy');
+      const curl = run('client', 'curl', '-sSf', ...proxy, '--limit-rate', '15M', '--output', out, url);
+      await relayed(0);
+      expect(await curl.exit, curl.stderr).to.equal(0);
+      expect(createHash('sha256').update(readFileSync(out)).digest('hex')).to.equal(hash);
+      await bed.proxy.peer.output(/^\d+ \d+ OK$/mu);
+      const [, egress = 0] = (/^\d+ (\d+) OK$/mu.exec(bed.proxy.peer.stdout) ?? []).map(Number);
+      expect(egress).to.be.within(SIZE, SIZE + 1000);
+    };
+
+    it('carries what curl asks of a TCP cluster', async () => {
+      const hash = await serveFiles(9000);
+      await startProxy(HTTP, { protocol: 'TCP' });
+      await download('http://files.test/file', hash);
+    });
+
+    it(`carries what curl asks of another proxy, ${versionOf('ncat', '--version')}`, async () => {
+      const hash = await serveFiles(8000);
+      run('server', 'ncat', '--listen', '9000', '--proxy-type', 'http');
+      await listens(9000);
+      await startProxy(HTTP, HTTP);
+      await download(`http://${FOUR.server}:8000/file`, hash);
     });
   });
 });

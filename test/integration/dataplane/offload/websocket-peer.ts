@@ -23,10 +23,13 @@ counts = {'sent': 0, 'received': 0}
 result = {'end': None}
 orders = queue.Queue()
 stopping = threading.Event()
+# It reads nothing while it waits for room to write: so neither may be far ahead of the other.
+AHEAD = 1 << 18
+moved = threading.Condition()
 def count(kind, digest, message):
     data = message.encode() if isinstance(message, str) else message
     digest.update(b'%s %d ' % (b'text' if isinstance(message, str) else b'bytes', len(data))); digest.update(data)
-    counts[kind] += len(data)
+    with moved: counts[kind] += len(data); moved.notify()
 def message(most):
     size = min(next(sizes), most)
     if random.random() < 0.5: return 'x' * size
@@ -39,7 +42,9 @@ def sender(peer):
     halves = {}
     try:
         while True:
-            while options.get('endless') and not stopping.is_set(): send(peer, message(1 << 20))
+            while options.get('endless') and not stopping.is_set():
+                with moved: moved.wait_for(lambda: counts['sent'] - counts['received'] < AHEAD or stopping.is_set())
+                send(peer, message(AHEAD))
             words = orders.get()
             if words[0] == 'send':
                 goal = counts['sent'] + int(words[1])
@@ -73,7 +78,8 @@ def commands():
     for line in sys.stdin:
         words = line.split()
         if words[0] == 'report': report('report')
-        elif words[0] == 'stop': stopping.set()
+        elif words[0] == 'stop':
+            with moved: stopping.set(); moved.notify()
         else: orders.put(words)
 def talk(peer):
     tell({'connected': True, 'extensions': [each.name for each in peer.protocol.extensions]})

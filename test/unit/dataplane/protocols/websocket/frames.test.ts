@@ -44,16 +44,12 @@ describe('the ends of frames', () => {
 
   it('tell whether a message is still to be ended, control frames in between or not', () => {
     const scanner = new FrameScanner();
-    const seen = [
-      frame(1, 3, { fin: false }),
-      frame(9, 0),
-      frame(0, 3, { fin: false }),
-      frame(0, 0),
-      frame(2, 5),
-    ].map((each) => {
-      scanner.scan(each);
-      return scanner.isFragmented;
-    });
+    const seen = [frame(1, 3, { fin: false }), frame(9, 0), frame(0, 3, { fin: false }), frame(0, 0), frame(2, 5)].map(
+      (each) => {
+        scanner.scan(each);
+        return scanner.isFragmented;
+      },
+    );
     expect(seen).to.deep.equal([true, true, true, false, false]);
   });
 });
