@@ -17,8 +17,9 @@ const MAX_HEADER = 14;
 
 /** Finds the ends of frames in what comes, chunk by chunk. */
 export class FrameScanner {
-  /** Payload that is still to come, of a frame whose header has. */
-  left = 0;
+  /** Of the payload of the frame that has begun, where its header has come: all, and what is still to come. */
+  length = 0;
+  private left = 0;
   /** Of a message, the last frame has not come yet. */
   isFragmented = false;
   private readonly header = Buffer.alloc(MAX_HEADER);
@@ -51,8 +52,9 @@ export class FrameScanner {
     const extended = short === 126 ? 2 : short === 127 ? 8 : 0;
     if (this.size < 2 + extended + (second & 0x80 ? 4 : 0)) return;
     this.hasHeader = true;
-    if (extended === 0) this.left = short;
-    else this.left = extended === 2 ? this.header.readUInt16BE(2) : Number(this.header.readBigUInt64BE(2));
+    if (extended === 0) this.length = short;
+    else this.length = extended === 2 ? this.header.readUInt16BE(2) : Number(this.header.readBigUInt64BE(2));
+    this.left = this.length;
   }
 
   private frameEnds(): void {
@@ -60,6 +62,7 @@ export class FrameScanner {
     // Control frames may come between the fragments of a message.
     if ((first & 0x0f) < 8) this.isFragmented = (first & 0x80) === 0;
     this.hasHeader = false;
+    this.length = 0;
     this.size = 0;
   }
 }
@@ -117,7 +120,7 @@ export class FrameGate {
 
   private push(chunk: Buffer): void {
     const end = this.scanner.scan(chunk);
-    if (this.scanner.left > this.limit) this.isSplit = true;
+    if (this.scanner.length > this.limit) this.isSplit = true;
     if (this.isSplit || end === chunk.length) {
       this.flush();
       this.give(chunk);
