@@ -2,7 +2,6 @@
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
 import type { ProxyError } from '../../common/errors.ts';
 import type { FlowEnds, FlowTraffic, OffloadRefusal, OffloadView } from './offload.ts';
-import type { Framing } from './stream.ts';
 
 /** A session, as far as the kernel's way is concerned. */
 export interface OffloadableSession {
@@ -11,12 +10,15 @@ export interface OffloadableSession {
   readonly name: string;
   readonly listener: string;
   readonly offloadPolicy: Listener['options']['offload'];
-  /** What its client sends: datagrams are relayed one by one, and connections as a whole. */
-  readonly clientFraming: Framing;
+  /** Whether its client is connected: connections are relayed as a whole, and datagrams one by one. */
+  readonly clientReliable: boolean;
   /** Bytes a second of late, in both directions. */
   readonly rate: number;
-  /** Whether all that was read on one side was written on the other. */
-  readonly isDrained: boolean;
+  /**
+   * Whether all that was read on one side was written on the other, as the bytes that it came as. Asked until it is so: frames of
+   * both sides are left to their ends as soon as nothing waits.
+   */
+  settle(): boolean;
   /** Both sides as packets see them; or what keeps it in user space. */
   readonly flowEnds: FlowEnds | OffloadRefusal;
   /** Counts in what the kernel has relayed since the last call. Times: as performance.now() gives them. */

@@ -1,11 +1,11 @@
 /** A Node.js byte stream (TCP, TLS, UNIX sockets, a child's stdio) as Stream. */
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { BaseStream } from './base-stream.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { plainAddress } from '../../common/format-address.ts';
 import type { Flow } from './offload.ts';
 import type { Sink, Stream } from './stream.ts';
+import { isPlain, isTcp, tcpFlow } from './tcp-flow.ts';
 
 /** Wraps a duplex that keeps half-close (`allowHalfOpen`) and has read nothing yet. It owns the duplex from then on. */
 export class SocketStream extends BaseStream implements Stream {
@@ -33,17 +33,7 @@ export class SocketStream extends BaseStream implements Stream {
   }
 
   flow(): Flow | string {
-    const { socket, tcpSocket } = this;
-    if (this.closed || socket.destroyed) return 'a connection that is closed';
-    if (tcpSocket === undefined) return 'encrypted' in socket ? 'TLS' : 'no TCP connection';
-    const { localAddress, localPort, remoteAddress, remotePort } = tcpSocket;
-    if (localAddress === undefined || localPort === undefined) return 'a connection without an address of its own';
-    if (remoteAddress === undefined || remotePort === undefined) return 'a connection that is closed';
-    return {
-      transport: 'tcp',
-      local: { address: plainAddress(localAddress), port: localPort },
-      remote: { address: plainAddress(remoteAddress), port: remotePort },
-    };
+    return this.closed ? 'a connection that is closed' : tcpFlow(this.socket);
   }
 
   protected start(): void {
@@ -86,16 +76,8 @@ export class SocketStream extends BaseStream implements Stream {
   destroy(error?: ProxyError): void {
     if (error) this.failure ??= error;
     const { socket } = this;
+    // Node.js throws where TLS or a UNIX socket is asked for a reset.
     if (error && isTcp(socket)) socket.resetAndDestroy();
     else socket.destroy();
   }
-}
-
-function isPlain(socket: Duplex): socket is Socket {
-  return socket instanceof Socket && !('encrypted' in socket);
-}
-
-/** Plain TCP, and connected: Node.js throws where TLS or a UNIX socket is asked for a reset. */
-function isTcp(socket: Duplex): socket is Socket {
-  return isPlain(socket) && socket.remoteFamily !== undefined;
 }

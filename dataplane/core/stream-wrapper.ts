@@ -1,7 +1,8 @@
 /** A stream in front of another: everything of it is that of the inner one, unless a subclass says otherwise. */
 import type { Socket } from 'node:net';
 import type { ProxyError } from '../../common/errors.ts';
-import type { EndReason, Framing, Signal, Sink, Stream } from './stream.ts';
+import type { Flow } from './offload.ts';
+import type { EndReason, Frames, Framing, Signal, Sink, Stream } from './stream.ts';
 
 /** Every member of Stream, those that a stream may lack included: a new one has to be forwarded, or this doesn't compile. */
 type Whole = { readonly [Member in keyof Required<Stream>]: Stream[Member] };
@@ -57,12 +58,16 @@ export abstract class StreamWrapper implements Whole {
   }
 
   /** What wraps a stream changes, adds or holds back something. */
-  flow(): string {
+  flow(): Flow | string {
     return `${this.framing} that are no packets of their own`;
   }
 
   get tcpSocket(): Socket | undefined {
     return this.inner.tcpSocket;
+  }
+
+  get frames(): Frames | undefined {
+    return this.inner.frames;
   }
 
   adoptFraming(framing: Framing): void {

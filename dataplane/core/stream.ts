@@ -32,6 +32,19 @@ export type Signal =
   /** Trailer fields of a request or a response, before its end. */
   | { readonly type: 'trailers'; readonly headers: HeaderList };
 
+/** What a connection carries where it isn't the bytes of its stream: frames that both ends of a session may exchange without us. */
+export interface Frames {
+  /** Only the same on both sides may be joined. */
+  readonly protocol: string;
+  /** Whether, as far as we have passed them on, none is begun and not done, in either direction. */
+  readonly areWhole: boolean;
+  /**
+   * Leaves them to the ends, for good, while they are whole. Gives the stream of the connection's bytes, paused: what was read and
+   * not passed on comes first. The stream that had them is no more heard of.
+   */
+  lift(): Stream;
+}
+
 /** Where a stream delivers what it reads. */
 export interface Sink {
   /** `text` is true for a message that its protocol marks as text. The chunk is the receiver's: it isn't reused. */
@@ -70,12 +83,14 @@ export interface Stream {
   /** What it reads isn't, byte for byte, what its protocol's head announced (a header, or frames, were taken off). */
   readonly altered?: boolean | undefined;
   /**
-   * Its packets, where each datagram is a packet of its own and nothing else is, or where they carry its bytes as they are: others
-   * may relay them then. Or why it has none, for people, to go on after "expected UDP, found". Absent: it is no stream of packets.
+   * Its packets, where each datagram is a packet of its own and nothing else is, or where they carry its bytes, or nothing but its
+   * `frames`: others may relay them then. Or why it has none, for people, to go on after "expected UDP, found". Absent: it is no
+   * stream of packets.
    */
   flow?(): Flow | string;
   /** Where the flow is of TCP. */
   readonly tcpSocket?: Socket | undefined;
+  readonly frames?: Frames | undefined;
   /** Takes the framing of what is written to it, before `open`: for streams that only pass on. */
   adoptFraming?(framing: Framing): void;
   /** Starts reading. Called once. */

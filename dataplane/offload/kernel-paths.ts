@@ -13,8 +13,8 @@ export class KernelPaths implements KernelPath, OffloadStatus {
     this.connections = connections;
   }
 
-  private of({ clientFraming }: OffloadableSession): KernelPath {
-    return clientFraming === 'bytes' ? this.connections : this.datagrams;
+  private of({ clientReliable }: OffloadableSession): KernelPath {
+    return clientReliable ? this.connections : this.datagrams;
   }
 
   get engine(): OffloadStatus['engine'] {

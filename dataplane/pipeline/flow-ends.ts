@@ -33,10 +33,15 @@ export function flowEndsOf({ listener, client, clusters, upstream, retryOn, kept
       message: `expected ${here} on both sides, found ${there} at cluster ${clusters.join()}`,
     };
   }
+  if (client.frames?.protocol !== upstream.frames?.protocol) {
+    const [here, there] = [client, upstream].map(({ frames }) => frames?.protocol ?? 'bytes without frames');
+    const found = `${here} at listener ${listener} and ${there} at cluster ${clusters.join()}`;
+    return { reason: 'protocol', message: `expected the same frames on both sides, found ${found}` };
+  }
   const ends = { client: clientFlow, upstream: upstreamFlow };
   if (keptOut) return keptOut;
   if (!client.tcpSocket || !upstream.tcpSocket) return ends;
-  if (retryOn === 'disconnect' || retryOn === 'always') {
+  if (upstream.retriable !== false && (retryOn === 'disconnect' || retryOn === 'always')) {
     const message = `expected a TCP session that ends with its cluster's connection, found retry_on ${retryOn}`;
     return { reason: 'retry', message };
   }

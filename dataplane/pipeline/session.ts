@@ -22,7 +22,7 @@ import type {
   SessionView,
   StageView,
 } from '../core/session.ts';
-import type { EndReason, Framing, Signal, Sink, Stream } from '../core/stream.ts';
+import type { EndReason, Frames, Framing, Signal, Sink, Stream } from '../core/stream.ts';
 import { Activity, newCounters } from './activity.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
@@ -80,7 +80,8 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
   /** One side has ended and the other can't be told: it ends when nothing moves any more. */
   private lingering = false;
   private readonly context: SessionContext;
-  private readonly client: Stream;
+  /** Another one once its frames are left to its ends. */
+  private client: Stream;
   private clientOpen = true;
   private decision: Decision | undefined;
   private stages: readonly Stage[] = [];
@@ -241,8 +242,23 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     });
   }
 
-  get isDrained(): boolean {
-    return this.fromClient.isClear && this.toClient.isClear;
+  settle(): boolean {
+    if (!this.fromClient.isClear || !this.toClient.isClear) return false;
+    const [stage] = this.stages;
+    const [here, there] = [this.client.frames, stage?.stream?.frames];
+    if (!stage || !here || !there) return true;
+    if (here.areWhole && there.areWhole) this.liftFrames(here, there, stage);
+    return false;
+  }
+
+  private liftFrames(here: Frames, there: Frames, stage: Stage): void {
+    this.client = here.lift();
+    this.fromClient.setReader(this.client);
+    this.client.open(new ClientSink(this, this.fromClient, this.toClient));
+    stage.exchange(there.lift());
+    this.toClient.setWriter(this.client);
+    for (const stream of [this.client, stage.stream]) stream?.resume();
+    this.event('BYTES', `frames of ${here.protocol} are left to both ends`);
   }
 
   /** The sockets are closed by whoever had the kernel relay them. */

@@ -131,6 +131,14 @@ export class Stage {
     this.input.setWriter(stream);
   }
 
+  /** Its connection goes on with another stream, while nothing waits. */
+  exchange(stream: Stream): void {
+    this.stream = stream;
+    this.output.setReader(stream);
+    stream.open(new StageSink(this, stream));
+    this.input.setWriter(stream);
+  }
+
   /** Its stream told of what goes beside the payload. */
   signalled(signal: Signal): void {
     const isOff = signal.type === 'response' && (this.altered || this.stream?.altered === true);

@@ -234,6 +234,7 @@ export class ServerConnection implements AnsweredConnection {
 
   /** What the client sent too early is the tunnel's. */
   tunnelOpened(): void {
+    if (this.socket.isPaused()) this.socket.resume();
     if (this.pending) queueMicrotask(() => this.goOn());
   }
 

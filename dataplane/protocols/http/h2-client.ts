@@ -169,6 +169,10 @@ class ClientStream extends BaseStream implements Stream {
     });
   }
 
+  flow(): string {
+    return 'HTTP/2';
+  }
+
   protected start(): void {
     const { raw: stream, sink } = this;
     if (this.timeout > 0) {

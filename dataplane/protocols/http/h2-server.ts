@@ -99,6 +99,10 @@ class ServerStream extends BaseStream implements Stream {
     });
   }
 
+  flow(): string {
+    return 'HTTP/2';
+  }
+
   protected start(): void {
     const { stream, sink } = this;
     stream.on('drain', () => {

@@ -10,6 +10,7 @@ import { formatAddress } from '../../sockets/addresses.ts';
 import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 import { isHopByHop } from '../../sockets/http-fields.ts';
 import { httpOf, joinTarget, percentEncode } from '../../sockets/http-metadata.ts';
+import { FrameGate } from './frames.ts';
 import { HandshakeRefused } from './refusal.ts';
 import { noteSubprotocol, offeredSubprotocols } from './subprotocols.ts';
 import { WebSocketStream } from './websocket-stream.ts';
@@ -39,6 +40,7 @@ function handshake(
   const authority = formatAddress(endpoint.hostname, endpoint.port);
   const subprotocols = spec.subprotocols.length > 0 ? [...spec.subprotocols] : offeredSubprotocols(metadata);
   const target = requestTarget(spec, metadata);
+  const gate = new FrameGate(socket, spec.max_message_bytes);
   return new Promise((resolve, reject) => {
     const websocket = new WebSocket(`${spec.tls ? 'wss' : 'ws'}://${authority}`, subprotocols, {
       headers: requestHeaders(spec, metadata),
@@ -68,9 +70,10 @@ function handshake(
     const succeed = (): void => {
       settle();
       if (websocket.protocol !== '') noteSubprotocol(metadata, websocket.protocol);
-      const { ping_interval: pingInterval, message_type } = spec;
+      const { ping_interval: pingInterval, max_message_bytes: maxMessageBytes, message_type } = spec;
+      const bytesAsText = message_type === 'text';
       resolve(
-        new WebSocketStream(websocket, socket, { side: 'client', pingInterval, bytesAsText: message_type === 'text' }),
+        new WebSocketStream(websocket, socket, { side: 'client', pingInterval, maxMessageBytes, bytesAsText, gate }),
       );
     };
     websocket.once('error', fail).once('open', succeed);

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { BaseStream } from '../../core/base-stream.ts';
 import type { ProxyError } from '../../../common/errors.ts';
+import type { Flow } from '../../core/offload.ts';
 import type { Framing, Sink, Stream } from '../../core/stream.ts';
 import { StreamWrapper } from '../../core/stream-wrapper.ts';
 import { refuse } from './refusal.ts';
@@ -29,6 +30,10 @@ export class HandshakeStream extends StreamWrapper {
       if (this.adopted) stream.adoptFraming?.(this.adopted);
       stream.open(sink);
     });
+  }
+
+  override flow(): Flow | string {
+    return this.inner.flow?.() ?? 'a WebSocket before its handshake';
   }
 
   override adoptFraming(framing: Framing): void {

@@ -11,6 +11,7 @@ import { type Connection, ConnectionServer } from '../../sockets/connection-serv
 import { type HttpMetadata, urlParts } from '../../sockets/http-metadata.ts';
 import { tlsRecordAt } from '../../sockets/tls-record.ts';
 import { handshakeFault, subprotocolsOf } from './codec.ts';
+import { FrameGate } from './frames.ts';
 import { HandshakeStream } from './handshake-stream.ts';
 import { answer } from './refusal.ts';
 import { chosenSubprotocol, offerSubprotocols } from './subprotocols.ts';
@@ -126,8 +127,10 @@ class WebSocketServerListener implements Listener {
     }
     const stream = new HandshakeStream(socket, (done) => {
       this.metadata.set(request, metadata);
+      const gate = new FrameGate(socket, spec.max_message_bytes);
       this.upgrader.handleUpgrade(request, socket, head, (websocket) => {
-        done(new WebSocketStream(websocket, socket, { side: 'server', pingInterval: spec.ping_interval }));
+        const { ping_interval: pingInterval, max_message_bytes: maxMessageBytes } = spec;
+        done(new WebSocketStream(websocket, socket, { side: 'server', pingInterval, maxMessageBytes, gate }));
       });
     });
     accept({ name: `${sessionName('WS', connection.ends)}-${this.counter++}`, metadata, stream });

@@ -1,10 +1,14 @@
 /** A WebSocket as Stream, either side. */
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../../common/errors.ts';
-import type { EndReason, Framing, Stream } from '../../core/stream.ts';
+import type { Flow } from '../../core/offload.ts';
+import type { EndReason, Frames, Framing, Stream } from '../../core/stream.ts';
+import { isTcp, tcpFlow } from '../../core/tcp-flow.ts';
 import { ABNORMAL, completeLength, isSendable, NO_STATUS, truncateReason } from './codec.ts';
+import type { FrameGate } from './frames.ts';
 
 /** `ws` compresses only where that was agreed on. */
 const TEXT = { binary: false, compress: true };
@@ -12,6 +16,8 @@ const BINARY = { binary: true, compress: true };
 
 /** How much may wait to be compressed, in bytes. */
 const MAX_COMPRESSING = 64 * 1024;
+/** The default of `max_message_bytes`, which is there for the proxy's memory: a lower limit is somebody's wish. */
+const AMPLE = 100 * 1024 * 1024;
 /** How long a peer has for its close frame when the stream is destroyed, in ms. */
 const CLOSE_TIMEOUT = 1000;
 
@@ -19,8 +25,11 @@ export interface WebSocketStreamOptions {
   readonly side: 'server' | 'client';
   /** ms; 0 is none. */
   readonly pingInterval: number;
+  readonly maxMessageBytes: number;
   /** Chunks of byte streams go out as text. */
   readonly bytesAsText?: boolean;
+  /** Made before the handshake. */
+  readonly gate?: FrameGate;
 }
 
 export class WebSocketStream extends BaseStream implements Stream {
@@ -36,6 +45,9 @@ export class WebSocketStream extends BaseStream implements Stream {
   private readonly transport: Duplex;
   private readonly bytesAsText: boolean;
   private readonly compresses: boolean;
+  /** What has to look at its frames, for people; undefined: they may be left to its ends. */
+  private readonly inspected: string | undefined;
+  private readonly gate: FrameGate | undefined;
   /** What is written are chunks of a byte stream: their kind is configured. */
   private fromBytes = false;
   /** The part of a character that a chunk was cut in. */
@@ -53,7 +65,7 @@ export class WebSocketStream extends BaseStream implements Stream {
   constructor(
     socket: WebSocket,
     transport: Duplex,
-    { side, pingInterval, bytesAsText = false }: WebSocketStreamOptions,
+    { side, pingInterval, maxMessageBytes, bytesAsText = false, gate }: WebSocketStreamOptions,
   ) {
     super();
     this.socket = socket;
@@ -61,6 +73,11 @@ export class WebSocketStream extends BaseStream implements Stream {
     this.halfClose = side === 'server';
     this.bytesAsText = bytesAsText;
     this.compresses = socket.extensions !== '';
+    if (this.compresses) this.inspected = 'a WebSocket that compresses (compress)';
+    else if (pingInterval > 0) this.inspected = 'a WebSocket that asks its peer (ping_interval)';
+    else if (maxMessageBytes < AMPLE) this.inspected = 'a WebSocket with a limit below the default (max_message_bytes)';
+    if (this.inspected === undefined && isTcp(transport)) this.gate = gate;
+    this.gate?.start();
     // `ws` tells the peer what was wrong with a frame, and closes.
     socket.on('error', (error) => this.gone(failureOf(error)));
     socket.on('close', (code, reason) => this.onClose(code, reason));
@@ -70,6 +87,29 @@ export class WebSocketStream extends BaseStream implements Stream {
       socket.on('pong', () => (this.heard = true));
       this.pinger = setInterval(() => this.ping(pingInterval), pingInterval).unref();
     }
+  }
+
+  flow(): Flow | string {
+    if (!this.isOpen) return 'a WebSocket that is closing';
+    return this.inspected ?? tcpFlow(this.transport);
+  }
+
+  get tcpSocket(): Socket | undefined {
+    return isTcp(this.transport) ? this.transport : undefined;
+  }
+
+  get frames(): Frames | undefined {
+    const { gate } = this;
+    return gate && { protocol: 'WebSocket', areWhole: this.isOpen && gate.isWhole, lift: () => this.lift(gate) };
+  }
+
+  private lift(gate: FrameGate): Stream {
+    this.closed = true;
+    return gate.lift();
+  }
+
+  private get isOpen(): boolean {
+    return !this.closed && !this.ended && this.socket.readyState === this.socket.OPEN;
   }
 
   adoptFraming(framing: Framing): void {

@@ -65,9 +65,9 @@ const policy = new OffloadPolicy(engine, silentLogger);
 const candidate = (id: number): OffloadableSession => ({
   id,
   name: String(id),
-  clientFraming: 'datagrams',
+  clientReliable: false,
   rate: 0,
-  isDrained: true,
+  settle: () => true,
   listener: 'in',
   offloadPolicy: { policy: 'auto', threshold: 10, byte_threshold: 0 },
   flowEnds: pairOf(id),

@@ -77,9 +77,12 @@ class FakeSession implements OffloadableSession {
   readonly listener = 'in';
   readonly offloadPolicy: OffloadableSession['offloadPolicy'];
   flowEnds: OffloadableSession['flowEnds'] = ENDS;
-  readonly clientFraming = 'datagrams';
+  readonly clientReliable = false;
   readonly rate = 0;
-  readonly isDrained = true;
+  settle(): boolean {
+    return true;
+  }
+
   packets = 0;
   bytes = 0;
   lastSeen: number | undefined;

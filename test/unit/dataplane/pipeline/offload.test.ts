@@ -1,5 +1,6 @@
 /** What sessions tell of their packets, and how they count those that the kernel relays. */
 import { expect } from 'chai';
+import { Socket } from 'node:net';
 import { ProxyError } from '../../../../common/errors.ts';
 import type { Flow } from '../../../../dataplane/core/offload.ts';
 import type { KernelPath } from '../../../../dataplane/core/kernel-path.ts';
@@ -103,6 +104,65 @@ describe('a session and the kernel', () => {
       expect((ends as { message: string }).message).to.contain(message);
     });
   }
+
+  describe('over connections', () => {
+    const stream = (address: string, more: object = {}): FakeStream => {
+      const flow = { ...flowTo(address), transport: 'tcp' } as const;
+      return Object.assign(new FakeStream({ flow }), { tcpSocket: new Socket() }, more);
+    };
+    const framesOf = (protocol: string, areWhole = true) => {
+      const bare = new FakeStream();
+      return { bare, frames: { protocol, areWhole, lift: () => bare } };
+    };
+    const begin = (one: object, other: object, retry_on: 'always' | 'never' = 'never') => {
+      const streams = [stream('10.0.0.2', one), stream('10.0.0.3', other)] as const;
+      return start({ retry: { retry_on, num_retries: 1, timeout: 1000 } }, {}, streams);
+    };
+
+    it('has flows where both sides have the same frames, or none', () => {
+      expect(begin({}, {}).flowEnds).to.have.property('sockets');
+      expect(begin(framesOf('A'), framesOf('A')).flowEnds).to.have.property('sockets');
+    });
+
+    it('has none where frames are of one side alone', () => {
+      const ends = begin(framesOf('A'), {}).flowEnds;
+      expect(ends).to.include({ reason: 'protocol' });
+      expect((ends as { message: string }).message).to.contain('found A at listener listener and bytes without frames');
+    });
+
+    it('has none where its cluster is connected again, but where it can not be', () => {
+      expect(begin({}, {}, 'always').flowEnds).to.include({ reason: 'retry' });
+      expect(begin({}, { retriable: false }, 'always').flowEnds).to.have.property('sockets');
+    });
+
+    it('is settled where nothing waits on the way', () => {
+      const streams = [stream('10.0.0.2'), stream('10.0.0.3')] as const;
+      const session = start({}, {}, streams);
+      expect(session.settle()).to.equal(true);
+      pipeline.cluster('cluster').last.room = false;
+      streams[0].says('x');
+      expect(session.settle()).to.equal(false);
+    });
+
+    it('leaves frames to its ends once those of both sides are whole, and passes bytes from then on', () => {
+      const [here, there] = [framesOf('A'), framesOf('A', false)];
+      const session = begin(here, there);
+      expect(session.settle()).to.equal(false);
+      expect(here.bare.calls).to.deep.equal([]);
+      there.frames.areWhole = true;
+      expect(session.settle()).to.equal(false);
+      expect(session.settle()).to.equal(true);
+      for (const { bare } of [here, there]) expect(bare.calls).to.deep.equal(['open', 'resume']);
+      here.bare.says('from the client');
+      there.bare.says('from the cluster');
+      expect([here.bare.written, there.bare.written]).to.deep.equal([['from the cluster'], ['from the client']]);
+      expect(session.counters.ingress.bytes).to.equal('from the client'.length);
+      expect(session.events.map(({ event }) => event)).to.include('BYTES');
+      here.bare.closes();
+      there.bare.closes();
+      expect(session.status).to.equal('DESTROYED');
+    });
+  });
 
   it('has none before it is connected', () => {
     pipeline = harness({}, {}, {}, {}, kernel);

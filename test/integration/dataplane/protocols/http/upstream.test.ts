@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createServer2, type Http2Server } from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { decodeConfig } from '../../../../../config/decode.ts';
 import { Peer, PYTHON, versionOf } from '../../../../support/peer.ts';
@@ -235,6 +235,30 @@ describe(`An HTTP cluster before node:http ${process.version}, asked by ${versio
       await peer.output(/earlylate$/u);
     } finally {
       await peer.stop();
+    }
+  });
+
+  it('goes on with a client that has said much before its upgrade was answered', async () => {
+    const early = randomBytes(300_000);
+    server.on('upgrade', (_request, socket: Socket, head: Buffer) => {
+      // By when another request was answered, the client is held back.
+      void curl([url]).then(() => {
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: rot\r\nconnection: upgrade\r\n\r\n');
+        socket.write(head);
+        socket.pipe(socket);
+      });
+    });
+    answer = (_request, response) => response.end();
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    try {
+      socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: rot\r\n\r\n');
+      socket.write(early);
+      let echo = Buffer.alloc(0);
+      socket.on('data', (chunk: Buffer) => (echo = Buffer.concat([echo, chunk])));
+      await until('the echo', () => echo.subarray(-100).equals(early.subarray(-100)));
+      expect(echo.subarray(-early.length)).to.deep.equal(early);
+    } finally {
+      socket.destroy();
     }
   });
 

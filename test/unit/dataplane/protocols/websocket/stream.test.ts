@@ -53,6 +53,7 @@ function open(options: Partial<WebSocketStreamOptions> = {}, extensions = '') {
   const stream = new WebSocketStream(socket as unknown as WebSocket, transport, {
     side: 'server',
     pingInterval: 0,
+    maxMessageBytes: 100 * 1024 * 1024,
     ...options,
   });
   const sink = new RecordingSink();
