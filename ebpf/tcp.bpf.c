@@ -5,7 +5,7 @@
 #include "stream.h"
 
 #define TCP 20
-/* Up to the window: what is written over the beginning. */
+/* Up to the window: what is written over the beginning. The urgent pointer, which is relative, stays as it is. */
 #define TCP_HEAD 16
 /* Where the checksum is. */
 #define TCP_CHECK 16
@@ -16,7 +16,6 @@
 #define SYN 0x02
 #define RST 0x04
 #define ACK 0x10
-#define URG 0x20
 
 #define KIND_END 0
 #define KIND_NOP 1
@@ -138,7 +137,7 @@ INLINE int read_segment(const struct tcp *tcp, u32 length, struct segment *segme
   segment->ack = ntohl(tcp->ack);
   segment->window = htons(tcp->window);
   segment->flags = tcp->flags;
-  return !(tcp->flags & (SYN | URG)) && (tcp->flags & (ACK | RST));
+  return !(tcp->flags & SYN) && (tcp->flags & (ACK | RST));
 }
 
 INLINE int parse(struct __sk_buff *skb, struct segment *segment) {

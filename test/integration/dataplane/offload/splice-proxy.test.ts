@@ -236,6 +236,57 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await peer.exit;
   });
 
+  for (const [way, places] of [
+    ['IPv4', FOUR],
+    ['IPv6', SIX],
+  ] as const) {
+    it(`relays urgent data, which stay urgent and in their place, ${way}`, async () => {
+      await start(places);
+      await inKernel(true);
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ] as const) {
+        const { sent } = await report(from);
+        for (const [index, character] of ['!', '?'].entries()) {
+          from.tell('send 5000');
+          from.tell(`urgent ${character}`);
+          await until('urgent data', async () => (await report(to)).urgent.length > index);
+        }
+        await say(from, 3000, to);
+        expect((await report(to)).urgent).to.deep.equal([
+          [sent + 5000, '!'],
+          [sent + 10_000, '?'],
+        ]);
+      }
+      expect(bed.offload()).to.include({ handovers: 1, handbacks: 0 });
+      const [one, two] = await Promise.all([report(client), report(server)]);
+      client.tell('close');
+      server.tell('close');
+      await bed.proxy.peer.output(new RegExp(`^${one.sent + 2} ${two.sent + 2} OK$`, 'mu'));
+      const ends = await Promise.all([client.next<Report>('done'), server.next<Report>('done')]);
+      expect(ends[0].receivedHash).to.equal(ends[1].sentHash);
+      expect(ends[1].receivedHash).to.equal(ends[0].sentHash);
+    });
+  }
+
+  it('goes on in user space where segments come again and again that can not be relayed', async () => {
+    await start(FOUR);
+    await inKernel(true);
+    client.tell('options');
+    client.tell('send 100');
+    await until('the session to come back', () => {
+      const [session] = bed.sessions();
+      return session?.events.some(({ event }) => event === 'USER SPACE');
+    });
+    await greet();
+    expect(bed.offload().handbacks).to.equal(1);
+    expect(bed.offload().refusals['unsupported']).to.be.at.least(1);
+    client.tell('close');
+    server.tell('close');
+    await finish('OK');
+  });
+
   for (const [what, options, cluster, route, reason] of [
     ['a framing', { framing: 'newline' }, {}, {}, 'expected UDP or TCP on both sides, found '],
     ['a limit', { bytes_per_second: 1_000_000_000 }, {}, {}, 'expected no limit of datagrams or bytes a second'],

@@ -305,11 +305,12 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
   it('goes back to its sockets where segments come again and again that cannot be relayed', async () => {
     await connect(FOUR);
     await splice();
-    client.tell('urgent');
+    client.tell('options');
+    client.tell('send 100');
     let refusal: OffloadRefusal | undefined;
     await until('the pair to be evicted', async () => {
       await relay.ask('read');
-      // Its retransmissions take longer and longer, from 200 ms on: reads are as far apart.
+      // It sends again later and later, from 200 ms on: reads are as far apart.
       await new Promise((done) => setTimeout(done, 500));
       const { state } = await relay.ask<State>('state');
       if (state === undefined) refusal = (await event()).why;

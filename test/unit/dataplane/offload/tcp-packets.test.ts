@@ -53,6 +53,7 @@ interface Segment {
   readonly payload?: Buffer;
   readonly ttl?: number;
   readonly tos?: number;
+  readonly urgent?: number;
 }
 
 const NOP: Option = { kind: 'bytes', bytes: [1] };
@@ -71,7 +72,8 @@ function encodeOption(option: Option): Buffer {
 
 /** A whole frame, from nothing. Options end with zeros. */
 function frame(at: Ends, segment: Segment, macs: Buffer = Buffer.alloc(12)): Buffer {
-  const { sequence, ack, window = 1000, flags = ACK, payload = Buffer.from('payload'), ttl = 64, tos = 0 } = segment;
+  const { sequence, ack, window = 1000, flags = ACK, payload = Buffer.from('payload') } = segment;
+  const { ttl = 64, tos = 0, urgent = 0 } = segment;
   const options = Buffer.concat((segment.options ?? []).map(encodeOption));
   const head = Buffer.alloc(20 + 4 * Math.ceil(options.length / 4));
   head.writeUInt16BE(at.source.port, 0);
@@ -81,6 +83,7 @@ function frame(at: Ends, segment: Segment, macs: Buffer = Buffer.alloc(12)): Buf
   head.writeUInt8((head.length / 4) << 4, 12);
   head.writeUInt8(flags, 13);
   head.writeUInt16BE(window, 14);
+  head.writeUInt16BE(urgent, 18);
   options.copy(head, 20);
   head.writeUInt16BE(checksum(pseudoHeader(at, TCP, head.length + payload.length), head, payload), 16);
   return ipFrame(at, { protocol: TCP, ttl, tos, macs }, Buffer.concat([head, payload]));
@@ -242,6 +245,16 @@ describe('the kernel program for TCP, packet by packet', () => {
     const { verdict, packet } = testRun(program, frame(FOUR, at()));
     expect(verdict).to.equal(UP);
     expect(packet.subarray(14).equals(frame(FOUR_AFTER, expected(at(), legs, [7, 7])).subarray(14))).to.equal(true);
+  });
+
+  it('carries urgent data: where it ends is told relative to the segment', () => {
+    put();
+    put({ before: SIX, after: SIX_AFTER });
+    for (const urgent of [0, 1, 7, 65_535]) {
+      rewrites(at({ flags: ACK | URG, urgent }));
+      const places = { before: SIX, after: SIX_AFTER };
+      rewrites(at({ flags: ACK | PSH | URG, urgent, options: [NOP, NOP, timestamps] }), places);
+    }
   });
 
   it('carries numbers around the end of their range', () => {
@@ -444,7 +457,6 @@ describe('the kernel program for TCP, packet by packet', () => {
     'another IP version': changed(six, (copy) => copy.writeUInt8(0x50, 14)),
     SYN: frame(FOUR, at({ flags: SYN })),
     'SYN and ACK': frame(SIX, at({ flags: SYN | ACK })),
-    'urgent data': frame(FOUR, at({ flags: ACK | URG })),
     'neither ACK nor RST': frame(FOUR, at({ flags: PSH })),
     'a signature (MD5)': frame(FOUR, at({ options: [bytes(19, 18, ...Array.from({ length: 16 }, () => 7))] })),
     'a signature (AO)': frame(FOUR, at({ options: [bytes(29, 4, 1, 1)] })),
