@@ -23,7 +23,8 @@ import { Interfaces } from './interfaces.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
 import { type Plan, planPair } from './plan.ts';
 import { refuse, type ResolvedWay, Routes } from './routes.ts';
-import { Splice, type SpliceLimits, type SpliceState } from './splice.ts';
+import type { SpliceLimits, SpliceState } from './passage.ts';
+import { Splice } from './splice.ts';
 import { StreamTable } from './stream-table.ts';
 
 export interface SpliceOptions {
@@ -168,7 +169,7 @@ export class SpliceEngine {
     return this.takeBack(entry);
   }
 
-  /** Ends a pair at once, wherever it is: its sockets are destroyed, and who still sends is told that nobody is there. */
+  /** Ends a pair at once, wherever it is: its sockets are destroyed, and its ends are told. */
   abandon(id: number): PairTraffic | undefined {
     const entry = this.entries.get(id);
     if (!entry) return undefined;
@@ -231,6 +232,8 @@ export class SpliceEngine {
       entry.splice.discard();
       return traffic;
     } catch (error) {
+      // Ended meanwhile: there is nothing to lose.
+      if (this.entries.get(entry.pair.id) !== entry) return undefined;
       const { traffic } = entry.splice;
       this.drop(entry);
       this.handler(entry.pair.id, { kind: 'lost', why: refuse('error', ProxyError.from(error).message), traffic });
@@ -276,7 +279,8 @@ export class SpliceEngine {
     this.lingering.delete(entry);
     this.forget(entry);
     void entry.splice.abort();
-    if (entry.splice.state !== 'user') entry.splice.discard();
+    entry.splice.cutOff();
+    entry.splice.discard();
     for (const socket of [entry.pair.sockets.client, entry.pair.sockets.upstream]) socket.destroy();
   }
 

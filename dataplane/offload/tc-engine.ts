@@ -7,13 +7,14 @@
  *   remove ──▶ the client's flow, then upstream's ──▶ last counters
  * ```
  */
-import type { FlowPair, FlowTraffic, OffloadEngine, OffloadRefusal, PairTraffic } from '../core/offload.ts';
+import type { FlowPair, OffloadEngine, OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
 import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './attachment.ts';
 import { ANY, loadProgram } from './bpf.ts';
-import { type Counted, FlowTable } from './flow-table.ts';
+import { addCounted, type Counted, NOTHING, trafficOf } from './counted.ts';
+import { FlowTable } from './flow-table.ts';
 import { checkLayout } from './layout.ts';
 import { Loopback } from './loopback.ts';
 import { CHANGES, Netlink } from './netlink.ts';
@@ -35,7 +36,6 @@ export interface TcOptions {
 const CHECKS = 64;
 /** Slots are two for each pair, and some for those that change. */
 const SLOTS_PER_PAIR = 2.5;
-const NOTHING: Counted = { packets: 0, bytes: 0, lastSeen: 0 };
 
 /** One way of a pair. */
 interface Direction {
@@ -127,7 +127,7 @@ export class TcEngine implements OffloadEngine {
     const directions = [entry.fromClient, entry.fromUpstream];
     for (const { flow } of directions) this.table.withdraw(flow);
     try {
-      return trafficOf(entry, (slot) => this.table.count(slot));
+      return pairTraffic(entry, (slot) => this.table.count(slot));
     } finally {
       // Also where the kernel fails to say what it has counted.
       for (const { slot, way } of directions) {
@@ -146,7 +146,7 @@ export class TcEngine implements OffloadEngine {
     for (const [id, entry] of this.entries)
       all.set(
         id,
-        trafficOf(entry, (slot) => counted[slot] ?? NOTHING),
+        pairTraffic(entry, (slot) => counted[slot] ?? NOTHING),
       );
     return all;
   }
@@ -247,7 +247,7 @@ export class TcEngine implements OffloadEngine {
       this.table.retire(slot);
       return refuse('error', `expected the flow to change, found errno ${-result}`);
     }
-    direction.before = add(direction.before, this.table.count(direction.slot));
+    direction.before = addCounted(direction.before, this.table.count(direction.slot));
     this.table.retire(direction.slot);
     this.routes.hold(way);
     this.routes.release(direction.way);
@@ -256,23 +256,7 @@ export class TcEngine implements OffloadEngine {
   }
 }
 
-function add(a: Counted, b: Counted): Counted {
-  return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes, lastSeen: Math.max(a.lastSeen, b.lastSeen) };
-}
-
-function trafficOf({ fromClient, fromUpstream }: Entry, count: (slot: number) => Counted): PairTraffic {
-  const total = ({ before, slot }: Direction): Counted => add(before, count(slot));
-  const plain = ({ packets, bytes }: Counted): FlowTraffic => ({ packets, bytes });
-  const [asked, answered] = [total(fromClient), total(fromUpstream)];
-  const lastSeen = Math.max(asked.lastSeen, answered.lastSeen);
-  return {
-    fromClient: plain(asked),
-    fromUpstream: plain(answered),
-    lastSeen: lastSeen === 0 ? undefined : lastSeen / 1e6 - clockOffset(),
-  };
-}
-
-/** CLOCK_MONOTONIC less performance.now(), in ms. */
-function clockOffset(): number {
-  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+function pairTraffic({ fromClient, fromUpstream }: Entry, count: (slot: number) => Counted): PairTraffic {
+  const total = ({ before, slot }: Direction): Counted => addCounted(before, count(slot));
+  return trafficOf(total(fromClient), total(fromUpstream));
 }

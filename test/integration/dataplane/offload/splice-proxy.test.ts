@@ -37,7 +37,6 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
   const configuration = ({ listen, server: address }: Places, options: object, route: object, cluster: object) => ({
     admin: {
       offload: 'init',
-      drain_timeout: 500,
       access_log_path: 'stdout',
       access_log_format: '%BYTES_IN% %BYTES_OUT% %REASON%',
     },
@@ -60,11 +59,12 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
 
   const start = async (
     places: Places,
-    { options = { offload: 'always' }, route = {}, cluster = {}, peers = [] as string[] } = {},
+    { options = { offload: 'always' }, route = {}, cluster = {}, peers = [] as string[], drainTimeout = 500 } = {},
   ): Promise<void> => {
     server = talk('server', ['server', places.server, 9000, ...peers]);
     await server.next('ready');
-    await bed.startProxy(configuration(places, options, route, cluster));
+    const { admin, ...rest } = configuration(places, options, route, cluster);
+    await bed.startProxy({ admin: { ...admin, drain_timeout: drainTimeout }, ...rest });
     client = talk('client', ['client', places.proxy, 5000, ...peers]);
     await Promise.all([client.next('connected'), server.next('connected')]);
   };
@@ -108,6 +108,17 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
       await until('the end', async () => (await report(talker)).end === 'closed');
       talker.tell('close');
     }
+  };
+
+  /** Both were told that the connection is no more, without sending anything. */
+  const bothReset = async (): Promise<void> => {
+    for (const [place, port] of [
+      ['client', 'dport = 5000'],
+      ['server', 'sport = 9000'],
+    ] as const) {
+      await until(`no connection of the ${place}`, () => inPlace(place, `ss -Htan ${port}`) === '');
+    }
+    expect((await client.next<Report>('done')).end).to.equal('Connection reset by peer');
   };
 
   /** What both have sent came whole, and was counted. */
@@ -217,6 +228,7 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     const ingress = (await report(client)).sent;
     await bed.proxy.peer.output(new RegExp(`^${ingress} \\d+ DELETED$`, 'mu'));
     expect(flows()).to.equal(0);
+    await bothReset();
   });
 
   it('ends an idle session, and counts all of it', async () => {
@@ -234,6 +246,17 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await heardTheEnd();
     await finish('DRAINED');
     await peer.exit;
+  });
+
+  it('tells the ends of its sessions when it stops at once', async () => {
+    await start(FOUR, { drainTimeout: 60_000 });
+    await inKernel(true);
+    const { peer } = bed.proxy;
+    peer.signal('SIGTERM');
+    await bed.proxy.logged('draining');
+    peer.signal('SIGTERM');
+    expect(await peer.exit).to.equal(143);
+    await bothReset();
   });
 
   for (const [way, places] of [
