@@ -21,7 +21,8 @@ import { CHANGES, Netlink } from './netlink.ts';
 import { Interfaces } from './interfaces.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
 import { type Plan, type Planned, planPair } from './plan.ts';
-import { refuse, type ResolvedWay, RTM_DELNEIGH, RTM_NEWNEIGH, Routes } from './routes.ts';
+import { CHECKS, refuse, type ResolvedWay, Routes } from './routes.ts';
+import { Turns } from './turns.ts';
 
 export interface TcOptions {
   /** Pairs that there may be. */
@@ -32,8 +33,6 @@ export interface TcOptions {
   readonly attachment?: 'tcx' | 'clsact';
 }
 
-/** Pairs that are looked up anew by each reading: some changes are told to nobody, as a path's MTU that a router has sent. */
-const CHECKS = 64;
 /** Slots are two for each pair, and some for those that change. */
 const SLOTS_PER_PAIR = 2.5;
 
@@ -66,7 +65,7 @@ export class TcEngine implements OffloadEngine {
   private readonly entries = new Map<number, Entry>();
   private readonly interfaces: Interfaces;
   /** Those whose turn it is to be looked up anew. */
-  private unchecked: Entry[] = [];
+  private readonly turns = new Turns<Entry>();
   private evicted: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void = () => undefined;
   private readonly undo: (() => void)[] = [];
 
@@ -201,11 +200,7 @@ export class TcEngine implements OffloadEngine {
   }
 
   private onChanges(): void {
-    const messages = this.changes.receive();
-    const concerns = messages?.some((message) =>
-      message.type === RTM_NEWNEIGH || message.type === RTM_DELNEIGH ? this.routes.concerns(message) : true,
-    );
-    if (concerns ?? true) this.refresh();
+    if (this.routes.concernedBy(this.changes.receive())) this.refresh();
   }
 
   /** Everything is looked up anew. */
@@ -215,8 +210,7 @@ export class TcEngine implements OffloadEngine {
   }
 
   private checkSome(): void {
-    if (this.unchecked.length === 0) this.unchecked = [...this.entries.values()];
-    for (const entry of this.unchecked.splice(0, CHECKS)) this.check(entry);
+    for (const entry of this.turns.next(this.entries.values(), CHECKS)) this.check(entry);
   }
 
   private check(entry: Entry): void {
