@@ -89,6 +89,27 @@ function frame(at: Ends, segment: Segment, macs: Buffer = Buffer.alloc(12)): Buf
   return ipFrame(at, { protocol: TCP, ttl, tos, macs }, Buffer.concat([head, payload]));
 }
 
+/** What a router says of a segment that did not fit: "too big", with what it quotes. */
+function tooBig(
+  at: Ends,
+  quoted: Ends,
+  sequence: number,
+  { ttl = 64, macs = Buffer.alloc(12), type = -1 } = {},
+): Buffer {
+  const isSix = at.source.address.includes(':');
+  const tcp = Buffer.alloc(100, 7);
+  tcp.writeUInt16BE(quoted.source.port, 0);
+  tcp.writeUInt16BE(quoted.destination.port, 2);
+  tcp.writeUInt32BE(u32(sequence), 4);
+  const head = Buffer.from(isSix ? [2, 0, 0, 0, 0, 0, 5, 0] : [3, 4, 0, 0, 0, 0, 5, 0]);
+  if (type >= 0) head.writeUInt8(type, 0);
+  const quote = ipFrame(quoted, { protocol: TCP, ttl: 60, tos: 0, macs: Buffer.alloc(12) }, tcp).subarray(14);
+  const protocol = isSix ? 58 : 1;
+  const before = isSix ? [pseudoHeader(at, protocol, head.length + quote.length)] : [];
+  head.writeUInt16BE(checksum(...before, head, quote), 2);
+  return ipFrame(at, { protocol, ttl, tos: 0, macs }, Buffer.concat([head, quote]));
+}
+
 /** Numbers of the legs: the client's stand first on its own leg, the server's on the other. */
 const CLIENT = { next: 0x1000_0000, acked: 0x2000_0000, value: 5000 };
 const SERVER = { next: 0x3000_0000, acked: 0x4000_0000, value: 9_000_000 };
@@ -351,6 +372,45 @@ describe('the kernel program for TCP, packet by packet', () => {
     expect(halves()[0].flags & HALF_FLAG.reset).to.equal(HALF_FLAG.reset);
   });
 
+  const turned = ({ source, destination }: Ends): Ends => ({ source: destination, destination: source });
+  for (const [family, before, after, routers] of [
+    ['IPv4', FOUR, FOUR_AFTER, ['10.0.0.1', '10.77.1.2']],
+    ['IPv6', SIX, SIX_AFTER, ['2001:db8::1', '2001:db8:77::1:2']],
+  ] as const) {
+    it(`passes on what a router says of a segment that does not fit, ${family}, to who has sent it`, () => {
+      put({ before, after });
+      for (const router of routers) {
+        for (const distance of [0, 1, 50_000]) {
+          const at = { source: { address: router, port: 0 }, destination: before.destination };
+          const { verdict, packet } = testRun(program, tooBig(at, turned(before), CLIENT.acked + distance));
+          expect(verdict).to.equal(REDIRECT);
+          const wanted = tooBig(after, turned(after), SERVER.next + distance, { ttl: 63, macs: MACS });
+          expect(packet.toString('hex')).to.equal(wanted.toString('hex'));
+        }
+      }
+    });
+
+    it(`leaves to the stack what a router can not say of a segment that is relayed, ${family}`, () => {
+      put({ before, after, window: 50_000, reach: 1000 });
+      const at = { source: { address: routers[1], port: 0 }, destination: before.destination };
+      const stale = CLIENT.acked - 1;
+      for (const sequence of [stale, CLIENT.acked + 51_001, CLIENT.acked + 2 ** 31]) {
+        passes(tooBig(at, turned(before), sequence));
+      }
+      passes(tooBig(at, before, CLIENT.acked));
+      passes(tooBig(at, turned(before), CLIENT.acked, { ttl: 1 }));
+      passes(tooBig(at, turned(before), CLIENT.acked, { type: 1 }));
+      passes(tooBig(at, turned(before), CLIENT.acked).subarray(0, 60));
+    });
+  }
+
+  it('leaves what routers say to the stack while it has the connection', () => {
+    put({ state: 'observe' });
+    put({ before: SIX, after: SIX_AFTER, state: 'hold' });
+    passes(tooBig(turned(FOUR), turned(FOUR), CLIENT.acked));
+    passes(tooBig(turned(SIX), turned(SIX), CLIENT.acked));
+  });
+
   it('counts what a large packet stands for', () => {
     const { slot } = put();
     const segment = at({ payload: Buffer.alloc(3000, 1) });
@@ -430,6 +490,14 @@ describe('the kernel program for TCP, packet by packet', () => {
     }
     expect(halves()[0]).to.deep.include({ next: CLIENT.next + 1000, acked: CLIENT.acked + 500, fin: 0 });
     expect(table.flows.count(slot)).to.include({ packets: 3, bytes: 1000 });
+  });
+
+  it('drains: keeps the acknowledgement of what does not fit, which passes up', () => {
+    const { halves } = put({ state: 'drain' });
+    const [client, server] = halves();
+    table.writePair(0, [client, { ...server, next: SERVER.next + 500 }]);
+    passes(frame(FOUR, at({ ack: CLIENT.acked + 300, payload: Buffer.alloc(MTU) })));
+    expect(halves()[0]).to.deep.include({ next: CLIENT.next, acked: CLIENT.acked + 300 });
   });
 
   it('holds: drops everything that has the flow’s ends', () => {
