@@ -34,11 +34,18 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await bed.close();
   });
 
-  const configuration = ({ listen, server: address }: Places, options: object, route: object, cluster: object) => ({
+  const configuration = (
+    { listen, server: address }: Places,
+    options: object,
+    route: object,
+    cluster: object,
+    drainTimeout = 500,
+  ) => ({
     admin: {
       offload: 'init',
       access_log_path: 'stdout',
       access_log_format: '%BYTES_IN% %BYTES_OUT% %REASON%',
+      drain_timeout: drainTimeout,
     },
     listeners: [
       {
@@ -63,8 +70,7 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
   ): Promise<void> => {
     server = talk('server', ['server', places.server, 9000, ...peers]);
     await server.next('ready');
-    const { admin, ...rest } = configuration(places, options, route, cluster);
-    await bed.startProxy({ admin: { ...admin, drain_timeout: drainTimeout }, ...rest });
+    await bed.startProxy(configuration(places, options, route, cluster, drainTimeout));
     client = talk('client', ['client', places.proxy, 5000, ...peers]);
     await Promise.all([client.next('connected'), server.next('connected')]);
   };
@@ -237,6 +243,38 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await heardTheEnd();
     await finish('IDLE_TIMEOUT');
   });
+
+  for (const offload of ['always', 'never']) {
+    for (const [what, change] of [
+      ['their listener is removed', { listeners: [] }],
+      ['their listener and their cluster are removed', { listeners: [], clusters: [] }],
+      ['their listener moves to another port', { spec: { protocol: 'TCP', port: 5001, address: FOUR.listen } }],
+      ['their listener is no more for the kernel', { options: { offload, bytes_per_second: 1 } }],
+    ] as const) {
+      const place = offload === 'always' ? 'the kernel' : 'user space';
+      it(`has sessions in ${place} go on when ${what}`, async () => {
+        const options = { offload };
+        await start(FOUR, { options });
+        if (offload === 'always') await inKernel(true);
+        else await greet();
+        const [{ name } = { name: '' }] = bed.sessions();
+        const { listeners, ...rest } = configuration(FOUR, options, {}, {});
+        bed.proxy.write({
+          ...rest,
+          listeners: listeners.map((listener) => ({ ...listener, ...change })),
+          ...('listeners' in change && change),
+        });
+        await bed.proxy.logged('configuration reloaded');
+        await say(client, 300_000, server);
+        await say(server, 200_000, client);
+        expect(bed.sessions().map((session) => session.name)).to.deep.equal([name]);
+        expect(bed.offload()).to.include({ handovers: offload === 'always' ? 1 : 0, handbacks: 0 });
+        client.tell('close');
+        server.tell('close');
+        await finish('OK');
+      });
+    }
+  }
 
   it('takes sessions back when the proxy stops', async () => {
     await start(FOUR);
