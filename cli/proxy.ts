@@ -85,6 +85,7 @@ export async function stopped(running: Proxy, drainTimeout: number, onStop?: () 
     const stop = (signal: NodeJS.Signals): void => {
       onStop?.();
       if (draining) {
+        running.abandonKernel();
         process.exit(signal === 'SIGINT' ? 130 : 143);
       }
       draining = true;

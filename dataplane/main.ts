@@ -67,6 +67,8 @@ export interface Proxy {
   drain(timeout: number): Promise<void>;
   /** Ends everything at once. */
   close(): Promise<void>;
+  /** For an exit that waits for nothing: what the kernel has, it has no more, and whose connections it relays is told. */
+  abandonKernel(): void;
 }
 
 /** Starts a proxy. @throws FaultsError where its configuration can't be made live; nothing is left behind then. */
@@ -237,6 +239,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     },
     drain: (timeout) => close(() => sessions.drain(timeout)),
     close: () => close(() => sessions.close()),
+    abandonKernel: () => kernel?.close(),
   };
 }
 

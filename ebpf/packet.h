@@ -41,3 +41,15 @@ INLINE int reach(struct __sk_buff *skb, u32 length) {
   if ((u64)skb->data + length <= (u64)skb->data_end) return 1;
   return skb->len >= length && bpf_skb_pull_data(skb, length) >= 0;
 }
+
+INLINE u32 ntohl(u32 value) { return __builtin_bswap32(value); }
+
+/* Of a word that changes: added to what becomes a difference of checksums. */
+INLINE u64 difference(u32 old, u32 now) { return (u64)(u32)~old + now; }
+
+INLINE u32 fold64(u64 sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (sum & 0xffff) + (sum >> 16);
+}

@@ -58,3 +58,16 @@ SECTION(".stream-layout") const u32 stream_layout[] = {
 };
 
 SECTION(".maps") struct map pairs = {0}; /* array: index -> pair; written by programs */
+
+/* Where it is, too. */
+INLINE struct stream *find(const struct flow_key *key, u32 *slot) {
+  u32 *found_slot = bpf_map_lookup_elem(&slots, key);
+  if (!found_slot) return 0;
+  *slot = *found_slot;
+  struct stream *stream = bpf_map_lookup_elem(&flows, slot);
+  if (!stream) return 0;
+  const u64 *found = (const u64 *)&stream->flow.key, *wanted = (const u64 *)key;
+  u64 differs = 0;
+  for (int i = 0; i < 5; i++) differs |= found[i] ^ wanted[i];
+  return differs ? 0 : stream;
+}

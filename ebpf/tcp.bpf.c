@@ -3,9 +3,10 @@
  * passes up the stack untouched. */
 #include "packet.h"
 #include "stream.h"
+#include "too-big.h"
 
 #define TCP 20
-/* Up to the window: what is written over the beginning. */
+/* Up to the window: what is written over the beginning. The urgent pointer, which is relative, stays as it is. */
 #define TCP_HEAD 16
 /* Where the checksum is. */
 #define TCP_CHECK 16
@@ -16,7 +17,6 @@
 #define SYN 0x02
 #define RST 0x04
 #define ACK 0x10
-#define URG 0x20
 
 #define KIND_END 0
 #define KIND_NOP 1
@@ -84,20 +84,6 @@ struct segment {
   u8 header; /* length of TCP's */
 };
 
-INLINE u32 ntohl(u32 value) { return __builtin_bswap32(value); }
-
-INLINE struct stream *find(const struct flow_key *key, struct segment *segment) {
-  u32 *slot = bpf_map_lookup_elem(&slots, key);
-  if (!slot) return 0;
-  segment->slot = *slot;
-  struct stream *stream = bpf_map_lookup_elem(&flows, &segment->slot);
-  if (!stream) return 0;
-  const u64 *found = (const u64 *)&stream->flow.key, *wanted = (const u64 *)key;
-  u64 differs = 0;
-  for (int i = 0; i < 5; i++) differs |= found[i] ^ wanted[i];
-  return differs ? 0 : stream;
-}
-
 /* Options where they usually aren't. Nothing but what is known: signatures (MD5, AO) and MPTCP mean that it can't be relayed. */
 INLINE int read_options(struct __sk_buff *skb, struct segment *segment) {
   u32 start = ETHERNET + segment->ip, end = segment->header, at = TCP;
@@ -138,7 +124,7 @@ INLINE int read_segment(const struct tcp *tcp, u32 length, struct segment *segme
   segment->ack = ntohl(tcp->ack);
   segment->window = htons(tcp->window);
   segment->flags = tcp->flags;
-  return !(tcp->flags & (SYN | URG)) && (tcp->flags & (ACK | RST));
+  return !(tcp->flags & SYN) && (tcp->flags & (ACK | RST));
 }
 
 INLINE int parse(struct __sk_buff *skb, struct segment *segment) {
@@ -226,16 +212,6 @@ INLINE int fits(struct __sk_buff *skb, const struct segment *segment, const stru
   if (segment->timestamps_at && !(options & OPTION_TIMESTAMPS)) return 0;
   if (segment->sack_at && !(options & OPTION_SACK)) return 0;
   return segment->ip + segment->header + payload <= flow->mtu;
-}
-
-/* Of a word that changes: added to what becomes a difference of checksums. */
-INLINE u64 difference(u32 old, u32 now) { return (u64)(u32)~old + now; }
-
-INLINE u32 fold64(u64 sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return (sum & 0xffff) + (sum >> 16);
 }
 
 /* What stands at an odd place counts with its bytes swapped. */
@@ -339,7 +315,6 @@ INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct st
     }
     return REFUSE;
   }
-  if (!fits(skb, segment, &stream->flow, stream->options)) return REFUSE;
   /* What the other end expects next, in this one's numbers. */
   u32 expected = other->acked - stream->sequence_delta, reach = other->window + stream->reach;
   if (!within(segment->sequence, expected, reach)) return REFUSE;
@@ -347,6 +322,11 @@ INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct st
     /* Nothing is acknowledged that wasn't sent, nor what was long ago. */
     u32 behind = other->next - (segment->ack + stream->ack_delta);
     if (behind > half->window + stream->reach) return REFUSE;
+  }
+  if (!fits(skb, segment, &stream->flow, stream->options)) {
+    /* Its sockets will have it, and tell the other end what it acknowledges. */
+    if (stream->state == STATE_DRAIN) record_ack(half, stream, segment);
+    return REFUSE;
   }
   if (segment->flags & RST) {
     if (is_reset(segment, half, expected)) half->flags |= HALF_RESET;
@@ -373,6 +353,7 @@ INLINE int segment4(struct __sk_buff *skb) {
   struct tcp *tcp = (void *)ip + IPV4;
   if ((void *)tcp + TCP > (void *)(u64)skb->data_end) return PASS;
 
+  if (ip->protocol == IPPROTO_ICMP) return too_big4(skb);
   u32 length = htons(ip->length);
   if (ip->version_ihl != 0x45 || ip->protocol != IPPROTO_TCP || ip->ttl <= 1) return PASS;
   if (ip->fragment & ~htons(DONT_FRAGMENT)) return PASS;
@@ -387,7 +368,7 @@ INLINE int segment4(struct __sk_buff *skb) {
     .destination = {ip->destination},
   };
   struct segment segment = {.ip = IPV4};
-  struct stream *stream = find(&key, &segment);
+  struct stream *stream = find(&key, &segment.slot);
   if (!stream) return PASS;
   struct head4 head = {.ip = *ip, .tcp = *(struct tcp_head *)tcp};
   int verdict = consider(skb, tcp, length - IPV4, &segment, stream);
@@ -401,6 +382,7 @@ INLINE int segment6(struct __sk_buff *skb) {
   struct tcp *tcp = (void *)ip + IPV6;
   if ((void *)tcp + TCP > (void *)(u64)skb->data_end) return PASS;
 
+  if (ip->next_header == IPPROTO_ICMPV6) return too_big6(skb);
   u32 length = htons(ip->length);
   if (ntohl(ip->version_class_label) >> 28 != 6 || ip->next_header != IPPROTO_TCP || ip->hop_limit <= 1) return PASS;
   if (length < TCP || skb->len < ETHERNET + IPV6 + length) return PASS;
@@ -413,7 +395,7 @@ INLINE int segment6(struct __sk_buff *skb) {
   };
   __builtin_memcpy(key.source, ip->source, 32);
   struct segment segment = {.ip = IPV6};
-  struct stream *stream = find(&key, &segment);
+  struct stream *stream = find(&key, &segment.slot);
   if (!stream) return PASS;
   struct head6 head = {.ip = *ip, .tcp = *(struct tcp_head *)tcp};
   int verdict = consider(skb, tcp, length, &segment, stream);

@@ -2,18 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { close, systemError } from '../sockets/native/libc.ts';
 import { ArrayReader, createMap, MAP_ARRAY, MAP_HASH, MAP_PERCPU_ARRAY, MapWriter, NO_EXIST } from './bpf.ts';
+import type { Counted } from './counted.ts';
 import { Indices } from './indices.ts';
 import { COUNTERS, FLOW, KEY } from './layout.ts';
 
 /** Slots read by one system call. */
 const BATCH = 1024;
-
-/** What one slot has relayed; `lastSeen` in ns of CLOCK_MONOTONIC, 0: never. */
-export interface Counted {
-  packets: number;
-  bytes: number;
-  lastSeen: number;
-}
 
 export class FlowTable {
   readonly capacity: number;

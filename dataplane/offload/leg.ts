@@ -12,6 +12,7 @@ import {
   type Position,
   queuedBytes,
   readPosition,
+  resetOnClose,
   restore,
   resume,
   setIntake,
@@ -116,6 +117,12 @@ export class Leg {
     setKeepAlive(this.fd, this.hadKeepAlive);
     this.take('all');
     resume(this.fd);
+  }
+
+  /** Parked and moved, its peer is told by a reset when it is closed. @throws ProxyError */
+  cut(): void {
+    resetOnClose(this.fd);
+    leaveRepair(this.fd);
   }
 
   private take(intake: Intake): void {

@@ -4,13 +4,14 @@ import type { Flow, OffloadRefusal } from '../core/offload.ts';
 import { AF_INET, AF_INET6, formatIP } from '../sockets/native/sockaddr.ts';
 import { bytesOf, type Way } from './layout.ts';
 import { findAttribute, LO, type Message, type Netlink, NLM_F_CREATE } from './netlink.ts';
+import { Turns } from './turns.ts';
 
 // linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h, linux/if_arp.h, linux/if.h
 export const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
 const RTM_GETROUTE = 26;
-export const RTM_NEWNEIGH = 28;
-export const RTM_DELNEIGH = 29;
+const RTM_NEWNEIGH = 28;
+const RTM_DELNEIGH = 29;
 const RTM_GETNEIGH = 30;
 const RTA_DST = 1;
 const RTA_SRC = 2;
@@ -49,6 +50,10 @@ export interface ResolvedWay extends Way {
   readonly hop?: Hop;
 }
 
+const NEIGHBOURS: ReadonlySet<number> = new Set([RTM_NEWNEIGH, RTM_DELNEIGH]);
+
+/** Pairs that are looked up anew by each reading: some changes are told to nobody, as a path's MTU that a router has sent. */
+export const CHECKS = 64;
 /** Neighbours that are looked after at a time. */
 const HOPS_PER_SWEEP = 256;
 
@@ -56,7 +61,7 @@ export class Routes {
   private readonly netlink: Netlink;
   private readonly allowed: readonly string[] | undefined;
   private readonly hops = new Map<string, Hop>();
-  private queue: Hop[] = [];
+  private readonly turns = new Turns<Hop>();
 
   /** `allowed`: names of the interfaces that may be used; all where absent. */
   constructor(netlink: Netlink, allowed?: readonly string[]) {
@@ -102,8 +107,13 @@ export class Routes {
     if (hop && --hop.users === 0 && this.hops.get(hop.key) === hop) this.hops.delete(hop.key);
   }
 
+  /** Whether ways in use may be others now. `news`: of Netlink; undefined where some are lost. */
+  concernedBy(news: readonly Message[] | undefined): boolean {
+    return news?.some((message) => !NEIGHBOURS.has(message.type) || this.concerns(message)) ?? true;
+  }
+
   /** Whether a message says that a neighbour in use has moved or is lost. */
-  concerns(message: Message): boolean {
+  private concerns(message: Message): boolean {
     const address = message.attribute(NDA_DST);
     const hop = address && this.hops.get(keyOf(message.head.readInt32LE(4), address));
     if (!hop) return false;
@@ -115,9 +125,8 @@ export class Routes {
    * one has moved or is lost.
    */
   keepFresh(): boolean {
-    if (this.queue.length === 0) this.queue = [...this.hops.values()];
     let changed = false;
-    for (const hop of this.queue.splice(0, HOPS_PER_SWEEP)) {
+    for (const hop of this.turns.next(this.hops.values(), HOPS_PER_SWEEP)) {
       const found = this.neighbour(hop.ifindex, hop.address);
       if (typeof found === 'number' || !macOf(found)?.equals(hop.mac)) changed ||= hop.users > 0;
       else if (found.head.readUInt16LE(8) & NUD_STALE) this.use(hop.ifindex, hop.address);

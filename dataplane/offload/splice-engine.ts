@@ -22,9 +22,11 @@ import { CHANGES, Netlink } from './netlink.ts';
 import { Interfaces } from './interfaces.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
 import { type Plan, planPair } from './plan.ts';
-import { refuse, type ResolvedWay, Routes } from './routes.ts';
-import { Splice, type SpliceLimits, type SpliceState } from './splice.ts';
+import { CHECKS, refuse, type ResolvedWay, Routes } from './routes.ts';
+import type { SpliceLimits, SpliceState } from './passage.ts';
+import { Splice } from './splice.ts';
 import { StreamTable } from './stream-table.ts';
+import { Turns } from './turns.ts';
 
 export interface SpliceOptions {
   /** Pairs that there may be. */
@@ -88,6 +90,9 @@ export class SpliceEngine {
   private readonly watch: Watch;
   private readonly loopback = new Loopback();
   private readonly entries = new Map<number, Entry>();
+  /** Those whose way is gone: sockets would have none either, and so they wait for one where they are, as sockets would. */
+  private readonly stranded = new Set<Entry>();
+  private readonly turns = new Turns<Entry>();
   /** Both ends have closed. */
   private readonly lingering = new Map<Entry, NodeJS.Timeout>();
   private readonly interfaces: Interfaces;
@@ -168,7 +173,7 @@ export class SpliceEngine {
     return this.takeBack(entry);
   }
 
-  /** Ends a pair at once, wherever it is: its sockets are destroyed, and who still sends is told that nobody is there. */
+  /** Ends a pair at once, wherever it is: its sockets are destroyed, and its ends are told. */
   abandon(id: number): PairTraffic | undefined {
     const entry = this.entries.get(id);
     if (!entry) return undefined;
@@ -181,6 +186,7 @@ export class SpliceEngine {
   read(): ReadonlyMap<number, PairTraffic> {
     this.onChanges();
     if (this.routes.keepFresh()) this.refresh();
+    else for (const entry of this.turns.next(this.entries.values(), CHECKS)) this.check(entry);
     const all = new Map<number, PairTraffic>();
     for (const [id, entry] of [...this.entries]) {
       const { splice } = entry;
@@ -231,6 +237,8 @@ export class SpliceEngine {
       entry.splice.discard();
       return traffic;
     } catch (error) {
+      // Ended meanwhile: there is nothing to lose.
+      if (this.entries.get(entry.pair.id) !== entry) return undefined;
       const { traffic } = entry.splice;
       this.drop(entry);
       this.handler(entry.pair.id, { kind: 'lost', why: refuse('error', ProxyError.from(error).message), traffic });
@@ -264,6 +272,7 @@ export class SpliceEngine {
   private end(entry: Entry, how: 'closed' | 'reset'): void {
     const { traffic } = entry.splice;
     this.entries.delete(entry.pair.id);
+    this.stranded.delete(entry);
     entry.splice.close();
     if (how === 'reset') this.drop(entry);
     else this.lingering.set(entry, setTimeout(() => this.drop(entry), LINGER).unref());
@@ -276,12 +285,14 @@ export class SpliceEngine {
     this.lingering.delete(entry);
     this.forget(entry);
     void entry.splice.abort();
-    if (entry.splice.state !== 'user') entry.splice.discard();
+    entry.splice.cutOff();
+    entry.splice.discard();
     for (const socket of [entry.pair.sockets.client, entry.pair.sockets.upstream]) socket.destroy();
   }
 
   private forget(entry: Entry): void {
     if (this.entries.get(entry.pair.id) === entry) this.entries.delete(entry.pair.id);
+    this.stranded.delete(entry);
     for (const way of entry.ways) this.routes.release(way);
     entry.ways = [];
   }
@@ -323,24 +334,31 @@ export class SpliceEngine {
   }
 
   private onChanges(): void {
-    // Of neighbours all are of concern: a pair whose way is gone waits for one that is not known yet.
-    if (this.changes.receive()?.length !== 0) this.refresh();
+    const news = this.changes.receive();
+    if (this.routes.concernedBy(news)) this.refresh();
+    else if (news?.length) for (const entry of [...this.stranded]) this.check(entry);
   }
 
   /** Everything is looked up anew. */
   private refresh(): void {
     this.interfaces.forgetGone();
-    for (const entry of this.entries.values()) {
-      const why = this.renew(entry);
-      if (why && entry.splice.state === 'spliced') void this.evict(entry, why);
-    }
+    for (const entry of [...this.entries.values()]) this.check(entry);
+  }
+
+  private check(entry: Entry): void {
+    if (this.entries.get(entry.pair.id) !== entry) return;
+    const why = this.renew(entry);
+    if (why && entry.splice.state === 'spliced') void this.evict(entry, why);
   }
 
   private renew(entry: Entry): OffloadRefusal | undefined {
     try {
       const plan = planPair(entry.pair, this.routes, this.loopback);
-      // Sockets would have no way either: it waits for one where it is, as they would.
-      if ('reason' in plan) return undefined;
+      if ('reason' in plan) {
+        this.stranded.add(entry);
+        return undefined;
+      }
+      this.stranded.delete(entry);
       this.interfaces.attachFor(plan);
       entry.splice.move(plan);
       this.hold(entry);

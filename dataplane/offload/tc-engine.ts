@@ -7,20 +7,22 @@
  *   remove ──▶ the client's flow, then upstream's ──▶ last counters
  * ```
  */
-import type { FlowPair, FlowTraffic, OffloadEngine, OffloadRefusal, PairTraffic } from '../core/offload.ts';
+import type { FlowPair, OffloadEngine, OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
 import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './attachment.ts';
 import { ANY, loadProgram } from './bpf.ts';
-import { type Counted, FlowTable } from './flow-table.ts';
+import { addCounted, type Counted, NOTHING, trafficOf } from './counted.ts';
+import { FlowTable } from './flow-table.ts';
 import { checkLayout } from './layout.ts';
 import { Loopback } from './loopback.ts';
 import { CHANGES, Netlink } from './netlink.ts';
 import { Interfaces } from './interfaces.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
 import { type Plan, type Planned, planPair } from './plan.ts';
-import { refuse, type ResolvedWay, RTM_DELNEIGH, RTM_NEWNEIGH, Routes } from './routes.ts';
+import { CHECKS, refuse, type ResolvedWay, Routes } from './routes.ts';
+import { Turns } from './turns.ts';
 
 export interface TcOptions {
   /** Pairs that there may be. */
@@ -31,11 +33,8 @@ export interface TcOptions {
   readonly attachment?: 'tcx' | 'clsact';
 }
 
-/** Pairs that are looked up anew by each reading: some changes are told to nobody, as a path's MTU that a router has sent. */
-const CHECKS = 64;
 /** Slots are two for each pair, and some for those that change. */
 const SLOTS_PER_PAIR = 2.5;
-const NOTHING: Counted = { packets: 0, bytes: 0, lastSeen: 0 };
 
 /** One way of a pair. */
 interface Direction {
@@ -66,7 +65,7 @@ export class TcEngine implements OffloadEngine {
   private readonly entries = new Map<number, Entry>();
   private readonly interfaces: Interfaces;
   /** Those whose turn it is to be looked up anew. */
-  private unchecked: Entry[] = [];
+  private readonly turns = new Turns<Entry>();
   private evicted: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void = () => undefined;
   private readonly undo: (() => void)[] = [];
 
@@ -127,7 +126,7 @@ export class TcEngine implements OffloadEngine {
     const directions = [entry.fromClient, entry.fromUpstream];
     for (const { flow } of directions) this.table.withdraw(flow);
     try {
-      return trafficOf(entry, (slot) => this.table.count(slot));
+      return pairTraffic(entry, (slot) => this.table.count(slot));
     } finally {
       // Also where the kernel fails to say what it has counted.
       for (const { slot, way } of directions) {
@@ -146,7 +145,7 @@ export class TcEngine implements OffloadEngine {
     for (const [id, entry] of this.entries)
       all.set(
         id,
-        trafficOf(entry, (slot) => counted[slot] ?? NOTHING),
+        pairTraffic(entry, (slot) => counted[slot] ?? NOTHING),
       );
     return all;
   }
@@ -201,11 +200,7 @@ export class TcEngine implements OffloadEngine {
   }
 
   private onChanges(): void {
-    const messages = this.changes.receive();
-    const concerns = messages?.some((message) =>
-      message.type === RTM_NEWNEIGH || message.type === RTM_DELNEIGH ? this.routes.concerns(message) : true,
-    );
-    if (concerns ?? true) this.refresh();
+    if (this.routes.concernedBy(this.changes.receive())) this.refresh();
   }
 
   /** Everything is looked up anew. */
@@ -215,8 +210,7 @@ export class TcEngine implements OffloadEngine {
   }
 
   private checkSome(): void {
-    if (this.unchecked.length === 0) this.unchecked = [...this.entries.values()];
-    for (const entry of this.unchecked.splice(0, CHECKS)) this.check(entry);
+    for (const entry of this.turns.next(this.entries.values(), CHECKS)) this.check(entry);
   }
 
   private check(entry: Entry): void {
@@ -247,7 +241,7 @@ export class TcEngine implements OffloadEngine {
       this.table.retire(slot);
       return refuse('error', `expected the flow to change, found errno ${-result}`);
     }
-    direction.before = add(direction.before, this.table.count(direction.slot));
+    direction.before = addCounted(direction.before, this.table.count(direction.slot));
     this.table.retire(direction.slot);
     this.routes.hold(way);
     this.routes.release(direction.way);
@@ -256,23 +250,7 @@ export class TcEngine implements OffloadEngine {
   }
 }
 
-function add(a: Counted, b: Counted): Counted {
-  return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes, lastSeen: Math.max(a.lastSeen, b.lastSeen) };
-}
-
-function trafficOf({ fromClient, fromUpstream }: Entry, count: (slot: number) => Counted): PairTraffic {
-  const total = ({ before, slot }: Direction): Counted => add(before, count(slot));
-  const plain = ({ packets, bytes }: Counted): FlowTraffic => ({ packets, bytes });
-  const [asked, answered] = [total(fromClient), total(fromUpstream)];
-  const lastSeen = Math.max(asked.lastSeen, answered.lastSeen);
-  return {
-    fromClient: plain(asked),
-    fromUpstream: plain(answered),
-    lastSeen: lastSeen === 0 ? undefined : lastSeen / 1e6 - clockOffset(),
-  };
-}
-
-/** CLOCK_MONOTONIC less performance.now(), in ms. */
-function clockOffset(): number {
-  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+function pairTraffic({ fromClient, fromUpstream }: Entry, count: (slot: number) => Counted): PairTraffic {
+  const total = ({ before, slot }: Direction): Counted => addCounted(before, count(slot));
+  return trafficOf(total(fromClient), total(fromUpstream));
 }

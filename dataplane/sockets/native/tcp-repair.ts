@@ -15,6 +15,7 @@ import {
   int32,
   setOption,
   SO_ERROR,
+  SO_LINGER,
   SOL_SOCKET,
   systemError,
 } from './libc.ts';
@@ -205,6 +206,11 @@ export function restore(fd: number, position: Position): void {
     (value, index) => window.writeUInt32LE(value, 4 * index),
   );
   setOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window);
+}
+
+/** Closed, it resets its connection instead of ending it in order. @throws ProxyError */
+export function resetOnClose(fd: number): void {
+  setOption(fd, SOL_SOCKET, SO_LINGER, Buffer.concat([int32(1), int32(0)]));
 }
 
 /** Whether the kernel asks a silent peer if it is there. */

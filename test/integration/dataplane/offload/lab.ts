@@ -71,8 +71,7 @@ export function putWire(): void {
 export function putBehind(mtu: number): void {
   addPlace(BEHIND);
   connect('server', BEHIND, 3);
-  ip(`-n ${namespace('server')} link set to-${BEHIND} mtu ${mtu}`);
-  ip(`-n ${namespace(BEHIND)} link set to-server mtu ${mtu}`);
+  narrowBehind(mtu);
   inPlace('server', 'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1');
   for (const [place, net, gateway] of [
     ['proxy', 3, '2.0.2'],
@@ -82,6 +81,12 @@ export function putBehind(mtu: number): void {
     ip(`-n ${namespace(place)} route add 10.${net}.0.0/24 via 10.${gateway}`);
     ip(`-n ${namespace(place)} route add fd0${net}::/64 via ${six}`);
   }
+}
+
+/** From now on, its link has this MTU. */
+export function narrowBehind(mtu: number): void {
+  ip(`-n ${namespace('server')} link set to-${BEHIND} mtu ${mtu}`);
+  ip(`-n ${namespace(BEHIND)} link set to-server mtu ${mtu}`);
 }
 
 /**

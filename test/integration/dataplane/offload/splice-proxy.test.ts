@@ -34,12 +34,18 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await bed.close();
   });
 
-  const configuration = ({ listen, server: address }: Places, options: object, route: object, cluster: object) => ({
+  const configuration = (
+    { listen, server: address }: Places,
+    options: object,
+    route: object,
+    cluster: object,
+    drainTimeout = 500,
+  ) => ({
     admin: {
       offload: 'init',
-      drain_timeout: 500,
       access_log_path: 'stdout',
       access_log_format: '%BYTES_IN% %BYTES_OUT% %REASON%',
+      drain_timeout: drainTimeout,
     },
     listeners: [
       {
@@ -60,11 +66,11 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
 
   const start = async (
     places: Places,
-    { options = { offload: 'always' }, route = {}, cluster = {}, peers = [] as string[] } = {},
+    { options = { offload: 'always' }, route = {}, cluster = {}, peers = [] as string[], drainTimeout = 500 } = {},
   ): Promise<void> => {
     server = talk('server', ['server', places.server, 9000, ...peers]);
     await server.next('ready');
-    await bed.startProxy(configuration(places, options, route, cluster));
+    await bed.startProxy(configuration(places, options, route, cluster, drainTimeout));
     client = talk('client', ['client', places.proxy, 5000, ...peers]);
     await Promise.all([client.next('connected'), server.next('connected')]);
   };
@@ -108,6 +114,17 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
       await until('the end', async () => (await report(talker)).end === 'closed');
       talker.tell('close');
     }
+  };
+
+  /** Both were told that the connection is no more, without sending anything. */
+  const bothReset = async (): Promise<void> => {
+    for (const [place, port] of [
+      ['client', 'dport = 5000'],
+      ['server', 'sport = 9000'],
+    ] as const) {
+      await until(`no connection of the ${place}`, () => inPlace(place, `ss -Htan ${port}`) === '');
+    }
+    expect((await client.next<Report>('done')).end).to.equal('Connection reset by peer');
   };
 
   /** What both have sent came whole, and was counted. */
@@ -217,6 +234,7 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     const ingress = (await report(client)).sent;
     await bed.proxy.peer.output(new RegExp(`^${ingress} \\d+ DELETED$`, 'mu'));
     expect(flows()).to.equal(0);
+    await bothReset();
   });
 
   it('ends an idle session, and counts all of it', async () => {
@@ -226,6 +244,38 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await finish('IDLE_TIMEOUT');
   });
 
+  for (const offload of ['always', 'never']) {
+    for (const [what, change] of [
+      ['their listener is removed', { listeners: [] }],
+      ['their listener and their cluster are removed', { listeners: [], clusters: [] }],
+      ['their listener moves to another port', { spec: { protocol: 'TCP', port: 5001, address: FOUR.listen } }],
+      ['their listener is no more for the kernel', { options: { offload, bytes_per_second: 1 } }],
+    ] as const) {
+      const place = offload === 'always' ? 'the kernel' : 'user space';
+      it(`has sessions in ${place} go on when ${what}`, async () => {
+        const options = { offload };
+        await start(FOUR, { options });
+        if (offload === 'always') await inKernel(true);
+        else await greet();
+        const [{ name } = { name: '' }] = bed.sessions();
+        const { listeners, ...rest } = configuration(FOUR, options, {}, {});
+        bed.proxy.write({
+          ...rest,
+          listeners: listeners.map((listener) => ({ ...listener, ...change })),
+          ...('listeners' in change && change),
+        });
+        await bed.proxy.logged('configuration reloaded');
+        await say(client, 300_000, server);
+        await say(server, 200_000, client);
+        expect(bed.sessions().map((session) => session.name)).to.deep.equal([name]);
+        expect(bed.offload()).to.include({ handovers: offload === 'always' ? 1 : 0, handbacks: 0 });
+        client.tell('close');
+        server.tell('close');
+        await finish('OK');
+      });
+    }
+  }
+
   it('takes sessions back when the proxy stops', async () => {
     await start(FOUR);
     await inKernel(true);
@@ -234,6 +284,68 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await heardTheEnd();
     await finish('DRAINED');
     await peer.exit;
+  });
+
+  it('tells the ends of its sessions when it stops at once', async () => {
+    await start(FOUR, { drainTimeout: 60_000 });
+    await inKernel(true);
+    const { peer } = bed.proxy;
+    peer.signal('SIGTERM');
+    await bed.proxy.logged('draining');
+    peer.signal('SIGTERM');
+    expect(await peer.exit).to.equal(143);
+    await bothReset();
+  });
+
+  for (const [way, places] of [
+    ['IPv4', FOUR],
+    ['IPv6', SIX],
+  ] as const) {
+    it(`relays urgent data, which stay urgent and in their place, ${way}`, async () => {
+      await start(places);
+      await inKernel(true);
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ] as const) {
+        const { sent } = await report(from);
+        for (const [index, character] of ['!', '?'].entries()) {
+          from.tell('send 5000');
+          from.tell(`urgent ${character}`);
+          await until('urgent data', async () => (await report(to)).urgent.length > index);
+        }
+        await say(from, 3000, to);
+        expect((await report(to)).urgent).to.deep.equal([
+          [sent + 5000, '!'],
+          [sent + 10_000, '?'],
+        ]);
+      }
+      expect(bed.offload()).to.include({ handovers: 1, handbacks: 0 });
+      const [one, two] = await Promise.all([report(client), report(server)]);
+      client.tell('close');
+      server.tell('close');
+      await bed.proxy.peer.output(new RegExp(`^${one.sent + 2} ${two.sent + 2} OK$`, 'mu'));
+      const ends = await Promise.all([client.next<Report>('done'), server.next<Report>('done')]);
+      expect(ends[0].receivedHash).to.equal(ends[1].sentHash);
+      expect(ends[1].receivedHash).to.equal(ends[0].sentHash);
+    });
+  }
+
+  it('goes on in user space where segments come again and again that can not be relayed', async () => {
+    await start(FOUR);
+    await inKernel(true);
+    client.tell('options');
+    client.tell('send 100');
+    await until('the session to come back', () => {
+      const [session] = bed.sessions();
+      return session?.events.some(({ event }) => event === 'USER SPACE');
+    });
+    await greet();
+    expect(bed.offload().handbacks).to.equal(1);
+    expect(bed.offload().refusals['unsupported']).to.be.at.least(1);
+    client.tell('close');
+    server.tell('close');
+    await finish('OK');
   });
 
   for (const [what, options, cluster, route, reason] of [

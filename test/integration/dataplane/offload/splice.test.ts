@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import type { OffloadRefusal, PairTraffic } from '../../../../dataplane/core/offload.ts';
 import { PYTHON, versionOf } from '../../../support/peer.ts';
 import { until } from '../../../support/until.ts';
-import { buildLab, ip, namespace, type Place, removeLab } from './lab.ts';
+import { buildLab, inPlace, ip, namespace, narrowBehind, type Place, putBehind, removeLab } from './lab.ts';
 import { type Report, Talker, TCP_PEER } from './tcp-lab.ts';
 
 interface Event {
@@ -23,6 +23,12 @@ interface State {
 const FOUR = { client: '10.1.0.2', server: '10.2.0.2' };
 const SIX = { client: 'fd01::2', server: 'fd02::2' };
 const LOCAL = { client: '127.0.0.1', server: '127.0.0.1' };
+/** A datagram that is too large for what is further on, so that a router says so. */
+const LARGE = `
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO
+s.sendto(bytes(1400), (sys.argv[1], 9))`;
 const PORT = 5000;
 const SERVER_PORT = 9000;
 
@@ -59,9 +65,10 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     clientOptions: readonly string[] = [],
     serverOptions = clientOptions,
     limits: object = {},
+    at?: Place,
   ): Promise<void> => {
     const isLocal = places === LOCAL;
-    server = peer(isLocal ? 'proxy' : 'server', 'server', places.server, SERVER_PORT, serverOptions);
+    server = peer(isLocal ? 'proxy' : (at ?? 'server'), 'server', places.server, SERVER_PORT, serverOptions);
     await server.next('ready');
     const file = 'test/integration/dataplane/offload/splice-process.ts';
     const given = { listen: places.client, port: PORT, server: places.server, serverPort: SERVER_PORT };
@@ -286,12 +293,11 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     });
   }
 
-  it('tells the ends of a connection that is abandoned, when they send', async () => {
+  it('tells the ends of a connection that is abandoned', async () => {
     await connect(FOUR);
     await splice();
+    await say(client, 500_000, server);
     await relay.ask('abandon');
-    client.tell('send 100');
-    server.tell('send 100');
     for (const each of [client, server]) {
       expect((await each.next<Report>('done')).end).to.equal('Connection reset by peer');
     }
@@ -313,11 +319,12 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
   it('goes back to its sockets where segments come again and again that cannot be relayed', async () => {
     await connect(FOUR);
     await splice();
-    client.tell('urgent');
+    client.tell('options');
+    client.tell('send 100');
     let refusal: OffloadRefusal | undefined;
     await until('the pair to be evicted', async () => {
       await relay.ask('read');
-      // Its retransmissions take longer and longer, from 200 ms on: reads are as far apart.
+      // It sends again later and later, from 200 ms on: reads are as far apart.
       await new Promise((done) => setTimeout(done, 500));
       const { state } = await relay.ask<State>('state');
       if (state === undefined) refusal = (await event()).why;
@@ -325,6 +332,47 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     });
     expect(refusal?.reason).to.equal('unsupported');
     await greet();
+  });
+
+  for (const [family, near, far] of [
+    ['IPv4', FOUR.client, '10.3.0.2'],
+    ['IPv6', SIX.client, 'fd03::2'],
+  ] as const) {
+    it(`has a sender hear of a way that is narrower further on, ${family}`, async () => {
+      putBehind(1500);
+      await connect({ client: near, server: far }, [], [], {}, 'behind');
+      await splice();
+      const { relayed } = await relay.ask<State>('state');
+      narrowBehind(1300);
+      await say(client, 500_000, server);
+      const [one] = await closeBoth();
+      const end = await ended();
+      expect(end).to.deep.include({ kind: 'ended', how: 'closed' });
+      expect(end.traffic?.fromClient.bytes).to.equal(one.sent - relayed.fromClient);
+    });
+  }
+
+  it('leaves what does not fit its way to its sockets, where the kernel has learnt of a narrower one', async () => {
+    putBehind(1500);
+    await connect({ ...FOUR, server: '10.3.0.2' }, [], [], {}, 'behind');
+    await splice();
+    narrowBehind(1300);
+    await until('a path that is known', () => {
+      spawnSync('ip', ['netns', 'exec', namespace('proxy'), PYTHON, '-c', LARGE, '10.3.0.2']);
+      return inPlace('proxy', 'ip route get 10.3.0.2').includes('mtu 1300');
+    });
+    await relay.ask('read');
+    client.tell('send 500000');
+    let refusal: OffloadRefusal | undefined;
+    await until('the pair to be evicted', async () => {
+      await relay.ask('read');
+      await new Promise((done) => setTimeout(done, 300));
+      const { state } = await relay.ask<State>('state');
+      if (state === undefined) refusal = (await event()).why;
+      return state === undefined;
+    });
+    expect(refusal?.reason).to.equal('unsupported');
+    await closeBoth();
   });
 
   it('waits while its way is gone, and goes on where that is another', async () => {

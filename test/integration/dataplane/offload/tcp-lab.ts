@@ -51,17 +51,19 @@ export interface Report {
   readonly sentHash: string;
   readonly receivedHash: string;
   readonly end: string | null;
+  /** Bytes that were urgent, each with the number of those before it. They aren't among the others. */
+  readonly urgent: readonly (readonly [number, string])[];
 }
 
 /**
  * `ROLE ADDRESS PORT [OPTION=NUMBER…]`: connects or listens, sends random bytes and receives, both at a time. What it is told on
- * its standard input: `send N`, `close` (its own half), `urgent`, `reset`, `report`. It prints `ready`, `connected`, and whenever it is
+ * its standard input: `send N`, `urgent CHARACTER`, `close` (its own half), `options` (of IP, from now on), `reset`, `report`. It prints `ready`, `connected`, and whenever it is
  * told to report, and at the end, JSON of what it sent and received, with hashes.
  *
  * Options: `rcvbuf`, `sndbuf`, `pause` (ms between reads), `endless` (sends until it is told to close), `nodelay`.
  */
 export const TCP_PEER = `
-import hashlib, json, os, queue, socket, struct, sys, threading, time
+import fcntl, hashlib, json, os, queue, select, socket, struct, sys, threading, time
 role, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
 options = {name: int(value) for name, value in (word.split('=') for word in sys.argv[4:])}
 family = socket.AF_INET6 if ':' in address else socket.AF_INET
@@ -80,7 +82,8 @@ tell({'connected': True})
 block = os.urandom(1 << 20)
 sent, received = hashlib.sha256(), hashlib.sha256()
 counts = {'sent': 0, 'received': 0}
-result = {'end': None}
+result = {'end': None, 'urgent': []}
+SIOCATMARK = 0x8905
 orders = queue.Queue()
 closing = threading.Event()
 def send_some(count):
@@ -97,16 +100,22 @@ def sender():
             if order[0] == 'send':
                 left = int(order[1])
                 while left: left -= send_some(left)
+            elif order[0] == 'urgent': s.send(order[1].encode(), socket.MSG_OOB)
             elif order[0] == 'close':
                 s.shutdown(socket.SHUT_WR); return
     except OSError as error:
         result['error'] = error.strerror
+def at_mark(): return struct.unpack('i', fcntl.ioctl(s, SIOCATMARK, bytes(4)))[0]
 def receiver():
+    urgent = b''
     try:
         while True:
-            data = s.recv(1 << 18)
-            if not data: result['end'] = 'closed'; break
-            received.update(data); counts['received'] += len(data)
+            if select.select([s], [], [s])[2]: urgent = s.recv(1, socket.MSG_OOB)
+            if not urgent or not at_mark():
+                data = s.recv(1 << 18)
+                if not data: result['end'] = 'closed'; break
+                received.update(data); counts['received'] += len(data)
+            if urgent and at_mark(): result['urgent'].append((counts['received'], urgent.decode())); urgent = b''
             if 'pause' in options: time.sleep(options['pause'] / 1000)
     except OSError as error:
         result['end'] = error.strerror
@@ -115,7 +124,7 @@ def commands():
     for line in sys.stdin:
         words = line.split()
         if words[0] == 'report': report('report')
-        elif words[0] == 'urgent': s.send(b'!', socket.MSG_OOB)
+        elif words[0] == 'options': s.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes([1, 1, 1, 1]))
         elif words[0] == 'reset':
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close(); report('reset'); os._exit(0)
         else:

@@ -53,6 +53,7 @@ interface Segment {
   readonly payload?: Buffer;
   readonly ttl?: number;
   readonly tos?: number;
+  readonly urgent?: number;
 }
 
 const NOP: Option = { kind: 'bytes', bytes: [1] };
@@ -71,7 +72,8 @@ function encodeOption(option: Option): Buffer {
 
 /** A whole frame, from nothing. Options end with zeros. */
 function frame(at: Ends, segment: Segment, macs: Buffer = Buffer.alloc(12)): Buffer {
-  const { sequence, ack, window = 1000, flags = ACK, payload = Buffer.from('payload'), ttl = 64, tos = 0 } = segment;
+  const { sequence, ack, window = 1000, flags = ACK, payload = Buffer.from('payload') } = segment;
+  const { ttl = 64, tos = 0, urgent = 0 } = segment;
   const options = Buffer.concat((segment.options ?? []).map(encodeOption));
   const head = Buffer.alloc(20 + 4 * Math.ceil(options.length / 4));
   head.writeUInt16BE(at.source.port, 0);
@@ -81,9 +83,31 @@ function frame(at: Ends, segment: Segment, macs: Buffer = Buffer.alloc(12)): Buf
   head.writeUInt8((head.length / 4) << 4, 12);
   head.writeUInt8(flags, 13);
   head.writeUInt16BE(window, 14);
+  head.writeUInt16BE(urgent, 18);
   options.copy(head, 20);
   head.writeUInt16BE(checksum(pseudoHeader(at, TCP, head.length + payload.length), head, payload), 16);
   return ipFrame(at, { protocol: TCP, ttl, tos, macs }, Buffer.concat([head, payload]));
+}
+
+/** What a router says of a segment that did not fit: "too big", with what it quotes. */
+function tooBig(
+  at: Ends,
+  quoted: Ends,
+  sequence: number,
+  { ttl = 64, macs = Buffer.alloc(12), type = -1 } = {},
+): Buffer {
+  const isSix = at.source.address.includes(':');
+  const tcp = Buffer.alloc(100, 7);
+  tcp.writeUInt16BE(quoted.source.port, 0);
+  tcp.writeUInt16BE(quoted.destination.port, 2);
+  tcp.writeUInt32BE(u32(sequence), 4);
+  const head = Buffer.from(isSix ? [2, 0, 0, 0, 0, 0, 5, 0] : [3, 4, 0, 0, 0, 0, 5, 0]);
+  if (type >= 0) head.writeUInt8(type, 0);
+  const quote = ipFrame(quoted, { protocol: TCP, ttl: 60, tos: 0, macs: Buffer.alloc(12) }, tcp).subarray(14);
+  const protocol = isSix ? 58 : 1;
+  const before = isSix ? [pseudoHeader(at, protocol, head.length + quote.length)] : [];
+  head.writeUInt16BE(checksum(...before, head, quote), 2);
+  return ipFrame(at, { protocol, ttl, tos: 0, macs }, Buffer.concat([head, quote]));
 }
 
 /** Numbers of the legs: the client's stand first on its own leg, the server's on the other. */
@@ -244,6 +268,16 @@ describe('the kernel program for TCP, packet by packet', () => {
     expect(packet.subarray(14).equals(frame(FOUR_AFTER, expected(at(), legs, [7, 7])).subarray(14))).to.equal(true);
   });
 
+  it('carries urgent data: where it ends is told relative to the segment', () => {
+    put();
+    put({ before: SIX, after: SIX_AFTER });
+    for (const urgent of [0, 1, 7, 65_535]) {
+      rewrites(at({ flags: ACK | URG, urgent }));
+      const places = { before: SIX, after: SIX_AFTER };
+      rewrites(at({ flags: ACK | PSH | URG, urgent, options: [NOP, NOP, timestamps] }), places);
+    }
+  });
+
   it('carries numbers around the end of their range', () => {
     const wrapped: Legs = {
       client: { next: 0xffff_ff00, acked: 0xffff_fff0, value: 0xffff_fff8 },
@@ -338,6 +372,45 @@ describe('the kernel program for TCP, packet by packet', () => {
     expect(halves()[0].flags & HALF_FLAG.reset).to.equal(HALF_FLAG.reset);
   });
 
+  const turned = ({ source, destination }: Ends): Ends => ({ source: destination, destination: source });
+  for (const [family, before, after, routers] of [
+    ['IPv4', FOUR, FOUR_AFTER, ['10.0.0.1', '10.77.1.2']],
+    ['IPv6', SIX, SIX_AFTER, ['2001:db8::1', '2001:db8:77::1:2']],
+  ] as const) {
+    it(`passes on what a router says of a segment that does not fit, ${family}, to who has sent it`, () => {
+      put({ before, after });
+      for (const router of routers) {
+        for (const distance of [0, 1, 50_000]) {
+          const at = { source: { address: router, port: 0 }, destination: before.destination };
+          const { verdict, packet } = testRun(program, tooBig(at, turned(before), CLIENT.acked + distance));
+          expect(verdict).to.equal(REDIRECT);
+          const wanted = tooBig(after, turned(after), SERVER.next + distance, { ttl: 63, macs: MACS });
+          expect(packet.toString('hex')).to.equal(wanted.toString('hex'));
+        }
+      }
+    });
+
+    it(`leaves to the stack what a router can not say of a segment that is relayed, ${family}`, () => {
+      put({ before, after, window: 50_000, reach: 1000 });
+      const at = { source: { address: routers[1], port: 0 }, destination: before.destination };
+      const stale = CLIENT.acked - 1;
+      for (const sequence of [stale, CLIENT.acked + 51_001, CLIENT.acked + 2 ** 31]) {
+        passes(tooBig(at, turned(before), sequence));
+      }
+      passes(tooBig(at, before, CLIENT.acked));
+      passes(tooBig(at, turned(before), CLIENT.acked, { ttl: 1 }));
+      passes(tooBig(at, turned(before), CLIENT.acked, { type: 1 }));
+      passes(tooBig(at, turned(before), CLIENT.acked).subarray(0, 60));
+    });
+  }
+
+  it('leaves what routers say to the stack while it has the connection', () => {
+    put({ state: 'observe' });
+    put({ before: SIX, after: SIX_AFTER, state: 'hold' });
+    passes(tooBig(turned(FOUR), turned(FOUR), CLIENT.acked));
+    passes(tooBig(turned(SIX), turned(SIX), CLIENT.acked));
+  });
+
   it('counts what a large packet stands for', () => {
     const { slot } = put();
     const segment = at({ payload: Buffer.alloc(3000, 1) });
@@ -419,6 +492,14 @@ describe('the kernel program for TCP, packet by packet', () => {
     expect(table.flows.count(slot)).to.include({ packets: 3, bytes: 1000 });
   });
 
+  it('drains: keeps the acknowledgement of what does not fit, which passes up', () => {
+    const { halves } = put({ state: 'drain' });
+    const [client, server] = halves();
+    table.writePair(0, [client, { ...server, next: SERVER.next + 500 }]);
+    passes(frame(FOUR, at({ ack: CLIENT.acked + 300, payload: Buffer.alloc(MTU) })));
+    expect(halves()[0]).to.deep.include({ next: CLIENT.next, acked: CLIENT.acked + 300 });
+  });
+
   it('holds: drops everything that has the flow’s ends', () => {
     put({ state: 'hold' });
     for (const flags of [ACK, RST, SYN, FIN | ACK, URG | ACK, 0]) {
@@ -444,7 +525,6 @@ describe('the kernel program for TCP, packet by packet', () => {
     'another IP version': changed(six, (copy) => copy.writeUInt8(0x50, 14)),
     SYN: frame(FOUR, at({ flags: SYN })),
     'SYN and ACK': frame(SIX, at({ flags: SYN | ACK })),
-    'urgent data': frame(FOUR, at({ flags: ACK | URG })),
     'neither ACK nor RST': frame(FOUR, at({ flags: PSH })),
     'a signature (MD5)': frame(FOUR, at({ options: [bytes(19, 18, ...Array.from({ length: 16 }, () => 7))] })),
     'a signature (AO)': frame(FOUR, at({ options: [bytes(29, 4, 1, 1)] })),

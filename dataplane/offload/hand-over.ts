@@ -1,0 +1,114 @@
+/**
+ * The way of a pair of TCP connections into the kernel.
+ *
+ * - observe: the program records both ends until each was heard.
+ * - quiesce: nothing is read, until both peers have what was sent to them.
+ * - freeze: what still comes is cut off, what came is read and sent on, until nothing waits anywhere.
+ */
+import type { OffloadRefusal } from '../core/offload.ts';
+import type { Position } from '../sockets/native/tcp-repair.ts';
+import { type Half, HALF_FLAG, type Shift } from './layout.ts';
+import type { Passage } from './passage.ts';
+import { refuse } from './routes.ts';
+import { add, distance } from './sequence.ts';
+import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
+
+/** How often a step looks, in ms. */
+const LOOK = { observe: 20, quiesce: 1, freeze: 1 };
+/** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
+const REACH = 2 ** 20;
+/** How far what was observed may be from where sockets are. */
+export const REACH_OBSERVED = 2 ** 24;
+
+/** Undefined: the kernel relays it; or why it doesn't. `isDrained`: nothing is between both streams. @throws ProxyError */
+export async function handOver(passage: Passage, isDrained: () => boolean): Promise<OffloadRefusal | undefined> {
+  const { legs, pair, limits } = passage;
+  const isHeard = (): boolean => pair.halves.every(({ flags }) => flags & HALF_FLAG.seen);
+  const observed = await passage.until(isHeard, LOOK.observe);
+  if (observed) return observed;
+  passage.state = 'quiesce';
+  const isSent = (): boolean => {
+    // Again and again: whoever was held back until there was room begins to read.
+    for (const leg of legs) leg.stopReading();
+    return legs.every((leg) => leg.isSent);
+  };
+  const quiesced = await passage.until(isSent, LOOK.quiesce, limits.quiesce);
+  if (quiesced) return quiesced;
+  passage.state = 'freeze';
+  for (const leg of legs) {
+    leg.freeze();
+    leg.startReading();
+  }
+  // Twice: a packet may have passed just before.
+  let quiet = 0;
+  const isQuiet = (): boolean => {
+    quiet = legs.every((leg) => leg.isQuiet) && isDrained() ? quiet + 1 : 0;
+    return quiet >= 2;
+  };
+  const frozen = await passage.until(isQuiet, LOOK.freeze, limits.freeze);
+  return frozen ?? join(passage);
+}
+
+/** Both sockets are left as they are, and the kernel goes on from there. */
+function join(passage: Passage): OffloadRefusal | undefined {
+  const { legs } = passage;
+  const giveUp = (): void => legs.forEach((leg) => leg.unhalt());
+  try {
+    const fault = connect(passage, [legs[0].halt(), legs[1].halt()]);
+    if (fault) giveUp();
+    return fault;
+  } catch (error) {
+    giveUp();
+    throw error;
+  }
+}
+
+function connect(passage: Passage, positions: Two<Position>): OffloadRefusal | undefined {
+  const fault = faultOf(passage, positions);
+  if (fault) return fault;
+  const { legs, pair } = passage;
+  const seen = pair.halves;
+  const half = (side: Side): Half => ({
+    ...UNKNOWN,
+    next: positions[side].receive,
+    acked: positions[side].send,
+    // What the other end may send, as our socket has told it.
+    window: Math.max(seen[side].window, positions[other(side)].receiveWindow),
+    value: seen[side].value,
+  });
+  pair.begin([half(0), half(1)]);
+  // Answers find their way before there can be any.
+  for (const side of [1, 0] as const) {
+    pair.change(side, { shift: shiftOf(positions, seen, side), reach: REACH });
+    pair.change(side, { state: 'spliced' });
+  }
+  for (const leg of legs) leg.park();
+  passage.state = 'spliced';
+  return undefined;
+}
+
+/** What was observed has to be of these very connections. */
+function faultOf({ pair }: Passage, positions: Two<Position>): OffloadRefusal | undefined {
+  for (const side of SIDES) {
+    const [half, { receive, send }] = [pair.halves[side], positions[side]];
+    if (distance(half.next, receive) > REACH_OBSERVED || distance(half.acked, send) > REACH_OBSERVED) {
+      const found = `${half.next} and ${half.acked}`;
+      return refuse('state', `expected sequence numbers near ${receive} and ${send}, observed ${found}`);
+    }
+    if (pair.stateOf(side).timestamps && !(half.flags & HALF_FLAG.timestamp)) {
+      return refuse('state', 'expected timestamps in what was observed, found none');
+    }
+  }
+  return undefined;
+}
+
+/** What is added to the numbers of what comes from one end. */
+function shiftOf(positions: Two<Position>, seen: Two<Half>, side: Side): Shift {
+  const [from, to] = [positions[side], positions[other(side)]];
+  return {
+    sequence: add(to.send, -from.receive),
+    ack: add(to.receive, -from.send),
+    value: add(to.clock, -seen[side].value),
+    echo: add(seen[other(side)].value, -from.clock),
+  };
+}

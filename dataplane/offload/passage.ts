@@ -1,0 +1,22 @@
+/** A pair of connections between user space and the kernel: what both ways, the one in and the one back, work on. */
+import type { OffloadRefusal } from '../core/offload.ts';
+import type { Leg } from './leg.ts';
+import type { StreamPair, Two } from './stream-pair.ts';
+
+/** How long each step may take, in ms, before it is given up. */
+export interface SpliceLimits {
+  readonly quiesce: number;
+  readonly freeze: number;
+  readonly drain: number;
+}
+
+export type SpliceState = 'observe' | 'quiesce' | 'freeze' | 'spliced' | 'drain' | 'hold' | 'closed' | 'user';
+
+export interface Passage {
+  readonly legs: Two<Leg>;
+  readonly pair: StreamPair;
+  readonly limits: SpliceLimits;
+  state: SpliceState;
+  /** Undefined when `look` holds; or why it is given up. It looks every `interval` ms. */
+  until(look: () => boolean, interval: number, limit?: number): Promise<OffloadRefusal | undefined>;
+}

@@ -1,0 +1,83 @@
+/**
+ * The way of a pair of TCP connections out of the kernel: to its sockets, which go on, or to its end.
+ *
+ * - drain: what was relayed has to be acknowledged, what is new has to wait.
+ * - hold: nothing passes while both sockets are moved to where their peers are.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OffloadRefusal } from '../core/offload.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { Position } from '../sockets/native/tcp-repair.ts';
+import { type Half, HALF_FLAG } from './layout.ts';
+import type { Passage } from './passage.ts';
+import { refuse } from './routes.ts';
+import { add } from './sequence.ts';
+import { other, type Side, SIDES, type StreamPair, type Two } from './stream-pair.ts';
+
+/** How long programs may still be at a packet that they have found the old state for, in ms. */
+const GRACE = 1;
+
+/** Undefined: the sockets go on; or why that isn't possible now, and the kernel still relays it. @throws ProxyError where they are lost */
+export async function takeBack(passage: Passage): Promise<OffloadRefusal | undefined> {
+  const { legs, pair, limits } = passage;
+  if (passage.state !== 'spliced') return refuse('state', `expected a spliced pair, found it in ${passage.state}`);
+  const goOn = (refusal: OffloadRefusal): OffloadRefusal => {
+    pair.changeBoth({ state: 'spliced' });
+    passage.state = 'spliced';
+    return refusal;
+  };
+  passage.state = 'drain';
+  pair.changeBoth({ state: 'drain' });
+  await delay(GRACE);
+  const isAcked = (): boolean => {
+    const { halves } = pair;
+    return SIDES.every((side) => pair.isAcked(side, halves));
+  };
+  const late = await passage.until(isAcked, GRACE, limits.drain);
+  if (late) return goOn(late);
+  if (pair.halves.some(({ flags }) => flags & (HALF_FLAG.fin | HALF_FLAG.reset))) {
+    return goOn(refuse('state', 'expected an open connection, found it half-closed'));
+  }
+  passage.state = 'hold';
+  pair.changeBoth({ state: 'hold' });
+  await delay(GRACE);
+  const { halves } = pair;
+  for (const side of SIDES) legs[side].move(positionOf(pair, halves, side));
+  pair.withdraw();
+  for (const leg of legs) {
+    leg.wake();
+    leg.startReading();
+  }
+  passage.state = 'user';
+  return undefined;
+}
+
+/** Its sockets, once they are closed, tell both ends that nothing comes any more: by a reset with the numbers that those expect. */
+export function cutOff(passage: Passage): void {
+  const { legs, pair } = passage;
+  if (passage.state !== 'hold') pair.changeBoth({ state: 'hold' });
+  passage.state = 'hold';
+  const { halves } = pair;
+  for (const side of SIDES) {
+    try {
+      legs[side].move(positionOf(pair, halves, side));
+      legs[side].cut();
+    } catch (error) {
+      // Who can't be told now is told when it sends.
+      if (!(error instanceof ProxyError)) throw error;
+    }
+  }
+}
+
+/** Behind all that was sent to its peer, acknowledged or not: a reset from there is believed, or asked about, but never too old. */
+function positionOf(pair: StreamPair, halves: Two<Half>, side: Side): Position {
+  const [own, peer] = [halves[side], halves[other(side)]];
+  return {
+    send: pair.sentBy(other(side), halves),
+    receive: own.next,
+    // The next tick of the clock that it has seen last.
+    clock: add(peer.value, pair.stateOf(other(side)).shift.value, 1),
+    sendWindow: own.window,
+    receiveWindow: peer.window,
+  };
+}
