@@ -6,7 +6,7 @@
  *                       ├─> inventory ──> translator ──> pacer ──> catalog ──> views
  *     folder ───────────┘
  */
-import type { Fault, ObjectStatus, Proxy } from '../gen/messages.ts';
+import type { ObjectStatus, Proxy } from '../gen/messages.ts';
 import type { Logger } from '../common/log.ts';
 import { AudienceCatalog } from './catalog/catalog.ts';
 import { Pacer, type PacerOptions } from './catalog/pacer.ts';
@@ -31,7 +31,6 @@ import type { Summary } from './status/summary.ts';
 import { type Counts, Tracker, type TrackerOptions } from './status/tracker.ts';
 import { checkChange } from './translate/check.ts';
 import { Translator } from './translate/translator.ts';
-import { warningsOf } from './translate/warnings.ts';
 
 export interface ConfigurationOptions extends BackupFunctions {
   readonly store: Store;
@@ -182,10 +181,6 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return placed.translated.version === version ? counts : { ...NO_COUNTS, selected: counts.selected };
   }
 
-  function warningsFor(id: string): readonly Fault[] {
-    return translator.verdict(id)?.accepted === true ? warningsOf(translator.parts(id), translator.claims) : [];
-  }
-
   function statusOf(object: ConfigObject): ObjectStatus {
     const here = countHere(object);
     const there = replicas?.counts(object.id, object.version) ?? NO_COUNTS;
@@ -194,7 +189,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return {
       accepted,
       faults,
-      warnings: warningsFor(object.id),
+      warnings: translator.warnings(object.id),
       selected: here.selected + there.selected,
       acked: here.acked + there.acked,
       serving: here.serving + there.serving,
@@ -258,13 +253,12 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       committer,
       supersede: (ids, reason) => supersede(mirror, ids, reason),
       rollouts,
-      check: (upsert, gone) => checkChange(translator, upsert, gone),
+      check: (proposal) => checkChange(translator, proposal, (id) => inventory.isInFile(id)),
       get: (id) => inventory.get(id),
       rolloutOf: (id) => inventory.rolloutOf(id),
       objects: () => inventory.objects(),
       shadowed: () => inventory.shadowed(),
       statusOf,
-      warningsOf: warningsFor,
       proxies,
       countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
       applied: () => pacer.revision,

@@ -241,6 +241,16 @@ export interface ApplyResponse {
   readonly changes: readonly Change[];
   /** The rollout that was started. */
   readonly rollout: string;
+  /** Objects that it leaves as they are, and that name what it takes away; at most 100. */
+  readonly warnings: readonly ObjectWarnings[];
+}
+
+/** ObjectWarnings is what may be wrong with an object. */
+export interface ObjectWarnings {
+  /** The object. */
+  readonly key?: ObjectKey;
+  /** Names in it that nothing has. */
+  readonly warnings: readonly Fault[];
 }
 
 /** Change is what was done with an object. */
@@ -277,6 +287,8 @@ export interface DeleteResponse {
   readonly version: number;
   /** What was done with each object. */
   readonly changes: readonly Change[];
+  /** Objects that it leaves as they are, and that name what it takes away; at most 100. */
+  readonly warnings: readonly ObjectWarnings[];
 }
 
 /** GetRequest names an object. */
@@ -425,6 +437,8 @@ export interface RollbackResponse {
   readonly version: number;
   /** What was done with each object. */
   readonly changes: readonly Change[];
+  /** Objects that it leaves as they are, and that name what it takes away; at most 100. */
+  readonly warnings: readonly ObjectWarnings[];
 }
 
 /** RolloutPolicy rolls a change out to some proxies first. */
@@ -696,7 +710,7 @@ export interface ResourceFault {
   readonly type_url: string;
   /** Its name. */
   readonly name: string;
-  /** `NACK`: refused. `failed`: accepted, but it does not serve. `waiting`: it will serve when something else is there. */
+  /** `NACK`: refused. `failed`: accepted, but it does not serve. `waiting`: it will serve, or serve all sessions, when something else is there. */
   readonly kind: string;
   /** What is wrong, or missing. */
   readonly message: string;
@@ -720,7 +734,7 @@ export interface ResourceReport {
   readonly version: string;
   /** `accepted`: it is part of the configuration. `serving`: it works (a listener listens, a cluster's names are resolved). `failed`: it does not. `removed`: it is gone. */
   readonly state: string;
-  /** Why it failed; of an accepted one what it waits for, where that is known. */
+  /** Why it failed; of an accepted one what it waits for or lacks, where that is known: it does not serve, or not all sessions. */
   readonly reason: string;
 }
 

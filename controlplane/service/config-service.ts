@@ -1,7 +1,6 @@
 /** The configuration service: what `l7mp apply`, `get`, `wait` and every other client speak. */
 import type * as m from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
-import { Slices } from '../../common/slices.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { LONGEST_LAG_MS } from '../live/committer.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
@@ -33,7 +32,7 @@ export function createConfigService(model: Model, log: Logger): Service {
       Delete: async (request: m.DeleteRequest, call: Call): Promise<m.DeleteResponse> => {
         access.toChange(call, 'Delete');
         const work = { call, method: 'Delete', ...request };
-        return change(model, access, work, () => Promise.resolve(wantedByDelete(request, model.mirror)));
+        return change(model, access, work, () => wantedByDelete(request, model.mirror, model.check));
       },
       Rollback: async (request: m.RollbackRequest, call: Call): Promise<m.RollbackResponse> => {
         access.toChange(call, 'Rollback');
@@ -85,7 +84,7 @@ interface Work {
   readonly policy?: ReturnType<typeof readPolicy> | undefined;
 }
 
-const NOTHING: Wanted = { changes: [], unchanged: [] };
+const NOTHING: Wanted = { changes: [], unchanged: [], dangling: new Map(), bereft: [] };
 
 async function change(
   model: Model,
@@ -100,13 +99,20 @@ async function change(
   let result = NOTHING;
   /** The rollouts that have ended by this, by the objects that they were to change. */
   let superseded = new Map<string, string>();
-  const show = (contents: boolean): m.Change[] => [
-    ...showChanges(result.changes, contents),
-    ...result.unchanged.map(({ key }) => ({ key, action: 'unchanged', warnings: [] })),
-  ];
+  const show = (contents: boolean): m.Change[] =>
+    [
+      ...showChanges(result.changes, contents),
+      ...result.unchanged.map(({ key }): m.Change => ({ key, action: 'unchanged', warnings: [] })),
+    ].map((each) => {
+      const id = idOf(each.key ?? { kind: '', name: '' });
+      const ended = superseded.get(id);
+      const warnings = [...(result.dangling.get(id)?.warnings ?? []), ...(ended === undefined ? [] : [endedBy(ended)])];
+      return { ...each, warnings };
+    });
   if (dry) {
     result = await wanted();
-    return { revision: model.mirror.revision, version: 0, changes: show(true), rollout: '' };
+    const { bereft: warnings } = result;
+    return { revision: model.mirror.revision, version: 0, changes: show(true), rollout: '', warnings };
   }
   const author = call.identity.name;
   const rollout = policy ? newRolloutId() : '';
@@ -131,16 +137,7 @@ async function change(
   });
   const count = result.changes.length;
   if (count > 0) access.changed(call, method, { version: done.version, rollout, objects: count, message });
-  const changes: m.Change[] = [];
-  const slices = new Slices();
-  for (const each of show(false)) {
-    if (slices.isOver) await slices.next();
-    const id = idOf(each.key ?? { kind: '', name: '' });
-    const warnings = each.action === 'deleted' ? [] : model.warningsOf(id);
-    const ended = superseded.get(id);
-    changes.push({ ...each, warnings: ended === undefined ? warnings : [...warnings, endedBy(ended)] });
-  }
-  return { ...done, changes, rollout: count > 0 ? rollout : '' };
+  return { ...done, changes: show(false), rollout: count > 0 ? rollout : '', warnings: result.bereft };
 }
 
 /** The rollouts under way that change objects, by object. */
