@@ -6,7 +6,7 @@
  *                       ├─> inventory ──> translator ──> pacer ──> catalog ──> views
  *     folder ───────────┘
  */
-import type { ObjectStatus, Proxy } from '../gen/messages.ts';
+import type { ObjectFate, ObjectStatus, Proxy } from '../gen/messages.ts';
 import type { Logger } from '../common/log.ts';
 import { AudienceCatalog } from './catalog/catalog.ts';
 import { Pacer, type PacerOptions } from './catalog/pacer.ts';
@@ -25,6 +25,7 @@ import { showRolloutOfObject } from './service/rollout-request.ts';
 import type { BackupFunctions } from './service/model.ts';
 import { Folder, type FolderOptions } from './sources/folder.ts';
 import { Inventory } from './sources/inventory.ts';
+import { fateOf } from './status/fate.ts';
 import { Replicas, type ReplicasOptions } from './status/replicas.ts';
 import { createReportService } from './status/report-service.ts';
 import type { Summary } from './status/summary.ts';
@@ -58,6 +59,8 @@ export interface ConfigurationFigures {
   readonly proxies: number;
   /** Sets of proxies that see the same. */
   readonly views: number;
+  /** Times that a change could not be brought to proxies. */
+  readonly pushFailures: number;
   /** The store's revision that proxies are given. */
   readonly revision: number;
   readonly leads: boolean;
@@ -99,6 +102,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       tracker.changed();
     },
     current: (id) => catalog.translated(id),
+    log,
   });
   let leads = false;
 
@@ -199,6 +203,12 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     };
   }
 
+  function fateIn({ id, version }: ConfigObject, proxy: Proxy): ObjectFate {
+    const placed = catalog.translated(id);
+    const reason = 'it is not valid: what was there before stays';
+    return placed?.version === version ? fateOf(proxy, placed.resources) : { state: 'invalid', reason };
+  }
+
   function measureHere(rollout: RolloutRecord): Measure {
     return measure(rollout, {
       find: (id) => catalog.find(id),
@@ -259,6 +269,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       objects: () => inventory.objects(),
       shadowed: () => inventory.shadowed(),
       statusOf,
+      fateOf: fateIn,
       proxies,
       countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
       applied: () => pacer.revision,
@@ -286,6 +297,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         quarantined: objects.filter(({ id }) => translator.verdict(id)?.accepted !== true).length,
         proxies: catalog.proxies,
         views: catalog.views,
+        pushFailures: pacer.failures,
         revision: pacer.revision,
         leads,
       };

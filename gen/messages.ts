@@ -517,6 +517,8 @@ export interface ListProxiesRequest {
   readonly page_size: number;
   /** From the last response. */
   readonly page_token: string;
+  /** Only those that this object is for, each with how it fares in it. */
+  readonly key?: ObjectKey;
 }
 
 /** ListProxiesResponse is proxies. */
@@ -688,6 +690,16 @@ export interface Proxy {
   readonly types: readonly TypeSync[];
   /** Resources that it refused, or that failed. */
   readonly faults: readonly ResourceFault[];
+  /** How the object that was asked about fares in it. */
+  readonly fate?: ObjectFate;
+}
+
+/** ObjectFate is how an object fares in one proxy. */
+export interface ObjectFate {
+  /** `pending`, `acked` (taken), `serving`; `NACK`, `failed` or `waiting` as of its resources; `invalid`: what was there before stays. */
+  readonly state: string;
+  /** What is wrong, or missing. */
+  readonly reason: string;
 }
 
 /** TypeSync says how far a proxy is with the resources of one type. */
@@ -700,7 +712,7 @@ export interface TypeSync {
   readonly synced: boolean;
   /** What its last NACK said; empty after an ACK. */
   readonly nack: string;
-  /** Resources that serve, where the proxy reports it. */
+  /** Those of them that serve; where the proxy does not report it, all that are as they are sent now. */
   readonly serving: number;
 }
 

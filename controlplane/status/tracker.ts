@@ -463,7 +463,10 @@ function syncs() {
       const resources = view?.resources(typeUrl) ?? new Map<string, Resource>();
       const whole = !all || [...resources.keys()].every((name) => versions.has(name));
       const synced = whole && [...versions].every(([name, held]) => (resources.get(name)?.version ?? held) === held);
-      const serving = facts === undefined ? 0 : [...resources.values()].filter((each) => serves(facts, each)).length;
+      const inUse = ({ name, version }: Resource): boolean => versions.get(name) === version;
+      const serving = [...resources.values()].filter((each) =>
+        facts === undefined ? inUse(each) : serves(facts, each),
+      ).length;
       ofView.set(key, (sync = { synced, serving }));
     }
     return sync;

@@ -65,6 +65,21 @@ describe('proxies of the control plane, by the command', () => {
     }
   });
 
+  it('say where an object serves that fails in others', async () => {
+    const free = createServer();
+    await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));
+    const { port } = free.address() as { port: number };
+    await new Promise((resolve) => free.close(resolve));
+    await Promise.all([controlPlane.proxy('edge-1'), controlPlane.proxy('edge-2')]);
+    await controlPlane.l7mp('apply', '-f', controlPlane.file('web.yaml', listener('web', port)));
+    const explained = await until('one to have the port', async () => {
+      const { stdout } = await controlPlane.l7mp('explain', 'listener/web');
+      return /^edge-\d +Serving$/mu.test(stdout) && stdout.includes('ADDRESS_IN_USE') && stdout;
+    });
+    expect(explained).to.match(/^status +Failed, in 1 of 2 proxies$/mu);
+    expect(explained).to.match(/^edge-\d +Failed +\S*ADDRESS_IN_USE/mu);
+  });
+
   it('say what an object waits for in one', async () => {
     const edge = await controlPlane.proxy('edge-1');
     const tls = `listeners:
@@ -149,7 +164,7 @@ clusters:
     expect(await controlPlane.l7mp('wait', '--timeout', '8s')).to.include({ code: 0 });
     const back = await controlPlane.l7mp('rollback');
     expect(back).to.include({ code: 0, stdout: 'Cluster/app deleted\n', stderr: warning });
-  }).timeout(30_000);
+  }).timeout(60_000);
 
   it('wait ends in time where there are not enough', async () => {
     const { code, stderr } = await controlPlane.l7mp('wait', '--min-proxies', '1', '--timeout', '500ms');
