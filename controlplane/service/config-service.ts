@@ -8,7 +8,7 @@ import { LIVE, OBJECTS } from '../model/keys.ts';
 import { idOf } from '../model/object.ts';
 import { CONTROL_ACTIONS, type ControlAction, isUnderWay } from '../model/rollout-record.ts';
 import { Access } from './access.ts';
-import { listObjects, listProxies, listRollouts } from './listing.ts';
+import { listObjects, listProxies, listRollouts, objectOf } from './listing.ts';
 import type { Model } from './model.ts';
 import { pageSizeOf, positionOfToken, toToken } from './paging.ts';
 import { type Wanted, wantedByApply, wantedByDelete, wantedByRollback } from './requests.ts';
@@ -44,12 +44,7 @@ export function createConfigService(model: Model, log: Logger): Service {
         access.toRead(call, 'Get');
         const { key } = request;
         if (key === undefined) throw new RpcError(STATUS.INVALID_ARGUMENT, 'key: expected an object, found nothing');
-        const object = model.get(idOf(key));
-        if (object === undefined) {
-          const rollout = model.rolloutOf(idOf(key));
-          const later = rollout ? `, which rollout ${rollout.id} brings: it is ${rollout.state}` : '';
-          throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${idOf(key)}${later}`);
-        }
+        const object = objectOf(model, key);
         return Promise.resolve({ object: showObject(object, model.statusOf(object)) });
       },
       List: (request: m.ListRequest, call: Call): Promise<m.ListResponse> => {
@@ -241,7 +236,7 @@ function rollouts(model: Model, access: Access): Service['methods'] {
 function backups(model: Model, access: Access): Service['methods'] {
   return {
     Backup: (_request: m.BackupRequest, call: Call): AsyncIterable<m.BackupResponse> => {
-      access.toChange(call, 'Backup'); // secrets are in it
+      access.toBackUp(call, 'Backup');
       access.exported(call, 'Backup');
       return piecesOf((write) => model.backup(model.store, write), call.signal);
     },
