@@ -13,6 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import { isLoopback } from '../../common/loopback.ts';
 import { ProxyError } from '../../common/errors.ts';
+import { withPlainWords } from '../../common/openssl-text.ts';
 import { type Method, serviceOf } from '../../rpc/services.ts';
 import { UsageError } from '../exit.ts';
 import { toCommandError } from './errors.ts';
@@ -247,7 +248,8 @@ function secure({ ca, cert, key }: ServerOptions): ReturnType<typeof credentials
     return credentials.createSsl(read('--ca', ca), read('--key', key), read('--cert', cert));
   } catch (error) {
     if (error instanceof ProxyError) throw error;
-    throw new UsageError(`--ca, --cert, --key: expected PEM files that belong together, found ${String(error)}`);
+    const found = withPlainWords(error instanceof Error ? error.message : String(error));
+    throw new UsageError(`--ca, --cert, --key: expected PEM files that belong together, found that ${found}`);
   }
 }
 

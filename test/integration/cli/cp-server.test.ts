@@ -61,6 +61,13 @@ describe('l7mp controlplane', () => {
       expect(code, stderr).to.equal(2);
       expect(stderr).to.contain(args[0]).and.contain('expected');
     }
+    const nowhere = await l7mp([
+      ...['controlplane', '--listen', '127.0.0.1:0', '--store', `embedded:${join(directory, 'store')}`],
+      ...['--folder', join(directory, 'none')],
+    ]);
+    expect(nowhere.stderr).to.match(
+      /^l7mp: --folder: expected a directory that can be read, found \S+none: .*ENOENT.*\n$/u,
+    );
     const bad = file('bad.yaml', 'name: ci\n');
     const wrong = await l7mp(['controlplane', '--listen', '127.0.0.1:0', '--tokens', bad]);
     expect(wrong).to.include({
