@@ -6,7 +6,7 @@
  *                       ├─> inventory ──> translator ──> pacer ──> catalog ──> views
  *     folder ───────────┘
  */
-import type { Fault, ObjectStatus, Proxy } from '../gen/messages.ts';
+import type { ObjectFate, ObjectStatus, Proxy } from '../gen/messages.ts';
 import type { Logger } from '../common/log.ts';
 import { AudienceCatalog } from './catalog/catalog.ts';
 import { Pacer, type PacerOptions } from './catalog/pacer.ts';
@@ -25,13 +25,13 @@ import { showRolloutOfObject } from './service/rollout-request.ts';
 import type { BackupFunctions } from './service/model.ts';
 import { Folder, type FolderOptions } from './sources/folder.ts';
 import { Inventory } from './sources/inventory.ts';
+import { fateOf } from './status/fate.ts';
 import { Replicas, type ReplicasOptions } from './status/replicas.ts';
 import { createReportService } from './status/report-service.ts';
 import type { Summary } from './status/summary.ts';
 import { type Counts, Tracker, type TrackerOptions } from './status/tracker.ts';
 import { checkChange } from './translate/check.ts';
 import { Translator } from './translate/translator.ts';
-import { warningsOf } from './translate/warnings.ts';
 
 export interface ConfigurationOptions extends BackupFunctions {
   readonly store: Store;
@@ -59,6 +59,8 @@ export interface ConfigurationFigures {
   readonly proxies: number;
   /** Sets of proxies that see the same. */
   readonly views: number;
+  /** Times that a change could not be brought to proxies. */
+  readonly pushFailures: number;
   /** The store's revision that proxies are given. */
   readonly revision: number;
   readonly leads: boolean;
@@ -100,6 +102,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       tracker.changed();
     },
     current: (id) => catalog.translated(id),
+    log,
   });
   let leads = false;
 
@@ -182,10 +185,6 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return placed.translated.version === version ? counts : { ...NO_COUNTS, selected: counts.selected };
   }
 
-  function warningsFor(id: string): readonly Fault[] {
-    return translator.verdict(id)?.accepted === true ? warningsOf(translator.parts(id), translator.claims) : [];
-  }
-
   function statusOf(object: ConfigObject): ObjectStatus {
     const here = countHere(object);
     const there = replicas?.counts(object.id, object.version) ?? NO_COUNTS;
@@ -194,7 +193,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return {
       accepted,
       faults,
-      warnings: warningsFor(object.id),
+      warnings: translator.warnings(object.id),
       selected: here.selected + there.selected,
       acked: here.acked + there.acked,
       serving: here.serving + there.serving,
@@ -202,6 +201,12 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       shadowed_by: '',
       ...(rollout && { rollout: showRolloutOfObject(rollout) }),
     };
+  }
+
+  function fateIn({ id, version }: ConfigObject, proxy: Proxy): ObjectFate {
+    const placed = catalog.translated(id);
+    const reason = 'it is not valid: what was there before stays';
+    return placed?.version === version ? fateOf(proxy, placed.resources) : { state: 'invalid', reason };
   }
 
   function measureHere(rollout: RolloutRecord): Measure {
@@ -258,13 +263,13 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       committer,
       supersede: (ids, reason) => supersede(mirror, ids, reason),
       rollouts,
-      check: (upsert, gone) => checkChange(translator, upsert, gone),
+      check: (proposal) => checkChange(translator, proposal, (id) => inventory.isInFile(id)),
       get: (id) => inventory.get(id),
       rolloutOf: (id) => inventory.rolloutOf(id),
       objects: () => inventory.objects(),
       shadowed: () => inventory.shadowed(),
       statusOf,
-      warningsOf: warningsFor,
+      fateOf: fateIn,
       proxies,
       countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
       applied: () => pacer.revision,
@@ -292,6 +297,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         quarantined: objects.filter(({ id }) => translator.verdict(id)?.accepted !== true).length,
         proxies: catalog.proxies,
         views: catalog.views,
+        pushFailures: pacer.failures,
         revision: pacer.revision,
         leads,
       };

@@ -241,6 +241,16 @@ export interface ApplyResponse {
   readonly changes: readonly Change[];
   /** The rollout that was started. */
   readonly rollout: string;
+  /** Objects that it leaves as they are, and that name what it takes away; at most 100. */
+  readonly warnings: readonly ObjectWarnings[];
+}
+
+/** ObjectWarnings is what may be wrong with an object. */
+export interface ObjectWarnings {
+  /** The object. */
+  readonly key?: ObjectKey;
+  /** Names in it that nothing has. */
+  readonly warnings: readonly Fault[];
 }
 
 /** Change is what was done with an object. */
@@ -277,6 +287,8 @@ export interface DeleteResponse {
   readonly version: number;
   /** What was done with each object. */
   readonly changes: readonly Change[];
+  /** Objects that it leaves as they are, and that name what it takes away; at most 100. */
+  readonly warnings: readonly ObjectWarnings[];
 }
 
 /** GetRequest names an object. */
@@ -425,6 +437,8 @@ export interface RollbackResponse {
   readonly version: number;
   /** What was done with each object. */
   readonly changes: readonly Change[];
+  /** Objects that it leaves as they are, and that name what it takes away; at most 100. */
+  readonly warnings: readonly ObjectWarnings[];
 }
 
 /** RolloutPolicy rolls a change out to some proxies first. */
@@ -503,6 +517,8 @@ export interface ListProxiesRequest {
   readonly page_size: number;
   /** From the last response. */
   readonly page_token: string;
+  /** Only those that this object is for, each with how it fares in it. */
+  readonly key?: ObjectKey;
 }
 
 /** ListProxiesResponse is proxies. */
@@ -674,6 +690,16 @@ export interface Proxy {
   readonly types: readonly TypeSync[];
   /** Resources that it refused, or that failed. */
   readonly faults: readonly ResourceFault[];
+  /** How the object that was asked about fares in it. */
+  readonly fate?: ObjectFate;
+}
+
+/** ObjectFate is how an object fares in one proxy. */
+export interface ObjectFate {
+  /** `pending`, `acked` (taken), `serving`; `NACK`, `failed` or `waiting` as of its resources; `invalid`: what was there before stays. */
+  readonly state: string;
+  /** What is wrong, or missing. */
+  readonly reason: string;
 }
 
 /** TypeSync says how far a proxy is with the resources of one type. */
@@ -686,7 +712,7 @@ export interface TypeSync {
   readonly synced: boolean;
   /** What its last NACK said; empty after an ACK. */
   readonly nack: string;
-  /** Resources that serve, where the proxy reports it. */
+  /** Those of them that serve; where the proxy does not report it, all that are as they are sent now. */
   readonly serving: number;
 }
 
@@ -696,7 +722,7 @@ export interface ResourceFault {
   readonly type_url: string;
   /** Its name. */
   readonly name: string;
-  /** `NACK`: refused. `failed`: accepted, but it does not serve. `waiting`: it will serve when something else is there. */
+  /** `NACK`: refused. `failed`: accepted, but it does not serve. `waiting`: it will serve, or serve all sessions, when something else is there. */
   readonly kind: string;
   /** What is wrong, or missing. */
   readonly message: string;
@@ -720,7 +746,7 @@ export interface ResourceReport {
   readonly version: string;
   /** `accepted`: it is part of the configuration. `serving`: it works (a listener listens, a cluster's names are resolved). `failed`: it does not. `removed`: it is gone. */
   readonly state: string;
-  /** Why it failed; of an accepted one what it waits for, where that is known. */
+  /** Why it failed; of an accepted one what it waits for or lacks, where that is known: it does not serve, or not all sessions. */
   readonly reason: string;
 }
 

@@ -4,7 +4,10 @@ import { type Command, Option } from 'commander';
 export function withServer(command: Command): Command {
   return command
     .addOption(
-      new Option('--server <address>', 'the control plane; https:// or http:// in front say whether it has TLS')
+      new Option(
+        '--server <address>',
+        'the control plane, or several with commas: the first that is there; https:// or http:// in front say whether it has TLS',
+      )
         .default('127.0.0.1:1235')
         .env('L7MP_SERVER'),
     )

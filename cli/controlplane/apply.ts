@@ -1,14 +1,6 @@
 /** `l7mp apply`, `l7mp delete` and `l7mp diff`: change what the control plane holds, or say what would change. */
 import type { ObjectContent } from '../../controlplane/model/object.ts';
-import type {
-  ApplyRequest,
-  ApplyResponse,
-  Change,
-  DeleteResponse,
-  Fault,
-  ObjectFaults,
-  RolloutPolicy,
-} from '../../gen/messages.ts';
+import type { ApplyRequest, ApplyResponse, DeleteResponse, ObjectFaults, RolloutPolicy } from '../../gen/messages.ts';
 import { EXIT, FilesError, UsageError } from '../exit.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
 import { difference } from './difference.ts';
@@ -50,7 +42,7 @@ export async function apply(options: ApplyOptions): Promise<void> {
       ...(rollout && { rollout }),
     });
     if (options.json) console.log(JSON.stringify(toJson(answer), null, 2));
-    else await printChanges(answer.changes, objects, options.dryRun);
+    else await printChanges(answer, objects, options.dryRun);
     if (!options.wait || options.dryRun) return;
     if (answer.rollout !== '') await followRollout(controlPlane, answer.rollout, options.timeout);
     else {
@@ -122,20 +114,30 @@ async function placed(objects: readonly FileObject[], { key, faults }: ObjectFau
 
 /** `Listener/web created`; what may be wrong goes to stderr. */
 async function printChanges(
-  changes: readonly Change[],
+  answer: Pick<ApplyResponse, 'changes' | 'warnings'>,
   objects: readonly FileObject[],
   dryRun: boolean | undefined,
 ): Promise<void> {
-  for (const { key, action, warnings } of changes) {
+  for (const { key, action } of answer.changes) {
     console.log(`${formatKey(key)} ${action}${dryRun ? ' (dry run)' : ''}`);
-    const object = objects.find(({ content }) => formatKey(content.key) === formatKey(key));
-    for (const line of await warningLines(object, warnings)) console.error(line);
   }
+  await printWarnings(answer, objects);
 }
 
-async function warningLines(object: FileObject | undefined, warnings: readonly Fault[]): Promise<readonly string[]> {
-  if (object === undefined || warnings.length === 0) return [];
-  return (await object.formatFaults(warnings)).map((line) => line.replace(/:(\d+): /u, ':$1: warning: '));
+/** What may be wrong with objects by a change, on stderr: with the line of those that are in a file. */
+export async function printWarnings(
+  { changes, warnings: others }: Pick<ApplyResponse, 'changes' | 'warnings'>,
+  objects: readonly FileObject[] = [],
+): Promise<void> {
+  const byKey = new Map(objects.map((object) => [formatKey(object.content.key), object]));
+  for (const { key, warnings } of [...changes, ...others]) {
+    if (warnings.length === 0) continue;
+    const object = byKey.get(formatKey(key));
+    const lines = object
+      ? (await object.formatFaults(warnings)).map((line) => line.replace(/:(\d+): /u, ':$1: warning: '))
+      : warnings.map((warning) => `warning: ${formatObjectFault(key, warning)}`);
+    for (const line of lines) console.error(line);
+  }
 }
 
 export interface DeleteOptions extends ServerOptions {
@@ -159,7 +161,7 @@ export async function remove(words: readonly string[], options: DeleteOptions): 
       ignore_missing: ignoreMissing,
     });
     if (options.json) console.log(JSON.stringify(toJson(answer), null, 2));
-    else await printChanges(answer.changes, [], dryRun);
+    else await printChanges(answer, [], dryRun);
   });
 }
 
@@ -167,10 +169,11 @@ export async function remove(words: readonly string[], options: DeleteOptions): 
 export async function diff(options: FileOptions): Promise<void> {
   const { objects, request } = await requestOf(options);
   await withControlPlane(options, async (controlPlane) => {
-    const { changes } = await send(controlPlane, objects, { ...request, dry_run: true });
-    const different = changes.filter(({ action }) => action !== 'unchanged');
+    const answer = await send(controlPlane, objects, { ...request, dry_run: true });
+    const different = answer.changes.filter(({ action }) => action !== 'unchanged');
     if (options.json) console.log(JSON.stringify(toJson(different), null, 2));
     else for (const change of different) process.stdout.write(difference(change, process.stdout.isTTY));
+    if (!options.json) await printWarnings({ ...answer, changes: different }, objects);
     if (different.length > 0) process.exitCode = EXIT.failed;
   });
 }

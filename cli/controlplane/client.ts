@@ -1,9 +1,11 @@
 /** Calls the configuration service of a control plane. */
 import { readFileSync } from 'node:fs';
 import {
+  type Channel,
   type ClientReadableStream,
   type ClientUnaryCall,
   type ClientWritableStream,
+  connectivityState,
   credentials,
   makeGenericClientConstructor,
   Metadata,
@@ -11,12 +13,13 @@ import {
 } from '@grpc/grpc-js';
 import { isLoopback } from '../../common/loopback.ts';
 import { ProxyError } from '../../common/errors.ts';
+import { withPlainWords } from '../../common/openssl-text.ts';
 import { type Method, serviceOf } from '../../rpc/services.ts';
 import { UsageError } from '../exit.ts';
 import { toCommandError } from './errors.ts';
 
 export interface ServerOptions {
-  /** `HOST:PORT`, or `http://…` or `https://…` to say whether it has TLS. */
+  /** `HOST:PORT`, or `http://…` or `https://…` to say whether it has TLS; several with commas: the first that is there is asked. */
   readonly server: string;
   readonly tokenFile?: string;
   readonly ca?: string;
@@ -27,12 +30,15 @@ export interface ServerOptions {
 
 /** How long a single answer may take, in ms. */
 const TIMEOUT = 30_000;
+/** How long one of several may take to be there, in ms. */
+const CONNECT = 5000;
 /** A page of large objects is more than gRPC's own 4 MiB. */
 const MAX_MESSAGE = 512 * 1024 * 1024;
 
 const SERVICE = 'l7mp.admin.v1.ConfigService';
 
 interface Client {
+  getChannel(): Pick<Channel, 'getConnectivityState' | 'watchConnectivityState'>;
   makeUnaryRequest(...args: unknown[]): ClientUnaryCall;
   makeServerStreamRequest(...args: unknown[]): ClientReadableStream<object>;
   makeClientStreamRequest(...args: unknown[]): ClientWritableStream<object>;
@@ -40,13 +46,32 @@ interface Client {
 }
 
 export class ControlPlane {
-  private readonly server: string;
+  /** What errors call it. */
+  private server: string;
   private readonly client: Client;
   private readonly methods: Readonly<Record<string, Method>>;
   private readonly metadata = new Metadata();
 
-  /** Connects with the first call. @throws UsageError, ProxyError where a file can't be read */
-  constructor(options: ServerOptions) {
+  /** Connects with the first call, or to the first of several that is there. @throws UsageError, ProxyError where a file can't be read */
+  static async of(options: ServerOptions): Promise<ControlPlane> {
+    const servers = options.server.split(',');
+    const all = servers.map((server) => ({ ...options, server }));
+    for (const each of all) toAddress(each); // what is wrong is said whichever of them is there
+    const last = new ControlPlane(all.pop() ?? options);
+    if (all.length === 0) return last;
+    for (const each of all) {
+      const controlPlane = new ControlPlane(each);
+      if (await controlPlane.isThere()) {
+        last.close();
+        return controlPlane;
+      }
+      controlPlane.close();
+    }
+    if (!(await last.isThere())) last.server = options.server;
+    return last;
+  }
+
+  private constructor(options: ServerOptions) {
     const { host, port, tls } = toAddress(options);
     // grpc-js names an address as a TLS server name, which Node.js says is no good, and leaves out.
     if (tls) process.noDeprecation = true;
@@ -61,6 +86,20 @@ export class ControlPlane {
       // What is on this machine is not reached by way of another.
       ...(isLoopback(host) && { 'grpc.enable_http_proxy': 0 }),
     });
+  }
+
+  private async isThere(): Promise<boolean> {
+    const channel = this.client.getChannel();
+    const deadline = Date.now() + CONNECT;
+    for (;;) {
+      const state = channel.getConnectivityState(true);
+      if (state === connectivityState.READY) return true;
+      if (state === connectivityState.TRANSIENT_FAILURE) return false;
+      const changed = await new Promise<boolean>((resolve) =>
+        channel.watchConnectivityState(state, deadline, (late) => resolve(late === undefined)),
+      );
+      if (!changed) return false;
+    }
   }
 
   /** One request, one answer. @throws ApiError, ConflictError, FaultyRequest */
@@ -160,7 +199,7 @@ export async function withControlPlane(
   options: ServerOptions,
   use: (controlPlane: ControlPlane) => Promise<void>,
 ): Promise<void> {
-  const controlPlane = new ControlPlane(options);
+  const controlPlane = await ControlPlane.of(options);
   try {
     await use(controlPlane);
   } finally {
@@ -209,7 +248,8 @@ function secure({ ca, cert, key }: ServerOptions): ReturnType<typeof credentials
     return credentials.createSsl(read('--ca', ca), read('--key', key), read('--cert', cert));
   } catch (error) {
     if (error instanceof ProxyError) throw error;
-    throw new UsageError(`--ca, --cert, --key: expected PEM files that belong together, found ${String(error)}`);
+    const found = withPlainWords(error instanceof Error ? error.message : String(error));
+    throw new UsageError(`--ca, --cert, --key: expected PEM files that belong together, found that ${found}`);
   }
 }
 

@@ -1,8 +1,8 @@
 /** What a control plane refuses, as errors of the command that say what to do. */
 import { type ServiceError, status } from '@grpc/grpc-js';
 import type { Fault, ObjectFaults, ObjectKey, Status } from '../../gen/messages.ts';
-import { withPlainWords } from '../../common/openssl-text.ts';
 import { codecOf } from '../../rpc/protos.ts';
+import { reasonOf } from '../../common/unreached.ts';
 import { ApiError, ConflictError } from '../exit.ts';
 import { formatKey } from './kinds.ts';
 
@@ -28,7 +28,7 @@ export function toCommandError(error: ServiceError, server: string): Error {
       // What the server itself says is about its store.
       return new ApiError(
         UNREACHED.test(details)
-          ? `expected a control plane at ${server} (--server, L7MP_SERVER): ${reasonOf(details)}`
+          ? `expected a control plane at ${server} (--server, L7MP_SERVER): ${reasonOf(details, 'https://HOST:PORT, --ca')}`
           : `${server}: ${details}`,
       );
     case status.UNAUTHENTICATED:
@@ -48,16 +48,6 @@ export function toCommandError(error: ServiceError, server: string): Error {
     default:
       return new ApiError(details === '' ? `${server}: ${status[code]}` : details);
   }
-}
-
-/** What can be done about it is seen from the last thing that went wrong. */
-function reasonOf(details: string): string {
-  const reason = /Last error: (?:Error: )?(.*?)\.? ?(?:Resolution note:.*)?$/u.exec(details)?.[1] ?? details;
-  // grpc-js has no word for a server that closes the connection before HTTP/2 begins: with a time in place of a reason.
-  if (reason.startsWith('Failed to connect (')) {
-    return 'it closed the connection without an answer: it may want TLS (https://HOST:PORT, --ca), or be no control plane';
-  }
-  return withPlainWords(reason === 'null' || reason === '' ? details : reason);
 }
 
 function objectFaults({ metadata }: ServiceError): readonly ObjectFaults[] {

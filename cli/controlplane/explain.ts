@@ -13,8 +13,7 @@ export async function explainObject(word: string, options: ServerOptions): Promi
   await withControlPlane(options, async (controlPlane) => {
     const { object } = await controlPlane.call<GetResponse>('Get', { key });
     if (object === undefined) return;
-    const { selector } = object;
-    const proxies = await listProxies(controlPlane, { ...(selector && { selector }) });
+    const proxies = await listProxies(controlPlane, { key });
     if (options.json) console.log(JSON.stringify(toJson({ object, proxies }), null, 2));
     else process.stdout.write(describe(object, proxies));
   });
@@ -33,7 +32,11 @@ function describe(object: ConfigObject, proxies: readonly Proxy[]): string {
     ...(status?.faults ?? []).map((fault) => `fault      ${formatObjectFault(key, fault)}`),
     ...(status?.warnings ?? []).map((fault) => `warning    ${formatObjectFault(key, fault)}`),
   ];
-  const rows = proxies.map((proxy) => [proxy.id, ...fateOf(object, proxy)]);
+  const rows = proxies.map(({ id, fate }) => [
+    id,
+    STATES[fate?.state ?? ''] ?? '-',
+    (fate?.reason ?? '').replaceAll('\n', ' '),
+  ]);
   const table =
     rows.length === 0 ? 'no proxy that it is for is connected\n' : formatTable(['PROXY', 'STATUS', 'REASON'], rows);
   return `${lines.join('\n')}\n\n${table}`;
@@ -43,22 +46,15 @@ function why(reason: string): string {
   return reason === '' ? '' : ` (${reason})`;
 }
 
-/** The states of faults, by their kinds. */
-const STATES: Readonly<Record<string, string>> = { NACK: 'Refused', waiting: 'Waiting' };
-
-/** How it fares in one proxy, and why. */
-function fateOf({ key, status }: ConfigObject, { id, types, faults }: Proxy): [state: string, reason: string] {
-  const typeUrl = typeUrlFor(key);
-  const fault =
-    status?.failed.find(({ proxy }) => proxy === id) ??
-    faults.find((each) => each.type_url === typeUrl && each.name === key?.name);
-  if (fault !== undefined) return [STATES[fault.kind] ?? 'Failed', fault.message.replaceAll('\n', ' ')];
-  if (!status?.accepted) return ['-', 'it is not valid: what was there before stays'];
-  if (status.serving >= status.selected) return ['Serving', ''];
-  const type = types.find((each) => each.type_url === typeUrl);
-  if (type === undefined) return ['Pending', 'it has not subscribed to these'];
-  return type.synced ? ['Programmed', ''] : ['Pending', 'it has not answered yet'];
-}
+/** How it fares in one proxy, in the words of `stateOf`. */
+const STATES: Readonly<Record<string, string>> = {
+  pending: 'Pending',
+  acked: 'Programmed',
+  serving: 'Serving',
+  NACK: 'Refused',
+  failed: 'Failed',
+  waiting: 'Waiting',
+};
 
 export function typeUrlFor(key: ObjectKey | undefined): string {
   const kind = WIRE_KINDS.find((each) => each === key?.kind);

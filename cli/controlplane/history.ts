@@ -3,6 +3,7 @@ import type { GetVersionResponse, ListVersionsResponse, RollbackResponse, Versio
 import { UsageError } from '../exit.ts';
 import { formatTable } from '../table.ts';
 import { type ServerOptions, withControlPlane } from './client.ts';
+import { printWarnings } from './apply.ts';
 import { difference } from './difference.ts';
 import { ageOf, toJson } from './format.ts';
 import { formatKey, parseKey } from './kinds.ts';
@@ -73,5 +74,6 @@ export async function rollback(number: number | undefined, options: RollbackOpti
       if (options.dryRun) process.stdout.write(difference(change, process.stdout.isTTY));
       else console.log(`${formatKey(change.key)} ${change.action}`);
     }
+    await printWarnings(answer);
   });
 }

@@ -45,6 +45,7 @@ function troubles(proxies: readonly Proxy[], objects: readonly ConfigObject[]): 
   const lines = [
     ...objects.flatMap(({ key, status: found }) => [
       ...(found?.faults.map((fault) => formatObjectFault(key, fault)) ?? []),
+      ...(found?.warnings.map((fault) => `warning: ${formatObjectFault(key, fault)}`) ?? []),
       ...(found?.shadowed_by ? [`${formatKey(key)}: that of ${found.shadowed_by} counts`] : []),
     ]),
     ...proxies.flatMap(({ id, faults }) =>

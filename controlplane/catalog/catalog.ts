@@ -36,7 +36,7 @@ interface Shelf {
   key: string;
   readonly groups: Set<Group>;
   readonly proxies: Map<string, NodeFacts>;
-  readonly view: View;
+  view: View;
   expiry: NodeJS.Timeout | undefined;
 }
 
@@ -62,6 +62,8 @@ export class AudienceCatalog implements Catalog {
   private readonly attached = new Map<string, Shelf>();
   private empty = 0;
   private serials = 0;
+  /** A change came to no end: views may have some of it. */
+  private doubtful = false;
 
   constructor(options: CatalogOptions) {
     this.options = options;
@@ -115,9 +117,16 @@ export class AudienceCatalog implements Catalog {
   /**
    * Takes a change over, and makes it visible as a whole to each proxy that it concerns: view after view, with pauses for
    * others. Whoever attaches meanwhile gets all of the old, soon to be changed, or all of the new. It must have come to its
-   * end before the next change.
+   * end before the next change. Where it fails it may be made again, with others: it makes all views anew then.
    */
-  async apply({ upsert, remove }: Pick<Translation, 'upsert' | 'remove'>): Promise<void> {
+  async apply(change: Pick<Translation, 'upsert' | 'remove'>): Promise<void> {
+    const renew = this.doubtful;
+    this.doubtful = true;
+    await (renew ? this.renew(change) : this.update(change));
+    this.doubtful = false;
+  }
+
+  private async update({ upsert, remove }: Pick<Translation, 'upsert' | 'remove'>): Promise<void> {
     const slices = new Slices();
     const deltas = new Map<string, Delta>();
     for (const id of [...remove, ...upsert.map((each) => each.id)]) {
@@ -146,6 +155,20 @@ export class AudienceCatalog implements Catalog {
     }
     for (const group of groups) if (group.objects.size === 0) this.dropGroup(group, moves);
     for (const [id, shelf] of moves) if (this.attached.get(id) === shelf) this.onMove(id, shelf.view);
+  }
+
+  /** Whatever views hold: each proxy is sent from a new one what is different in that. */
+  private async renew({ upsert, remove }: Pick<Translation, 'upsert' | 'remove'>): Promise<void> {
+    const slices = new Slices();
+    for (const translated of upsert) this.ensureGroup(translated, new Map(), new Set());
+    this.arrange(upsert, remove);
+    for (const group of [...this.groups.values()]) if (group.objects.size === 0) this.dropGroup(group, new Map());
+    for (const shelf of [...this.shelves.values()]) {
+      if (slices.isOver) await slices.next();
+      shelf.view = this.options.createView();
+      fill(shelf);
+      for (const id of shelf.proxies.keys()) this.onMove(id, shelf.view);
+    }
   }
 
   /** Puts each object where it belongs. */

@@ -1,9 +1,14 @@
 /** Gathers changes for a moment, so that a storm of them costs few pushes: endpoints wait less than configuration. */
+import type { Logger } from '../../common/log.ts';
 import type { Translated, Translation } from '../model/translated.ts';
 import { particularsOf } from '../model/resource-types.ts';
 
+type Pending = Pick<Translation, 'upsert' | 'remove'>;
+
 export interface PacerOptions {
-  readonly apply: (translation: Pick<Translation, 'upsert' | 'remove'>) => Promise<void>;
+  /** Where it fails it is called again with the same, and with what came since then. */
+  readonly apply: (translation: Pending) => Promise<void>;
+  readonly log: Logger;
   /** What is there now of an input. */
   readonly current: (id: string) => Translated | undefined;
   /** Quiet that is waited for where only endpoints change, in ms; 10 when absent. */
@@ -12,6 +17,8 @@ export interface PacerOptions {
   readonly configurationQuietMs?: number;
   /** The most that a change waits, in ms; 1,000 when absent. */
   readonly longestMs?: number;
+  /** What failed is tried again after so long, in ms; 1,000 when absent. */
+  readonly retryMs?: number;
 }
 
 /** Changes that wait together. */
@@ -46,7 +53,7 @@ class Queue {
   }
 
   /** Empties it. */
-  take(): Pick<Translation, 'upsert' | 'remove'> {
+  take(): Pending {
     this.stop();
     const taken = { upsert: [...this.upsert.values()], remove: [...this.remove] };
     this.upsert.clear();
@@ -63,12 +70,16 @@ class Queue {
 export class Pacer {
   /** The store's revision that the views have reached. */
   revision = -1;
+  /** Times that a change could not be applied. */
+  failures = 0;
   private readonly options: PacerOptions;
   /** Changes of nothing but endpoints, of inputs of which nothing else waits. */
-  private readonly endpoints = new Queue(() => void this.flushEndpoints());
-  private readonly configuration = new Queue(() => void this.flush());
-  /** One after the other. */
+  private readonly endpoints = new Queue(() => void this.flushEndpoints().catch(() => undefined));
+  private readonly configuration = new Queue(() => void this.flush().catch(() => undefined));
+  /** One after the other. Never rejects. */
   private applying: Promise<void> | undefined;
+  private failed = false;
+  private closed = false;
   private pendingRevision = -1;
 
   constructor(options: PacerOptions) {
@@ -76,7 +87,7 @@ export class Pacer {
   }
 
   /** Takes a change that came with a revision of the store. */
-  take({ upsert, remove }: Pick<Translation, 'upsert' | 'remove'>, revision: number): void {
+  take({ upsert, remove }: Pending, revision: number): void {
     this.pendingRevision = Math.max(this.pendingRevision, revision);
     if (upsert.length === 0 && remove.length === 0) {
       const idle = !this.endpoints.waits && !this.configuration.waits && this.applying === undefined;
@@ -100,7 +111,7 @@ export class Pacer {
     queue.schedule(onlyEndpoints ? endpointsQuietMs : configurationQuietMs, longestMs);
   }
 
-  /** Applies what was gathered now, after what is being applied. */
+  /** Applies what was gathered now, after what is being applied. Rejects where it fails: it is tried again then. */
   async flush(): Promise<void> {
     this.endpoints.stop();
     this.configuration.stop();
@@ -112,6 +123,7 @@ export class Pacer {
 
   /** Resolves when nothing is being applied any more. */
   async close(): Promise<void> {
+    this.closed = true;
     this.endpoints.stop();
     this.configuration.stop();
     while (this.applying) await this.applying;
@@ -125,12 +137,34 @@ export class Pacer {
     await this.apply(this.endpoints.take(), revision);
   }
 
-  private async apply(translation: Pick<Translation, 'upsert' | 'remove'>, revision: number): Promise<void> {
-    const applied = this.options.apply(translation);
-    this.applying = applied.finally(() => (this.applying = undefined));
-    await this.applying;
+  private async apply(translation: Pending, revision: number): Promise<void> {
+    const { apply, log } = this.options;
+    const applied = apply(translation);
+    this.applying = applied.catch(() => undefined).finally(() => (this.applying = undefined));
+    try {
+      await applied;
+    } catch (error) {
+      this.takeBack(translation, error);
+      throw error;
+    }
+    if (this.failed) log.info({}, 'proxies get changes again');
+    this.failed = false;
     // What came meanwhile, and has nothing that waits, had nothing to apply.
     this.revision = this.endpoints.waits || this.configuration.waits ? revision : this.pendingRevision;
+  }
+
+  /** What has nothing newer that waits, waits again. */
+  private takeBack({ upsert, remove }: Pending, error: unknown): void {
+    const { log, retryMs = 1000 } = this.options;
+    this.failures++;
+    // The stack, as this is no fault of a configuration.
+    const fields = { error: error instanceof Error ? error.stack : String(error), retry_ms: retryMs };
+    if (!this.failed) log.error(fields, 'a change could not be brought to the proxies; it is tried again');
+    this.failed = true;
+    const isNewer = (id: string): boolean => this.endpoints.has(id) || this.configuration.has(id);
+    for (const each of upsert) if (!isNewer(each.id)) this.configuration.upsert.set(each.id, each);
+    for (const id of remove) if (!isNewer(id)) this.configuration.remove.add(id);
+    if (!this.closed) this.configuration.schedule(retryMs, retryMs);
   }
 
   /** Whether only endpoints of it are different from what is there. */

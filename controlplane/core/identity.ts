@@ -5,6 +5,8 @@ import type { PeerCertificate } from 'node:tls';
 export interface PeerFacts {
   /** Of TLS, where an authority that is trusted signed it. */
   readonly certificate?: PeerCertificate;
+  /** Why the one that was shown doesn't count, as Node.js says it. */
+  readonly certificateFault?: string;
   /** As in `10.0.0.1:40000`. */
   readonly peer: string;
   /** It comes from this machine. */

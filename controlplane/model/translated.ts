@@ -37,3 +37,27 @@ export interface Verdict {
   readonly accepted: boolean;
   readonly faults: readonly Fault[];
 }
+
+/** Objects that are to be made or replaced, and those that go. */
+export interface Proposal {
+  readonly upsert: readonly ConfigObject[];
+  /** Those that are named, too, and stay as they are. */
+  readonly unchanged: readonly ConfigObject[];
+  /** Ids. */
+  readonly gone: ReadonlySet<string>;
+}
+
+/** An object with names that nothing would have. */
+export interface Dangling {
+  readonly key: ObjectKey;
+  readonly warnings: readonly Fault[];
+}
+
+/** What a change would come to, by the ids of objects: those that are all right are not in it. */
+export interface Findings {
+  readonly faults: ReadonlyMap<string, readonly Fault[]>;
+  /** Of what the proposal names. */
+  readonly dangling: ReadonlyMap<string, Dangling>;
+  /** Others, of which the change takes away what they name; the first ones. */
+  readonly bereft: readonly Dangling[];
+}

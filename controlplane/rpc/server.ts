@@ -229,12 +229,19 @@ function refusalOf(headers: IncomingHttpHeaders): number | undefined {
 /** What is known of a connection. */
 function peerOf(socket: Socket | TLSSocket): PeerFacts {
   const { remoteAddress, remotePort } = socket;
-  const tls = isTls(socket) && socket.authorized ? socket : undefined;
   return {
-    ...(tls && { certificate: tls.getPeerCertificate() }),
+    ...(isTls(socket) && certificateOf(socket)),
     peer: remoteAddress === undefined || remotePort === undefined ? '?' : formatAddress(remoteAddress, remotePort),
     loopback: remoteAddress !== undefined && isLoopback(remoteAddress),
   };
+}
+
+function certificateOf(socket: TLSSocket): Pick<PeerFacts, 'certificate' | 'certificateFault'> {
+  const certificate = socket.getPeerCertificate();
+  if (socket.authorized) return { certificate };
+  // Without one there is an error, too.
+  const isShown = Object.keys(certificate).length > 0;
+  return isShown ? { certificateFault: String(socket.authorizationError) } : {};
 }
 
 /** The socket of an HTTP/2 session is a proxy: `instanceof` and `in` don't see what it is. */

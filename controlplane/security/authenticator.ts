@@ -23,7 +23,7 @@ const EVERYBODY: Identity = { ...LOOPBACK, name: 'everybody' };
 /** Makes what tells callers apart. It throws RpcError UNAUTHENTICATED, after a line in the log with `audit: true`. */
 export function createAuthenticator(options: AuthenticatorOptions): (facts: CallerFacts) => Identity {
   const { tokens, certificates, open, log } = options;
-  return ({ certificate, peer, loopback, path, metadata }) => {
+  return ({ certificate, certificateFault, peer, loopback, path, metadata }) => {
     const refuse = (reason: string): RpcError => {
       log.warn({ audit: true, peer, path, reason }, 'a call was refused: it is not known who calls');
       return new RpcError(STATUS.UNAUTHENTICATED, reason);
@@ -50,8 +50,11 @@ export function createAuthenticator(options: AuthenticatorOptions): (facts: Call
       ...(entries === undefined ? [] : ['a bearer token']),
       ...(certificates === undefined ? [] : ['a client certificate of an authority that is trusted here']),
     ];
-    throw refuse(
-      `expected ${wanted.join(' or ') || 'a caller on this machine'}, found ${metadata['authorization'] === undefined ? 'nothing' : 'a bearer token'}`,
-    );
+    const shown = [
+      ...(authorization === undefined ? [] : ['a bearer token']),
+      ...(certificateFault === undefined ? [] : [`a certificate that is not trusted (${certificateFault})`]),
+    ];
+    const found = shown.join(' and ') || 'nothing';
+    throw refuse(`expected ${wanted.join(' or ') || 'a caller on this machine'}, found ${found}`);
   };
 }

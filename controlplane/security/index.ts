@@ -1,4 +1,5 @@
 /** Security of the control plane: how it listens, and who may call it; follows the files that say so. */
+import { FaultsError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { isLoopback } from '../../common/loopback.ts';
 import type { CallerFacts, Identity } from '../core/identity.ts';
@@ -47,7 +48,9 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
   let tokens: readonly TokenEntry[] | undefined;
   if (tokenFile !== undefined) {
     const load = async (): Promise<void> => {
-      tokens = await parseTokens(readOption('--tokens', tokenFile));
+      tokens = await parseTokens(readOption('--tokens', tokenFile)).catch((error: unknown) => {
+        throw error instanceof FaultsError ? inFile(tokenFile, error) : error;
+      });
     };
     await load();
     watched.push(new WatchedFiles([tokenFile], load, log));
@@ -75,4 +78,8 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
     },
   };
   return security;
+}
+
+function inFile(file: string, { faults }: FaultsError): FaultsError {
+  return new FaultsError(faults.map((each) => ({ ...each, path: each.path === '' ? file : `${file}: ${each.path}` })));
 }

@@ -19,6 +19,12 @@ export class Access {
     if (!call.identity.admin) this.refuse(call, method, 'change');
   }
 
+  /** @throws RpcError PERMISSION_DENIED */
+  toBackUp(call: Call, method: string): void {
+    if (!call.identity.admin)
+      this.refuse(call, method, 'back up', ': a backup has the secrets, which readers are not shown');
+  }
+
   /** Says what was done by whom. */
   changed({ identity, peer }: Call, method: string, fields: Readonly<Record<string, unknown>>): void {
     this.log.info({ audit: true, identity: identity.name, peer, method, ...fields }, 'the configuration was changed');
@@ -38,8 +44,8 @@ export class Access {
     this.log.info({ audit: true, identity: identity.name, peer, method }, 'all that the store holds was given out');
   }
 
-  private refuse({ identity, peer }: Call, method: string, what: string): never {
+  private refuse({ identity, peer }: Call, method: string, what: string, why = ''): never {
     this.log.warn({ audit: true, identity: identity.name, peer, method }, 'a call was refused');
-    throw new RpcError(STATUS.PERMISSION_DENIED, `${identity.name} is not allowed to ${what} the configuration`);
+    throw new RpcError(STATUS.PERMISSION_DENIED, `${identity.name} is not allowed to ${what} the configuration${why}`);
   }
 }

@@ -1,7 +1,6 @@
 /** The configuration service: what `l7mp apply`, `get`, `wait` and every other client speak. */
 import type * as m from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
-import { Slices } from '../../common/slices.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { LONGEST_LAG_MS } from '../live/committer.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
@@ -9,7 +8,7 @@ import { LIVE, OBJECTS } from '../model/keys.ts';
 import { idOf } from '../model/object.ts';
 import { CONTROL_ACTIONS, type ControlAction, isUnderWay } from '../model/rollout-record.ts';
 import { Access } from './access.ts';
-import { listObjects, listProxies, listRollouts } from './listing.ts';
+import { listObjects, listProxies, listRollouts, objectOf } from './listing.ts';
 import type { Model } from './model.ts';
 import { pageSizeOf, positionOfToken, toToken } from './paging.ts';
 import { type Wanted, wantedByApply, wantedByDelete, wantedByRollback } from './requests.ts';
@@ -33,7 +32,7 @@ export function createConfigService(model: Model, log: Logger): Service {
       Delete: async (request: m.DeleteRequest, call: Call): Promise<m.DeleteResponse> => {
         access.toChange(call, 'Delete');
         const work = { call, method: 'Delete', ...request };
-        return change(model, access, work, () => Promise.resolve(wantedByDelete(request, model.mirror)));
+        return change(model, access, work, () => wantedByDelete(request, model.mirror, model.check));
       },
       Rollback: async (request: m.RollbackRequest, call: Call): Promise<m.RollbackResponse> => {
         access.toChange(call, 'Rollback');
@@ -45,12 +44,7 @@ export function createConfigService(model: Model, log: Logger): Service {
         access.toRead(call, 'Get');
         const { key } = request;
         if (key === undefined) throw new RpcError(STATUS.INVALID_ARGUMENT, 'key: expected an object, found nothing');
-        const object = model.get(idOf(key));
-        if (object === undefined) {
-          const rollout = model.rolloutOf(idOf(key));
-          const later = rollout ? `, which rollout ${rollout.id} brings: it is ${rollout.state}` : '';
-          throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${idOf(key)}${later}`);
-        }
+        const object = objectOf(model, key);
         return Promise.resolve({ object: showObject(object, model.statusOf(object)) });
       },
       List: (request: m.ListRequest, call: Call): Promise<m.ListResponse> => {
@@ -85,7 +79,7 @@ interface Work {
   readonly policy?: ReturnType<typeof readPolicy> | undefined;
 }
 
-const NOTHING: Wanted = { changes: [], unchanged: [] };
+const NOTHING: Wanted = { changes: [], unchanged: [], dangling: new Map(), bereft: [] };
 
 async function change(
   model: Model,
@@ -100,13 +94,20 @@ async function change(
   let result = NOTHING;
   /** The rollouts that have ended by this, by the objects that they were to change. */
   let superseded = new Map<string, string>();
-  const show = (contents: boolean): m.Change[] => [
-    ...showChanges(result.changes, contents),
-    ...result.unchanged.map(({ key }) => ({ key, action: 'unchanged', warnings: [] })),
-  ];
+  const show = (contents: boolean): m.Change[] =>
+    [
+      ...showChanges(result.changes, contents),
+      ...result.unchanged.map(({ key }): m.Change => ({ key, action: 'unchanged', warnings: [] })),
+    ].map((each) => {
+      const id = idOf(each.key ?? { kind: '', name: '' });
+      const ended = superseded.get(id);
+      const warnings = [...(result.dangling.get(id)?.warnings ?? []), ...(ended === undefined ? [] : [endedBy(ended)])];
+      return { ...each, warnings };
+    });
   if (dry) {
     result = await wanted();
-    return { revision: model.mirror.revision, version: 0, changes: show(true), rollout: '' };
+    const { bereft: warnings } = result;
+    return { revision: model.mirror.revision, version: 0, changes: show(true), rollout: '', warnings };
   }
   const author = call.identity.name;
   const rollout = policy ? newRolloutId() : '';
@@ -131,16 +132,7 @@ async function change(
   });
   const count = result.changes.length;
   if (count > 0) access.changed(call, method, { version: done.version, rollout, objects: count, message });
-  const changes: m.Change[] = [];
-  const slices = new Slices();
-  for (const each of show(false)) {
-    if (slices.isOver) await slices.next();
-    const id = idOf(each.key ?? { kind: '', name: '' });
-    const warnings = each.action === 'deleted' ? [] : model.warningsOf(id);
-    const ended = superseded.get(id);
-    changes.push({ ...each, warnings: ended === undefined ? warnings : [...warnings, endedBy(ended)] });
-  }
-  return { ...done, changes, rollout: count > 0 ? rollout : '' };
+  return { ...done, changes: show(false), rollout: count > 0 ? rollout : '', warnings: result.bereft };
 }
 
 /** The rollouts under way that change objects, by object. */
@@ -244,7 +236,7 @@ function rollouts(model: Model, access: Access): Service['methods'] {
 function backups(model: Model, access: Access): Service['methods'] {
   return {
     Backup: (_request: m.BackupRequest, call: Call): AsyncIterable<m.BackupResponse> => {
-      access.toChange(call, 'Backup'); // secrets are in it
+      access.toBackUp(call, 'Backup');
       access.exported(call, 'Backup');
       return piecesOf((write) => model.backup(model.store, write), call.signal);
     },

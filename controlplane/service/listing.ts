@@ -1,7 +1,8 @@
 /** Objects, proxies and rollouts page by page. */
 import type * as m from '../../gen/messages.ts';
 import { faultyRequest } from '../model/faults.ts';
-import type { ConfigObject } from '../model/object.ts';
+import { RpcError, STATUS } from '../core/rpc.ts';
+import { type ConfigObject, idOf } from '../model/object.ts';
 import { checkSelector, compileSelector } from '../model/selector.ts';
 import type { Model } from './model.ts';
 import { compareParts, pageOf } from './paging.ts';
@@ -12,10 +13,10 @@ import { showObject, sizeOf } from './showing.ts';
 export function listObjects(model: Model, request: m.ListRequest): m.ListResponse {
   const { kinds, labels } = request;
   const wanted = Object.entries(labels);
-  const found = [...entriesOf(model)]
+  const wantedOnes = [...entriesOf(model)]
     .filter(({ object }) => kinds.length === 0 || kinds.includes(object.key.kind))
     .filter(({ object }) => wanted.every(([label, value]) => object.labels[label] === value));
-  const { page: objects, next_page_token } = pageOf(found, request, {
+  const { page: objects, next_page_token } = pageOf(wantedOnes, request, {
     parts: 3,
     positionOf: ({ object: { key, source } }) => [key.kind, key.name, source],
     compare: compareParts,
@@ -27,19 +28,30 @@ export function listObjects(model: Model, request: m.ListRequest): m.ListRespons
 
 /** In the order of their identities. */
 export function listProxies(model: Model, request: m.ListProxiesRequest): m.ListProxiesResponse {
-  const { selector } = request;
+  const { selector, key } = request;
+  const object = key && objectOf(model, key);
   const faults = selector === undefined ? [] : checkSelector(selector);
   if (faults.length > 0) throw faultyRequest([{ key: { kind: 'Proxy', name: '' }, index: 0, faults }]);
-  const matches = compileSelector(selector);
-  const found = [...model.proxies()].filter((proxy) => matches(proxy));
-  const { page: proxies, next_page_token } = pageOf(found, request, {
+  const matches = [selector, object?.selector].map(compileSelector);
+  const selected = [...model.proxies()].filter((proxy) => matches.every((each) => each(proxy)));
+  const { page: proxies, next_page_token } = pageOf(selected, request, {
     parts: 1,
     positionOf: ({ id }) => [id],
     compare: compareParts,
-    show: (proxy) => proxy,
+    show: (proxy) => (object ? { ...proxy, fate: model.fateOf(object, proxy) } : proxy),
     sizeOf: jsonBytes,
   });
   return { proxies, next_page_token };
+}
+
+/** The object that counts. @throws RpcError NOT_FOUND */
+export function objectOf(model: Model, key: m.ObjectKey): ConfigObject {
+  const id = idOf(key);
+  const object = model.get(id);
+  if (object !== undefined) return object;
+  const rollout = model.rolloutOf(id);
+  const later = rollout ? `, which rollout ${rollout.id} brings: it is ${rollout.state}` : '';
+  throw new RpcError(STATUS.NOT_FOUND, `expected an object, found no ${id}${later}`);
 }
 
 /** The newest first. */

@@ -1,5 +1,5 @@
 /** What the configuration service is given of the other parts. Types only. */
-import type { Fault, ObjectStatus, Proxy } from '../../gen/messages.ts';
+import type { ObjectFate, ObjectStatus, Proxy } from '../../gen/messages.ts';
 import type { Store } from '../core/store.ts';
 import type { Committer } from '../live/committer.ts';
 import type { StoreMirror } from '../live/mirror.ts';
@@ -49,8 +49,8 @@ export interface Model extends BackupFunctions {
   /** Those that do not count, as another source has their name. */
   readonly shadowed: () => Iterable<{ readonly object: ConfigObject; readonly by: string }>;
   readonly statusOf: (object: ConfigObject) => ObjectStatus;
-  /** What may be wrong with an object that can be used. */
-  readonly warningsOf: (id: string) => readonly Fault[];
+  /** How an object fares in a proxy that it is for. */
+  readonly fateOf: (object: ConfigObject, proxy: Proxy) => ObjectFate;
   /** The proxies of all replicas. */
   readonly proxies: () => Iterable<Proxy>;
   readonly countProxies: () => number;

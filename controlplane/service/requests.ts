@@ -1,5 +1,5 @@
 /** What a request changes, of what there is: nothing is done here. */
-import type { ApplyRequest, DeleteRequest, Fault, Object as Shown, ObjectKey } from '../../gen/messages.ts';
+import type { ApplyRequest, DeleteRequest, Object as Shown, ObjectKey } from '../../gen/messages.ts';
 import { Slices } from '../../common/slices.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import type { Store } from '../core/store.ts';
@@ -8,6 +8,7 @@ import { checkKey } from '../model/decode-content.ts';
 import { type FaultyObject, faultyRequest } from '../model/faults.ts';
 import { restoreSecrets } from '../model/hidden.ts';
 import { asObject, type ConfigObject, contentOf, idOf, isSame } from '../model/object.ts';
+import type { Findings, Proposal } from '../model/translated.ts';
 
 /** In one request. */
 export const MAX_OBJECTS = 10_000;
@@ -18,14 +19,11 @@ export interface State {
   readonly head: { readonly number: number };
 }
 
-/** Says what is wrong with objects that are to be made or replaced while others go. */
-export type Check = (
-  upsert: readonly ConfigObject[],
-  gone: ReadonlySet<string>,
-) => Promise<ReadonlyMap<string, readonly Fault[]>>;
+/** Says what a change would come to. */
+export type Check = (proposal: Proposal) => Promise<Findings>;
 
 /** A change, and the objects that the request names which stay as they are. */
-export interface Wanted {
+export interface Wanted extends Pick<Findings, 'dangling' | 'bereft'> {
   readonly changes: readonly ObjectChange[];
   readonly unchanged: readonly ConfigObject[];
 }
@@ -65,8 +63,7 @@ export async function wantedByApply(request: ApplyRequest, state: State, check: 
     if (positions.has(before.id) || !(replaced.includes('*') || replaced.includes(before.key.kind))) continue;
     changes.push(changeOf(before.key, before, undefined));
   }
-  await checkFaults(changes, check, (id) => positions.get(id) ?? 0, faulty);
-  return { changes, unchanged };
+  return looked(changes, unchanged, check, (id) => positions.get(id) ?? 0, faulty);
 }
 
 function checkRevisions(objects: readonly Shown[], { objects: known }: State): void {
@@ -83,24 +80,31 @@ function checkRevisions(objects: readonly Shown[], { objects: known }: State): v
   throw new RpcError(STATUS.ABORTED, `changed in the meantime, nothing was done:\n${shown.join('\n')}`);
 }
 
-async function checkFaults(
+/** With what it would come to. @throws RpcError INVALID_ARGUMENT with all faults of all objects. */
+async function looked(
   changes: readonly ObjectChange[],
+  unchanged: readonly ConfigObject[],
   check: Check,
-  positionOf: (id: string) => number,
+  positionOf: (id: string) => number = () => 0,
   faulty: FaultyObject[] = [],
-): Promise<void> {
+): Promise<Wanted> {
   const upsert = changes.flatMap(({ after }) => after ?? []);
   const gone = new Set(changes.flatMap(({ key, after }) => (after ? [] : [idOf(key)])));
-  const faults = await check(upsert, gone);
+  const { faults, dangling, bereft } = await check({ upsert, unchanged, gone });
   for (const { id, key } of upsert) {
     const found = faults.get(id);
     if (found) faulty.push({ key, index: positionOf(id), faults: found });
   }
   if (faulty.length > 0) throw faultyRequest(faulty.sort((one, other) => one.index - other.index));
+  return { changes, unchanged, dangling, bereft };
 }
 
 /** @throws RpcError NOT_FOUND with all that are missing. */
-export function wantedByDelete({ keys, ignore_missing: ignore }: DeleteRequest, state: State): Wanted {
+export async function wantedByDelete(
+  { keys, ignore_missing: ignore }: DeleteRequest,
+  state: State,
+  check: Check,
+): Promise<Wanted> {
   if (keys.length > MAX_OBJECTS) {
     throw new RpcError(STATUS.INVALID_ARGUMENT, `keys: expected at most ${MAX_OBJECTS}, found ${keys.length}`);
   }
@@ -114,7 +118,7 @@ export function wantedByDelete({ keys, ignore_missing: ignore }: DeleteRequest, 
     const before = state.objects.get(id);
     return before ? [changeOf(before.key, before, undefined)] : [];
   });
-  return { changes, unchanged: [] };
+  return looked(changes, [], check);
 }
 
 /** Everything, or one object, as it was after a version; 0: before the last one. */
@@ -152,6 +156,5 @@ export async function wantedByRollback(
     if (before && after && isSame(before, after)) return [];
     return [changeOf(each, before, after)];
   });
-  await checkFaults(changes, check, () => 0);
-  return { changes, unchanged: [] };
+  return looked(changes, [], check);
 }

@@ -4,7 +4,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Fault } from '../../gen/messages.ts';
-import { FaultsError, formatFault } from '../../common/errors.ts';
+import { FaultsError, formatFault, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { type ConfigObject, idOf, versionOf } from '../model/object.ts';
 import { type ObjectFile, readObjects } from './object-file.ts';
@@ -47,9 +47,16 @@ export class Folder {
     this.options = options;
   }
 
-  /** Reads the folder and follows it from now on. @throws Error where there is no such folder. */
+  /** Reads the folder and follows it from now on. @throws ProxyError where there is no such folder. */
   async start(): Promise<void> {
-    await readdir(this.path);
+    await readdir(this.path).catch((error: unknown) => {
+      const { code, message } = ProxyError.from(error);
+      throw new ProxyError(
+        code,
+        `--folder: expected a directory that can be read, found ${this.path}: ${message}`,
+        error,
+      );
+    });
     this.follow();
     await this.reload();
     this.ticker = setInterval(() => {

@@ -72,6 +72,11 @@ export class Inventory {
     return this.tables.rolling.get(id);
   }
 
+  /** Whether a file has an object of this id: it counts where the store has none. */
+  isInFile(id: string): boolean {
+    return this.tables.files.get(id) !== undefined;
+  }
+
   *objects(): Iterable<ConfigObject> {
     const { objects } = this.api;
     for (const id of objects.keys()) {

@@ -13,6 +13,8 @@ export interface Beat {
   readonly at: string;
   /** What was said by then is of proxies that are given this revision, or a later one. */
   readonly revision: number;
+  /** Different each time that a replica is started: two may have one name by mistake. */
+  readonly run: string;
 }
 
 type Content = Readonly<Record<string, unknown>>;
@@ -40,7 +42,7 @@ export class Other {
   }
 
   /** What was staged counts. */
-  beat({ revision }: Beat, modRevision: number, heardAt: number): void {
+  beat({ revision }: Pick<Beat, 'revision'>, modRevision: number, heardAt: number): void {
     this.revision = revision;
     this.beatRevision = modRevision;
     this.heardAt = Math.max(this.heardAt, heardAt);
@@ -87,7 +89,7 @@ export class Others {
       return;
     }
     const { at = '', revision = -1 } = content as Partial<Beat>;
-    other.beat({ at, revision }, modRevision, listed ? Date.parse(at) || 0 : Date.now());
+    other.beat({ revision }, modRevision, listed ? Date.parse(at) || 0 : Date.now());
   }
 
   remove(id: string, name: string): void {

@@ -2,6 +2,7 @@
  * What the replicas tell each other of their proxies, through the store, so that each can answer for all. A replica writes
  * only what changed, at most every few seconds; one that has not been heard of for a while does not count.
  */
+import { randomUUID } from 'node:crypto';
 import type { Proxy, ProxyFault } from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
 import { pause } from '../../common/signal.ts';
@@ -65,6 +66,9 @@ export class Replicas {
   /** What is in the log, and still so. */
   private fault = '';
   private leftOut = '';
+  private readonly run = randomUUID();
+  /** The log says that another one has the same name. */
+  private namesake = false;
 
   constructor(options: ReplicasOptions) {
     this.options = options;
@@ -191,7 +195,7 @@ export class Replicas {
     const revision = this.options.applied(); // before the summary: what that is of is not older
     const operations = this.dirty ? this.changes() : [];
     this.dirty = false;
-    const beat: Beat = { at: new Date().toISOString(), revision };
+    const beat: Beat = { at: new Date().toISOString(), revision, run: this.run };
     // At last: what was said before it counts from then on.
     operations.push({ type: 'put', key: `${this.prefix}${BEAT}`, value: Buffer.from(JSON.stringify(beat)) });
     for (const batch of this.batches(operations)) await this.transact(batch);
@@ -321,14 +325,26 @@ export class Replicas {
     if (own.length > 0) void this.inTurn(() => own.forEach((event) => this.hearOfOwn(event)));
   }
 
-  /** Somebody else changed what is said here, by restoring a backup: it is said anew. */
+  /** Somebody else changed what is said here, by restoring a backup, or as it has the same name: it is said anew. */
   private hearOfOwn(event: StoreEvent): void {
     const { key, modRevision } = event.type === 'put' ? event.entry : event;
     const known = this.written.get(key);
     if (known ? known.revision >= modRevision : event.type === 'delete') return;
+    if (event.type === 'put' && this.isBeat(key)) this.hearBeat(event.entry.value);
     if (event.type === 'put') this.written.set(key, { hash: shortHash(event.entry.value), revision: modRevision });
     else this.written.delete(key);
     this.dirty = true;
+  }
+
+  /** Of ours, or of one that has the same name. Heartbeats are in no backup. */
+  private hearBeat(value: Buffer): void {
+    const { id, log } = this.options;
+    const { run } = JSON.parse(value.toString()) as Partial<Beat>;
+    if (run === this.run || this.namesake) return;
+    this.namesake = true;
+    const what =
+      'another control plane has the same --id at this store, and takes back what is said here: give each its own';
+    log.warn({ id }, what);
   }
 
   private put(key: string, value: Buffer, modRevision: number, listed: boolean): void {

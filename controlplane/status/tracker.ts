@@ -122,18 +122,20 @@ export class Tracker {
 
   /** What a proxy reports; `first` says it of all. Gives what all that it has reported takes, in characters. */
   report(id: string, resources: readonly ResourceReport[], first: boolean): number {
-    const reports = resources.map(({ type_url: typeUrl, name, version, state }) => ({
-      key: resourceId({ typeUrl, name }),
-      version,
-      state,
+    const reports = resources.map((each) => ({
+      key: resourceId({ typeUrl: each.type_url, name: each.name }),
+      version: each.version,
+      state: stateOf(each),
     }));
     const facts = (first ? Facts.none : (this.reports.get(id) ?? Facts.none)).after(reports);
     this.reports.set(id, facts);
     const proxy = this.proxies.get(id);
-    for (const { type_url: typeUrl, name, version, state, reason } of resources) {
+    for (const each of resources) {
+      const { type_url: typeUrl, name, version, reason: message } = each;
       const known = proxy?.failures.get(resourceId({ typeUrl, name }));
-      const kind = state === 'failed' ? 'failed' : state === 'accepted' && reason !== '' ? 'waiting' : undefined;
-      if (kind && proxy) this.fail(proxy, { typeUrl, name, version, kind, message: reason });
+      const kind = stateOf(each);
+      if (proxy && (kind === 'failed' || kind === 'waiting'))
+        this.fail(proxy, { typeUrl, name, version, kind, message });
       else if (known && known.kind !== 'NACK') this.heal(id, known);
     }
     this.changed();
@@ -399,6 +401,11 @@ export class Tracker {
   }
 }
 
+/** What was accepted and says what it waits for, or what it lacks, does not serve, whatever it is. */
+function stateOf({ state, reason }: ResourceReport): string {
+  return state === 'accepted' && reason !== '' ? 'waiting' : state;
+}
+
 function serves(facts: Facts | undefined, resource: Resource): boolean {
   const fact = facts?.facts.get(resourceId(resource));
   if (fact?.version !== resource.version) return false;
@@ -456,7 +463,10 @@ function syncs() {
       const resources = view?.resources(typeUrl) ?? new Map<string, Resource>();
       const whole = !all || [...resources.keys()].every((name) => versions.has(name));
       const synced = whole && [...versions].every(([name, held]) => (resources.get(name)?.version ?? held) === held);
-      const serving = facts === undefined ? 0 : [...resources.values()].filter((each) => serves(facts, each)).length;
+      const inUse = ({ name, version }: Resource): boolean => versions.get(name) === version;
+      const serving = [...resources.values()].filter((each) =>
+        facts === undefined ? inUse(each) : serves(facts, each),
+      ).length;
       ofView.set(key, (sync = { synced, serving }));
     }
     return sync;

@@ -16,6 +16,8 @@ export interface Figures {
   readonly objects: number;
   /** and those of them that can't be used. */
   readonly quarantined: number;
+  /** Times that a change could not be brought to proxies. */
+  readonly pushFailures: number;
   /** The store's revision that proxies are given. */
   readonly revision: number;
   /** Whether this replica leads. */
@@ -50,9 +52,10 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
   const acks = counter('acks', 'Responses that proxies took, by type');
   const nacks = counter('nacks', 'Responses that proxies refused, by type');
   const objects = gauge('objects', 'Configuration objects, by state: valid or invalid');
+  const failures = counter('push.failures', 'Times that a change could not be brought to proxies; it is tried again');
   const revision = gauge('store.revision', "The store's revision that proxies are given");
   const leader = gauge('leader', 'Whether this replica leads: 1 or 0');
-  const all = [connections, proxies, connects, views, acks, nacks, objects, revision, leader];
+  const all = [connections, proxies, connects, views, acks, nacks, objects, failures, revision, leader];
   meter.addBatchObservableCallback((result: BatchObservableResult) => {
     const { totals } = figures;
     result.observe(connections, figures.connections);
@@ -66,6 +69,7 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
     }
     result.observe(objects, figures.objects - figures.quarantined, { state: 'valid' });
     result.observe(objects, figures.quarantined, { state: 'invalid' });
+    result.observe(failures, figures.pushFailures);
     result.observe(revision, figures.revision);
     result.observe(leader, figures.leads ? 1 : 0);
   }, all);

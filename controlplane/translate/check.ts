@@ -1,30 +1,36 @@
-/** Looks at a change before it is made: what would be wrong with it, nothing changed. */
+/** Looks at a change before it is made: what would be wrong with it, and whom it would leave without what they name. */
 import { Slices } from '../../common/slices.ts';
 import type { Fault } from '../../gen/messages.ts';
 import type { Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { Owned } from '../../config/snapshot.ts';
 import { checkEnvelope, decodeContent } from '../model/decode-content.ts';
-import type { ConfigObject } from '../model/object.ts';
+import { type ConfigObject, idOf } from '../model/object.ts';
 import { resourceId } from '../model/resource-id.ts';
+import type { Dangling, Findings, Proposal } from '../model/translated.ts';
 import { takeRules } from './claims.ts';
 import { clash } from './clash.ts';
-import { encodeParts } from './encode.ts';
+import { encode, type Encoded } from './encode.ts';
+import { danglingOf } from './references.ts';
 import type { Translator } from './translator.ts';
 
+/** More are not told. */
+const MAX_BEREFT = 100;
+
 /**
- * The faults of objects that are to be made or replaced, by their ids; those without are not in it. `gone` are the ids of
- * objects that the change takes out. What was encoded for that is kept for the change itself. Names are taken by the API's objects only: files stand back.
+ * What was encoded for it is kept for the change itself. Names are taken by the API's objects only: files stand back. `standIn`:
+ * whether another object of an id counts when that of the API goes.
  */
 export async function checkChange(
   translator: Translator,
-  upsert: readonly ConfigObject[],
-  gone: ReadonlySet<string>,
-): Promise<Map<string, readonly Fault[]>> {
+  { upsert, unchanged, gone }: Proposal,
+  standIn: (id: string) => boolean = () => false,
+): Promise<Findings> {
   const { claims } = translator;
   const faults = new Map<string, readonly Fault[]>();
   translator.forgetPrepared();
   const replaced = new Set([...gone, ...upsert.map(({ id }) => id)]);
   const taken = new Map<string, ConfigObject>();
+  const made: { readonly object: ConfigObject; readonly encoded: Encoded }[] = [];
   const rulelists = new Map<string, Owned<RuleList>>();
   const rules = new Map<string, Owned<Rule>>();
   const slices = new Slices();
@@ -33,7 +39,8 @@ export async function checkChange(
     const found = check(object);
     if (found.length > 0) faults.set(object.id, found);
   }
-  return faults;
+  if (faults.size > 0) return { faults, dangling: new Map(), bereft: [] };
+  return { faults, dangling: await danglingOnes(), bereft: await bereftOnes() };
 
   function check(object: ConfigObject): readonly Fault[] {
     const envelope = checkEnvelope(object);
@@ -42,9 +49,10 @@ export async function checkChange(
     if (contents.parts === undefined) return contents.faults;
     takeRules({ rulelists, rules }, contents.parts);
     try {
-      const resources = encodeParts(object, contents.parts);
-      translator.prepare(object, { parts: contents.parts, resources });
-      return resources.flatMap((resource) => {
+      const encoded = encode(object, contents.parts);
+      translator.prepare(object, encoded);
+      made.push({ object, encoded });
+      return encoded.resources.flatMap((resource) => {
         const id = resourceId(resource);
         const holder = taken.get(id) ?? holderOf(id);
         taken.set(id, holder ?? object);
@@ -61,5 +69,49 @@ export async function checkChange(
       if (object.source === 'api' && !replaced.has(object.id)) return object;
     }
     return undefined;
+  }
+
+  /** Whether something would have a name. */
+  function exists(id: string): boolean {
+    if (taken.has(id)) return true;
+    for (const { object } of claims.of(id)) {
+      if (!replaced.has(object.id) || (gone.has(object.id) && standIn(object.id))) return true;
+    }
+    return false;
+  }
+
+  async function danglingOnes(): Promise<Map<string, Dangling>> {
+    const found = new Map<string, Dangling>();
+    const kept = unchanged.flatMap((object) => {
+      const encoded = translator.good(object.id);
+      return encoded ? [{ object, encoded }] : [];
+    });
+    for (const { object, encoded } of [...made, ...kept]) {
+      if (slices.isOver) await slices.next();
+      const warnings = danglingOf(encoded.namings, exists);
+      if (warnings.length > 0) found.set(object.id, { key: object.key, warnings });
+    }
+    return found;
+  }
+
+  async function bereftOnes(): Promise<readonly Dangling[]> {
+    const lost = new Set<string>();
+    for (const each of replaced) {
+      for (const resource of translator.good(each)?.resources ?? []) {
+        const id = resourceId(resource);
+        if (!exists(id)) lost.add(id);
+      }
+    }
+    if (lost.size === 0) return [];
+    const named = new Set([...replaced, ...unchanged.map(({ id }) => id)]);
+    const found = new Map<string, Dangling>();
+    for (const { object, namings } of translator.allGood()) {
+      if (slices.isOver) await slices.next();
+      if (found.size >= MAX_BEREFT) break;
+      const id = idOf(object.key);
+      const warnings = named.has(id) ? [] : danglingOf(namings, (name) => !lost.has(name));
+      if (warnings.length > 0) found.set(id, { key: object.key, warnings });
+    }
+    return [...found.values()];
   }
 }

@@ -7,14 +7,27 @@ import { shortHash } from '../model/canonical.ts';
 import type { Part } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
 import { companionOf } from './raw.ts';
+import { type Naming, namingsOf } from './references.ts';
 
-/** @throws TypeError for a protocol that has no form on the wire. */
-export function encodeParts({ key, raw }: ConfigObject, parts: readonly Part[]): Resource[] {
-  if (raw !== undefined) return [resource(key.kind, key.name, raw, companionOf(key.kind, raw))];
-  return parts.flatMap((part) => (part.kind === 'Cluster' ? encodeCluster(part.value as Cluster) : [encode(part)]));
+/** What an object says, decoded and encoded. */
+export interface Encoded {
+  readonly parts: readonly Part[];
+  readonly resources: readonly Resource[];
+  /** The names of others in it. */
+  readonly namings: readonly Naming[];
 }
 
-function encode({ kind, name, value }: Part): Resource {
+/** @throws TypeError for a protocol that has no form on the wire. */
+export function encode(object: ConfigObject, parts: readonly Part[]): Encoded {
+  return { parts, resources: encodeParts(object, parts), namings: namingsOf(object.key, parts) };
+}
+
+function encodeParts({ key, raw }: ConfigObject, parts: readonly Part[]): Resource[] {
+  if (raw !== undefined) return [resource(key.kind, key.name, raw, companionOf(key.kind, raw))];
+  return parts.flatMap((part) => (part.kind === 'Cluster' ? encodeCluster(part.value as Cluster) : [encodePart(part)]));
+}
+
+function encodePart({ kind, name, value }: Part): Resource {
   return resource(typeUrlOf(kind), name, encodeObject(kind, value));
 }
 

@@ -1,17 +1,10 @@
 /** What objects say, decoded and encoded once, and kept as long as someone uses it. */
 import type { Fault } from '../../gen/messages.ts';
-import type { Resource } from '../core/resource.ts';
-import { checkEnvelope, decodeContent, type Part } from '../model/decode-content.ts';
+import { checkEnvelope, decodeContent } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
 import { resourceId } from '../model/resource-id.ts';
 import { Claims } from './claims.ts';
-import { encodeParts } from './encode.ts';
-
-/** What an object says, decoded and encoded. */
-export interface Encoded {
-  readonly parts: readonly Part[];
-  readonly resources: readonly Resource[];
-}
+import { encode, type Encoded } from './encode.ts';
 
 export interface Encoding {
   readonly encoded?: Encoded;
@@ -55,7 +48,7 @@ export class Encodings {
     }
     try {
       this.count++;
-      const encoded = { parts: contents.parts, resources: encodeParts(object, contents.parts) };
+      const encoded = encode(object, contents.parts);
       this.used.set(key, encoded);
       return { encoded, faults: [], relational: false };
     } catch (error) {

@@ -1,11 +1,13 @@
 /** Objects to resources, in proportion to what changed. A bad object is set aside with its faults; its last good one stays. */
-import type { Part } from '../model/decode-content.ts';
+import type { Fault } from '../../gen/messages.ts';
 import { Draft } from '../model/draft.ts';
 import type { ConfigObject } from '../model/object.ts';
 import type { Input, Translation, Verdict } from '../model/translated.ts';
 import { Claims } from './claims.ts';
-import { type Encoded, Encodings } from './encodings.ts';
-import { type Entry, Update } from './update.ts';
+import type { Encoded } from './encode.ts';
+import { Encodings } from './encodings.ts';
+import { danglingOf } from './references.ts';
+import { type Entry, type Good, Update } from './update.ts';
 
 /** A change of the objects that was thought through, and is not made yet. */
 export interface Staged {
@@ -57,8 +59,19 @@ export class Translator {
     return this.entries.get(id)?.verdict;
   }
 
-  /** What the last good one of an input holds. */
-  parts(id: string): readonly Part[] {
-    return this.entries.get(id)?.good?.parts ?? [];
+  /** Of the last good one of an input; undefined where there is none. */
+  good(id: string): Good | undefined {
+    return this.entries.get(id)?.good;
+  }
+
+  /** The last good ones of all inputs. */
+  *allGood(): Iterable<Good> {
+    for (const { good } of this.entries.values()) if (good) yield good;
+  }
+
+  /** The names in an input that nothing has. What has faults is not looked at. */
+  warnings(id: string): readonly Fault[] {
+    const { verdict, good } = this.entries.get(id) ?? {};
+    return verdict?.accepted && good ? danglingOf(good.namings, (name) => this.claims.has(name)) : [];
   }
 }

@@ -9,9 +9,11 @@ import { resourceId } from '../model/resource-id.ts';
 import type { Input, Translated, Translation, Verdict } from '../model/translated.ts';
 import { clash } from './clash.ts';
 import { type Claimant, type ClaimsDraft, comesBefore } from './claims.ts';
-import type { Encoded, Encodings } from './encodings.ts';
+import type { Encoded } from './encode.ts';
+import type { Encodings } from './encodings.ts';
 
-interface Good extends Claimant {
+/** The last version of an input that can be used. */
+export interface Good extends Claimant, Encoded {
   readonly audience: Audience;
 }
 

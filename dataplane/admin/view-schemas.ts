@@ -40,8 +40,8 @@ const traffic = closed({ packets: integer, bytes: integer });
 const source: Json = { const: 'controlplane', description: "Who wrote it; absent: the proxy's own configuration" };
 const fate = {
   'source?': source,
-  'state?': { enum: ['warming', 'failed'], description: 'Absent: it serves' },
-  'reason?': { type: 'string', description: 'What it waits for, or why it failed' },
+  'state?': { enum: ['warming', 'degraded', 'failed'], description: 'Absent: it serves' },
+  'reason?': { type: 'string', description: 'What it waits for, what it lacks, or why it failed' },
 };
 const address = closed({ address: string, 'port?': integer });
 

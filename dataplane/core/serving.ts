@@ -2,10 +2,10 @@
 
 /**
  * `warming`: it waits for something; `serving`: it works (a listener listens, a cluster's names are resolved);
- * `failed`: it can't, and is tried again.
+ * `degraded`: it works, but for sessions that need what it names and nothing has; `failed`: it can't, and is tried again.
  */
 export interface Serving {
-  readonly state: 'warming' | 'serving' | 'failed';
-  /** What it waits for, or why it failed. */
+  readonly state: 'warming' | 'serving' | 'degraded' | 'failed';
+  /** What it waits for, what it lacks, or why it failed. */
   readonly reason?: string;
 }

@@ -22,7 +22,7 @@ import type { AnyProtocol, Listener } from '../core/protocol.ts';
 import { secretsOf } from '../../common/secrets.ts';
 import type { Serving } from '../core/serving.ts';
 import { clashes } from './clashes.ts';
-import { missingObjects, missingSecrets } from './missing.ts';
+import { type MissingObjects, missingSecrets } from './missing.ts';
 import type { Admitting, ProtocolRegistry } from './protocols.ts';
 
 /** The door of a listener's sessions. */
@@ -165,7 +165,7 @@ export class Listeners {
   }
 
   /** Brings up what comes up by itself, as far as it can now. Gives the ms until there is more to do. */
-  async settle(snapshot: ConfigSnapshot, clusters: ReadonlyMap<string, unknown>): Promise<number | undefined> {
+  async settle(snapshot: ConfigSnapshot, missing: MissingObjects): Promise<number | undefined> {
     let next = Infinity;
     for (const [name, { value: config }] of snapshot.listeners) {
       if (this.live.get(name)?.config === config) {
@@ -173,7 +173,7 @@ export class Listeners {
         continue;
       }
       const standby = this.standbyOf(name, config);
-      await this.advance(name, standby, snapshot, clusters);
+      await this.advance(name, standby, snapshot, missing);
       if (this.standby.has(name)) next = Math.min(next, standby.retryAt);
     }
     return next === Infinity ? undefined : Math.max(next - Date.now(), 0);
@@ -198,20 +198,19 @@ export class Listeners {
     name: string,
     standby: Standby,
     snapshot: ConfigSnapshot,
-    clusters: ReadonlyMap<string, unknown>,
+    missing: MissingObjects,
   ): Promise<void> {
     const { config, since } = standby;
     const { log, warmingLimit = WARMING_LIMIT } = this.options;
     const secrets = missingSecrets(config.spec, snapshot);
-    const objects = missingObjects(config, snapshot, clusters);
+    const objects = missing.of('Listener', config);
     const late = Date.now() >= since + warmingLimit;
     if (secrets.length > 0 || (objects.length > 0 && !late)) {
-      const missing = [...secrets, ...objects];
       // Rules and clusters come in a moment, or the listener starts without; for a secret it may wait for ever.
       if (secrets.length > 0 && standby.serving.reason === undefined) {
         log.warn({ listener: name, missing: secrets }, 'a listener waits for its secrets');
       }
-      standby.serving = { state: 'warming', reason: `waits for ${missing.join(', ')}` };
+      standby.serving = { state: 'warming', reason: `waits for ${[...secrets, ...objects].join(', ')}` };
       standby.retryAt = secrets.length > 0 ? Infinity : since + warmingLimit; // secrets come with a change
       return;
     }

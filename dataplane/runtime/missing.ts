@@ -1,6 +1,7 @@
-/** What a listener needs, but isn't there: a new one that the control plane gave starts when nothing is missing. */
-import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
-import type { ConfigSnapshot } from '../../config/snapshot.ts';
+/** What is named, but isn't there: a new listener that the control plane gave starts when nothing is missing. */
+import type { ConfigSnapshot, Kind, Owned } from '../../config/snapshot.ts';
+import { KINDS, LIST_OF } from '../../config/kinds.ts';
+import { referencesOf, WORDS } from '../../config/references.ts';
 import { secretsOf } from '../../common/secrets.ts';
 
 /** More are not told. */
@@ -13,38 +14,56 @@ export function missingSecrets(spec: object, { handedOut: { secrets } }: Pick<Co
     .map((name) => `secret ${name}`);
 }
 
-/** The first rule lists, rules, routes and clusters that sessions of a listener would miss. */
-export function missingObjects(
-  { rules: first }: Listener,
-  { rulelists, rules, routes }: ConfigSnapshot,
-  clusters: ReadonlyMap<string, unknown>,
-): string[] {
-  const missing = new Set<string>();
-  const lists = new Set([first]);
-  const checkClusters = (names: readonly (string | undefined)[]): void => {
-    for (const name of names) if (name !== undefined && !clusters.has(name)) missing.add(`cluster ${name}`);
-  };
-  const checkRoute = (name: string): void => {
-    const route = routes.get(name)?.value;
-    if (route === undefined) {
-      missing.add(`route ${name}`);
-      return;
-    }
-    const { destination, destinations, ingress, egress, mirrors } = route;
-    const weighted = [...destinations, ...mirrors].map(({ cluster }) => cluster);
-    checkClusters([destination, ...weighted, ...ingress, ...egress]);
-  };
-  // The loop sees the lists that it adds.
-  for (const list of lists) {
-    if (missing.size >= MOST) break;
-    const found = rulelists.get(list)?.value;
-    if (found === undefined) missing.add(`rule list ${list}`);
-    for (const name of found?.rules ?? []) {
-      const rule = rules.get(name)?.value;
-      if (rule === undefined) missing.add(`rule ${name}`);
-      else if (rule.action.route !== undefined) checkRoute(rule.action.route);
-      if (rule?.action.apply !== undefined) lists.add(rule.action.apply);
-    }
+/** The rule lists, rules, routes and clusters that are named and not there, in one state of the configuration. */
+export class MissingObjects {
+  private readonly snapshot: ConfigSnapshot;
+  /** Those that could be made. */
+  private readonly clusters: ReadonlyMap<string, unknown>;
+  private readonly known = new Map<object, readonly string[]>();
+  private whole: boolean | undefined;
+
+  constructor(snapshot: ConfigSnapshot, clusters: ReadonlyMap<string, unknown>) {
+    this.snapshot = snapshot;
+    this.clusters = clusters;
   }
-  return [...missing].slice(0, MOST);
+
+  /** The first of what an object names; of a listener, of all that its sessions come to. */
+  of(kind: Kind, value: object): readonly string[] {
+    this.whole ??= this.isWhole();
+    if (this.whole) return [];
+    let found = this.known.get(value);
+    if (found === undefined) this.known.set(value, (found = this.find(kind, value)));
+    return found;
+  }
+
+  /** Mostly nothing is missing anywhere: that is found out once for all. */
+  private isWhole(): boolean {
+    return KINDS.every((kind) => {
+      const all: ReadonlyMap<string, Owned<object>> = this.snapshot[LIST_OF[kind]];
+      for (const { value } of all.values()) {
+        for (const to of referencesOf(kind, value)) if (this.get(to.kind as Kind, to.name) === undefined) return false;
+      }
+      return true;
+    });
+  }
+
+  private find(kind: Kind, value: object): readonly string[] {
+    const missing = new Set<string>();
+    const reached = new Map<object, Kind>([[value, kind]]);
+    // The loop sees the objects that it adds.
+    for (const [each, its] of reached) {
+      for (const { kind: to, name } of referencesOf(its, each)) {
+        const next = this.get(to as Kind, name);
+        if (next !== undefined) {
+          if (kind === 'Listener') reached.set(next, to as Kind);
+        } else if (missing.add(`${WORDS[to]} ${name}`).size >= MOST) return [...missing];
+      }
+    }
+    return [...missing];
+  }
+
+  private get(kind: Kind, name: string): object | undefined {
+    if (kind === 'Cluster' && !this.clusters.has(name)) return undefined;
+    return this.snapshot[LIST_OF[kind]].get(name)?.value;
+  }
 }

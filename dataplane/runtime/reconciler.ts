@@ -16,6 +16,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import { withAssigned, assignmentOf } from '../core/assigned.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
+import { LIST_OF } from '../../config/kinds.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot, Kind, Source } from '../../config/snapshot.ts';
 import { type Fault, FaultsError, ProxyError } from '../../common/errors.ts';
 import type { AnyProtocol, Connector } from '../core/protocol.ts';
@@ -29,6 +30,7 @@ import {
   type LiveListener,
   needControlPlane,
 } from './listeners.ts';
+import { MissingObjects } from './missing.ts';
 import { withDelta, withLocal } from './plan.ts';
 
 export type { Door } from './listeners.ts';
@@ -80,6 +82,8 @@ export interface Live<C extends LiveCluster> {
 /** How long until clusters that can't be made are tried again, in ms. */
 const CLUSTER_RETRY = 5000;
 
+const SERVING: Serving = { state: 'serving' };
+
 export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSource {
   private readonly options: ReconcilerOptions<C>;
   private readonly listeners: Listeners;
@@ -87,6 +91,7 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
   /** Those of the snapshot that is live, or under way. */
   private secrets: ConfigSnapshot['handedOut']['secrets'];
   private failures: ReadonlyMap<string, string> = new Map();
+  private missed: { readonly of: Live<C>; readonly objects: MissingObjects } | undefined;
   /** Clusters with the endpoints that they were assigned: the same object as long as nothing of it changes. */
   private readonly assigned = new Map<
     string,
@@ -126,12 +131,25 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
 
   /** How an object of the snapshot fares; undefined where there is none. */
   servingOf(kind: Kind, name: string): Serving | undefined {
-    if (kind === 'Listener') return this.listeners.servingOf(name);
-    if (kind !== 'Cluster') return { state: 'serving' };
+    if (kind !== 'Cluster') {
+      const serving = kind === 'Listener' ? this.listeners.servingOf(name) : SERVING;
+      const value = this.snapshot[LIST_OF[kind]].get(name)?.value;
+      const missing = value && serving?.state === 'serving' ? this.missing.of(kind, value) : [];
+      return missing.length === 0 ? serving : { state: 'degraded', reason: `lacks ${missing.join(', ')}` };
+    }
     const failure = this.failures.get(name);
     if (failure !== undefined) return { state: 'failed', reason: failure };
     const cluster = this.current.clusters.get(name);
     return cluster && { state: cluster.pending ? 'warming' : 'serving' };
+  }
+
+  /** What sessions miss now. */
+  private get missing(): MissingObjects {
+    if (this.missed?.of !== this.current) {
+      const { snapshot, clusters } = this.current;
+      this.missed = { of: this.current, objects: new MissingObjects(snapshot, clusters) };
+    }
+    return this.missed.objects;
   }
 
   // Secrets, as TLS contexts see them.
@@ -252,9 +270,9 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
   /** What comes up by itself: now, and when its time has come. */
   private async settle(): Promise<void> {
     clearTimeout(this.timer);
-    const { snapshot, clusters } = this.current;
+    const { snapshot } = this.current;
     const delays = [
-      await this.listeners.settle(snapshot, clusters),
+      await this.listeners.settle(snapshot, this.missing),
       this.failures.size > 0 ? CLUSTER_RETRY : undefined,
     ];
     const delay = Math.min(...delays.filter((each) => each !== undefined));

@@ -14,6 +14,7 @@ import type { ControlPlaneState } from '../core/control-plane.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { productVersion } from '../../common/version.ts';
 import { REPORTS } from '../../rpc/features.ts';
+import { reasonOf } from '../../common/unreached.ts';
 import { Applier } from './applier.ts';
 import { DeltaProtocol } from './delta.ts';
 import { Intake } from './intake.ts';
@@ -238,7 +239,7 @@ export class XdsClient {
     try {
       let end = await this.stream(transport, server, 'delta');
       if (end.code === 'UNIMPLEMENTED') end = await this.stream(transport, server, 'sotw');
-      return `${end.code}: ${end.details}`;
+      return `${end.code}: ${reasonOf(end.details, '--controlplane-ca')}`;
     } finally {
       this.reporter.close();
       transport.close();

@@ -120,6 +120,6 @@ export class Reporter {
     }
     if (object === undefined || object !== content.objects[list].get(name)) return report('accepted');
     const { state, reason } = servingOf(kind, name) ?? { state: 'warming' };
-    return report(state === 'warming' ? 'accepted' : state, reason);
+    return report(state === 'warming' || state === 'degraded' ? 'accepted' : state, reason);
   }
 }

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { selfSigned } from '../../support/self-signed.ts';
 import { ControlPlaneProcess } from '../../support/control-plane-process.ts';
+import { until } from '../../support/until.ts';
 
 const listener = (name: string, port: number, more = ''): string => `listeners:
   - name: ${name}
@@ -64,6 +65,21 @@ describe('proxies of the control plane, by the command', () => {
     }
   });
 
+  it('say where an object serves that fails in others', async () => {
+    const free = createServer();
+    await new Promise<void>((resolve) => free.listen(0, '127.0.0.1', resolve));
+    const { port } = free.address() as { port: number };
+    await new Promise((resolve) => free.close(resolve));
+    await Promise.all([controlPlane.proxy('edge-1'), controlPlane.proxy('edge-2')]);
+    await controlPlane.l7mp('apply', '-f', controlPlane.file('web.yaml', listener('web', port)));
+    const explained = await until('one to have the port', async () => {
+      const { stdout } = await controlPlane.l7mp('explain', 'listener/web');
+      return /^edge-\d +Serving$/mu.test(stdout) && stdout.includes('ADDRESS_IN_USE') && stdout;
+    });
+    expect(explained).to.match(/^status +Failed, in 1 of 2 proxies$/mu);
+    expect(explained).to.match(/^edge-\d +Failed +\S*ADDRESS_IN_USE/mu);
+  });
+
   it('say what an object waits for in one', async () => {
     const edge = await controlPlane.proxy('edge-1');
     const tls = `listeners:
@@ -92,6 +108,63 @@ describe('proxies of the control plane, by the command', () => {
     expect(served).to.include({ code: 0 });
     expect((await controlPlane.l7mp('status')).stdout).to.not.contain('waiting');
   }).timeout(30_000);
+
+  it('say what is left without what it names, when that is deleted and after that', async () => {
+    const edge = await controlPlane.proxy('edge-1');
+    const file = controlPlane.file(
+      'web.yaml',
+      `listeners:
+  - name: web
+    spec: { protocol: TCP, address: 127.0.0.1, port: 0 }
+    rules: [{ action: { route: app } }]
+routes:
+  - name: app
+    destination: app
+clusters:
+  - name: app
+    spec: { protocol: Echo }
+`,
+    );
+    await controlPlane.l7mp('apply', '-f', file, '--wait', '--timeout', '8s');
+    const warning = 'warning: Route/app: destination: expected the name of a cluster that exists, found "app"\n';
+    for (const [args, stdout] of [
+      [['delete', 'cluster', 'app', '--dry-run'], 'Cluster/app deleted (dry run)\n'],
+      [['delete', 'cluster', 'app'], 'Cluster/app deleted\n'],
+    ] as const) {
+      expect(await controlPlane.l7mp(...args)).to.deep.equal({ code: 0, stdout, stderr: warning });
+    }
+    // The listener listens, and has sessions that it can serve: it is not `Failed`, and not plainly `Serving`.
+    await until('the proxy to say so', async () => {
+      const { stdout } = await controlPlane.l7mp('status');
+      return (
+        /^Listener\/web +Programmed +0 of 1 /mu.test(stdout) && /^Route\/app +Programmed /mu.test(stdout) && stdout
+      );
+    });
+    const { stdout } = await controlPlane.l7mp('status');
+    expect(stdout.split('\n')).to.include.members([
+      warning.trim(),
+      'edge-1: Listener/web: waiting: lacks cluster app',
+      'edge-1: Route/app: waiting: lacks cluster app',
+    ]);
+    expect((await controlPlane.l7mp('explain', 'listener/web')).stdout).to.match(
+      /\nedge-1 +Waiting +lacks cluster app\n/u,
+    );
+    expect((await controlPlane.l7mp('get', 'route')).stdout).to.match(/^Route\/app +Programmed +0 of 1 /mu);
+    const { code, stderr } = await controlPlane.l7mp('wait', 'route/app', '--timeout', '500ms');
+    expect(stderr).to.match(/Route\/app: 0 of 1\n {2}edge-1: Route\/app lacks cluster app\n$/u);
+    expect(code).to.equal(5);
+    expect(edge.log().filter(({ msg }) => msg === 'listener serves')).to.have.length(1);
+    // An update may leave others so, too; diff and dry runs of it say so with the lines of what is in the file.
+    const half = controlPlane.file('half.yaml', 'routes:\n  - name: app\n    destination: app\n');
+    const located =
+      /^\S*half\.yaml:3: warning: .*destination: expected the name of a cluster that exists, found "app"\n/u;
+    expect((await controlPlane.l7mp('apply', '-f', half, '--dry-run')).stderr).to.match(located);
+    const rolled = await controlPlane.l7mp('rollback');
+    expect(rolled).to.include({ code: 0, stdout: 'Cluster/app created\n', stderr: '' });
+    expect(await controlPlane.l7mp('wait', '--timeout', '8s')).to.include({ code: 0 });
+    const back = await controlPlane.l7mp('rollback');
+    expect(back).to.include({ code: 0, stdout: 'Cluster/app deleted\n', stderr: warning });
+  }).timeout(60_000);
 
   it('wait ends in time where there are not enough', async () => {
     const { code, stderr } = await controlPlane.l7mp('wait', '--min-proxies', '1', '--timeout', '500ms');

@@ -51,4 +51,17 @@ describe('several control planes over etcd, by the command', () => {
       expect(stdout).to.match(/^Listener\/web +Serving +2 of 2 /mu);
     }
   }).timeout(40_000);
+
+  it('are asked one after the other until one is there', async () => {
+    const one = await controlPlane('cp-1');
+    const nowhere = '127.0.0.1:1';
+    for (const servers of [`${nowhere},${one}`, `${one},${nowhere}`, `http://${nowhere},http://${one}`]) {
+      expect(await l7mp(['status', '--server', servers])).to.include({ code: 0, stderr: '' });
+    }
+    const none = await l7mp(['status', '--server', `${nowhere},127.0.0.1:2`]);
+    expect(none.stderr).to.match(/^l7mp: expected a control plane at 127\.0\.0\.1:1,127\.0\.0\.1:2 .*ECONNREFUSED/u);
+    const wrong = await l7mp(['status', '--server', `${one},`]);
+    expect(wrong.stderr).to.match(/^l7mp: --server, L7MP_SERVER: expected HOST:PORT, .*, found ""\n$/u);
+    expect([none.code, wrong.code]).to.deep.equal([4, 2]);
+  }).timeout(40_000);
 });

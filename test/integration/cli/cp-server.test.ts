@@ -61,6 +61,22 @@ describe('l7mp controlplane', () => {
       expect(code, stderr).to.equal(2);
       expect(stderr).to.contain(args[0]).and.contain('expected');
     }
+    const nowhere = await l7mp([
+      ...['controlplane', '--listen', '127.0.0.1:0', '--store', `embedded:${join(directory, 'store')}`],
+      ...['--folder', join(directory, 'none')],
+    ]);
+    expect(nowhere.stderr).to.match(
+      /^l7mp: --folder: expected a directory that can be read, found \S+none: .*ENOENT.*\n$/u,
+    );
+    const bad = file('bad.yaml', 'name: ci\n');
+    const wrong = await l7mp(['controlplane', '--listen', '127.0.0.1:0', '--tokens', bad]);
+    expect(wrong).to.include({
+      code: 3,
+      stderr: `l7mp: ${bad}: expected a list of tokens, found an object\n`,
+    });
+    file('bad.yaml', '- { name: ci, token: short, roles: [admin] }\n');
+    const short = await l7mp(['controlplane', '--listen', '127.0.0.1:0', '--tokens', bad]);
+    expect(short.stderr).to.match(/^l7mp: \S+bad\.yaml: \[0\]\.token: expected at least 16 printable .*\(line 1\)\n$/u);
     const none = await l7mp(['controlplane', '--listen', '127.0.0.1:0', '--tokens', join(directory, 'none')]);
     expect(none.stderr).to.match(/^l7mp: --tokens: expected a file that can be read, found .*ENOENT/u);
     expect(none.code).to.equal(1);
@@ -99,6 +115,7 @@ describe('l7mp controlplane', () => {
       'l7mp_controlplane_proxies{variant="delta"} 1',
       'l7mp_controlplane_objects{state="valid"} 1',
       'l7mp_controlplane_leader 1',
+      'l7mp_controlplane_push_failures_total 0',
       'l7mp_controlplane_answer_duration_seconds_count{type="type.googleapis.com/l7mp.config.v1.Cluster"} 1',
     ]) {
       expect(page.split('\n')).to.include(line);
@@ -131,13 +148,16 @@ describe('l7mp controlplane', () => {
     );
     const refused = await running.l7mpReading(ECHO, 'apply', '-f', '-', '--token-file', reader);
     expect(refused.stderr).to.contain('token:eye is not allowed to change the configuration');
-    expect([nobody.code, refused.code]).to.deep.equal([4, 4]);
+    const copied = await running.l7mp('backup', file('copy', ''), '--token-file', reader);
+    expect(copied.stderr).to.contain('token:eye is not allowed to back up the configuration: a backup has the secrets');
+    expect([nobody.code, refused.code, copied.code]).to.deep.equal([4, 4, 4]);
     expect(await running.l7mpReading(ECHO, 'apply', '-f', '-', '--token-file', admin)).to.include({ code: 0 });
     expect((await running.l7mp('history', '--token-file', reader)).stdout).to.contain('token:ci');
     const audit = running.process.log().filter((line) => line['audit'] === true);
     expect(audit.map(({ identity, method }) => [identity, method])).to.deep.equal([
       [undefined, undefined],
       ['token:eye', 'Apply'],
+      ['token:eye', 'Backup'],
       ['token:ci', 'Apply'],
     ]);
   });

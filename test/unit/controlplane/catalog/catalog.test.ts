@@ -5,7 +5,8 @@ import { AudienceCatalog } from '../../../../controlplane/catalog/catalog.ts';
 import { Pacer } from '../../../../controlplane/catalog/pacer.ts';
 import { type Audience, audienceKey } from '../../../../controlplane/model/audience.ts';
 import type { Translated } from '../../../../controlplane/model/translated.ts';
-import { nodeFacts, recorded, RecordingView } from '../../../support/controlplane.ts';
+import { silentLogger } from '../../../../common/log.ts';
+import { nodeFacts, recorded, recordingLog, RecordingView } from '../../../support/controlplane.ts';
 import { until } from '../../../support/until.ts';
 
 const KIND = 'type.googleapis.com/l7mp.config.v1.';
@@ -173,6 +174,38 @@ describe('the catalog', () => {
     again.close();
   });
 
+  it('makes views anew after a change that came to no end', async () => {
+    const some = selector({ match_ids: ['p1'] });
+    await put(thing('a', '1'), thing('b', '1'), thing('x', '1', some));
+    attach('p1');
+    attach('p2');
+    const [broken] = views;
+    broken!.apply = () => {
+      throw new Error('broken');
+    };
+    const change = {
+      upsert: [thing('a', '2'), thing('y', '1', selector({ match_ids: ['p2'] }))],
+      remove: ['Cluster/b'],
+    };
+    const error: unknown = await catalog.apply(change).catch((thrown: unknown) => thrown);
+    expect(String(error)).to.contain('broken');
+    moved = [];
+    // The same again, and what came since then.
+    await catalog.apply({ ...change, remove: [...change.remove, 'Cluster/x'] });
+    expect(moved).to.have.deep.members([
+      ['p1', ['Cluster/a']],
+      ['p2', ['Cluster/a', 'Cluster/y']],
+    ]);
+    expect(
+      recorded(catalog.viewOf('p1'))
+        .all()
+        .map(({ version }) => version),
+    ).to.deep.equal(['2']);
+    moved = [];
+    await put(thing('a', '3'));
+    expect([moved, recorded(catalog.viewOf('p2')).deltas.length]).to.deep.equal([[], 2]); // the usual way again
+  });
+
   it('forgets views that nobody looks at', async () => {
     await put(thing('x', '1', selector({ match_ids: ['p1'] })));
     attach('p1');
@@ -193,6 +226,7 @@ describe('the pace of changes', () => {
         return Promise.resolve();
       },
       current: (id) => current.find((each) => each.id === id),
+      log: silentLogger,
       endpointsQuietMs: 1,
       configurationQuietMs: 60_000,
       longestMs: 120_000,
@@ -218,11 +252,41 @@ describe('the pace of changes', () => {
     await made.close();
   });
 
+  it('tries again what failed, says so once, and counts it', async () => {
+    const applied: string[][] = [];
+    const log = recordingLog();
+    let broken = 3;
+    const made = new Pacer({
+      apply: ({ upsert, remove }) => {
+        applied.push([...upsert.map(({ id, version }) => `${id}@${version}`), ...remove].sort());
+        return broken-- > 0 ? Promise.reject(new Error('broken')) : Promise.resolve();
+      },
+      current: () => undefined,
+      log,
+      endpointsQuietMs: 1,
+      configurationQuietMs: 1,
+      retryMs: 5,
+    });
+    // Who asks for it hears of it; what comes by itself is nobody's to catch.
+    made.take({ upsert: [thing('a', '1'), thing('b', '1')], remove: ['Cluster/gone'] }, 1);
+    const error: unknown = await made.flush().catch((thrown: unknown) => thrown);
+    expect([String(error), made.revision, made.failures]).to.deep.equal(['Error: broken', -1, 1]);
+    made.take({ upsert: [thing('b', '2')], remove: ['Cluster/a'] }, 2);
+    await until('the end', () => made.revision === 2);
+    expect(applied).to.deep.equal([
+      ['Cluster/a@1', 'Cluster/b@1', 'Cluster/gone'],
+      ...Array.from({ length: 3 }, () => ['Cluster/a', 'Cluster/b@2', 'Cluster/gone']),
+    ]);
+    expect([made.failures, log.lines.map(({ level }) => level)]).to.deep.equal([3, ['error', 'info']]);
+    await made.close();
+  });
+
   it('has reached what came with nothing to apply while something was applied', async () => {
     let done = (): void => undefined;
     const made = new Pacer({
       apply: () => new Promise((resolve) => (done = resolve)),
       current: () => undefined,
+      log: silentLogger,
     });
     made.take({ upsert: [thing('c', '1')], remove: [] }, 3);
     const flushed = made.flush();
@@ -287,6 +351,7 @@ describe('the pace of changes', () => {
         return Promise.resolve();
       },
       current: () => undefined,
+      log: silentLogger,
       configurationQuietMs: 60_000,
       longestMs: 5,
     });

@@ -56,6 +56,18 @@ describe('replicas', () => {
     await shows(one, '1,1,');
   });
 
+  it('say so where two have one name', async () => {
+    const said = (rig: Rig) => rig.log.lines.filter(({ message }) => message.includes('the same --id')).length;
+    await until('both to have said something', () => one.store.disk.entries.size >= 2);
+    const twin = await start('cp-1', new MemoryStore(one.store.disk));
+    try {
+      await until('both to say so', () => said(one) === 1 && said(twin) === 1);
+      expect(said(two)).to.equal(0);
+    } finally {
+      await twin.close();
+    }
+  });
+
   describe('wait for each other', () => {
     const wait = (rig = one, revision = 0) => {
       const request = { keys: [KEY], condition: 'acked', revision, min_proxies: 0 };

@@ -126,6 +126,41 @@ describe('the status of objects and proxies', () => {
     expect([(await status()).failed, await counts()]).to.deep.equal([[], [1, 1, 1]]);
   });
 
+  it('says of each proxy how an object fares in it, whatever it does in others', async () => {
+    const key = { kind: 'Cluster', name: 'c' };
+    const fates = async (of = key) => {
+      const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', { ...FIRST_PAGE, key: of });
+      return proxies.map(({ id, fate }) => [id, fate?.state, fate?.reason]);
+    };
+    const names = ['edge-1', 'edge-2', 'edge-3', 'edge-4'];
+    const [one, two, three, four] = names.map((id) => rig.proxy(id, {}, id === 'edge-4' ? [] : [REPORTS]));
+    expect(await fates()).to.deep.equal(names.map((id) => [id, 'pending', 'it has not subscribed to these']));
+    for (const proxy of [one, two, three, four]) proxy?.subscribe(typeUrlOf('Cluster'));
+    expect((await fates())[0]).to.deep.equal(['edge-1', 'pending', 'it has not answered yet']);
+    for (const proxy of [one, two, three, four]) proxy?.ack();
+    expect((await fates())[0]).to.deep.equal(['edge-1', 'acked', '']); // it is to report
+    const { version } = one!.view.resources(typeUrlOf('Cluster')).get('c')!;
+    const [first, second, third] = [reports('edge-1'), reports('edge-2'), reports('edge-3')];
+    await first.send('c', version, 'serving');
+    await second.send('c', version, 'failed', 'ADDRESS_IN_USE: the port is taken');
+    await third.send('c', version, 'accepted', 'waits for its endpoints');
+    expect(await fates()).to.deep.equal([
+      ['edge-1', 'serving', ''],
+      ['edge-2', 'failed', 'ADDRESS_IN_USE: the port is taken'],
+      ['edge-3', 'waiting', 'waits for its endpoints'],
+      ['edge-4', 'serving', ''], // it doesn't report: to have it is to serve it
+    ]);
+    // One that is refused leaves the others of its type as they are.
+    await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'd', CLUSTER)] });
+    await until('the other cluster', () => one!.view.names().includes('Cluster/d'));
+    one!.nack(typeUrlOf('Cluster'), 'd: spec.port: expected another, found 2');
+    expect((await fates())[0]).to.deep.equal(['edge-1', 'serving', '']);
+    expect((await fates({ kind: 'Cluster', name: 'd' }))[0]).to.include.members(['edge-1', 'NACK']);
+    const error: unknown = await fates({ kind: 'Cluster', name: 'none' }).catch((thrown: unknown) => thrown);
+    expect(String(error)).to.contain('expected an object, found no Cluster/none');
+    await Promise.all([first.end(), second.end(), third.end()]);
+  });
+
   it('takes nothing for accepted that a refusal may name beyond what is read of it', async () => {
     const proxy = rig.proxy('edge-1');
     await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'd', CLUSTER)] });

@@ -9,7 +9,6 @@ import { contentOf, idOf, type ConfigObject, versionOf } from '../../../../contr
 import { readObjects } from '../../../../controlplane/sources/object-file.ts';
 import { checkChange } from '../../../../controlplane/translate/check.ts';
 import { Translator } from '../../../../controlplane/translate/translator.ts';
-import { warningsOf } from '../../../../controlplane/translate/warnings.ts';
 import type { Input, Translation } from '../../../../controlplane/model/translated.ts';
 import { object } from '../../../support/controlplane.ts';
 
@@ -54,7 +53,7 @@ describe('translating objects', () => {
           }),
         }));
       const statuses = inputs.map(({ id }) => {
-        const warnings = warningsOf(translator.parts(id), translator.claims);
+        const warnings = translator.warnings(id);
         return { id, ...translator.verdict(id), ...(warnings.length > 0 && { warnings }) };
       });
       const path = `${GOLDEN}/${file.replace('.in.yaml', '.out.yaml')}`;
@@ -183,12 +182,46 @@ describe('translating objects', () => {
       spec: { protocol: 'TCP', port: 1 },
       rules: [{ action: { route: { destination: { name: 'c', spec: { protocol: 'Echo' } } } } }],
     });
-    const faults = await checkChange(translator, [listener], new Set());
+    const proposal = { upsert: [listener], unchanged: [], gone: new Set<string>() };
+    const { faults } = await checkChange(translator, proposal);
     expect([...faults.keys()]).to.deep.equal(['Listener/l']);
-    expect((await checkChange(translator, [listener], new Set(['Cluster/c']))).size).to.equal(0);
+    const { faults: none } = await checkChange(translator, { ...proposal, gone: new Set(['Cluster/c']) });
+    expect(none.size).to.equal(0);
     expect(translator.verdict('Listener/l')).to.equal(undefined);
     const { encodings } = translator;
     await update(translator, [input(listener)], ['Cluster/c']);
     expect([translator.verdict('Listener/l')?.accepted, translator.encodings]).to.deep.equal([true, encodings]);
+  });
+
+  it('says beforehand whom a change would leave without what they name', async () => {
+    const translator = new Translator();
+    const route = (name: string, destination: string) => configObject('Route', name, { destination });
+    const inline = { spec: { protocol: 'Echo' }, name: 'd' };
+    const holder = configObject('Route', 'holder', { destination: inline });
+    const [c, r, s] = [cluster('c', '10.0.0.1'), route('r', 'c'), route('s', 'd')];
+    await update(translator, [c, input(r), input(s), input(holder)], []);
+    const nothing = { upsert: [], unchanged: [], gone: new Set<string>() };
+    const look = async (proposal: Partial<typeof nothing> | { upsert: ConfigObject[] }, standIn = false) => {
+      const { dangling, bereft } = await checkChange(translator, { ...nothing, ...proposal }, () => standIn);
+      return [[...dangling.keys()], bereft.map(({ key, warnings }) => [key.name, warnings.map(({ path }) => path)])];
+    };
+    const gone = new Set(['Cluster/c']);
+    expect(await look({ gone })).to.deep.equal([[], [['r', ['destination']]]]);
+    // A file has one of this name; who goes along is not left; who is named by the change is told of with it.
+    expect(await look({ gone }, true)).to.deep.equal([[], []]);
+    expect(await look({ gone: new Set(['Cluster/c', 'Route/r']) })).to.deep.equal([[], []]);
+    expect(await look({ gone, unchanged: [r] as never[] })).to.deep.equal([['Route/r'], []]);
+    // So it is with what was written in an object that is another now.
+    const other = route('holder', 'c');
+    expect(await look({ upsert: [other] })).to.deep.equal([[], [['s', ['destination']]]]);
+    expect(await look({ upsert: [other, route('t', 'nowhere')] })).to.deep.equal([
+      ['Route/t'],
+      [['s', ['destination']]],
+    ]);
+    expect(translator.warnings('Route/r')).to.deep.equal([]);
+    await update(translator, [], ['Cluster/c']);
+    expect(translator.warnings('Route/r').map(({ path, found }) => [path, found])).to.deep.equal([
+      ['destination', '"c"'],
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { decodeConfig, emptySnapshot } from '../../../../config/decode.ts';
-import type { ConfigDelta, ConfigSnapshot } from '../../../../config/snapshot.ts';
+import type { ConfigDelta, ConfigSnapshot, Kind } from '../../../../config/snapshot.ts';
 import type { AnyProtocol } from '../../../../dataplane/core/protocol.ts';
 import { ProtocolRegistry } from '../../../../dataplane/runtime/protocols.ts';
 import { type LiveCluster, Reconciler } from '../../../../dataplane/runtime/reconciler.ts';
@@ -135,6 +135,36 @@ describe('listeners of a control plane', () => {
     await apply({ listeners: [listener('in', 1)] });
     expect(events).to.deep.equal([]);
     await until('the start', () => events.includes('start in 1'));
+  });
+
+  it('lack what is gone, and serve all else', async () => {
+    await apply({
+      listeners: [listener('in', 1), listener('bare', 2)],
+      clusters: [cluster('c'), cluster('d')],
+      ...rest,
+    });
+    const remove = (name: string): ConfigDelta => ({ upsert: {}, remove: [{ kind: 'Cluster', name }] });
+    const states = () =>
+      (['Listener in', 'RuleList rl', 'Rule r', 'Route rt'] as const).map((id) => {
+        const [kind, name] = id.split(' ') as [Kind, string];
+        return reconciler.servingOf(kind, name);
+      });
+    const serving = { state: 'serving' };
+    const degraded = { state: 'degraded', reason: 'lacks cluster c' };
+    await reconciler.apply(remove('d'), 'controlplane');
+    expect(states()).to.deep.equal([serving, serving, serving, serving]);
+    events = [];
+    await reconciler.apply(remove('c'), 'controlplane');
+    // Of a listener all that its sessions come to counts; of others what they name themselves.
+    expect(states()).to.deep.equal([degraded, serving, serving, degraded]);
+    expect(events).to.deep.equal([]); // it goes on listening
+    await apply({ clusters: [cluster('c')] });
+    expect(states()).to.deep.equal([serving, serving, serving, serving]);
+    // One that can't be made is as good as none.
+    await reconciler.apply(remove('c'), 'controlplane');
+    broken.add('c');
+    await apply({ clusters: [cluster('c')] });
+    expect(states()).to.deep.equal([degraded, serving, serving, degraded]);
   });
 
   it('keep the rules that they have until the next ones are there', async () => {
