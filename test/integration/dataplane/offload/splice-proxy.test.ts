@@ -230,8 +230,8 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     const { name } = await inKernel(true);
     client.tell('close');
     await say(server, 1000, client);
-    remove(name);
     const ingress = (await report(client)).sent;
+    remove(name);
     await bed.proxy.peer.output(new RegExp(`^${ingress} \\d+ DELETED$`, 'mu'));
     expect(flows()).to.equal(0);
     await bothReset();

@@ -5,7 +5,7 @@ import { AudienceCatalog } from '../../../../controlplane/catalog/catalog.ts';
 import { Pacer } from '../../../../controlplane/catalog/pacer.ts';
 import { type Audience, audienceKey } from '../../../../controlplane/model/audience.ts';
 import type { Translated } from '../../../../controlplane/model/translated.ts';
-import { silentLogger } from '../../../../common/log.ts';
+import { silentLogger } from '../../../support/doubles.ts';
 import { nodeFacts, recorded, recordingLog, RecordingView } from '../../../support/controlplane.ts';
 import { until } from '../../../support/until.ts';
 
