@@ -2,13 +2,14 @@
  * One pair of TCP connections on its way into the kernel, and back.
  *
  * ```
- *   observe ──▶ quiesce ──▶ freeze ──▶ spliced ──▶ closed, for a while ──▶ gone
+ *   observe ──▶ narrow ──▶ quiesce ──▶ freeze ──▶ spliced ──▶ closed, for a while ──▶ gone
  *      ▲           │          │          │  ▲
  *      │           ▼          ▼          ▼  │ not all acknowledged in time, or half-closed
  *      └─────── not in time: refused    drain ──▶ hold ──▶ user
  * ```
  *
  * - observe: the program records both ends until each was heard.
+ * - narrow: peers use up their windows, and get no new ones; all of it is relayed. Who is in no hurry may have some left.
  * - quiesce: nothing is read, until both peers have what was sent to them.
  * - freeze: what still comes is cut off, what came is read and sent on, until nothing waits anywhere.
  * - drain: what was relayed has to be acknowledged, what is new has to wait.
@@ -28,15 +29,17 @@ import type { StreamTable } from './stream-table.ts';
 
 /** How long each step may take, in ms, before it is given up. */
 export interface SpliceLimits {
+  readonly narrow: number;
   readonly quiesce: number;
   readonly freeze: number;
   readonly drain: number;
 }
 
-export type SpliceState = 'observe' | 'quiesce' | 'freeze' | 'spliced' | 'drain' | 'hold' | 'closed' | 'user';
+export type SpliceState =
+  'observe' | 'narrow' | 'quiesce' | 'freeze' | 'spliced' | 'drain' | 'hold' | 'closed' | 'user';
 
 /** How often a step looks, in ms. */
-const LOOK = { observe: 20, quiesce: 1, freeze: 1 };
+const LOOK = { observe: 20, narrow: 1, quiesce: 1, freeze: 1 };
 /** How long programs may still be at a packet that they have found the old state for, in ms. */
 const GRACE = 1;
 /** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
@@ -104,6 +107,7 @@ export class Splice {
     if (refusal) {
       for (const leg of this.legs) {
         leg.thaw();
+        leg.widen();
         leg.startReading();
       }
       this.discard();
@@ -122,6 +126,11 @@ export class Splice {
     const isHeard = (): boolean => this.halves.every(({ flags }) => flags & HALF_FLAG.seen);
     const observed = await this.until(isHeard, LOOK.observe);
     if (observed) return observed;
+    this.state = 'narrow';
+    for (const leg of this.legs) leg.narrow();
+    // What is on its way when nothing is taken any more has to be sent again, and whoever has sent a whole window waits for a
+    // timer before it does: 200 ms. So there shall be little. Where there is more in the end, so be it.
+    await this.until(() => this.legs.every((leg) => leg.isNarrow), LOOK.narrow, this.limits.narrow);
     this.state = 'quiesce';
     const isSent = (): boolean => {
       // Again and again: whoever was held back until there was room begins to read.
@@ -179,6 +188,7 @@ export class Splice {
       this.change(side, { state: 'spliced' });
     }
     for (const leg of this.legs) leg.park();
+    for (const leg of this.legs) leg.ask();
     this.state = 'spliced';
     return undefined;
   }

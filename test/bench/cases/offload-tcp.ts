@@ -130,7 +130,7 @@ async function switches({ lab, contender, quick }: Measurement): Promise<Readonl
     port: PROXY_PORT,
     serverAddress: SERVER,
     serverPort: SERVER_PORT,
-    rounds: quick ? 10 : 100,
+    rounds: quick ? 10 : 50,
     inUserSpace: contender.name === IN_USER_SPACE,
   };
   const file = join(import.meta.dirname, '../load/splice-relay.js');

@@ -37,7 +37,8 @@ export interface RelayResult {
 
 /** Until windows of congestion have grown. */
 const WARM_UP_MS = 1000;
-const STAY_MS = 100;
+/** Peers answer one question in 500 ms. */
+const STAY_MS = 300;
 /** About as long as a real one takes. */
 const PRETENDED_MS = 5;
 const ID = 1;
