@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-debian=(ethtool iperf3 iproute2 nftables nghttp2-client nginx-light procps util-linux wrk)
+debian=(curl ethtool iperf3 iproute2 nftables nghttp2-client nginx-light procps util-linux wrk)
 if [ "${1:-}" = --peers ]; then
   debian+=(haproxy libnginx-mod-stream python3-venv socat)
 fi

@@ -2,6 +2,7 @@
  * The way of a pair of TCP connections into the kernel.
  *
  * - observe: the program records both ends until each was heard.
+ * - narrow: peers use up their windows, and get no new ones; all of it is relayed. Who is in no hurry may have some left.
  * - quiesce: nothing is read, until both peers have what was sent to them.
  * - freeze: what still comes is cut off, what came is read and sent on, until nothing waits anywhere.
  */
@@ -14,7 +15,7 @@ import { add, distance } from './sequence.ts';
 import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 
 /** How often a step looks, in ms. */
-const LOOK = { observe: 20, quiesce: 1, freeze: 1 };
+const LOOK = { observe: 20, narrow: 1, quiesce: 1, freeze: 1 };
 /** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
 const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
@@ -26,6 +27,11 @@ export async function handOver(passage: Passage, isDrained: () => boolean): Prom
   const isHeard = (): boolean => pair.halves.every(({ flags }) => flags & HALF_FLAG.seen);
   const observed = await passage.until(isHeard, LOOK.observe);
   if (observed) return observed;
+  passage.state = 'narrow';
+  for (const leg of legs) leg.narrow();
+  // What is on its way when nothing is taken any more has to be sent again, and whoever has sent a whole window waits for a
+  // timer before it does: 200 ms. So there shall be little. Where there is more in the end, so be it.
+  await passage.until(() => legs.every((leg) => leg.isNarrow), LOOK.narrow, limits.narrow);
   passage.state = 'quiesce';
   const isSent = (): boolean => {
     // Again and again: whoever was held back until there was room begins to read.
@@ -83,6 +89,7 @@ function connect(passage: Passage, positions: Two<Position>): OffloadRefusal | u
     pair.change(side, { state: 'spliced' });
   }
   for (const leg of legs) leg.park();
+  for (const leg of legs) leg.ask();
   passage.state = 'spliced';
   return undefined;
 }

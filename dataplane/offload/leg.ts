@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Flow } from '../core/offload.ts';
 import { receiveMemory } from '../sockets/native/receive-memory.ts';
 import {
+  announcedWindow,
   type ConnectionInfo,
   connectionInfo,
   enterRepair,
@@ -17,6 +18,7 @@ import {
   resume,
   setIntake,
   setKeepAlive,
+  setNarrow,
 } from '../sockets/native/tcp-repair.ts';
 
 /** What `net` has of a connection. */
@@ -27,6 +29,9 @@ interface Handle {
   readStart(): void;
   readStop(): void;
 }
+
+/** A window that is nearly closed: two segments, or a step of its scale. */
+const NARROW = 4096;
 
 export class Leg {
   readonly socket: Socket;
@@ -77,6 +82,19 @@ export class Leg {
     return queuedBytes(this.fd).received === 0 && receiveMemory(this.fd).held === 0;
   }
 
+  /** The peer may use up its window, and gets no new one: what it sends goes on, and comes to an end. */
+  narrow(): void {
+    setNarrow(this.fd, true);
+  }
+
+  widen(): void {
+    if (this.handle) setNarrow(this.fd, false);
+  }
+
+  get isNarrow(): boolean {
+    return announcedWindow(this.fd) <= Math.max(NARROW, 2 ** (this.info?.ownScale ?? 0));
+  }
+
   /** What the peer sends is cut off, and has to come again; what it acknowledges counts. */
   freeze(): void {
     this.take('headers');
@@ -103,6 +121,15 @@ export class Leg {
     setKeepAlive(this.fd, false);
   }
 
+  /**
+   * Parked, it asks its peer for a word: an acknowledgement, with a window, that the other end is waiting for. In repair it says
+   * nothing, so it leaves that for a moment.
+   */
+  ask(): void {
+    resume(this.fd);
+    enterRepair(this.fd);
+  }
+
   /** Packets that reached it while it was parked. */
   get drops(): number {
     return this.handle ? receiveMemory(this.fd).drops : 0;
@@ -116,6 +143,7 @@ export class Leg {
   wake(): void {
     setKeepAlive(this.fd, this.hadKeepAlive);
     this.take('all');
+    this.widen();
     resume(this.fd);
   }
 

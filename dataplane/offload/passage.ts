@@ -5,12 +5,14 @@ import type { StreamPair, Two } from './stream-pair.ts';
 
 /** How long each step may take, in ms, before it is given up. */
 export interface SpliceLimits {
+  readonly narrow: number;
   readonly quiesce: number;
   readonly freeze: number;
   readonly drain: number;
 }
 
-export type SpliceState = 'observe' | 'quiesce' | 'freeze' | 'spliced' | 'drain' | 'hold' | 'closed' | 'user';
+export type SpliceState =
+  'observe' | 'narrow' | 'quiesce' | 'freeze' | 'spliced' | 'drain' | 'hold' | 'closed' | 'user';
 
 export interface Passage {
   readonly legs: Two<Leg>;

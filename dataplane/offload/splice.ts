@@ -2,7 +2,7 @@
  * One pair of TCP connections on its way into the kernel, and back.
  *
  * ```
- *   observe ──▶ quiesce ──▶ freeze ──▶ spliced ──▶ closed, for a while ──▶ gone
+ *   observe ──▶ narrow ──▶ quiesce ──▶ freeze ──▶ spliced ──▶ closed, for a while ──▶ gone
  *      ▲           │          │          │  ▲
  *      │           ▼          ▼          ▼  │ not all acknowledged in time, or half-closed
  *      └─────── not in time: refused    drain ──▶ hold ──▶ user
@@ -58,6 +58,7 @@ export class Splice implements Passage {
     if (refusal) {
       for (const leg of this.legs) {
         leg.thaw();
+        leg.widen();
         leg.startReading();
       }
       this.discard();

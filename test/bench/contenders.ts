@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envoyConfig } from './envoy.ts';
 import { SERVER } from './lab.ts';
-import { type Kind, PROXY_PORT, SERVER_PORT } from './route.ts';
+import { type Kind, PROXY_PORT, SERVER_PORT, type Traffic } from './route.ts';
 
 export interface Contender {
   readonly name: string;
@@ -19,7 +19,7 @@ const TO_SERVER = `${SERVER}:${SERVER_PORT}`;
 const bare: Contender = {
   name: 'bare',
   command: (kind) => {
-    if (kind === 'xds' || kind === 'offload') return undefined;
+    if (kind === 'xds' || isOffload(kind)) return undefined;
     const file = join(import.meta.dirname, `baselines/${kind}.js`);
     return [process.execPath, file, String(PROXY_PORT), SERVER, String(SERVER_PORT)];
   },
@@ -27,7 +27,6 @@ const bare: Contender = {
 
 const PROTOCOLS = {
   udp: 'UDP',
-  offload: 'UDP',
   tcp: 'TCP',
   http: 'HTTP',
   http2: 'HTTP',
@@ -42,16 +41,17 @@ const l7mp: Contender = {
     if (kind === 'xds') {
       return [process.execPath, '--max-semi-space-size=8', join(import.meta.dirname, '../support/view-server.js')];
     }
-    const protocol = PROTOCOLS[kind];
+    const protocol = PROTOCOLS[trafficOf(kind)];
     const rules = [{ action: { route: { destination: 'server' } } }];
     const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };
     const config = {
-      admin: { log_level: 'warn', ...(kind === 'offload' && { offload: 'init' }) },
+      admin: { log_level: 'warn', ...(isOffload(kind) && { offload: 'init' }) },
       listeners: [
         {
           name: 'bench',
           spec: { protocol, port: PROXY_PORT },
-          ...(kind === 'offload' && { options: { offload: 'always' } }),
+          // Of TCP the hot ones: iperf3's connection for control stays out.
+          ...(kind === 'offload-udp' && { options: { offload: 'always' } }),
           rules,
         },
       ],
@@ -65,21 +65,21 @@ const l7mp: Contender = {
 /** The same in user space. */
 const l7mpInUserSpace: Contender = {
   name: 'l7mp in user space',
-  command: (kind, directory) => (kind === 'offload' ? l7mp.command('udp', directory) : undefined),
+  command: (kind, directory) => (isOffload(kind) ? l7mp.command(trafficOf(kind), directory) : undefined),
 };
 
 /** No proxy at all: the host between forwards IP packets. What is measured sends to the server itself. */
 const forwarding: Contender = {
   name: 'forwarding',
-  command: (kind) => (kind === 'offload' ? [] : undefined),
+  command: (kind) => (isOffload(kind) ? [] : undefined),
 };
 
 /** The kernel's own rewriting: with conntrack, and without a proxy's decisions. Its command makes the rule, and ends. */
 const dnat: Contender = {
   name: 'dnat',
   command: (kind, directory) => {
-    if (kind !== 'offload') return undefined;
-    const rule = `udp dport ${PROXY_PORT} dnat to ${TO_SERVER}`;
+    if (!isOffload(kind)) return undefined;
+    const rule = `${trafficOf(kind)} dport ${PROXY_PORT} dnat to ${TO_SERVER}`;
     const text = `table ip bench { chain in { type nat hook prerouting priority dstnat; ${rule}; }; }\n`;
     return ['nft', '-f', write(directory, 'dnat.nft', text)];
   },
@@ -145,14 +145,14 @@ export function nginxCommand(directory: string, body: string): readonly string[]
 const haproxy: Contender = {
   name: 'haproxy',
   command: (kind, directory) => {
-    if (trafficOf(kind) === 'udp' || kind === 'xds') return undefined;
+    if (kind === 'xds' || trafficOf(kind) === 'udp') return undefined;
     const protocol = kind === 'http2' ? ' proto h2' : '';
     const text = `global
   maxconn 9000
   nbthread 1
 defaults
-  mode ${kind === 'tcp' ? 'tcp' : 'http'}
-  timeout connect 5s
+  mode ${trafficOf(kind) === 'tcp' ? 'tcp' : 'http'}
+${kind === 'offload-tcp' ? '  option splice-auto\n' : ''}  timeout connect 5s
   timeout client 1h
   timeout server 1h
   http-reuse always
@@ -167,9 +167,12 @@ listen bench
 const socat: Contender = {
   name: 'socat',
   command: (kind) => {
-    if (kind !== 'udp' && kind !== 'tcp') return undefined; // a process for each of many flows
-    const transport = kind.toUpperCase();
-    const backlog = kind === 'tcp' ? ',backlog=4096' : '';
+    // A process for each of many flows.
+    if (kind === 'xds' || kind === 'offload-udp') return undefined;
+    const traffic = trafficOf(kind);
+    if (traffic !== 'udp' && traffic !== 'tcp') return undefined;
+    const transport = traffic.toUpperCase();
+    const backlog = traffic === 'tcp' ? ',backlog=4096' : '';
     return ['socat', `${transport}4-LISTEN:${PROXY_PORT},fork,reuseaddr${backlog}`, `${transport}4:${TO_SERVER}`];
   },
 };
@@ -178,9 +181,14 @@ const socat: Contender = {
 export const CONTENDERS: readonly Contender[] = [bare, goControlPlane, forwarding, l7mp, l7mpInUserSpace, dnat];
 export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat];
 
+function isOffload(kind: Kind): kind is 'offload-udp' | 'offload-tcp' {
+  return kind === 'offload-udp' || kind === 'offload-tcp';
+}
+
 /** What passes on the wire. */
-function trafficOf(kind: Kind): Exclude<Kind, 'offload'> {
-  return kind === 'offload' ? 'udp' : kind;
+function trafficOf(kind: Exclude<Kind, 'xds'>): Traffic {
+  if (!isOffload(kind)) return kind;
+  return kind === 'offload-udp' ? 'udp' : 'tcp';
 }
 
 function write(directory: string, name: string, text: string): string {

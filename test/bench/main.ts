@@ -2,7 +2,8 @@
 import { parseArgs } from 'node:util';
 import { connections, http, http2 } from './cases/http.ts';
 import { memory } from './cases/memory.ts';
-import { offload } from './cases/offload.ts';
+import { offloadTcp } from './cases/offload-tcp.ts';
+import { offloadUdp } from './cases/offload-udp.ts';
 import { startup } from './cases/startup.ts';
 import { tcp } from './cases/tcp.ts';
 import { udp } from './cases/udp.ts';
@@ -14,13 +15,26 @@ import type { Benchmark } from './measurement.ts';
 import { formatGrowth, type GrowthLine, measureGrowth } from './xds/growth.ts';
 import { createLine, formatTable, type Line } from './report.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [udp, offload, tcp, connections, http, http2, websocket, memory, startup, xds];
+const BENCHMARKS: readonly Benchmark[] = [
+  udp,
+  offloadUdp,
+  offloadTcp,
+  tcp,
+  connections,
+  http,
+  http2,
+  websocket,
+  memory,
+  startup,
+  xds,
+];
 
 const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 
 Measures the proxy beside a bare Node.js relay, and the discovery service (xds) beside go-control-plane. Prints one JSON
 object a line; a table goes to standard error.
-Needs root, and what scripts/setup-bench.sh installs.
+Needs root, and what scripts/setup-bench.sh installs. A name stands for all that begin with it: offload for
+offload-udp and offload-tcp.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
   --repeats N    take the medians of N (default: 3; connections: 11, http: 7, xds: 1)
@@ -81,7 +95,9 @@ const { values: options, positionals } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
-const unknown = positionals.filter((name) => !BENCHMARKS.some((benchmark) => benchmark.name === name));
+/** `offload` asks for `offload-udp` and `offload-tcp`. */
+const asksFor = (word: string, { name }: Benchmark): boolean => word === name || name.startsWith(`${word}-`);
+const unknown = positionals.filter((word) => !BENCHMARKS.some((benchmark) => asksFor(word, benchmark)));
 const asked = options.repeats ?? (options.quick ? '1' : undefined);
 const repeats = asked === undefined ? undefined : Number(asked);
 if (options.help || unknown.length > 0 || (repeats !== undefined && !(repeats >= 1))) {
@@ -104,7 +120,7 @@ if (options.growth) {
 const settings = { contenders: options.peers ? [...CONTENDERS, ...PEERS] : CONTENDERS, repeats, quick: options.quick };
 const lines: Line[] = [];
 for (const benchmark of BENCHMARKS) {
-  if (positionals.length > 0 && !positionals.includes(benchmark.name)) continue;
+  if (positionals.length > 0 && !positionals.some((word) => asksFor(word, benchmark))) continue;
   for (const line of await run(lab, benchmark, settings)) {
     console.log(JSON.stringify(line));
     lines.push(line);

@@ -54,7 +54,7 @@ export async function withProxy<T>(
 ): Promise<T> {
   const command = contender.command(kind, lab.directory);
   if (!command) throw new Error(`${contender.name} can't relay ${kind}`);
-  const proxy = await lab.serve('proxy', command, kind === 'udp' || kind === 'offload' ? 'udp' : 'tcp', PROXY_PORT);
+  const proxy = await lab.serve('proxy', command, kind === 'udp' || kind === 'offload-udp' ? 'udp' : 'tcp', PROXY_PORT);
   try {
     return await use(proxy);
   } finally {
@@ -62,8 +62,7 @@ export async function withProxy<T>(
   }
 }
 
-/** Runs a load generator of `load/` with these options, beside where everything is. */
-/** `options` may say otherwise where traffic goes. */
+/** Runs a load generator of `load/` with these options, beside where everything is: they may say otherwise. */
 export async function runLoad<Result>(lab: Lab, name: string, options: object, timeoutMs: number): Promise<Result> {
   const where = {
     clientNamespace: lab.namespace('client'),

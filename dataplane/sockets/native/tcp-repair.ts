@@ -23,6 +23,7 @@ import {
 // linux/tcp.h, linux/sockios.h, asm-generic/socket.h, net/tcp_states.h
 const IPPROTO_TCP = 6;
 const TCP_MAXSEG = 2;
+const TCP_WINDOW_CLAMP = 10;
 const TCP_INFO = 11;
 const TCP_REPAIR = 19;
 const TCP_REPAIR_QUEUE = 20;
@@ -45,8 +46,11 @@ const OPTION_TIMESTAMPS = 1;
 const OPTION_SACK = 2;
 const OPTION_WINDOW_SCALE = 4;
 const OPTION_ECN = 8;
-/** `struct tcp_info` up to the field that is read last. */
+/** `struct tcp_info` up to the fields that are read last; the second is there since Linux 6.2. */
 const INFO_SIZE = 104;
+const INFO_SIZE_WITH_WINDOW = 236;
+/** More than any window. */
+const ANY_WINDOW = 2 ** 30;
 const AF_UNSPEC = Buffer.alloc(16);
 
 /** What both ends of a connection have agreed on, and what is known of it. */
@@ -76,6 +80,19 @@ export function connectionInfo(fd: number): ConnectionInfo {
     ownScale: scales === undefined ? undefined : scales >> 4,
     maxSegment: info.readUInt32LE(84),
   };
+}
+
+/** Bytes that the peer was told it may send, as of the last packet that said so. */
+export function announcedWindow(fd: number): number {
+  return getOption(fd, IPPROTO_TCP, TCP_INFO, INFO_SIZE_WITH_WINDOW).readUInt32LE(232);
+}
+
+/**
+ * Whether the peer is told only so much that it may still send a segment or two (the least that there is). What it was told
+ * before stays true: it may use that up.
+ */
+export function setNarrow(fd: number, isNarrow: boolean): void {
+  setOption(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, isNarrow ? 1 : ANY_WINDOW);
 }
 
 /** Bytes that wait to be read, and those that the peer has not acknowledged. */

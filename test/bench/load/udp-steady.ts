@@ -2,7 +2,7 @@
  * UDP at a steady rate from a generator that sleeps in between, and the time that the whole machine works meanwhile.
  * `node udp-steady.js '{...}'` takes SteadyOptions and prints a SteadyResult.
  */
-import { readFileSync } from 'node:fs';
+import { measureBusy } from '../cpu.ts';
 import { median } from '../report.ts';
 import { TRAIN, UdpEnds, type UdpPlaces } from './udp-ends.ts';
 
@@ -31,25 +31,15 @@ interface Window {
 const PAUSE_MS = 1;
 const FIRST_PORT = 19_000;
 const WINDOW_MS = 1000;
-/** USER_HZ, in which /proc/stat counts. */
-const TICKS = 100;
 
 const options = JSON.parse(process.argv[2] ?? '{}') as SteadyOptions;
 const ends = new UdpEnds(options);
 const { server, arrivals, train } = ends;
 const client = ends.openFlow(FIRST_PORT);
-/** All of the machine's; this process may use some of them only. */
-const cpus = readFileSync('/proc/stat', 'utf8').match(/^cpu\d+ /gmu)?.length ?? 1;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
-/** Seconds that all CPUs together were idle: the kernel measures that, whereas it only samples what they do. */
-function idleSeconds(): number {
-  const [, , , , idle = '0', waiting = '0'] = readFileSync('/proc/stat', 'utf8').split('\n')[0]?.split(/ +/) ?? [];
-  return (Number(idle) + Number(waiting)) / TICKS;
-}
-
 function run(milliseconds: number): Window {
-  const before = idleSeconds();
+  const busy = measureBusy();
   const start = performance.now();
   let sent = 0;
   let received = 0;
@@ -62,8 +52,7 @@ function run(milliseconds: number): Window {
     }
     for (let count = 1; count > 0; received += count) count = arrivals.receive(server);
   }
-  const busy = (elapsed / 1000) * cpus - (idleSeconds() - before);
-  return { sent, received, busy: (busy / sent) * 1e6 };
+  return { sent, received, busy: (busy() / sent) * 1e6 };
 }
 
 run(options.warmUpMs);

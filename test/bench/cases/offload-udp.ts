@@ -1,10 +1,9 @@
 /** Kernel offload: UDP sessions that the kernel relays, beside plain forwarding of IP packets between the same hosts. */
 import type { SteadyOptions, SteadyResult } from '../load/udp-steady.ts';
 import type { UdpOptions, UdpResult } from '../load/udp.ts';
-import { type Lab, PROXY, PROXY_TO_SERVER, SERVER } from '../lab.ts';
-import { type Benchmark, type Measurement, runLoad, withProxy } from '../measurement.ts';
+import { type Benchmark, type Measurement, runLoad } from '../measurement.ts';
+import { onWire, type Path, withPath } from '../path.ts';
 import { measurePrograms } from '../programs.ts';
-import { PROXY_PORT, SERVER_PORT } from '../route.ts';
 
 const FLOWS = [1, 10, 100, 1000];
 /** Sessions are looked at once a second. */
@@ -13,9 +12,9 @@ const ECHO_RATE = 10_000;
 /** Of the measurement of CPU time: less than anybody's top rate. */
 const STEADY_RATE = 100_000;
 
-export const offload: Benchmark = {
-  name: 'offload',
-  kind: 'offload',
+export const offloadUdp: Benchmark = {
+  name: 'offload-udp',
+  kind: 'offload-udp',
   baseline: 'forwarding',
   metrics: [
     ...FLOWS.flatMap((flows) => [
@@ -38,23 +37,10 @@ export const offload: Benchmark = {
     { name: 'offload-program-miss', unit: 'ns', bar: { of: 'value', atMost: 60 } },
     { name: 'offload-program-verified', unit: 'instructions' },
   ],
-  measure: (measurement) => {
-    const { lab, contender } = measurement;
-    const throughProxy = { targetAddress: PROXY, targetPort: PROXY_PORT };
-    switch (contender.name) {
-      case 'forwarding':
-        return load(measurement, { targetAddress: SERVER, targetPort: SERVER_PORT });
-      case 'dnat':
-        return withRules(lab, contender.command('offload', lab.directory) ?? [], () => load(measurement, throughProxy));
-      case 'l7mp':
-        return withProxy(measurement, 'offload', async () => ({
-          ...(await load(measurement, throughProxy)),
-          ...programs(),
-        }));
-      default:
-        return withProxy(measurement, 'offload', () => load(measurement, throughProxy));
-    }
-  },
+  measure: async (measurement) => ({
+    ...(await withPath(measurement, 'offload-udp', (path) => load(measurement, path))),
+    ...(measurement.contender.name === 'l7mp' && programs()),
+  }),
 };
 
 function programs(): Readonly<Record<string, number>> {
@@ -67,44 +53,27 @@ function programs(): Readonly<Record<string, number>> {
   };
 }
 
-/** Runs `use` while nftables has the table `bench` that a command makes. */
-async function withRules<T>(lab: Lab, command: readonly string[], use: () => Promise<T>): Promise<T> {
-  await lab.run('proxy', command);
-  try {
-    return await use();
-  } finally {
-    await lab.run('proxy', ['nft', 'delete', 'table', 'ip', 'bench']);
-  }
-}
-
-/** What the machine works for a packet above what it would for the same on a wire to the server. */
+/** What the machine works for a packet above what it would for the same on a wire. */
 async function cpu(
   { lab, quick }: Measurement,
-  target: Pick<UdpOptions, 'targetAddress' | 'targetPort'>,
+  { targetAddress, targetPort }: Path,
 ): Promise<Readonly<Record<string, number>>> {
   const steady = (where: Partial<SteadyOptions>): Promise<SteadyResult> => {
     const options = { rate: STEADY_RATE, warmUpMs: HAND_OVER_MS, windows: quick ? 1 : 5, ...where };
     return runLoad<SteadyResult>(lab, 'udp-steady', options, 60_000);
   };
-  const wire = await steady({
-    clientNamespace: lab.namespace('proxy'),
-    clientAddress: PROXY_TO_SERVER,
-    targetAddress: SERVER,
-    targetPort: SERVER_PORT,
-  });
-  const { busy, sent, received } = await steady(target);
+  const wire = await steady(onWire(lab));
+  const { busy, sent, received } = await steady({ targetAddress, targetPort });
   const above = busy - wire.busy;
   const loss = (1 - received / sent) * 100;
   return { 'offload-cpu': above, 'offload-cpu-beside-user-space': above, 'offload-cpu-loss': loss };
 }
 
-async function load(
-  measurement: Measurement,
-  target: Pick<UdpOptions, 'targetAddress' | 'targetPort'>,
-): Promise<Readonly<Record<string, number>>> {
+async function load(measurement: Measurement, path: Path): Promise<Readonly<Record<string, number>>> {
   const { lab, quick, durationMs } = measurement;
   const options = {
-    ...target,
+    targetAddress: path.targetAddress,
+    targetPort: path.targetPort,
     flows: FLOWS,
     trialMs: quick ? 100 : 300,
     trials: quick ? 4 : 7,
@@ -123,6 +92,6 @@ async function load(
     'offload-echo-p50': result.p50,
     'offload-echo-p99': result.p99,
     'offload-echo-loss': result.echoLoss * 100,
-    ...(await cpu(measurement, target)),
+    ...(await cpu(measurement, path)),
   };
 }

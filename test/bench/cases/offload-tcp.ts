@@ -1,0 +1,156 @@
+/** Kernel offload: TCP sessions that the kernel relays, beside plain forwarding of IP packets between the same hosts. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { countKernelSessions } from '../kernel-sessions.ts';
+import type { RelayOptions, RelayResult } from '../load/splice-relay.ts';
+import type { GapsResult } from '../load/tcp-gaps.ts';
+import type { SteadyOptions, SteadyResult } from '../load/tcp-steady.ts';
+import { SERVER } from '../lab.ts';
+import { type Benchmark, type Measurement, runLoad } from '../measurement.ts';
+import { monotonicMs } from '../monotonic.ts';
+import { onWire, type Path, withPath } from '../path.ts';
+import { PROXY_PORT, SERVER_PORT } from '../route.ts';
+import { standstills } from '../standstill.ts';
+
+const STREAMS = [1, 8];
+/** Of the measurement of CPU time: less than anybody's top rate. */
+const STEADY_RATE = 4e9;
+/** How long streams run before they are measured; those of the proxy until the kernel has all. */
+const WARM_UP_MS = 1000;
+const HAND_OVER_MS = 30_000;
+const IN_USER_SPACE = 'l7mp in user space';
+
+export const offloadTcp: Benchmark = {
+  name: 'offload-tcp',
+  kind: 'offload-tcp',
+  baseline: 'forwarding',
+  metrics: [
+    ...STREAMS.map((streams) => ({
+      name: `offload-tcp-${streams}-streams`,
+      unit: 'Gbit/s',
+      bar: { of: 'ratio', atLeast: 0.97 } as const,
+    })),
+    { name: 'offload-tcp-cpu', unit: 'ms/Gbit', bar: { of: 'ratio', atMost: 1.2 } },
+    {
+      name: 'offload-tcp-cpu-beside-user-space',
+      unit: 'ms/Gbit',
+      bar: { of: 'ratio', atMost: 0.1 },
+      baseline: IN_USER_SPACE,
+    },
+    { name: 'offload-tcp-proxy', unit: '% of a core', bar: { of: 'value', atMost: 1 }, baseline: IN_USER_SPACE },
+    { name: 'offload-tcp-into-kernel-p50', unit: 'ms', baseline: IN_USER_SPACE },
+    { name: 'offload-tcp-into-kernel-p99', unit: 'ms', bar: { of: 'value', atMost: 10 }, baseline: IN_USER_SPACE },
+    { name: 'offload-tcp-back-p50', unit: 'ms', baseline: IN_USER_SPACE },
+    { name: 'offload-tcp-back-p99', unit: 'ms', bar: { of: 'value', atMost: 5 }, baseline: IN_USER_SPACE },
+    { name: 'offload-tcp-refused', unit: '%' },
+  ],
+  measure: async (measurement) => ({
+    ...(await withPath(measurement, 'offload-tcp', async (path) => ({
+      ...(await throughput(measurement, path)),
+      ...(await cpu(measurement, path)),
+    }))),
+    ...(await switches(measurement)),
+  }),
+};
+
+/** What the server's sockets receive in a window of time, while iperf3 sends. */
+async function throughput(
+  measurement: Measurement,
+  { targetAddress, targetPort, proxy }: Path,
+): Promise<Readonly<Record<string, number>>> {
+  const { lab, contender, durationMs } = measurement;
+  const values: Record<string, number> = {};
+  const server = await lab.serve('server', ['iperf3', '-s', '-p', String(SERVER_PORT)], 'tcp', SERVER_PORT);
+  try {
+    for (const streams of STREAMS) {
+      const words = ['-c', targetAddress, '-p', String(targetPort), '-P', String(streams), '-t', '3600'];
+      const client = lab.start('client', ['iperf3', ...words]);
+      let failure: Error | undefined;
+      client.output.catch((error: unknown) => (failure = error as Error));
+      try {
+        await sleep(WARM_UP_MS);
+        if (contender.name === 'l7mp' && proxy) {
+          const deadline = Date.now() + HAND_OVER_MS;
+          for (let found = 0; found !== streams; await sleep(50)) {
+            found = countKernelSessions(lab.namespace('proxy'));
+            if (Date.now() > deadline) throw new Error(`expected ${streams} sessions in the kernel, found ${found}`);
+          }
+        }
+        const before = await receivedBytes(measurement);
+        await sleep(durationMs);
+        const after = await receivedBytes(measurement);
+        if (failure) throw failure;
+        values[`offload-tcp-${streams}-streams`] = ((after.bytes - before.bytes) * 8) / (after.at - before.at) / 1e6;
+      } finally {
+        await client.stop();
+      }
+    }
+  } finally {
+    await server.stop();
+  }
+  return values;
+}
+
+/** Of all connections of the server: payload that came, each byte once. */
+async function receivedBytes({ lab }: Measurement): Promise<{ readonly bytes: number; readonly at: number }> {
+  const words = ['-Htin', 'state', 'established', 'sport', '=', `:${SERVER_PORT}`];
+  const text = await lab.run('server', ['ss', ...words]);
+  const bytes = [...text.matchAll(/ bytes_received:(\d+)/gu)].reduce((sum, [, count]) => sum + Number(count), 0);
+  return { bytes, at: monotonicMs() };
+}
+
+/** What the machine works for a Gbit above what it would for the same on a wire. */
+async function cpu(
+  { lab, contender, quick }: Measurement,
+  { targetAddress, targetPort, proxy }: Path,
+): Promise<Readonly<Record<string, number>>> {
+  const steady = (where: Partial<SteadyOptions>): Promise<SteadyResult> => {
+    const options = { rate: STEADY_RATE, milliseconds: quick ? 1000 : 8000, ...where };
+    return runLoad<SteadyResult>(lab, 'tcp-steady', options, 60_000);
+  };
+  const wire = await steady(onWire(lab));
+  const found = await steady({
+    targetAddress,
+    targetPort,
+    ...(proxy && { proxyPid: proxy.pid }),
+    ...(contender.name === 'l7mp' && { offloadedIn: lab.namespace('proxy') }),
+  });
+  const above = (found.busy - wire.busy) * 1000;
+  return {
+    'offload-tcp-cpu': above,
+    'offload-tcp-cpu-beside-user-space': above,
+    ...(proxy && { 'offload-tcp-proxy': found.proxy * 100 }),
+  };
+}
+
+/** How long a stream that is busy both ways stands still when it goes into the kernel, and when it comes back. */
+async function switches({ lab, contender, quick }: Measurement): Promise<Readonly<Record<string, number>>> {
+  if (contender.name !== 'l7mp' && contender.name !== IN_USER_SPACE) return {};
+  const options: RelayOptions = {
+    port: PROXY_PORT,
+    serverAddress: SERVER,
+    serverPort: SERVER_PORT,
+    rounds: quick ? 10 : 50,
+    inUserSpace: contender.name === IN_USER_SPACE,
+  };
+  const file = join(import.meta.dirname, '../load/splice-relay.js');
+  const relay = await lab.serve('proxy', [process.execPath, file, JSON.stringify(options)], 'tcp', PROXY_PORT);
+  try {
+    const gaps = await runLoad<GapsResult>(lab, 'tcp-gaps', {}, 120_000);
+    const { intoKernel, back } = JSON.parse(await relay.output) as RelayResult;
+    const moves = [...intoKernel, ...back];
+    const refused = moves.filter(({ refusal }) => refusal !== undefined);
+    if (back.length === 0) throw new Error(`no hand-over: ${refused[0]?.refusal ?? ''}`);
+    const [intoP50, intoP99] = standstills(gaps, intoKernel);
+    const [backP50, backP99] = standstills(gaps, back);
+    return {
+      'offload-tcp-into-kernel-p50': intoP50,
+      'offload-tcp-into-kernel-p99': intoP99,
+      'offload-tcp-back-p50': backP50,
+      'offload-tcp-back-p99': backP99,
+      'offload-tcp-refused': (refused.length / moves.length) * 100,
+    };
+  } finally {
+    await relay.stop();
+  }
+}
