@@ -42,6 +42,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     plugins,
     api: options.api ?? true,
     controlPlane,
+    id: options.id,
     ...(options.logLevel && { logLevel: options.logLevel }),
   });
   const { log } = running;

@@ -1,4 +1,5 @@
 /** The proxy: its parts are made and joined here, and nowhere else. */
+import { hostname } from 'node:os';
 import type { Admin, Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.ts';
 import { createAdminApi } from './admin/index.ts';
 import { ApiListener } from './api-listener.ts';
@@ -17,9 +18,11 @@ import { PluginGuard } from './guard/plugin-guard.ts';
 import { catchFor } from './guard/uncaught.ts';
 import { createLoadBalancer } from './lb/index.ts';
 import type { KernelPath } from './core/kernel-path.ts';
+import type { PinOptions } from './offload/pin-folder.ts';
 import type { RoutingTable } from './pipeline/routing.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import { protocols as builtin } from './protocols/index.ts';
+import { resumeSessions } from './resume.ts';
 import { ProtocolRegistry } from './runtime/protocols.ts';
 import { type Live, Reconciler } from './runtime/reconciler.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
@@ -40,6 +43,8 @@ export interface ProxyOptions {
   /** Whether the REST API is served by itself, where no listener of the configuration has its port. Default: true. */
   readonly api?: boolean;
   readonly log?: ProcessLogger;
+  /** What it is called among the proxies of a host and of a control plane. Default: the host's name. */
+  readonly id?: string | undefined;
   /** Where configuration comes from, beside the proxy's own; from nowhere when absent. */
   readonly controlPlane?: ControlPlaneOptions | undefined;
   /** Everything is made as for a start, and nothing starts: what is wrong shows. Default: false. */
@@ -79,7 +84,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const log = options.log ?? createLogger(options.logLevel ?? admin.log_level, admin.log_file);
   const accessLog = admin.access_log_path && createAccessLog(admin.access_log_path, admin.access_log_format);
 
-  const kernel = options.dryRun ? undefined : await openKernelPath(admin, log);
+  const kernel = options.dryRun ? undefined : await openKernelPath(admin, options.id ?? hostname(), log);
 
   const totals = new SessionTotals();
   const counters = new NamedCounters();
@@ -142,8 +147,11 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   );
 
   let ready = false;
+  let stopResuming: (() => void) | undefined;
   let xds: XdsClient | undefined;
   const isReady = (): boolean => ready && (xds?.ready ?? true);
+  const isHandedOut = (listener: string): boolean =>
+    reconciler.snapshot.listeners.get(listener)?.source === 'controlplane';
   const metrics = createMetrics(
     {
       totals: () => totals.with(sessions.list()),
@@ -188,6 +196,8 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const close = async (end: () => Promise<void>): Promise<void> => {
     ready = false;
     await xds?.close();
+    stopResuming?.();
+    sessions.leave();
     const stopped = reconciler.stopListening();
     await end();
     await stopped;
@@ -211,10 +221,20 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
         codec: createResourceCodec(schema),
         servingOf: (kind, name) => reconciler.servingOf(kind, name),
         watch: (observer) => reconciler.watch(observer),
+        onReady: () => reconciler.notify(),
         log,
       });
       await xds.start();
     }
+    stopResuming =
+      kernel?.kept &&
+      resumeSessions({
+        kept: kernel.kept,
+        // What the proxy's own listeners name may come from the control plane.
+        listener: (name) => (isReady() || isHandedOut(name) ? reconciler.listener(name) : undefined),
+        isExpected: (name) => !isReady() || reconciler.snapshot.listeners.has(name),
+        watch: (changed) => reconciler.watch(changed),
+      });
   } catch (error) {
     await close(() => sessions.close());
     throw error;
@@ -259,10 +279,15 @@ function checkFiles({ log_file, access_log_path }: Admin, ownLog: boolean): void
 
 /** The kernel's way for hot sessions, or what says why there is none; undefined where nobody asks for it. */
 async function openKernelPath(
-  { offload, offload_ifs: interfaces }: Admin,
+  { offload, offload_ifs: interfaces, offload_pin: folder = '' }: Admin,
+  id: string,
   log: ProcessLogger,
 ): Promise<(KernelPath & OffloadStatus & { close(): void }) | undefined> {
-  if (offload !== 'init') return undefined;
+  const pins = folder === '' ? undefined : { folder, id, log };
+  if (offload !== 'init') {
+    if (pins) await removePins(pins);
+    return undefined;
+  }
   const [{ openOffloadEngine, openSpliceEngine }, { OffloadPolicy }, { SplicePath }, { KernelPaths }] =
     await Promise.all([
       import('./offload/index.ts'),
@@ -271,12 +296,25 @@ async function openKernelPath(
       import('./offload/kernel-paths.ts'),
     ]);
   const options = interfaces.length > 0 ? { interfaces } : {};
-  const datagrams = new OffloadPolicy(await openOffloadEngine(options), log);
+  const datagrams = new OffloadPolicy(await openOffloadEngine({ ...options, pins }), log);
   const connections = new SplicePath(await openSpliceEngine(options), log);
   if (datagrams.engine && connections.reason !== undefined) {
     log.warn({ reason: connections.reason }, 'no kernel offload of TCP connections: they stay in user space');
   }
   return new KernelPaths(datagrams, connections);
+}
+
+/** Nothing is to be relayed by the kernel any more; where that can't be had, the proxy does its work nevertheless. */
+async function removePins(pins: PinOptions): Promise<void> {
+  const { removePins: remove } = await import('./offload/index.ts');
+  try {
+    await remove(pins);
+  } catch (error) {
+    pins.log.error(
+      { path: pins.folder, error: ProxyError.from(error).message },
+      'what an earlier process has left in the kernel can not be removed',
+    );
+  }
 }
 
 /** The live configuration by name, as sessions look it up. */

@@ -30,7 +30,9 @@ export function withControlPlane(command: Command): Command {
         'CONTROLPLANE_PLAINTEXT',
       ),
     )
-    .addOption(option('--id <name>', "the proxy's name to the control plane (default: the host's)", 'ID'))
+    .addOption(
+      option('--id <name>', "the proxy's name to the control plane, and of what it pins (default: the host's)", 'ID'),
+    )
     .addOption(option('--labels <k=v,...>', "what the control plane's selectors match on", 'LABELS'))
     .addOption(option('--state-dir <dir>', 'keep the last good configuration here, for a restart', 'STATE_DIR'));
 }

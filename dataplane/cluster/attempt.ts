@@ -21,6 +21,7 @@ export class Attempt implements ConnectRequest, Opened {
   readonly timeout: number;
   altered: boolean;
   readonly target: Endpoint;
+  readonly from: ConnectRequest['from'];
   /** There once it is connected. */
   stream!: Stream;
   private readonly owner: AttemptOwner;
@@ -36,6 +37,7 @@ export class Attempt implements ConnectRequest, Opened {
     this.timeout = request.timeout;
     this.altered = request.altered;
     this.target = target;
+    this.from = request.flow?.local;
     this.owner = owner;
   }
 

@@ -136,7 +136,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
    */
   open(request: OpenRequest): Opening | Opened {
     this.checkLimits(request.retry);
-    if (this.mustWait) {
+    if (this.mustWait(request)) {
       const pending = this.newPending(request);
       this.waiting.add(pending);
       return pending;
@@ -194,8 +194,8 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   }
 
   /** Where nobody can be picked, and look-ups or the control plane may still bring someone. */
-  private get mustWait(): boolean {
-    return this.endpoints.usable === 0 && this.pending;
+  private mustWait({ flow }: OpenRequest): boolean {
+    return this.pending && (flow ? this.endpoints.at(flow.remote) === undefined : this.endpoints.usable === 0);
   }
 
   private checkLimits(retry: boolean): void {
@@ -210,10 +210,13 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
 
   private newAttempt(request: OpenRequest): Attempt {
     const { list, usable } = this.endpoints;
-    const { tried, metadata } = request;
-    const endpoint =
-      usable > 0 ? this.endpoints.passingOver(tried, () => this.balancer.pick(list, metadata)) : undefined;
-    if (endpoint === undefined) throw this.failed(this.noEndpoint());
+    const { tried, metadata, flow } = request;
+    const endpoint = flow
+      ? this.endpoints.at(flow.remote)
+      : usable > 0
+        ? this.endpoints.passingOver(tried, () => this.balancer.pick(list, metadata))
+        : undefined;
+    if (endpoint === undefined) throw this.failed(this.noEndpoint(flow));
     tried?.add(endpoint.name);
     return new Attempt(request, endpoint, this);
   }
@@ -277,8 +280,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   private wake(): void {
     this.tellPending();
     for (const pending of [...this.waiting]) {
-      if (this.mustWait) return;
-      if (pending.over) continue;
+      if (pending.over || this.mustWait(pending.request)) continue;
       this.waiting.delete(pending);
       try {
         const attempt = this.newAttempt(pending.request);
@@ -291,9 +293,13 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     }
   }
 
-  private noEndpoint(): ProxyError {
+  private noEndpoint(flow: OpenRequest['flow']): ProxyError {
     const { name } = this.config;
     const { list } = this.endpoints;
+    if (flow) {
+      const { address, port } = flow.remote;
+      return new ProxyError('NO_ENDPOINT', `cluster ${name} has no endpoint at ${address} port ${port} any more`);
+    }
     if (list.length === 0) return new ProxyError('NO_ENDPOINT', `cluster ${name} has no endpoints`);
     const failures = this.resolver.failures();
     if (failures.length > 0 && list.every(({ located }) => !located))

@@ -41,6 +41,11 @@ export class EndpointSet {
     if (this.usable === 0) this.usable = this.mark((endpoint) => endpoint.sound);
   }
 
+  /** That at this place, whether it may be picked or not: who has a session with it keeps it. */
+  at({ address, port }: Pick<Endpoint, 'address' | 'port'>): Endpoint | undefined {
+    return this.list.find((endpoint) => endpoint.address === address && endpoint.port === port);
+  }
+
   hasOther(tried: ReadonlySet<string>): boolean {
     return this.list.some(({ usable, name }) => usable && !tried.has(name));
   }

@@ -1,6 +1,7 @@
 /** The cluster as the pipeline sees it. Types only. */
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import type { ProxyError } from '../../common/errors.ts';
+import type { Flow } from './offload.ts';
 import type { Metadata } from './session.ts';
 import type { Stream } from './stream.ts';
 
@@ -16,6 +17,8 @@ export interface OpenRequest {
   readonly altered: boolean;
   /** Endpoints that the session has tried already: others are preferred. The one that is picked is added. */
   readonly tried?: Set<string> | undefined;
+  /** Of a session that goes on from before: the endpoint at its remote end alone, from its local end. */
+  readonly flow?: Flow | undefined;
 }
 
 /** A connected stage. */

@@ -1,7 +1,7 @@
 /** The way of sessions through the kernel: who has it relay them, and what it has to know of them. Types only. */
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
 import type { ProxyError } from '../../common/errors.ts';
-import type { FlowEnds, FlowTraffic, OffloadRefusal, OffloadView } from './offload.ts';
+import type { FlowEnds, FlowTraffic, LeftPair, OffloadRefusal, OffloadView, SessionNote } from './offload.ts';
 
 /** A session, as far as the kernel's way is concerned. */
 export interface OffloadableSession {
@@ -28,6 +28,8 @@ export interface OffloadableSession {
   passesUserSpace(message: string): void;
   /** Its connections have ended in the kernel, with an error where that was not in order. Their sockets aren't its own any more. */
   endedInKernel(error?: ProxyError): void;
+  /** What another process has to know of it, with all that is counted in. */
+  readonly note: SessionNote;
 }
 
 /** Has the kernel relay sessions by itself. */
@@ -44,4 +46,20 @@ export interface KernelPath {
    */
   release(session: OffloadableSession): Promise<void> | undefined;
   view(session: OffloadableSession): OffloadView;
+  /** Undefined: what the kernel relays ends with the process. */
+  readonly kept?: KeptSessions | undefined;
+}
+
+/** Sessions that the kernel goes on relaying while no process has them. */
+export interface KeptSessions {
+  /** Those of an earlier process that nobody has taken on yet, with what was relayed until now. */
+  left(): readonly LeftPair[];
+  /** The session is made of what was left: it is in the kernel, until it is released. */
+  resume(session: OffloadableSession, left: LeftPair): void;
+  /** It is connected for the first time: what was resumed may not be the kernel's any more. */
+  connected(session: OffloadableSession): void;
+  /** Nobody takes it on, and why: the kernel lets go of it. */
+  drop(left: LeftPair, why: string): void;
+  /** The process ends: what the kernel relays of it is left there. False where that is nothing; else it is released. */
+  leave(session: OffloadableSession): boolean;
 }

@@ -14,6 +14,27 @@ export interface FlowPair {
   readonly id: number;
   readonly client: Flow;
   readonly upstream: Flow;
+  /** Kept beside it, where pairs outlive the process. */
+  readonly note?: SessionNote | undefined;
+}
+
+/** What another process has to know of a pair's session, to go on with it. */
+export interface SessionNote {
+  readonly name: string;
+  readonly listener: string;
+  readonly route: string;
+  readonly cluster: string;
+  /** In ms since the epoch. */
+  readonly startedAt: number;
+  /** All that has passed, but what the pair's flows have counted; and what of that the kernel had relayed before. */
+  readonly passed: { readonly ingress: CountedTraffic; readonly egress: CountedTraffic };
+  readonly relayed: { readonly ingress: FlowTraffic; readonly egress: FlowTraffic };
+}
+
+/** A pair that an earlier process has left in the kernel, with what it has relayed. */
+export interface LeftPair extends FlowPair {
+  readonly note: SessionNote;
+  readonly traffic: PairTraffic;
 }
 
 /** Both sides of a session. */
@@ -26,6 +47,11 @@ export interface FlowEnds extends Pick<FlowPair, 'client' | 'upstream'> {
 export interface FlowTraffic {
   readonly packets: number;
   readonly bytes: number;
+}
+
+/** What has passed of a session in one direction, and what was dropped. */
+export interface CountedTraffic extends FlowTraffic {
+  readonly dropped: number;
 }
 
 /** Traffic of a pair since it was put in. */
@@ -115,6 +141,18 @@ export interface OffloadEngine {
   /** Called with pairs that the engine had to take out by itself (an interface or a route is gone), with their last traffic. */
   onEvicted(handler: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void): void;
   readonly stats: { readonly flows: number; readonly capacity: number; readonly interfaces: readonly string[] };
-  /** Detaches everything; nothing is left behind. */
+  /** Undefined: pairs end with the process. */
+  readonly kept?: KeptPairs | undefined;
+  /** Detaches everything; nothing is left behind, but pairs that are kept. */
   close(): void;
+}
+
+/** Pairs that stay in the kernel when the process ends. */
+export interface KeptPairs {
+  /** What an earlier process has left, under ids below zero: asked for once. They are followed, and evicted, as all others are. */
+  takeOver(): readonly LeftPair[];
+  /** False: it is not there any more. */
+  rename(id: number, next: number): boolean;
+  /** @throws ProxyError where it can't be kept */
+  note(id: number, note: SessionNote): void;
 }

@@ -4,6 +4,7 @@ import type { PluggedIn } from '../../config/decode.ts';
 import type { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { SecretSource } from '../../common/secrets.ts';
+import type { Flow, LeftPair } from './offload.ts';
 import type { Accept, Metadata, Refused } from './session.ts';
 import type { Stream } from './stream.ts';
 
@@ -17,6 +18,8 @@ export interface Listener {
   readonly address: string;
   /** Datagrams that the kernel dropped since its socket's receive buffer was full; undefined: that can't be, or be known. */
   readonly overflow?: number | undefined;
+  /** Takes on a session of its own that the kernel went on relaying without a process. False: it was refused. */
+  resume?(left: LeftPair): boolean;
 }
 
 /** What a listener is made of. */
@@ -52,6 +55,8 @@ export interface ConnectRequest {
   readonly session: string;
   readonly metadata: Metadata;
   readonly target: Target;
+  /** Where it connects from, whatever the target says: a session goes on from before. */
+  readonly from?: Flow['local'] | undefined;
   /** Aborted when the attempt takes too long or the session ends. The connector then destroys what it has begun. */
   readonly signal: AbortSignal;
   /**

@@ -1,7 +1,7 @@
 /** The session: one client's stream from accept to close, and what became of it. Types only. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { ErrorCode, ProxyError } from '../../common/errors.ts';
-import type { FlowTraffic, OffloadView } from './offload.ts';
+import type { FlowTraffic, LeftPair, OffloadView, SessionNote } from './offload.ts';
 import type { Stream } from './stream.ts';
 
 /** What is known of a session: a JSON tree that the listener fills, rules match and rewrite, and clusters read. */
@@ -13,6 +13,8 @@ export interface Incoming {
   readonly name: string;
   readonly metadata: Metadata;
   readonly stream: Stream;
+  /** It is none that begins: the kernel has it from an earlier process. */
+  readonly resumed?: LeftPair | undefined;
 }
 
 /**
@@ -79,6 +81,8 @@ export interface SessionView {
   readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
   /** What of that the kernel relayed; undefined: nothing. */
   readonly kernelTraffic?: { readonly ingress: FlowTraffic; readonly egress: FlowTraffic } | undefined;
+  /** What of both had passed before this process had it: a session that goes on from an earlier one. */
+  readonly inherited?: Pick<SessionNote, 'passed' | 'relayed'> | undefined;
   /** Which way its packets take, and why. */
   readonly offload: OffloadView;
   /** Bytes a second of late, in both directions. */

@@ -3,6 +3,7 @@ import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
 import { createMap, createTcxLink, loadProgram, MAP_PROGRAMS, MapWriter } from './bpf.ts';
 import { LO, type Netlink, NLM_F_CREATE, NLM_F_EXCL } from './netlink.ts';
 import { bindMaps, type Program } from './object-file.ts';
+import type { PinFolder } from './pin-folder.ts';
 
 export interface Attachment {
   readonly name: string;
@@ -20,30 +21,46 @@ export function hasTcx(program: number): boolean {
   return link >= 0;
 }
 
-/** The link is the descriptor's: however the process ends, it is detached. */
+/** The link is the descriptor's: however the process ends, it is detached. Unless it is pinned, too. */
 export class TcxAttachment implements Attachment {
   readonly name = 'tcx';
   private readonly program: number;
+  private readonly pins: PinFolder | undefined;
   private readonly links = new Map<number, number>();
 
-  constructor(program: number) {
+  constructor(program: number, pins?: PinFolder) {
     this.program = program;
+    this.pins = pins;
   }
 
   attach(ifindex: number): void {
     const link = createTcxLink(this.program, ifindex);
     if (link < 0) throw systemError(`tcx on interface ${ifindex}`, -link);
+    try {
+      this.pins?.putLink(ifindex, link);
+    } catch (error) {
+      close(link);
+      throw error;
+    }
     this.links.set(ifindex, link);
   }
 
   detach(ifindex: number): void {
+    this.pins?.removeLink(ifindex);
     const link = this.links.get(ifindex);
     if (link !== undefined) close(link);
     this.links.delete(ifindex);
   }
 
+  /** Detaches what an earlier process has left where this one is not attached. */
+  detachOthers(): void {
+    for (const ifindex of this.pins?.links ?? []) if (!this.links.has(ifindex)) this.pins?.removeLink(ifindex);
+  }
+
+  /** What is pinned stays. */
   close(): void {
-    for (const ifindex of [...this.links.keys()]) this.detach(ifindex);
+    for (const link of this.links.values()) close(link);
+    this.links.clear();
   }
 }
 

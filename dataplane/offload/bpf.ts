@@ -12,9 +12,13 @@ const syscall: Syscall = koffi
 
 // enum bpf_cmd, bpf_map_type, bpf_prog_type and bpf_attach_type of uapi/linux/bpf.h
 const BPF_MAP_CREATE = 0;
+const BPF_MAP_LOOKUP_ELEM = 1;
 const BPF_MAP_UPDATE_ELEM = 2;
 const BPF_MAP_DELETE_ELEM = 3;
+const BPF_MAP_GET_NEXT_KEY = 4;
 const BPF_PROG_LOAD = 5;
+const BPF_OBJ_PIN = 6;
+const BPF_OBJ_GET = 7;
 const BPF_PROG_TEST_RUN = 10;
 const BPF_OBJ_GET_INFO_BY_FD = 15;
 const BPF_MAP_LOOKUP_BATCH = 24;
@@ -26,6 +30,9 @@ export const MAP_HASH = 1;
 export const MAP_ARRAY = 2;
 export const MAP_PROGRAMS = 3;
 export const MAP_PERCPU_ARRAY = 6;
+
+/** A map's memory is taken entry by entry. */
+export const NO_PREALLOC = 1;
 
 /** What map updates may do: anything, or make an entry that isn't there. */
 export const ANY = 0;
@@ -57,14 +64,97 @@ export interface MapOptions {
   readonly keySize: number;
   readonly valueSize: number;
   readonly entries: number;
+  /** 0, or NO_PREALLOC. */
+  readonly flags?: number;
 }
 
-/** A descriptor of a new map; its memory is taken at once. @throws ProxyError */
-export function createMap({ type, name, keySize, valueSize, entries }: MapOptions): number {
+/** A descriptor of a new map; its memory is taken at once, unless flags say otherwise. @throws ProxyError */
+export function createMap({ type, name, keySize, valueSize, entries, flags = 0 }: MapOptions): number {
   const attributes = Buffer.alloc(44);
-  [type, keySize, valueSize, entries].forEach((value, index) => attributes.writeUInt32LE(value, 4 * index));
+  [type, keySize, valueSize, entries, flags].forEach((value, index) => attributes.writeUInt32LE(value, 4 * index));
   attributes.write(name.slice(0, NAME_SIZE - 1), 28);
   return check(`bpf map ${name}`, bpf(BPF_MAP_CREATE, attributes));
+}
+
+/** Whether a descriptor is that of a map as one that is made with the options. @throws ProxyError */
+export function isMap(fd: number, { type, keySize, valueSize, entries }: MapOptions): boolean {
+  // struct bpf_map_info: beside the identifier. Of programs and links, other things are there.
+  const info = objectInfo(fd, 80);
+  const found = [0, 8, 12, 16].map((at) => info.readUInt32LE(at));
+  return found.join() === [type, keySize, valueSize, entries].join();
+}
+
+/** What the kernel tells of an object: its structure, as far as `size`. @throws ProxyError */
+function objectInfo(fd: number, size: number): Buffer {
+  const attributes = Buffer.alloc(16);
+  const info = Buffer.alloc(size);
+  attributes.writeUInt32LE(fd, 0);
+  attributes.writeUInt32LE(info.length, 4);
+  writePointer(attributes, info, 8);
+  check('bpf object info', bpf(BPF_OBJ_GET_INFO_BY_FD, attributes));
+  return info;
+}
+
+/** Has an object stay under a path of a bpffs, whether anybody has a descriptor of it or not. @throws ProxyError */
+export function pinObject(fd: number, path: string): void {
+  check(`pinning ${path}`, bpf(BPF_OBJ_PIN, pathAttributes(path, fd)));
+}
+
+/** A descriptor of what is pinned there. @throws ProxyError */
+export function openPinned(path: string): number {
+  return check(`opening ${path}`, bpf(BPF_OBJ_GET, pathAttributes(path, 0)));
+}
+
+/** The kernel reads the path during the call. */
+function pathAttributes(path: string, fd: number): Buffer {
+  const attributes = Buffer.alloc(16);
+  pathBytes = Buffer.from(`${path}\0`);
+  writePointer(attributes, pathBytes, 0);
+  attributes.writeUInt32LE(fd, 8);
+  return attributes;
+}
+
+/** That of the last call: it has to live as long. */
+let pathBytes: Buffer;
+
+/** Reads single entries, and walks a hash. */
+export class MapReader {
+  private readonly attributes = Buffer.alloc(32);
+  private readonly walk = Buffer.alloc(24);
+  private readonly key: Buffer;
+  private readonly next: Buffer;
+  private readonly value: Buffer;
+
+  constructor(fd: number, keySize: number, valueSize: number) {
+    this.key = Buffer.alloc(keySize);
+    this.next = Buffer.alloc(keySize);
+    this.value = Buffer.alloc(valueSize);
+    for (const attributes of [this.attributes, this.walk]) {
+      attributes.writeUInt32LE(fd, 0);
+      writePointer(attributes, this.key, 8);
+    }
+    writePointer(this.attributes, this.value, 16);
+    writePointer(this.walk, this.next, 16);
+  }
+
+  /** A copy; undefined where there is none. */
+  get(key: Buffer | number): Buffer | undefined {
+    put(this.key, key);
+    return bpf(BPF_MAP_LOOKUP_ELEM, this.attributes) < 0 ? undefined : Buffer.from(this.value);
+  }
+
+  /** Of a hash that nobody changes meanwhile. */
+  keys(): Buffer[] {
+    const all: Buffer[] = [];
+    // No key stands before the first.
+    this.walk.writeBigUInt64LE(0n, 8);
+    while (bpf(BPF_MAP_GET_NEXT_KEY, this.walk) >= 0) {
+      all.push(Buffer.from(this.next));
+      this.next.copy(this.key);
+      writePointer(this.walk, this.key, 8);
+    }
+    return all;
+  }
 }
 
 /** Updates and deletes entries; keys and values are copied into places of its own. */
@@ -216,12 +306,6 @@ export function testRun(program: number, packet: Buffer, repeat = 1, segments?: 
 
 /** How many instructions the verifier has walked through: its limit is a million. @throws ProxyError */
 export function verifiedInstructions(program: number): number {
-  const attributes = Buffer.alloc(16);
   // struct bpf_prog_info, up to that field.
-  const info = Buffer.alloc(224);
-  attributes.writeUInt32LE(program, 0);
-  attributes.writeUInt32LE(info.length, 4);
-  writePointer(attributes, info, 8);
-  check('bpf program info', bpf(BPF_OBJ_GET_INFO_BY_FD, attributes));
-  return info.readUInt32LE(216);
+  return objectInfo(program, 224).readUInt32LE(216);
 }

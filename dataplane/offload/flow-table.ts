@@ -1,10 +1,20 @@
 /** The maps of the kernel's programs: flows in slots, found by their packets' ends, and what each has relayed. */
 import { readFileSync } from 'node:fs';
 import { close, systemError } from '../sockets/native/libc.ts';
-import { ArrayReader, createMap, MAP_ARRAY, MAP_HASH, MAP_PERCPU_ARRAY, MapWriter, NO_EXIST } from './bpf.ts';
+import {
+  ArrayReader,
+  createMap,
+  MAP_ARRAY,
+  MAP_HASH,
+  MAP_PERCPU_ARRAY,
+  MapReader,
+  MapWriter,
+  NO_EXIST,
+} from './bpf.ts';
 import type { Counted } from './counted.ts';
 import { Indices } from './indices.ts';
 import { COUNTERS, FLOW, KEY } from './layout.ts';
+import type { PinFolder } from './pin-folder.ts';
 
 /** Slots read by one system call. */
 const BATCH = 1024;
@@ -21,13 +31,14 @@ export class FlowTable {
   private readonly indices: Indices;
   private readonly zeros: Buffer;
 
-  /** `capacity`: slots. `flowSize`: of what begins with a flow. @throws ProxyError */
-  constructor(capacity: number, flowSize: number = FLOW.size) {
+  /** `capacity`: slots. `flowSize`: of what begins with a flow. `pins`: where its maps stay. @throws ProxyError */
+  constructor(capacity: number, flowSize: number = FLOW.size, pins?: PinFolder) {
     this.capacity = capacity;
     this.indices = new Indices(capacity);
     const made: number[] = [];
-    const make = (type: number, name: string, keySize: number, valueSize: number): number => {
-      const fd = createMap({ type, name: `l7mp_${name}`, keySize, valueSize, entries: capacity });
+    const make = (type: number, name: keyof FlowTable['maps'], keySize: number, valueSize: number): number => {
+      const options = { type, name: `l7mp_${name}`, keySize, valueSize, entries: capacity };
+      const fd = pins ? pins.map(name, options) : createMap(options);
       made.push(fd);
       return fd;
     };
@@ -46,6 +57,20 @@ export class FlowTable {
     this.flows = new MapWriter(this.maps.flows, 4, flowSize);
     this.counters = new MapWriter(this.maps.counters, 4, this.zeros.length);
     this.reader = new ArrayReader(this.maps.counters, Math.min(BATCH, capacity), this.zeros.length);
+  }
+
+  /** What an earlier process has put in, by the hexadecimal key: asked for once, before anything is added. */
+  takeOver(): Map<string, { readonly slot: number; readonly flow: Buffer }> {
+    const slots = new MapReader(this.maps.slots, KEY.size, 4);
+    const flows = new MapReader(this.maps.flows, 4, FLOW.size);
+    const found = new Map<string, { readonly slot: number; readonly flow: Buffer }>();
+    for (const key of slots.keys()) {
+      const slot = slots.get(key)?.readUInt32LE(0);
+      const flow = slot === undefined ? undefined : flows.get(slot);
+      if (slot !== undefined && flow) found.set(key.toString('hex'), { slot, flow });
+    }
+    this.indices.resume(new Set([...found.values()].map(({ slot }) => slot)));
+    return found;
   }
 
   /** Puts a flow into a slot of its own, where no packet finds it yet; undefined where all are taken. @throws ProxyError */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { ProxyError } from '../../common/errors.ts';
 import type { OffloadEngine, OffloadRefusal } from '../core/offload.ts';
+import type { PinFolder, PinOptions } from './pin-folder.ts';
 import type { SpliceEngine } from './splice-engine.ts';
 
 export interface EngineOptions {
@@ -11,6 +12,8 @@ export interface EngineOptions {
   readonly interfaces?: readonly string[];
   /** How programs are attached. Default: `tcx` where the kernel has it (6.6), else `clsact`. */
   readonly attachment?: 'tcx' | 'clsact';
+  /** Where UDP sessions stay in the kernel when the process ends. Default: they don't. */
+  readonly pins?: PinOptions | undefined;
 }
 
 const CAPACITY = 16_384;
@@ -18,15 +21,33 @@ const CONNECTIONS = 4096;
 
 /** It never rejects: without privileges, on other systems and on old kernels it is a refusal. */
 export async function openOffloadEngine(options: EngineOptions = {}): Promise<OffloadEngine | OffloadRefusal> {
+  const { capacity = CAPACITY, pins: where, ...rest } = options;
   try {
     // System calls are there on some platforms only.
-    const { TcEngine } = await import('./tc-engine.ts');
-    const { parseObjectFile } = await import('./object-file.ts');
-    return new TcEngine(parseObjectFile(readObject('udp')), { capacity: CAPACITY, ...options });
+    const [{ TcEngine }, { parseObjectFile }, { PinFolder }, { layoutVersion }] = await Promise.all([
+      import('./tc-engine.ts'),
+      import('./object-file.ts'),
+      import('./pin-folder.ts'),
+      import('./layout.ts'),
+    ]);
+    const object = parseObjectFile(readObject('udp'));
+    let pins: PinFolder | undefined;
+    try {
+      pins = where && new PinFolder(where, layoutVersion(capacity));
+    } catch (error) {
+      return { reason: 'error', message: `admin.offload_pin: ${ProxyError.from(error).message}` };
+    }
+    return new TcEngine(object, { ...rest, capacity, pins });
   } catch (error) {
     const needs = 'needs Linux 5.16, CAP_BPF and CAP_NET_ADMIN';
     return { reason: 'unsupported', message: `kernel offload ${needs}: ${ProxyError.from(error).message}` };
   }
+}
+
+/** Has the kernel let go of what an earlier process has left there. @throws ProxyError */
+export async function removePins(where: PinOptions): Promise<void> {
+  const { unpin } = await import('./pin-folder.ts');
+  unpin(where);
 }
 
 export type ConnectionEngine = Pick<

@@ -21,6 +21,12 @@ export class Indices {
     return this.free.pop() ?? (this.used < this.capacity ? this.used++ : undefined);
   }
 
+  /** These are taken already; nothing was taken before. */
+  resume(taken: ReadonlySet<number>): void {
+    for (const index of taken) this.used = Math.max(this.used, index + 1);
+    for (let index = 0; index < this.used; index++) if (!taken.has(index)) this.retire(index);
+  }
+
   retire(index: number): void {
     this.resting.push({ index, since: performance.now() });
   }

@@ -1,5 +1,5 @@
 /** The kernel's ways: that of datagrams, and that of connections. */
-import type { KernelPath, OffloadableSession } from '../core/kernel-path.ts';
+import type { KernelPath, KeptSessions, OffloadableSession } from '../core/kernel-path.ts';
 import type { OffloadedSession, OffloadStatus, OffloadView } from '../core/offload.ts';
 import type { OffloadPolicy } from './policy.ts';
 import type { SplicePath } from './splice-path.ts';
@@ -11,6 +11,10 @@ export class KernelPaths implements KernelPath, OffloadStatus {
   constructor(datagrams: OffloadPolicy, connections: SplicePath) {
     this.datagrams = datagrams;
     this.connections = connections;
+  }
+
+  get kept(): KeptSessions | undefined {
+    return this.datagrams.kept;
   }
 
   private of({ clientReliable }: OffloadableSession): KernelPath {

@@ -1,6 +1,8 @@
 /** Structures that the kernel's programs share with us (ebpf/flow.h), and the checksums that they want done in advance. */
+import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import { ProxyError } from '../../common/errors.ts';
+import type { Flow } from '../core/offload.ts';
 import { encodeInet } from '../sockets/native/sockaddr.ts';
 
 export const KEY = {
@@ -50,6 +52,9 @@ export const STREAM = {
 export const HALF = { size: 24, next: 0, acked: 4, window: 8, value: 12, fin: 16, flags: 20 } as const;
 export const PAIR_SIZE = 2 * HALF.size;
 
+/** What is noted beside a pair, as JSON; `format` is another where the JSON is. */
+export const NOTE = { size: 1024, format: 1 } as const;
+
 export const COUNTERS = { size: 24, packets: 0, bytes: 8, lastSeen: 16 } as const;
 
 /** Of struct stream (ebpf/stream.h). */
@@ -63,6 +68,12 @@ const TRANSPORTS = { tcp: 6, udp: 17 } as const;
 export type Transport = keyof typeof TRANSPORTS;
 const ETHER_TYPE = { 4: 0x0800, 6: 0x86dd } as const;
 const WAY_REDIRECT = 1;
+
+/** Of what is kept for other processes: programs of the same layouts can go on with it. */
+export function layoutVersion(capacity: number): string {
+  const what = JSON.stringify([KEY, FLOW, COUNTERS, NOTE, capacity]);
+  return `v${createHash('sha256').update(what).digest('hex').slice(0, 12)}`;
+}
 
 /** Fails where the programs were built with other layouts: `found` is their section .layout. @throws ProxyError */
 export function checkLayout(found: Buffer): void {
@@ -110,6 +121,11 @@ export function familyOf(address: string): 4 | 6 {
 export function bytesOf(address: string): Buffer {
   const name = encodeInet(address, 0);
   return isIPv4(address) ? name.subarray(4, 8) : name.subarray(8, 24);
+}
+
+/** The key of packets that come in at a side of a pair. */
+export function keyOf({ transport, local, remote }: Flow): Buffer {
+  return encodeKey({ source: remote, destination: local }, transport);
 }
 
 /** `struct flow_key` */

@@ -9,9 +9,11 @@
  *      1 s, twice as long each time, to 60 s                   the session ends, or is connected again: released
  * ```
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../../common/log.ts';
-import type { FlowEnds, OffloadEngine, OffloadRefusal, OffloadStatus } from '../core/offload.ts';
-import type { OffloadableSession } from '../core/kernel-path.ts';
+import type { FlowEnds, LeftPair, OffloadEngine, OffloadRefusal, OffloadStatus, SessionNote } from '../core/offload.ts';
+import type { KeptSessions, OffloadableSession } from '../core/kernel-path.ts';
+import { addTraffic, takeFromNote } from '../core/traffic.ts';
 import { type Account, newAccount, SessionBook } from './session-book.ts';
 
 /** A full table's coldest session gives way to one that is so many times as hot. */
@@ -23,15 +25,25 @@ const TRIES = 256;
 interface Entry extends Account {
   /** For its turn to be tried. */
   isWaiting: boolean;
+  /** Of what passes user space, packets that the next process would know of. */
+  notedPackets: number;
+  /** It was taken on from an earlier process. */
+  readonly left?: LeftPair;
 }
 
-export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements OffloadStatus {
+function newEntry(session: OffloadableSession, rate: number): Entry {
+  return { ...newAccount(session, rate), isWaiting: false, notedPackets: 0 };
+}
+
+export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements OffloadStatus, KeptSessions {
   protected readonly failure = 'the kernel does not say what it has relayed';
   private tries = 0;
   /** Hot ones that have to wait for the next sweep. */
   private waiting: Entry[] = [];
   /** Those in the kernel by rate, the coldest last; made when the table is full. */
   private coldest: Entry[] | undefined;
+  /** Of an earlier process, until sessions are made of them. */
+  private readonly unclaimed = new Map<number, LeftPair>();
 
   /** `engine`: or why there is none, which is told here, once. */
   constructor(engine: OffloadEngine | OffloadRefusal, log: Logger) {
@@ -43,11 +55,37 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
     engine.onEvicted((id, traffic, why) => {
       const entry = this.entries.get(id);
       if (entry) this.comeBack(entry, traffic, why, performance.now());
+      const left = this.unclaimed.get(id);
+      if (left) this.unclaimed.set(id, { ...left, traffic });
     });
+    for (const left of engine.kept?.takeOver() ?? []) this.unclaimed.set(left.id, left);
     log.info(
       { attachment: engine.attachment, capacity: engine.stats.capacity },
       'kernel offload of UDP sessions is on',
     );
+    const sessions = this.unclaimed.size;
+    if (sessions > 0) log.info({ sessions }, 'an earlier process has left sessions in the kernel: they go on');
+  }
+
+  /** What the next process would go on with is brought up to date, too. */
+  protected override read(now: number): void {
+    super.read(now);
+    const kept = this.live?.kept;
+    if (kept === undefined) return;
+    for (const entry of this.entries.values()) {
+      if (!entry.inKernel) continue;
+      const before = entry.notedPackets;
+      const note = this.noteOf(entry);
+      if (entry.notedPackets !== before) this.ask(() => kept.note(entry.session.id, note));
+    }
+  }
+
+  /** Of what has passed, that which the pair's own counters don't tell. */
+  private noteOf(entry: Entry): SessionNote {
+    const note = takeFromNote(entry.session.note, entry.counted);
+    const { ingress, egress } = note.passed;
+    entry.notedPackets = ingress.packets + egress.packets + ingress.dropped + egress.dropped;
+    return note;
   }
 
   override sweep(now: number): void {
@@ -73,7 +111,7 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
   }
 
   protected attempt(session: OffloadableSession, known: Entry | undefined, rate: number, now: number): void {
-    const entry = known ?? { ...newAccount(session, rate), isWaiting: false };
+    const entry = known ?? newEntry(session, rate);
     this.entries.set(session.id, entry);
     this.tryIn(entry, now);
   }
@@ -94,7 +132,7 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
   }
 
   private insert(engine: OffloadEngine, entry: Entry, ends: FlowEnds, now: number): OffloadRefusal | undefined {
-    const pair = { id: entry.session.id, ...ends };
+    const pair = { id: entry.session.id, ...ends, note: engine.kept && this.noteOf(entry) };
     const { flows, capacity } = engine.stats;
     if (flows < capacity) return engine.insert(pair);
     this.coldest ??= [...this.entries.values()].filter(({ inKernel }) => inKernel).sort((a, b) => b.rate - a.rate);
@@ -120,8 +158,73 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
     this.finish(entry, traffic, performance.now());
   }
 
+  get kept(): KeptSessions | undefined {
+    return this.live?.kept && this;
+  }
+
+  left(): LeftPair[] {
+    const traffic = this.unclaimed.size > 0 ? this.ask((engine) => engine.read()) : undefined;
+    return [...this.unclaimed.values()].map((left) => ({ ...left, traffic: traffic?.get(left.id) ?? left.traffic }));
+  }
+
+  /** One that has lost its way meanwhile goes on in user space. */
+  resume(session: OffloadableSession, left: LeftPair): void {
+    this.unclaimed.delete(left.id);
+    if (this.live?.kept?.rename(left.id, session.id) !== true) {
+      session.passesUserSpace('the kernel has no way for it any more');
+      return;
+    }
+    const { note, traffic: counted } = left;
+    const before = addTraffic(note.relayed.ingress, note.relayed.egress);
+    const known = { inKernel: true, since: performance.now(), counted, before, left };
+    this.entries.set(session.id, { ...newEntry(session, meanRate(left)), ...known });
+  }
+
+  connected(session: OffloadableSession): void {
+    const entry = this.entries.get(session.id);
+    if (!entry?.left || !entry.inKernel) return;
+    const why = whyOut(session, entry.left);
+    if (why === undefined) {
+      session.passesKernel('the kernel relays it still');
+      return;
+    }
+    const traffic = this.ask((engine) => engine.remove(session.id)) ?? entry.counted;
+    this.comeBack(entry, traffic, why, performance.now());
+  }
+
+  drop({ id, note }: LeftPair, why: string): void {
+    if (!this.unclaimed.delete(id)) return;
+    this.ask((engine) => engine.remove(id));
+    const fields = { session: note.name, listener: note.listener, error: why };
+    this.log.warn(fields, 'a session that an earlier process has left in the kernel can not go on');
+  }
+
+  leave({ id }: OffloadableSession): boolean {
+    const entry = this.entries.get(id);
+    if (!entry?.inKernel) return false;
+    this.ask((engine) => engine.kept?.note(id, this.noteOf(entry)));
+    return this.entries.delete(id);
+  }
+
   /** Where there is no engine, that is what keeps all of them out. */
   protected override explain(session: OffloadableSession, entry: Entry | undefined): string {
     return this.reason ?? super.explain(session, entry);
   }
+}
+
+/** Packets a second all its life: it was hot, and shall not count as the coldest until it is measured. */
+function meanRate({ note: { startedAt, passed }, traffic: { fromClient, fromUpstream } }: LeftPair): number {
+  const packets = [passed.ingress, passed.egress, fromClient, fromUpstream].reduce((sum, one) => sum + one.packets, 0);
+  return (1000 * packets) / Math.max(1000, Date.now() - startedAt);
+}
+
+/** Why the kernel may not go on with a session as it is now. */
+function whyOut({ flowEnds, offloadPolicy, listener }: OffloadableSession, left: LeftPair): OffloadRefusal | undefined {
+  if (offloadPolicy.policy === 'never') {
+    return { reason: 'state', message: `expected another policy than never, found it at listener ${listener}` };
+  }
+  if ('reason' in flowEnds) return flowEnds;
+  const { client, upstream } = left;
+  if (isDeepStrictEqual([flowEnds.client, flowEnds.upstream], [client, upstream])) return undefined;
+  return { reason: 'state', message: 'expected the addresses and ports that it had before, found others' };
 }

@@ -5,9 +5,21 @@
  *   insert ──▶ routes: how do both ways leave? ──▶ attached where packets come in ──▶ upstream's flow, then the client's
  *   link, route, rule or neighbour changes (netlink), or a pair's turn ──▶ resolved anew: the same, or a new slot, or evicted
  *   remove ──▶ the client's flow, then upstream's ──▶ last counters
+ *   pinned: pairs that are there when it is closed stay, and those that are there when it starts are taken over
  * ```
  */
-import type { FlowPair, OffloadEngine, OffloadRefusal, PairTraffic } from '../core/offload.ts';
+import type {
+  Flow,
+  FlowPair,
+  FlowTraffic,
+  KeptPairs,
+  LeftPair,
+  OffloadEngine,
+  OffloadRefusal,
+  PairTraffic,
+  SessionNote,
+} from '../core/offload.ts';
+import { NO_TRAFFIC } from '../core/traffic.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
@@ -15,11 +27,13 @@ import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './atta
 import { ANY, loadProgram } from './bpf.ts';
 import { addCounted, type Counted, NOTHING, trafficOf } from './counted.ts';
 import { FlowTable } from './flow-table.ts';
-import { checkLayout } from './layout.ts';
+import { checkLayout, keyOf } from './layout.ts';
 import { Loopback } from './loopback.ts';
 import { CHANGES, Netlink } from './netlink.ts';
 import { Interfaces } from './interfaces.ts';
+import { NoteTable, type PairNote } from './note-table.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
+import type { PinFolder } from './pin-folder.ts';
 import { type Plan, type Planned, planPair } from './plan.ts';
 import { CHECKS, refuse, type ResolvedWay, Routes } from './routes.ts';
 import { Turns } from './turns.ts';
@@ -31,10 +45,13 @@ export interface TcOptions {
   readonly interfaces?: readonly string[];
   /** How programs are attached; what the kernel has where absent. */
   readonly attachment?: 'tcx' | 'clsact';
+  /** Where pairs stay when the process ends; absent: they don't. */
+  readonly pins?: PinFolder | undefined;
 }
 
 /** Slots are two for each pair, and some for those that change. */
 const SLOTS_PER_PAIR = 2.5;
+const NO_PAIR_TRAFFIC: PairTraffic = { fromClient: NO_TRAFFIC, fromUpstream: NO_TRAFFIC, lastSeen: undefined };
 
 /** One way of a pair. */
 interface Direction {
@@ -42,11 +59,12 @@ interface Direction {
   slot: number;
   /** What the slots before have counted. */
   before: Counted;
-  way: ResolvedWay;
+  /** Undefined: it was taken over, and isn't looked up yet. */
+  way: ResolvedWay | undefined;
 }
 
 interface Entry {
-  readonly pair: FlowPair;
+  pair: FlowPair;
   readonly fromClient: Direction;
   readonly fromUpstream: Direction;
 }
@@ -68,26 +86,45 @@ export class TcEngine implements OffloadEngine {
   private readonly turns = new Turns<Entry>();
   private evicted: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void = () => undefined;
   private readonly undo: (() => void)[] = [];
+  private readonly notes: NoteTable | undefined;
+  readonly kept: KeptPairs | undefined;
+  /** It is closed with pairs that stay. */
+  private stays = false;
 
   /** @throws ProxyError */
-  constructor(object: ObjectFile, { capacity, interfaces, attachment }: TcOptions) {
+  constructor(object: ObjectFile, { capacity, interfaces, attachment, pins }: TcOptions) {
     try {
-      checkLayout(object.section('.layout'));
       this.capacity = capacity;
-      this.table = this.own(new FlowTable(Math.ceil(capacity * SLOTS_PER_PAIR)));
+      if (pins) this.own({ close: () => pins.close(this.stays) });
+      checkLayout(object.section('.layout'));
+      this.table = this.own(new FlowTable(Math.ceil(capacity * SLOTS_PER_PAIR), undefined, pins));
+      this.notes = pins && this.own(new NoteTable(capacity, pins));
       const program = loadProgram('l7mp_relay', bindMaps(object.program('tc/relay'), this.table.maps));
       this.own({ close: () => close(program) });
       this.program = program;
       this.netlink = this.own(new Netlink());
       this.changes = this.own(new Netlink(CHANGES));
       this.routes = new Routes(this.netlink, interfaces);
+      const byLink = attachment !== 'clsact' && hasTcx(program);
+      if (pins && !byLink) {
+        throw new ProxyError('UNSUPPORTED', 'admin.offload_pin: expected TCX links (Linux 6.6), found clsact alone');
+      }
       this.placed = this.own(
-        attachment !== 'clsact' && hasTcx(program)
-          ? new TcxAttachment(program)
+        byLink
+          ? new TcxAttachment(program, pins)
           : new ClsactAttachment(this.netlink, object.program('tc/enter'), program),
       );
       this.interfaces = new Interfaces(this.placed, this.routes);
-      this.own(this.loopback);
+      this.own({
+        close: () => {
+          if (!this.stays) this.loopback.close();
+        },
+      });
+      this.kept = this.notes && {
+        takeOver: () => this.takeOver(),
+        rename: (id, next) => this.rename(id, next),
+        note: (id, note) => this.note(id, note),
+      };
       this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
       this.watch.want(EPOLLIN);
     } catch (error) {
@@ -125,15 +162,68 @@ export class TcEngine implements OffloadEngine {
     this.entries.delete(id);
     const directions = [entry.fromClient, entry.fromUpstream];
     for (const { flow } of directions) this.table.withdraw(flow);
+    this.notes?.delete(entry.pair.client);
     try {
       return pairTraffic(entry, (slot) => this.table.count(slot));
     } finally {
       // Also where the kernel fails to say what it has counted.
       for (const { slot, way } of directions) {
         this.table.retire(slot);
-        this.routes.release(way);
+        if (way) this.routes.release(way);
       }
     }
+  }
+
+  /** What an earlier process has put in. That which has no way any more is taken out at once. */
+  private takeOver(): LeftPair[] {
+    const found = this.table.takeOver();
+    const take = (side: Flow, { packets, bytes }: FlowTraffic): Direction | undefined => {
+      const place = found.get(keyOf(side).toString('hex'));
+      return place && { ...place, before: { packets, bytes, lastSeen: 0 }, way: undefined };
+    };
+    const taken = (this.notes?.all() ?? []).flatMap(({ client, upstream, session: note, before }, index) => {
+      const [fromClient, fromUpstream] = [take(client, before[0]), take(upstream, before[1])];
+      if (fromClient && fromUpstream) {
+        for (const side of [client, upstream]) found.delete(keyOf(side).toString('hex'));
+        return { pair: { id: -1 - index, client, upstream }, note, fromClient, fromUpstream };
+      }
+      // The process ended while it was put in, or taken out.
+      this.notes?.delete(client);
+      return [];
+    });
+    for (const { flow, slot } of found.values()) {
+      this.table.withdraw(flow);
+      this.table.retire(slot);
+    }
+    const left = taken.map(({ note, pair, ...directions }) => {
+      const entry: Entry = { pair: { ...pair, note }, ...directions };
+      this.entries.set(pair.id, entry);
+      const isLost = this.renew(entry) !== undefined;
+      const traffic = isLost ? this.remove(pair.id) : pairTraffic(entry, (slot) => this.table.count(slot));
+      return { ...pair, note, traffic: traffic ?? NO_PAIR_TRAFFIC };
+    });
+    if (this.placed instanceof TcxAttachment) this.placed.detachOthers();
+    return left;
+  }
+
+  private rename(id: number, next: number): boolean {
+    const entry = this.entries.get(id);
+    if (!entry) return false;
+    this.entries.delete(id);
+    entry.pair = { ...entry.pair, id: next };
+    this.entries.set(next, entry);
+    return true;
+  }
+
+  private note(id: number, note: SessionNote): void {
+    const entry = this.entries.get(id);
+    if (!entry) return;
+    entry.pair = { ...entry.pair, note };
+    this.writeNote(entry);
+  }
+
+  private writeNote({ pair, fromClient, fromUpstream }: Entry): void {
+    if (pair.note) this.notes?.put(noteOf(pair, pair.note, fromClient.before, fromUpstream.before));
   }
 
   read(): ReadonlyMap<number, PairTraffic> {
@@ -151,6 +241,7 @@ export class TcEngine implements OffloadEngine {
   }
 
   close(): void {
+    this.stays = this.notes !== undefined && this.entries.size > 0;
     for (const step of this.undo.splice(0).reverse()) step();
     this.entries.clear();
   }
@@ -171,6 +262,18 @@ export class TcEngine implements OffloadEngine {
 
   private put(pair: FlowPair, plan: Plan): OffloadRefusal | undefined {
     this.interfaces.attachFor(plan);
+    // Whoever finds a flow in the kernel shall find its note.
+    if (this.notes && pair.note && !this.notes.add(noteOf(pair, pair.note))) {
+      return refuse('error', 'expected a new flow, found a pair of the same client');
+    }
+    try {
+      return this.fill(pair, plan);
+    } finally {
+      if (!this.entries.has(pair.id)) this.notes?.delete(pair.client);
+    }
+  }
+
+  private fill(pair: FlowPair, plan: Plan): OffloadRefusal | undefined {
     const client = this.table.add(plan.fromClient.flow);
     const upstream = this.table.add(plan.fromUpstream.flow);
     const giveUp = (refusal: OffloadRefusal): OffloadRefusal => {
@@ -180,6 +283,12 @@ export class TcEngine implements OffloadEngine {
     if (client === undefined || upstream === undefined) {
       return giveUp(refuse('table-full', `expected a free slot of ${this.table.capacity}, found none`));
     }
+    const direction = ({ flow, way }: Planned, slot: number): Direction => ({ flow, way, slot, before: NOTHING });
+    const entry: Entry = {
+      pair,
+      fromClient: direction(plan.fromClient, client),
+      fromUpstream: direction(plan.fromUpstream, upstream),
+    };
     // Answers find their way before there can be any.
     let result = this.table.publish(plan.fromUpstream.flow, upstream);
     if (result === 0) {
@@ -190,12 +299,8 @@ export class TcEngine implements OffloadEngine {
       const what = result === -EEXIST ? 'a pair with the same addresses and ports' : `errno ${-result}`;
       return giveUp(refuse('error', `expected a new flow, found ${what}`));
     }
-    const direction = ({ flow, way }: Planned, slot: number): Direction => {
-      this.routes.hold(way);
-      return { flow, way, slot, before: NOTHING };
-    };
-    const fromClient = direction(plan.fromClient, client);
-    this.entries.set(pair.id, { pair, fromClient, fromUpstream: direction(plan.fromUpstream, upstream) });
+    for (const { way } of [plan.fromClient, plan.fromUpstream]) this.routes.hold(way);
+    this.entries.set(pair.id, entry);
     return undefined;
   }
 
@@ -221,19 +326,27 @@ export class TcEngine implements OffloadEngine {
     if (refusal && traffic) this.evicted(id, traffic, refusal);
   }
 
-  private renew({ pair, fromClient, fromUpstream }: Entry): OffloadRefusal | undefined {
+  private renew(entry: Entry): OffloadRefusal | undefined {
+    const { pair, fromClient, fromUpstream } = entry;
     try {
       const plan = this.plan(pair);
       if ('reason' in plan) return plan;
       this.interfaces.attachFor(plan);
-      return this.move(fromUpstream, plan.fromUpstream) ?? this.move(fromClient, plan.fromClient);
+      const slots = [fromClient.slot, fromUpstream.slot];
+      const refusal = this.move(fromUpstream, plan.fromUpstream) ?? this.move(fromClient, plan.fromClient);
+      if (slots[0] !== fromClient.slot || slots[1] !== fromUpstream.slot) this.writeNote(entry);
+      return refusal;
     } catch (error) {
       return refuse('error', ProxyError.from(error).message);
     }
   }
 
   private move(direction: Direction, { flow, way }: Planned): OffloadRefusal | undefined {
-    if (direction.flow.equals(flow)) return undefined;
+    if (direction.flow.equals(flow)) {
+      if (direction.way === undefined) this.routes.hold(way);
+      direction.way ??= way;
+      return undefined;
+    }
     const slot = this.table.add(flow);
     if (slot === undefined) return refuse('table-full', `expected a free slot of ${this.table.capacity}, found none`);
     const result = this.table.publish(flow, slot, ANY);
@@ -244,10 +357,19 @@ export class TcEngine implements OffloadEngine {
     direction.before = addCounted(direction.before, this.table.count(direction.slot));
     this.table.retire(direction.slot);
     this.routes.hold(way);
-    this.routes.release(direction.way);
+    if (direction.way) this.routes.release(direction.way);
     Object.assign(direction, { flow, way, slot });
     return undefined;
   }
+}
+
+function noteOf(pair: FlowPair, session: SessionNote, fromClient = NOTHING, fromUpstream = NOTHING): PairNote {
+  const { client, upstream } = pair;
+  return { client, upstream, session, before: [plainTraffic(fromClient), plainTraffic(fromUpstream)] };
+}
+
+function plainTraffic({ packets, bytes }: Counted): FlowTraffic {
+  return { packets, bytes };
 }
 
 function pairTraffic({ fromClient, fromUpstream }: Entry, count: (slot: number) => Counted): PairTraffic {

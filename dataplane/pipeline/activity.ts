@@ -27,6 +27,17 @@ export class Activity {
     this.activeAt = now;
   }
 
+  /** It goes on from before. `activeAt`: when something last moved, where that is known. */
+  resume({ passed, relayed }: NonNullable<SessionView['inherited']>, activeAt: number | undefined): void {
+    Object.assign(this.counters.ingress, passed.ingress);
+    Object.assign(this.counters.egress, passed.egress);
+    this.kernelTraffic = relayed;
+    this.ratedBytes = passed.ingress.bytes + passed.egress.bytes;
+    this.ratedPackets = passed.ingress.packets + passed.egress.packets;
+    this.seenPackets = this.ratedPackets;
+    if (activeAt !== undefined) this.activeAt = Math.min(this.activeAt, activeAt);
+  }
+
   /** How long nothing has moved. */
   silence(now: number): number {
     const packets = this.counters.ingress.packets + this.counters.egress.packets;

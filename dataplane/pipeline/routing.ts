@@ -3,6 +3,7 @@ import type { Rewrite, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/ty
 import type { ClusterHandle } from '../core/cluster.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { parsePointer, setAt } from '../../common/json-pointer.ts';
+import type { SessionNote } from '../core/offload.ts';
 import type { Metadata } from '../core/session.ts';
 import { predicateOf } from './match.ts';
 
@@ -67,6 +68,17 @@ function rewriteMetadata(rewrites: readonly Rewrite[], metadata: Metadata): void
     // A copy: a later rewrite below this path must not change the configuration.
     setAt(metadata, tokens, typeof value === 'object' && value !== null ? structuredClone(value) : value);
   }
+}
+
+/** Why a session that goes on would take another route than before; undefined: it wouldn't. */
+export function changedRoute(note: SessionNote, { name, destination, destinations }: Route): ProxyError | undefined {
+  const clusters = destinations.length > 0 ? destinations.map(({ cluster }) => cluster) : [destination];
+  if (name === note.route && clusters.includes(note.cluster)) return undefined;
+  const found = `route ${name} to ${clusters.join(', ')}`;
+  return new ProxyError(
+    'NO_ROUTE',
+    `expected route ${note.route} to cluster ${note.cluster} as before, found ${found}`,
+  );
 }
 
 /** The destination of a route: its one cluster, or one of several by weight. `random` is from 0 up to 1. */

@@ -12,7 +12,15 @@ import type { ClusterHandle } from '../core/cluster.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KernelPath, OffloadableSession } from '../core/kernel-path.ts';
-import type { FlowEnds, FlowTraffic, OffloadRefusal, OffloadView } from '../core/offload.ts';
+import type {
+  Flow,
+  FlowEnds,
+  FlowTraffic,
+  LeftPair,
+  OffloadRefusal,
+  OffloadView,
+  SessionNote,
+} from '../core/offload.ts';
 import type {
   DirectionCounters,
   Incoming,
@@ -23,11 +31,12 @@ import type {
   StageView,
 } from '../core/session.ts';
 import type { EndReason, Frames, Framing, Signal, Sink, Stream } from '../core/stream.ts';
+import { addToNote, NO_TRAFFIC } from '../core/traffic.ts';
 import { Activity, newCounters } from './activity.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
 import { Link } from './link.ts';
-import { type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
+import { changedRoute, type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
 import { Stage, type StageOwner } from './stage.ts';
 import { Timeline } from './timeline.ts';
 
@@ -64,15 +73,20 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
   readonly name: string;
   readonly metadata: Metadata;
   readonly listener: string;
-  readonly startedAt = Date.now();
+  readonly startedAt: number;
   /** The same by the clock that never steps, as all times here that aren't shown, in ms. */
-  private readonly beganAt = performance.now();
+  private readonly beganAt: number;
   endedAt: number | undefined;
   status: SessionStatus = 'INIT';
   reason: ErrorCode | 'OK' | undefined;
   retries = 0;
   private readonly timeline = new Timeline();
-  private readonly activity = new Activity(this.beganAt);
+  private readonly activity = new Activity(performance.now());
+  /** What it is made of, where it goes on from an earlier process. */
+  private readonly resumed: LeftPair | undefined;
+  readonly inherited: SessionView['inherited'];
+  /** It stays in the kernel, for the next process. */
+  isLeft = false;
   /** Its place among the live sessions. */
   slot = 0;
   /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
@@ -93,8 +107,13 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
 
   constructor(id: number, incoming: Incoming, context: SessionContext) {
     const { listener } = context;
+    const { resumed } = incoming;
+    const now = Date.now();
     this.id = id;
     this.context = context;
+    this.resumed = resumed;
+    this.startedAt = resumed?.note.startedAt ?? now;
+    this.beganAt = performance.now() - Math.max(0, now - this.startedAt);
     this.name = incoming.name;
     this.listener = listener.name;
     this.metadata = incoming.metadata;
@@ -102,11 +121,19 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     this.client = framed(incoming.stream, listener.options.framing);
     this.fromClient = this.newLink(this.counters.ingress);
     this.toClient = this.newLink(this.counters.egress);
-    this.event('INIT', `new session from listener ${listener.name}`);
+    this.event('INIT', `${resumed ? 'resumed' : 'new'} session from listener ${listener.name}`);
+    if (resumed) {
+      const { note, traffic } = resumed;
+      this.inherited = addToNote(note, traffic);
+      this.activity.resume(this.inherited, traffic.lastSeen);
+      const packets = traffic.fromClient.packets + traffic.fromUpstream.packets;
+      this.event('ADOPTED', `the kernel has it from an earlier process, and has relayed ${packets} packets of it`);
+    }
   }
 
   /** Opens the client's stream, finds the route, and connects. False: it was refused. */
   start(): boolean {
+    if (this.resumed) this.context.kernel?.kept?.resume(this, this.resumed);
     this.fromClient.setReader(this.client);
     const decision = this.decide();
     if (decision instanceof ProxyError) {
@@ -121,7 +148,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     this.client.open(new ClientSink(this, this.fromClient, this.toClient));
     const { route, rule } = decision;
     this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
-    const clusters = [...route.ingress, destinationOf(route), ...route.egress];
+    const clusters = [...route.ingress, this.resumed?.note.cluster ?? destinationOf(route), ...route.egress];
     this.destinationAt = route.ingress.length;
     let input = this.fromClient;
     this.stages = clusters.map((cluster, index) => {
@@ -157,7 +184,8 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
 
   private decide(): Decision | ProxyError {
     try {
-      return decide(this.context.table, this.context.listener.rules, this.metadata);
+      const decision = decide(this.context.table, this.context.listener.rules, this.metadata);
+      return (this.resumed && changedRoute(this.resumed.note, decision.route)) ?? decision;
     } catch (error) {
       return ProxyError.from(error);
     }
@@ -272,6 +300,19 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     this.checkOver();
   }
 
+  get note(): SessionNote {
+    const { name, listener, route = '', startedAt, activity } = this;
+    const { counters, kernelTraffic: relayed = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC } } = activity;
+    const passed = { ingress: { ...counters.ingress }, egress: { ...counters.egress } };
+    return { name, listener, route, cluster: this.clusters[0] ?? '', startedAt, passed, relayed };
+  }
+
+  /** The process ends: where it is in the kernel, it is left there, and its streams are closed. */
+  leave(): void {
+    this.isLeft = this.context.kernel?.kept?.leave(this) === true;
+    if (this.isLeft) this.finish(new ProxyError('DRAINED', 'the kernel keeps it for the next process'));
+  }
+
   /** The kernel has relayed so much more. `lastSeen` and `now`: as performance.now() gives them. */
   relayed(ingress: FlowTraffic, egress: FlowTraffic, lastSeen: number | undefined, now: number): void {
     this.activity.relayed(ingress, egress, lastSeen);
@@ -311,6 +352,10 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     return decision.route.retry;
   }
 
+  get resumedFlow(): Flow | undefined {
+    return this.resumed?.upstream;
+  }
+
   get connectTimeout(): number {
     return this.decision?.route.timeouts.connect || this.retry.timeout;
   }
@@ -334,6 +379,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     this.client.connected?.(this.stages.some(({ stream }) => stream?.responds === true));
     this.toClient.setWriter(this.client);
     this.context.onConnected(this);
+    this.context.kernel?.kept?.connected(this);
   }
 
   stageRetrying(stage: Stage, error: ProxyError): void {
@@ -451,6 +497,11 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
       return;
     }
     if (this.waitsForKernel(() => this.finish(error))) return;
+    if (this.resumed && this.status === 'INIT' && !this.isLeft) {
+      const { name: session, listener } = this;
+      const fields = { session, listener, error: error.message };
+      this.context.log.warn(fields, 'a session that an earlier process has left in the kernel can not go on');
+    }
     const untold = this.status === 'INIT' || this.client.unanswered === true;
     this.status = 'FINALIZING';
     this.reason = error.code;

@@ -89,13 +89,13 @@ export class Sessions {
       current = next;
     };
     configure(config);
-    const refusal = (): ProxyError | undefined => {
+    const refusal = ({ resumed }: Incoming): ProxyError | undefined => {
       const maxSessions = current.options.max_sessions ?? defaults.maxSessions ?? 0;
       if (this.draining) return new ProxyError('DRAINED', 'the proxy is draining');
       if (maxSessions > 0 && active >= maxSessions) {
         return new ProxyError('LIMIT_EXCEEDED', `listener ${current.name} has its ${maxSessions} sessions`);
       }
-      if (rate && !rate.take())
+      if (!resumed && rate && !rate.take())
         return new ProxyError('RATE_LIMITED', `listener ${current.name}: too many new sessions`);
       return undefined;
     };
@@ -107,7 +107,7 @@ export class Sessions {
     const connected = (session: PipelineSession): void =>
       this.boundaries.check(current.name, session.clusters, session.clientLink);
     const accept = (incoming: Incoming): boolean => {
-      const refused = refusal();
+      const refused = refusal(incoming);
       if (refused) {
         this.options.onRefused(current.name, refused.code);
         if (incoming.stream.refuse) incoming.stream.refuse(refused);
@@ -151,7 +151,8 @@ export class Sessions {
   private ended(session: PipelineSession, track: number): void {
     session.clientLink.gate?.close();
     this.live.remove(session);
-    this.options.onEnd(session);
+    // One that is left for the next process has not ended: that will tell of it.
+    if (!session.isLeft) this.options.onEnd(session);
     if (track > 0) this.track(session, track * 1000);
     if (this.live.size === 0) {
       clearInterval(this.sweeper);
@@ -174,6 +175,11 @@ export class Sessions {
     const now = performance.now();
     this.options.kernel?.sweep(now);
     for (const session of this.live.all()) session.expire(now);
+  }
+
+  /** The process ends: sessions that the kernel relays are left to it, for the next process. */
+  leave(): void {
+    for (const session of this.live.all()) session.leave();
   }
 
   /** Takes no new sessions; resolves when the last has ended. Those left after `timeout` ms are ended as drained. */

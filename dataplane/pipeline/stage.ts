@@ -3,6 +3,7 @@ import type { Cluster, Retry } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened, Opening, OpenRequest } from '../core/cluster.ts';
 import { discard } from '../core/discard.ts';
 import { ProxyError } from '../../common/errors.ts';
+import type { Flow } from '../core/offload.ts';
 import type { Metadata, StageView } from '../core/session.ts';
 import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';
@@ -14,6 +15,8 @@ export interface StageOwner {
   readonly metadata: Metadata;
   readonly retry: Retry;
   readonly connectTimeout: number;
+  /** The session goes on from before: its first connection is this one. */
+  readonly resumedFlow: Flow | undefined;
   cluster(name: string): ClusterHandle | undefined;
   /** Whether the payload may be changed, on its way, elsewhere than in this stage. */
   alters(stage: Stage): boolean;
@@ -88,6 +91,7 @@ export class Stage {
       timeout: handle.config.connect_timeout || owner.connectTimeout,
       retry: this.retries > 0,
       altered: this.altered,
+      flow: this.attempts === 1 ? owner.resumedFlow : undefined,
       tried: owner.retry.retry_on === 'never' ? undefined : (this.tried ??= new Set()),
     };
     this.triedBefore = this.tried?.size ?? 0;

@@ -70,6 +70,11 @@ export class Listeners {
     this.options = options;
   }
 
+  /** One that listens. */
+  listener(name: string): Listener | undefined {
+    return this.live.get(name)?.listener;
+  }
+
   addressOf(name: string): string | undefined {
     return this.live.get(name)?.listener.address;
   }

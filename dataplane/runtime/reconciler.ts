@@ -19,7 +19,7 @@ import type { ClusterHandle } from '../core/cluster.ts';
 import { LIST_OF } from '../../config/kinds.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot, Kind, Source } from '../../config/snapshot.ts';
 import { type Fault, FaultsError, ProxyError } from '../../common/errors.ts';
-import type { AnyProtocol, Connector } from '../core/protocol.ts';
+import type { AnyProtocol, Connector, Listener } from '../core/protocol.ts';
 import type { SecretSource } from '../../common/secrets.ts';
 import type { Serving } from '../core/serving.ts';
 import {
@@ -117,6 +117,11 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
 
   get snapshot(): ConfigSnapshot {
     return this.current.snapshot;
+  }
+
+  /** One that listens, whether it serves its newest configuration yet or not. */
+  listener(name: string): Listener | undefined {
+    return this.listeners.listener(name);
   }
 
   /** Where a listener listens, as in `127.0.0.1:5000`. */

@@ -1,8 +1,8 @@
 /** What all sessions have done, by listener and by cluster: those that ended, plus those that live. */
 import type { ErrorCode } from '../../common/errors.ts';
-import type { FlowTraffic } from '../core/offload.ts';
+import type { CountedTraffic, FlowTraffic } from '../core/offload.ts';
 import type { DirectionCounters, SessionView } from '../core/session.ts';
-import { addTraffic, NO_TRAFFIC } from '../core/traffic.ts';
+import { addTraffic, NO_TRAFFIC, subtractTraffic } from '../core/traffic.ts';
 
 /** Sums of one listener or cluster. */
 export interface Sums {
@@ -29,6 +29,8 @@ export interface Totals {
  * Listeners and clusters may come and go for years.
  */
 const MAX_NAMES = 2000;
+
+const NOTHING: CountedTraffic = { ...NO_TRAFFIC, dropped: 0 };
 
 export class SessionTotals {
   private readonly listeners: Recent<Sums>;
@@ -107,20 +109,22 @@ function addLive(all: Map<string, Sums>, name: string, session: SessionView): vo
   sums.active++;
 }
 
-function add(sums: Sums, { retries, counters, kernelTraffic }: SessionView): void {
+/** What a session has from an earlier process was counted there. */
+function add(sums: Sums, { retries, counters, kernelTraffic, inherited }: SessionView): void {
   sums.opened++;
   sums.retries += retries;
-  addCounters(sums.ingress, counters.ingress);
-  addCounters(sums.egress, counters.egress);
-  if (kernelTraffic === undefined) return;
-  sums.kernel.ingress = addTraffic(sums.kernel.ingress, kernelTraffic.ingress);
-  sums.kernel.egress = addTraffic(sums.kernel.egress, kernelTraffic.egress);
+  for (const direction of ['ingress', 'egress'] as const) {
+    addCounters(sums[direction], counters[direction], inherited?.passed[direction]);
+    if (kernelTraffic === undefined) continue;
+    const relayed = subtractTraffic(kernelTraffic[direction], inherited?.relayed[direction] ?? NO_TRAFFIC);
+    sums.kernel[direction] = addTraffic(sums.kernel[direction], relayed);
+  }
 }
 
-function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: DirectionCounters): void {
-  sum.bytes += bytes;
-  sum.packets += packets;
-  sum.dropped += dropped;
+function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: CountedTraffic, less = NOTHING): void {
+  sum.bytes += bytes - less.bytes;
+  sum.packets += packets - less.packets;
+  sum.dropped += dropped - less.dropped;
 }
 
 function newSums(): Sums {

@@ -366,13 +366,14 @@ export class XdsClient {
     if (this.isReady || !this.applier.isSettled) return;
     this.isComplete ||= this.neededKinds().every((kind) => this.counts.has(kind));
     if (!this.isComplete || this.isWaitingForNames()) return;
-    const { sink, servingOf, log } = this.dependencies;
+    const { sink, servingOf, onReady, log } = this.dependencies;
     const isUp = (name: string): boolean => servingOf('Listener', name)?.state !== 'warming';
     this.isReady = [...sink.snapshot.listeners.keys()].every(isUp);
     if (!this.isReady) return;
     clearTimeout(this.patience);
     this.absent.clear();
     log.info({ listeners: sink.snapshot.listeners.size }, 'ready: a complete configuration is live');
+    onReady?.();
   }
 
   /**

@@ -85,6 +85,8 @@ export interface XdsDependencies {
   readonly servingOf: (kind: Kind, name: string) => Serving | undefined;
   /** Calls after each change of the configuration or how it fares; gives the function that ends it. */
   readonly watch: (observer: () => void) => () => void;
+  /** A complete configuration is live, for the first time. */
+  readonly onReady?: () => void;
   readonly log: Logger;
 }
 

@@ -3,6 +3,7 @@ import type { Cluster, Listener, Route, Rule } from '../../gen/l7mp/config/v1/ty
 import type { ClusterHandle, OpenRequest, Opened, Opening } from '../../dataplane/core/cluster.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { recordingLogger } from './cluster.ts';
+import type { LeftPair } from '../../dataplane/core/offload.ts';
 import type { Metadata, SessionView } from '../../dataplane/core/session.ts';
 import type { KernelPath } from '../../dataplane/core/kernel-path.ts';
 import type { RoutingTable } from '../../dataplane/pipeline/routing.ts';
@@ -85,7 +86,7 @@ export interface Harness {
   readonly log: ReturnType<typeof recordingLogger>;
   cluster(name: string): FakeCluster;
   /** A client comes. */
-  accept(client: FakeStream, metadata?: Metadata): SessionView | undefined;
+  accept(client: FakeStream, metadata?: Metadata, resumed?: LeftPair): SessionView | undefined;
 }
 
 /** Sessions of one listener with one rule and one route. Clusters are made when they are first named. */
@@ -142,9 +143,9 @@ export function harness(
     refused,
     log,
     cluster,
-    accept: (stream, metadata = {}) => {
-      const name = `session-${String(counter++)}`;
-      admission.accept({ name, metadata, stream });
+    accept: (stream, metadata = {}, resumed) => {
+      const name = resumed?.note.name ?? `session-${String(counter++)}`;
+      admission.accept({ name, metadata, stream, resumed });
       return sessions.get(name);
     },
   };

@@ -24,11 +24,13 @@ class UdpConnector implements Connector {
     return this.dropped.value;
   }
 
-  async connect({ target }: ConnectRequest): Promise<DatagramStream> {
+  async connect({ target, from }: ConnectRequest): Promise<DatagramStream> {
     const { address, port, bind } = target;
     try {
       const socket = await openSocket({
-        local: bind && { address: bind.address ?? (address.includes(':') ? '::' : '0.0.0.0'), port: bind.port ?? 0 },
+        local:
+          from ??
+          (bind && { address: bind.address ?? (address.includes(':') ? '::' : '0.0.0.0'), port: bind.port ?? 0 }),
         peer: target,
         receiveBuffer: this.spec.receive_buffer,
       });

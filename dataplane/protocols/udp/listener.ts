@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { UdpListener } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
+import type { LeftPair } from '../../core/offload.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import { endsMetadata, formatAddress, sessionName } from '../../sockets/addresses.ts';
 import { decodeInet, encodeInet } from '../../sockets/native/sockaddr.ts';
@@ -66,6 +67,14 @@ abstract class SocketListener implements Listener, Receiver {
     await socket.close();
   }
 
+  /** It takes the place of one that has begun meanwhile. */
+  resume(left: LeftPair): boolean {
+    const { address, port } = left.client.remote;
+    const stream = this.socket && this.streamOf(address, port);
+    stream?.destroy(new ProxyError('DELETED', 'the kernel has an earlier session of this peer, which goes on'));
+    return this.socket !== undefined && this.begin(address, port, left) !== undefined;
+  }
+
   /** A stream that is known to `streams`, before its session is there. */
   protected newStream(peer: Source, release: (stream: DatagramStream) => void): DatagramStream {
     const { socket, isConnected } = this;
@@ -74,11 +83,13 @@ abstract class SocketListener implements Listener, Receiver {
   }
 
   /** False where it was refused; the stream is destroyed then. */
-  protected accept(stream: DatagramStream): boolean {
+  protected accept(stream: DatagramStream, resumed?: LeftPair): boolean {
     const { address = '', port = 0 } = this.socket?.local ?? {};
     const ends = { srcAddress: stream.address, srcPort: stream.port, dstAddress: address, dstPort: port };
-    const name = `${sessionName('UDP', ends)}-${this.counter++}`;
-    return this.context.accept({ name, metadata: endsMetadata('UDP', ends), stream });
+    const name = resumed?.note.name ?? `${sessionName('UDP', ends)}-${this.counter++}`;
+    // New ones are called otherwise.
+    if (resumed) this.counter = Math.max(this.counter, Number(/-(\d+)$/u.exec(name)?.[1] ?? 0) + 1);
+    return this.context.accept({ name, metadata: endsMetadata('UDP', ends), stream, resumed });
   }
 
   /** Not more than once a second: under load the same error comes with every datagram. */
@@ -91,6 +102,9 @@ abstract class SocketListener implements Listener, Receiver {
   abstract received(datagram: Buffer, address: string, port: number): void;
   protected abstract started(): void;
   protected abstract streams(): readonly DatagramStream[];
+  protected abstract streamOf(address: string, port: number): DatagramStream | undefined;
+  /** A session with this peer; undefined where it may have none. */
+  protected abstract begin(address: string, port: number, resumed?: LeftPair): DatagramStream | undefined;
   protected abstract ignores(error: ProxyError): boolean;
 }
 
@@ -105,18 +119,22 @@ class SourceListener extends SocketListener {
   }
 
   received(datagram: Buffer, address: string, port: number): void {
-    const stream = this.sources.get(address, port) ?? this.welcome(address, port);
+    const stream = this.sources.get(address, port) ?? this.begin(address, port);
     stream?.received(datagram);
   }
 
-  private welcome(address: string, port: number): DatagramStream | undefined {
+  protected streamOf(address: string, port: number): DatagramStream | undefined {
+    return this.sources.get(address, port);
+  }
+
+  protected begin(address: string, port: number, resumed?: LeftPair): DatagramStream | undefined {
     const { only } = this;
     if (only.address !== '' && only.address !== address) return undefined;
     if (only.port !== 0 && only.port !== port) return undefined;
     if (this.single && !this.sources.empty) return undefined;
     const stream = this.newStream({ address, port }, this.release);
     this.sources.add(stream);
-    return this.accept(stream) ? stream : undefined;
+    return this.accept(stream, resumed) ? stream : undefined;
   }
 
   private readonly release = (stream: DatagramStream): void => this.sources.delete(stream);
@@ -148,24 +166,32 @@ class PeerListener extends SocketListener {
 
   /** The rest of the configuration starts along with this listener: a turn later it is all there. */
   protected started(): void {
-    this.timer = setTimeout(() => this.begin(), 0);
+    this.timer = setTimeout(() => this.beginAgain(), 0);
   }
 
-  private begin(): void {
+  private beginAgain(): void {
+    if (this.socket !== undefined) this.begin(this.only.address, this.only.port);
+  }
+
+  protected streamOf(): DatagramStream | undefined {
+    return this.stream;
+  }
+
+  protected begin(address: string, port: number, resumed?: LeftPair): DatagramStream | undefined {
     clearTimeout(this.timer);
-    if (this.socket === undefined) return;
+    if (address !== this.only.address || port !== this.only.port) return undefined;
     const stream = this.newStream(this.only, this.release);
     this.stream = stream;
-    this.accept(stream);
+    return this.accept(stream, resumed) ? stream : undefined;
   }
 
   private readonly release = (): void => {
     this.stream = undefined;
-    this.timer = setTimeout(() => this.begin(), RESTART_AFTER).unref();
+    this.timer = setTimeout(() => this.beginAgain(), RESTART_AFTER).unref();
   };
 
   received(datagram: Buffer): void {
-    if (this.stream === undefined) this.begin();
+    if (this.stream === undefined) this.beginAgain();
     this.stream?.received(datagram);
   }
 

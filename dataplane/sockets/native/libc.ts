@@ -34,6 +34,7 @@ const calls = {
   epoll_create1: call('int epoll_create1(int flags)'),
   epoll_ctl: call('int epoll_ctl(int epoll, int operation, int fd, void *event)'),
   epoll_wait: call('int epoll_wait(int epoll, void *events, int count, int timeout)'),
+  flock: call('int flock(int fd, int operation)'),
   eventfd: call('int eventfd(uint32_t value, int flags)'),
   getpeername: call('int getpeername(int fd, void *address, void *length)'),
   getsockname: call('int getsockname(int fd, void *address, void *length)'),
@@ -78,6 +79,10 @@ const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+
+// flock(2), from asm-generic/fcntl.h
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 
 // epoll(7), from uapi/linux/eventpoll.h
 export const EPOLLIN = 0x1;
@@ -133,6 +138,11 @@ export function bind(fd: number, address: Buffer, where: string): void {
 /** 0, or a negative errno: -EINPROGRESS, -EAGAIN (a UNIX socket's backlog is full), … */
 export function connect(fd: number, address: Buffer): number {
   return resultOf(calls.connect(fd, address, address.length));
+}
+
+/** Has the file, or folder, for itself until the descriptor is closed: 0, or a negative errno (-EAGAIN: somebody else has it). */
+export function lockFile(fd: number): number {
+  return resultOf(calls.flock(fd, LOCK_EX | LOCK_NB));
 }
 
 export function listen(fd: number, backlog: number): void {

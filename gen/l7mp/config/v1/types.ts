@@ -697,6 +697,11 @@ export interface Admin {
   readonly offload: 'init' | 'no_init' | 'disable';
   /** Names of the interfaces that the kernel offload may use, beside lo. All when empty. */
   readonly offload_ifs: readonly string[];
+  /**
+   * A folder of a bpffs, as in `/sys/fs/bpf/l7mp`, where UDP sessions that the kernel relays stay when the process ends: the
+   * next process of the same `--id` goes on with them. They end with the process when absent. Linux 6.6.
+   */
+  readonly offload_pin?: string;
 }
 
 /** Api says where the REST API is served. */

@@ -57,9 +57,19 @@ export interface Offload {
   readonly refusals: Record<string, number>;
 }
 
-export function configuration({ listen, server }: Places, offload: object | string, options: object = {}): object {
+export function configuration(
+  { listen, server }: Places,
+  offload: object | string,
+  options: object = {},
+  admin: object = {},
+): object {
   return {
-    admin: { offload: 'init', access_log_path: 'stdout', access_log_format: '%PACKETS_IN% %BYTES_IN% %REASON%' },
+    admin: {
+      offload: 'init',
+      ...admin,
+      access_log_path: 'stdout',
+      access_log_format: '%PACKETS_IN% %BYTES_IN% %REASON%',
+    },
     listeners: [
       {
         name: 'in',
@@ -86,6 +96,10 @@ export class Bed {
     removeLab();
   }
 
+  get isRunning(): boolean {
+    return this.process !== undefined;
+  }
+
   get proxy(): ProxyProcess {
     if (!this.process) throw new Error('the proxy is not started');
     return this.process;
@@ -105,8 +119,8 @@ export class Bed {
     return peer;
   }
 
-  async startProxy(config: object, runner = ''): Promise<ProxyProcess> {
-    this.process = await ProxyProcess.start(config, [], '', `ip ${IN_PROXY.join(' ')} ${runner}`);
+  async startProxy(config: object, runner = '', ...args: string[]): Promise<ProxyProcess> {
+    this.process = await ProxyProcess.start(config, args, '', `ip ${IN_PROXY.join(' ')} ${runner}`);
     return this.process;
   }
 

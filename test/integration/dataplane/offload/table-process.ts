@@ -5,6 +5,7 @@ import { openOffloadEngine } from '../../../../dataplane/offload/index.ts';
 import type { OffloadableSession } from '../../../../dataplane/core/kernel-path.ts';
 import { OffloadPolicy } from '../../../../dataplane/offload/policy.ts';
 import { silentLogger } from '../../../support/doubles.ts';
+import { NOTE } from '../../../support/session-note.ts';
 import { until } from '../../../support/until.ts';
 
 const CAPACITY = 100;
@@ -75,6 +76,7 @@ const candidate = (id: number): OffloadableSession => ({
   endedInKernel: () => undefined,
   passesKernel: () => told.push(`${id} in`),
   passesUserSpace: () => told.push(`${id} out`),
+  note: NOTE,
 });
 await until('a table that the policy fills', () => {
   policy.sweep(performance.now());

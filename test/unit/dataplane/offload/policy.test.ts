@@ -1,8 +1,17 @@
 import { expect } from 'chai';
-import type { FlowPair, OffloadEngine, OffloadRefusal, PairTraffic } from '../../../../dataplane/core/offload.ts';
+import type {
+  FlowPair,
+  KeptPairs,
+  LeftPair,
+  OffloadEngine,
+  OffloadRefusal,
+  PairTraffic,
+  SessionNote,
+} from '../../../../dataplane/core/offload.ts';
 import type { OffloadableSession } from '../../../../dataplane/core/kernel-path.ts';
 import { OffloadPolicy } from '../../../../dataplane/offload/policy.ts';
 import { recordingLogger } from '../../../support/cluster.ts';
+import { NOTE } from '../../../support/session-note.ts';
 
 const SIDE = {
   transport: 'udp',
@@ -71,6 +80,31 @@ class FakeEngine implements OffloadEngine {
   }
 }
 
+/** Its pairs outlive the process. */
+class KeepingEngine extends FakeEngine {
+  readonly noted: SessionNote[] = [];
+  readonly kept: KeptPairs;
+
+  constructor(...left: LeftPair[]) {
+    super();
+    for (const { id, traffic } of left) this.pairs.set(id, traffic);
+    this.kept = {
+      takeOver: () => left,
+      rename: (id, next) => {
+        const traffic = this.remove(id);
+        if (traffic) this.pairs.set(next, traffic);
+        return traffic !== undefined;
+      },
+      note: (_id, note) => this.noted.push(note),
+    };
+  }
+
+  override insert(pair: FlowPair): OffloadRefusal | undefined {
+    if (pair.note) this.noted.push(pair.note);
+    return super.insert(pair);
+  }
+}
+
 class FakeSession implements OffloadableSession {
   readonly id: number;
   readonly name: string;
@@ -83,6 +117,11 @@ class FakeSession implements OffloadableSession {
     return true;
   }
 
+  get note(): OffloadableSession['note'] {
+    const { name, packets, bytes } = this;
+    const passed = { ...NOTE.passed, ingress: { packets, bytes, dropped: 0 } };
+    return { ...NOTE, name, passed };
+  }
   packets = 0;
   bytes = 0;
   lastSeen: number | undefined;
@@ -160,6 +199,83 @@ describe('the policy of kernel offload', () => {
     second([hot, 1], [always, 0]);
     expect(inKernel()).to.deep.equal([2, 3]);
     expect(engine.inserted).to.deep.equal([2, 3]);
+  });
+
+  describe('where pairs outlive the process', () => {
+    const left = (id: number, name: string): LeftPair => ({
+      id,
+      ...ENDS,
+      note: { ...NOTE, name },
+      traffic: { fromClient: { packets: 4, bytes: 40 }, fromUpstream: { packets: 2, bytes: 40 }, lastSeen: 42 },
+    });
+
+    it('notes what passes user space, when it has changed', () => {
+      const keeper = new KeepingEngine();
+      create(keeper);
+      const session = new FakeSession(1);
+      session.packets = 7;
+      second([session, 5000]);
+      const passed = (): readonly number[] => keeper.noted.map(({ passed: { ingress } }) => ingress.packets);
+      expect(passed()).to.deep.equal([7]);
+      engine.relays(1, 10);
+      second();
+      expect(passed(), 'what the kernel relays is told by its counters').to.deep.equal([7]);
+      session.packets++;
+      second();
+      expect(keeper.noted).to.have.length(2);
+      expect(keeper.noted[1]?.name).to.equal('session 1');
+    });
+
+    it('has a session go on, and counts what comes', () => {
+      const keeper = new KeepingEngine(left(-1, 'session 1'));
+      create(keeper);
+      const [one] = policy.left();
+      const session = new FakeSession(1);
+      policy.resume(session, one!);
+      expect(inKernel()).to.deep.equal([1]);
+      policy.connected(session);
+      expect(session.timeline).to.deep.equal(['kernel']);
+      engine.relays(1, 10);
+      second();
+      expect(session.packets, 'what is more than was left').to.equal(15 - 6);
+      expect(policy.left()).to.deep.equal([]);
+    });
+
+    it('takes back what the kernel may not relay any more, and lets go of what nobody takes on', () => {
+      create(new KeepingEngine(left(-1, 'session 1'), left(-2, 'session 2'), left(-3, 'session 3')));
+      const [one, two, three] = policy.left();
+      const [mirrored, never] = [new FakeSession(1), new FakeSession(2, 'never')];
+      mirrored.flowEnds = { reason: 'mirror', message: 'expected no mirrors' };
+      policy.resume(mirrored, one!);
+      policy.resume(never, two!);
+      policy.connected(mirrored);
+      policy.connected(never);
+      policy.drop(three!, 'there is no listener in');
+      expect(inKernel()).to.deep.equal([]);
+      expect(mirrored.timeline).to.deep.equal(['expected no mirrors']);
+      expect(never.timeline[0]).to.contain('never');
+      expect(log.lines.at(-1)).to.include('a session that an earlier process has left in the kernel can not go on');
+    });
+
+    it('has one go on in user space whose way is lost before', () => {
+      create(new KeepingEngine(left(-1, 'session 1')));
+      engine.evicts(-1, MTU);
+      const session = new FakeSession(1);
+      policy.resume(session, policy.left()[0]!);
+      expect(policy.view(session).state).to.equal('user');
+      expect(session.timeline).to.deep.equal(['the kernel has no way for it any more']);
+    });
+
+    it('leaves what is in the kernel, and nothing else', () => {
+      const keeper = new KeepingEngine();
+      create(keeper);
+      const [hot, cold] = [new FakeSession(1), new FakeSession(2)];
+      second([hot, 5000], [cold, 1]);
+      expect([policy.leave(hot), policy.leave(cold)]).to.deep.equal([true, false]);
+      policy.release(hot);
+      expect(inKernel()).to.deep.equal([1]);
+      expect(keeper.noted).to.have.length(2);
+    });
   });
 
   it('reads once a second, and counts each packet once', () => {

@@ -7,6 +7,7 @@ import type { ConnectionEngine } from '../../../../dataplane/offload/index.ts';
 import type { SpliceEvent } from '../../../../dataplane/offload/splice-engine.ts';
 import { SplicePath } from '../../../../dataplane/offload/splice-path.ts';
 import { recordingLogger } from '../../../support/cluster.ts';
+import { NOTE } from '../../../support/session-note.ts';
 
 const place = { address: '10.0.0.1', port: 1 };
 const flow = { transport: 'tcp', local: place, remote: place } as const;
@@ -80,6 +81,7 @@ describe('the way of TCP sessions through the kernel', () => {
     passesKernel: () => timeline.push('kernel'),
     passesUserSpace: () => timeline.push('user'),
     endedInKernel: (error) => timeline.push(error?.code ?? 'OK'),
+    note: NOTE,
   });
 
   const second = (now: number, one = session): void => {

@@ -2,11 +2,13 @@
 import { expect } from 'chai';
 import { Socket } from 'node:net';
 import { ProxyError } from '../../../../common/errors.ts';
-import type { Flow } from '../../../../dataplane/core/offload.ts';
+import type { Route } from '../../../../gen/l7mp/config/v1/types.ts';
+import type { Flow, LeftPair, SessionNote } from '../../../../dataplane/core/offload.ts';
 import type { KernelPath } from '../../../../dataplane/core/kernel-path.ts';
 import type { PipelineSession } from '../../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
 import { type Harness, harness } from '../../../support/pipeline.ts';
+import { until } from '../../../support/until.ts';
 
 const flowTo = (address: string): Flow => ({
   transport: 'udp',
@@ -20,6 +22,7 @@ const udp = (flow: Flow | string): FakeStream =>
 class FakeKernel implements KernelPath {
   readonly told: string[] = [];
   readonly rates: number[] = [];
+  kept: KernelPath['kept'];
   /** What `refresh` finds. */
   found: (session: PipelineSession, now: number) => void = () => undefined;
   /** What `release` waits for. */
@@ -161,6 +164,89 @@ describe('a session and the kernel', () => {
       here.bare.closes();
       there.bare.closes();
       expect(session.status).to.equal('DESTROYED');
+    });
+  });
+
+  describe('that an earlier process has left', () => {
+    const half = (packets: number): { packets: number; bytes: number; dropped: number } => ({
+      packets,
+      bytes: 10 * packets,
+      dropped: 1,
+    });
+    const leftAt = (lastSeen: number, changes: Partial<SessionNote> = {}): LeftPair => ({
+      id: -1,
+      client,
+      upstream,
+      note: {
+        ...{ name: 'one', listener: 'listener', route: 'route', cluster: 'cluster', startedAt: Date.now() - 60_000 },
+        passed: { ingress: half(5), egress: half(3) },
+        relayed: { ingress: { packets: 2, bytes: 20 }, egress: { packets: 1, bytes: 10 } },
+        ...changes,
+      },
+      traffic: { fromClient: { packets: 100, bytes: 1000 }, fromUpstream: { packets: 90, bytes: 900 }, lastSeen },
+    });
+
+    const resume = (left: LeftPair, options: Parameters<typeof harness>[1] = {}): PipelineSession => {
+      kernel.kept = {
+        left: () => [],
+        resume: ({ name }) => kernel.told.push(`resume ${name}`),
+        connected: ({ name }) => kernel.told.push(`connected ${name}`),
+        drop: () => undefined,
+        leave: () => true,
+      };
+      pipeline = harness({}, options, {}, {}, kernel);
+      pipeline.cluster('cluster').plan = [() => udp(upstream)];
+      return pipeline.accept(udp(client), {}, left) as PipelineSession;
+    };
+
+    it('goes on as it was, over the same endpoint and port', () => {
+      const left = leftAt(performance.now());
+      const session = resume(left);
+      expect(kernel.told).to.deep.equal(['resume one', 'connected one']);
+      expect(session.startedAt).to.equal(left.note.startedAt);
+      expect(session.counters).to.deep.equal({
+        ingress: { packets: 105, bytes: 1050, dropped: 1 },
+        egress: { packets: 93, bytes: 930, dropped: 1 },
+      });
+      expect(session.kernelTraffic?.ingress).to.deep.equal({ packets: 102, bytes: 1020 });
+      expect(session.events.slice(0, 2).map(({ event }) => event)).to.deep.equal(['INIT', 'ADOPTED']);
+      expect(pipeline.cluster('cluster').requests[0]?.flow).to.deep.equal(upstream);
+      const { name, listener, route, cluster, startedAt } = left.note;
+      expect(session.note).to.deep.include({ name, listener, route, cluster, startedAt });
+    });
+
+    it('has been idle for as long as nothing moved', async () => {
+      const session = resume(leftAt(performance.now() - 50_000), { idle_timeout: 40_000 });
+      await until('its end', () => session.reason === 'IDLE_TIMEOUT');
+    });
+
+    it('has lasted since it began', async () => {
+      pipeline = harness({ timeouts: { connect: 0, session: 50_000 } as Route['timeouts'] }, {}, {}, {}, kernel);
+      const session = pipeline.accept(udp(client), {}, leftAt(performance.now())) as PipelineSession;
+      await until('its end', () => session.reason === 'SESSION_TIMEOUT');
+    });
+
+    it('ends where its route is another, and says so', () => {
+      resume(leftAt(0, { route: 'old' }));
+      expect(pipeline.ended.map(({ reason }) => reason)).to.deep.equal(['NO_ROUTE']);
+      expect(pipeline.log.fields.at(-1)?.['error']).to.equal(
+        'expected route old to cluster cluster as before, found route route to cluster',
+      );
+      expect(kernel.told).to.include('release');
+    });
+
+    it('is left again without an end', () => {
+      const session = resume(leftAt(0));
+      pipeline.sessions.leave();
+      expect(session.status).to.equal('DESTROYED');
+      expect(pipeline.ended).to.deep.equal([]);
+      expect(pipeline.sessions.size).to.equal(0);
+    });
+
+    it('is no new one for the limit of new sessions', () => {
+      resume(leftAt(0), { sessions_per_second: 1 });
+      pipeline.accept(udp(client), {}, leftAt(0, { name: 'two' }));
+      expect(pipeline.refused).to.deep.equal([]);
     });
   });
 

@@ -33,6 +33,20 @@ describe('session totals', () => {
     expect([before.opened, after.opened, before.active, after.active]).to.deep.equal([1, 1, 1, 0]);
   });
 
+  it('leave out what a session has from an earlier process', () => {
+    const before = { bytes: 4, packets: 1, dropped: 0 };
+    const inherited = {
+      passed: { ingress: before, egress: before },
+      relayed: { ingress: { bytes: 3, packets: 1 }, egress: { bytes: 0, packets: 0 } },
+    };
+    const kernelTraffic = { ingress: { bytes: 5, packets: 2 }, egress: { bytes: 0, packets: 0 } };
+    const { ingress, kernel } = new SessionTotals()
+      .with([fakeSession({ inherited, kernelTraffic })])
+      .listeners.get('in')!;
+    expect(ingress).to.deep.equal({ bytes: 6, packets: 1, dropped: 0 });
+    expect(kernel.ingress).to.deep.equal({ bytes: 2, packets: 1 });
+  });
+
   it('are not changed by asking', () => {
     const totals = new SessionTotals();
     totals.ended(fakeSession(ended));

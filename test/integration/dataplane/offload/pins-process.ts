@@ -1,0 +1,60 @@
+/** Pairs on lo that are pinned, of which one loses a flow: says what the next engines find as one line of JSON. */
+import { readdirSync } from 'node:fs';
+import { silentLogger } from '../../../support/doubles.ts';
+import type { FlowPair, OffloadEngine } from '../../../../dataplane/core/offload.ts';
+import { MAP_HASH, MapReader, MapWriter } from '../../../../dataplane/offload/bpf.ts';
+import { openOffloadEngine } from '../../../../dataplane/offload/index.ts';
+import { KEY, keyOf, layoutVersion } from '../../../../dataplane/offload/layout.ts';
+import { PinFolder } from '../../../../dataplane/offload/pin-folder.ts';
+import { NOTE } from '../../../support/session-note.ts';
+
+const [folder = ''] = process.argv.slice(2);
+const CAPACITY = 10;
+const pins = { folder, id: 'one', log: silentLogger };
+
+async function openEngine(): Promise<OffloadEngine & Required<Pick<OffloadEngine, 'kept'>>> {
+  const engine = await openOffloadEngine({ capacity: CAPACITY, pins });
+  if ('reason' in engine) throw new Error(engine.message);
+  const { kept } = engine;
+  if (kept === undefined) throw new Error('nothing is kept');
+  return engine as OffloadEngine & { kept: typeof kept };
+}
+
+const place = (port: number): FlowPair['client']['local'] => ({ address: '127.0.0.1', port });
+const pairOf = (id: number): FlowPair => ({
+  id,
+  client: { transport: 'udp', local: place(5000), remote: place(7000 + id) },
+  upstream: { transport: 'udp', local: place(8000 + id), remote: place(9000) },
+  note: { ...NOTE, name: `session ${id}` },
+});
+
+const first = await openEngine();
+const refusals = [1, 2].map((id) => first.insert(pairOf(id))).filter((refusal) => refusal !== undefined);
+if (refusals.length > 0) throw new Error(JSON.stringify(refusals));
+first.close();
+
+// As where the process ended in between.
+const own = new PinFolder(pins, layoutVersion(CAPACITY));
+const slots = {
+  type: MAP_HASH,
+  name: 'l7mp_slots',
+  keySize: KEY.size,
+  valueSize: 4,
+  entries: Math.ceil(2.5 * CAPACITY),
+};
+const map = own.map('slots', slots);
+new MapWriter(map, KEY.size, 4).delete(keyOf(pairOf(1).client));
+own.close(true);
+
+const second = await openEngine();
+const taken = second.kept?.takeOver() ?? [];
+const { flows } = second.stats;
+const left = new MapReader(map, KEY.size, 4).keys().length;
+for (const { id } of taken) second.remove(id);
+second.close();
+
+const third = await openEngine();
+const again = third.kept?.takeOver() ?? [];
+third.close();
+const names = taken.map(({ note }) => note.name);
+process.stdout.write(JSON.stringify({ taken: names, flows, slots: left, again, folders: readdirSync(folder) }));
