@@ -5,8 +5,13 @@ import { SocketStream } from '../../core/socket-stream.ts';
 import { ConnectionDialer } from '../../sockets/connection-dialer.ts';
 
 export function createConnector(context: ConnectorContext<TcpCluster>): Connector {
-  const dialer = new ConnectionDialer(context.spec, context);
+  const { spec } = context;
+  // A PROXY header is a first write, behind which the stream's own would wait.
+  const atOnce = spec.no_delay && spec.proxy_protocol !== 'off';
+  const later = spec.no_delay && !atOnce;
+  const dialer = new ConnectionDialer({ ...spec, no_delay: atOnce }, context);
   return {
-    connect: (request) => dialer.connect(request).then((socket) => new SocketStream(socket)),
+    connect: (request) =>
+      dialer.connect(request).then((socket) => new SocketStream(socket, later ? socket : undefined)),
   };
 }
