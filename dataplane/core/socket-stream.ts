@@ -14,18 +14,10 @@ export class SocketStream extends BaseStream implements Stream {
   readonly halfClose = true;
   private readonly socket: Duplex;
   private failure: ProxyError | undefined;
-  private hasWritten = false;
-  /** Whose TCP_NODELAY is to be set before the second write. */
-  private eager: Socket | undefined;
 
-  /**
-   * `eager`: the socket, where it is one of TCP without TCP_NODELAY that shall have it, and nothing has been written to it. Nagle's
-   * algorithm holds back no first write, and many a connection has but one each way: those are spared the system calls.
-   */
-  constructor(socket: Duplex, eager?: Socket) {
+  constructor(socket: Duplex) {
     super();
     this.socket = socket;
-    this.eager = eager;
     // A socket may fail before the session opens the stream; unheard, the event would end the process.
     socket.on('error', (error) => {
       this.failure ??= ProxyError.from(error, 'PEER_RESET');
@@ -63,14 +55,7 @@ export class SocketStream extends BaseStream implements Stream {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.hasWritten) this.hurry();
-    this.hasWritten = true;
     return this.socket.write(chunk);
-  }
-
-  private hurry(): void {
-    this.eager?.setNoDelay(true);
-    this.eager = undefined;
   }
 
   end(): void {

@@ -7,11 +7,11 @@ import { ConnectionServer } from '../../sockets/connection-server.ts';
 
 export function createListener(context: ListenerContext<TcpListener>): Listener {
   const { spec, accept } = context;
-  return new ConnectionServer({ ...spec, no_delay: false }, context, ({ socket, ends, metadata }) => {
+  return new ConnectionServer(spec, context, ({ socket, ends, metadata }) => {
     accept({
       name: sessionName('TCP', ends),
       metadata: Object.assign(endsMetadata('TCP', ends), metadata),
-      stream: new SocketStream(socket, spec.no_delay ? socket : undefined),
+      stream: new SocketStream(socket),
     });
   });
 }

@@ -1,4 +1,4 @@
-/** When a connection's options are set, and how it is closed. */
+/** How connections are closed. */
 import { expect } from 'chai';
 import { createServer, connect, type AddressInfo, Socket } from 'node:net';
 import { once } from 'node:events';
@@ -20,11 +20,6 @@ describe('a stream over a socket', () => {
     [peer] = (await once(server, 'connection')) as [Socket];
     if (client.connecting) await once(client, 'connect');
     server.close();
-    const setNoDelay = client.setNoDelay.bind(client);
-    client.setNoDelay = (on) => {
-      calls.push(`setNoDelay ${on}`);
-      return setNoDelay(on);
-    };
     const end: () => Socket = client.end.bind(client);
     client.end = (): Socket => {
       calls.push('end');
@@ -35,20 +30,6 @@ describe('a stream over a socket', () => {
   afterEach(() => {
     client.destroy();
     peer.destroy();
-  });
-
-  it('asks for no delay before the second write, and once', () => {
-    const stream = new SocketStream(client, client);
-    stream.write(Buffer.from('1'));
-    expect(calls).to.deep.equal([]);
-    for (const text of ['2', '3']) stream.write(Buffer.from(text));
-    expect(calls).to.deep.equal(['setNoDelay true']);
-  });
-
-  it('leaves the delay where it is wanted', () => {
-    const stream = new SocketStream(client);
-    for (const text of ['1', '2']) stream.write(Buffer.from(text));
-    expect(calls).to.deep.equal([]);
   });
 
   it('tells of its end, and hears on', async () => {
