@@ -3,19 +3,19 @@
  *
  * - observe: the program records both ends until each was heard.
  * - narrow: peers use up their windows, and get no new ones; all of it is relayed. Who is in no hurry may have some left.
- * - quiesce: nothing is read, until both peers have what was sent to them.
+ * - quiesce: nothing is read, until both peers have what was sent to them, but for a segment.
  * - freeze: what still comes is cut off, what came is read and sent on, until nothing waits anywhere.
  */
 import type { OffloadRefusal } from '../core/offload.ts';
-import type { Position } from '../sockets/native/tcp-repair.ts';
+import type { FoundPosition } from '../sockets/native/tcp-repair.ts';
 import { type Half, HALF_FLAG, type Shift } from './layout.ts';
 import type { Passage } from './passage.ts';
 import { refuse } from './routes.ts';
-import { add, distance } from './sequence.ts';
+import { add, distance, isReached } from './sequence.ts';
 import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 
 /** How often a step looks, in ms. */
-const LOOK = { observe: 20, narrow: 1, quiesce: 1, freeze: 1 };
+const LOOK = { observe: 20, narrow: 1, quiesce: 1, freeze: 1, acked: 1 };
 /** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
 const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
@@ -56,20 +56,32 @@ export async function handOver(passage: Passage, isDrained: () => boolean): Prom
 }
 
 /** Both sockets are left as they are, and the kernel goes on from there. */
-function join(passage: Passage): OffloadRefusal | undefined {
-  const { legs } = passage;
+async function join(passage: Passage): Promise<OffloadRefusal | undefined> {
+  const { legs, pair, limits } = passage;
   const giveUp = (): void => legs.forEach((leg) => leg.unhalt());
+  let positions: Two<FoundPosition>;
   try {
-    const fault = connect(passage, [legs[0].halt(), legs[1].halt()]);
-    if (fault) giveUp();
-    return fault;
+    positions = [legs[0].halt(), legs[1].halt()];
+    const fault = connect(passage, positions);
+    if (fault) {
+      giveUp();
+      return fault;
+    }
   } catch (error) {
     giveUp();
     throw error;
   }
+  // From here on it is relayed. Sockets don't see what is acknowledged, and would send it again.
+  const isAcked = (): boolean => {
+    const { halves } = pair;
+    return SIDES.every((side) => isReached(positions[side].send, halves[side].acked));
+  };
+  const unacked = await passage.until(isAcked, LOOK.acked, limits.acked);
+  if (!unacked) for (const side of SIDES) legs[side].forget(positions[side]);
+  return undefined;
 }
 
-function connect(passage: Passage, positions: Two<Position>): OffloadRefusal | undefined {
+function connect(passage: Passage, positions: Two<FoundPosition>): OffloadRefusal | undefined {
   const fault = faultOf(passage, positions);
   if (fault) return fault;
   const { legs, pair } = passage;
@@ -77,7 +89,7 @@ function connect(passage: Passage, positions: Two<Position>): OffloadRefusal | u
   const half = (side: Side): Half => ({
     ...UNKNOWN,
     next: positions[side].receive,
-    acked: positions[side].send,
+    acked: positions[side].acked,
     // What the other end may send, as our socket has told it.
     window: Math.max(seen[side].window, positions[other(side)].receiveWindow),
     value: seen[side].value,
@@ -95,7 +107,7 @@ function connect(passage: Passage, positions: Two<Position>): OffloadRefusal | u
 }
 
 /** What was observed has to be of these very connections. */
-function faultOf({ pair }: Passage, positions: Two<Position>): OffloadRefusal | undefined {
+function faultOf({ pair }: Passage, positions: Two<FoundPosition>): OffloadRefusal | undefined {
   for (const side of SIDES) {
     const [half, { receive, send }] = [pair.halves[side], positions[side]];
     if (distance(half.next, receive) > REACH_OBSERVED || distance(half.acked, send) > REACH_OBSERVED) {
@@ -110,7 +122,7 @@ function faultOf({ pair }: Passage, positions: Two<Position>): OffloadRefusal | 
 }
 
 /** What is added to the numbers of what comes from one end. */
-function shiftOf(positions: Two<Position>, seen: Two<Half>, side: Side): Shift {
+function shiftOf(positions: Two<FoundPosition>, seen: Two<Half>, side: Side): Shift {
   const [from, to] = [positions[side], positions[other(side)]];
   return {
     sequence: add(to.send, -from.receive),

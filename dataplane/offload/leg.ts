@@ -7,6 +7,7 @@ import {
   type ConnectionInfo,
   connectionInfo,
   enterRepair,
+  type FoundPosition,
   hasKeepAlive,
   type Intake,
   leaveRepair,
@@ -71,9 +72,12 @@ export class Leg {
     if (this.handle?.reading) this.handle.readStart();
   }
 
-  /** Whether the peer has everything. */
+  /**
+   * Whether everything was sent, and the peer has it but for one segment at most. Such a segment is acknowledged late (delayed
+   * acknowledgements), and where it is lost, the socket sends it again, also parked; of more it would send the first alone.
+   */
   get isSent(): boolean {
-    return this.socket.writableLength === 0 && queuedBytes(this.fd).sent === 0;
+    return this.socket.writableLength === 0 && queuedBytes(this.fd).unsent === 0 && (this.info?.unacked ?? 0) <= 1;
   }
 
   /** Whether nothing waits, on no side and at no level; neither what came out of order. */
@@ -105,7 +109,7 @@ export class Leg {
   }
 
   /** Where it stands; from here on nothing is sent. @throws ProxyError */
-  halt(): Position {
+  halt(): FoundPosition {
     enterRepair(this.fd);
     return readPosition(this.fd);
   }
@@ -133,6 +137,11 @@ export class Leg {
   /** Packets that reached it while it was parked. */
   get drops(): number {
     return this.handle ? receiveMemory(this.fd).drops : 0;
+  }
+
+  /** Parked, it forgets what its peer has acknowledged elsewhere. @throws ProxyError */
+  forget(position: Position): void {
+    if (queuedBytes(this.fd).unacked > 0) restore(this.fd, position);
   }
 
   /** Parked, it goes on elsewhere; then `wake`. @throws ProxyError */

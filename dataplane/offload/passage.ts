@@ -8,6 +8,8 @@ export interface SpliceLimits {
   readonly narrow: number;
   readonly quiesce: number;
   readonly freeze: number;
+  /** For the last segments before it to be acknowledged. */
+  readonly acked: number;
   readonly drain: number;
 }
 

@@ -57,7 +57,7 @@ export type SpliceEvent =
   | { readonly kind: 'lost'; readonly why: OffloadRefusal; readonly traffic: PairTraffic };
 
 /** In ms. A delayed acknowledgement takes 40. */
-const LIMITS: SpliceLimits = { narrow: 500, quiesce: 500, freeze: 150, drain: 1000 };
+const LIMITS: SpliceLimits = { narrow: 500, quiesce: 500, freeze: 150, acked: 10_000, drain: 1000 };
 /** How long ends that have closed may still ask for what was lost, in ms. */
 const LINGER = 10_000;
 /** Reads in which packets came that can't be relayed … */

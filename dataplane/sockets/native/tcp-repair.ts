@@ -39,6 +39,7 @@ const SEND_QUEUE = 2;
 const TCP_ESTABLISHED = 1;
 const SIOCINQ = 0x541b;
 const SIOCOUTQ = 0x5411;
+const SIOCOUTQNSD = 0x894b;
 const SO_KEEPALIVE = 9;
 const SO_ATTACH_FILTER = 26;
 const SO_DETACH_FILTER = 27;
@@ -65,6 +66,8 @@ export interface ConnectionInfo {
   readonly ownScale: number | undefined;
   /** Payload of segments that the peer was told it may send, at most; options count as payload. */
   readonly maxSegment: number;
+  /** Segments that the peer has not acknowledged. */
+  readonly unacked: number;
 }
 
 export function connectionInfo(fd: number): ConnectionInfo {
@@ -79,6 +82,7 @@ export function connectionInfo(fd: number): ConnectionInfo {
     peerScale: scales === undefined ? undefined : scales & 15,
     ownScale: scales === undefined ? undefined : scales >> 4,
     maxSegment: info.readUInt32LE(84),
+    unacked: info.readUInt32LE(24),
   };
 }
 
@@ -95,9 +99,14 @@ export function setNarrow(fd: number, isNarrow: boolean): void {
   setOption(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, isNarrow ? 1 : ANY_WINDOW);
 }
 
-/** Bytes that wait to be read, and those that the peer has not acknowledged. */
-export function queuedBytes(fd: number): { readonly received: number; readonly sent: number } {
-  return { received: askDescriptor(fd, SIOCINQ), sent: askDescriptor(fd, SIOCOUTQ) };
+/** Bytes that wait to be read, those that wait to be sent, and with them those that the peer has not acknowledged. */
+export function queuedBytes(fd: number): {
+  readonly received: number;
+  readonly unsent: number;
+  readonly unacked: number;
+} {
+  const [received, unsent, unacked] = [SIOCINQ, SIOCOUTQNSD, SIOCOUTQ].map((what) => askDescriptor(fd, what));
+  return { received: received ?? 0, unsent: unsent ?? 0, unacked: unacked ?? 0 };
 }
 
 /** `struct sock_filter`: operation, where to jump if true and if false, operand. */
@@ -141,7 +150,7 @@ export function setIntake(fd: number, intake: Intake): void {
 
 /** Where a connection stands, modulo 2^32. */
 export interface Position {
-  /** The sequence number of the next byte that is sent, with nothing before it unacknowledged. */
+  /** The sequence number of the next byte that is sent. */
   readonly send: number;
   /** That of the next byte that is received. */
   readonly receive: number;
@@ -150,6 +159,12 @@ export interface Position {
   /** Bytes that the peer takes, and that it was told it may send. */
   readonly sendWindow: number;
   readonly receiveWindow: number;
+}
+
+/** Where one was found. */
+export interface FoundPosition extends Position {
+  /** The sequence number of the first byte that the peer has not acknowledged. */
+  readonly acked: number;
 }
 
 /** Nothing is sent any more, and closing the socket tells nobody. @throws ProxyError */
@@ -167,11 +182,13 @@ export function resume(fd: number): void {
   setOption(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF);
 }
 
-/** Of a socket in repair, whose queues are empty. @throws ProxyError */
-export function readPosition(fd: number): Position {
+/** Of a socket in repair, with nothing unsent. @throws ProxyError */
+export function readPosition(fd: number): FoundPosition {
   const window = getOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, 20);
+  const send = readQueue(fd, SEND_QUEUE);
   return {
-    send: readQueue(fd, SEND_QUEUE),
+    send,
+    acked: (send - queuedBytes(fd).unacked) >>> 0,
     receive: readQueue(fd, RECEIVE_QUEUE),
     clock: (readClock(fd) + 2) >>> 0,
     sendWindow: window.readUInt32LE(4),
@@ -180,7 +197,7 @@ export function readPosition(fd: number): Position {
 }
 
 /**
- * Puts the connection of a socket in repair elsewhere. Descriptor and ends stay; for a moment nobody has the connection, and the
+ * Puts the connection of a socket in repair elsewhere, with nothing unacknowledged. Descriptor and ends stay; for a moment nobody has the connection, and the
  * stack would reset it if a packet came.
  *
  * @throws ProxyError

@@ -37,8 +37,8 @@ export interface RelayResult {
 
 /** Until windows of congestion have grown. */
 const WARM_UP_MS = 1000;
-/** Peers answer one question in 500 ms. */
-const STAY_MS = 300;
+/** Peers answer one question in 500 ms, and are asked once for each move. */
+const STAY_MS = 600;
 /** About as long as a real one takes. */
 const PRETENDED_MS = 5;
 const ID = 1;
