@@ -7,6 +7,7 @@ import type { Logger } from '../../common/log.ts';
 import type { OffloadRefusal } from '../core/offload.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Signal, Stream } from '../core/stream.ts';
+import { newCounters } from './activity.ts';
 import { framed } from './framing.ts';
 import { type Gate, Link } from './link.ts';
 
@@ -44,9 +45,10 @@ export class MirrorGate implements Gate {
     const { name: session, metadata, connectTimeout: timeout, client } = this.session;
     const { framing, altered } = client.stream;
     let copied: Stream | undefined;
-    const copy = new Link({ bytes: 0, packets: 0, dropped: 0 }, this.queueLimit, () => {
+    const linkFinished = (): void => {
       if (copied?.halfClose === false) copied.destroy();
-    });
+    };
+    const copy = new Link({ linkFinished }, newCounters(), this.queueLimit);
     copy.setReader({ framing, reliable: false, pause() {}, resume() {} });
     this.copies.add(copy);
     try {

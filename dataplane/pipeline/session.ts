@@ -18,7 +18,7 @@ import { newCounters } from './activity.ts';
 import { type ClientOwner, ClientSide } from './client-side.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
-import { Link } from './link.ts';
+import { Link, type LinkOwner } from './link.ts';
 import { changedRoute, type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
 import { SessionRecord } from './session-record.ts';
 import { Stage, type StageOwner } from './stage.ts';
@@ -52,7 +52,10 @@ const RATE_INTERVAL = 1000;
 /** The same where the kernel is asked now and then: its packets come in lumps. */
 const MIN_RATE_INTERVAL = 100;
 
-export class PipelineSession extends SessionRecord implements SessionView, ClientOwner, StageOwner, OffloadableSession {
+export class PipelineSession
+  extends SessionRecord
+  implements SessionView, ClientOwner, LinkOwner, StageOwner, OffloadableSession
+{
   /** It stays in the kernel, for the next process. */
   isLeft = false;
   /** Its place among the live sessions. */
@@ -201,7 +204,7 @@ export class PipelineSession extends SessionRecord implements SessionView, Clien
     this.event('USER SPACE', message);
   }
 
-  // What its stages need, and tell.
+  // What its stages, its client and its links need of it, and tell.
 
   get retry(): Retry {
     const { decision } = this;
@@ -273,6 +276,13 @@ export class PipelineSession extends SessionRecord implements SessionView, Clien
     }
   }
 
+  linkFinished(link: Link): void {
+    const side = this.stages.find(({ input }) => input === link) ?? this.client;
+    if (side.stream?.halfClose !== false) return;
+    if (this.over) side.destroy(undefined, false);
+    else this.lingering = true;
+  }
+
   /** Ends it where its time is over. `now`: as performance.now() gives it. */
   expire(now: number): void {
     this.measure(now);
@@ -305,14 +315,6 @@ export class PipelineSession extends SessionRecord implements SessionView, Clien
       this.context.kernel.measured(this, packetsPerSecond, now);
     }
   }
-
-  /** A link has told its writer of the end. */
-  private readonly onLinkFinished = (link: Link): void => {
-    const side = this.stages.find(({ input }) => input === link) ?? this.client;
-    if (side.stream?.halfClose !== false) return;
-    if (this.over) side.destroy(undefined, false);
-    else this.lingering = true;
-  };
 
   /** Whether the kernel still has it: `then` is called once it is given back. */
   private waitsForKernel(then: () => void): boolean {
@@ -397,6 +399,6 @@ export class PipelineSession extends SessionRecord implements SessionView, Clien
   }
 
   private newLink(counters: DirectionCounters): Link {
-    return new Link(counters, this.context.listener.options.queue_limit, this.onLinkFinished);
+    return new Link(this, counters, this.context.listener.options.queue_limit);
   }
 }
