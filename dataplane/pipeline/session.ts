@@ -279,8 +279,12 @@ export class PipelineSession
   linkFinished(link: Link): void {
     const side = this.stages.find(({ input }) => input === link) ?? this.client;
     if (side.stream?.halfClose !== false) return;
-    if (this.over) side.destroy(undefined, false);
-    else this.lingering = true;
+    if (!this.over) {
+      this.lingering = true;
+      return;
+    }
+    side.destroy(undefined, false);
+    this.checkOver();
   }
 
   /** Ends it where its time is over. `now`: as performance.now() gives it. */
