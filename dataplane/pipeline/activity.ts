@@ -3,9 +3,11 @@
  * Packets are counted anyway, so a look now and then finds what is idle without a timer for each session or a clock for
  * each packet. Times are those of performance.now(), which never steps, in ms.
  */
-import type { FlowTraffic } from '../core/offload.ts';
+import type { FlowTraffic, LeftPair, SessionNote } from '../core/offload.ts';
 import type { DirectionCounters, SessionView } from '../core/session.ts';
-import { addTraffic, NO_TRAFFIC } from '../core/traffic.ts';
+import { addToNote, addTraffic, NO_TRAFFIC } from '../core/traffic.ts';
+
+const NOTHING = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC };
 
 export class Activity {
   readonly counters = { ingress: newCounters(), egress: newCounters() };
@@ -13,6 +15,8 @@ export class Activity {
   rate = 0;
   /** What the kernel has relayed of it; undefined where that is nothing. */
   kernelTraffic: SessionView['kernelTraffic'];
+  /** What had passed before this process had it, where it goes on from an earlier one. */
+  inherited: SessionView['inherited'];
   /** When the rate was measured last, and what had passed until then. */
   private ratedAt: number;
   private ratedBytes = 0;
@@ -27,15 +31,22 @@ export class Activity {
     this.activeAt = now;
   }
 
-  /** It goes on from before. `activeAt`: when something last moved, where that is known. */
-  resume({ passed, relayed }: NonNullable<SessionView['inherited']>, activeAt: number | undefined): void {
+  /** It goes on from before. */
+  resume({ note, traffic }: LeftPair): void {
+    const { passed, relayed } = (this.inherited = addToNote(note, traffic));
     Object.assign(this.counters.ingress, passed.ingress);
     Object.assign(this.counters.egress, passed.egress);
     this.kernelTraffic = relayed;
     this.ratedBytes = passed.ingress.bytes + passed.egress.bytes;
     this.ratedPackets = passed.ingress.packets + passed.egress.packets;
     this.seenPackets = this.ratedPackets;
-    if (activeAt !== undefined) this.activeAt = Math.min(this.activeAt, activeAt);
+    if (traffic.lastSeen !== undefined) this.activeAt = Math.min(this.activeAt, traffic.lastSeen);
+  }
+
+  /** All that has passed, for who goes on with it. */
+  get sums(): Pick<SessionNote, 'passed' | 'relayed'> {
+    const { counters, kernelTraffic: relayed = NOTHING } = this;
+    return { passed: { ingress: { ...counters.ingress }, egress: { ...counters.egress } }, relayed };
   }
 
   /** How long nothing has moved. */
@@ -50,7 +61,7 @@ export class Activity {
 
   /** The kernel has relayed so much more, the last of it at `lastSeen`. */
   relayed(ingress: FlowTraffic, egress: FlowTraffic, lastSeen: number | undefined): void {
-    const { kernelTraffic: before = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC } } = this;
+    const { kernelTraffic: before = NOTHING } = this;
     this.kernelTraffic = { ingress: addTraffic(before.ingress, ingress), egress: addTraffic(before.egress, egress) };
     for (const [counters, traffic] of [
       [this.counters.ingress, ingress],

@@ -25,6 +25,12 @@ export interface Gate {
   close(): void;
 }
 
+/** Whose link it is. */
+export interface LinkOwner {
+  /** The writer was told of the end. */
+  linkFinished(link: Link): void;
+}
+
 /** What is read from. */
 export type Reader = Pick<Stream, 'framing' | 'reliable' | 'pause' | 'resume'>;
 
@@ -58,13 +64,12 @@ export class Link {
   /** Datagrams are made of the reader's bytes: none is larger. */
   private split = 0;
   private readonly queueLimit: number;
-  private readonly onFinish: (link: Link) => void;
+  private readonly owner: LinkOwner;
 
-  /** `onFinish` is called when the writer was told of the end. */
-  constructor(counters: DirectionCounters, queueLimit: number, onFinish: (link: Link) => void) {
+  constructor(owner: LinkOwner, counters: DirectionCounters, queueLimit: number) {
+    this.owner = owner;
     this.counters = counters;
     this.queueLimit = queueLimit;
-    this.onFinish = onFinish;
   }
 
   setReader(reader: Reader): void {
@@ -221,7 +226,7 @@ export class Link {
     if (!this.ended || this.finished || this.queue !== undefined || this.writer === undefined) return;
     this.finished = true;
     this.writer.end(this.reason);
-    this.onFinish(this);
+    this.owner.linkFinished(this);
   }
 }
 

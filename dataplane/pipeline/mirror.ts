@@ -6,7 +6,8 @@ import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { OffloadRefusal } from '../core/offload.ts';
 import type { Metadata } from '../core/session.ts';
-import type { Framing, Signal, Stream } from '../core/stream.ts';
+import type { Signal, Stream } from '../core/stream.ts';
+import { newCounters } from './activity.ts';
 import { framed } from './framing.ts';
 import { type Gate, Link } from './link.ts';
 
@@ -15,10 +16,7 @@ export interface Mirrored {
   readonly name: string;
   readonly metadata: Metadata;
   readonly connectTimeout: number;
-  readonly clientFraming: Framing;
-  readonly clientAltered: boolean;
-  /** Chunks that may wait for each copy. */
-  readonly queueLimit: number;
+  readonly client: { readonly stream: Pick<Stream, 'framing' | 'altered'> };
   cluster(name: string): ClusterHandle | undefined;
 }
 
@@ -28,12 +26,15 @@ export interface Mirrored {
  */
 export class MirrorGate implements Gate {
   private readonly session: Mirrored;
+  private readonly queueLimit: number;
   private readonly log: Logger;
   private readonly copies = new Set<Link>();
   readonly keepsOut: OffloadRefusal;
 
-  constructor(session: Mirrored, mirrors: readonly Mirror[], log: Logger) {
+  /** `queueLimit`: chunks that may wait for each copy. */
+  constructor(session: Mirrored, mirrors: readonly Mirror[], queueLimit: number, log: Logger) {
     this.session = session;
+    this.queueLimit = queueLimit;
     this.log = log;
     const names = mirrors.map(({ cluster }) => cluster).join(', ');
     this.keepsOut = { reason: 'mirror', message: `expected no mirrors, found ${names}` };
@@ -41,18 +42,20 @@ export class MirrorGate implements Gate {
   }
 
   private async connect(cluster: string): Promise<void> {
-    const { name: session, metadata, connectTimeout: timeout, clientFraming, queueLimit } = this.session;
+    const { name: session, metadata, connectTimeout: timeout, client } = this.session;
+    const { framing, altered } = client.stream;
     let copied: Stream | undefined;
-    const copy = new Link({ bytes: 0, packets: 0, dropped: 0 }, queueLimit, () => {
+    const linkFinished = (): void => {
       if (copied?.halfClose === false) copied.destroy();
-    });
-    copy.setReader({ framing: clientFraming, reliable: false, pause() {}, resume() {} });
+    };
+    const copy = new Link({ linkFinished }, newCounters(), this.queueLimit);
+    copy.setReader({ framing, reliable: false, pause() {}, resume() {} });
     this.copies.add(copy);
     try {
       const handle = this.session.cluster(cluster);
       if (handle === undefined) throw new ProxyError('UNKNOWN_CLUSTER', `cluster ${cluster} does not exist`);
-      const altered = this.session.clientAltered || handle.config.framing !== 'none';
-      const result = handle.open({ session, metadata, timeout, retry: false, altered });
+      const isAltered = altered === true || handle.config.framing !== 'none';
+      const result = handle.open({ session, metadata, timeout, retry: false, altered: isAltered });
       const opened = 'stream' in result ? result : await result.opened;
       copied = framed(opened.stream, handle.config.framing);
       this.start(copied, opened, copy, cluster);

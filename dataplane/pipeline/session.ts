@@ -7,38 +7,21 @@
  *      └────── egress stages ◀────────┘
  * ```
  */
-import type { Json, Listener, Retry, Route } from '../../gen/l7mp/config/v1/types.ts';
+import type { Listener, Retry, Route } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KernelPath, OffloadableSession } from '../core/kernel-path.ts';
-import type {
-  Flow,
-  FlowEnds,
-  FlowTraffic,
-  LeftPair,
-  OffloadRefusal,
-  OffloadView,
-  SessionNote,
-} from '../core/offload.ts';
-import type {
-  DirectionCounters,
-  Incoming,
-  Metadata,
-  SessionEvent,
-  SessionStatus,
-  SessionView,
-  StageView,
-} from '../core/session.ts';
-import type { EndReason, Frames, Framing, Signal, Sink, Stream } from '../core/stream.ts';
-import { addToNote, NO_TRAFFIC } from '../core/traffic.ts';
-import { Activity, newCounters } from './activity.ts';
+import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView, SessionNote } from '../core/offload.ts';
+import type { DirectionCounters, Incoming, SessionView } from '../core/session.ts';
+import { newCounters } from './activity.ts';
+import { type ClientOwner, ClientSide } from './client-side.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
-import { Link } from './link.ts';
+import { Link, type LinkOwner } from './link.ts';
 import { changedRoute, type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
+import { SessionRecord } from './session-record.ts';
 import { Stage, type StageOwner } from './stage.ts';
-import { Timeline } from './timeline.ts';
 
 /** What a session needs of its manager. */
 export interface SessionContext {
@@ -46,10 +29,11 @@ export interface SessionContext {
   /** The configuration that it is routed with, for as long as it lives. */
   readonly table: RoutingTable;
   readonly log: Logger;
-  /** Undefined: every session stays in user space. */
-  readonly kernel: KernelPath | undefined;
+  readonly kernel: KernelPath;
+  /** For a session in which nothing moves and whose route has no limit of its own, in ms; 0 is never. */
+  readonly idleTimeout: number;
   /** Its route is known, and nothing has been read yet: gates are set. */
-  onRouted(session: PipelineSession): void;
+  onRouted(session: PipelineSession, route: Route): void;
   /** Its stages are connected, for the first time. */
   onConnected(session: PipelineSession): void;
   /** It is over: its streams are gone and its counters are final. */
@@ -68,85 +52,48 @@ const RATE_INTERVAL = 1000;
 /** The same where the kernel is asked now and then: its packets come in lumps. */
 const MIN_RATE_INTERVAL = 100;
 
-export class PipelineSession implements SessionView, StageOwner, OffloadableSession {
-  readonly id: number;
-  readonly name: string;
-  readonly metadata: Metadata;
-  readonly listener: string;
-  readonly startedAt: number;
-  /** The same by the clock that never steps, as all times here that aren't shown, in ms. */
-  private readonly beganAt: number;
-  endedAt: number | undefined;
-  status: SessionStatus = 'INIT';
-  reason: ErrorCode | 'OK' | undefined;
-  retries = 0;
-  private readonly timeline = new Timeline();
-  private readonly activity = new Activity(performance.now());
-  /** What it is made of, where it goes on from an earlier process. */
-  private readonly resumed: LeftPair | undefined;
-  readonly inherited: SessionView['inherited'];
+export class PipelineSession
+  extends SessionRecord
+  implements SessionView, ClientOwner, LinkOwner, StageOwner, OffloadableSession
+{
   /** It stays in the kernel, for the next process. */
   isLeft = false;
   /** Its place among the live sessions. */
   slot = 0;
-  /** The listener's limit for a session in which nothing moves, in ms; 0 is never. */
-  idleTimeout = 0;
-  /** One side has ended and the other can't be told: it ends when nothing moves any more. */
-  private lingering = false;
+  readonly client: ClientSide;
   private readonly context: SessionContext;
-  /** Another one once its frames are left to its ends. */
-  private client: Stream;
-  private clientOpen = true;
-  private decision: Decision | undefined;
-  private stages: readonly Stage[] = [];
-  private destinationAt = 0;
   private readonly fromClient: Link;
   private readonly toClient: Link;
+  /** One side has ended and the other can't be told: it ends when nothing moves any more. */
+  private lingering = false;
   /** When what was written must be out. */
   private flushUntil = Infinity;
 
   constructor(id: number, incoming: Incoming, context: SessionContext) {
-    const { listener } = context;
-    const { resumed } = incoming;
-    const now = Date.now();
-    this.id = id;
+    super(id, incoming, context.listener.name);
     this.context = context;
-    this.resumed = resumed;
-    this.startedAt = resumed?.note.startedAt ?? now;
-    this.beganAt = performance.now() - Math.max(0, now - this.startedAt);
-    this.name = incoming.name;
-    this.listener = listener.name;
-    this.metadata = incoming.metadata;
-    this.metadata['name'] = incoming.name;
-    this.client = framed(incoming.stream, listener.options.framing);
     this.fromClient = this.newLink(this.counters.ingress);
     this.toClient = this.newLink(this.counters.egress);
-    this.event('INIT', `${resumed ? 'resumed' : 'new'} session from listener ${listener.name}`);
-    if (resumed) {
-      const { note, traffic } = resumed;
-      this.inherited = addToNote(note, traffic);
-      this.activity.resume(this.inherited, traffic.lastSeen);
-      const packets = traffic.fromClient.packets + traffic.fromUpstream.packets;
-      this.event('ADOPTED', `the kernel has it from an earlier process, and has relayed ${packets} packets of it`);
-    }
+    const stream = framed(incoming.stream, context.listener.options.framing);
+    this.client = new ClientSide(this, stream, this.fromClient, this.toClient);
   }
 
   /** Opens the client's stream, finds the route, and connects. False: it was refused. */
   start(): boolean {
-    if (this.resumed) this.context.kernel?.kept?.resume(this, this.resumed);
-    this.fromClient.setReader(this.client);
+    if (this.resumed) this.context.kernel.kept?.resume(this, this.resumed);
+    this.fromClient.setReader(this.client.stream);
     const decision = this.decide();
     if (decision instanceof ProxyError) {
-      this.client.open(new ClientSink(this, this.fromClient, this.toClient));
+      this.client.open();
       this.event('LOOKUP FAILED', decision.message);
       this.finish(decision);
       return false;
     }
     this.decision = decision;
-    // Opening it may bring the first chunks: the gates stand before.
-    this.context.onRouted(this);
-    this.client.open(new ClientSink(this, this.fromClient, this.toClient));
     const { route, rule } = decision;
+    // Opening it may bring the first chunks: the gates stand before.
+    this.context.onRouted(this, route);
+    this.client.open();
     this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
     const clusters = [...route.ingress, this.resumed?.note.cluster ?? destinationOf(route), ...route.egress];
     this.destinationAt = route.ingress.length;
@@ -165,23 +112,6 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     return !this.over;
   }
 
-  get counters(): { readonly ingress: DirectionCounters; readonly egress: DirectionCounters } {
-    return this.activity.counters;
-  }
-
-  get rate(): number {
-    return this.activity.rate;
-  }
-
-  get kernelTraffic(): SessionView['kernelTraffic'] {
-    return this.activity.kernelTraffic;
-  }
-
-  /** Those on its way, in order. */
-  get clusters(): readonly string[] {
-    return this.stages.map(({ cluster }) => cluster);
-  }
-
   private decide(): Decision | ProxyError {
     try {
       const decision = decide(this.context.table, this.context.listener.rules, this.metadata);
@@ -191,63 +121,24 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     }
   }
 
-  get route(): string | undefined {
-    return this.decision?.route.name;
+  /** The process ends: where it is in the kernel, it is left there, and its streams are closed. */
+  leave(): void {
+    this.isLeft = this.context.kernel.kept?.leave(this) === true;
+    if (this.isLeft) this.finish(new ProxyError('DRAINED', 'the kernel keeps it for the next process'));
   }
 
-  get rule(): string | undefined {
-    return this.decision?.rule;
+  destroy(error: ProxyError): void {
+    this.finish(error);
   }
 
-  get rulelist(): string | undefined {
-    return this.decision?.rulelist;
-  }
-
-  get routeConfig(): Route | undefined {
-    return this.decision?.route;
-  }
-
-  get source(): StageView {
-    return { origin: this.listener, status: this.clientOpen ? 'READY' : 'FINALIZED', attempts: 1 };
-  }
-
-  get destination(): StageView | undefined {
-    return this.stages[this.destinationAt]?.view;
-  }
-
-  get ingress(): readonly StageView[] {
-    return this.stages.slice(0, this.destinationAt).map((stage) => stage.view);
-  }
-
-  get egress(): readonly StageView[] {
-    return this.stages.slice(this.destinationAt + 1).map((stage) => stage.view);
-  }
-
-  /** The link that what the client sends enters first. */
-  get clientLink(): Link {
-    return this.fromClient;
-  }
-
-  get clientFraming(): Framing {
-    return this.client.framing;
-  }
-
-  get clientAltered(): boolean {
-    return this.client.altered === true;
-  }
-
-  get queueLimit(): number {
-    return this.context.listener.options.queue_limit;
-  }
+  // What the kernel's way needs of it, and tells.
 
   get clientReliable(): boolean {
-    return this.client.reliable;
+    return this.client.stream.reliable;
   }
 
   get offload(): OffloadView {
-    return (
-      this.context.kernel?.view(this) ?? { state: 'user', reason: 'kernel offload is not asked for (admin.offload)' }
-    );
+    return this.context.kernel.view(this);
   }
 
   get offloadPolicy(): Listener['options']['offload'] {
@@ -262,7 +153,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     }
     return flowEndsOf({
       listener: this.listener,
-      client: this.client,
+      client: this.client.stream,
       clusters: this.clusters,
       upstream: stage.stream,
       retryOn: this.retry.retry_on,
@@ -272,45 +163,31 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
 
   settle(): boolean {
     if (!this.fromClient.isClear || !this.toClient.isClear) return false;
-    const [stage] = this.stages;
-    const [here, there] = [this.client.frames, stage?.stream?.frames];
+    const { client, stages } = this;
+    const [stage] = stages;
+    const [here, there] = [client.stream.frames, stage?.stream?.frames];
     if (!stage || !here || !there) return true;
-    if (here.areWhole && there.areWhole) this.liftFrames(here, there, stage);
+    if (here.areWhole && there.areWhole) {
+      client.exchange(here.lift());
+      stage.exchange(there.lift());
+      for (const side of [client, stage]) side.stream?.resume();
+      this.event('BYTES', `frames of ${here.protocol} are left to both ends`);
+    }
     return false;
-  }
-
-  private liftFrames(here: Frames, there: Frames, stage: Stage): void {
-    this.client = here.lift();
-    this.fromClient.setReader(this.client);
-    this.client.open(new ClientSink(this, this.fromClient, this.toClient));
-    stage.exchange(there.lift());
-    this.toClient.setWriter(this.client);
-    for (const stream of [this.client, stage.stream]) stream?.resume();
-    this.event('BYTES', `frames of ${here.protocol} are left to both ends`);
   }
 
   /** The sockets are closed by whoever had the kernel relay them. */
   endedInKernel(error?: ProxyError): void {
     if (this.over) return;
-    this.status = 'FINALIZING';
-    this.reason = error?.code ?? 'OK';
-    this.event('END', error?.message ?? 'the streams have ended');
-    this.clientOpen = false;
+    this.conclude(error);
+    this.client.letGo();
     for (const stage of this.stages) stage.letGo();
     this.checkOver();
   }
 
   get note(): SessionNote {
-    const { name, listener, route = '', startedAt, activity } = this;
-    const { counters, kernelTraffic: relayed = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC } } = activity;
-    const passed = { ingress: { ...counters.ingress }, egress: { ...counters.egress } };
-    return { name, listener, route, cluster: this.clusters[0] ?? '', startedAt, passed, relayed };
-  }
-
-  /** The process ends: where it is in the kernel, it is left there, and its streams are closed. */
-  leave(): void {
-    this.isLeft = this.context.kernel?.kept?.leave(this) === true;
-    if (this.isLeft) this.finish(new ProxyError('DRAINED', 'the kernel keeps it for the next process'));
+    const { name, listener, route = '', startedAt, stages } = this;
+    return { name, listener, route, cluster: stages[0]?.cluster ?? '', startedAt, ...this.activity.sums };
   }
 
   /** The kernel has relayed so much more. `lastSeen` and `now`: as performance.now() gives them. */
@@ -319,7 +196,6 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     this.measure(now, MIN_RATE_INTERVAL);
   }
 
-  /** What the timeline says of its way. */
   passesKernel(message: string): void {
     this.event('KERNEL', message);
   }
@@ -328,23 +204,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     this.event('USER SPACE', message);
   }
 
-  get events(): readonly SessionEvent[] {
-    return this.timeline.events;
-  }
-
-  get over(): boolean {
-    return this.status === 'FINALIZING' || this.status === 'DESTROYED';
-  }
-
-  destroy(error: ProxyError): void {
-    this.finish(error);
-  }
-
-  // What its stages need, and tell.
-
-  get httpStatus(): number | undefined {
-    return this.client.httpStatus;
-  }
+  // What its stages, its client and its links need of it, and tell.
 
   get retry(): Retry {
     const { decision } = this;
@@ -365,7 +225,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
   }
 
   alters(stage: Stage): boolean {
-    if (this.clientAltered) return true;
+    if (this.client.stream.altered === true) return true;
     return this.stages.some((other) => other !== stage && this.cluster(other.cluster)?.transparent !== true);
   }
 
@@ -376,14 +236,13 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     this.status = 'CONNECTED';
     this.event('CONNECT', first ? 'all stages are connected' : 'connected again');
     if (!first) return;
-    this.client.connected?.(this.stages.some(({ stream }) => stream?.responds === true));
-    this.toClient.setWriter(this.client);
+    this.client.connected(this.stages.some(({ stream }) => stream?.responds === true));
     this.context.onConnected(this);
-    this.context.kernel?.kept?.connected(this);
+    this.context.kernel.kept?.connected(this);
   }
 
   stageRetrying(stage: Stage, error: ProxyError): void {
-    void this.context.kernel?.release(this);
+    void this.context.kernel.release(this);
     this.retries++;
     if (this.status === 'CONNECTED') {
       this.status = 'DISCONNECTED';
@@ -405,9 +264,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     else if (this.stages.every(({ status }) => status === 'FINALIZED')) this.finishInOrder(error);
   }
 
-  /** The client's stream is gone. */
   clientClosed(error?: ProxyError): void {
-    this.clientOpen = false;
     this.toClient.discard();
     if (this.over) {
       if (error && this.status !== 'DESTROYED') this.event('ERROR', error.message);
@@ -417,6 +274,17 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     } else {
       this.finishInOrder();
     }
+  }
+
+  linkFinished(link: Link): void {
+    const side = this.stages.find(({ input }) => input === link) ?? this.client;
+    if (side.stream?.halfClose !== false) return;
+    if (!this.over) {
+      this.lingering = true;
+      return;
+    }
+    side.destroy(undefined, false);
+    this.checkOver();
   }
 
   /** Ends it where its time is over. `now`: as performance.now() gives it. */
@@ -433,9 +301,9 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
       if (now >= this.flushUntil) this.cut(undefined);
       return;
     }
-    const idle = timeouts?.idle ?? this.idleTimeout;
+    const idle = timeouts?.idle ?? this.context.idleTimeout;
     if (idle > 0 && silent >= idle) {
-      this.context.kernel?.refresh(this, now);
+      this.context.kernel.refresh(this, now);
       silent = this.activity.silence(now);
     }
     if (idle > 0 && silent >= idle) {
@@ -448,23 +316,13 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
   private measure(now: number, least = RATE_INTERVAL): void {
     const packetsPerSecond = this.activity.measure(now, least);
     if (packetsPerSecond !== undefined && this.status === 'CONNECTED') {
-      this.context.kernel?.measured(this, packetsPerSecond, now);
+      this.context.kernel.measured(this, packetsPerSecond, now);
     }
   }
 
-  /** A link has told its writer of the end. */
-  private readonly onLinkFinished = (link: Link): void => {
-    const stage = this.stages.find(({ input }) => input === link);
-    const writer = stage === undefined ? this.client : stage.stream;
-    if (writer?.halfClose !== false) return;
-    if (!this.over) this.lingering = true;
-    else if (stage) stage.destroy(undefined, false);
-    else writer.destroy();
-  };
-
   /** Whether the kernel still has it: `then` is called once it is given back. */
   private waitsForKernel(then: () => void): boolean {
-    const released = this.context.kernel?.release(this);
+    const released = this.context.kernel.release(this);
     void released?.then(then);
     return released !== undefined;
   }
@@ -472,9 +330,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
   /** One end is gone, or both have ended: what was written is flushed, and what is left is closed. */
   private finishInOrder(error?: ProxyError): void {
     if (this.over || this.waitsForKernel(() => this.finishInOrder(error))) return;
-    this.status = 'FINALIZING';
-    this.reason = error?.code ?? 'OK';
-    this.event('END', error?.message ?? 'the streams have ended');
+    this.conclude(error);
     for (const stage of this.stages) {
       if (stage.status !== 'READY' || (stage.input.finished && stage.stream?.halfClose === false)) {
         stage.destroy(undefined, false);
@@ -482,7 +338,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     }
     this.fromClient.finish();
     for (const stage of this.stages) if (stage.status === 'FINALIZED') stage.output.finish();
-    if (this.clientOpen && this.toClient.finished && !this.client.halfClose) this.client.destroy();
+    if (this.toClient.finished && !this.client.stream.halfClose) this.client.destroy(undefined, false);
     // A cluster that was told of the end, and doesn't end: it is waited for as long as something moves. A client has
     // its time to flush: what it still has to read is not seen to move.
     this.lingering = this.stages.some(({ output }) => !output.ended);
@@ -502,12 +358,11 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
       const fields = { session, listener, error: error.message };
       this.context.log.warn(fields, 'a session that an earlier process has left in the kernel can not go on');
     }
-    const untold = this.status === 'INIT' || this.client.unanswered === true;
-    this.status = 'FINALIZING';
-    this.reason = error.code;
-    this.event('END', error.message);
-    if (untold && this.clientOpen && this.client.refuse && error.code !== 'DELETED') {
-      this.client.refuse(error);
+    const { stream, isOpen } = this.client;
+    const untold = this.status === 'INIT' || stream.unanswered === true;
+    this.conclude(error);
+    if (untold && isOpen && stream.refuse && error.code !== 'DELETED') {
+      stream.refuse(error);
       // It was told why: its stream closes by itself.
       this.flushUntil = performance.now() + FLUSH_TIMEOUT;
       this.cutStages(error);
@@ -517,9 +372,16 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     }
   }
 
+  /** It is over: what is left is to be flushed, and closed. */
+  private conclude(error: ProxyError | undefined): void {
+    this.status = 'FINALIZING';
+    this.reason = error?.code ?? 'OK';
+    this.event('END', error?.message ?? 'the streams have ended');
+  }
+
   private cut(error: ProxyError | undefined): void {
     const reset = this.cutStages(error);
-    if (this.clientOpen) this.client.destroy(reset ? error : undefined);
+    this.client.destroy(error, reset);
     this.checkOver();
   }
 
@@ -531,7 +393,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
   }
 
   private checkOver(): void {
-    if (this.status !== 'FINALIZING' || this.clientOpen) return;
+    if (this.status !== 'FINALIZING' || this.client.isOpen) return;
     if (this.stages.some((stage) => stage.status !== 'FINALIZED')) return;
     this.status = 'DESTROYED';
     this.endedAt = Date.now();
@@ -541,44 +403,6 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
   }
 
   private newLink(counters: DirectionCounters): Link {
-    return new Link(counters, this.context.listener.options.queue_limit, this.onLinkFinished);
-  }
-
-  private event(event: string, message: string, content?: Json): void {
-    const timestamp = Date.now();
-    this.timeline.add(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });
-  }
-}
-
-/** Hears the client's stream. */
-class ClientSink implements Sink {
-  private readonly session: PipelineSession;
-  private readonly output: Link;
-  private readonly input: Link;
-
-  constructor(session: PipelineSession, output: Link, input: Link) {
-    this.session = session;
-    this.output = output;
-    this.input = input;
-  }
-
-  data(chunk: Buffer, text: boolean): void {
-    this.output.push(chunk, text);
-  }
-
-  signal(signal: Signal): void {
-    this.output.signal(signal);
-  }
-
-  end(reason?: EndReason): void {
-    this.output.finish(reason);
-  }
-
-  drain(): void {
-    this.input.drain();
-  }
-
-  close(error?: ProxyError): void {
-    this.session.clientClosed(error);
+    return new Link(this, counters, this.context.listener.options.queue_limit);
   }
 }

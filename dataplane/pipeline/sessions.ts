@@ -1,5 +1,5 @@
 /** All sessions: admits new ones, ends those whose time is over, keeps ended ones listed, drains. */
-import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
+import type { Listener, Route } from '../../gen/l7mp/config/v1/types.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Protocol } from '../core/protocol.ts';
@@ -14,6 +14,7 @@ import { RefusalLog } from './refusal-log.ts';
 import type { KernelPath } from '../core/kernel-path.ts';
 import { PipelineSession, type SessionContext } from './session.ts';
 import { SessionList } from './session-list.ts';
+import { USER_SPACE } from './user-space.ts';
 
 /** What is needed from outside. */
 export interface SessionsOptions {
@@ -47,6 +48,7 @@ const MAX_TRACKED = 10_000;
 
 export class Sessions {
   private readonly options: SessionsOptions;
+  private readonly kernel: KernelPath;
   private readonly boundaries: BoundaryNotes;
   private readonly live = new SessionList<PipelineSession>();
   private readonly tracked = new Map<PipelineSession, NodeJS.Timeout>();
@@ -57,6 +59,7 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.options = options;
+    this.kernel = options.kernel ?? USER_SPACE;
     this.boundaries = new BoundaryNotes(options.log);
   }
 
@@ -103,9 +106,9 @@ export class Sessions {
       active--;
       this.ended(session, current.options.track);
     };
-    const routed = (session: PipelineSession): void => this.routed(session, current);
+    const routed = (session: PipelineSession, route: Route): void => this.routed(session, route, current);
     const connected = (session: PipelineSession): void =>
-      this.boundaries.check(current.name, session.clusters, session.clientLink);
+      this.boundaries.check(current.name, session.clusters, session.client.output);
     const accept = (incoming: Incoming): boolean => {
       const refused = refusal(incoming);
       if (refused) {
@@ -116,12 +119,12 @@ export class Sessions {
       }
       const table = this.options.table();
       if (context?.listener !== current || context.table !== table) {
-        const { log, kernel } = this.options;
+        const { log } = this.options;
+        const idleTimeout = current.options.idle_timeout ?? defaults.idleTimeout ?? 0;
         const told = { onRouted: routed, onConnected: connected, onDestroyed: ended };
-        context = { listener: current, table, log, kernel, ...told };
+        context = { listener: current, table, log, kernel: this.kernel, idleTimeout, ...told };
       }
       const session = new PipelineSession(++this.lastId, incoming, context);
-      session.idleTimeout = current.options.idle_timeout ?? defaults.idleTimeout ?? 0;
       active++;
       this.live.add(session);
       this.sweeper ??= setInterval(() => this.sweep(), SWEEP_INTERVAL).unref();
@@ -135,21 +138,22 @@ export class Sessions {
     return { configure, accept, refused };
   }
 
-  private routed(session: PipelineSession, listener: Listener): void {
+  private routed(session: PipelineSession, route: Route, { options }: Listener): void {
     const gates: Gate[] = [];
-    const { datagrams_per_second, bytes_per_second } = listener.options;
+    const { datagrams_per_second, bytes_per_second, queue_limit } = options;
+    const { stream, output } = session.client;
     if (datagrams_per_second > 0 || bytes_per_second > 0) {
-      gates.push(new RateGate(session.clientLink, session.clientReliable, listener.options));
+      gates.push(new RateGate(output, stream.reliable, options));
     }
-    const mirrors = session.routeConfig?.mirrors.filter(({ percent }) => Math.random() * 100 < percent) ?? [];
+    const mirrors = route.mirrors.filter(({ percent }) => Math.random() * 100 < percent);
     if (mirrors.length > 0) {
-      gates.push(new MirrorGate(session, mirrors, this.options.log));
+      gates.push(new MirrorGate(session, mirrors, queue_limit, this.options.log));
     }
-    if (gates.length > 0) session.clientLink.gate = gates.length === 1 ? gates[0] : new Gates(gates);
+    if (gates.length > 0) output.gate = gates.length === 1 ? gates[0] : new Gates(gates);
   }
 
   private ended(session: PipelineSession, track: number): void {
-    session.clientLink.gate?.close();
+    session.client.output.gate?.close();
     this.live.remove(session);
     // One that is left for the next process has not ended: that will tell of it.
     if (!session.isLeft) this.options.onEnd(session);
@@ -173,7 +177,7 @@ export class Sessions {
 
   private sweep(): void {
     const now = performance.now();
-    this.options.kernel?.sweep(now);
+    this.kernel.sweep(now);
     for (const session of this.live.all()) session.expire(now);
   }
 

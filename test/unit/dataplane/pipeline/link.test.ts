@@ -21,7 +21,7 @@ interface TestLink {
 function testLink(readerIs: FakeOptions = {}, writerIs: FakeOptions = {}): TestLink {
   const counters = { bytes: 0, packets: 0, dropped: 0 };
   const finished: Link[] = [];
-  const link = new Link(counters, QUEUE_LIMIT, (each) => finished.push(each));
+  const link = new Link({ linkFinished: (each) => finished.push(each) }, counters, QUEUE_LIMIT);
   const [reader, writer] = [new FakeStream(readerIs), new FakeStream(writerIs)];
   reader.open(new RecordingSink());
   writer.open(new RecordingSink());

@@ -209,6 +209,8 @@ describe('a session and the kernel', () => {
         egress: { packets: 93, bytes: 930, dropped: 1 },
       });
       expect(session.kernelTraffic?.ingress).to.deep.equal({ packets: 102, bytes: 1020 });
+      expect(session.inherited?.passed).to.deep.equal(session.counters);
+      expect(session.inherited?.relayed).to.deep.equal(session.kernelTraffic);
       expect(session.events.slice(0, 2).map(({ event }) => event)).to.deep.equal(['INIT', 'ADOPTED']);
       expect(pipeline.cluster('cluster').requests[0]?.flow).to.deep.equal(upstream);
       const { name, listener, route, cluster, startedAt } = left.note;

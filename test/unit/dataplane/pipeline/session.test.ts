@@ -318,6 +318,21 @@ describe('a session', () => {
     expect(session?.status).to.equal('DESTROYED');
   });
 
+  it('is over as soon as a cluster that cannot be told of an end has what was left for it', () => {
+    pipeline = harness({ timeouts: { connect: 0, session: 0, half_close: 60_000 } });
+    const upstream = new FakeStream({ halfClose: false });
+    upstream.room = false;
+    pipeline.cluster('cluster').plan = [() => upstream];
+    const client = new FakeStream();
+    const session = pipeline.accept(client);
+    client.says('a');
+    client.says('b');
+    client.closes();
+    expect([session?.status, upstream.written]).to.deep.equal(['FINALIZING', ['a']]);
+    upstream.drains();
+    expect([session?.status, upstream.written]).to.deep.equal(['DESTROYED', ['a', 'b']]);
+  });
+
   it('ends after its idle timeout, and not before', async () => {
     const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 0, idle: 300 } });
     client.says('x');

@@ -1,0 +1,117 @@
+/** What is known of a session, as the REST API, logs and metrics see it: the session itself writes it down. */
+import type { Json } from '../../gen/l7mp/config/v1/types.ts';
+import type { ErrorCode } from '../../common/errors.ts';
+import type { LeftPair } from '../core/offload.ts';
+import type { Incoming, Metadata, SessionEvent, SessionStatus, SessionView, StageView } from '../core/session.ts';
+import { Activity } from './activity.ts';
+import type { ClientSide } from './client-side.ts';
+import type { Decision } from './routing.ts';
+import type { Stage } from './stage.ts';
+import { Timeline } from './timeline.ts';
+
+export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'destroy'> {
+  readonly id: number;
+  readonly name: string;
+  readonly metadata: Metadata;
+  readonly listener: string;
+  readonly startedAt: number;
+  /** The same by the clock that never steps, in ms. */
+  protected readonly beganAt: number;
+  endedAt: number | undefined;
+  status: SessionStatus = 'INIT';
+  reason: ErrorCode | 'OK' | undefined;
+  retries = 0;
+  /** What it is made of, where it goes on from an earlier process. */
+  protected readonly resumed: LeftPair | undefined;
+  protected readonly activity = new Activity(performance.now());
+  private readonly timeline = new Timeline();
+  abstract readonly client: ClientSide;
+  protected decision: Decision | undefined;
+  /** The clusters on its way, in order; which of them is its destination. */
+  protected stages: readonly Stage[] = [];
+  protected destinationAt = 0;
+
+  constructor(id: number, { name, metadata, resumed }: Incoming, listener: string) {
+    const now = Date.now();
+    this.id = id;
+    this.name = name;
+    this.metadata = metadata;
+    this.metadata['name'] = name;
+    this.listener = listener;
+    this.resumed = resumed;
+    this.startedAt = resumed?.note.startedAt ?? now;
+    this.beganAt = performance.now() - Math.max(0, now - this.startedAt);
+    this.event('INIT', `${resumed ? 'resumed' : 'new'} session from listener ${listener}`);
+    if (resumed) {
+      this.activity.resume(resumed);
+      const packets = resumed.traffic.fromClient.packets + resumed.traffic.fromUpstream.packets;
+      this.event('ADOPTED', `the kernel has it from an earlier process, and has relayed ${packets} packets of it`);
+    }
+  }
+
+  protected event(event: string, message: string, content?: Json): void {
+    const timestamp = Date.now();
+    this.timeline.add(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });
+  }
+
+  get events(): readonly SessionEvent[] {
+    return this.timeline.events;
+  }
+
+  get over(): boolean {
+    return this.status === 'FINALIZING' || this.status === 'DESTROYED';
+  }
+
+  get counters(): SessionView['counters'] {
+    return this.activity.counters;
+  }
+
+  get rate(): number {
+    return this.activity.rate;
+  }
+
+  get kernelTraffic(): SessionView['kernelTraffic'] {
+    return this.activity.kernelTraffic;
+  }
+
+  get inherited(): SessionView['inherited'] {
+    return this.activity.inherited;
+  }
+
+  get route(): string | undefined {
+    return this.decision?.route.name;
+  }
+
+  get rule(): string | undefined {
+    return this.decision?.rule;
+  }
+
+  get rulelist(): string | undefined {
+    return this.decision?.rulelist;
+  }
+
+  /** Those on its way, in order. */
+  get clusters(): readonly string[] {
+    return this.stages.map(({ cluster }) => cluster);
+  }
+
+  get source(): StageView {
+    return this.client.view;
+  }
+
+  get destination(): StageView | undefined {
+    return this.stages[this.destinationAt]?.view;
+  }
+
+  get ingress(): readonly StageView[] {
+    return this.stages.slice(0, this.destinationAt).map((stage) => stage.view);
+  }
+
+  get egress(): readonly StageView[] {
+    return this.stages.slice(this.destinationAt + 1).map((stage) => stage.view);
+  }
+
+  get httpStatus(): number | undefined {
+    return this.client.stream.httpStatus;
+  }
+}

@@ -1,0 +1,10 @@
+/** The kernel's way where there is none: every session stays in user space. */
+import type { KernelPath } from '../core/kernel-path.ts';
+
+export const USER_SPACE: KernelPath = {
+  sweep() {},
+  refresh() {},
+  measured() {},
+  release: () => undefined,
+  view: () => ({ state: 'user', reason: 'kernel offload is not asked for (admin.offload)' }),
+};
