@@ -270,6 +270,15 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     });
   }
 
+  /** Only where the kernel may relay them: neither its listener nor its connections become others. */
+  private followFrames(): void {
+    const { client } = this;
+    const upstream = this.stages[0]?.stream;
+    if (!this.context.kernel || !client.frames || !upstream?.frames) return;
+    if (this.offloadPolicy.policy === 'never' || 'reason' in this.flowEnds) return;
+    for (const { frames } of [client, upstream]) frames?.follow();
+  }
+
   settle(): boolean {
     if (!this.fromClient.isClear || !this.toClient.isClear) return false;
     const [stage] = this.stages;
@@ -377,6 +386,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     this.event('CONNECT', first ? 'all stages are connected' : 'connected again');
     if (!first) return;
     this.client.connected?.(this.stages.some(({ stream }) => stream?.responds === true));
+    this.followFrames();
     this.toClient.setWriter(this.client);
     this.context.onConnected(this);
     this.context.kernel?.kept?.connected(this);
