@@ -270,7 +270,7 @@ export class PipelineSession implements SessionView, StageOwner, OffloadableSess
     });
   }
 
-  /** Only where the kernel may relay them: neither its listener nor its connections become others. */
+  /** Only where the kernel may relay them; what that hangs on does not change while it lives. */
   private followFrames(): void {
     const { client } = this;
     const upstream = this.stages[0]?.stream;
