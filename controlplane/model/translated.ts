@@ -59,5 +59,5 @@ export interface Findings {
   /** Of what the proposal names. */
   readonly dangling: ReadonlyMap<string, Dangling>;
   /** Others, of which the change takes away what they name; the first ones. */
-  readonly bereft: readonly Dangling[];
+  readonly danglingElsewhere: readonly Dangling[];
 }

@@ -79,7 +79,7 @@ interface Work {
   readonly policy?: ReturnType<typeof readPolicy> | undefined;
 }
 
-const NOTHING: Wanted = { changes: [], unchanged: [], dangling: new Map(), bereft: [] };
+const NOTHING: Wanted = { changes: [], unchanged: [], dangling: new Map(), danglingElsewhere: [] };
 
 async function change(
   model: Model,
@@ -106,7 +106,7 @@ async function change(
     });
   if (dry) {
     result = await wanted();
-    const { bereft: warnings } = result;
+    const { danglingElsewhere: warnings } = result;
     return { revision: model.mirror.revision, version: 0, changes: show(true), rollout: '', warnings };
   }
   const author = call.identity.name;
@@ -132,7 +132,7 @@ async function change(
   });
   const count = result.changes.length;
   if (count > 0) access.changed(call, method, { version: done.version, rollout, objects: count, message });
-  return { ...done, changes: show(false), rollout: count > 0 ? rollout : '', warnings: result.bereft };
+  return { ...done, changes: show(false), rollout: count > 0 ? rollout : '', warnings: result.danglingElsewhere };
 }
 
 /** The rollouts under way that change objects, by object. */

@@ -23,7 +23,7 @@ export interface State {
 export type Check = (proposal: Proposal) => Promise<Findings>;
 
 /** A change, and the objects that the request names which stay as they are. */
-export interface Wanted extends Pick<Findings, 'dangling' | 'bereft'> {
+export interface Wanted extends Pick<Findings, 'dangling' | 'danglingElsewhere'> {
   readonly changes: readonly ObjectChange[];
   readonly unchanged: readonly ConfigObject[];
 }
@@ -90,13 +90,13 @@ async function looked(
 ): Promise<Wanted> {
   const upsert = changes.flatMap(({ after }) => after ?? []);
   const gone = new Set(changes.flatMap(({ key, after }) => (after ? [] : [idOf(key)])));
-  const { faults, dangling, bereft } = await check({ upsert, unchanged, gone });
+  const { faults, dangling, danglingElsewhere } = await check({ upsert, unchanged, gone });
   for (const { id, key } of upsert) {
     const found = faults.get(id);
     if (found) faulty.push({ key, index: positionOf(id), faults: found });
   }
   if (faulty.length > 0) throw faultyRequest(faulty.sort((one, other) => one.index - other.index));
-  return { changes, unchanged, dangling, bereft };
+  return { changes, unchanged, dangling, danglingElsewhere };
 }
 
 /** @throws RpcError NOT_FOUND with all that are missing. */

@@ -330,16 +330,16 @@ export class Replicas {
     const { key, modRevision } = event.type === 'put' ? event.entry : event;
     const known = this.written.get(key);
     if (known ? known.revision >= modRevision : event.type === 'delete') return;
-    if (event.type === 'put' && this.isBeat(key)) this.hearBeat(event.entry.value);
+    if (event.type === 'put' && this.isBeat(key))
+      this.understand(key, event.entry.value, (beat) => this.hearBeat(beat));
     if (event.type === 'put') this.written.set(key, { hash: shortHash(event.entry.value), revision: modRevision });
     else this.written.delete(key);
     this.dirty = true;
   }
 
   /** Of ours, or of one that has the same name. Heartbeats are in no backup. */
-  private hearBeat(value: Buffer): void {
+  private hearBeat({ run }: Partial<Beat>): void {
     const { id, log } = this.options;
-    const { run } = JSON.parse(value.toString()) as Partial<Beat>;
     if (run === this.run || this.namesake) return;
     this.namesake = true;
     const what =
@@ -349,9 +349,13 @@ export class Replicas {
 
   private put(key: string, value: Buffer, modRevision: number, listed: boolean): void {
     const [replica, name] = placeOf(key);
+    this.understand(key, value, (content) => this.others.put(replica, name, content, modRevision, listed));
+  }
+
+  /** Whoever can write to the store can write anything there. */
+  private understand(key: string, value: Buffer, take: (content: Record<string, unknown>) => void): void {
     try {
-      const content = JSON.parse(value.toString()) as Record<string, unknown>;
-      this.others.put(replica, name, content, modRevision, listed);
+      take(JSON.parse(value.toString()) as Record<string, unknown>);
     } catch (error) {
       this.options.log.error({ key, error: String(error) }, 'expected what a replica says, found what cannot be read');
     }

@@ -14,16 +14,16 @@ import { danglingOf } from './references.ts';
 import type { Translator } from './translator.ts';
 
 /** More are not told. */
-const MAX_BEREFT = 100;
+const MAX_ELSEWHERE = 100;
 
 /**
- * What was encoded for it is kept for the change itself. Names are taken by the API's objects only: files stand back. `standIn`:
+ * What was encoded for it is kept for the change itself. Names are taken by the API's objects only: files stand back. `hasFallback`:
  * whether another object of an id counts when that of the API goes.
  */
 export async function checkChange(
   translator: Translator,
   { upsert, unchanged, gone }: Proposal,
-  standIn: (id: string) => boolean = () => false,
+  hasFallback: (id: string) => boolean = () => false,
 ): Promise<Findings> {
   const { claims } = translator;
   const faults = new Map<string, readonly Fault[]>();
@@ -39,8 +39,8 @@ export async function checkChange(
     const found = check(object);
     if (found.length > 0) faults.set(object.id, found);
   }
-  if (faults.size > 0) return { faults, dangling: new Map(), bereft: [] };
-  return { faults, dangling: await danglingOnes(), bereft: await bereftOnes() };
+  if (faults.size > 0) return { faults, dangling: new Map(), danglingElsewhere: [] };
+  return { faults, dangling: await findInProposal(), danglingElsewhere: await findElsewhere() };
 
   function check(object: ConfigObject): readonly Fault[] {
     const envelope = checkEnvelope(object);
@@ -75,12 +75,12 @@ export async function checkChange(
   function exists(id: string): boolean {
     if (taken.has(id)) return true;
     for (const { object } of claims.of(id)) {
-      if (!replaced.has(object.id) || (gone.has(object.id) && standIn(object.id))) return true;
+      if (!replaced.has(object.id) || (gone.has(object.id) && hasFallback(object.id))) return true;
     }
     return false;
   }
 
-  async function danglingOnes(): Promise<Map<string, Dangling>> {
+  async function findInProposal(): Promise<Map<string, Dangling>> {
     const found = new Map<string, Dangling>();
     const kept = unchanged.flatMap((object) => {
       const encoded = translator.good(object.id);
@@ -88,13 +88,13 @@ export async function checkChange(
     });
     for (const { object, encoded } of [...made, ...kept]) {
       if (slices.isOver) await slices.next();
-      const warnings = danglingOf(encoded.namings, exists);
+      const warnings = danglingOf(encoded.references, exists);
       if (warnings.length > 0) found.set(object.id, { key: object.key, warnings });
     }
     return found;
   }
 
-  async function bereftOnes(): Promise<readonly Dangling[]> {
+  async function findElsewhere(): Promise<readonly Dangling[]> {
     const lost = new Set<string>();
     for (const each of replaced) {
       for (const resource of translator.good(each)?.resources ?? []) {
@@ -105,11 +105,11 @@ export async function checkChange(
     if (lost.size === 0) return [];
     const named = new Set([...replaced, ...unchanged.map(({ id }) => id)]);
     const found = new Map<string, Dangling>();
-    for (const { object, namings } of translator.allGood()) {
+    for (const { object, references } of translator.allGood()) {
       if (slices.isOver) await slices.next();
-      if (found.size >= MAX_BEREFT) break;
+      if (found.size >= MAX_ELSEWHERE) break;
       const id = idOf(object.key);
-      const warnings = named.has(id) ? [] : danglingOf(namings, (name) => !lost.has(name));
+      const warnings = named.has(id) ? [] : danglingOf(references, (name) => !lost.has(name));
       if (warnings.length > 0) found.set(id, { key: object.key, warnings });
     }
     return [...found.values()];

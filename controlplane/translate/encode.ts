@@ -7,19 +7,19 @@ import { shortHash } from '../model/canonical.ts';
 import type { Part } from '../model/decode-content.ts';
 import type { ConfigObject } from '../model/object.ts';
 import { companionOf } from './raw.ts';
-import { type Naming, namingsOf } from './references.ts';
+import { type ObjectReference, referencesOfParts } from './references.ts';
 
 /** What an object says, decoded and encoded. */
 export interface Encoded {
   readonly parts: readonly Part[];
   readonly resources: readonly Resource[];
-  /** The names of others in it. */
-  readonly namings: readonly Naming[];
+  /** Where it names others. */
+  readonly references: readonly ObjectReference[];
 }
 
 /** @throws TypeError for a protocol that has no form on the wire. */
 export function encode(object: ConfigObject, parts: readonly Part[]): Encoded {
-  return { parts, resources: encodeParts(object, parts), namings: namingsOf(object.key, parts) };
+  return { parts, resources: encodeParts(object, parts), references: referencesOfParts(object.key, parts) };
 }
 
 function encodeParts({ key, raw }: ConfigObject, parts: readonly Part[]): Resource[] {

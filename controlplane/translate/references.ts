@@ -9,13 +9,13 @@ import type { Part } from '../model/decode-content.ts';
 import { resourceId } from '../model/resource-id.ts';
 
 /** A name in an object. */
-export interface Naming extends Reference {
+export interface ObjectReference extends Reference {
   /** That of the resource that is named. */
   readonly id: string;
 }
 
 /** What the parts of an object name: each path is one in the object, or of what was written in it. */
-export function namingsOf({ kind, name }: ObjectKey, parts: readonly Part[]): readonly Naming[] {
+export function referencesOfParts({ kind, name }: ObjectKey, parts: readonly Part[]): readonly ObjectReference[] {
   return parts.flatMap((part) => {
     const itself = part.kind === kind && part.name === name;
     const place = itself ? '' : `${WIRE_LIST_OF[part.kind]}.${part.name}.`;
@@ -39,6 +39,6 @@ function* referencesIn({ kind, name, value }: Part): Iterable<Reference> {
 }
 
 /** What is to be said of the names that `exists` does not know. */
-export function danglingOf(namings: readonly Naming[], exists: (id: string) => boolean): readonly Fault[] {
-  return namings.filter(({ id }) => !exists(id)).map(danglingFault);
+export function danglingOf(references: readonly ObjectReference[], exists: (id: string) => boolean): readonly Fault[] {
+  return references.filter(({ id }) => !exists(id)).map(danglingFault);
 }

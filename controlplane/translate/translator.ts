@@ -72,6 +72,6 @@ export class Translator {
   /** The names in an input that nothing has. What has faults is not looked at. */
   warnings(id: string): readonly Fault[] {
     const { verdict, good } = this.entries.get(id) ?? {};
-    return verdict?.accepted && good ? danglingOf(good.namings, (name) => this.claims.has(name)) : [];
+    return verdict?.accepted && good ? danglingOf(good.references, (name) => this.claims.has(name)) : [];
   }
 }

@@ -15,8 +15,8 @@ export interface OffloadableSession {
   /** Bytes a second of late, in both directions. */
   readonly rate: number;
   /**
-   * Whether all that was read on one side was written on the other, as the bytes that it came as. Asked until it is so: frames of
-   * both sides are left to their ends as soon as nothing waits.
+   * Brings it to where all that was read on one side was written on the other, as the bytes that it came as: whether it is there. To be
+   * called until it is. As soon as nothing waits, frames of both sides are left to their ends, for good, whatever becomes of it.
    */
   settle(): boolean;
   /** Both sides as packets see them; or what keeps it in user space. */
@@ -34,6 +34,8 @@ export interface OffloadableSession {
 
 /** Has the kernel relay sessions by itself. */
 export interface KernelPath {
+  /** Whether it may ever relay a connected session, for all that doesn't change while that lives. */
+  mayTake(session: OffloadableSession): boolean;
   /** Before sessions are looked at: what the kernel has relayed is counted in, once a second. `now`: as below. */
   sweep(now: number): void;
   /** Counts in at once what it has relayed, where this session is in it. */

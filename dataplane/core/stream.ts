@@ -36,7 +36,9 @@ export type Signal =
 export interface Frames {
   /** Only the same on both sides may be joined. */
   readonly protocol: string;
-  /** Whether, as far as we have passed them on, none is begun and not done, in either direction. */
+  /** Before anything is read: they may have to be left to the ends. It costs a look at each. */
+  follow(): void;
+  /** Whether they are followed, and none, as far as we have passed them on, is begun and not done, in either direction. */
   readonly areWhole: boolean;
   /**
    * Leaves them to the ends, for good, while they are whole. Gives the stream of the connection's bytes, paused: what was read and

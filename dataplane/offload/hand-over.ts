@@ -21,8 +21,13 @@ const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
 export const REACH_OBSERVED = 2 ** 24;
 
-/** Undefined: the kernel relays it; or why it doesn't. `isDrained`: nothing is between both streams. @throws ProxyError */
-export async function handOver(passage: Passage, isDrained: () => boolean): Promise<OffloadRefusal | undefined> {
+/**
+ * Undefined: the kernel relays it; or why it doesn't. `settle` takes away what is between both streams, as soon as it can, and tells
+ * whether nothing is: it is not called before the freeze, as what it does stays done.
+ *
+ * @throws ProxyError
+ */
+export async function handOver(passage: Passage, settle: () => boolean): Promise<OffloadRefusal | undefined> {
   const { legs, pair, limits } = passage;
   const isHeard = (): boolean => pair.halves.every(({ flags }) => flags & HALF_FLAG.seen);
   const observed = await passage.until(isHeard, LOOK.observe);
@@ -48,7 +53,7 @@ export async function handOver(passage: Passage, isDrained: () => boolean): Prom
   // Twice: a packet may have passed just before.
   let quiet = 0;
   const isQuiet = (): boolean => {
-    quiet = legs.every((leg) => leg.isQuiet) && isDrained() ? quiet + 1 : 0;
+    quiet = legs.every((leg) => leg.isQuiet) && settle() ? quiet + 1 : 0;
     return quiet >= 2;
   };
   const frozen = await passage.until(isQuiet, LOOK.freeze, limits.freeze);

@@ -47,6 +47,10 @@ export class KernelPaths implements KernelPath, OffloadStatus {
     return [...this.datagrams.sessions(), ...this.connections.sessions()];
   }
 
+  mayTake(session: OffloadableSession): boolean {
+    return this.of(session).mayTake(session);
+  }
+
   sweep(now: number): void {
     this.datagrams.sweep(now);
     this.connections.sweep(now);

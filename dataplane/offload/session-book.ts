@@ -109,6 +109,10 @@ export abstract class SessionBook<Engine extends Relay, Entry extends Account> i
     return 'reason' in this.engineOrWhy ? undefined : this.engineOrWhy;
   }
 
+  mayTake({ offloadPolicy, flowEnds }: OffloadableSession): boolean {
+    return this.live !== undefined && offloadPolicy.policy !== 'never' && !('reason' in flowEnds);
+  }
+
   sweep(now: number): void {
     if (now - this.readAt >= READ_INTERVAL) this.read(now);
   }

@@ -39,8 +39,11 @@ export interface SpliceOptions {
 /** Two connections, and the streams that they are in user space. */
 export interface SplicePair extends FlowPair {
   readonly sockets: { readonly client: Socket; readonly upstream: Socket };
-  /** Whether all that was read of one stream was written to the other. */
-  isDrained(): boolean;
+  /**
+   * Whether all that was read of one stream was written to the other. Called once nothing comes any more, until it is so: what stands
+   * between both may be taken away by it, for good.
+   */
+  settle(): boolean;
 }
 
 /** What becomes of a pair. All but `spliced` are the last of a pair, as its removal is. */
@@ -150,7 +153,7 @@ export class SpliceEngine {
       const plan = this.plan(pair, legs);
       if ('reason' in plan) return plan;
       this.interfaces.attachFor(plan);
-      const splice = new Splice(this.table, legs, plan, this.limits, () => pair.isDrained());
+      const splice = new Splice(this.table, legs, plan, this.limits, () => pair.settle());
       const entry: Entry = { pair, splice, ways: [], unfit: 0, unfitReads: 0, fitReads: 0, returning: undefined };
       this.hold(entry);
       this.entries.set(pair.id, entry);

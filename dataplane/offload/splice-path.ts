@@ -70,7 +70,7 @@ export class SplicePath extends SessionBook<ConnectionEngine, Entry> {
     if ('reason' in ends) return ends;
     const { client, upstream, sockets } = ends;
     if (!sockets) return { reason: 'protocol', message: `expected TCP on both sides, found ${client.transport}` };
-    return engine.insert({ id: session.id, client, upstream, sockets, isDrained: () => session.settle() });
+    return engine.insert({ id: session.id, client, upstream, sockets, settle: () => session.settle() });
   }
 
   private heard(id: number, event: SpliceEvent): void {

@@ -28,15 +28,15 @@ export class Splice implements Passage {
   readonly pair: StreamPair;
   readonly limits: SpliceLimits;
   state: SpliceState = 'observe';
-  private readonly isDrained: () => boolean;
+  private readonly settle: () => boolean;
   private isAborted = false;
   private aborted: Promise<void> | undefined;
 
-  /** From the client and from upstream. `isDrained`: nothing is between both streams. @throws ProxyError */
-  constructor(table: StreamTable, legs: Two<Leg>, plan: Plan, limits: SpliceLimits, isDrained: () => boolean) {
+  /** From the client and from upstream. `settle`: the pair's own. @throws ProxyError */
+  constructor(table: StreamTable, legs: Two<Leg>, plan: Plan, limits: SpliceLimits, settle: () => boolean) {
     this.legs = legs;
     this.limits = limits;
-    this.isDrained = isDrained;
+    this.settle = settle;
     this.pair = new StreamPair(table, plan, [observed(legs, 0), observed(legs, 1)]);
   }
 
@@ -50,7 +50,7 @@ export class Splice implements Passage {
 
   /** Resolves when the kernel relays it, or with why it doesn't: then nothing of it is left in the kernel. It never rejects. */
   async handOver(): Promise<OffloadRefusal | undefined> {
-    const going = handOver(this, this.isDrained).catch((error: unknown) =>
+    const going = handOver(this, this.settle).catch((error: unknown) =>
       refuse('error', ProxyError.from(error).message),
     );
     this.aborted = going.then(() => undefined);

@@ -161,6 +161,12 @@ export class PipelineSession
     });
   }
 
+  private followFrames(): void {
+    const streams = [this.client.stream, this.stages[0]?.stream];
+    if (!streams.every((stream) => stream?.frames) || !this.context.kernel.mayTake(this)) return;
+    for (const stream of streams) stream?.frames?.follow();
+  }
+
   settle(): boolean {
     if (!this.fromClient.isClear || !this.toClient.isClear) return false;
     const { client, stages } = this;
@@ -237,6 +243,7 @@ export class PipelineSession
     this.event('CONNECT', first ? 'all stages are connected' : 'connected again');
     if (!first) return;
     this.client.connected(this.stages.some(({ stream }) => stream?.responds === true));
+    this.followFrames();
     this.context.onConnected(this);
     this.context.kernel.kept?.connected(this);
   }

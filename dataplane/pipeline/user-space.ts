@@ -2,6 +2,7 @@
 import type { KernelPath } from '../core/kernel-path.ts';
 
 export const USER_SPACE: KernelPath = {
+  mayTake: () => false,
   sweep() {},
   refresh() {},
   measured() {},

@@ -78,7 +78,7 @@ export class FrameGate {
   /** Who listened before `ws` did. */
   private readonly others = new Set<unknown>();
   private readonly scanner = new FrameScanner();
-  private readers: readonly Listener[] = [];
+  private readers: readonly Listener[] | undefined;
   private held: Buffer[] = [];
   /** It may have seen a part of a frame. */
   private isSplit = false;
@@ -90,7 +90,7 @@ export class FrameGate {
     for (const event of EVENTS) for (const listener of socket.listeners(event)) this.others.add(listener);
   }
 
-  /** After the handshake, before anything is read. */
+  /** After the handshake, before anything is read: until then, `ws` is given what comes by the socket itself. */
   start(): void {
     const { socket } = this;
     this.readers = this.listeners('data');
@@ -100,9 +100,9 @@ export class FrameGate {
     socket.prependListener('close', () => this.flush());
   }
 
-  /** Whether `ws` has seen no part of a message without the others. */
+  /** Whether `ws` is known to have seen no part of a message without the others. */
   get isWhole(): boolean {
-    return !this.isSplit && !this.scanner.isFragmented;
+    return this.readers !== undefined && !this.isSplit && !this.scanner.isFragmented;
   }
 
   /** Takes the connection from `ws`: the stream of its bytes, paused. */
@@ -138,6 +138,6 @@ export class FrameGate {
   }
 
   private give(chunk: Buffer): void {
-    for (const reader of this.readers) reader.call(this.socket, chunk);
+    for (const reader of this.readers ?? []) reader.call(this.socket, chunk);
   }
 }

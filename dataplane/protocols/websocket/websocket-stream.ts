@@ -77,7 +77,6 @@ export class WebSocketStream extends BaseStream implements Stream {
     else if (pingInterval > 0) this.inspected = 'a WebSocket that asks its peer (ping_interval)';
     else if (maxMessageBytes < AMPLE) this.inspected = 'a WebSocket with a limit below the default (max_message_bytes)';
     if (this.inspected === undefined && isTcp(transport)) this.gate = gate;
-    this.gate?.start();
     // `ws` tells the peer what was wrong with a frame, and closes.
     socket.on('error', (error) => this.gone(failureOf(error)));
     socket.on('close', (code, reason) => this.onClose(code, reason));
@@ -100,7 +99,9 @@ export class WebSocketStream extends BaseStream implements Stream {
 
   get frames(): Frames | undefined {
     const { gate } = this;
-    return gate && { protocol: 'WebSocket', areWhole: this.isOpen && gate.isWhole, lift: () => this.lift(gate) };
+    if (!gate) return undefined;
+    const areWhole = this.isOpen && gate.isWhole;
+    return { protocol: 'WebSocket', follow: () => gate.start(), areWhole, lift: () => this.lift(gate) };
   }
 
   private lift(gate: FrameGate): Stream {

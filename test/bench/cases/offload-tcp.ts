@@ -1,7 +1,7 @@
 /** Kernel offload: TCP sessions that the kernel relays, beside plain forwarding of IP packets between the same hosts. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { countKernelSessions } from '../kernel-sessions.ts';
+import { countKernelSessions, untilInKernel } from '../kernel-sessions.ts';
 import type { RelayOptions, RelayResult } from '../load/splice-relay.ts';
 import type { GapsResult } from '../load/tcp-gaps.ts';
 import type { SteadyOptions, SteadyResult } from '../load/tcp-steady.ts';
@@ -17,7 +17,6 @@ const STREAMS = [1, 8];
 const STEADY_RATE = 4e9;
 /** How long streams run before they are measured; those of the proxy until the kernel has all. */
 const WARM_UP_MS = 1000;
-const HAND_OVER_MS = 30_000;
 const IN_USER_SPACE = 'l7mp in user space';
 
 export const offloadTcp: Benchmark = {
@@ -70,11 +69,8 @@ async function throughput(
       try {
         await sleep(WARM_UP_MS);
         if (contender.name === 'l7mp' && proxy) {
-          const deadline = Date.now() + HAND_OVER_MS;
-          for (let found = 0; found !== streams; await sleep(50)) {
-            found = countKernelSessions(lab.namespace('proxy'));
-            if (Date.now() > deadline) throw new Error(`expected ${streams} sessions in the kernel, found ${found}`);
-          }
+          const look = (): number => countKernelSessions(lab.namespace('proxy'));
+          await untilInKernel(streams, look, () => sleep(50));
         }
         const before = await receivedBytes(measurement);
         await sleep(durationMs);
@@ -140,9 +136,10 @@ async function switches({ lab, contender, quick }: Measurement): Promise<Readonl
     const { intoKernel, back } = JSON.parse(await relay.output) as RelayResult;
     const moves = [...intoKernel, ...back];
     const refused = moves.filter(({ refusal }) => refusal !== undefined);
-    if (back.length === 0) throw new Error(`no hand-over: ${refused[0]?.refusal ?? ''}`);
-    const [intoP50, intoP99] = standstills(gaps, intoKernel);
-    const [backP50, backP99] = standstills(gaps, back);
+    const [cameIn, cameBack] = [intoKernel, back].map((all) => all.filter(({ refusal }) => refusal === undefined));
+    if (!cameIn?.length || !cameBack?.length) throw new Error(`no hand-over: ${refused[0]?.refusal ?? ''}`);
+    const [intoP50, intoP99] = standstills(gaps, cameIn);
+    const [backP50, backP99] = standstills(gaps, cameBack);
     return {
       'offload-tcp-into-kernel-p50': intoP50,
       'offload-tcp-into-kernel-p99': intoP99,

@@ -6,8 +6,6 @@ import { onWire, type Path, withPath } from '../path.ts';
 import { measurePrograms } from '../programs.ts';
 
 const FLOWS = [1, 10, 100, 1000];
-/** Sessions are looked at once a second. */
-const HAND_OVER_MS = 3500;
 const ECHO_RATE = 10_000;
 /** Of the measurement of CPU time: less than anybody's top rate. */
 const STEADY_RATE = 100_000;
@@ -53,17 +51,22 @@ function programs(): Readonly<Record<string, number>> {
   };
 }
 
+/** What is measured of our own is what the kernel relays. */
+function inKernel({ lab, contender }: Pick<Measurement, 'lab' | 'contender'>): Pick<UdpOptions, 'offloadedIn'> {
+  return contender.name === 'l7mp' ? { offloadedIn: lab.namespace('proxy') } : {};
+}
+
 /** What the machine works for a packet above what it would for the same on a wire. */
 async function cpu(
-  { lab, quick }: Measurement,
+  { lab, contender, quick }: Measurement,
   { targetAddress, targetPort }: Path,
 ): Promise<Readonly<Record<string, number>>> {
   const steady = (where: Partial<SteadyOptions>): Promise<SteadyResult> => {
-    const options = { rate: STEADY_RATE, warmUpMs: HAND_OVER_MS, windows: quick ? 1 : 5, ...where };
+    const options = { rate: STEADY_RATE, windows: quick ? 1 : 5, ...where };
     return runLoad<SteadyResult>(lab, 'udp-steady', options, 60_000);
   };
   const wire = await steady(onWire(lab));
-  const { busy, sent, received } = await steady({ targetAddress, targetPort });
+  const { busy, sent, received } = await steady({ targetAddress, targetPort, ...inKernel({ lab, contender }) });
   const above = busy - wire.busy;
   const loss = (1 - received / sent) * 100;
   return { 'offload-cpu': above, 'offload-cpu-beside-user-space': above, 'offload-cpu-loss': loss };
@@ -72,13 +75,13 @@ async function cpu(
 async function load(measurement: Measurement, path: Path): Promise<Readonly<Record<string, number>>> {
   const { lab, quick, durationMs } = measurement;
   const options = {
+    ...inKernel(measurement),
     targetAddress: path.targetAddress,
     targetPort: path.targetPort,
     flows: FLOWS,
     trialMs: quick ? 100 : 300,
     trials: quick ? 4 : 7,
     blastRate: 2_000_000,
-    warmUpMs: HAND_OVER_MS,
     echoRate: ECHO_RATE,
     echoMs: durationMs,
   } satisfies Partial<UdpOptions>;

@@ -82,7 +82,7 @@ const pair = {
   client: flowOf(sockets.client),
   upstream: flowOf(sockets.upstream),
   sockets,
-  isDrained: () => true,
+  settle: () => true,
 };
 
 async function goIn(): Promise<string | undefined> {

@@ -3,7 +3,7 @@
  * meanwhile. `node tcp-steady.js '{...}'` takes SteadyOptions and prints a SteadyResult.
  */
 import { cpuSeconds, measureBusy } from '../cpu.ts';
-import { countKernelSessions } from '../kernel-sessions.ts';
+import { countKernelSessions, untilInKernel } from '../kernel-sessions.ts';
 import { read, write } from './syscalls.ts';
 import { connectEnds, type TcpPlaces } from './tcp-ends.ts';
 
@@ -28,7 +28,6 @@ export interface SteadyResult {
 const PAUSE_MS = 1;
 const WARM_UP_MS = 1000;
 const LOOK_MS = 200;
-const HAND_OVER_MS = 30_000;
 /** Less comes through only where what is offered is too much. */
 const LEAST = 0.95;
 
@@ -66,11 +65,12 @@ function run(milliseconds: number): SteadyResult & { readonly received: number }
 
 run(WARM_UP_MS);
 if (options.offloadedIn !== undefined) {
-  for (const deadline = performance.now() + HAND_OVER_MS; countKernelSessions(options.offloadedIn) === 0;) {
-    if (performance.now() > deadline)
-      throw new Error(`expected a session in the kernel after ${HAND_OVER_MS} ms, found none`);
-    run(LOOK_MS);
-  }
+  const { offloadedIn } = options;
+  await untilInKernel(
+    1,
+    () => countKernelSessions(offloadedIn),
+    () => void run(LOOK_MS),
+  );
   run(LOOK_MS);
 }
 const { received, ...result } = run(options.milliseconds);

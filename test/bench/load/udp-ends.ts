@@ -1,4 +1,5 @@
 /** Both ends of UDP load, in one process: a generator in the client's namespace, a sink in the server's. */
+import { countKernelSessions, untilInKernel } from '../kernel-sessions.ts';
 import { connect, enterNamespace, MessageBatch, setOption, SOL_UDP, UDP_SEGMENT, udpSocket } from './syscalls.ts';
 
 export interface UdpPlaces {
@@ -9,7 +10,12 @@ export interface UdpPlaces {
   readonly targetPort: number;
   readonly serverAddress: string;
   readonly serverPort: number;
+  /** Nothing is measured before the proxy in this namespace has given its flows to the kernel. */
+  readonly offloadedIn?: string;
 }
+
+/** How long flows go on between two looks at whether the kernel has them. */
+const LOOK_MS = 200;
 
 export const PAYLOAD = 64;
 /**
@@ -29,6 +35,15 @@ export class UdpEnds {
     enterNamespace(places.serverNamespace);
     this.server = udpSocket(places.serverAddress, places.serverPort);
     enterNamespace(places.clientNamespace);
+  }
+
+  /** Has flows of ports from `first` on speak, `run` ms at a time, until those are the kernel's that are to be. */
+  async warmUp(first: number, count: number, run: (milliseconds: number) => void): Promise<void> {
+    const { offloadedIn } = this.places;
+    if (offloadedIn === undefined) return;
+    const look = (): number => countKernelSessions(offloadedIn, [first, first + count]);
+    await untilInKernel(count, look, () => run(LOOK_MS));
+    run(LOOK_MS);
   }
 
   /** A client's socket. */

@@ -9,8 +9,6 @@ import { TRAIN, UdpEnds, type UdpPlaces } from './udp-ends.ts';
 export interface SteadyOptions extends UdpPlaces {
   /** Packets a second. */
   readonly rate: number;
-  /** How long it runs before it is measured. */
-  readonly warmUpMs: number;
   /** How often it is measured, for WINDOW_MS each. */
   readonly windows: number;
 }
@@ -30,6 +28,7 @@ interface Window {
 
 const PAUSE_MS = 1;
 const FIRST_PORT = 19_000;
+const WARM_UP_MS = 500;
 const WINDOW_MS = 1000;
 
 const options = JSON.parse(process.argv[2] ?? '{}') as SteadyOptions;
@@ -55,7 +54,8 @@ function run(milliseconds: number): Window {
   return { sent, received, busy: (busy() / sent) * 1e6 };
 }
 
-run(options.warmUpMs);
+run(WARM_UP_MS);
+await ends.warmUp(FIRST_PORT, 1, run);
 const windows = Array.from({ length: options.windows }, () => run(WINDOW_MS));
 const result: SteadyResult = {
   sent: windows.reduce((sum, { sent }) => sum + sent, 0),

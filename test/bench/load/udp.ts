@@ -9,8 +9,6 @@ import { PAYLOAD, TRAIN, UdpEnds, type UdpPlaces } from './udp-ends.ts';
 export interface UdpOptions extends UdpPlaces {
   /** Flows of each search. */
   readonly flows: readonly number[];
-  /** How long flows run before they are measured: sessions are made, and code gets warm. Default: 500. */
-  readonly warmUpMs?: number;
   /** How long one trial of the search lasts, and how many there are. */
   readonly trialMs: number;
   readonly trials: number;
@@ -41,14 +39,15 @@ export interface UdpResult {
 }
 
 const LOSS = 0.02;
-const FIRST_PORT = 20000;
-/** Of echoes, and of flows before the search. */
+const FIRST_PORT = 20_000;
+const ECHO_PORT = FIRST_PORT - 1;
+/** Of echoes, and of flows before the search: sessions are made, and code gets warm. */
 const WARM_UP_MS = 500;
+const WARM_UP_RATE = 20_000;
 /** How long after the last packet no more is expected. */
 const QUIET_MS = 15;
 
 const options = JSON.parse(process.argv[2] ?? '{}') as UdpOptions;
-const { warmUpMs = WARM_UP_MS } = options;
 
 const ends = new UdpEnds(options);
 const { server, arrivals, train } = ends;
@@ -93,8 +92,10 @@ function receiveAll(): number {
 }
 
 /** Halves the range between a rate that passes and one that doesn't. */
-function search(flows: readonly number[]): UdpRate {
-  offer(flows, 20_000, warmUpMs);
+async function search(flows: readonly number[]): Promise<UdpRate> {
+  const warmUp = (milliseconds: number): void => void offer(flows, WARM_UP_RATE, milliseconds);
+  warmUp(WARM_UP_MS);
+  await ends.warmUp(FIRST_PORT, flows.length, warmUp);
   offer(flows, options.blastRate, options.trialMs);
   const all = offer(flows, options.blastRate, options.trialMs);
   const blast = all.received / all.seconds;
@@ -116,13 +117,12 @@ function passes(flows: readonly number[], rate: number): boolean {
 }
 
 /** Round trips at a steady rate, each counted from when it was due. */
-function echo(rate: number, milliseconds: number): { loss: number; p50: number; p99: number } {
-  const client = ends.open(FIRST_PORT - 1);
+function echo(client: number, rate: number, milliseconds: number): { loss: number; p50: number; p99: number } {
   const request = new MessageBatch(1, PAYLOAD);
   const responses = new MessageBatch(64, PAYLOAD);
   const samples = new Samples(Math.ceil((rate * milliseconds) / 1000) + 1);
   const start = performance.now();
-  const end = warmUpMs + milliseconds;
+  const end = WARM_UP_MS + milliseconds;
   let sent = 0;
   let counted = 0;
   for (let elapsed = 0; elapsed < end + QUIET_MS; elapsed = performance.now() - start) {
@@ -131,7 +131,7 @@ function echo(rate: number, milliseconds: number): { loss: number; p50: number; 
       request.data.writeDoubleLE(due);
       request.send(client, 0, 1);
       sent++;
-      if (due >= warmUpMs) counted++;
+      if (due >= WARM_UP_MS) counted++;
     }
     const echoes = arrivals.receive(server);
     if (echoes > 0) arrivals.send(server, 0, echoes);
@@ -140,7 +140,7 @@ function echo(rate: number, milliseconds: number): { loss: number; p50: number; 
     const now = performance.now() - start;
     for (let i = 0; i < count; i++) {
       const sentAt = responses.data.readDoubleLE(i * PAYLOAD);
-      if (sentAt >= warmUpMs) samples.add((now - sentAt) * 1000);
+      if (sentAt >= WARM_UP_MS) samples.add((now - sentAt) * 1000);
     }
   }
   if (samples.size === 0) throw new Error('no echo came back');
@@ -151,10 +151,12 @@ function echo(rate: number, milliseconds: number): { loss: number; p50: number; 
 const rates: Record<string, UdpRate> = {};
 for (const count of options.flows) {
   const flows = openFlows(count);
-  rates[String(count)] = search(flows);
+  rates[String(count)] = await search(flows);
   for (const fd of flows) close(fd);
 }
 const echoRate = options.echoRate ?? (rates[String(options.flows[0])]?.top ?? 0) / 4;
-const { loss, p50, p99 } = echo(echoRate, options.echoMs);
+const client = ends.open(ECHO_PORT);
+await ends.warmUp(ECHO_PORT, 1, (milliseconds) => void echo(client, echoRate, milliseconds));
+const { loss, p50, p99 } = echo(client, echoRate, options.echoMs);
 const result: UdpResult = { rates, echoRate, echoLoss: loss, p50, p99 };
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -150,7 +150,7 @@ clusters:
       /\nedge-1 +Waiting +lacks cluster app\n/u,
     );
     expect((await controlPlane.l7mp('get', 'route')).stdout).to.match(/^Route\/app +Programmed +0 of 1 /mu);
-    const { code, stderr } = await controlPlane.l7mp('wait', 'route/app', '--timeout', '500ms');
+    const { code, stderr } = await controlPlane.l7mp('wait', 'route/app', '--timeout', '5s');
     expect(stderr).to.match(/Route\/app: 0 of 1\n {2}edge-1: Route\/app lacks cluster app\n$/u);
     expect(code).to.equal(5);
     expect(edge.log().filter(({ msg }) => msg === 'listener serves')).to.have.length(1);

@@ -6,7 +6,6 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { close, socket, AF_UNIX, SOCK_DGRAM } from '../../../dataplane/sockets/native/libc.ts';
 import { isRunners, more, openDescriptors, openHandles } from '../../support/open.ts';
-import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 
 const listening = async (): Promise<Server> => {
@@ -59,18 +58,5 @@ describe('What the process has open', () => {
     for (const each of [server, other]) each.close();
     expect(added).to.deep.equal([{ id: fd, kind: 'descriptor of socket', stack: '' }]);
     await until('it to be closed', () => more(openDescriptors(), before).length === 0);
-  });
-});
-
-describe('A free port', () => {
-  it('is another one each time, and none that somebody has', async () => {
-    const port = await freePort();
-    const server = createServer().listen(port + 1, '127.0.0.1');
-    await once(server, 'listening');
-    try {
-      expect(await freePort()).to.be.above(port + 1);
-    } finally {
-      server.close();
-    }
   });
 });

@@ -82,7 +82,7 @@ for await (const line of createInterface(process.stdin)) {
   if (command === 'insert' && pair) {
     const { client, upstream } = pair;
     const ends = { client: flowOf(client), upstream: flowOf(upstream) };
-    const answer = engine.insert({ id, ...ends, sockets: { client, upstream }, isDrained: () => true });
+    const answer = engine.insert({ id, ...ends, sockets: { client, upstream }, settle: () => true });
     say({ answer: answer ?? {} });
   } else if (command === 'remove') say({ answer: (await engine.remove(id)) ?? {} });
   else if (command === 'abandon') say({ answer: engine.abandon(id) ?? {} });

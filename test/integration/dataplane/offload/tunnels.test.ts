@@ -1,6 +1,6 @@
 /** A whole proxy between two hosts: tunnels of HTTP, and WebSockets on both sides, go into the kernel and come back, as they are. */
 import { expect } from 'chai';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,25 @@ import { type Report, Talker, TCP_PEER } from './tcp-lab.ts';
 import { WEBSOCKET_PEER } from './websocket-peer.ts';
 
 type Talk = 'tcp' | 'websocket';
+
+/** A web server at an address and a port, of a page that goes on until a file is there. Then it says what it was. */
+const ENDLESS = `
+import hashlib, http.server, os, sys
+
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        digest, size = hashlib.sha256(), 0
+        while not os.path.exists(sys.argv[3]):
+            chunk = os.urandom(65536)
+            digest.update(chunk)
+            size += len(chunk)
+            self.wfile.write(chunk)
+        print(digest.hexdigest(), size, flush=True)
+
+http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Page).serve_forever()
+`;
 
 const PEERS = { tcp: TCP_PEER, websocket: WEBSOCKET_PEER };
 
@@ -312,7 +331,6 @@ describe(`a proxy that splices tunnels, with ${packageVersion('websockets')} and
   });
 
   describe('CONNECT over HTTP', () => {
-    const SIZE = 120_000_000;
     let directory: string;
 
     beforeEach(() => (directory = mkdtempSync(join(tmpdir(), 'l7mp-'))));
@@ -327,40 +345,39 @@ describe(`a proxy that splices tunnels, with ${packageVersion('websockets')} and
     const listens = (port: number): Promise<unknown> =>
       until('the server to listen', () => inPlace('server', `ss -Hltn sport = ${port}`).includes(`:${port}`));
 
-    const serveFiles = async (port: number): Promise<string> => {
-      const content = randomBytes(SIZE);
-      writeFileSync(join(directory, 'file'), content);
-      const words = ['-m', 'http.server', '--bind', FOUR.server, '--directory', directory, String(port)];
-      run('server', PYTHON, ...words);
+    const servePage = async (port: number): Promise<Peer> => {
+      const server = run('server', PYTHON, '-c', ENDLESS, FOUR.server, String(port), join(directory, 'enough'));
       await listens(port);
-      return createHash('sha256').update(content).digest('hex');
+      return server;
     };
 
-    /** For seconds, as it is held back: it is in the kernel for most of its way. */
-    const download = async (url: string, hash: string): Promise<void> => {
+    /** Held back on its way; it ends once it was seen in the kernel. */
+    const download = async (url: string, server: Peer): Promise<void> => {
       const proxy = ['--proxytunnel', '--proxy', `http://${FOUR.proxy}:5000`];
       const out = join(directory, 'copy');
       const curl = run('client', 'curl', '-sSf', ...proxy, '--limit-rate', '30M', '--output', out, url);
       await until('much relayed by the kernel', () => (only()?.offload.traffic?.egress.bytes ?? 0) > 1_000_000);
+      writeFileSync(join(directory, 'enough'), '');
       expect(await curl.exit, curl.stderr).to.equal(0);
+      const [, hash, size] = await server.output(/^([0-9a-f]+) (\d+)$/mu);
       expect(createHash('sha256').update(readFileSync(out)).digest('hex')).to.equal(hash);
       await bed.proxy.peer.output(/^\d+ \d+ OK$/mu);
       const [, egress = 0] = (/^\d+ (\d+) OK$/mu.exec(bed.proxy.peer.stdout) ?? []).map(Number);
-      expect(egress).to.be.within(SIZE, SIZE + 1000);
+      expect(egress).to.be.within(Number(size), Number(size) + 1000);
     };
 
     it('carries what curl asks of a TCP cluster', async () => {
-      const hash = await serveFiles(9000);
+      const server = await servePage(9000);
       await startProxy(HTTP, { protocol: 'TCP' });
-      await download('http://files.test/file', hash);
+      await download('http://files.test/file', server);
     });
 
     it(`carries what curl asks of another proxy, ${versionOf('ncat', '--version')}`, async () => {
-      const hash = await serveFiles(8000);
+      const server = await servePage(8000);
       run('server', 'ncat', '--listen', '9000', '--proxy-type', 'http');
       await listens(9000);
       await startProxy(HTTP, HTTP);
-      await download(`http://${FOUR.server}:8000/file`, hash);
+      await download(`http://${FOUR.server}:8000/file`, server);
     });
   });
 });

@@ -68,6 +68,20 @@ describe('replicas', () => {
     }
   });
 
+  it('say again what somebody else has written over with what nobody can read', async () => {
+    const key = 'status/cp-1/beat';
+    for (const [value, error] of [
+      ['{', 'SyntaxError'],
+      ['null', 'TypeError'],
+    ] as const) {
+      await until('it to be told', async () => {
+        await two.store.transact([], [{ type: 'put', key, value: Buffer.from(value) }]);
+        return one.log.lines.some(({ fields }) => fields['key'] === key && String(fields['error']).startsWith(error));
+      });
+    }
+    await until('a heartbeat', () => one.store.disk.entries.get(key)?.value.includes('"run"'));
+  });
+
   describe('wait for each other', () => {
     const wait = (rig = one, revision = 0) => {
       const request = { keys: [KEY], condition: 'acked', revision, min_proxies: 0 };

@@ -201,9 +201,16 @@ describe('translating objects', () => {
     const [c, r, s] = [cluster('c', '10.0.0.1'), route('r', 'c'), route('s', 'd')];
     await update(translator, [c, input(r), input(s), input(holder)], []);
     const nothing = { upsert: [], unchanged: [], gone: new Set<string>() };
-    const look = async (proposal: Partial<typeof nothing> | { upsert: ConfigObject[] }, standIn = false) => {
-      const { dangling, bereft } = await checkChange(translator, { ...nothing, ...proposal }, () => standIn);
-      return [[...dangling.keys()], bereft.map(({ key, warnings }) => [key.name, warnings.map(({ path }) => path)])];
+    const look = async (proposal: Partial<typeof nothing> | { upsert: ConfigObject[] }, hasFallback = false) => {
+      const { dangling, danglingElsewhere } = await checkChange(
+        translator,
+        { ...nothing, ...proposal },
+        () => hasFallback,
+      );
+      return [
+        [...dangling.keys()],
+        danglingElsewhere.map(({ key, warnings }) => [key.name, warnings.map(({ path }) => path)]),
+      ];
     };
     const gone = new Set(['Cluster/c']);
     expect(await look({ gone })).to.deep.equal([[], [['r', ['destination']]]]);

@@ -30,7 +30,7 @@ const MEMBERS: {
   unanswered: true,
   flow: [],
   tcpSocket: new Socket(),
-  frames: { protocol: 'Test', areWhole: true, lift: () => new FakeStream() },
+  frames: { protocol: 'Test', areWhole: true, follow: () => undefined, lift: () => new FakeStream() },
   adoptFraming: ['bytes'],
   open: [new RecordingSink()],
   write: [Buffer.from('chunk'), true],

@@ -106,6 +106,13 @@ describe('the way of TCP sessions through the kernel', () => {
     });
   }
 
+  it('may take what is cold, but neither what has to stay nor what can not go', () => {
+    expect(path.mayTake(sessionOf('auto'))).to.equal(true);
+    expect(path.mayTake(sessionOf('never'))).to.equal(false);
+    expect(path.mayTake({ ...session, flowEnds: WHY })).to.equal(false);
+    expect(new SplicePath(WHY, recordingLogger()).mayTake(session)).to.equal(false);
+  });
+
   it('says when it is in the kernel, and tries it no more', () => {
     splice();
     second(2000);

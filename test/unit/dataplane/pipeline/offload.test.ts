@@ -30,6 +30,10 @@ class FakeKernel implements KernelPath {
   /** What `release` does, while the session's streams are as they were. */
   onRelease: (session: PipelineSession) => void = () => undefined;
 
+  mayTake({ offloadPolicy, flowEnds }: PipelineSession): boolean {
+    return offloadPolicy.policy !== 'never' && !('reason' in flowEnds);
+  }
+
   sweep(): void {
     this.told.push('sweep');
   }
@@ -69,8 +73,9 @@ describe('a session and the kernel', () => {
     routed: Parameters<typeof harness>[0] = {},
     options: Parameters<typeof harness>[1] = {},
     streams: readonly [FakeStream, FakeStream] = [udp(client), udp(upstream)],
+    isAskedFor = true,
   ): PipelineSession {
-    pipeline = harness(routed, options, {}, {}, kernel);
+    pipeline = harness(routed, options, {}, {}, isAskedFor ? kernel : undefined);
     pipeline.cluster('cluster').plan = [() => streams[1]];
     return pipeline.accept(streams[0]) as PipelineSession;
   }
@@ -115,12 +120,18 @@ describe('a session and the kernel', () => {
     };
     const framesOf = (protocol: string, areWhole = true) => {
       const bare = new FakeStream();
-      return { bare, frames: { protocol, areWhole, lift: () => bare } };
+      const frames = {
+        protocol,
+        areWhole,
+        isFollowed: false,
+        follow: () => void (frames.isFollowed = true),
+        lift: () => bare,
+      };
+      return { bare, frames };
     };
-    const begin = (one: object, other: object, retry_on: 'always' | 'never' = 'never') => {
-      const streams = [stream('10.0.0.2', one), stream('10.0.0.3', other)] as const;
-      return start({ retry: { retry_on, num_retries: 1, timeout: 1000 } }, {}, streams);
-    };
+    const retried = (retry_on: 'always' | 'never') => ({ retry: { retry_on, num_retries: 1, timeout: 1000 } });
+    const begin = (one: object, other: object, retry_on: 'always' | 'never' = 'never') =>
+      start(retried(retry_on), {}, [stream('10.0.0.2', one), stream('10.0.0.3', other)]);
 
     it('has flows where both sides have the same frames, or none', () => {
       expect(begin({}, {}).flowEnds).to.have.property('sockets');
@@ -131,6 +142,31 @@ describe('a session and the kernel', () => {
       const ends = begin(framesOf('A'), {}).flowEnds;
       expect(ends).to.include({ reason: 'protocol' });
       expect((ends as { message: string }).message).to.contain('found A at listener listener and bytes without frames');
+    });
+
+    describe('has its frames followed', () => {
+      const never = { offload: { policy: 'never', threshold: 0, byte_threshold: 0 } } as const;
+      const followed: readonly [
+        string,
+        boolean,
+        Parameters<typeof retried>[0],
+        Parameters<typeof start>[1],
+        string,
+        boolean,
+      ][] = [
+        ['from the first on where the kernel may be given them', true, 'never', {}, 'A', true],
+        ['not where its cluster is connected again', false, 'always', {}, 'A', true],
+        ['not where its listener has it stay', false, 'never', never, 'A', true],
+        ['not where those of its cluster are others', false, 'never', {}, 'B', true],
+        ['not where kernel offload is not asked for', false, 'never', {}, 'A', false],
+      ];
+      for (const [when, expected, retry_on, options, protocol, isAskedFor] of followed) {
+        it(when, () => {
+          const [here, there] = [framesOf('A'), framesOf(protocol)];
+          start(retried(retry_on), options, [stream('10.0.0.2', here), stream('10.0.0.3', there)], isAskedFor);
+          expect([here, there].map(({ frames: { isFollowed } }) => isFollowed)).to.deep.equal([expected, expected]);
+        });
+      }
     });
 
     it('has none where its cluster is connected again, but where it can not be', () => {

@@ -94,6 +94,23 @@ describe('a connection before ws', () => {
     expect(gate.isWhole).to.equal(true);
   });
 
+  it('is given what comes as it comes where nobody follows the frames', async () => {
+    const other = connect((server.address() as { port: number }).port, '127.0.0.1');
+    const [unfollowed] = (await once(server, 'connection')) as [Socket];
+    try {
+      const idle = new FrameGate(unfollowed, 1000);
+      unfollowed.on('data', (chunk: Buffer) => given.push(chunk));
+      const part = frame(1, 10).subarray(0, 5);
+      other.write(part);
+      await until('it', () => given.length > 0);
+      expect(Buffer.concat(given)).to.deep.equal(part);
+      expect(idle.isWhole).to.equal(false);
+    } finally {
+      other.destroy();
+      unfollowed.destroy();
+    }
+  });
+
   it('is given a part of one that is too large, to refuse it, and is not whole from then on', async () => {
     const large = frame(1, 1001).subarray(0, 100);
     peer.write(large);
