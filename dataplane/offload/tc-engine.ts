@@ -21,6 +21,7 @@ import type {
 } from '../core/offload.ts';
 import { NO_TRAFFIC } from '../core/traffic.ts';
 import { ProxyError } from '../../common/errors.ts';
+import { freePort, holdPort } from '../sockets/native/held-ports.ts';
 import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
 import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './attachment.ts';
@@ -160,6 +161,7 @@ export class TcEngine implements OffloadEngine {
     const entry = this.entries.get(id);
     if (!entry) return undefined;
     this.entries.delete(id);
+    freePort(entry.pair.upstream.local.port);
     const directions = [entry.fromClient, entry.fromUpstream];
     for (const { flow } of directions) this.table.withdraw(flow);
     this.notes?.delete(entry.pair.client);
@@ -174,7 +176,7 @@ export class TcEngine implements OffloadEngine {
     }
   }
 
-  /** What an earlier process has put in. That which has no way any more is taken out at once. */
+  /** What an earlier process has put in, with ports held. That which has no way any more is taken out at once. */
   private takeOver(): LeftPair[] {
     const found = this.table.takeOver();
     const take = (side: Flow, { packets, bytes }: FlowTraffic): Direction | undefined => {
@@ -200,6 +202,7 @@ export class TcEngine implements OffloadEngine {
       this.entries.set(pair.id, entry);
       const isLost = this.renew(entry) !== undefined;
       const traffic = isLost ? this.remove(pair.id) : pairTraffic(entry, (slot) => this.table.count(slot));
+      if (!isLost) holdPort(pair.upstream.local);
       return { ...pair, note, traffic: traffic ?? NO_PAIR_TRAFFIC };
     });
     if (this.placed instanceof TcxAttachment) this.placed.detachOthers();
@@ -243,6 +246,7 @@ export class TcEngine implements OffloadEngine {
   close(): void {
     this.stays = this.notes !== undefined && this.entries.size > 0;
     for (const step of this.undo.splice(0).reverse()) step();
+    for (const { pair } of this.entries.values()) freePort(pair.upstream.local.port);
     this.entries.clear();
   }
 

@@ -1,4 +1,6 @@
 /** Pairs on lo that are pinned, of which one loses a flow: says what the next engines find as one line of JSON. */
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { silentLogger } from '../../../support/doubles.ts';
 import type { FlowPair, OffloadEngine } from '../../../../dataplane/core/offload.ts';
@@ -28,6 +30,21 @@ const pairOf = (id: number): FlowPair => ({
   note: { ...NOTE, name: `session ${id}` },
 });
 
+/** Whether another socket can have the port of this pair's session. */
+async function isFree(id: number): Promise<boolean> {
+  const { address, port } = pairOf(id).upstream.local;
+  const socket = createSocket('udp4');
+  try {
+    socket.bind(port, address);
+    await once(socket, 'listening');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.close();
+  }
+}
+
 const first = await openEngine();
 const refusals = [1, 2].map((id) => first.insert(pairOf(id))).filter((refusal) => refusal !== undefined);
 if (refusals.length > 0) throw new Error(JSON.stringify(refusals));
@@ -50,11 +67,13 @@ const second = await openEngine();
 const taken = second.kept?.takeOver() ?? [];
 const { flows } = second.stats;
 const left = new MapReader(map, KEY.size, 4).keys().length;
+const free = [await isFree(1), await isFree(2)];
 for (const { id } of taken) second.remove(id);
+free.push(await isFree(2));
 second.close();
 
 const third = await openEngine();
 const again = third.kept?.takeOver() ?? [];
 third.close();
 const names = taken.map(({ note }) => note.name);
-process.stdout.write(JSON.stringify({ taken: names, flows, slots: left, again, folders: readdirSync(folder) }));
+process.stdout.write(JSON.stringify({ taken: names, flows, slots: left, free, again, folders: readdirSync(folder) }));
