@@ -230,12 +230,30 @@ describe(`sessions that are pinned, with ${versionOf(PYTHON, '--version')} and $
       /^listener in does not take it$/u,
     ],
     [
+      'its listener has another port',
+      ({ listeners: [one] }) => Object.assign(one!.spec, { port: 5001 }),
+      /^listener in does not take it$/u,
+    ],
+    [
+      'its listener has another address',
+      ({ listeners: [one] }) => Object.assign(one!.spec, { address: '10.2.0.1' }),
+      /^listener in does not take it$/u,
+    ],
+    [
+      'something stands between its listener and its cluster',
+      ({ listeners: [one], clusters }) => {
+        clusters.push({ ...clusters[0]!, name: 'other' });
+        one!.rules = [{ action: { route: { destination: 'out', ingress: ['other'] } } }];
+      },
+      /^expected route .* to cluster out alone, as before, found .* by way of other$/u,
+    ],
+    [
       'its route goes elsewhere',
       ({ listeners: [one], clusters }) => {
         clusters.push({ ...clusters[0]!, name: 'other' });
         one!.rules = [{ action: { route: { destination: 'other' } } }];
       },
-      /^expected route .* to cluster out as before, found route .* to other$/u,
+      /^expected route .* to cluster out alone, as before, found route .* to other$/u,
     ],
     [
       'its endpoint is gone',
