@@ -26,7 +26,7 @@ import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
 import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './attachment.ts';
 import { ANY, loadProgram } from './bpf.ts';
-import { addCounted, type Counted, NOTHING, trafficOf } from './counted.ts';
+import { addCounted, type Counted, NOTHING, plain, trafficOf } from './counted.ts';
 import { FlowTable } from './flow-table.ts';
 import { checkLayout, keyOf } from './layout.ts';
 import { Loopback } from './loopback.ts';
@@ -121,14 +121,15 @@ export class TcEngine implements OffloadEngine {
           if (!this.stays) this.loopback.close();
         },
       });
+      this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
+      this.watch.want(EPOLLIN);
       this.kept = this.notes && {
-        takeOver: () => this.takeOver(),
+        left: this.takeOver(),
         rename: (id, next) => this.rename(id, next),
         note: (id, note) => this.note(id, note),
       };
-      this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
-      this.watch.want(EPOLLIN);
     } catch (error) {
+      this.entries.clear(); // what could not be taken over whole has no owner: nothing stays
       this.close();
       throw error;
     }
@@ -205,7 +206,7 @@ export class TcEngine implements OffloadEngine {
       if (!isLost) holdPort(pair.upstream.local);
       return { ...pair, note, traffic: traffic ?? NO_PAIR_TRAFFIC };
     });
-    if (this.placed instanceof TcxAttachment) this.placed.detachOthers();
+    this.placed.detachOthers();
     return left;
   }
 
@@ -369,11 +370,7 @@ export class TcEngine implements OffloadEngine {
 
 function noteOf(pair: FlowPair, session: SessionNote, fromClient = NOTHING, fromUpstream = NOTHING): PairNote {
   const { client, upstream } = pair;
-  return { client, upstream, session, before: [plainTraffic(fromClient), plainTraffic(fromUpstream)] };
-}
-
-function plainTraffic({ packets, bytes }: Counted): FlowTraffic {
-  return { packets, bytes };
+  return { client, upstream, session, before: [plain(fromClient), plain(fromUpstream)] };
 }
 
 function pairTraffic({ fromClient, fromUpstream }: Entry, count: (slot: number) => Counted): PairTraffic {

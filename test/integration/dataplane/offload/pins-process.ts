@@ -2,24 +2,23 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { silentLogger } from '../../../support/doubles.ts';
 import type { FlowPair, OffloadEngine } from '../../../../dataplane/core/offload.ts';
 import { MAP_HASH, MapReader, MapWriter } from '../../../../dataplane/offload/bpf.ts';
 import { openOffloadEngine } from '../../../../dataplane/offload/index.ts';
 import { KEY, keyOf, layoutVersion } from '../../../../dataplane/offload/layout.ts';
-import { PinFolder } from '../../../../dataplane/offload/pin-folder.ts';
+import { openPinFolder } from '../../../../dataplane/offload/pin-folder.ts';
 import { NOTE } from '../../../support/session-note.ts';
 
 const [folder = ''] = process.argv.slice(2);
 const CAPACITY = 10;
 const pins = { folder, id: 'one', log: silentLogger };
 
-async function openEngine(): Promise<OffloadEngine & Required<Pick<OffloadEngine, 'kept'>>> {
+async function openEngine(): Promise<OffloadEngine> {
   const engine = await openOffloadEngine({ capacity: CAPACITY, pins });
   if ('reason' in engine) throw new Error(engine.message);
-  const { kept } = engine;
-  if (kept === undefined) throw new Error('nothing is kept');
-  return engine as OffloadEngine & { kept: typeof kept };
+  return engine;
 }
 
 const place = (port: number): FlowPair['client']['local'] => ({ address: '127.0.0.1', port });
@@ -51,7 +50,7 @@ if (refusals.length > 0) throw new Error(JSON.stringify(refusals));
 first.close();
 
 // As where the process ended in between.
-const own = new PinFolder(pins, layoutVersion(CAPACITY));
+const own = await openPinFolder(pins, layoutVersion(CAPACITY));
 const slots = {
   type: MAP_HASH,
   name: 'l7mp_slots',
@@ -64,16 +63,18 @@ new MapWriter(map, KEY.size, 4).delete(keyOf(pairOf(1).client));
 own.close(true);
 
 const second = await openEngine();
-const taken = second.kept?.takeOver() ?? [];
+const taken = second.kept?.left ?? [];
 const { flows } = second.stats;
 const left = new MapReader(map, KEY.size, 4).keys().length;
 const free = [await isFree(1), await isFree(2)];
 for (const { id } of taken) second.remove(id);
 free.push(await isFree(2));
-second.close();
 
-const third = await openEngine();
-const again = third.kept?.takeOver() ?? [];
+const opening = openEngine();
+await setTimeout(200); // it finds the folder locked
+second.close();
+const third = await opening;
+const again = third.kept?.left ?? [];
 third.close();
 const names = taken.map(({ note }) => note.name);
 process.stdout.write(JSON.stringify({ taken: names, flows, slots: left, free, again, folders: readdirSync(folder) }));

@@ -149,7 +149,7 @@ describe(`sessions that are pinned, with ${versionOf(PYTHON, '--version')} and $
     expect([sum('packets'), sum('bytes')]).to.deep.equal([packets, bytes]);
   });
 
-  it('throws away what is not whole, and holds the ports of the rest', async () => {
+  it('throws away what is not whole, holds the ports of the rest, and waits for another that is about to end', async () => {
     const file = 'test/integration/dataplane/offload/pins-process.ts';
     const peer = new Peer('ip', [...IN_PROXY, process.execPath, '--import=tsx/esm', file, folder]);
     expect(await peer.exit, peer.stderr).to.equal(0);
@@ -371,6 +371,8 @@ describe(`sessions that are pinned, with ${versionOf(PYTHON, '--version')} and $
     expect(bed.offload().reason).to.match(
       /expected slots, flows, counters, notes and link-N alone, found mine; remove it$/u,
     );
+    expect(kept(), 'nobody goes on with it').to.deep.equal(['mine']);
+    await until('traffic by user space', () => (bed.sessions()[0]?.counters.egress.packets ?? 0) > 100);
     await stream.stop();
   });
 });
