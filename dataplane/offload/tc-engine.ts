@@ -129,8 +129,7 @@ export class TcEngine implements OffloadEngine {
         note: (id, note) => this.note(id, note),
       };
     } catch (error) {
-      this.entries.clear(); // what could not be taken over whole has no owner: nothing stays
-      this.close();
+      this.end(false); // what could not be taken over whole would have no owner
       throw error;
     }
   }
@@ -245,7 +244,11 @@ export class TcEngine implements OffloadEngine {
   }
 
   close(): void {
-    this.stays = this.notes !== undefined && this.entries.size > 0;
+    this.end(this.notes !== undefined && this.entries.size > 0);
+  }
+
+  private end(stays: boolean): void {
+    this.stays = stays;
     for (const step of this.undo.splice(0).reverse()) step();
     for (const { pair } of this.entries.values()) freePort(pair.upstream.local.port);
     this.entries.clear();

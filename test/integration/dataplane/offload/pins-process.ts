@@ -7,6 +7,7 @@ import { silentLogger } from '../../../support/doubles.ts';
 import type { FlowPair, OffloadEngine } from '../../../../dataplane/core/offload.ts';
 import { MAP_HASH, MapReader, MapWriter } from '../../../../dataplane/offload/bpf.ts';
 import { openOffloadEngine } from '../../../../dataplane/offload/index.ts';
+import { FlowTable } from '../../../../dataplane/offload/flow-table.ts';
 import { KEY, keyOf, layoutVersion } from '../../../../dataplane/offload/layout.ts';
 import { openPinFolder } from '../../../../dataplane/offload/pin-folder.ts';
 import { NOTE } from '../../../support/session-note.ts';
@@ -74,7 +75,22 @@ const opening = openEngine();
 await setTimeout(200); // it finds the folder locked
 second.close();
 const third = await opening;
-const again = third.kept?.left ?? [];
+const again = [...(third.kept?.left ?? [])];
+third.insert(pairOf(3));
 third.close();
+
+// As where the kernel fails to say what it has counted.
+const table = Object.getOwnPropertyDescriptor(FlowTable.prototype, 'count') ?? {};
+FlowTable.prototype.count = () => {
+  throw new Error('no counters');
+};
+const failed = await openOffloadEngine({ capacity: CAPACITY, pins });
+Object.defineProperty(FlowTable.prototype, 'count', table);
+const failure = 'reason' in failed ? failed.message : '';
+const fourth = await openEngine();
+again.push(...(fourth.kept?.left ?? []));
+fourth.close();
 const names = taken.map(({ note }) => note.name);
-process.stdout.write(JSON.stringify({ taken: names, flows, slots: left, free, again, folders: readdirSync(folder) }));
+process.stdout.write(
+  JSON.stringify({ taken: names, flows, slots: left, free, failure, again, folders: readdirSync(folder) }),
+);
