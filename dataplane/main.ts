@@ -118,8 +118,9 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       return table;
     },
     kernel,
-    onEnd: (session) => {
+    onEnd: (session, goesOn) => {
       totals.ended(session);
+      if (goesOn) return;
       if (accessLog) accessLog.write(session);
       options.onSessionEnd?.(session);
     },

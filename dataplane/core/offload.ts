@@ -90,7 +90,7 @@ export interface OffloadRefusal {
 /** Which way the packets of a session take. */
 export interface OffloadView {
   readonly state: 'kernel' | 'user';
-  /** Why not the kernel's, as a sentence. */
+  /** Why not the kernel's, or why it has no session, as a sentence. */
   readonly reason?: string;
 }
 
@@ -120,7 +120,7 @@ export interface OffloadStatus {
   readonly reason?: string | undefined;
   /** Likewise, of TCP connections. */
   readonly connections?: Pick<OffloadStatus, 'engine' | 'reason'>;
-  /** Sessions that were given to the kernel, and those of them that user space took back before they ended. */
+  /** Sessions that were given to the kernel, or taken on in it, and those of them that user space took back before they ended. */
   readonly handovers: number;
   readonly handbacks: number;
   /** Sessions that were kept out or thrown out, by reason. */
@@ -149,8 +149,8 @@ export interface OffloadEngine {
 
 /** Pairs that stay in the kernel when the process ends. */
 export interface KeptPairs {
-  /** What an earlier process has left, under ids below zero: asked for once. They are followed, and evicted, as all others are. */
-  takeOver(): readonly LeftPair[];
+  /** What an earlier process had left as this one began, under ids below zero. They are followed, and evicted, as all others are. */
+  readonly left: readonly LeftPair[];
   /** False: it is not there any more. */
   rename(id: number, next: number): boolean;
   /** @throws ProxyError where it can't be kept */

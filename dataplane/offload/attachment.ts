@@ -11,6 +11,8 @@ export interface Attachment {
   attach(ifindex: number): void;
   /** Also where the interface is gone. */
   detach(ifindex: number): void;
+  /** Detaches what an earlier process has left where this one is not attached. */
+  detachOthers(): void;
   close(): void;
 }
 
@@ -52,7 +54,6 @@ export class TcxAttachment implements Attachment {
     this.links.delete(ifindex);
   }
 
-  /** Detaches what an earlier process has left where this one is not attached. */
   detachOthers(): void {
     for (const ifindex of this.pins?.links ?? []) if (!this.links.has(ifindex)) this.pins?.removeLink(ifindex);
   }
@@ -136,6 +137,10 @@ export class ClsactAttachment implements Attachment {
     this.attached.delete(ifindex);
     if (isOurs) this.netlink.change(RTM_DELQDISC, 0, head(ifindex, CLSACT_HANDLE, CLSACT), []);
     else this.netlink.change(RTM_DELTFILTER, 0, filter(ifindex), [[TCA_KIND, 'bpf']]);
+  }
+
+  detachOthers(): void {
+    // What was left does nothing.
   }
 
   close(): void {

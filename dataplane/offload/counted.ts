@@ -23,7 +23,7 @@ export function trafficOf(fromClient: Counted, fromUpstream: Counted): PairTraff
   };
 }
 
-function plain({ packets, bytes }: Counted): FlowTraffic {
+export function plain({ packets, bytes }: Counted): FlowTraffic {
   return { packets, bytes };
 }
 

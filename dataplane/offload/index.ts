@@ -1,5 +1,6 @@
 /** Opens the engines that the kernel has, or says why there is none. */
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { ProxyError } from '../../common/errors.ts';
 import type { OffloadEngine, OffloadRefusal } from '../core/offload.ts';
 import type { PinFolder, PinOptions } from './pin-folder.ts';
@@ -24,30 +25,51 @@ export async function openOffloadEngine(options: EngineOptions = {}): Promise<Of
   const { capacity = CAPACITY, pins: where, ...rest } = options;
   try {
     // System calls are there on some platforms only.
-    const [{ TcEngine }, { parseObjectFile }, { PinFolder }, { layoutVersion }] = await Promise.all([
+    const [{ TcEngine }, { parseObjectFile }] = await Promise.all([
       import('./tc-engine.ts'),
       import('./object-file.ts'),
-      import('./pin-folder.ts'),
-      import('./layout.ts'),
     ]);
     const object = parseObjectFile(readObject('udp'));
-    let pins: PinFolder | undefined;
-    try {
-      pins = where && new PinFolder(where, layoutVersion(capacity));
-    } catch (error) {
-      return { reason: 'error', message: `admin.offload_pin: ${ProxyError.from(error).message}` };
-    }
-    return new TcEngine(object, { ...rest, capacity, pins });
+    return new TcEngine(object, { ...rest, capacity, pins: where && (await openPins(where, capacity)) });
   } catch (error) {
-    const needs = 'needs Linux 5.16, CAP_BPF and CAP_NET_ADMIN';
-    return { reason: 'unsupported', message: `kernel offload ${needs}: ${ProxyError.from(error).message}` };
+    return refusalOf(error, 'kernel offload', '5.16');
   }
+}
+
+/** @throws ProxyError */
+async function openPins(where: PinOptions, capacity: number): Promise<PinFolder> {
+  const { openPinFolder } = await import('./pin-folder.ts');
+  const { layoutVersion } = await import('./layout.ts');
+  try {
+    return await openPinFolder(where, layoutVersion(capacity));
+  } catch (error) {
+    const { code, message } = ProxyError.from(error);
+    throw new ProxyError(code, `admin.offload_pin: ${message}`);
+  }
+}
+
+/** What the kernel, or whoever limits the process, says to calls that it does not have, or allow. */
+const LACKS: readonly (number | undefined)[] = [
+  constants.errno.EPERM,
+  constants.errno.ENOSYS,
+  constants.errno.EINVAL,
+  constants.errno.EOPNOTSUPP,
+];
+
+/** What is needed is said where it is not there; other failures speak for themselves. */
+function refusalOf(error: unknown, what: string, linux: string): OffloadRefusal {
+  const { code, message, cause } = ProxyError.from(error);
+  if (LACKS.includes((cause as { errno?: number } | undefined)?.errno)) {
+    const needs = `needs Linux ${linux}, CAP_BPF and CAP_NET_ADMIN`;
+    return { reason: 'unsupported', message: `${what} ${needs}: ${message}` };
+  }
+  return { reason: code === 'UNSUPPORTED' ? 'unsupported' : 'error', message };
 }
 
 /** Has the kernel let go of what an earlier process has left there. @throws ProxyError */
 export async function removePins(where: PinOptions): Promise<void> {
   const { unpin } = await import('./pin-folder.ts');
-  unpin(where);
+  await unpin(where);
 }
 
 export type ConnectionEngine = Pick<
@@ -62,11 +84,7 @@ export async function openSpliceEngine(options: EngineOptions = {}): Promise<Con
     const { parseObjectFile } = await import('./object-file.ts');
     return new SpliceEngine(parseObjectFile(readObject('tcp')), { capacity: CONNECTIONS, ...options });
   } catch (error) {
-    const needs = 'needs Linux 6.6, CAP_BPF and CAP_NET_ADMIN';
-    return {
-      reason: 'unsupported',
-      message: `splicing of TCP connections ${needs}: ${ProxyError.from(error).message}`,
-    };
+    return refusalOf(error, 'splicing of TCP connections', '6.6');
   }
 }
 

@@ -1,4 +1,5 @@
 /** What is kept of pairs for the next process: a map beside the flows, pinned with them. */
+import { isIP } from 'node:net';
 import { ProxyError } from '../../common/errors.ts';
 import type { Flow, FlowTraffic, SessionNote } from '../core/offload.ts';
 import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
@@ -70,11 +71,13 @@ export class NoteTable {
     const reader = new MapReader(this.map, KEY.size, NOTE.size);
     return reader.keys().flatMap((key) => {
       try {
-        return decode(reader.get(key)?.toString('utf8') ?? '');
+        const note = decodeNote(reader.get(key)?.toString('utf8') ?? '');
+        if (keyOf(note.client).equals(key)) return note;
       } catch {
-        this.writer.delete(key);
-        return [];
+        // Thrown away, too.
       }
+      this.writer.delete(key);
+      return [];
     });
   }
 
@@ -83,13 +86,53 @@ export class NoteTable {
   }
 }
 
-function decode(text: string): PairNote {
-  type Written = Pick<PairNote, 'session' | 'before'> & { readonly sides: Sides };
-  const { sides, session, before } = JSON.parse(text.replace(/\0+$/u, '')) as Written;
+/** @throws Error where it is not what `write` has made */
+export function decodeNote(text: string): PairNote {
+  const found = JSON.parse(text.replace(/\0+$/u, '')) as unknown;
+  if (!isWritten(found)) throw new ProxyError('INTERNAL', 'expected a note of a pair, found something else');
+  const { sides, session, before } = found;
   const flow = (local: Address, remote: Address): Flow => ({
     transport: 'udp',
     local: { address: local[0], port: local[1] },
     remote: { address: remote[0], port: remote[1] },
   });
   return { client: flow(sides[0], sides[1]), upstream: flow(sides[2], sides[3]), session, before };
+}
+
+type Written = Pick<PairNote, 'session' | 'before'> & { readonly sides: Sides };
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Sessions are made of it: nothing may be missing. */
+function isWritten(found: unknown): found is Written {
+  if (!isObject(found) || !isObject(found['session'])) return false;
+  const { sides, before } = found;
+  const { session } = found;
+  const isSide = (side: unknown): boolean => Array.isArray(side) && isIP(String(side[0])) > 0 && isPort(side[1]);
+  const areWhole = (part: unknown, ...names: string[]): boolean => isObject(part) && areNumbers(part, ...names);
+  const inBoth = (part: unknown, ...names: string[]): boolean =>
+    isObject(part) && areWhole(part['ingress'], ...names) && areWhole(part['egress'], ...names);
+  return (
+    ['name', 'listener', 'route', 'cluster'].every((name) => typeof session[name] === 'string') &&
+    areNumbers(session, 'startedAt') &&
+    inBoth(session['passed'], 'packets', 'bytes', 'dropped') &&
+    inBoth(session['relayed'], 'packets', 'bytes') &&
+    isListOf(sides, 4, isSide) &&
+    isListOf(before, 2, (part) => areWhole(part, 'packets', 'bytes'))
+  );
+}
+
+function isObject(found: unknown): found is Fields {
+  return typeof found === 'object' && found !== null;
+}
+
+function areNumbers(found: Fields, ...names: string[]): boolean {
+  return names.every((name) => Number.isFinite(found[name]));
+}
+
+function isPort(found: unknown): boolean {
+  return Number.isInteger(found) && Number(found) >= 0 && Number(found) <= 0xffff;
+}
+
+function isListOf(found: unknown, length: number, isOne: (each: unknown) => boolean): boolean {
+  return Array.isArray(found) && found.length === length && found.every(isOne);
 }

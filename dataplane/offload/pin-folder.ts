@@ -12,6 +12,7 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -19,9 +20,11 @@ import {
   rmdirSync,
   rmSync,
   statfsSync,
+  statSync,
   unlinkSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { close, EAGAIN, lockFile, systemError } from '../sockets/native/libc.ts';
@@ -32,6 +35,10 @@ const BPF_FS_MAGIC = 0xcafe4a11;
 const MAPS = ['slots', 'flows', 'counters', 'notes'] as const;
 const LINK = /^link-(\d+)(?:-new)?$/u;
 const VERSION = /^v[\da-f]{12}$/u;
+
+/** How long another process may have the folder, as restarts overlap, and between two looks, in ms. */
+const PATIENCE = 5000;
+const PAUSE = 50;
 
 export interface PinOptions {
   /** On a bpffs. It is made where it isn't there. */
@@ -46,29 +53,30 @@ export class PinFolder {
   private readonly path: string;
   private readonly lock: number;
 
-  /** `version`: of what is kept. What there is of others is thrown away. @throws ProxyError */
-  constructor({ folder, id, log }: PinOptions, version: string) {
-    this.place = placeOf(folder, id);
-    this.path = join(this.place, version);
-    this.lock = take(folder, this.place);
+  /** `lock`: on the place, and the folder's from now on. `version`: of what is kept; the rest is thrown away. @throws ProxyError */
+  constructor(place: string, lock: number, version: string, log: Logger) {
+    this.place = place;
+    this.path = join(place, version);
+    this.lock = lock;
     try {
-      for (const name of readdirSync(this.place)) {
-        if (!VERSION.test(name)) throw foreign(this.place, 'folders of versions', name);
+      for (const name of readdirSync(place)) {
+        if (!VERSION.test(name)) throw foreign(place, 'folders of versions', name);
         if (name === version) continue;
         log.warn(
-          { path: join(this.place, name), expected: version },
+          { path: join(place, name), expected: version },
           'what another version has left in the kernel can not be taken over: its sessions begin anew',
         );
-        rmSync(join(this.place, name), { recursive: true });
+        rmSync(join(place, name), { recursive: true });
       }
       mkdirSync(this.path, { mode: 0o700, recursive: true });
       const names = readdirSync(this.path);
-      const other = names.find((name) => !LINK.test(name) && !MAPS.some((each) => each === name));
+      const other = names.find((name) => !isOurs(name));
       if (other !== undefined) throw foreign(this.path, `${MAPS.join(', ')} and link-N`, other);
       // Whoever made it did not come to its end, or somebody has helped himself: there is no whole to go on with.
-      if (!MAPS.every((name) => names.includes(name))) this.clear();
+      if (!MAPS.every((name) => names.includes(name))) clear(this.path);
     } catch (error) {
-      closeSync(this.lock);
+      letGo(place);
+      closeSync(lock);
       throw ProxyError.from(error);
     }
   }
@@ -101,7 +109,7 @@ export class PinFolder {
   }
 
   removeLink(ifindex: number): void {
-    rmSync(join(this.path, `link-${ifindex}`), { force: true });
+    for (const end of ['', '-new']) rmSync(join(this.path, `link-${ifindex}${end}`), { force: true });
   }
 
   /** The interfaces that links are pinned for. */
@@ -117,30 +125,57 @@ export class PinFolder {
     if (!keep && existsSync(this.place) && readdirSync(this.place).length === 0) rmdirSync(this.place);
     closeSync(this.lock);
   }
+}
 
-  private clear(): void {
-    for (const name of readdirSync(this.path)) unlinkSync(join(this.path, name));
+/** A proxy's folder, made where it isn't there. @throws ProxyError */
+export async function openPinFolder({ folder, id, log }: PinOptions, version: string): Promise<PinFolder> {
+  const place = placeOf(folder, id);
+  return new PinFolder(place, await take(folder, place), version, log);
+}
+
+/** Has the kernel let go of all that a proxy of this name has left. @throws ProxyError */
+export async function unpin({ folder, id, log }: PinOptions): Promise<void> {
+  const place = placeOf(folder, id);
+  if (!isThere(place)) return; // nothing was ever pinned
+  const lock = await take(folder, place);
+  try {
+    const versions = readdirSync(place).filter((name) => VERSION.test(name));
+    for (const name of versions) rmSync(join(place, name), { recursive: true });
+    if (readdirSync(place).length === 0) rmdirSync(place);
+    if (versions.length > 0)
+      log.warn({ path: place }, 'no kernel offload: what an earlier process has left in the kernel is removed');
+  } catch (error) {
+    throw ProxyError.from(error);
+  } finally {
+    closeSync(lock);
   }
 }
 
-/** Has the kernel let go of all that a proxy of this name has left. Whether there was something. @throws ProxyError */
-export function unpin({ folder, id, log }: PinOptions): void {
-  const place = placeOf(folder, id);
-  let names: string[];
+/** @throws ProxyError where that can't be known */
+function isThere(path: string): boolean {
   try {
-    names = readdirSync(place);
-  } catch {
-    return; // nothing was ever pinned
+    statSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw ProxyError.from(error);
   }
-  const lock = take(folder, place);
+}
+
+function isOurs(name: string): boolean {
+  return LINK.test(name) || MAPS.some((each) => each === name);
+}
+
+function clear(path: string): void {
+  for (const name of readdirSync(path).filter(isOurs)) unlinkSync(join(path, name));
+}
+
+/** Nobody will go on with what is there: packets pass up again. What is not ours stays, as does what can't be removed. */
+function letGo(place: string): void {
   try {
-    for (const name of names) {
-      if (VERSION.test(name)) rmSync(join(place, name), { recursive: true });
-    }
-    if (readdirSync(place).length === 0) rmdirSync(place);
-    log.warn({ path: place }, 'no kernel offload: what an earlier process has left in the kernel is removed');
-  } finally {
-    closeSync(lock);
+    for (const name of readdirSync(place)) if (VERSION.test(name)) clear(join(place, name));
+  } catch {
+    return; // the failure that led here is told
   }
 }
 
@@ -149,23 +184,34 @@ function placeOf(folder: string, id: string): string {
   return join(folder, encodeURIComponent(id).replaceAll('.', '%2E'));
 }
 
-/** Makes it, and has it for this process alone. @throws ProxyError */
-function take(folder: string, place: string): number {
-  try {
-    checkSystem(folder, folder);
-    mkdirSync(place, { mode: 0o700, recursive: true });
-  } catch (error) {
-    throw ProxyError.from(error);
+/** Makes it, and has it for this process alone: one that is about to end may have it for a while. @throws ProxyError */
+async function take(folder: string, place: string): Promise<number> {
+  for (const giveUpAt = performance.now() + PATIENCE; ; await setTimeout(PAUSE)) {
+    const lock = tryTake(folder, place);
+    if (lock !== undefined) return lock;
+    if (performance.now() >= giveUpAt) break;
   }
-  const lock = openSync(place, 'r');
-  const result = lockFile(lock);
-  if (result === 0) return lock;
-  closeSync(lock);
-  if (result !== -EAGAIN) throw systemError(`locking ${place}`, -result);
   throw new ProxyError(
     'INTERNAL',
     `${place}: expected it for this process alone, found another proxy that has it (--id)`,
   );
+}
+
+/** Undefined: somebody else has it. */
+function tryTake(folder: string, place: string): number | undefined {
+  try {
+    checkSystem(folder, folder);
+    mkdirSync(place, { mode: 0o700, recursive: true });
+    const lock = openSync(place, 'r');
+    const result = lockFile(lock);
+    // Who had it may have removed it meanwhile.
+    if (result === 0 && fstatSync(lock).nlink > 0) return lock;
+    closeSync(lock);
+    if (result === 0 || result === -EAGAIN) return undefined;
+    throw systemError(`locking ${place}`, -result);
+  } catch (error) {
+    throw ProxyError.from(error);
+  }
 }
 
 /** Of the folder, or of the next above it that is there. */

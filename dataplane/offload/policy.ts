@@ -10,8 +10,17 @@
  * ```
  */
 import { isDeepStrictEqual } from 'node:util';
+import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
-import type { FlowEnds, LeftPair, OffloadEngine, OffloadRefusal, OffloadStatus, SessionNote } from '../core/offload.ts';
+import type {
+  FlowEnds,
+  LeftPair,
+  OffloadedSession,
+  OffloadEngine,
+  OffloadRefusal,
+  OffloadStatus,
+  SessionNote,
+} from '../core/offload.ts';
 import type { KeptSessions, OffloadableSession } from '../core/kernel-path.ts';
 import { addTraffic, takeFromNote } from '../core/traffic.ts';
 import { type Account, newAccount, SessionBook } from './session-book.ts';
@@ -31,6 +40,14 @@ interface Entry extends Account {
   readonly left?: LeftPair;
 }
 
+interface Unclaimed {
+  readonly left: LeftPair;
+  /** The kernel has it no more, and why. */
+  readonly gone?: OffloadRefusal;
+}
+
+const LOST: OffloadRefusal = { reason: 'no-route', message: 'the kernel has no way for it any more' };
+
 function newEntry(session: OffloadableSession, rate: number): Entry {
   return { ...newAccount(session, rate), isWaiting: false, notedPackets: 0 };
 }
@@ -43,7 +60,8 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
   /** Those in the kernel by rate, the coldest last; made when the table is full. */
   private coldest: Entry[] | undefined;
   /** Of an earlier process, until sessions are made of them. */
-  private readonly unclaimed = new Map<number, LeftPair>();
+  private readonly unclaimed = new Map<number, Unclaimed>();
+  private noteFailed = false;
 
   /** `engine`: or why there is none, which is told here, once. */
   constructor(engine: OffloadEngine | OffloadRefusal, log: Logger) {
@@ -55,10 +73,10 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
     engine.onEvicted((id, traffic, why) => {
       const entry = this.entries.get(id);
       if (entry) this.comeBack(entry, traffic, why, performance.now());
-      const left = this.unclaimed.get(id);
-      if (left) this.unclaimed.set(id, { ...left, traffic });
+      const left = this.unclaimed.get(id)?.left;
+      if (left) this.unclaimed.set(id, { left: { ...left, traffic }, gone: why });
     });
-    for (const left of engine.kept?.takeOver() ?? []) this.unclaimed.set(left.id, left);
+    for (const left of engine.kept?.left ?? []) this.unclaimed.set(left.id, { left });
     log.info(
       { attachment: engine.attachment, capacity: engine.stats.capacity },
       'kernel offload of UDP sessions is on',
@@ -70,13 +88,23 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
   /** What the next process would go on with is brought up to date, too. */
   protected override read(now: number): void {
     super.read(now);
-    const kept = this.live?.kept;
-    if (kept === undefined) return;
+    if (this.live?.kept === undefined) return;
     for (const entry of this.entries.values()) {
       if (!entry.inKernel) continue;
       const before = entry.notedPackets;
       const note = this.noteOf(entry);
-      if (entry.notedPackets !== before) this.ask(() => kept.note(entry.session.id, note));
+      if (entry.notedPackets !== before) this.writeNote(entry, note);
+    }
+  }
+
+  /** Sessions go on also where it can't be written; that is told once. */
+  private writeNote({ session: { id, name: session, listener } }: Entry, note: SessionNote): void {
+    try {
+      this.live?.kept?.note(id, note);
+    } catch (error) {
+      const fields = { session, listener, error: ProxyError.from(error).message };
+      if (!this.noteFailed) this.log.error(fields, 'what has passed of a session is not noted for the next process');
+      this.noteFailed = true;
     }
   }
 
@@ -164,20 +192,24 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
 
   left(): LeftPair[] {
     const traffic = this.unclaimed.size > 0 ? this.ask((engine) => engine.read()) : undefined;
-    return [...this.unclaimed.values()].map((left) => ({ ...left, traffic: traffic?.get(left.id) ?? left.traffic }));
+    return [...this.unclaimed.values()].map(({ left }) => ({
+      ...left,
+      traffic: traffic?.get(left.id) ?? left.traffic,
+    }));
   }
 
-  /** One that has lost its way meanwhile goes on in user space. */
+  /** One that has lost its way meanwhile goes on in user space, with what was relayed until then. */
   resume(session: OffloadableSession, left: LeftPair): void {
-    this.unclaimed.delete(left.id);
-    if (this.live?.kept?.rename(left.id, session.id) !== true) {
-      session.passesUserSpace('the kernel has no way for it any more');
-      return;
-    }
     const { note, traffic: counted } = left;
     const before = addTraffic(note.relayed.ingress, note.relayed.egress);
     const known = { inKernel: true, since: performance.now(), counted, before, left };
-    this.entries.set(session.id, { ...newEntry(session, meanRate(left)), ...known });
+    const entry = { ...newEntry(session, meanRate(left)), ...known };
+    const found = this.unclaimed.get(left.id);
+    this.unclaimed.delete(left.id);
+    this.entries.set(session.id, entry);
+    this.handovers++;
+    if (this.live?.kept?.rename(left.id, session.id) === true) return;
+    this.comeBack(entry, found?.gone ? found.left.traffic : counted, found?.gone ?? LOST, performance.now());
   }
 
   connected(session: OffloadableSession): void {
@@ -192,18 +224,39 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
     this.comeBack(entry, traffic, why, performance.now());
   }
 
-  drop({ id, note }: LeftPair, why: string): void {
-    if (!this.unclaimed.delete(id)) return;
-    this.ask((engine) => engine.remove(id));
-    const fields = { session: note.name, listener: note.listener, error: why };
+  /** Also where it was only just taken on. */
+  drop(left: LeftPair, why: string): void {
+    const taken = [...this.entries.values()].find((entry) => entry.left?.id === left.id);
+    if (taken) this.entries.delete(taken.session.id);
+    if (!this.unclaimed.delete(left.id) && !taken) return;
+    this.ask((engine) => engine.remove(taken?.session.id ?? left.id));
+    const fields = { session: left.note.name, listener: left.note.listener, error: why };
     this.log.warn(fields, 'a session that an earlier process has left in the kernel can not go on');
   }
 
   leave({ id }: OffloadableSession): boolean {
     const entry = this.entries.get(id);
     if (!entry?.inKernel) return false;
-    this.ask((engine) => engine.kept?.note(id, this.noteOf(entry)));
+    this.writeNote(entry, this.noteOf(entry));
     return this.entries.delete(id);
+  }
+
+  override sessions(): OffloadedSession[] {
+    return [...super.sessions(), ...this.left().map((left) => this.viewOfLeft(left))];
+  }
+
+  private viewOfLeft(left: LeftPair): OffloadedSession {
+    const { name: session, listener, relayed } = left.note;
+    const { fromClient, fromUpstream } = left.traffic;
+    const { packets, bytes } = [relayed.ingress, relayed.egress, fromClient, fromUpstream].reduce(addTraffic);
+    const gone = this.unclaimed.get(left.id)?.gone;
+    const way = gone
+      ? ({ state: 'user', reason: gone.message } as const)
+      : ({
+          state: 'kernel',
+          reason: `an earlier process has left it, and listener ${listener} has yet to take it on`,
+        } as const);
+    return { session, listener, rate: Math.round(meanRate(left)), packets, bytes, ...way };
   }
 
   /** Where there is no engine, that is what keeps all of them out. */

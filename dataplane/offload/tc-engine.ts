@@ -21,11 +21,12 @@ import type {
 } from '../core/offload.ts';
 import { NO_TRAFFIC } from '../core/traffic.ts';
 import { ProxyError } from '../../common/errors.ts';
+import { freePort, holdPort } from '../sockets/native/held-ports.ts';
 import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
 import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './attachment.ts';
 import { ANY, loadProgram } from './bpf.ts';
-import { addCounted, type Counted, NOTHING, trafficOf } from './counted.ts';
+import { addCounted, type Counted, NOTHING, plain, trafficOf } from './counted.ts';
 import { FlowTable } from './flow-table.ts';
 import { checkLayout, keyOf } from './layout.ts';
 import { Loopback } from './loopback.ts';
@@ -120,15 +121,15 @@ export class TcEngine implements OffloadEngine {
           if (!this.stays) this.loopback.close();
         },
       });
+      this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
+      this.watch.want(EPOLLIN);
       this.kept = this.notes && {
-        takeOver: () => this.takeOver(),
+        left: this.takeOver(),
         rename: (id, next) => this.rename(id, next),
         note: (id, note) => this.note(id, note),
       };
-      this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
-      this.watch.want(EPOLLIN);
     } catch (error) {
-      this.close();
+      this.end(false); // what could not be taken over whole would have no owner
       throw error;
     }
   }
@@ -160,6 +161,7 @@ export class TcEngine implements OffloadEngine {
     const entry = this.entries.get(id);
     if (!entry) return undefined;
     this.entries.delete(id);
+    freePort(entry.pair.upstream.local.port);
     const directions = [entry.fromClient, entry.fromUpstream];
     for (const { flow } of directions) this.table.withdraw(flow);
     this.notes?.delete(entry.pair.client);
@@ -174,7 +176,7 @@ export class TcEngine implements OffloadEngine {
     }
   }
 
-  /** What an earlier process has put in. That which has no way any more is taken out at once. */
+  /** What an earlier process has put in, with ports held. That which has no way any more is taken out at once. */
   private takeOver(): LeftPair[] {
     const found = this.table.takeOver();
     const take = (side: Flow, { packets, bytes }: FlowTraffic): Direction | undefined => {
@@ -200,9 +202,10 @@ export class TcEngine implements OffloadEngine {
       this.entries.set(pair.id, entry);
       const isLost = this.renew(entry) !== undefined;
       const traffic = isLost ? this.remove(pair.id) : pairTraffic(entry, (slot) => this.table.count(slot));
+      if (!isLost) holdPort(pair.upstream.local);
       return { ...pair, note, traffic: traffic ?? NO_PAIR_TRAFFIC };
     });
-    if (this.placed instanceof TcxAttachment) this.placed.detachOthers();
+    this.placed.detachOthers();
     return left;
   }
 
@@ -241,8 +244,13 @@ export class TcEngine implements OffloadEngine {
   }
 
   close(): void {
-    this.stays = this.notes !== undefined && this.entries.size > 0;
+    this.end(this.notes !== undefined && this.entries.size > 0);
+  }
+
+  private end(stays: boolean): void {
+    this.stays = stays;
     for (const step of this.undo.splice(0).reverse()) step();
+    for (const { pair } of this.entries.values()) freePort(pair.upstream.local.port);
     this.entries.clear();
   }
 
@@ -365,11 +373,7 @@ export class TcEngine implements OffloadEngine {
 
 function noteOf(pair: FlowPair, session: SessionNote, fromClient = NOTHING, fromUpstream = NOTHING): PairNote {
   const { client, upstream } = pair;
-  return { client, upstream, session, before: [plainTraffic(fromClient), plainTraffic(fromUpstream)] };
-}
-
-function plainTraffic({ packets, bytes }: Counted): FlowTraffic {
-  return { packets, bytes };
+  return { client, upstream, session, before: [plain(fromClient), plain(fromUpstream)] };
 }
 
 function pairTraffic({ fromClient, fromUpstream }: Entry, count: (slot: number) => Counted): PairTraffic {

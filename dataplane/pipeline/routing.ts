@@ -70,14 +70,19 @@ function rewriteMetadata(rewrites: readonly Rewrite[], metadata: Metadata): void
   }
 }
 
-/** Why a session that goes on would take another route than before; undefined: it wouldn't. */
-export function changedRoute(note: SessionNote, { name, destination, destinations }: Route): ProxyError | undefined {
+/** Why a session that goes on would take another route than before, or not that alone; undefined: it wouldn't. */
+export function changedRoute(
+  note: SessionNote,
+  { name, destination, destinations, ingress, egress }: Route,
+): ProxyError | undefined {
   const clusters = destinations.length > 0 ? destinations.map(({ cluster }) => cluster) : [destination];
-  if (name === note.route && clusters.includes(note.cluster)) return undefined;
-  const found = `route ${name} to ${clusters.join(', ')}`;
+  const others = [...ingress, ...egress];
+  if (name === note.route && clusters.includes(note.cluster) && others.length === 0) return undefined;
+  const by = others.length > 0 ? ` by way of ${others.join(', ')}` : '';
+  const found = `route ${name} to ${clusters.join(', ')}${by}`;
   return new ProxyError(
     'NO_ROUTE',
-    `expected route ${note.route} to cluster ${note.cluster} as before, found ${found}`,
+    `expected route ${note.route} to cluster ${note.cluster} alone, as before, found ${found}`,
   );
 }
 

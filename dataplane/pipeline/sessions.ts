@@ -23,8 +23,8 @@ export interface SessionsOptions {
   readonly table: () => RoutingTable;
   /** Where hot sessions may go, if anywhere. */
   readonly kernel?: KernelPath | undefined;
-  /** A session is over: for logs and totals. */
-  readonly onEnd: (session: SessionView) => void;
+  /** A session is over: for logs and totals. `goesOn`: it is left in the kernel, and the next process tells of its end. */
+  readonly onEnd: (session: SessionView, goesOn: boolean) => void;
   /** A session was not taken: for totals. */
   readonly onRefused: (listener: string, code: ErrorCode) => void;
 }
@@ -155,8 +155,7 @@ export class Sessions {
   private ended(session: PipelineSession, track: number): void {
     session.client.output.gate?.close();
     this.live.remove(session);
-    // One that is left for the next process has not ended: that will tell of it.
-    if (!session.isLeft) this.options.onEnd(session);
+    this.options.onEnd(session, session.isLeft);
     if (track > 0) this.track(session, track * 1000);
     if (this.live.size === 0) {
       clearInterval(this.sweeper);

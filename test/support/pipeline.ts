@@ -82,6 +82,8 @@ export interface Harness {
   readonly sessions: Sessions;
   readonly admission: Admission;
   readonly ended: SessionView[];
+  /** Those that are left in the kernel. */
+  readonly left: SessionView[];
   readonly refused: string[];
   readonly log: ReturnType<typeof recordingLogger>;
   cluster(name: string): FakeCluster;
@@ -99,6 +101,7 @@ export function harness(
 ): Harness {
   const clusters = new Map<string, FakeCluster>();
   const ended: SessionView[] = [];
+  const left: SessionView[] = [];
   const refused: string[] = [];
   const log = recordingLogger();
   const cluster = (name: string): FakeCluster => {
@@ -116,7 +119,7 @@ export function harness(
     log,
     table: () => table,
     kernel,
-    onEnd: (session) => ended.push(session),
+    onEnd: (session, goesOn) => (goesOn ? left : ended).push(session),
     onRefused: (_listener, code) => refused.push(code),
   });
   const listener: Listener = {
@@ -140,6 +143,7 @@ export function harness(
     sessions,
     admission,
     ended,
+    left,
     refused,
     log,
     cluster,

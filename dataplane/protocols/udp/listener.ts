@@ -1,6 +1,6 @@
 /** UDP, server side: a session for each source (server mode), or for one peer at a time (singleton mode). */
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import { isIP, isIPv4 } from 'node:net';
 import type { UdpListener } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { LeftPair } from '../../core/offload.ts';
@@ -69,10 +69,11 @@ abstract class SocketListener implements Listener, Receiver {
 
   /** It takes the place of one that has begun meanwhile. */
   resume(left: LeftPair): boolean {
+    if (this.socket === undefined || !hears(this.socket.local, left.client.local)) return false;
     const { address, port } = left.client.remote;
-    const stream = this.socket && this.streamOf(address, port);
+    const stream = this.streamOf(address, port);
     stream?.destroy(new ProxyError('DELETED', 'the kernel has an earlier session of this peer, which goes on'));
-    return this.socket !== undefined && this.begin(address, port, left) !== undefined;
+    return this.begin(address, port, left) !== undefined;
   }
 
   /** A stream that is known to `streams`, before its session is there. */
@@ -209,6 +210,12 @@ class PeerListener extends SocketListener {
   protected override ignores(error: ProxyError): boolean {
     return error.code === 'CONNECT_REFUSED';
   }
+}
+
+/** Whether a socket that is bound so is sent what goes there. */
+function hears(local: Source, { address, port }: Source): boolean {
+  const isOfAll = local.address === '::' || (local.address === '0.0.0.0' && isIPv4(address));
+  return local.port === port && (isOfAll || local.address === address);
 }
 
 /** An IP address as the system writes it (RFC 5952), so that it can be compared. @throws ProxyError `HOST_NOT_FOUND` */

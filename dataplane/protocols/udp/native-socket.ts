@@ -2,6 +2,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { ProxyError } from '../../../common/errors.ts';
+import { freePort } from '../../sockets/native/held-ports.ts';
 import { receiveMemory } from '../../sockets/native/receive-memory.ts';
 import {
   bind,
@@ -51,7 +52,10 @@ export function openNativeSocket(options: SocketOptions): UdpSocket {
   try {
     setReceiveBuffer(fd, receiveBuffer);
     if (reusePort) setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (local) bind(fd, encode(local, isDual), `${local.address} port ${local.port}`);
+    if (local) {
+      freePort(local.port);
+      bind(fd, encode(local, isDual), `${local.address} port ${local.port}`);
+    }
     if (peer) {
       const result = connect(fd, encode(peer, isDual));
       if (result < 0) throw systemError('connect', -result, 'CONNECT_FAILED');

@@ -149,11 +149,14 @@ describe(`sessions that are pinned, with ${versionOf(PYTHON, '--version')} and $
     expect([sum('packets'), sum('bytes')]).to.deep.equal([packets, bytes]);
   });
 
-  it('throws away what is not whole', async () => {
+  it('throws away what is not whole, holds the ports of the rest, and waits for another that is about to end', async () => {
     const file = 'test/integration/dataplane/offload/pins-process.ts';
     const peer = new Peer('ip', [...IN_PROXY, process.execPath, '--import=tsx/esm', file, folder]);
     expect(await peer.exit, peer.stderr).to.equal(0);
-    expect(JSON.parse(peer.stdout)).to.deep.equal({ taken: ['session 2'], flows: 1, slots: 2, again: [], folders: [] });
+    const free = [true, false, true];
+    expect(JSON.parse(peer.stdout)).to.deep.equal({
+      ...{ taken: ['session 2'], flows: 1, slots: 2, free, failure: 'no counters', again: [], folders: [] },
+    });
   });
 
   it('ends a session that goes on when it is idle, and lets its successor in', async () => {
@@ -227,12 +230,30 @@ describe(`sessions that are pinned, with ${versionOf(PYTHON, '--version')} and $
       /^listener in does not take it$/u,
     ],
     [
+      'its listener has another port',
+      ({ listeners: [one] }) => Object.assign(one!.spec, { port: 5001 }),
+      /^listener in does not take it$/u,
+    ],
+    [
+      'its listener has another address',
+      ({ listeners: [one] }) => Object.assign(one!.spec, { address: '10.2.0.1' }),
+      /^listener in does not take it$/u,
+    ],
+    [
+      'something stands between its listener and its cluster',
+      ({ listeners: [one], clusters }) => {
+        clusters.push({ ...clusters[0]!, name: 'other' });
+        one!.rules = [{ action: { route: { destination: 'out', ingress: ['other'] } } }];
+      },
+      /^expected route .* to cluster out alone, as before, found .* by way of other$/u,
+    ],
+    [
       'its route goes elsewhere',
       ({ listeners: [one], clusters }) => {
         clusters.push({ ...clusters[0]!, name: 'other' });
         one!.rules = [{ action: { route: { destination: 'other' } } }];
       },
-      /^expected route .* to cluster out as before, found route .* to other$/u,
+      /^expected route .* to cluster out alone, as before, found route .* to other$/u,
     ],
     [
       'its endpoint is gone',
@@ -350,6 +371,8 @@ describe(`sessions that are pinned, with ${versionOf(PYTHON, '--version')} and $
     expect(bed.offload().reason).to.match(
       /expected slots, flows, counters, notes and link-N alone, found mine; remove it$/u,
     );
+    expect(kept(), 'nobody goes on with it').to.deep.equal(['mine']);
+    await until('traffic by user space', () => (bed.sessions()[0]?.counters.egress.packets ?? 0) > 100);
     await stream.stop();
   });
 });

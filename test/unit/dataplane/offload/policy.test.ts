@@ -83,19 +83,20 @@ class FakeEngine implements OffloadEngine {
 /** Its pairs outlive the process. */
 class KeepingEngine extends FakeEngine {
   readonly noted: SessionNote[] = [];
+  note: (note: SessionNote) => void = (note) => this.noted.push(note);
   readonly kept: KeptPairs;
 
   constructor(...left: LeftPair[]) {
     super();
     for (const { id, traffic } of left) this.pairs.set(id, traffic);
     this.kept = {
-      takeOver: () => left,
+      left,
       rename: (id, next) => {
         const traffic = this.remove(id);
         if (traffic) this.pairs.set(next, traffic);
         return traffic !== undefined;
       },
-      note: (_id, note) => this.noted.push(note),
+      note: (_id, note) => this.note(note),
     };
   }
 
@@ -239,6 +240,45 @@ describe('the policy of kernel offload', () => {
       second();
       expect(session.packets, 'what is more than was left').to.equal(15 - 6);
       expect(policy.left()).to.deep.equal([]);
+      expect([policy.handovers, policy.handbacks]).to.deep.equal([1, 0]);
+    });
+
+    it('shows those that nobody has taken on yet', () => {
+      create(new KeepingEngine(left(-1, 'session 1'), left(-2, 'session 2')));
+      engine.relays(-1, 10);
+      engine.evicts(-2, MTU);
+      const [one, two] = policy.sessions();
+      expect(one).to.include({ session: 'session 1', listener: 'in', packets: 15, bytes: 200, state: 'kernel' });
+      expect(one?.reason).to.contain('listener in has yet to take it on');
+      expect(two).to.include({ session: 'session 2', packets: 6, state: 'user', reason: MTU.message });
+    });
+
+    it('lets go of one that fails as it is taken on', () => {
+      create(new KeepingEngine(left(-1, 'session 1')));
+      const [one] = policy.left();
+      const session = new FakeSession(1);
+      policy.resume(session, one!);
+      policy.drop(one!, 'by the test');
+      expect(inKernel()).to.deep.equal([]);
+      expect(log.lines.at(-1)).to.include('a session that an earlier process has left in the kernel can not go on');
+      expect(policy.sessions()).to.deep.equal([]);
+    });
+
+    it('says once that a note can not be written, and counts on', () => {
+      const keeper = new KeepingEngine();
+      create(keeper);
+      const session = new FakeSession(1);
+      second([session, 5000]);
+      keeper.note = () => {
+        throw new Error('no room');
+      };
+      for (let count = 0; count < 2; count++) {
+        session.packets++;
+        second();
+      }
+      const told = log.lines.filter((line) => line.includes('is not noted for the next process'));
+      expect(told).to.have.length(1);
+      expect(log.lines.filter((line) => line.includes('does not say'))).to.deep.equal([]);
     });
 
     it('takes back what the kernel may not relay any more, and lets go of what nobody takes on', () => {
@@ -258,12 +298,18 @@ describe('the policy of kernel offload', () => {
     });
 
     it('has one go on in user space whose way is lost before', () => {
-      create(new KeepingEngine(left(-1, 'session 1')));
+      create(new KeepingEngine(left(-1, 'session 1'), left(-2, 'session 2')));
+      const [one, two] = policy.left();
+      engine.relays(-1, 10);
       engine.evicts(-1, MTU);
-      const session = new FakeSession(1);
-      policy.resume(session, policy.left()[0]!);
-      expect(policy.view(session).state).to.equal('user');
-      expect(session.timeline).to.deep.equal(['the kernel has no way for it any more']);
+      engine.remove(-2); // as it was taken over
+      const [session, other] = [new FakeSession(1), new FakeSession(2)];
+      policy.resume(session, one!);
+      policy.resume(other, two!);
+      expect([policy.view(session).state, policy.view(other).state]).to.deep.equal(['user', 'user']);
+      expect(session.timeline).to.deep.equal([MTU.message]);
+      expect(session.packets, 'what was relayed since it was looked up').to.equal(15 - 6);
+      expect(other.timeline).to.deep.equal(['the kernel has no way for it any more']);
     });
 
     it('leaves what is in the kernel, and nothing else', () => {

@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { ProxyError } from '../../../../common/errors.ts';
 import type { Route } from '../../../../gen/l7mp/config/v1/types.ts';
 import type { Flow, LeftPair, SessionNote } from '../../../../dataplane/core/offload.ts';
-import type { KernelPath } from '../../../../dataplane/core/kernel-path.ts';
+import type { KernelPath, KeptSessions } from '../../../../dataplane/core/kernel-path.ts';
 import type { PipelineSession } from '../../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
 import { type Harness, harness } from '../../../support/pipeline.ts';
@@ -222,14 +222,16 @@ describe('a session and the kernel', () => {
       traffic: { fromClient: { packets: 100, bytes: 1000 }, fromUpstream: { packets: 90, bytes: 900 }, lastSeen },
     });
 
+    const keepers: KeptSessions = {
+      left: () => [],
+      resume: ({ name }) => kernel.told.push(`resume ${name}`),
+      connected: ({ name }) => kernel.told.push(`connected ${name}`),
+      drop: () => undefined,
+      leave: () => true,
+    };
+
     const resume = (left: LeftPair, options: Parameters<typeof harness>[1] = {}): PipelineSession => {
-      kernel.kept = {
-        left: () => [],
-        resume: ({ name }) => kernel.told.push(`resume ${name}`),
-        connected: ({ name }) => kernel.told.push(`connected ${name}`),
-        drop: () => undefined,
-        leave: () => true,
-      };
+      kernel.kept = keepers;
       pipeline = harness({}, options, {}, {}, kernel);
       pipeline.cluster('cluster').plan = [() => udp(upstream)];
       return pipeline.accept(udp(client), {}, left) as PipelineSession;
@@ -268,9 +270,16 @@ describe('a session and the kernel', () => {
       resume(leftAt(0, { route: 'old' }));
       expect(pipeline.ended.map(({ reason }) => reason)).to.deep.equal(['NO_ROUTE']);
       expect(pipeline.log.fields.at(-1)?.['error']).to.equal(
-        'expected route old to cluster cluster as before, found route route to cluster',
+        'expected route old to cluster cluster alone, as before, found route route to cluster',
       );
       expect(kernel.told).to.include('release');
+    });
+
+    it('ends where its route has another cluster before its own', () => {
+      kernel.kept = keepers;
+      pipeline = harness({ ingress: ['before'] }, {}, {}, {}, kernel);
+      pipeline.accept(udp(client), {}, leftAt(0));
+      expect(pipeline.log.fields.at(-1)?.['error']).to.contain('route route to cluster by way of before');
     });
 
     it('is left again without an end', () => {
@@ -278,6 +287,7 @@ describe('a session and the kernel', () => {
       pipeline.sessions.leave();
       expect(session.status).to.equal('DESTROYED');
       expect(pipeline.ended).to.deep.equal([]);
+      expect(pipeline.left, 'for totals').to.deep.equal([session]);
       expect(pipeline.sessions.size).to.equal(0);
     });
 
