@@ -10,7 +10,7 @@ import { until } from '../../../support/until.ts';
 import { parseMetrics } from '../admin/tools.ts';
 import { Bed, FOUR, IN_PROXY, type Places, type Session, SIX } from './bed.ts';
 import { inPlace, namespace } from './lab.ts';
-import { type Report, Talker, TCP_PEER } from './tcp-lab.ts';
+import { type Report, report, say, Talker, TCP_PEER } from './tcp-lab.ts';
 
 interface Tcp {
   readonly tcp: { readonly enabled: boolean; readonly flows: number; readonly reason?: string };
@@ -73,17 +73,6 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     await bed.startProxy(configuration(places, options, route, cluster, drainTimeout));
     client = talk('client', ['client', places.proxy, 5000, ...peers]);
     await Promise.all([client.next('connected'), server.next('connected')]);
-  };
-
-  const report = async (talker: Talker): Promise<Report> => {
-    talker.tell('report');
-    return talker.next<Report>('report');
-  };
-
-  const say = async (talker: Talker, count: number, heard: Talker): Promise<void> => {
-    const { received } = await report(heard);
-    talker.tell(`send ${count}`);
-    await until(`${count} bytes`, async () => (await report(heard)).received >= received + count);
   };
 
   const greet = async (): Promise<void> => {

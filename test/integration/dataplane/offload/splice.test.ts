@@ -4,7 +4,7 @@ import type { OffloadRefusal, PairTraffic } from '../../../../dataplane/core/off
 import { PYTHON, versionOf } from '../../../support/peer.ts';
 import { until } from '../../../support/until.ts';
 import { buildLab, inPlace, ip, namespace, narrowBehind, type Place, putBehind, removeLab } from './lab.ts';
-import { type Report, Talker, TCP_PEER } from './tcp-lab.ts';
+import { type Report, say, Talker, TCP_PEER } from './tcp-lab.ts';
 
 interface Event {
   readonly kind: 'spliced' | 'refused' | 'ended' | 'evicted' | 'lost';
@@ -80,16 +80,6 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
   };
 
   const event = (): Promise<Event> => relay.next<Event>('kind');
-
-  const say = async (talker: Talker, count: number, heard: Talker): Promise<void> => {
-    heard.tell('report');
-    const { received } = await heard.next<Report>('report');
-    talker.tell(`send ${count}`);
-    await until(`${count} bytes`, async () => {
-      heard.tell('report');
-      return (await heard.next<Report>('report')).received >= received + count;
-    });
-  };
 
   /** Each has heard of the other. */
   const greet = async (): Promise<void> => {

@@ -55,6 +55,19 @@ export interface Report {
   readonly urgent: readonly (readonly [number, string])[];
 }
 
+/** What a peer has sent and received until now. */
+export async function report(talker: Talker): Promise<Report> {
+  talker.tell('report');
+  return talker.next<Report>('report');
+}
+
+/** Has one peer send so many bytes, and waits until the other has heard as many more. */
+export async function say(talker: Talker, count: number, heard: Talker): Promise<void> {
+  const { received } = await report(heard);
+  talker.tell(`send ${count}`);
+  await until(`${count} bytes`, async () => (await report(heard)).received >= received + count);
+}
+
 /**
  * `ROLE ADDRESS PORT [OPTION=NUMBER…]`: connects or listens, sends random bytes and receives, both at a time. What it is told on
  * its standard input: `send N`, `urgent CHARACTER`, `close` (its own half), `options` (of IP, from now on), `reset`, `report`. It prints `ready`, `connected`, and whenever it is

@@ -9,7 +9,7 @@ import { L7MP, runCommand } from '../../../support/command.ts';
 import { until } from '../../../support/until.ts';
 import { Bed, FOUR, IN_PROXY, type Session } from './bed.ts';
 import { inPlace, namespace } from './lab.ts';
-import { type Report, Talker, TCP_PEER } from './tcp-lab.ts';
+import { type Report, report, say, Talker, TCP_PEER } from './tcp-lab.ts';
 import { WEBSOCKET_PEER } from './websocket-peer.ts';
 
 type Talk = 'tcp' | 'websocket';
@@ -93,17 +93,6 @@ describe(`a proxy that splices tunnels, with ${packageVersion('websockets')} and
   const connect = async (kind: Talk, ...options: string[]): Promise<void> => {
     client = talk(kind, 'client', ['client', FOUR.proxy, 5000, ...options]);
     await Promise.all([client.next('connected'), server.next('connected')]);
-  };
-
-  const report = async (talker: Talker): Promise<Report> => {
-    talker.tell('report');
-    return talker.next<Report>('report');
-  };
-
-  const say = async (talker: Talker, count: number, heard: Talker): Promise<void> => {
-    const { received } = await report(heard);
-    talker.tell(`send ${count}`);
-    await until(`${count} bytes`, async () => (await report(heard)).received >= received + count);
   };
 
   const greet = async (): Promise<void> => {
