@@ -12,7 +12,6 @@ import {
   type Intake,
   leaveRepair,
   type Position,
-  queuedBytes,
   readPosition,
   resetOnClose,
   restore,
@@ -20,6 +19,9 @@ import {
   setIntake,
   setKeepAlive,
   setNarrow,
+  unackedBytes,
+  unreadBytes,
+  unsentBytes,
 } from '../sockets/native/tcp-repair.ts';
 
 /** What `net` has of a connection. */
@@ -77,13 +79,13 @@ export class Leg {
    * acknowledgements), and where it is lost, the socket sends it again, also parked; of more it would send the first alone.
    */
   get isSent(): boolean {
-    return this.socket.writableLength === 0 && queuedBytes(this.fd).unsent === 0 && (this.info?.unacked ?? 0) <= 1;
+    return this.socket.writableLength === 0 && unsentBytes(this.fd) === 0 && (this.info?.unacked ?? 0) <= 1;
   }
 
   /** Whether nothing waits, on no side and at no level; neither what came out of order. */
   get isQuiet(): boolean {
     if (!this.isSent || this.socket.readableLength > 0) return false;
-    return queuedBytes(this.fd).received === 0 && receiveMemory(this.fd).held === 0;
+    return unreadBytes(this.fd) === 0 && receiveMemory(this.fd).held === 0;
   }
 
   /** The peer may use up its window, and gets no new one: what it sends goes on, and comes to an end. */
@@ -141,7 +143,7 @@ export class Leg {
 
   /** Parked, it forgets what its peer has acknowledged elsewhere. @throws ProxyError */
   forget(position: Position): void {
-    if (queuedBytes(this.fd).unacked > 0) restore(this.fd, position);
+    if (unackedBytes(this.fd) > 0) restore(this.fd, position);
   }
 
   /** Parked, it goes on elsewhere; then `wake`. @throws ProxyError */

@@ -99,14 +99,19 @@ export function setNarrow(fd: number, isNarrow: boolean): void {
   setOption(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, isNarrow ? 1 : ANY_WINDOW);
 }
 
-/** Bytes that wait to be read, those that wait to be sent, and with them those that the peer has not acknowledged. */
-export function queuedBytes(fd: number): {
-  readonly received: number;
-  readonly unsent: number;
-  readonly unacked: number;
-} {
-  const [received, unsent, unacked] = [SIOCINQ, SIOCOUTQNSD, SIOCOUTQ].map((what) => askDescriptor(fd, what));
-  return { received: received ?? 0, unsent: unsent ?? 0, unacked: unacked ?? 0 };
+/** Bytes that wait to be read. */
+export function unreadBytes(fd: number): number {
+  return askDescriptor(fd, SIOCINQ);
+}
+
+/** Bytes that wait to be sent. */
+export function unsentBytes(fd: number): number {
+  return askDescriptor(fd, SIOCOUTQNSD);
+}
+
+/** Bytes that the peer has not acknowledged, sent or not. */
+export function unackedBytes(fd: number): number {
+  return askDescriptor(fd, SIOCOUTQ);
 }
 
 /** `struct sock_filter`: operation, where to jump if true and if false, operand. */
@@ -188,7 +193,7 @@ export function readPosition(fd: number): FoundPosition {
   const send = readQueue(fd, SEND_QUEUE);
   return {
     send,
-    acked: (send - queuedBytes(fd).unacked) >>> 0,
+    acked: (send - unackedBytes(fd)) >>> 0,
     receive: readQueue(fd, RECEIVE_QUEUE),
     clock: (readClock(fd) + 2) >>> 0,
     sendWindow: window.readUInt32LE(4),
