@@ -4,9 +4,10 @@
 #include "flow.h"
 
 #define STATE_OBSERVE 0 /* recorded, and left to the stack */
-#define STATE_SPLICED 1 /* relayed */
-#define STATE_DRAIN 2   /* relayed, but for what was never sent before: until all is acknowledged */
-#define STATE_HOLD 3    /* dropped, while sockets are made anew: the stack would reset what has none */
+#define STATE_NARROW 1  /* likewise; and what the stack says to its end announces no window (narrow.h) */
+#define STATE_SPLICED 2 /* relayed */
+#define STATE_DRAIN 3   /* relayed, but for windows: none is announced */
+#define STATE_HOLD 4    /* dropped, while sockets are made anew: the stack would reset what has none */
 
 #define OPTION_TIMESTAMPS 1
 #define OPTION_SACK 2

@@ -1,43 +1,13 @@
 /* Relays the TCP segments of spliced connections at an interface's ingress: everything is checked, then addresses, ports,
  * sequence numbers, SACK, timestamps and windows are those that the other end knows. Whatever isn't wholly as expected
  * passes up the stack untouched. */
-#include "packet.h"
+#include "segment.h"
 #include "stream.h"
 #include "too-big.h"
+#include "narrow.h"
 
-#define TCP 20
 /* Up to the window: what is written over the beginning. The urgent pointer, which is relative, stays as it is. */
 #define TCP_HEAD 16
-/* Where the checksum is. */
-#define TCP_CHECK 16
-/* More, NOPs included, are not looked at. */
-#define MAX_OPTIONS 16
-
-#define FIN 0x01
-#define SYN 0x02
-#define RST 0x04
-#define ACK 0x10
-
-#define KIND_END 0
-#define KIND_NOP 1
-#define KIND_SACK 5
-#define KIND_TIMESTAMPS 8
-#define TIMESTAMPS 10
-/* Two NOPs, kind and length, as nearly all have it. */
-#define USUAL_TIMESTAMPS 0x0101080a
-#define SACK_BLOCK 8
-
-struct tcp {
-  u16 source_port;
-  u16 destination_port;
-  u32 sequence;
-  u32 ack;
-  u8 offset;
-  u8 flags;
-  u16 window;
-  u16 check;
-  u16 urgent;
-};
 
 struct tcp_head {
   u16 source_port;
@@ -65,87 +35,6 @@ struct head6 {
   struct ipv6 ip;
   struct tcp_head tcp;
 };
-
-/* A segment, in host order. */
-struct segment {
-  u32 slot;
-  u32 ip; /* length of the IP header */
-  u32 payload;
-  u32 sequence;
-  u32 ack;
-  u32 window;
-  u32 value;
-  u32 echo;
-  /* Where options stand in the TCP header; 0: there are none. */
-  u32 timestamps_at;
-  u32 sack_at;
-  u32 sack_length;
-  u8 flags;
-  u8 header; /* length of TCP's */
-};
-
-/* Options where they usually aren't. Nothing but what is known: signatures (MD5, AO) and MPTCP mean that it can't be relayed. */
-INLINE int read_options(struct __sk_buff *skb, struct segment *segment) {
-  u32 start = ETHERNET + segment->ip, end = segment->header, at = TCP;
-  for (int i = 0; i < MAX_OPTIONS; i++) {
-    u8 option[2] = {0, 0};
-    if (at >= end) return 1;
-    if (bpf_skb_load_bytes(skb, start + at, option, 1) < 0) return 0;
-    if (option[0] == KIND_END) return 1;
-    if (option[0] == KIND_NOP) {
-      at++;
-      continue;
-    }
-    if (at + 2 > end || bpf_skb_load_bytes(skb, start + at, option, 2) < 0) return 0;
-    u32 length = option[1];
-    if (length < 2 || at + length > end) return 0;
-    if (option[0] == KIND_TIMESTAMPS) {
-      if (length != TIMESTAMPS || segment->timestamps_at) return 0;
-      segment->timestamps_at = at + 2;
-    } else if (option[0] == KIND_SACK) {
-      if ((length - 2) % SACK_BLOCK || segment->sack_at) return 0;
-      segment->sack_at = at + 2;
-      segment->sack_length = length - 2;
-    } else {
-      return 0;
-    }
-    at += length;
-  }
-  return at >= end;
-}
-
-/* What is in the TCP header; whether it may be relayed. */
-INLINE int read_segment(const struct tcp *tcp, u32 length, struct segment *segment) {
-  u32 header = tcp->offset >> 4 << 2;
-  if (header < TCP || header > length) return 0;
-  segment->header = header;
-  segment->payload = length - header;
-  segment->sequence = ntohl(tcp->sequence);
-  segment->ack = ntohl(tcp->ack);
-  segment->window = htons(tcp->window);
-  segment->flags = tcp->flags;
-  return !(tcp->flags & SYN) && (tcp->flags & (ACK | RST));
-}
-
-INLINE int parse(struct __sk_buff *skb, struct segment *segment) {
-  u32 at = ETHERNET + segment->ip + TCP, words[3];
-  if (segment->header == TCP) return 1;
-  if (segment->header == TCP + 12) {
-    if (bpf_skb_load_bytes(skb, at, words, 12) < 0) return 0;
-    if (words[0] == ntohl(USUAL_TIMESTAMPS)) {
-      segment->timestamps_at = TCP + 4;
-      segment->value = ntohl(words[1]);
-      segment->echo = ntohl(words[2]);
-      return 1;
-    }
-  }
-  if (!read_options(skb, segment)) return 0;
-  if (!segment->timestamps_at) return 1;
-  if (bpf_skb_load_bytes(skb, ETHERNET + segment->ip + segment->timestamps_at, words, 8) < 0) return 0;
-  segment->value = ntohl(words[0]);
-  segment->echo = ntohl(words[1]);
-  return 1;
-}
 
 /* Whether a is before b, modulo 2^32. */
 INLINE int before(u32 a, u32 b) { return (int)(a - b) < 0; }
@@ -245,6 +134,7 @@ INLINE int write_tcp(struct __sk_buff *skb, struct tcp_head *tcp, const struct s
   u32 sequence = ntohl(segment->sequence + stream->sequence_delta), ack = tcp->ack;
   if (segment->flags & ACK) ack = ntohl(segment->ack + stream->ack_delta);
   u32 window = segment->window << (stream->scale & 15) >> (stream->scale_after & 15);
+  if (stream->state == STATE_DRAIN) window = 0;
   u16 announced = htons(window > 0xffff ? 0xffff : window);
   u64 sum = stream->flow.port_delta;
   sum += difference(tcp->sequence, sequence) + difference(tcp->ack, ack) + difference(tcp->window, announced);
@@ -305,7 +195,7 @@ INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct st
   struct pair *pair = bpf_map_lookup_elem(&pairs, &index);
   if (!pair || !parse(skb, segment)) return REFUSE;
   struct half *half = &pair->halves[stream->side & 1], *other = &pair->halves[~stream->side & 1];
-  if (stream->state == STATE_OBSERVE) {
+  if (stream->state == STATE_OBSERVE || stream->state == STATE_NARROW) {
     if (!(half->flags & HALF_SEEN)) {
       half->next = segment->sequence;
       half->acked = segment->ack;
@@ -330,10 +220,6 @@ INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct st
   }
   if (segment->flags & RST) {
     if (is_reset(segment, half, expected)) half->flags |= HALF_RESET;
-  } else if (stream->state == STATE_DRAIN && before(half->next, end_of(segment))) {
-    /* Behind what was dropped, acknowledgements are needed all the more. */
-    record_ack(half, stream, segment);
-    if (segment->payload || segment->flags & FIN) return DROP;
   } else {
     record(half, stream, segment);
   }
@@ -407,5 +293,14 @@ SECTION("tc/splice") int splice(struct __sk_buff *skb) {
   if (skb->pkt_type != PACKET_HOST || skb->vlan_present) return PASS;
   if (skb->protocol == htons(ETH_P_IP)) return segment4(skb);
   if (skb->protocol == htons(ETH_P_IPV6)) return segment6(skb);
+  return PASS;
+}
+
+/* At an interface's egress. */
+SECTION("tc/narrow") int narrow(struct __sk_buff *skb) {
+  u32 first = 0, *count = bpf_map_lookup_elem(&narrows, &first);
+  if (!count || !*count) return PASS;
+  if (skb->protocol == htons(ETH_P_IP)) return narrow4(skb);
+  if (skb->protocol == htons(ETH_P_IPV6)) return narrow6(skb);
   return PASS;
 }

@@ -1,14 +1,16 @@
-/** Where a program is attached: at the ingress of interfaces, by a TCX link or, on kernels before 6.6, by clsact. */
+/** Where a program is attached: at an end of interfaces, by TCX links or, on kernels before 6.6, by clsact (ingress alone). */
 import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
-import { createMap, createTcxLink, loadProgram, MAP_PROGRAMS, MapWriter } from './bpf.ts';
+import { createMap, createTcxLink, createTcxLinkAside, loadProgram, MAP_PROGRAMS, MapWriter } from './bpf.ts';
 import { LO, type Netlink, NLM_F_CREATE, NLM_F_EXCL } from './netlink.ts';
 import { bindMaps, type Program } from './object-file.ts';
 import type { PinFolder } from './pin-folder.ts';
 
 export interface Attachment {
   readonly name: string;
-  /** @throws ProxyError */
+  /** Where it isn't yet. @throws ProxyError */
   attach(ifindex: number): void;
+  /** Likewise, while others go on. Rejects with a ProxyError. */
+  attachAside(ifindex: number): Promise<void>;
   /** Also where the interface is gone. */
   detach(ifindex: number): void;
   /** Detaches what an earlier process has left where this one is not attached. */
@@ -27,16 +29,29 @@ export function hasTcx(program: number): boolean {
 export class TcxAttachment implements Attachment {
   readonly name = 'tcx';
   private readonly program: number;
+  private readonly end: 'ingress' | 'egress';
   private readonly pins: PinFolder | undefined;
   private readonly links = new Map<number, number>();
+  private isClosed = false;
 
-  constructor(program: number, pins?: PinFolder) {
+  constructor(program: number, end: 'ingress' | 'egress', pins?: PinFolder) {
     this.program = program;
+    this.end = end;
     this.pins = pins;
   }
 
   attach(ifindex: number): void {
-    const link = createTcxLink(this.program, ifindex);
+    if (!this.links.has(ifindex)) this.keep(ifindex, createTcxLink(this.program, ifindex, this.end));
+  }
+
+  async attachAside(ifindex: number): Promise<void> {
+    if (this.links.has(ifindex)) return;
+    const link = await createTcxLinkAside(this.program, ifindex, this.end);
+    if (!this.isClosed) this.keep(ifindex, link);
+    else if (link >= 0) close(link);
+  }
+
+  private keep(ifindex: number, link: number): void {
     if (link < 0) throw systemError(`tcx on interface ${ifindex}`, -link);
     try {
       this.pins?.putLink(ifindex, link);
@@ -60,6 +75,7 @@ export class TcxAttachment implements Attachment {
 
   /** What is pinned stays. */
   close(): void {
+    this.isClosed = true;
     for (const link of this.links.values()) close(link);
     this.links.clear();
   }
@@ -129,6 +145,10 @@ export class ClsactAttachment implements Attachment {
     if (result >= 0) return;
     this.detach(ifindex);
     throw systemError(`bpf filter on interface ${ifindex}`, -result);
+  }
+
+  attachAside(ifindex: number): Promise<void> {
+    return new Promise((resolve) => resolve(this.attach(ifindex)));
   }
 
   detach(ifindex: number): void {

@@ -5,7 +5,10 @@ import { addressOf, ENOENT, systemError } from '../sockets/native/libc.ts';
 /** Of x86-64, and of the generic table that the others have (asm-generic/unistd.h). */
 const SYS_BPF = process.arch === 'x64' ? 321 : 280;
 
-type Syscall = (number: number, command: number, attributes: Buffer, size: number) => number;
+type Arguments = [number: number, command: number, attributes: Buffer, size: number];
+type Syscall = ((...args: Arguments) => number) & {
+  async(...args: [...Arguments, (error: Error | null, result: number) => void]): void;
+};
 const syscall: Syscall = koffi
   .load(null)
   .func('long syscall(long number, long command, void *attributes, unsigned long size)');
@@ -24,7 +27,8 @@ const BPF_OBJ_GET_INFO_BY_FD = 15;
 const BPF_MAP_LOOKUP_BATCH = 24;
 const BPF_LINK_CREATE = 28;
 const BPF_PROG_TYPE_SCHED_CLS = 3;
-const BPF_TCX_INGRESS = 46;
+/** Ends of an interface (enum bpf_attach_type). */
+const TCX = { ingress: 46, egress: 47 } as const;
 
 export const MAP_HASH = 1;
 export const MAP_ARRAY = 2;
@@ -251,13 +255,31 @@ function verifierLog(attributes: Buffer): string {
   return lines.length > 1 ? ` (${lines.slice(-3).join('; ')})` : '';
 }
 
-/** Attaches a program to an interface's ingress: a descriptor, with which it vanishes; or a negative errno. */
-export function createTcxLink(program: number, ifindex: number): number {
+/** Attaches a program to an end of an interface: a descriptor, with which it vanishes; or a negative errno. */
+export function createTcxLink(program: number, ifindex: number, end: keyof typeof TCX = 'ingress'): number {
+  return bpf(BPF_LINK_CREATE, tcxAttributes(program, ifindex, end));
+}
+
+/**
+ * Likewise, on another thread: the kernel waits until no CPU is at the programs that were there before, which takes it some ms.
+ * Resolves with the descriptor, or with a negative errno.
+ */
+export function createTcxLinkAside(program: number, ifindex: number, end: keyof typeof TCX): Promise<number> {
+  const attributes = tcxAttributes(program, ifindex, end);
+  return new Promise((resolve) => {
+    syscall.async(SYS_BPF, BPF_LINK_CREATE, attributes, attributes.length, (_, result) => {
+      // What went wrong is known of this thread's calls alone: it fails at once, and for the same reason.
+      resolve(result >= 0 ? result : bpf(BPF_LINK_CREATE, attributes));
+    });
+  });
+}
+
+function tcxAttributes(program: number, ifindex: number, end: keyof typeof TCX): Buffer {
   const attributes = Buffer.alloc(48);
   attributes.writeUInt32LE(program, 0);
   attributes.writeUInt32LE(ifindex, 4);
-  attributes.writeUInt32LE(BPF_TCX_INGRESS, 8);
-  return bpf(BPF_LINK_CREATE, attributes);
+  attributes.writeUInt32LE(TCX[end], 8);
+  return attributes;
 }
 
 export interface TestRun {

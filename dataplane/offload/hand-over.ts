@@ -2,12 +2,13 @@
  * The way of a pair of TCP connections into the kernel.
  *
  * - observe: the program records both ends until each was heard.
- * - narrow: peers use up their windows, and get no new ones; all of it is relayed. Who is in no hurry may have some left.
- * - quiesce: nothing is read, until both peers have what was sent to them, but for a segment.
- * - freeze: what still comes is cut off, what came is read and sent on, until nothing waits anywhere.
+ * - catchUp: who is further ahead of the other end is told of no window, until neither is ahead by much.
+ * - narrow: nobody is told of a window any more, and what is on its way is read and sent on, until nothing is.
+ * - freeze: what comes all the same is cut off, until nothing waits anywhere.
  */
 import type { OffloadRefusal } from '../core/offload.ts';
 import type { FoundPosition } from '../sockets/native/tcp-repair.ts';
+import type { Leg } from './leg.ts';
 import { type Half, HALF_FLAG, type Shift } from './layout.ts';
 import type { Passage } from './passage.ts';
 import { refuse } from './routes.ts';
@@ -15,7 +16,11 @@ import { add, distance, isReached } from './sequence.ts';
 import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 
 /** How often a step looks, in ms. */
-const LOOK = { observe: 20, narrow: 1, quiesce: 1, freeze: 1, acked: 1 };
+const LOOK = { observe: 20, catchUp: 2, narrow: 1, freeze: 0, acked: 1 };
+/** Bytes that may wait when neither end gets a window any more. */
+const LITTLE = 64 * 1024;
+/** Nobody is waited for longer than that after a last word, in ms. */
+const LONGEST_ROUND_TRIP = 200;
 /** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
 const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
@@ -32,24 +37,33 @@ export async function handOver(passage: Passage, settle: () => boolean): Promise
   const isHeard = (): boolean => pair.halves.every(({ flags }) => flags & HALF_FLAG.seen);
   const observed = await passage.until(isHeard, LOOK.observe);
   if (observed) return observed;
-  passage.state = 'narrow';
-  for (const leg of legs) leg.narrow();
-  // What is on its way when nothing is taken any more has to be sent again, and whoever has sent a whole window waits for a
-  // timer before it does: 200 ms. So there shall be little. Where there is more in the end, so be it.
-  await passage.until(() => legs.every((leg) => leg.isNarrow), LOOK.narrow, limits.narrow);
-  passage.state = 'quiesce';
-  const isSent = (): boolean => {
-    // Again and again: whoever was held back until there was room begins to read.
-    for (const leg of legs) leg.stopReading();
-    return legs.every((leg) => leg.isSent);
+  passage.state = 'catchUp';
+  const narrow = (side: Side): void => {
+    if (pair.stateOf(side).state !== 'narrow') pair.change(side, { state: 'narrow' });
   };
-  const quiesced = await passage.until(isSent, LOOK.quiesce, limits.quiesce);
-  if (quiesced) return quiesced;
+  const isLittle = (): boolean => {
+    const [client, upstream] = SIDES.map((side) => legs[side].unread + legs[other(side)].unsent) as [number, number];
+    if (Math.max(client, upstream) <= LITTLE) return true;
+    // Both come to an end at about the same time: who is done first has to wait.
+    if (client >= upstream) narrow(0);
+    if (upstream >= client) narrow(1);
+    return false;
+  };
+  const caughtUp = await passage.until(isLittle, LOOK.catchUp, limits.catchUp);
+  if (caughtUp) return caughtUp;
+  passage.state = 'narrow';
+  SIDES.forEach(narrow);
+  // What is on its way when nothing is taken any more has to be sent again, and whoever has sent a whole window waits for a
+  // timer before it does: 200 ms. So there shall be nothing.
+  const hasEnded = silence(legs);
+  const narrowed = await passage.until(
+    () => hasEnded() && legs.every((leg) => leg.isQuiet),
+    LOOK.narrow,
+    limits.narrow,
+  );
+  if (narrowed) return narrowed;
   passage.state = 'freeze';
-  for (const leg of legs) {
-    leg.freeze();
-    leg.startReading();
-  }
+  for (const leg of legs) leg.freeze();
   // Twice: a packet may have passed just before.
   let quiet = 0;
   const isQuiet = (): boolean => {
@@ -58,6 +72,20 @@ export async function handOver(passage: Passage, settle: () => boolean): Promise
   };
   const frozen = await passage.until(isQuiet, LOOK.freeze, limits.freeze);
   return frozen ?? join(passage);
+}
+
+/** Whether nothing has come from either for as long as what is on its way may take. */
+function silence(legs: Two<Leg>): () => boolean {
+  const start = performance.now();
+  const last = legs.map((leg) => ({ leg, received: leg.info?.received, at: start }));
+  return () => {
+    const now = performance.now();
+    return last.every((one) => {
+      const { received, roundTrip = 0 } = one.leg.info ?? {};
+      if (received !== one.received) Object.assign(one, { received, at: now });
+      return now - one.at >= Math.min(roundTrip, LONGEST_ROUND_TRIP);
+    });
+  };
 }
 
 /** Both sockets are left as they are, and the kernel goes on from there. */

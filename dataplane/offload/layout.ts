@@ -58,7 +58,7 @@ export const NOTE = { size: 1024, format: 1 } as const;
 export const COUNTERS = { size: 24, packets: 0, bytes: 8, lastSeen: 16 } as const;
 
 /** Of struct stream (ebpf/stream.h). */
-export const STREAM_STATE = { observe: 0, spliced: 1, drain: 2, hold: 3 } as const;
+export const STREAM_STATE = { observe: 0, narrow: 1, spliced: 2, drain: 3, hold: 4 } as const;
 export const STREAM_OPTION = { timestamps: 1, sack: 2 } as const;
 /** Of struct half. */
 export const HALF_FLAG = { seen: 1, fin: 2, reset: 4, timestamp: 8 } as const;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Flow } from '../core/offload.ts';
 import { receiveMemory } from '../sockets/native/receive-memory.ts';
 import {
-  announcedWindow,
+  announce,
   type ConnectionInfo,
   connectionInfo,
   enterRepair,
@@ -13,12 +13,13 @@ import {
   leaveRepair,
   type Position,
   readPosition,
+  reannounce,
   resetOnClose,
   restore,
+  restoreToAnnounce,
   resume,
   setIntake,
   setKeepAlive,
-  setNarrow,
   unackedBytes,
   unreadBytes,
   unsentBytes,
@@ -27,14 +28,7 @@ import {
 /** What `net` has of a connection. */
 interface Handle {
   readonly fd: number;
-  /** Whether the stream wants to be given what comes. */
-  readonly reading?: boolean;
-  readStart(): void;
-  readStop(): void;
 }
-
-/** A window that is nearly closed: two segments, or a step of its scale. */
-const NARROW = 4096;
 
 export class Leg {
   readonly socket: Socket;
@@ -65,15 +59,6 @@ export class Leg {
     return info.isEstablished ? info : undefined;
   }
 
-  /** What comes waits in the kernel; the stream doesn't know. */
-  stopReading(): void {
-    if (this.handle?.reading) this.handle.readStop();
-  }
-
-  startReading(): void {
-    if (this.handle?.reading) this.handle.readStart();
-  }
-
   /**
    * Whether everything was sent, and the peer has it but for one segment at most. Such a segment is acknowledged late (delayed
    * acknowledgements), and where it is lost, the socket sends it again, also parked; of more it would send the first alone.
@@ -84,21 +69,17 @@ export class Leg {
 
   /** Whether nothing waits, on no side and at no level; neither what came out of order. */
   get isQuiet(): boolean {
-    if (!this.isSent || this.socket.readableLength > 0) return false;
-    return unreadBytes(this.fd) === 0 && receiveMemory(this.fd).held === 0;
+    return this.isSent && this.unread === 0 && receiveMemory(this.fd).held === 0;
   }
 
-  /** The peer may use up its window, and gets no new one: what it sends goes on, and comes to an end. */
-  narrow(): void {
-    setNarrow(this.fd, true);
+  /** Bytes that have come from its peer, and wait to be read. */
+  get unread(): number {
+    return unreadBytes(this.fd) + this.socket.readableLength;
   }
 
-  widen(): void {
-    if (this.handle) setNarrow(this.fd, false);
-  }
-
-  get isNarrow(): boolean {
-    return announcedWindow(this.fd) <= Math.max(NARROW, 2 ** (this.info?.ownScale ?? 0));
+  /** Bytes that were written, and that its peer doesn't have yet. */
+  get unsent(): number {
+    return unackedBytes(this.fd) + this.socket.writableLength;
   }
 
   /** What the peer sends is cut off, and has to come again; what it acknowledges counts. */
@@ -118,6 +99,11 @@ export class Leg {
 
   unhalt(): void {
     if (this.handle) leaveRepair(this.fd);
+  }
+
+  /** Its peer was told of no window. */
+  reannounce(): void {
+    if (this.handle) reannounce(this.fd);
   }
 
   /** Halted, it is kept for its port: whatever reaches it is dropped. */
@@ -146,20 +132,21 @@ export class Leg {
     if (unackedBytes(this.fd) > 0) restore(this.fd, position);
   }
 
-  /** Parked, it goes on elsewhere; then `wake`. @throws ProxyError */
+  /** Parked, it is put elsewhere; then `wake`, before anything else. @throws ProxyError */
   move(position: Position): void {
-    restore(this.fd, position);
+    restoreToAnnounce(this.fd, position);
   }
 
+  /** Moved, it goes on, and its peer gets a window. @throws ProxyError */
   wake(): void {
     setKeepAlive(this.fd, this.hadKeepAlive);
     this.take('all');
-    this.widen();
-    resume(this.fd);
+    announce(this.fd);
   }
 
-  /** Parked and moved, its peer is told by a reset when it is closed. @throws ProxyError */
-  cut(): void {
+  /** Parked, it is put elsewhere, from where its peer is told by a reset when it is closed. @throws ProxyError */
+  cut(position: Position): void {
+    restore(this.fd, position);
     resetOnClose(this.fd);
     leaveRepair(this.fd);
   }

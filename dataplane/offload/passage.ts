@@ -5,8 +5,9 @@ import type { StreamPair, Two } from './stream-pair.ts';
 
 /** How long each step may take, in ms, before it is given up. */
 export interface SpliceLimits {
+  /** For what waits between both ends to become little, where a reader is slow. */
+  readonly catchUp: number;
   readonly narrow: number;
-  readonly quiesce: number;
   readonly freeze: number;
   /** For the last segments before it to be acknowledged. */
   readonly acked: number;
@@ -14,13 +15,13 @@ export interface SpliceLimits {
 }
 
 export type SpliceState =
-  'observe' | 'narrow' | 'quiesce' | 'freeze' | 'spliced' | 'drain' | 'hold' | 'closed' | 'user';
+  'observe' | 'catchUp' | 'narrow' | 'freeze' | 'spliced' | 'drain' | 'hold' | 'closed' | 'user';
 
 export interface Passage {
   readonly legs: Two<Leg>;
   readonly pair: StreamPair;
   readonly limits: SpliceLimits;
   state: SpliceState;
-  /** Undefined when `look` holds; or why it is given up. It looks every `interval` ms. */
+  /** Undefined when `look` holds; or why it is given up. It looks every `interval` ms; 0: as often as it can for a while, then every ms. */
   until(look: () => boolean, interval: number, limit?: number): Promise<OffloadRefusal | undefined>;
 }

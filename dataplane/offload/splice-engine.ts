@@ -60,7 +60,7 @@ export type SpliceEvent =
   | { readonly kind: 'lost'; readonly why: OffloadRefusal; readonly traffic: PairTraffic };
 
 /** In ms. A delayed acknowledgement takes 40. */
-const LIMITS: SpliceLimits = { narrow: 500, quiesce: 500, freeze: 150, acked: 10_000, drain: 1000 };
+const LIMITS: SpliceLimits = { catchUp: 10_000, narrow: 500, freeze: 150, acked: 10_000, drain: 1000 };
 /** How long ends that have closed may still ask for what was lost, in ms. */
 const LINGER = 10_000;
 /** Reads in which packets came that can't be relayed … */
@@ -116,7 +116,11 @@ export class SpliceEngine {
       this.netlink = this.own(new Netlink());
       this.changes = this.own(new Netlink(CHANGES));
       this.routes = new Routes(this.netlink, interfaces);
-      this.interfaces = new Interfaces(this.own(new TcxAttachment(program)), this.routes);
+      const narrow = loadProgram('l7mp_narrow', bindMaps(object.program('tc/narrow'), this.table.maps));
+      this.own({ close: () => close(narrow) });
+      const placed = [new TcxAttachment(program, 'ingress'), new TcxAttachment(narrow, 'egress')];
+      for (const attachment of placed) this.own(attachment);
+      this.interfaces = new Interfaces(placed, this.routes);
       this.own(this.loopback);
       this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
       this.watch.want(EPOLLIN);
@@ -152,12 +156,11 @@ export class SpliceEngine {
       const legs = [new Leg(pair.sockets.client, pair.client), new Leg(pair.sockets.upstream, pair.upstream)] as const;
       const plan = this.plan(pair, legs);
       if ('reason' in plan) return plan;
-      this.interfaces.attachFor(plan);
       const splice = new Splice(this.table, legs, plan, this.limits, () => pair.settle());
       const entry: Entry = { pair, splice, ways: [], unfit: 0, unfitReads: 0, fitReads: 0, returning: undefined };
       this.hold(entry);
       this.entries.set(pair.id, entry);
-      void this.handOver(entry);
+      void this.handOver(entry, plan);
       return undefined;
     } catch (error) {
       return refuse('error', ProxyError.from(error).message);
@@ -213,8 +216,8 @@ export class SpliceEngine {
     return resource;
   }
 
-  private async handOver(entry: Entry): Promise<void> {
-    const why = await entry.splice.handOver();
+  private async handOver(entry: Entry, plan: Plan): Promise<void> {
+    const why = await entry.splice.handOver(this.interfaces.attachAsideFor(plan));
     if (this.entries.get(entry.pair.id) !== entry) return;
     if (!why) {
       entry.unfit = entry.splice.unfit;

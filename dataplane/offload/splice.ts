@@ -2,13 +2,13 @@
  * One pair of TCP connections on its way into the kernel, and back.
  *
  * ```
- *   observe ──▶ narrow ──▶ quiesce ──▶ freeze ──▶ spliced ──▶ closed, for a while ──▶ gone
- *      ▲           │          │          │  ▲
- *      │           ▼          ▼          ▼  │ not all acknowledged in time, or half-closed
- *      └─────── not in time: refused    drain ──▶ hold ──▶ user
+ *   observe ──▶ catchUp ──▶ narrow ──▶ freeze ──▶ spliced ──▶ closed, for a while ──▶ gone
+ *      ▲           │           │          │         │  ▲
+ *      │           ▼           ▼          ▼         ▼  │ not all acknowledged in time, or half-closed
+ *      └─────────── not in time: refused           drain ──▶ hold ──▶ user
  * ```
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises';
 import type { OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { handOver, REACH_OBSERVED } from './hand-over.ts';
@@ -21,6 +21,8 @@ import { other, type Side, SIDES, StreamPair, type Two } from './stream-pair.ts'
 import type { StreamTable } from './stream-table.ts';
 import { cutOff, takeBack } from './way-back.ts';
 
+/** How long it looks as often as it can, in ms: streams stand still meanwhile, and timers are a millisecond late. */
+const EAGER = 5;
 const NO_SHIFT: Shift = { sequence: 0, ack: 0, value: 0, echo: 0 };
 
 export class Splice implements Passage {
@@ -48,20 +50,20 @@ export class Splice implements Passage {
     return this.pair.traffic;
   }
 
-  /** Resolves when the kernel relays it, or with why it doesn't: then nothing of it is left in the kernel. It never rejects. */
-  async handOver(): Promise<OffloadRefusal | undefined> {
-    const going = handOver(this, this.settle).catch((error: unknown) =>
-      refuse('error', ProxyError.from(error).message),
-    );
+  /**
+   * Resolves when the kernel relays it, or with why it doesn't: then nothing of it is left in the kernel. It never rejects.
+   * `attached`: programs see its packets.
+   */
+  async handOver(attached: Promise<void>): Promise<OffloadRefusal | undefined> {
+    const going = attached
+      .then(() => handOver(this, this.settle))
+      .catch((error: unknown) => refuse('error', ProxyError.from(error).message));
     this.aborted = going.then(() => undefined);
     const refusal = await going;
     if (refusal) {
-      for (const leg of this.legs) {
-        leg.thaw();
-        leg.widen();
-        leg.startReading();
-      }
+      for (const leg of this.legs) leg.thaw();
       this.discard();
+      for (const leg of this.legs) leg.reannounce();
     }
     return refusal;
   }
@@ -116,15 +118,17 @@ export class Splice implements Passage {
   }
 
   async until(look: () => boolean, interval: number, limit = Infinity): Promise<OffloadRefusal | undefined> {
-    const deadline = performance.now() + limit;
+    const start = performance.now();
     for (;;) {
       if (this.isAborted) return refuse('state', 'expected a session to be handed over, found it ending');
       if (!this.legs.every(({ info }) => info)) return refuse('state', 'expected open connections, found one closed');
       if (look()) return undefined;
-      if (performance.now() > deadline) {
+      const passed = performance.now() - start;
+      if (passed > limit) {
         return refuse('state', `expected ${this.state} to take ${limit} ms at most, found it unfinished`);
       }
-      await delay(interval, undefined, { ref: false });
+      if (interval === 0 && passed < EAGER) await immediate();
+      else await delay(Math.max(interval, 1), undefined, { ref: false });
     }
   }
 }

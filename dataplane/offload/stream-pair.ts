@@ -74,9 +74,11 @@ export class StreamPair {
   /** In place: what packets may find of it meanwhile is the old state or the new one. */
   change(side: Side, change: Partial<StreamWay>): void {
     const direction = this.direction(side);
+    const before = narrowness(direction);
     direction.state = { ...direction.state, ...change };
     direction.stream = encodeStream(direction.flow, direction.state);
     this.table.flows.rewrite(direction.slot, direction.stream);
+    this.table.countNarrow(narrowness(direction) - before);
   }
 
   changeBoth(change: Partial<StreamWay>): void {
@@ -132,7 +134,10 @@ export class StreamPair {
   discard(): void {
     if (!this.directions) return;
     this.withdraw();
-    for (const { slot } of this.directions) this.table.flows.retire(slot);
+    for (const direction of this.directions) {
+      this.table.flows.retire(direction.slot);
+      this.table.countNarrow(-narrowness(direction));
+    }
     this.directions = undefined;
     this.table.retirePair(this.index);
   }
@@ -169,4 +174,8 @@ export class StreamPair {
     flows.retire(slot);
     throw new ProxyError('INTERNAL', `expected the kernel to take a flow, found errno ${-result}`);
   }
+}
+
+function narrowness({ state }: Direction): 0 | 1 {
+  return state.state === 'narrow' ? 1 : 0;
 }

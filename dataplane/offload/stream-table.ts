@@ -11,22 +11,32 @@ const SLOTS_PER_PAIR = 2.5;
 export class StreamTable {
   readonly flows: FlowTable;
   /** Descriptors by the names that programs have for them. */
-  readonly maps: Readonly<Record<'slots' | 'flows' | 'counters' | 'pairs', number>>;
+  readonly maps: Readonly<Record<'slots' | 'flows' | 'counters' | 'pairs' | 'narrows', number>>;
   private readonly pairs: MapWriter;
   private readonly reader: ArrayReader;
   private readonly indices: Indices;
+  private readonly narrows: MapWriter;
+  private narrow = 0;
 
   /** `capacity`: pairs. @throws ProxyError */
   constructor(capacity: number) {
     this.flows = new FlowTable(Math.ceil(capacity * SLOTS_PER_PAIR), STREAM.size);
+    const made: number[] = [];
+    const array = (name: string, valueSize: number, entries: number): number => {
+      const map = createMap({ type: MAP_ARRAY, name, keySize: 4, valueSize, entries });
+      made.push(map);
+      return map;
+    };
     try {
-      const options = { type: MAP_ARRAY, name: 'l7mp_pairs', keySize: 4, valueSize: PAIR_SIZE, entries: capacity };
-      this.maps = { ...this.flows.maps, pairs: createMap(options) };
+      const pairs = array('l7mp_pairs', PAIR_SIZE, capacity);
+      this.maps = { ...this.flows.maps, pairs, narrows: array('l7mp_narrows', 4, 1) };
     } catch (error) {
+      made.forEach(close);
       this.flows.close();
       throw error;
     }
     this.pairs = new MapWriter(this.maps.pairs, 4, PAIR_SIZE);
+    this.narrows = new MapWriter(this.maps.narrows, 4, 4);
     this.reader = new ArrayReader(this.maps.pairs, 1, PAIR_SIZE);
     this.indices = new Indices(capacity);
   }
@@ -53,7 +63,16 @@ export class StreamTable {
     this.indices.retire(index);
   }
 
+  /** Ways whose state is `narrow`, more or fewer. @throws ProxyError */
+  countNarrow(change: number): void {
+    if (change === 0) return;
+    this.narrow += change;
+    const result = this.narrows.update(0, this.narrow);
+    if (result < 0) throw systemError('bpf map update', -result);
+  }
+
   close(): void {
+    close(this.maps.narrows);
     close(this.maps.pairs);
     this.flows.close();
   }

@@ -112,10 +112,10 @@ export class TcEngine implements OffloadEngine {
       }
       this.placed = this.own(
         byLink
-          ? new TcxAttachment(program, pins)
+          ? new TcxAttachment(program, 'ingress', pins)
           : new ClsactAttachment(this.netlink, object.program('tc/enter'), program),
       );
-      this.interfaces = new Interfaces(this.placed, this.routes);
+      this.interfaces = new Interfaces([this.placed], this.routes);
       this.own({
         close: () => {
           if (!this.stays) this.loopback.close();

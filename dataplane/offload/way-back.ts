@@ -1,10 +1,9 @@
 /**
  * The way of a pair of TCP connections out of the kernel: to its sockets, which go on, or to its end.
  *
- * - drain: what was relayed has to be acknowledged, what is new has to wait.
+ * - drain: nobody is told of a window any more, and what is on its way is acknowledged.
  * - hold: nothing passes while both sockets are moved to where their peers are.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { OffloadRefusal } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
 import type { Position } from '../sockets/native/tcp-repair.ts';
@@ -15,39 +14,45 @@ import { add } from './sequence.ts';
 import { other, type Side, SIDES, type StreamPair, type Two } from './stream-pair.ts';
 
 /** How long programs may still be at a packet that they have found the old state for, in ms. */
-const GRACE = 1;
+const GRACE = 0.2;
 
 /** Undefined: the sockets go on; or why that isn't possible now, and the kernel still relays it. @throws ProxyError where they are lost */
 export async function takeBack(passage: Passage): Promise<OffloadRefusal | undefined> {
   const { legs, pair, limits } = passage;
   if (passage.state !== 'spliced') return refuse('state', `expected a spliced pair, found it in ${passage.state}`);
-  const goOn = (refusal: OffloadRefusal): OffloadRefusal => {
-    pair.changeBoth({ state: 'spliced' });
-    passage.state = 'spliced';
-    return refusal;
+  const enter = (state: 'drain' | 'hold' | 'spliced'): void => {
+    passage.state = state;
+    pair.changeBoth({ state });
   };
-  passage.state = 'drain';
-  pair.changeBoth({ state: 'drain' });
-  await delay(GRACE);
   const isAcked = (): boolean => {
     const { halves } = pair;
     return SIDES.every((side) => pair.isAcked(side, halves));
   };
-  const late = await passage.until(isAcked, GRACE, limits.drain);
-  if (late) return goOn(late);
-  if (pair.halves.some(({ flags }) => flags & (HALF_FLAG.fin | HALF_FLAG.reset))) {
-    return goOn(refuse('state', 'expected an open connection, found it half-closed'));
+  const drain = async (): Promise<OffloadRefusal | undefined> => {
+    for (const deadline = performance.now() + limits.drain; ;) {
+      enter('drain');
+      const late = await passage.until(isAcked, 0, deadline - performance.now());
+      if (late) return late;
+      enter('hold');
+      // From here on nobody else has a turn: both ends wait.
+      for (const grace = performance.now() + GRACE; performance.now() < grace;);
+      // Who was silent until then had a window, and may have used it.
+      if (isAcked()) return undefined;
+    }
+  };
+  const late = await drain();
+  const isOpen = pair.halves.every(({ flags }) => !(flags & (HALF_FLAG.fin | HALF_FLAG.reset)));
+  if (late || !isOpen) {
+    enter('spliced');
+    // What they answer has windows, and is relayed.
+    for (const leg of legs) leg.ask();
+    return late ?? refuse('state', 'expected an open connection, found it half-closed');
   }
-  passage.state = 'hold';
-  pair.changeBoth({ state: 'hold' });
-  await delay(GRACE);
   const { halves } = pair;
   for (const side of SIDES) legs[side].move(positionOf(pair, halves, side));
   pair.withdraw();
-  for (const leg of legs) {
-    leg.wake();
-    leg.startReading();
-  }
+  // They answer at once.
+  for (const leg of legs) leg.wake();
   passage.state = 'user';
   return undefined;
 }
@@ -60,8 +65,7 @@ export function cutOff(passage: Passage): void {
   const { halves } = pair;
   for (const side of SIDES) {
     try {
-      legs[side].move(positionOf(pair, halves, side));
-      legs[side].cut();
+      legs[side].cut(positionOf(pair, halves, side));
     } catch (error) {
       // Who can't be told now is told when it sends.
       if (!(error instanceof ProxyError)) throw error;

@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadProgram, testRun, verifiedInstructions } from '../../dataplane/offload/bpf.ts';
 import { FlowTable } from '../../dataplane/offload/flow-table.ts';
-import { encodeFlow, type Ends } from '../../dataplane/offload/layout.ts';
+import { encodeFlow, encodeStream, type Ends, type Transport } from '../../dataplane/offload/layout.ts';
 import { bindMaps, parseObjectFile } from '../../dataplane/offload/object-file.ts';
+import { StreamTable } from '../../dataplane/offload/stream-table.ts';
 import { close } from '../../dataplane/sockets/native/libc.ts';
 import { ends, udpFrame } from '../support/frames.ts';
+import { ACK, tcpFrame } from '../support/tcp-frames.ts';
 import { ROOT } from './contenders.ts';
 import { median } from './report.ts';
 
@@ -25,33 +27,99 @@ const CAPACITY = 16_384;
 
 const FOUR = ends('10.0.0.1', 7000, '10.0.0.2', 5000);
 const SIX = ends('fd01::1', 7000, 'fd01::2', 5000);
+const OTHER = { ...FOUR, source: { address: FOUR.source.address, port: 7001 } };
 const WAY = { ifindex: 1, isLoopback: false, mtu: 1500, ethernet: Buffer.alloc(12) };
-const SHAPE = { payload: Buffer.alloc(64), ttl: 255 };
+const PAYLOAD = Buffer.alloc(64);
+const SEQUENCE = 1000;
 
-export function measurePrograms(): ProgramFigures {
-  const object = parseObjectFile(readFileSync(join(ROOT, 'ebpf/udp.bpf.o')));
+/** To itself, so that it is one of the flow's after it was rewritten, too. */
+function toItself(place: Ends, transport: Transport): Buffer {
+  return encodeFlow(place, place, WAY, false, transport);
+}
+
+export function measureDatagrams(): ProgramFigures {
   const table = new FlowTable(CAPACITY);
-  const program = loadProgram('l7mp_relay', bindMaps(object.program('tc/relay'), table.maps));
   try {
-    // To itself, so that it is one of the flow's after it was rewritten, too.
-    for (const itself of [FOUR, SIX]) {
-      const flow = encodeFlow(itself, itself, WAY, false);
-      table.publish(flow, table.add(flow) ?? 0);
+    for (const place of [FOUR, SIX]) put(table, toItself(place, 'udp'));
+    const program = load('udp.bpf.o', 'tc/relay', table.maps);
+    return measure(program, table, (place) => udpFrame(place, { payload: PAYLOAD, ttl: 255 }));
+  } finally {
+    table.close();
+  }
+}
+
+/** Segments with timestamps. */
+export function measureStreams(): ProgramFigures {
+  const table = new StreamTable(CAPACITY);
+  try {
+    for (const place of [FOUR, SIX]) {
+      const half = { next: SEQUENCE, acked: SEQUENCE, window: 100_000, value: 1, fin: 0, flags: 0 };
+      const stream = encodeStream(toItself(place, 'tcp'), {
+        pair: table.addPair([half, half]) ?? 0,
+        side: 0,
+        state: 'spliced',
+        timestamps: true,
+        sack: true,
+        scale: 7,
+        scaleAfter: 7,
+        shift: { sequence: 0, ack: 0, value: 0, echo: 0 },
+        reach: 100_000,
+      });
+      put(table.flows, stream);
     }
-    const time = (of: Ends): number => {
-      const packet = udpFrame(of, SHAPE);
-      return median(Array.from({ length: ROUNDS }, () => testRun(program, packet, RUNS).nanoseconds));
-    };
-    const other = { ...FOUR, source: { address: FOUR.source.address, port: 7001 } };
-    const figures = { hit4: time(FOUR), hit6: time(SIX), miss: time(other) };
-    if (table.count(0).packets !== ROUNDS * RUNS || table.count(1).packets !== ROUNDS * RUNS) {
-      throw new Error(
-        `expected ${ROUNDS * RUNS} hits each, found ${table.count(0).packets}, ${table.count(1).packets}`,
-      );
-    }
-    return { ...figures, instructions: verifiedInstructions(program) };
+    const program = load('tcp.bpf.o', 'tc/splice', table.maps);
+    const options = [
+      { kind: 'bytes', bytes: [1, 1] },
+      { kind: 'timestamps', value: 2, echo: 1 },
+    ] as const;
+    const segment = { sequence: SEQUENCE, ack: SEQUENCE, flags: ACK, options, payload: PAYLOAD, ttl: 255 };
+    return measure(program, table.flows, (place) => tcpFrame(place, segment));
+  } finally {
+    table.close();
+  }
+}
+
+/** At egress, while no windows are closed. */
+export function measureEgress(): number {
+  const table = new StreamTable(1);
+  const program = load('tcp.bpf.o', 'tc/narrow', table.maps);
+  try {
+    return time(program, tcpFrame(FOUR, { sequence: SEQUENCE, ack: SEQUENCE, payload: PAYLOAD }));
   } finally {
     close(program);
     table.close();
+  }
+}
+
+function load(file: string, section: string, maps: Readonly<Record<string, number>>): number {
+  return loadProgram(
+    'l7mp_bench',
+    bindMaps(parseObjectFile(readFileSync(join(ROOT, 'ebpf', file))).program(section), maps),
+  );
+}
+
+function put(table: FlowTable, flow: Buffer): void {
+  table.publish(flow, table.add(flow) ?? 0);
+}
+
+function time(program: number, packet: Buffer): number {
+  return median(Array.from({ length: ROUNDS }, () => testRun(program, packet, RUNS).nanoseconds));
+}
+
+/** Closes the program. The table has a flow of FOUR, and one of SIX. */
+function measure(program: number, table: FlowTable, packet: (place: Ends) => Buffer): ProgramFigures {
+  try {
+    const [hit4, hit6, miss] = [FOUR, SIX, OTHER].map((place) => time(program, packet(place))) as [
+      number,
+      number,
+      number,
+    ];
+    const hits = [0, 1].map((slot) => table.count(slot).packets);
+    if (hits.some((count) => count !== ROUNDS * RUNS)) {
+      throw new Error(`expected ${ROUNDS * RUNS} hits each, found ${hits.join(', ')}`);
+    }
+    return { hit4, hit6, miss, instructions: verifiedInstructions(program) };
+  } finally {
+    close(program);
   }
 }

@@ -13,6 +13,8 @@ import {
   getPeerName,
   getSocketName,
   int32,
+  read,
+  send,
   setOption,
   SO_ERROR,
   SO_LINGER,
@@ -23,7 +25,6 @@ import {
 // linux/tcp.h, linux/sockios.h, asm-generic/socket.h, net/tcp_states.h
 const IPPROTO_TCP = 6;
 const TCP_MAXSEG = 2;
-const TCP_WINDOW_CLAMP = 10;
 const TCP_INFO = 11;
 const TCP_REPAIR = 19;
 const TCP_REPAIR_QUEUE = 20;
@@ -47,12 +48,11 @@ const OPTION_TIMESTAMPS = 1;
 const OPTION_SACK = 2;
 const OPTION_WINDOW_SCALE = 4;
 const OPTION_ECN = 8;
-/** `struct tcp_info` up to the fields that are read last; the second is there since Linux 6.2. */
-const INFO_SIZE = 104;
-const INFO_SIZE_WITH_WINDOW = 236;
-/** More than any window. */
-const ANY_WINDOW = 2 ** 30;
+/** `struct tcp_info` up to the field that is read last. */
+const INFO_SIZE = 136;
 const AF_UNSPEC = Buffer.alloc(16);
+/** It was never sent, and stands in a receive queue to be read by us. */
+const MADE_UP = Buffer.alloc(1);
 
 /** What both ends of a connection have agreed on, and what is known of it. */
 export interface ConnectionInfo {
@@ -68,6 +68,10 @@ export interface ConnectionInfo {
   readonly maxSegment: number;
   /** Segments that the peer has not acknowledged. */
   readonly unacked: number;
+  /** How long the peer's acknowledgements take, on average, in ms. */
+  readonly roundTrip: number;
+  /** Bytes that the peer has sent, in order, so far. */
+  readonly received: bigint;
 }
 
 export function connectionInfo(fd: number): ConnectionInfo {
@@ -83,20 +87,9 @@ export function connectionInfo(fd: number): ConnectionInfo {
     ownScale: scales === undefined ? undefined : scales >> 4,
     maxSegment: info.readUInt32LE(84),
     unacked: info.readUInt32LE(24),
+    roundTrip: info.readUInt32LE(68) / 1000,
+    received: info.readBigUInt64LE(128),
   };
-}
-
-/** Bytes that the peer was told it may send, as of the last packet that said so. */
-export function announcedWindow(fd: number): number {
-  return getOption(fd, IPPROTO_TCP, TCP_INFO, INFO_SIZE_WITH_WINDOW).readUInt32LE(232);
-}
-
-/**
- * Whether the peer is told only so much that it may still send a segment or two (the least that there is). What it was told
- * before stays true: it may use that up.
- */
-export function setNarrow(fd: number, isNarrow: boolean): void {
-  setOption(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, isNarrow ? 1 : ANY_WINDOW);
 }
 
 /** Bytes that wait to be read. */
@@ -182,7 +175,7 @@ export function leaveRepair(fd: number): void {
   setOption(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_NO_PROBE);
 }
 
-/** Leaves repair elsewhere than it was entered: the peer is asked where it is. @throws ProxyError */
+/** Leaves repair, and asks the peer for a word: it tells where it is, with its window. @throws ProxyError */
 export function resume(fd: number): void {
   setOption(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF);
 }
@@ -202,12 +195,34 @@ export function readPosition(fd: number): FoundPosition {
 }
 
 /**
- * Puts the connection of a socket in repair elsewhere, with nothing unacknowledged. Descriptor and ends stay; for a moment nobody has the connection, and the
- * stack would reset it if a packet came.
+ * Puts the connection of a socket in repair elsewhere, with nothing unacknowledged. Descriptor and ends stay; for a moment nobody has the
+ * connection, and the stack would reset it if a packet came.
  *
  * @throws ProxyError
  */
 export function restore(fd: number, position: Position): void {
+  reconnect(fd, position);
+  writeWindow(fd, position);
+}
+
+/** Likewise, where the peer was told of no window; `announce` has to come before anybody reads. @throws ProxyError */
+export function restoreToAnnounce(fd: number, position: Position): void {
+  reconnect(fd, { ...position, receive: (position.receive - MADE_UP.length) >>> 0 });
+  setOption(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, RECEIVE_QUEUE);
+  const length = send(fd, MADE_UP);
+  if (length < 0) throw systemError('send in repair', -length);
+  writeWindow(fd, { ...position, receiveWindow: 0 });
+}
+
+/** Leaves repair, and the peer hears how much it may send. @throws ProxyError */
+export function announce(fd: number): void {
+  leaveRepair(fd);
+  // Who reads where there was no window says so.
+  read(fd, Buffer.alloc(MADE_UP.length));
+}
+
+/** All but the windows. */
+function reconnect(fd: number, position: Position): void {
   const info = connectionInfo(fd);
   const [own, peer] = [getSocketName(fd), getPeerName(fd)];
   const segment = getOption(fd, IPPROTO_TCP, TCP_MAXSEG).readUInt32LE();
@@ -239,12 +254,14 @@ export function restore(fd: number, position: Position): void {
     ]),
   );
   if (info.timestamps) setOption(fd, IPPROTO_TCP, TCP_TIMESTAMP, uint32(clock));
-  const window = Buffer.alloc(20); // struct tcp_repair_window
-  const max = Math.min(position.receiveWindow, 65_535 * 2 ** (ownScale ?? 0));
-  [position.receive, position.sendWindow, Math.max(position.sendWindow, segment), max, position.receive].forEach(
-    (value, index) => window.writeUInt32LE(value, 4 * index),
-  );
-  setOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window);
+}
+
+/** The peer was told by others that there is no window: as soon as something is read, it is told otherwise. @throws ProxyError */
+export function reannounce(fd: number): void {
+  if (unreadBytes(fd) === 0) return;
+  enterRepair(fd);
+  writeWindow(fd, { ...readPosition(fd), receiveWindow: 0 });
+  leaveRepair(fd);
 }
 
 /** Closed, it resets its connection instead of ending it in order. @throws ProxyError */
@@ -259,6 +276,16 @@ export function hasKeepAlive(fd: number): boolean {
 
 export function setKeepAlive(fd: number, isWanted: boolean): void {
   setOption(fd, SOL_SOCKET, SO_KEEPALIVE, isWanted ? 1 : 0);
+}
+
+/** `struct tcp_repair_window` */
+function writeWindow(fd: number, { receive, sendWindow, receiveWindow }: Position): void {
+  const window = Buffer.alloc(20);
+  const maxWindow = Math.max(sendWindow, getOption(fd, IPPROTO_TCP, TCP_MAXSEG).readUInt32LE());
+  [receive, sendWindow, maxWindow, receiveWindow, receive].forEach((value, index) =>
+    window.writeUInt32LE(value, 4 * index),
+  );
+  setOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window);
 }
 
 function readClock(fd: number): number {

@@ -10,6 +10,7 @@ import { type Benchmark, type Measurement, runLoad } from '../measurement.ts';
 import { monotonicMs } from '../monotonic.ts';
 import { onWire, type Path, withPath } from '../path.ts';
 import { PROXY_PORT, SERVER_PORT } from '../route.ts';
+import { measureEgress, measureStreams } from '../programs.ts';
 import { standstills } from '../standstill.ts';
 
 const STREAMS = [1, 8];
@@ -42,6 +43,11 @@ export const offloadTcp: Benchmark = {
     { name: 'offload-tcp-back-p50', unit: 'ms', baseline: IN_USER_SPACE },
     { name: 'offload-tcp-back-p99', unit: 'ms', bar: { of: 'value', atMost: 5 }, baseline: IN_USER_SPACE },
     { name: 'offload-tcp-refused', unit: '%' },
+    { name: 'offload-tcp-program-hit', unit: 'ns', bar: { of: 'value', atMost: 400 } },
+    { name: 'offload-tcp-program-hit-ipv6', unit: 'ns', bar: { of: 'value', atMost: 400 } },
+    { name: 'offload-tcp-program-miss', unit: 'ns', bar: { of: 'value', atMost: 60 } },
+    { name: 'offload-tcp-program-egress', unit: 'ns', bar: { of: 'value', atMost: 60 } },
+    { name: 'offload-tcp-program-verified', unit: 'instructions' },
   ],
   measure: async (measurement) => ({
     ...(await withPath(measurement, 'offload-tcp', async (path) => ({
@@ -49,8 +55,20 @@ export const offloadTcp: Benchmark = {
       ...(await cpu(measurement, path)),
     }))),
     ...(await switches(measurement)),
+    ...(measurement.contender.name === 'l7mp' && programs()),
   }),
 };
+
+function programs(): Readonly<Record<string, number>> {
+  const { hit4, hit6, miss, instructions } = measureStreams();
+  return {
+    'offload-tcp-program-hit': hit4,
+    'offload-tcp-program-hit-ipv6': hit6,
+    'offload-tcp-program-miss': miss,
+    'offload-tcp-program-egress': measureEgress(),
+    'offload-tcp-program-verified': instructions,
+  };
+}
 
 /** What the server's sockets receive in a window of time, while iperf3 sends. */
 async function throughput(

@@ -3,7 +3,7 @@ import type { SteadyOptions, SteadyResult } from '../load/udp-steady.ts';
 import type { UdpOptions, UdpResult } from '../load/udp.ts';
 import { type Benchmark, type Measurement, runLoad } from '../measurement.ts';
 import { onWire, type Path, withPath } from '../path.ts';
-import { measurePrograms } from '../programs.ts';
+import { measureDatagrams } from '../programs.ts';
 
 const FLOWS = [1, 10, 100, 1000];
 const ECHO_RATE = 10_000;
@@ -42,7 +42,7 @@ export const offloadUdp: Benchmark = {
 };
 
 function programs(): Readonly<Record<string, number>> {
-  const { hit4, hit6, miss, instructions } = measurePrograms();
+  const { hit4, hit6, miss, instructions } = measureDatagrams();
   return {
     'offload-program-hit': hit4,
     'offload-program-hit-ipv6': hit6,

@@ -220,13 +220,13 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
   });
 
   it('says what it waited for in vain, and leaves a busy connection to its sockets', async () => {
-    await connect(FOUR, ['endless=1'], ['endless=1', 'rcvbuf=4096', 'pause=5'], { quiesce: 20 });
+    await connect(FOUR, ['endless=1'], ['endless=1', 'rcvbuf=4096', 'pause=5'], { catchUp: 20 });
     expect(await relay.ask('insert')).to.deep.equal({});
     const { kind, why } = await event();
     expect(kind).to.equal('refused');
     expect(why).to.deep.equal({
       reason: 'state',
-      message: 'expected quiesce to take 20 ms at most, found it unfinished',
+      message: 'expected catchUp to take 20 ms at most, found it unfinished',
     });
     const { flows, relayed } = await relay.ask<State>('state');
     expect(flows).to.equal(0);

@@ -16,20 +16,26 @@ import { bindMaps, parseObjectFile } from '../../../../dataplane/offload/object-
 import { StreamTable } from '../../../../dataplane/offload/stream-table.ts';
 import { close } from '../../../../dataplane/sockets/native/libc.ts';
 import { changed, checksum, ends, ipFrame, pseudoHeader } from '../../../support/frames.ts';
+import {
+  ACK,
+  ECE,
+  FIN,
+  type Option,
+  PSH,
+  RST,
+  type Segment,
+  SYN,
+  TCP,
+  tcpFrame as frame,
+  u32,
+  URG,
+} from '../../../support/tcp-frames.ts';
 
 const PASS = -1;
 const UP = 0;
 const DROP = 2;
 const REDIRECT = 7;
 const MTU = 1500;
-const TCP = 6;
-const FIN = 0x01;
-const SYN = 0x02;
-const RST = 0x04;
-const PSH = 0x08;
-const ACK = 0x10;
-const URG = 0x20;
-const ECE = 0x40;
 
 const object = parseObjectFile(readFileSync('ebpf/tcp.bpf.o'));
 
@@ -39,55 +45,7 @@ const SIX = ends('2001:db8::1', 7001, '2001:db8::2', 5001);
 const SIX_AFTER = ends('2001:db8:1::3', 40002, 'fd00::ffff:4', 80);
 const MACS = Buffer.from('0202020202020a0a0a0a0a0a', 'hex');
 
-type Option =
-  | { readonly kind: 'timestamps'; readonly value: number; readonly echo: number }
-  | { readonly kind: 'sack'; readonly edges: readonly number[] }
-  | { readonly kind: 'bytes'; readonly bytes: readonly number[] };
-
-interface Segment {
-  readonly sequence: number;
-  readonly ack: number;
-  readonly window?: number;
-  readonly flags?: number;
-  readonly options?: readonly Option[];
-  readonly payload?: Buffer;
-  readonly ttl?: number;
-  readonly tos?: number;
-  readonly urgent?: number;
-}
-
 const NOP: Option = { kind: 'bytes', bytes: [1] };
-
-const u32 = (value: number): number => value >>> 0;
-
-function encodeOption(option: Option): Buffer {
-  if (option.kind === 'bytes') return Buffer.from(option.bytes);
-  const numbers = option.kind === 'sack' ? option.edges : [option.value, option.echo];
-  const bytes = Buffer.alloc(2 + 4 * numbers.length);
-  bytes.writeUInt8(option.kind === 'sack' ? 5 : 8, 0);
-  bytes.writeUInt8(bytes.length, 1);
-  numbers.forEach((number, index) => bytes.writeUInt32BE(u32(number), 2 + 4 * index));
-  return bytes;
-}
-
-/** A whole frame, from nothing. Options end with zeros. */
-function frame(at: Ends, segment: Segment, macs: Buffer = Buffer.alloc(12)): Buffer {
-  const { sequence, ack, window = 1000, flags = ACK, payload = Buffer.from('payload') } = segment;
-  const { ttl = 64, tos = 0, urgent = 0 } = segment;
-  const options = Buffer.concat((segment.options ?? []).map(encodeOption));
-  const head = Buffer.alloc(20 + 4 * Math.ceil(options.length / 4));
-  head.writeUInt16BE(at.source.port, 0);
-  head.writeUInt16BE(at.destination.port, 2);
-  head.writeUInt32BE(u32(sequence), 4);
-  head.writeUInt32BE(u32(ack), 8);
-  head.writeUInt8((head.length / 4) << 4, 12);
-  head.writeUInt8(flags, 13);
-  head.writeUInt16BE(window, 14);
-  head.writeUInt16BE(urgent, 18);
-  options.copy(head, 20);
-  head.writeUInt16BE(checksum(pseudoHeader(at, TCP, head.length + payload.length), head, payload), 16);
-  return ipFrame(at, { protocol: TCP, ttl, tos, macs }, Buffer.concat([head, payload]));
-}
 
 /** What a router says of a segment that did not fit: "too big", with what it quotes. */
 function tooBig(
@@ -221,6 +179,7 @@ describe('the kernel program for TCP, packet by packet', () => {
     expect(() => checkStreamLayout(other)).to.throw('layouts of ebpf/stream.h: expected 152 120');
   });
 
+  const bytes = (...content: number[]): Option => ({ kind: 'bytes', bytes: content });
   const timestamps: Option = { kind: 'timestamps', value: CLIENT.value + 3, echo: OUR_CLOCK.client - 5 };
   const sack = (blocks: number): Option => ({
     kind: 'sack',
@@ -446,22 +405,23 @@ describe('the kernel program for TCP, packet by packet', () => {
       passes(frame(FOUR, at({ ack })));
   });
 
-  it('observes: records, and passes everything', () => {
-    const { halves, slot } = put({ state: 'observe', reach: 5000 });
-    passes(frame(FOUR, at({ payload: Buffer.alloc(100), ack: CLIENT.acked + 200, options: [NOP, NOP, timestamps] })));
-    expect(halves()[0]).to.deep.include({
-      next: CLIENT.next + 100,
-      acked: CLIENT.acked + 200,
-      value: CLIENT.value + 3,
-      flags: HALF_FLAG.seen | HALF_FLAG.timestamp,
+  for (const state of ['observe', 'narrow'] as const)
+    it(`records, and passes everything: ${state}`, () => {
+      const { halves, slot } = put({ state, reach: 5000 });
+      passes(frame(FOUR, at({ payload: Buffer.alloc(100), ack: CLIENT.acked + 200, options: [NOP, NOP, timestamps] })));
+      expect(halves()[0]).to.deep.include({
+        next: CLIENT.next + 100,
+        acked: CLIENT.acked + 200,
+        value: CLIENT.value + 3,
+        flags: HALF_FLAG.seen | HALF_FLAG.timestamp,
+      });
+      const later = { ...timestamps, value: CLIENT.value + 99 };
+      passes(frame(FOUR, at({ sequence: CLIENT.next + 6000, options: [NOP, NOP, later] })));
+      passes(frame(FOUR, at({ ack: CLIENT.acked - 6000, options: [NOP, NOP, later] })));
+      expect(halves()[0].value).to.equal(CLIENT.value + 3);
+      expect(halves()[0]).to.deep.include({ next: CLIENT.next + 100, acked: CLIENT.acked + 200 });
+      expect(table.flows.count(slot).packets).to.equal(0);
     });
-    const later = { ...timestamps, value: CLIENT.value + 99 };
-    passes(frame(FOUR, at({ sequence: CLIENT.next + 6000, options: [NOP, NOP, later] })));
-    passes(frame(FOUR, at({ ack: CLIENT.acked - 6000, options: [NOP, NOP, later] })));
-    expect(halves()[0].value).to.equal(CLIENT.value + 3);
-    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 100, acked: CLIENT.acked + 200 });
-    expect(table.flows.count(slot).packets).to.equal(0);
-  });
 
   it('observes from where the first segment is', () => {
     const { halves } = put({ state: 'observe', reach: 5000 });
@@ -469,27 +429,23 @@ describe('the kernel program for TCP, packet by packet', () => {
     expect(halves()[0]).to.deep.include({ next: 101, acked: 2, flags: HALF_FLAG.seen });
   });
 
-  it('drains: relays what was sent before, and drops what is new but for its acknowledgement', () => {
+  it('drains: relays all, but for windows', () => {
     const { halves, slot } = put({ state: 'drain' });
-    const [client, server] = halves();
-    table.writePair(0, [
-      { ...client, next: CLIENT.next + 1000 },
-      { ...server, next: SERVER.next + 500 },
-    ]);
+    put({ before: SIX, after: SIX_AFTER, state: 'drain' });
     const payload = Buffer.alloc(1000);
-    rewrites(at({ payload }));
-    rewrites(at({ payload: Buffer.alloc(0), sequence: CLIENT.next + 1000, ack: CLIENT.acked + 400 }));
-    rewrites(at({ payload: Buffer.alloc(0), sequence: CLIENT.next + 9000, ack: CLIENT.acked + 450 }));
-    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 1000, acked: CLIENT.acked + 450 });
-    for (const segment of [
-      at({ sequence: CLIENT.next + 1000, ack: CLIENT.acked + 500, payload }),
-      at({ sequence: CLIENT.next + 1, payload }),
-      at({ payload, flags: ACK | FIN }),
-    ]) {
-      expect(testRun(program, frame(FOUR, segment)).verdict).to.equal(DROP);
-    }
-    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 1000, acked: CLIENT.acked + 500, fin: 0 });
-    expect(table.flows.count(slot)).to.include({ packets: 3, bytes: 1000 });
+    const closes = (segment: Segment, before = FOUR, after = FOUR_AFTER): void => {
+      const { verdict, packet } = testRun(program, frame(before, segment));
+      expect(verdict).to.equal(REDIRECT);
+      const wanted = frame(after, { ...expected(segment, legs, [7, 7]), window: 0 }, MACS);
+      expect(packet.toString('hex')).to.equal(wanted.toString('hex'));
+    };
+    closes(at({ payload, options: [NOP, NOP, timestamps] }), SIX, SIX_AFTER);
+    closes(at({ payload }));
+    closes(at({ payload: Buffer.alloc(0), sequence: CLIENT.next + 1000, window: 0 }));
+    closes(at({ payload, sequence: CLIENT.next + 1000, window: 7, flags: ACK | FIN }));
+    // The client's own word is kept.
+    expect(halves()[0]).to.deep.include({ next: CLIENT.next + 2001, acked: CLIENT.acked, window: 7 * 128 });
+    expect(table.flows.count(slot)).to.include({ packets: 3, bytes: 2000 });
   });
 
   it('drains: keeps the acknowledgement of what does not fit, which passes up', () => {
@@ -507,9 +463,76 @@ describe('the kernel program for TCP, packet by packet', () => {
     }
   });
 
+  describe('at egress', () => {
+    let narrow: number;
+    beforeEach(() => {
+      narrow = loadProgram('narrow', bindMaps(object.program('tc/narrow'), table.maps));
+    });
+    afterEach(() => close(narrow));
+
+    const out = (packet: Buffer): string => {
+      const result = testRun(narrow, packet);
+      expect(result.verdict).to.equal(PASS);
+      return result.packet.toString('hex');
+    };
+    const toClient = [turned(FOUR), turned(SIX)];
+    const segments: readonly Segment[] = [
+      at(),
+      at({ window: 65_535, payload: Buffer.alloc(0) }),
+      at({ options: [NOP, NOP, timestamps], payload: Buffer.from('odd'), flags: ACK | PSH | FIN, tos: 3 }),
+      at({ ttl: 1, options: [bytes(253, 4, 1, 1)] }),
+    ];
+    const put4And6 = (state: StreamWay['state']): void => {
+      put({ state });
+      put({ before: SIX, after: SIX_AFTER, state });
+    };
+
+    it('announces no window to who sends too much: the segment is as if it were made anew', () => {
+      put4And6('narrow');
+      table.countNarrow(2);
+      for (const place of toClient) {
+        for (const segment of segments) {
+          expect(out(frame(place, segment))).to.equal(frame(place, { ...segment, window: 0 }).toString('hex'));
+        }
+      }
+    });
+
+    it('leaves others alone, and those that are relayed, and what opens or resets a connection', () => {
+      put4And6('narrow');
+      table.countNarrow(2);
+      const other = ends('10.0.0.2', 5000, '10.0.0.1', 7001);
+      for (const packet of [
+        ...[FOUR, SIX, FOUR_AFTER, SIX_AFTER, other].map((place) => frame(place, at())),
+        ...toClient.flatMap((place) => [SYN, SYN | ACK, RST].map((flags) => frame(place, at({ flags })))),
+        changed(frame(turned(FOUR), at()), (copy) => copy.writeUInt16BE(0x2000, 20)),
+        changed(frame(turned(FOUR), at()), (copy) => copy.writeUInt8(0x46, 14)),
+        changed(frame(turned(FOUR), at()), (copy) => copy.writeUInt8(17, 23)),
+        changed(frame(turned(SIX), at()), (copy) => copy.writeUInt8(0, 20)),
+        frame(turned(FOUR), at()).subarray(0, 53),
+      ]) {
+        expect(out(packet)).to.equal(packet.toString('hex'));
+      }
+    });
+
+    for (const state of ['observe', 'spliced', 'drain', 'hold'] as const) {
+      it(`leaves those alone whose state is ${state}`, () => {
+        put4And6(state);
+        table.countNarrow(1);
+        for (const place of toClient) expect(out(frame(place, at()))).to.equal(frame(place, at()).toString('hex'));
+      });
+    }
+
+    it('looks nothing up while there is nobody', () => {
+      put4And6('narrow');
+      expect(out(frame(turned(FOUR), at()))).to.equal(frame(turned(FOUR), at()).toString('hex'));
+      table.countNarrow(1);
+      table.countNarrow(-1);
+      expect(out(frame(turned(FOUR), at()))).to.equal(frame(turned(FOUR), at()).toString('hex'));
+    });
+  });
+
   const four = frame(FOUR, at());
   const six = frame(SIX, at());
-  const bytes = (...content: number[]): Option => ({ kind: 'bytes', bytes: content });
   const misses: Readonly<Record<string, Buffer>> = {
     'another port': frame(ends('10.0.0.1', 7002, '10.0.0.2', 5000), at()),
     'another address': frame(ends('2001:db8::11', 7001, '2001:db8::2', 5001), at()),
