@@ -138,7 +138,7 @@ describe(`lives of spliced connections, with ${versionOf(PYTHON, '--version')} a
     }
     expect(await look(objectsOf(peer.pid))).to.include({ entries: 0 });
     expect(open().filter((line) => /:(?:5000|9000)\s/u.test(line))).to.deep.equal([]);
-    // The program is attached to both interfaces meanwhile.
-    await until('its descriptors', () => readdirSync(`/proc/${peer.pid}/fd`).length <= descriptors + 2);
+    // Programs are attached to both ends of both interfaces meanwhile.
+    await until('its descriptors', () => readdirSync(`/proc/${peer.pid}/fd`).length <= descriptors + 4);
   });
 });
