@@ -16,7 +16,7 @@ import { add, distance, isReached } from './sequence.ts';
 import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 
 /** How often a step looks, in ms. */
-const LOOK = { observe: 20, catchUp: 2, narrow: 1, freeze: 0, acked: 1 };
+const LOOK = { observe: 20, catchUp: 1, narrow: 0, freeze: 0, acked: 1 };
 /** Bytes that may wait when neither end gets a window any more. */
 const LITTLE = 64 * 1024;
 /** Nobody is waited for longer than that after a last word, in ms. */

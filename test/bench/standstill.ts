@@ -3,8 +3,8 @@ import { Samples } from './load/samples.ts';
 import type { Move } from './load/splice-relay.ts';
 import type { Gap, GapsResult } from './load/tcp-gaps.ts';
 
-/** What is lost at a change may come again later. */
-const AFTER_MS = 50;
+/** A stream that waits for what was lost at a change stands still by then, in ms. */
+const AFTER_MS = 10;
 
 /** The longest gap of each end around each move, in ms: median and p99. */
 export function standstills({ client, server }: GapsResult, moves: readonly Move[]): readonly [number, number] {
