@@ -66,4 +66,4 @@ struct map { u32 unused; };
 SECTION(".maps") struct map slots = {0};    /* hash: flow_key -> slot */
 SECTION(".maps") struct map flows = {0};    /* array: slot -> flow */
 SECTION(".maps") struct map counters = {0}; /* array for each CPU: slot -> counters */
-SECTION(".maps") struct map programs = {0}; /* programs to go on with: 0 -> relay */
+SECTION(".maps") struct map programs = {0}; /* programs to go on with: 0 -> the one that is attached */

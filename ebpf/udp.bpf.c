@@ -1,5 +1,6 @@
 /* Relays the UDP packets of known flows at an interface's ingress: everything is checked, then the packet is rewritten and
  * sent on its way. Whatever isn't wholly as expected passes up the stack untouched. */
+#include "enter.h"
 #include "packet.h"
 
 #define UDP 8
@@ -216,11 +217,5 @@ SECTION("tc/relay") int relay(struct __sk_buff *skb) {
   if (skb->pkt_type != PACKET_HOST || skb->vlan_present) return PASS;
   if (skb->protocol == htons(ETH_P_IP)) return relay4(skb);
   if (skb->protocol == htons(ETH_P_IPV6)) return relay6(skb);
-  return PASS;
-}
-
-/* Where programs stay attached though their process is gone (clsact): `programs` is emptied then, and nothing happens here. */
-SECTION("tc/enter") int enter(struct __sk_buff *skb) {
-  bpf_tail_call(skb, &programs, 0);
   return PASS;
 }

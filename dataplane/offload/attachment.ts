@@ -1,4 +1,4 @@
-/** Where a program is attached: at an end of interfaces, by TCX links or, on kernels before 6.6, by clsact (ingress alone). */
+/** Where a program is attached: at an end of interfaces, by TCX links or, on kernels before 6.6, by clsact. */
 import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
 import { createMap, createTcxLink, createTcxLinkAside, loadProgram, MAP_PROGRAMS, MapWriter } from './bpf.ts';
 import { LO, type Netlink, NLM_F_CREATE, NLM_F_EXCL } from './netlink.ts';
@@ -16,6 +16,13 @@ export interface Attachment {
   /** Detaches what an earlier process has left where this one is not attached. */
   detachOthers(): void;
   close(): void;
+}
+
+/** Of a filter. */
+interface Place {
+  readonly end: 'ingress' | 'egress';
+  /** PRIORITY */
+  readonly priority: number;
 }
 
 /** Whether the kernel has TCX links (6.6). */
@@ -88,17 +95,20 @@ const RTM_NEWTFILTER = 44;
 const RTM_DELTFILTER = 45;
 const CLSACT = 0xfffffff1;
 const CLSACT_HANDLE = 0xffff0000;
-const INGRESS = 0xfffffff2;
+const PARENTS = { ingress: 0xfffffff2, egress: 0xfffffff3 } as const;
 const TCA_KIND = 1;
 const TCA_OPTIONS = 2;
 const TCA_BPF_FD = 6;
 const TCA_BPF_NAME = 7;
 const TCA_BPF_FLAGS = 8;
 const DIRECT_ACTION = 1;
-/** Its place among filters, by which one that was left is found and replaced. */
-const PRIORITY = 0x6c37;
+/** Places among filters, by which one that was left is found and replaced. */
+export const PRIORITY = { datagrams: 0x6c37, connections: 0x6c38 } as const;
 const ETH_P_ALL = 0x0300;
 const NAME = 'l7mp';
+
+/** Disciplines of interfaces that this process has filters in. Who has made one deletes it after its last filter. */
+const disciplines = new Map<number, { filters: number; readonly isOurs: boolean }>();
 
 /**
  * A filter stays when the process ends. So what is attached only jumps to the program that a map names, and a map of
@@ -109,12 +119,13 @@ export class ClsactAttachment implements Attachment {
   private readonly netlink: Netlink;
   private readonly programs: number;
   private readonly entry: number;
-  /** Whether the discipline is ours, by interface. */
-  private readonly attached = new Map<number, boolean>();
+  private readonly place: Place;
+  private readonly attached = new Set<number>();
 
-  /** @throws ProxyError */
-  constructor(netlink: Netlink, entry: Program, program: number) {
+  /** `entry`: what jumps to `program`. @throws ProxyError */
+  constructor(netlink: Netlink, entry: Program, program: number, place: Place) {
     this.netlink = netlink;
+    this.place = place;
     this.programs = createMap({ type: MAP_PROGRAMS, name: 'l7mp_programs', keySize: 4, valueSize: 4, entries: 1 });
     try {
       this.entry = loadProgram('l7mp_enter', bindMaps(entry, { programs: this.programs }));
@@ -127,18 +138,15 @@ export class ClsactAttachment implements Attachment {
   }
 
   attach(ifindex: number): void {
-    const kind = [TCA_KIND, 'clsact'] as const;
-    const made = this.netlink.change(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, head(ifindex, CLSACT_HANDLE, CLSACT), [
-      kind,
-    ]);
-    if (made < 0 && made !== -EEXIST) throw systemError(`clsact on interface ${ifindex}`, -made);
-    this.attached.set(ifindex, made === 0);
+    if (this.attached.has(ifindex)) return;
+    this.addDiscipline(ifindex);
+    this.attached.add(ifindex);
     const options = [
       [TCA_BPF_FD, this.entry],
       [TCA_BPF_NAME, NAME],
       [TCA_BPF_FLAGS, DIRECT_ACTION],
     ] as const;
-    const result = this.netlink.change(RTM_NEWTFILTER, NLM_F_CREATE, filter(ifindex), [
+    const result = this.netlink.change(RTM_NEWTFILTER, NLM_F_CREATE, this.filter(ifindex), [
       [TCA_KIND, 'bpf'],
       [TCA_OPTIONS, options],
     ]);
@@ -152,11 +160,12 @@ export class ClsactAttachment implements Attachment {
   }
 
   detach(ifindex: number): void {
-    const isOurs = this.attached.get(ifindex);
-    if (isOurs === undefined) return;
-    this.attached.delete(ifindex);
-    if (isOurs) this.netlink.change(RTM_DELQDISC, 0, head(ifindex, CLSACT_HANDLE, CLSACT), []);
-    else this.netlink.change(RTM_DELTFILTER, 0, filter(ifindex), [[TCA_KIND, 'bpf']]);
+    if (!this.attached.delete(ifindex)) return;
+    this.netlink.change(RTM_DELTFILTER, 0, this.filter(ifindex), [[TCA_KIND, 'bpf']]);
+    const discipline = disciplines.get(ifindex);
+    if (!discipline || --discipline.filters > 0) return;
+    disciplines.delete(ifindex);
+    if (discipline.isOurs) this.netlink.change(RTM_DELQDISC, 0, head(ifindex, CLSACT_HANDLE, CLSACT), []);
   }
 
   detachOthers(): void {
@@ -164,9 +173,27 @@ export class ClsactAttachment implements Attachment {
   }
 
   close(): void {
-    for (const ifindex of [...this.attached.keys()]) this.detach(ifindex);
+    for (const ifindex of [...this.attached]) this.detach(ifindex);
     close(this.entry);
     close(this.programs);
+  }
+
+  private addDiscipline(ifindex: number): void {
+    const discipline = disciplines.get(ifindex);
+    if (discipline) {
+      discipline.filters++;
+      return;
+    }
+    const made = this.netlink.change(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, head(ifindex, CLSACT_HANDLE, CLSACT), [
+      [TCA_KIND, 'clsact'],
+    ]);
+    if (made < 0 && made !== -EEXIST) throw systemError(`clsact on interface ${ifindex}`, -made);
+    disciplines.set(ifindex, { filters: 1, isOurs: made === 0 });
+  }
+
+  private filter(ifindex: number): Buffer {
+    const { end, priority } = this.place;
+    return head(ifindex, 1, PARENTS[end], priority * 0x10000 + ETH_P_ALL);
   }
 }
 
@@ -178,8 +205,4 @@ function head(ifindex: number, handle: number, parent: number, info = 0): Buffer
   bytes.writeUInt32LE(parent, 12);
   bytes.writeUInt32LE(info, 16);
   return bytes;
-}
-
-function filter(ifindex: number): Buffer {
-  return head(ifindex, 1, INGRESS, PRIORITY * 0x10000 + ETH_P_ALL);
 }

@@ -84,7 +84,7 @@ export async function openSpliceEngine(options: EngineOptions = {}): Promise<Con
     const { parseObjectFile } = await import('./object-file.ts');
     return new SpliceEngine(parseObjectFile(readObject('tcp')), { capacity: CONNECTIONS, ...options });
   } catch (error) {
-    return refusalOf(error, 'splicing of TCP connections', '6.6');
+    return refusalOf(error, 'splicing of TCP connections', '5.16');
   }
 }
 

@@ -13,7 +13,7 @@ import type { FlowPair, OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { close, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
-import { hasTcx, TcxAttachment } from './attachment.ts';
+import { type Attachment, ClsactAttachment, hasTcx, PRIORITY, TcxAttachment } from './attachment.ts';
 import { loadProgram } from './bpf.ts';
 import { checkLayout, checkStreamLayout, familyOf } from './layout.ts';
 import { Leg } from './leg.ts';
@@ -33,6 +33,8 @@ export interface SpliceOptions {
   readonly capacity: number;
   /** Names of the interfaces that may be used, lo aside; all where absent. */
   readonly interfaces?: readonly string[] | undefined;
+  /** How programs are attached. Default: `tcx` where the kernel has it (6.6), else `clsact`. */
+  readonly attachment?: 'tcx' | 'clsact';
   readonly limits?: Partial<SpliceLimits> | undefined;
 }
 
@@ -83,7 +85,7 @@ interface Entry {
 }
 
 export class SpliceEngine {
-  readonly attachment = 'tcx';
+  readonly attachment: 'tcx' | 'clsact';
   private readonly capacity: number;
   private readonly limits: SpliceLimits;
   private readonly table: StreamTable;
@@ -103,7 +105,7 @@ export class SpliceEngine {
   private handler: (id: number, event: SpliceEvent) => void = () => undefined;
 
   /** @throws ProxyError */
-  constructor(object: ObjectFile, { capacity, interfaces, limits }: SpliceOptions) {
+  constructor(object: ObjectFile, { capacity, interfaces, attachment, limits }: SpliceOptions) {
     try {
       checkLayout(object.section('.layout'));
       checkStreamLayout(object.section('.stream-layout'));
@@ -112,15 +114,18 @@ export class SpliceEngine {
       this.table = this.own(new StreamTable(capacity));
       const program = loadProgram('l7mp_splice', bindMaps(object.program('tc/splice'), this.table.maps));
       this.own({ close: () => close(program) });
-      if (!hasTcx(program)) throw new ProxyError('UNSUPPORTED', 'expected TCX links (Linux 6.6), found none');
       this.netlink = this.own(new Netlink());
       this.changes = this.own(new Netlink(CHANGES));
       this.routes = new Routes(this.netlink, interfaces);
       const narrow = loadProgram('l7mp_narrow', bindMaps(object.program('tc/narrow'), this.table.maps));
       this.own({ close: () => close(narrow) });
-      const placed = [new TcxAttachment(program, 'ingress'), new TcxAttachment(narrow, 'egress')];
-      for (const attachment of placed) this.own(attachment);
-      this.interfaces = new Interfaces(placed, this.routes);
+      this.attachment = attachment ?? (hasTcx(program) ? 'tcx' : 'clsact');
+      const place = (one: number, end: 'ingress' | 'egress'): Attachment => {
+        if (this.attachment === 'tcx') return this.own(new TcxAttachment(one, end));
+        const where = { end, priority: PRIORITY.connections };
+        return this.own(new ClsactAttachment(this.netlink, object.program('tc/enter'), one, where));
+      };
+      this.interfaces = new Interfaces([place(program, 'ingress'), place(narrow, 'egress')], this.routes);
       this.own(this.loopback);
       this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
       this.watch.want(EPOLLIN);

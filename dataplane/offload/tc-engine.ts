@@ -24,7 +24,7 @@ import { ProxyError } from '../../common/errors.ts';
 import { freePort, holdPort } from '../sockets/native/held-ports.ts';
 import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
-import { type Attachment, ClsactAttachment, hasTcx, TcxAttachment } from './attachment.ts';
+import { type Attachment, ClsactAttachment, hasTcx, PRIORITY, TcxAttachment } from './attachment.ts';
 import { ANY, loadProgram } from './bpf.ts';
 import { addCounted, type Counted, NOTHING, plain, trafficOf } from './counted.ts';
 import { FlowTable } from './flow-table.ts';
@@ -113,7 +113,10 @@ export class TcEngine implements OffloadEngine {
       this.placed = this.own(
         byLink
           ? new TcxAttachment(program, 'ingress', pins)
-          : new ClsactAttachment(this.netlink, object.program('tc/enter'), program),
+          : new ClsactAttachment(this.netlink, object.program('tc/enter'), program, {
+              end: 'ingress',
+              priority: PRIORITY.datagrams,
+            }),
       );
       this.interfaces = new Interfaces([this.placed], this.routes);
       this.own({

@@ -1,4 +1,4 @@
-/** A relay of TCP connections with the engine that splices them: `splice-process.ts PLACES [LIMITS]`; commands come in as lines. */
+/** A relay of TCP connections with the engine that splices them: `splice-process.ts PLACES [SPLICE_OPTIONS]`; commands come in as lines. */
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -16,7 +16,7 @@ const places = JSON.parse(process.argv[2] ?? '') as {
 };
 const engine = new SpliceEngine(parseObjectFile(readFileSync('ebpf/tcp.bpf.o')), {
   capacity: 1024,
-  limits: JSON.parse(process.argv[3] ?? '{}') as object,
+  ...(JSON.parse(process.argv[3] ?? '{}') as object),
 });
 
 function say(what: unknown): void {

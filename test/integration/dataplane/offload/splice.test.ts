@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { spawnSync } from 'node:child_process';
 import type { OffloadRefusal, PairTraffic } from '../../../../dataplane/core/offload.ts';
+import type { SpliceOptions } from '../../../../dataplane/offload/splice-engine.ts';
 import { PYTHON, versionOf } from '../../../support/peer.ts';
 import { until } from '../../../support/until.ts';
 import { buildLab, inPlace, ip, namespace, narrowBehind, type Place, putBehind, removeLab } from './lab.ts';
@@ -64,7 +65,7 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     places: typeof FOUR,
     clientOptions: readonly string[] = [],
     serverOptions = clientOptions,
-    limits: object = {},
+    engine: Partial<SpliceOptions> = {},
     at?: Place,
   ): Promise<void> => {
     const isLocal = places === LOCAL;
@@ -72,7 +73,7 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     await server.next('ready');
     const file = 'test/integration/dataplane/offload/splice-process.ts';
     const given = { listen: places.client, port: PORT, server: places.server, serverPort: SERVER_PORT };
-    const node = [process.execPath, '--import=tsx/esm', file, JSON.stringify(given), JSON.stringify(limits)];
+    const node = [process.execPath, '--import=tsx/esm', file, JSON.stringify(given), JSON.stringify(engine)];
     relay = start('proxy', node);
     await relay.next('listening');
     client = peer(isLocal ? 'proxy' : 'client', 'client', places.client, PORT, clientOptions);
@@ -179,14 +180,16 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     });
   }
 
-  for (const [name, places, options] of [
-    ['IPv4', FOUR, []],
-    ['IPv6', SIX, []],
-    ['lo alone', LOCAL, []],
-    ['small writes', SIX, ['nodelay=1', 'sndbuf=4096']],
+  for (const [name, places, options, engine] of [
+    ['IPv4', FOUR, [], {}],
+    ['IPv6', SIX, [], {}],
+    ['lo alone', LOCAL, [], {}],
+    ['small writes', SIX, ['nodelay=1', 'sndbuf=4096'], {}],
+    ['by clsact, IPv4', FOUR, [], { attachment: 'clsact' }],
+    ['by clsact, lo alone', LOCAL, [], { attachment: 'clsact' }],
   ] as const) {
     it(`takes a bulk transfer both ways over, and gives it back and takes it again, ${name}`, async () => {
-      await connect(places, ['endless=1', ...options]);
+      await connect(places, ['endless=1', ...options], undefined, engine);
       for (let round = 0; round < 2; round++) {
         await spliceBusy();
         await relayedSome(50_000);
@@ -220,7 +223,7 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
   });
 
   it('says what it waited for in vain, and leaves a busy connection to its sockets', async () => {
-    await connect(FOUR, ['endless=1'], ['endless=1', 'rcvbuf=4096', 'pause=5'], { catchUp: 20 });
+    await connect(FOUR, ['endless=1'], ['endless=1', 'rcvbuf=4096', 'pause=5'], { limits: { catchUp: 20 } });
     expect(await relay.ask('insert')).to.deep.equal({});
     const { kind, why } = await event();
     expect(kind).to.equal('refused');
