@@ -43,6 +43,11 @@ struct flow {
   u16 ether_type;
 };
 
+/* By the port as it is in packets, in network order. */
+struct ports {
+  u8 bits[8192];
+};
+
 /* One for each CPU. */
 struct counters {
   u64 packets;
@@ -58,11 +63,12 @@ SECTION(".layout") const u32 layout[] = {
   OFFSET(flow, destination_port), OFFSET(flow, family), OFFSET(flow, way), OFFSET(flow, interface), OFFSET(flow, mtu),
   OFFSET(flow, address_delta), OFFSET(flow, port_delta), OFFSET(flow, tail_delta),
   OFFSET(flow, ethernet), OFFSET(flow, ether_type),
-  sizeof(struct counters), OFFSET(counters, packets), OFFSET(counters, bytes), OFFSET(counters, last_seen),
+  sizeof(struct ports), sizeof(struct counters), OFFSET(counters, packets), OFFSET(counters, bytes), OFFSET(counters, last_seen),
 };
 
 /* Maps are made by user space, and known by these names. */
 struct map { u32 unused; };
+SECTION(".maps") struct map ports = {0};    /* array of one: a bit for each port that packets of flows are for */
 SECTION(".maps") struct map slots = {0};    /* hash: flow_key -> slot */
 SECTION(".maps") struct map flows = {0};    /* array: slot -> flow */
 SECTION(".maps") struct map counters = {0}; /* array for each CPU: slot -> counters */

@@ -42,6 +42,26 @@ INLINE int reach(struct __sk_buff *skb, u32 length) {
   return skb->len >= length && bpf_skb_pull_data(skb, length) >= 0;
 }
 
+/* Whether there are flows whose packets are for a port, in network order: for most packets there are none. */
+INLINE int is_taken(u16 port) {
+  u32 first = 0;
+  struct ports *found = bpf_map_lookup_elem(&ports, &first);
+  return found && found->bits[port >> 3] >> (port & 7) & 1;
+}
+
+/* The flow of a packet, which may be the beginning of more, and its slot. */
+INLINE struct flow *find_flow(const struct flow_key *key, u32 *slot) {
+  u32 *found_slot = bpf_map_lookup_elem(&slots, key);
+  if (!found_slot) return 0;
+  *slot = *found_slot;
+  struct flow *flow = bpf_map_lookup_elem(&flows, slot);
+  if (!flow) return 0;
+  const u64 *found = (const u64 *)&flow->key, *wanted = (const u64 *)key;
+  u64 differs = 0;
+  for (int i = 0; i < 5; i++) differs |= found[i] ^ wanted[i];
+  return differs ? 0 : flow;
+}
+
 INLINE u32 ntohl(u32 value) { return __builtin_bswap32(value); }
 
 /* Of a word that changes: added to what becomes a difference of checksums. */

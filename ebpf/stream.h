@@ -1,7 +1,7 @@
 /* Layouts of spliced TCP connections that programs share with dataplane/offload/layout.ts, which checks them against the
  * section .stream-layout. */
 #pragma once
-#include "flow.h"
+#include "packet.h"
 
 #define STATE_OBSERVE 0 /* recorded, and left to the stack */
 #define STATE_NARROW 1  /* likewise; and what the stack says to its end announces no window (narrow.h) */
@@ -60,15 +60,4 @@ SECTION(".stream-layout") const u32 stream_layout[] = {
 
 SECTION(".maps") struct map pairs = {0}; /* array: index -> pair; written by programs */
 
-/* Where it is, too. */
-INLINE struct stream *find(const struct flow_key *key, u32 *slot) {
-  u32 *found_slot = bpf_map_lookup_elem(&slots, key);
-  if (!found_slot) return 0;
-  *slot = *found_slot;
-  struct stream *stream = bpf_map_lookup_elem(&flows, slot);
-  if (!stream) return 0;
-  const u64 *found = (const u64 *)&stream->flow.key, *wanted = (const u64 *)key;
-  u64 differs = 0;
-  for (int i = 0; i < 5; i++) differs |= found[i] ^ wanted[i];
-  return differs ? 0 : stream;
-}
+INLINE struct stream *find(const struct flow_key *key, u32 *slot) { return (struct stream *)find_flow(key, slot); }

@@ -241,6 +241,7 @@ INLINE int segment4(struct __sk_buff *skb) {
   if ((void *)tcp + TCP > (void *)(u64)skb->data_end) return PASS;
 
   if (ip->protocol == IPPROTO_ICMP) return too_big4(skb);
+  if (!is_taken(tcp->destination_port)) return PASS;
   u32 length = htons(ip->length);
   if (ip->version_ihl != 0x45 || ip->protocol != IPPROTO_TCP || ip->ttl <= 1) return PASS;
   if (ip->fragment & ~htons(DONT_FRAGMENT)) return PASS;
@@ -270,6 +271,7 @@ INLINE int segment6(struct __sk_buff *skb) {
   if ((void *)tcp + TCP > (void *)(u64)skb->data_end) return PASS;
 
   if (ip->next_header == IPPROTO_ICMPV6) return too_big6(skb);
+  if (!is_taken(tcp->destination_port)) return PASS;
   u32 length = htons(ip->length);
   if (ntohl(ip->version_class_label) >> 28 != 6 || ip->next_header != IPPROTO_TCP || ip->hop_limit <= 1) return PASS;
   if (length < TCP || skb->len < ETHERNET + IPV6 + length) return PASS;

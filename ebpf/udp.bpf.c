@@ -40,18 +40,6 @@ struct packet {
   u8 class;
 };
 
-INLINE struct flow *find(const struct flow_key *key, struct packet *packet) {
-  u32 *slot = bpf_map_lookup_elem(&slots, key);
-  if (!slot) return 0;
-  packet->slot = *slot;
-  struct flow *flow = bpf_map_lookup_elem(&flows, &packet->slot);
-  if (!flow) return 0;
-  const u64 *found = (const u64 *)&flow->key, *wanted = (const u64 *)key;
-  u64 differs = 0;
-  for (int i = 0; i < 5; i++) differs |= found[i] ^ wanted[i];
-  return differs ? 0 : flow;
-}
-
 /* Whether the flow takes it: what leaves fits the MTU, and what is in one buffer can be cut. */
 INLINE int fits(struct __sk_buff *skb, const struct packet *packet, const struct flow *flow) {
   u32 header = flow->family == FAMILY_IPV4 ? IPV4 : IPV6;
@@ -159,7 +147,7 @@ INLINE int relay4(struct __sk_buff *skb) {
   void *data = (void *)(u64)skb->data;
   struct ipv4 *ip = data + ETHERNET;
   struct udp *udp = (void *)ip + IPV4;
-  if ((void *)udp + UDP > (void *)(u64)skb->data_end) return PASS;
+  if ((void *)udp + UDP > (void *)(u64)skb->data_end || !is_taken(udp->destination_port)) return PASS;
 
   u16 length = htons(ip->length), udp_length = htons(udp->length);
   if (ip->version_ihl != 0x45 || ip->protocol != IPPROTO_UDP || ip->ttl <= 1) return PASS;
@@ -175,7 +163,7 @@ INLINE int relay4(struct __sk_buff *skb) {
     .destination = {ip->destination},
   };
   struct packet packet = {.udp_length = udp_length, .check = udp->check, .ttl = ip->ttl, .class = ip->tos};
-  struct flow *flow = find(&key, &packet);
+  struct flow *flow = find_flow(&key, &packet.slot);
   if (!flow) return PASS;
   struct head4 head = {.ip = *ip};
   if (!fits(skb, &packet, flow)) return PASS;
@@ -187,7 +175,7 @@ INLINE int relay6(struct __sk_buff *skb) {
   void *data = (void *)(u64)skb->data;
   struct ipv6 *ip = data + ETHERNET;
   struct udp *udp = (void *)ip + IPV6;
-  if ((void *)udp + UDP > (void *)(u64)skb->data_end) return PASS;
+  if ((void *)udp + UDP > (void *)(u64)skb->data_end || !is_taken(udp->destination_port)) return PASS;
 
   u32 first = __builtin_bswap32(ip->version_class_label);
   u16 length = htons(ip->length);
@@ -202,7 +190,7 @@ INLINE int relay6(struct __sk_buff *skb) {
   };
   __builtin_memcpy(key.source, ip->source, 32);
   struct packet packet = {.udp_length = length, .check = udp->check, .ttl = ip->hop_limit, .class = first >> 20};
-  struct flow *flow = find(&key, &packet);
+  struct flow *flow = find_flow(&key, &packet.slot);
   if (!flow) return PASS;
   struct head6 head;
   head.ip.version_class_label = ip->version_class_label;

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { close, systemError } from '../sockets/native/libc.ts';
 import {
+  ANY,
   ArrayReader,
   createMap,
   MAP_ARRAY,
@@ -13,8 +14,9 @@ import {
 } from './bpf.ts';
 import type { Counted } from './counted.ts';
 import { Indices } from './indices.ts';
-import { COUNTERS, FLOW, KEY } from './layout.ts';
+import { COUNTERS, FLOW, KEY, PORTS_SIZE } from './layout.ts';
 import type { PinFolder } from './pin-folder.ts';
+import { Ports } from './ports.ts';
 
 /** Slots read by one system call. */
 const BATCH = 1024;
@@ -22,7 +24,8 @@ const BATCH = 1024;
 export class FlowTable {
   readonly capacity: number;
   /** Descriptors by the names that programs have for them. */
-  readonly maps: Readonly<Record<'slots' | 'flows' | 'counters', number>>;
+  readonly maps: Readonly<Record<'ports' | 'slots' | 'flows' | 'counters', number>>;
+  private readonly ports: Ports;
   private readonly slots: MapWriter;
   private readonly flows: MapWriter;
   private readonly counters: MapWriter;
@@ -36,14 +39,21 @@ export class FlowTable {
     this.capacity = capacity;
     this.indices = new Indices(capacity);
     const made: number[] = [];
-    const make = (type: number, name: keyof FlowTable['maps'], keySize: number, valueSize: number): number => {
-      const options = { type, name: `l7mp_${name}`, keySize, valueSize, entries: capacity };
+    const make = (
+      type: number,
+      name: keyof FlowTable['maps'],
+      keySize: number,
+      valueSize: number,
+      entries = capacity,
+    ): number => {
+      const options = { type, name: `l7mp_${name}`, keySize, valueSize, entries };
       const fd = pins ? pins.map(name, options) : createMap(options);
       made.push(fd);
       return fd;
     };
     try {
       this.maps = {
+        ports: make(MAP_ARRAY, 'ports', 4, PORTS_SIZE, 1),
         slots: make(MAP_HASH, 'slots', KEY.size, 4),
         flows: make(MAP_ARRAY, 'flows', 4, flowSize),
         counters: make(MAP_PERCPU_ARRAY, 'counters', 4, COUNTERS.size),
@@ -53,6 +63,7 @@ export class FlowTable {
       throw error;
     }
     this.zeros = Buffer.alloc(COUNTERS.size * this.cpus);
+    this.ports = new Ports(this.maps.ports);
     this.slots = new MapWriter(this.maps.slots, KEY.size, 4);
     this.flows = new MapWriter(this.maps.flows, 4, flowSize);
     this.counters = new MapWriter(this.maps.counters, 4, this.zeros.length);
@@ -64,7 +75,9 @@ export class FlowTable {
     const slots = new MapReader(this.maps.slots, KEY.size, 4);
     const flows = new MapReader(this.maps.flows, 4, FLOW.size);
     const found = new Map<string, { readonly slot: number; readonly flow: Buffer }>();
-    for (const key of slots.keys()) {
+    const keys = slots.keys();
+    this.ports.reset(keys);
+    for (const key of keys) {
       const slot = slots.get(key)?.readUInt32LE(0);
       const flow = slot === undefined ? undefined : flows.get(slot);
       if (slot !== undefined && flow) found.set(key.toString('hex'), { slot, flow });
@@ -83,9 +96,14 @@ export class FlowTable {
     return slot;
   }
 
-  /** Leads packets to a slot: 0, or a negative errno. `flags`: NO_EXIST or ANY. */
+  /** Leads packets to a slot: 0, or a negative errno. `flags`: NO_EXIST, or ANY where they were led to another. */
   publish(flow: Buffer, slot: number, flags = NO_EXIST): number {
-    return this.slots.update(flow.subarray(0, KEY.size), slot, flags);
+    const key = flow.subarray(0, KEY.size);
+    if (flags === ANY) return this.slots.update(key, slot, flags);
+    this.ports.add(key);
+    const result = this.slots.update(key, slot, flags);
+    if (result < 0) this.ports.remove(key);
+    return result;
   }
 
   /** Changes what packets that find it may have changed. @throws ProxyError */
@@ -96,7 +114,8 @@ export class FlowTable {
 
   /** Packets pass up again. */
   withdraw(flow: Buffer): void {
-    this.slots.delete(flow.subarray(0, KEY.size));
+    const key = flow.subarray(0, KEY.size);
+    if (this.slots.delete(key) === 0) this.ports.remove(key);
   }
 
   /** What the slot has counted may be read until it is used anew. */

@@ -55,6 +55,9 @@ export const PAIR_SIZE = 2 * HALF.size;
 /** What is noted beside a pair, as JSON; `format` is another where the JSON is. */
 export const NOTE = { size: 1024, format: 1 } as const;
 
+/** struct ports */
+export const PORTS_SIZE = 8192;
+
 export const COUNTERS = { size: 24, packets: 0, bytes: 8, lastSeen: 16 } as const;
 
 /** Of struct stream (ebpf/stream.h). */
@@ -71,13 +74,13 @@ const WAY_REDIRECT = 1;
 
 /** Of what is kept for other processes: programs of the same layouts can go on with it. */
 export function layoutVersion(capacity: number): string {
-  const what = JSON.stringify([KEY, FLOW, COUNTERS, NOTE, capacity]);
+  const what = JSON.stringify([KEY, FLOW, PORTS_SIZE, COUNTERS, NOTE, capacity]);
   return `v${createHash('sha256').update(what).digest('hex').slice(0, 12)}`;
 }
 
 /** Fails where the programs were built with other layouts: `found` is their section .layout. @throws ProxyError */
 export function checkLayout(found: Buffer): void {
-  compareLayout('ebpf/flow.h', [KEY, FLOW, COUNTERS], found);
+  compareLayout('ebpf/flow.h', [KEY, FLOW, { size: PORTS_SIZE }, COUNTERS], found);
 }
 
 /** Likewise, of spliced connections: `found` is the section .stream-layout. @throws ProxyError */

@@ -5,7 +5,7 @@
  *   FOLDER/                          admin.offload_pin
  *     ID/                            a proxy's own, locked while it runs
  *       v0123456789ab/               what only programs of the same layouts can go on with
- *         slots flows counters notes
+ *         ports slots flows counters notes
  *         link-3                     the program at the interface 3
  * ```
  */
@@ -32,7 +32,7 @@ import { createMap, isMap, type MapOptions, openPinned, pinObject } from './bpf.
 
 /** linux/magic.h */
 const BPF_FS_MAGIC = 0xcafe4a11;
-const MAPS = ['slots', 'flows', 'counters', 'notes'] as const;
+const MAPS = ['ports', 'slots', 'flows', 'counters', 'notes'] as const;
 const LINK = /^link-(\d+)(?:-new)?$/u;
 const VERSION = /^v[\da-f]{12}$/u;
 

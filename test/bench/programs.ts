@@ -15,7 +15,10 @@ import { median } from './report.ts';
 export interface ProgramFigures {
   readonly hit4: number;
   readonly hit6: number;
+  /** Of what is for no flow's port. */
   readonly miss: number;
+  /** Of what is for a flow's port, and none of its packets. */
+  readonly stranger: number;
   readonly instructions: number;
 }
 
@@ -27,7 +30,8 @@ const CAPACITY = 16_384;
 
 const FOUR = ends('10.0.0.1', 7000, '10.0.0.2', 5000);
 const SIX = ends('fd01::1', 7000, 'fd01::2', 5000);
-const OTHER = { ...FOUR, source: { address: FOUR.source.address, port: 7001 } };
+const OTHER = ends('10.0.0.1', 7000, '10.0.0.2', 5001);
+const STRANGER = ends('10.0.0.1', 7001, '10.0.0.2', 5000);
 const WAY = { ifindex: 1, isLoopback: false, mtu: 1500, ethernet: Buffer.alloc(12) };
 const PAYLOAD = Buffer.alloc(64);
 const SEQUENCE = 1000;
@@ -109,16 +113,13 @@ function time(program: number, packet: Buffer): number {
 /** Closes the program. The table has a flow of FOUR, and one of SIX. */
 function measure(program: number, table: FlowTable, packet: (place: Ends) => Buffer): ProgramFigures {
   try {
-    const [hit4, hit6, miss] = [FOUR, SIX, OTHER].map((place) => time(program, packet(place))) as [
-      number,
-      number,
-      number,
-    ];
+    const times = [FOUR, SIX, OTHER, STRANGER].map((place) => time(program, packet(place)));
+    const [hit4 = NaN, hit6 = NaN, miss = NaN, stranger = NaN] = times;
     const hits = [0, 1].map((slot) => table.count(slot).packets);
     if (hits.some((count) => count !== ROUNDS * RUNS)) {
       throw new Error(`expected ${ROUNDS * RUNS} hits each, found ${hits.join(', ')}`);
     }
-    return { hit4, hit6, miss, instructions: verifiedInstructions(program) };
+    return { hit4, hit6, miss, stranger, instructions: verifiedInstructions(program) };
   } finally {
     close(program);
   }

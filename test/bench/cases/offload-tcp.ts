@@ -46,6 +46,7 @@ export const offloadTcp: Benchmark = {
     { name: 'offload-tcp-program-hit', unit: 'ns', bar: { of: 'value', atMost: 400 } },
     { name: 'offload-tcp-program-hit-ipv6', unit: 'ns', bar: { of: 'value', atMost: 400 } },
     { name: 'offload-tcp-program-miss', unit: 'ns', bar: { of: 'value', atMost: 60 } },
+    { name: 'offload-tcp-program-miss-same-port', unit: 'ns' },
     { name: 'offload-tcp-program-egress', unit: 'ns', bar: { of: 'value', atMost: 60 } },
     { name: 'offload-tcp-program-verified', unit: 'instructions' },
   ],
@@ -60,11 +61,12 @@ export const offloadTcp: Benchmark = {
 };
 
 function programs(): Readonly<Record<string, number>> {
-  const { hit4, hit6, miss, instructions } = measureStreams();
+  const { hit4, hit6, miss, stranger, instructions } = measureStreams();
   return {
     'offload-tcp-program-hit': hit4,
     'offload-tcp-program-hit-ipv6': hit6,
     'offload-tcp-program-miss': miss,
+    'offload-tcp-program-miss-same-port': stranger,
     'offload-tcp-program-egress': measureEgress(),
     'offload-tcp-program-verified': instructions,
   };

@@ -33,6 +33,7 @@ export const offloadUdp: Benchmark = {
     { name: 'offload-program-hit', unit: 'ns', bar: { of: 'value', atMost: 250 } },
     { name: 'offload-program-hit-ipv6', unit: 'ns', bar: { of: 'value', atMost: 250 } },
     { name: 'offload-program-miss', unit: 'ns', bar: { of: 'value', atMost: 60 } },
+    { name: 'offload-program-miss-same-port', unit: 'ns' },
     { name: 'offload-program-verified', unit: 'instructions' },
   ],
   measure: async (measurement) => ({
@@ -42,11 +43,12 @@ export const offloadUdp: Benchmark = {
 };
 
 function programs(): Readonly<Record<string, number>> {
-  const { hit4, hit6, miss, instructions } = measureDatagrams();
+  const { hit4, hit6, miss, stranger, instructions } = measureDatagrams();
   return {
     'offload-program-hit': hit4,
     'offload-program-hit-ipv6': hit6,
     'offload-program-miss': miss,
+    'offload-program-miss-same-port': stranger,
     'offload-program-verified': instructions,
   };
 }

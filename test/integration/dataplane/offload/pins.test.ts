@@ -369,7 +369,7 @@ describe(`sessions that are pinned, with ${versionOf(PYTHON, '--version')} and $
       mkdirSync(join(own(), version, 'mine'));
     });
     expect(bed.offload().reason).to.match(
-      /expected slots, flows, counters, notes and link-N alone, found mine; remove it$/u,
+      /expected ports, slots, flows, counters, notes and link-N alone, found mine; remove it$/u,
     );
     expect(kept(), 'nobody goes on with it').to.deep.equal(['mine']);
     await until('traffic by user space', () => (bed.sessions()[0]?.counters.egress.packets ?? 0) > 100);

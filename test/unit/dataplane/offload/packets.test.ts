@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { loadProgram, testRun } from '../../../../dataplane/offload/bpf.ts';
+import { ANY, loadProgram, MapReader, testRun } from '../../../../dataplane/offload/bpf.ts';
 import { FlowTable } from '../../../../dataplane/offload/flow-table.ts';
-import { checkLayout, encodeFlow, type Ends, type Way } from '../../../../dataplane/offload/layout.ts';
+import { checkLayout, encodeFlow, type Ends, PORTS_SIZE, type Way } from '../../../../dataplane/offload/layout.ts';
 import { bindMaps, parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
 import { close } from '../../../../dataplane/sockets/native/libc.ts';
 import { changed, ends, udpFrame } from '../../../support/frames.ts';
@@ -94,6 +94,36 @@ describe('the kernel program for UDP, packet by packet', () => {
       if (expected.readUInt16BE(40) !== 0xffff) continue;
       expect(testRun(program, udpFrame(FOUR, { payload })).packet.readUInt16BE(40)).to.equal(0xffff);
     }
+  });
+
+  it('knows the ports of flows as long as there is one of each', () => {
+    const made = (before: Ends): { packet: Buffer; flow: Buffer } => ({
+      packet: udpFrame(before),
+      flow: encodeFlow(before, FOUR_AFTER, way, false),
+    });
+    const one = made(FOUR);
+    const two = made({ ...FOUR, source: { address: '10.0.0.1', port: 7009 } });
+    const elsewhere = made({ ...FOUR, destination: { address: '10.0.0.2', port: 5007 } });
+    const relayed = (): number[] => [one, two, elsewhere].map((it) => testRun(program, it.packet).verdict);
+    const slots = [one, two, elsewhere].map((it) => table.add(it.flow)!);
+    expect(table.publish(one.flow, slots[0]!)).to.equal(0);
+    // It is there already.
+    expect(table.publish(one.flow, slots[1]!)).to.be.below(0);
+    expect(table.publish(two.flow, slots[1]!)).to.equal(0);
+    expect(table.publish(elsewhere.flow, slots[2]!)).to.equal(0);
+    expect(relayed()).to.deep.equal([REDIRECT, REDIRECT, REDIRECT]);
+    table.withdraw(one.flow);
+    table.withdraw(one.flow);
+    expect(relayed()).to.deep.equal([PASS, REDIRECT, REDIRECT]);
+    expect(table.publish(two.flow, slots[1]!, ANY)).to.equal(0);
+    table.withdraw(two.flow);
+    const ports = new MapReader(table.maps.ports, 4, PORTS_SIZE).get(0)!;
+    const place = Buffer.alloc(2);
+    place.writeUInt16BE(5007);
+    const raw = place.readUInt16LE();
+    expect(ports.reduce((sum, byte) => sum + byte, 0)).to.equal(1 << (raw & 7));
+    expect(ports.readUInt8(raw >> 3)).to.equal(1 << (raw & 7));
+    expect(relayed()).to.deep.equal([PASS, PASS, REDIRECT]);
   });
 
   const four = udpFrame(FOUR);
