@@ -89,6 +89,9 @@ for await (const line of createInterface(process.stdin)) {
   else if (command === 'lose') {
     lose(id);
     say({ answer: {} });
+  } else if (command === 'unlisten') {
+    server.close();
+    say({ answer: {} });
   } else if (command === 'read') say({ answer: engine.read().get(id) ?? {} });
   else say({ answer: { state: engine.stateOf(id), relayed: pair?.relayed, errors, ...engine.stats } });
 }
