@@ -125,7 +125,7 @@ export class Splice implements Passage {
       if (look()) return undefined;
       const passed = performance.now() - start;
       if (passed > limit) {
-        return refuse('state', `expected ${this.state} to take ${limit} ms at most, found it unfinished`);
+        return refuse('state', `expected ${this.state} to take ${Math.ceil(limit)} ms at most, found it unfinished`);
       }
       if (interval === 0 && passed < EAGER) await immediate();
       else await delay(Math.max(interval, 1), undefined, { ref: false });

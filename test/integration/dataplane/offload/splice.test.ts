@@ -338,6 +338,18 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     await greet();
   });
 
+  it('tells once what was relayed of one that goes back by itself, and is asked for meanwhile', async () => {
+    await connect(FOUR);
+    await splice();
+    // With it, all that the server has said is acknowledged.
+    await say(client, 100, server);
+    client.tell('options');
+    client.tell('send 100');
+    expect(await relay.ask('evicted')).to.deep.equal({});
+    expect(await event()).to.have.property('kind', 'evicted');
+    await greet();
+  });
+
   for (const [family, near, far] of [
     ['IPv4', FOUR.client, '10.3.0.2'],
     ['IPv6', SIX.client, 'fd03::2'],
