@@ -62,8 +62,10 @@ export class Splice implements Passage {
     const refusal = await going;
     if (refusal) {
       for (const leg of this.legs) leg.thaw();
+      const narrowed = SIDES.filter((side) => this.pair.isNarrow(side));
       this.discard();
-      for (const leg of this.legs) leg.reannounce();
+      // Others have the window that their socket has told of: to it, what they use of that would be too much.
+      for (const side of narrowed) this.legs[side].reannounce();
     }
     return refusal;
   }

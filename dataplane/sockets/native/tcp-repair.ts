@@ -225,7 +225,9 @@ export function restoreToAnnounce(fd: number, position: Position): void {
 export function announce(fd: number): void {
   leaveRepair(fd);
   // Who reads where there was no window says so.
-  read(fd, Buffer.alloc(MADE_UP.length));
+  const length = read(fd, Buffer.alloc(MADE_UP.length));
+  // It must not reach the stream.
+  if (length < 0) throw systemError('read after repair', -length);
 }
 
 /** All but the windows. */

@@ -80,10 +80,11 @@ for await (const line of createInterface(process.stdin)) {
   const [command, word = '0'] = line.split(' ');
   const id = Number(word);
   const pair = pairs[id];
-  if (command === 'insert' && pair) {
+  if ((command === 'insert' || command === 'breakOff') && pair) {
     const { client, upstream } = pair;
     const ends = { client: flowOf(client), upstream: flowOf(upstream) };
     const answer = engine.insert({ id, ...ends, sockets: { client, upstream }, settle: () => true });
+    if (command === 'breakOff') await engine.remove(id);
     say({ answer: answer ?? {} });
   } else if (command === 'remove') say({ answer: (await engine.remove(id)) ?? {} });
   else if (command === 'abandon') say({ answer: engine.abandon(id) ?? {} });

@@ -221,6 +221,21 @@ describe(`spliced TCP connections, with ${versionOf(PYTHON, '--version')} and ${
     await closeBoth();
   });
 
+  it('loses nothing more of a busy connection whose hand-over is broken off before windows are closed', async () => {
+    await connect(FOUR, ['endless=1']);
+    await until('user space to relay', async () => (await relay.ask<State>('state')).relayed.fromClient > 1_000_000);
+    const sentAgain = (): number => retransmissions('client') + retransmissions('server');
+    const before = sentAgain();
+    const rounds = 20;
+    for (let round = 0; round < rounds; round++) {
+      await relay.ask('breakOff');
+      expect(await event()).to.have.property('kind', 'refused');
+    }
+    // A busy host sends a few again by itself.
+    expect(sentAgain() - before).to.be.below(rounds);
+    await closeBoth();
+  });
+
   it('leaves its port to the next listener, while connections that were in the kernel go on', async () => {
     await connect(FOUR);
     await splice();
