@@ -39,7 +39,7 @@ export async function handOver(passage: Passage, settle: () => boolean): Promise
   if (observed) return observed;
   passage.state = 'catchUp';
   const narrow = (side: Side): void => {
-    if (pair.stateOf(side).state !== 'narrow') pair.change(side, { state: 'narrow' });
+    if (!pair.isNarrow(side)) pair.change(side, { state: 'narrow' });
   };
   const isLittle = (): boolean => {
     const [client, upstream] = SIDES.map((side) => legs[side].unread + legs[other(side)].unsent) as [number, number];

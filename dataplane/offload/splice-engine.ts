@@ -178,10 +178,7 @@ export class SpliceEngine {
    */
   async remove(id: number): Promise<PairTraffic | OffloadRefusal | undefined> {
     const entry = this.entries.get(id);
-    if (!entry) return undefined;
-    await entry.splice.abort();
-    if (this.entries.get(id) !== entry) return undefined;
-    return this.takeBack(entry);
+    return entry && this.takeBack(entry);
   }
 
   /** Ends a pair at once, wherever it is: its sockets are destroyed, and its ends are told. */
@@ -233,33 +230,37 @@ export class SpliceEngine {
     this.handler(entry.pair.id, { kind: 'refused', why });
   }
 
-  /** Once at a time, whoever asks for it. */
-  private takeBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
-    entry.returning ??= this.giveBack(entry).finally(() => (entry.returning = undefined));
+  /**
+   * Once at a time, whoever asks for it. Its last traffic; undefined where it has ended otherwise, which was told. `why`: it can't
+   * stay, and that is told, too.
+   */
+  private takeBack(entry: Entry, why?: OffloadRefusal): Promise<PairTraffic | OffloadRefusal | undefined> {
+    entry.returning ??= this.giveBack(entry, why).finally(() => (entry.returning = undefined));
     return entry.returning;
   }
 
-  private async giveBack(entry: Entry): Promise<PairTraffic | OffloadRefusal | undefined> {
+  private async giveBack(entry: Entry, why?: OffloadRefusal): Promise<PairTraffic | OffloadRefusal | undefined> {
+    const { id } = entry.pair;
+    const isThere = (): boolean => this.entries.get(id) === entry;
     try {
+      // Its sockets are still worked on until what was sent last is acknowledged.
+      await entry.splice.abort();
+      if (!isThere()) return undefined;
       const refusal = await entry.splice.takeBack();
       if (refusal) return refusal;
       const { traffic } = entry.splice;
       this.forget(entry);
       entry.splice.discard();
-      return traffic;
+      if (!why) return traffic;
+      this.handler(id, { kind: 'evicted', why, traffic });
     } catch (error) {
       // Ended meanwhile: there is nothing to lose.
-      if (this.entries.get(entry.pair.id) !== entry) return undefined;
+      if (!isThere()) return undefined;
       const { traffic } = entry.splice;
       this.drop(entry);
-      this.handler(entry.pair.id, { kind: 'lost', why: refuse('error', ProxyError.from(error).message), traffic });
-      return undefined;
+      this.handler(id, { kind: 'lost', why: refuse('error', ProxyError.from(error).message), traffic });
     }
-  }
-
-  private async evict(entry: Entry, why: OffloadRefusal): Promise<void> {
-    const result = await this.takeBack(entry);
-    if (result && !('reason' in result)) this.handler(entry.pair.id, { kind: 'evicted', why, traffic: result });
+    return undefined;
   }
 
   private watchFitness(entry: Entry): void {
@@ -274,10 +275,8 @@ export class SpliceEngine {
     entry.unfitReads++;
     // Where it can't be given back now, the next of them asks again.
     if (entry.unfitReads < UNFIT_READS) return;
-    void this.evict(
-      entry,
-      refuse('unsupported', 'expected segments that can be relayed, found others again and again'),
-    );
+    const message = 'expected segments that can be relayed, found others again and again';
+    void this.takeBack(entry, refuse('unsupported', message));
   }
 
   private end(entry: Entry, how: 'closed' | 'reset'): void {
@@ -359,7 +358,7 @@ export class SpliceEngine {
   private check(entry: Entry): void {
     if (this.entries.get(entry.pair.id) !== entry) return;
     const why = this.renew(entry);
-    if (why && entry.splice.state === 'spliced') void this.evict(entry, why);
+    if (why && entry.splice.state === 'spliced') void this.takeBack(entry, why);
   }
 
   private renew(entry: Entry): OffloadRefusal | undefined {

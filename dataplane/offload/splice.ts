@@ -62,8 +62,10 @@ export class Splice implements Passage {
     const refusal = await going;
     if (refusal) {
       for (const leg of this.legs) leg.thaw();
+      const narrowed = SIDES.filter((side) => this.pair.isNarrow(side));
       this.discard();
-      for (const leg of this.legs) leg.reannounce();
+      // Others have the window that their socket has told of: to it, what they use of that would be too much.
+      for (const side of narrowed) this.legs[side].reannounce();
     }
     return refusal;
   }
@@ -125,7 +127,7 @@ export class Splice implements Passage {
       if (look()) return undefined;
       const passed = performance.now() - start;
       if (passed > limit) {
-        return refuse('state', `expected ${this.state} to take ${limit} ms at most, found it unfinished`);
+        return refuse('state', `expected ${this.state} to take ${Math.ceil(limit)} ms at most, found it unfinished`);
       }
       if (interval === 0 && passed < EAGER) await immediate();
       else await delay(Math.max(interval, 1), undefined, { ref: false });

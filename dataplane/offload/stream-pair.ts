@@ -65,6 +65,12 @@ export class StreamPair {
     return this.direction(side).state;
   }
 
+  /** Whether the end is told of no window. */
+  isNarrow(side: Side): boolean {
+    const direction = this.directions?.[side];
+    return direction !== undefined && narrowness(direction) > 0;
+  }
+
   /** From these ends on, what is relayed is traffic of theirs. */
   begin(halves: Two<Half>): void {
     this.table.writePair(this.index, halves);
@@ -74,10 +80,12 @@ export class StreamPair {
   /** In place: what packets may find of it meanwhile is the old state or the new one. */
   change(side: Side, change: Partial<StreamWay>): void {
     const direction = this.direction(side);
+    const state = { ...direction.state, ...change };
+    const stream = encodeStream(direction.flow, state);
+    // What fails leaves all as it was, and so the count, too.
+    this.table.flows.rewrite(direction.slot, stream);
     const before = narrowness(direction);
-    direction.state = { ...direction.state, ...change };
-    direction.stream = encodeStream(direction.flow, direction.state);
-    this.table.flows.rewrite(direction.slot, direction.stream);
+    Object.assign(direction, { state, stream });
     this.table.countNarrow(narrowness(direction) - before);
   }
 

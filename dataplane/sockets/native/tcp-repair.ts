@@ -18,6 +18,7 @@ import {
   setOption,
   SO_ERROR,
   SO_LINGER,
+  SO_REUSEADDR,
   SOL_SOCKET,
   systemError,
 } from './libc.ts';
@@ -172,12 +173,18 @@ export function enterRepair(fd: number): void {
 
 /** As if it had never been entered. @throws ProxyError */
 export function leaveRepair(fd: number): void {
-  setOption(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_NO_PROBE);
+  leave(fd, REPAIR_OFF_NO_PROBE);
 }
 
 /** Leaves repair, and asks the peer for a word: it tells where it is, with its window. @throws ProxyError */
 export function resume(fd: number): void {
-  setOption(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF);
+  leave(fd, REPAIR_OFF);
+}
+
+/** Leaving it forgets that the port may be bound again beside the connection: no listener could be there until it is long gone. */
+function leave(fd: number, how: typeof REPAIR_OFF | typeof REPAIR_OFF_NO_PROBE): void {
+  setOption(fd, IPPROTO_TCP, TCP_REPAIR, how);
+  setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 }
 
 /** Of a socket in repair, with nothing unsent. @throws ProxyError */
@@ -218,7 +225,9 @@ export function restoreToAnnounce(fd: number, position: Position): void {
 export function announce(fd: number): void {
   leaveRepair(fd);
   // Who reads where there was no window says so.
-  read(fd, Buffer.alloc(MADE_UP.length));
+  const length = read(fd, Buffer.alloc(MADE_UP.length));
+  // It must not reach the stream.
+  if (length < 0) throw systemError('read after repair', -length);
 }
 
 /** All but the windows. */

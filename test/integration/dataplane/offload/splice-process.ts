@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Flow } from '../../../../dataplane/core/offload.ts';
 import { createTcxLink, loadProgram } from '../../../../dataplane/offload/bpf.ts';
 import { parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
@@ -79,15 +80,29 @@ for await (const line of createInterface(process.stdin)) {
   const [command, word = '0'] = line.split(' ');
   const id = Number(word);
   const pair = pairs[id];
-  if (command === 'insert' && pair) {
+  if ((command === 'insert' || command === 'breakOff') && pair) {
     const { client, upstream } = pair;
     const ends = { client: flowOf(client), upstream: flowOf(upstream) };
     const answer = engine.insert({ id, ...ends, sockets: { client, upstream }, settle: () => true });
+    if (command === 'breakOff') await engine.remove(id);
     say({ answer: answer ?? {} });
   } else if (command === 'remove') say({ answer: (await engine.remove(id)) ?? {} });
   else if (command === 'abandon') say({ answer: engine.abandon(id) ?? {} });
   else if (command === 'lose') {
     lose(id);
+    say({ answer: {} });
+  } else if (command === 'evicted') {
+    // As soon as the engine gives it back by itself, it is asked for, too; again where that has to wait.
+    const entries = Reflect.get(engine, 'entries') as Map<number, { readonly returning?: unknown }>;
+    let answer: Awaited<ReturnType<SpliceEngine['remove']>>;
+    do {
+      await delay(300);
+      engine.read();
+      answer = entries.get(id)?.returning ? await engine.remove(id) : { reason: 'state', message: 'it stays' };
+    } while (answer && 'reason' in answer);
+    say({ answer: answer ?? {} });
+  } else if (command === 'unlisten') {
+    server.close();
     say({ answer: {} });
   } else if (command === 'read') say({ answer: engine.read().get(id) ?? {} });
   else say({ answer: { state: engine.stateOf(id), relayed: pair?.relayed, errors, ...engine.stats } });
