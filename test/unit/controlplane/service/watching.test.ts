@@ -10,7 +10,7 @@ import { ADMIN } from '../../../support/controlplane.ts';
 describe('a watch', () => {
   it('hears a feed once that is silent while statuses change again and again', async () => {
     let heard = 0;
-    const silent = { then: () => void heard++ } as unknown as Promise<undefined>;
+    const silent = { then: () => (heard += 1) } as unknown as Promise<undefined>;
     let acked = 0;
     const key = { kind: 'Cluster', name: 'c' };
     const object = { key, id: 'Cluster/c', labels: {}, version: '1', revision: 1, source: 'store' };
