@@ -69,7 +69,7 @@ class Requests implements AsyncIterable<object> {
       const bytes = this.#waiting.shift();
       if (bytes !== undefined) {
         if (this.#waiting.length === 0) this.#stream.resume();
-        yield this.#decode(bytes);
+        yield await this.#decode(bytes);
       } else if (this.#ended) {
         return;
       } else if (this.#stream.closed) {
@@ -95,9 +95,9 @@ class Requests implements AsyncIterable<object> {
     return request;
   }
 
-  #decode(bytes: Buffer): object {
+  async #decode(bytes: Buffer): Promise<object> {
     try {
-      return this.#method.requestDeserialize(bytes);
+      return await this.#method.requestDeserializeInSlices(bytes);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new RpcError(STATUS.INVALID_ARGUMENT, `expected a request of ${this.#method.path}: ${reason}`);
