@@ -56,6 +56,8 @@ export interface ConfigDelta {
   readonly remove: readonly { readonly kind: Kind; readonly name: string }[];
   /** Takes the place of all that was handed out before. */
   readonly handedOut?: HandedOut;
+  /** It was live in an earlier process, with all that it lacks: new listeners don't wait for what they name. Default: false. */
+  readonly servedBefore?: boolean;
 }
 
 /** What the file source, the REST API and every other source write to. */

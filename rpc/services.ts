@@ -10,6 +10,8 @@ export interface Method {
   readonly responseStream: boolean;
   readonly requestSerialize: (value: object) => Buffer;
   readonly requestDeserialize: (bytes: Buffer) => object;
+  /** The same with pauses for others: a request may hold thousands of objects. */
+  readonly requestDeserializeInSlices: (bytes: Buffer) => Promise<object>;
   readonly responseSerialize: (value: object) => Buffer;
   readonly responseDeserialize: (bytes: Buffer) => object;
 }
@@ -30,6 +32,7 @@ export function serviceOf(name: string): Readonly<Record<string, Method>> {
           responseStream: method.responseStream === true,
           requestSerialize: request.encode,
           requestDeserialize: request.decode,
+          requestDeserializeInSlices: request.decodeInSlices,
           responseSerialize: response.encode,
           responseDeserialize: response.decode,
         },

@@ -1,4 +1,5 @@
 /** Typed methods on top of undecoded messages: the four kinds of calls. */
+import { isOver } from '../../common/signal.ts';
 import type { Method } from '../../rpc/services.ts';
 import {
   type Bidirectional,
@@ -31,14 +32,12 @@ export function serveMethod(stream: ServerStream, method: Method, handler: Typed
 async function writeAll(stream: ServerStream, method: Method, answers: AsyncIterable<object>): Promise<void> {
   let wake: () => void = () => {};
   stream.onDrain = () => wake();
-  const over = new Promise<void>((resolve) => {
-    stream.call.signal.addEventListener('abort', () => resolve(), { once: true });
-    if (stream.closed) resolve();
-  });
+  const { signal } = stream.call;
+  signal.addEventListener('abort', () => wake(), { once: true });
   for await (const answer of answers) {
     if (stream.closed) return;
     if (stream.write([method.responseSerialize(answer)])) continue;
-    await Promise.race([new Promise<void>((resolve) => (wake = resolve)), over]);
+    if (!isOver(signal)) await new Promise<void>((resolve) => (wake = resolve));
   }
 }
 
@@ -70,7 +69,7 @@ class Requests implements AsyncIterable<object> {
       const bytes = this.#waiting.shift();
       if (bytes !== undefined) {
         if (this.#waiting.length === 0) this.#stream.resume();
-        yield this.#decode(bytes);
+        yield await this.#decode(bytes);
       } else if (this.#ended) {
         return;
       } else if (this.#stream.closed) {
@@ -96,9 +95,9 @@ class Requests implements AsyncIterable<object> {
     return request;
   }
 
-  #decode(bytes: Buffer): object {
+  async #decode(bytes: Buffer): Promise<object> {
     try {
-      return this.#method.requestDeserialize(bytes);
+      return await this.#method.requestDeserializeInSlices(bytes);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new RpcError(STATUS.INVALID_ARGUMENT, `expected a request of ${this.#method.path}: ${reason}`);

@@ -23,7 +23,7 @@ export async function* watch(model: Model, request: WatchRequest, { signal }: Ca
   const wanted = (id: string): boolean => kinds.length === 0 || kinds.some((kind) => id.startsWith(`${kind}/`));
   // From before the first look on, so that nothing is lost in between.
   const feed = model.feeds.subscribe(signal);
-  const statuses = new StatusWatch(model, signal);
+  const statuses = status ? new StatusWatch(model, signal) : undefined;
   const sent = new Map<string, Sent>();
   const put = (object: ConfigObject, type = 'put'): WatchResponse => {
     const shown = model.statusOf(object);
@@ -33,13 +33,14 @@ export async function* watch(model: Model, request: WatchRequest, { signal }: Ca
   try {
     for (const object of [...model.objects()]) if (wanted(object.id)) yield put(model.get(object.id) ?? object);
     yield { type: 'synced', revision: model.mirror.revision };
-    let changes = feed.next();
-    let ticks = statuses.next();
+    const news = new Queue<ReadonlySet<string> | typeof TICK | undefined>();
+    news.expect(feed.next());
+    if (statuses) news.expect(statuses.next());
     for (;;) {
-      const ids = await (status ? Promise.race([changes, ticks]) : changes);
+      const ids = await news.next();
       if (ids === undefined) return;
       if (ids === TICK) {
-        ticks = statuses.next();
+        if (statuses) news.expect(statuses.next());
         for (const object of [...model.objects()]) {
           const before = sent.get(object.id);
           if (before === undefined || before.digest === digest(object, model.statusOf(object))) continue;
@@ -47,7 +48,7 @@ export async function* watch(model: Model, request: WatchRequest, { signal }: Ca
         }
         continue;
       }
-      changes = feed.next();
+      news.expect(feed.next());
       for (const id of ids) {
         if (!wanted(id)) continue;
         const object = model.get(id);
@@ -62,7 +63,30 @@ export async function* watch(model: Model, request: WatchRequest, { signal }: Ca
     }
   } finally {
     feed.close();
-    statuses.close();
+    statuses?.close();
+  }
+}
+
+/**
+ * What several promises give, as it comes. Each is heard once: a race that is run again and again with one that is long in coming
+ * would grow with every run.
+ */
+class Queue<T> {
+  private readonly come: T[] = [];
+  private wake = (): void => undefined;
+
+  /** A promise that never rejects. */
+  expect(promise: Promise<T>): void {
+    void promise.then((value) => {
+      this.come.push(value);
+      this.wake();
+    });
+  }
+
+  /** The first that has not been given yet. */
+  async next(): Promise<T> {
+    while (this.come.length === 0) await new Promise<void>((resolve) => (this.wake = resolve));
+    return this.come.shift() as T;
   }
 }
 

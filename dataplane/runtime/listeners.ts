@@ -51,7 +51,8 @@ export interface LiveListener {
 /** A listener that doesn't serve its configuration yet. */
 interface Standby {
   readonly config: ListenerConfig;
-  readonly since: number;
+  /** Until when it waits for its rules and clusters, in ms since 1970. */
+  readonly waitsUntil: number;
   failures: number;
   /** Not tried before. */
   retryAt: number;
@@ -169,15 +170,18 @@ export class Listeners {
     }
   }
 
-  /** Brings up what comes up by itself, as far as it can now. Gives the ms until there is more to do. */
-  async settle(snapshot: ConfigSnapshot, missing: MissingObjects): Promise<number | undefined> {
+  /**
+   * Brings up what comes up by itself, as far as it can now: what is new, and was not served before in an earlier process, waits
+   * for what it names. Gives the ms until there is more to do.
+   */
+  async settle(snapshot: ConfigSnapshot, missing: MissingObjects, servedBefore: boolean): Promise<number | undefined> {
     let next = Infinity;
     for (const [name, { value: config }] of snapshot.listeners) {
       if (this.live.get(name)?.config === config) {
         this.standby.delete(name);
         continue;
       }
-      const standby = this.standbyOf(name, config);
+      const standby = this.standbyOf(name, config, servedBefore);
       await this.advance(name, standby, snapshot, missing);
       if (this.standby.has(name)) next = Math.min(next, standby.retryAt);
     }
@@ -190,10 +194,12 @@ export class Listeners {
     this.live.clear();
   }
 
-  private standbyOf(name: string, config: ListenerConfig): Standby {
+  private standbyOf(name: string, config: ListenerConfig, servedBefore: boolean): Standby {
+    const { warmingLimit = WARMING_LIMIT } = this.options;
     let standby = this.standby.get(name);
     if (standby?.config !== config) {
-      standby = { config, since: Date.now(), failures: 0, retryAt: 0, serving: { state: 'warming' } };
+      const waitsUntil = Date.now() + (servedBefore ? 0 : warmingLimit);
+      standby = { config, waitsUntil, failures: 0, retryAt: 0, serving: { state: 'warming' } };
       this.standby.set(name, standby);
     }
     return standby;
@@ -205,18 +211,18 @@ export class Listeners {
     snapshot: ConfigSnapshot,
     missing: MissingObjects,
   ): Promise<void> {
-    const { config, since } = standby;
-    const { log, warmingLimit = WARMING_LIMIT } = this.options;
+    const { config, waitsUntil } = standby;
+    const { log } = this.options;
     const secrets = missingSecrets(config.spec, snapshot);
     const objects = missing.of('Listener', config);
-    const late = Date.now() >= since + warmingLimit;
+    const late = Date.now() >= waitsUntil;
     if (secrets.length > 0 || (objects.length > 0 && !late)) {
       // Rules and clusters come in a moment, or the listener starts without; for a secret it may wait for ever.
       if (secrets.length > 0 && standby.serving.reason === undefined) {
         log.warn({ listener: name, missing: secrets }, 'a listener waits for its secrets');
       }
       standby.serving = { state: 'warming', reason: `waits for ${[...secrets, ...objects].join(', ')}` };
-      standby.retryAt = secrets.length > 0 ? Infinity : since + warmingLimit; // secrets come with a change
+      standby.retryAt = secrets.length > 0 ? Infinity : waitsUntil; // secrets come with a change
       return;
     }
     if (Date.now() < standby.retryAt && standby.failures > 0) return;

@@ -177,7 +177,8 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
   apply(delta: ConfigDelta | ((snapshot: ConfigSnapshot) => ConfigDelta), source: Source = 'local'): Promise<void> {
     return this.enqueue(() => {
       const { snapshot } = this;
-      return this.change(withDelta(snapshot, typeof delta === 'function' ? delta(snapshot) : delta, source));
+      const made = typeof delta === 'function' ? delta(snapshot) : delta;
+      return this.change(withDelta(snapshot, made, source), made.servedBefore);
     });
   }
 
@@ -221,7 +222,7 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
     return result;
   }
 
-  private async change(next: ConfigSnapshot): Promise<void> {
+  private async change(next: ConfigSnapshot, servedBefore = false): Promise<void> {
     if (this.closed) throw new ProxyError('DRAINED', 'the proxy is stopping: its configuration is final');
     const before = this.current;
     this.secrets = next.handedOut.secrets;
@@ -269,15 +270,15 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
       if (clusters.get(name) !== cluster) void cluster.close();
     }
     for (const name of this.assigned.keys()) if (!next.clusters.has(name)) this.assigned.delete(name);
-    await this.settle();
+    await this.settle(servedBefore);
   }
 
   /** What comes up by itself: now, and when its time has come. */
-  private async settle(): Promise<void> {
+  private async settle(servedBefore = false): Promise<void> {
     clearTimeout(this.timer);
     const { snapshot } = this.current;
     const delays = [
-      await this.listeners.settle(snapshot, this.missing),
+      await this.listeners.settle(snapshot, this.missing, servedBefore),
       this.failures.size > 0 ? CLUSTER_RETRY : undefined,
     ];
     const delay = Math.min(...delays.filter((each) => each !== undefined));

@@ -47,12 +47,16 @@ export class Applier {
     else this.timer ??= setTimeout(() => void this.flush(), delay);
   }
 
-  /** Now. Never rejects: what stands in the way is logged, and tried again. */
-  flush(): Promise<void> {
+  /**
+   * Now. Never rejects: what stands in the way is logged, and tried again.
+   *
+   * @param servedBefore It was live in an earlier process, as in `ConfigDelta`.
+   */
+  flush(servedBefore = false): Promise<void> {
     clearTimeout(this.retry);
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.running ??= this.apply().finally(() => {
+    this.running ??= this.apply(servedBefore).finally(() => {
       this.running = undefined;
       if (this.again) this.schedule();
       this.again = false;
@@ -74,12 +78,12 @@ export class Applier {
     await this.running;
   }
 
-  private async apply(): Promise<void> {
+  private async apply(servedBefore: boolean): Promise<void> {
     const { inventory, sink, onApplied, log } = this.options;
     let live: readonly Held[] = [];
     const deltaTo = (snapshot: ConfigSnapshot): ConfigDelta => {
       live = [...inventory.all()];
-      return difference(snapshot, inventory.desired(snapshot));
+      return { ...difference(snapshot, inventory.desired(snapshot)), servedBefore };
     };
     try {
       if (!isEmpty(deltaTo(sink.snapshot))) await sink.apply(deltaTo, 'controlplane');

@@ -179,7 +179,7 @@ export class XdsClient {
     }
     this.isComplete = true;
     this.isPatient = false; // it is what was served before, with or without
-    await this.applier.flush();
+    await this.applier.flush(true);
     log.info({ resources: [...this.inventory.all()].length }, 'serving the last good configuration');
   }
 

@@ -281,6 +281,25 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     expect(Object.keys(request.initial_resource_versions)).to.deep.equal(['e']);
   });
 
+  it('serves after a restart what it served, also where that lacks something', async () => {
+    const stateDir = directory();
+    const first = await start({}, { controlPlane: { stateDir } });
+    setRelay(plane, echo('e'));
+    plane.set('Route', { name: 'more', destination: 'x' } as never);
+    plane.set('Rule', { name: 'r2', action: { route: 'more' } } as never);
+    plane.set('Cluster', echo('x'));
+    plane.set('RuleList', { name: 'rl', rules: ['r', 'r2'] } as never);
+    await serves(first);
+    await until('ready', () => first.proxy.ready);
+    plane.remove('Route', 'more');
+    await until('degraded', () => plane.reports.get('Listener in')?.reason === 'lacks route more');
+    await first.close();
+    plane.stop();
+    const second = await start({}, { controlPlane: { stateDir } });
+    expect(second.proxy.ready).to.equal(true);
+    expect(await ask(second.port('in'), 'again')).to.equal('again');
+  });
+
   it('passes over a damaged state file, and that of another proxy', async () => {
     const stateDir = directory();
     const first = await start({}, { controlPlane: { stateDir } });

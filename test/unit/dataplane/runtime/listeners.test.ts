@@ -137,6 +137,14 @@ describe('listeners of a control plane', () => {
     await until('the start', () => events.includes('start in 1'));
   });
 
+  it('that were served before in an earlier process start without them at once, and later ones wait', async () => {
+    await reconciler.apply({ ...given({ listeners: [listener('in', 1)] }), servedBefore: true }, 'controlplane');
+    expect(events).to.deep.equal(['door in rl', 'start in 1']);
+    expect(reconciler.servingOf('Listener', 'in')).to.deep.equal({ state: 'degraded', reason: 'lacks rule list rl' });
+    await apply({ listeners: [listener('next', 2)] });
+    expect(reconciler.servingOf('Listener', 'next')?.reason).to.equal('waits for rule list rl');
+  });
+
   it('lack what is gone, and serve all else', async () => {
     await apply({
       listeners: [listener('in', 1), listener('bare', 2)],
