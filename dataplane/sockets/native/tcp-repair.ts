@@ -18,6 +18,7 @@ import {
   setOption,
   SO_ERROR,
   SO_LINGER,
+  SO_REUSEADDR,
   SOL_SOCKET,
   systemError,
 } from './libc.ts';
@@ -182,12 +183,18 @@ export function enterRepair(fd: number): void {
 
 /** As if it had never been entered. @throws ProxyError */
 export function leaveRepair(fd: number): void {
-  setOption(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF_NO_PROBE);
+  endRepair(fd, REPAIR_OFF_NO_PROBE);
 }
 
 /** Leaves repair, and asks the peer for a word: it tells where it is, with its window. @throws ProxyError */
 export function resume(fd: number): void {
-  setOption(fd, IPPROTO_TCP, TCP_REPAIR, REPAIR_OFF);
+  endRepair(fd, REPAIR_OFF);
+}
+
+/** Repair leaves a socket its port alone; but listeners of that port come and go beside their connections. */
+function endRepair(fd: number, how: number): void {
+  setOption(fd, IPPROTO_TCP, TCP_REPAIR, how);
+  setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 }
 
 /** Of a socket in repair, with nothing unsent. @throws ProxyError */
