@@ -11,6 +11,7 @@ import {
   hasKeepAlive,
   type Intake,
   leaveRepair,
+  peerMaxSegment,
   type Position,
   readPosition,
   reannounce,
@@ -57,6 +58,11 @@ export class Leg {
       return undefined;
     const info = connectionInfo(this.fd);
     return info.isEstablished ? info : undefined;
+  }
+
+  /** Payload of segments that its peer takes, at most. @throws ProxyError */
+  get peerMaxSegment(): number {
+    return peerMaxSegment(this.fd);
   }
 
   /**

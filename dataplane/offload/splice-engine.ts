@@ -25,6 +25,7 @@ import { type Plan, planPair } from './plan.ts';
 import { CHECKS, refuse, type ResolvedWay, Routes } from './routes.ts';
 import type { SpliceLimits, SpliceState } from './passage.ts';
 import { Splice } from './splice.ts';
+import { other } from './stream-pair.ts';
 import { StreamTable } from './stream-table.ts';
 import { Turns } from './turns.ts';
 
@@ -332,13 +333,16 @@ export class SpliceEngine {
     }
     const plan = planPair(pair, this.routes, this.loopback);
     if ('reason' in plan) return plan;
-    for (const [{ maxSegment, timestamps }, { way: own }, { way }] of [
-      [one, plan.fromUpstream, plan.fromClient],
-      [two, plan.fromClient, plan.fromUpstream],
+    const takes = legs.map((leg) => leg.peerMaxSegment) as [number, number];
+    for (const [{ maxSegment, timestamps }, { way: own }, { way }, side] of [
+      [one, plan.fromUpstream, plan.fromClient, 0],
+      [two, plan.fromClient, plan.fromUpstream, 1],
     ] as const) {
-      // Whether our limit has room for timestamps depends on who connected.
-      const length = Math.min(maxSegment + HEADERS[family] + (timestamps ? TIMESTAMPS : 0), own.mtu);
-      if (length > way.mtu) return refuse('mtu', `expected packets of ${way.mtu} bytes at most, may be ${length}`);
+      // Whether our limit has room for timestamps depends on who connected. No link takes more one way than the other.
+      const segment = Math.min(maxSegment + (timestamps ? TIMESTAMPS : 0), takes[side]);
+      const length = Math.min(segment + HEADERS[family], own.mtu);
+      const room = Math.min(takes[other(side)] + HEADERS[family], way.mtu);
+      if (length > room) return refuse('mtu', `expected packets of ${room} bytes at most, may be ${length}`);
     }
     return plan;
   }

@@ -68,7 +68,7 @@ export class ProxyProcess {
   static async start(config: object, args: readonly string[] = [], shell = '', runner = ''): Promise<ProxyProcess> {
     const proxy = new ProxyProcess(config, args, shell, runner);
     try {
-      const [line] = await proxy.peer.output(/^\{.*"msg":"ready".*$/mu);
+      const [line] = await proxy.peer.output(/^\{.*"msg":"(?:ready|waiting for the control plane)".*$/mu);
       const ready = JSON.parse(line) as { listeners: Record<string, string>; api?: string };
       proxy.listeners = ready.listeners;
       proxy.api = `http://${ready.api ?? ''}`;

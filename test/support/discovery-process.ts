@@ -34,9 +34,9 @@ export class DiscoveryProcess {
     this.port = port;
   }
 
-  /** Starts ours, or another. `port` 0: any. */
-  static async start(who: keyof typeof COMMANDS, port = 0): Promise<DiscoveryProcess> {
-    const made = new JsonProcess(COMMANDS[who](port));
+  /** Starts ours, or another. `port` 0: any. `runner`: what runs it, as in `ip netns exec NAME`. */
+  static async start(who: keyof typeof COMMANDS, port = 0, runner: readonly string[] = []): Promise<DiscoveryProcess> {
+    const made = new JsonProcess([...runner, ...COMMANDS[who](port)]);
     const listening = await made.next<{ port: number }>('listening');
     return new DiscoveryProcess(made, listening.port);
   }

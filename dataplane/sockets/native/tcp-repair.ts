@@ -93,6 +93,16 @@ export function connectionInfo(fd: number): ConnectionInfo {
   };
 }
 
+/** Payload of segments that the peer has said it takes, at most; options count as payload. Only in repair is it told. @throws ProxyError */
+export function peerMaxSegment(fd: number): number {
+  enterRepair(fd);
+  try {
+    return getOption(fd, IPPROTO_TCP, TCP_MAXSEG).readUInt32LE();
+  } finally {
+    leaveRepair(fd);
+  }
+}
+
 /** Bytes that wait to be read. */
 export function unreadBytes(fd: number): number {
   return askDescriptor(fd, SIOCINQ);

@@ -52,18 +52,18 @@ export function address(place: Place, device: string, net: number, host: number)
   ip(`-n ${namespace(place)} link set ${device} up`);
 }
 
-/** A place in the middle of the client's link, whose devices `left` and `right` pass nothing by themselves. */
-export function putWire(): void {
+/** A place in the middle of the link between two others, whose devices `left` and `right` pass nothing by themselves: see `WIRE`. */
+export function putWire(sides: readonly [Place, Place] = ['client', 'proxy']): void {
   addPlace(BETWEEN);
   const wire = namespace(BETWEEN);
-  ip(`-n ${namespace('client')} link del to-proxy`);
-  for (const [place, device, end, host] of [
-    ['client', 'to-proxy', 'left', 1],
-    ['proxy', 'to-client', 'right', 2],
-  ] as const) {
+  const net = sides.includes('client') ? 1 : 2;
+  ip(`-n ${namespace(sides[0])} link del to-${sides[1]}`);
+  for (const [index, end] of (['left', 'right'] as const).entries()) {
+    const [place, far] = index === 0 ? sides : ([sides[1], sides[0]] as const);
+    const device = `to-${far}`;
     ip(`link add ${device} netns ${namespace(place)} type veth peer name ${end} netns ${wire}`);
     ip(`-n ${wire} link set ${end} up`);
-    address(place, device, 1, host);
+    address(place, device, net, index + 1);
     // What user space reads from a device has no checksum where that is left to the device.
     inPlace(place, `ethtool -K ${device} tx off`);
   }
@@ -170,27 +170,36 @@ while True:
     data, size, where = receive(s); send(s, data, size, where)`;
 
 /**
- * A wire that loses, doubles and delays one UDP datagram in ten each. Prints what there was at its right end,
- * in both directions.
+ * A wire that loses, doubles and delays packets of a protocol: one UDP datagram in ten each, unless its argument, a JSON object of the
+ * protocol and of shares in percent, says otherwise. `mark`: of IPv6 packets that may be told that there is congestion, those that are
+ * (ECN). Prints what there was at its right end, in both directions (`bytes`: of UDP), and how many had which fate.
  */
 export const WIRE = `
 import json, random, select, socket, struct, sys
+o = {'protocol': 17, 'lose': 10, 'double': 10, 'late': 10, 'mark': 0, **json.loads(sys.argv[1] if sys.argv[1:] else '{}')}
 ends = {}
 for name in ('left', 'right'):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)); s.bind((name, 0)); ends[name] = s
+    s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
 passed = {'left': {'packets': 0, 'bytes': 0}, 'right': {'packets': 0, 'bytes': 0}}
+fates = {'lose': 0, 'double': 0, 'late': 0, 'mark': 0}
 held = []; random.seed(1)
-def udp(frame):
+def transport(frame):
     kind = struct.unpack_from('!H', frame, 12)[0]
     at, protocol = {0x800: (34, frame[23]), 0x86dd: (54, frame[20])}.get(kind, (0, 0))
-    return at if protocol == 17 else 0
+    return at if protocol == o['protocol'] else 0
 def count(to, frame):
-    at = udp(frame)
+    at = transport(frame)
     if at:
         passed[to]['packets'] += 1; passed[to]['bytes'] += struct.unpack_from('!H', frame, at + 4)[0] - 8
 def put(to, frame):
     if to == 'right': count(to, frame)
     ends[to].send(frame)
+def meets(fate):
+    met = random.random() * 100 < o[fate]; fates[fate] += met
+    return met
+def marked(frame):
+    return frame[:15] + bytes([frame[15] | 0x30]) + frame[16:]
 print('ready', flush=True)
 while True:
     ready = select.select([sys.stdin, *ends.values()], [], [], 0.002)[0]
@@ -204,11 +213,13 @@ while True:
         if kind == socket.PACKET_OUTGOING: continue
         to = 'right' if name == 'left' else 'left'
         if to == 'left': count(to, frame)
-        fate = random.randrange(10) if udp(frame) else 9
-        if fate == 0: continue
-        if fate == 1: put(to, frame)
-        if fate == 2: held.append((to, frame))
+        if transport(frame):
+            if meets('lose'): continue
+            if frame[12:14] == b'\\x86\\xdd' and frame[15] & 0x30 and meets('mark'): frame = marked(frame)
+            if meets('double'): put(to, frame)
+            if meets('late'): held.append((to, frame))
+            else: put(to, frame)
         else: put(to, frame)
         if len(held) > 3: put(*held.pop(0))
 for late in held: put(*late)
-print(json.dumps(passed))`;
+print(json.dumps({**passed, 'fates': fates}))`;

@@ -73,7 +73,8 @@ export async function say(talker: Talker, count: number, heard: Talker): Promise
  * its standard input: `send N`, `urgent CHARACTER`, `close` (its own half), `options` (of IP, from now on), `reset`, `report`. It prints `ready`, `connected`, and whenever it is
  * told to report, and at the end, JSON of what it sent and received, with hashes.
  *
- * Options: `rcvbuf`, `sndbuf`, `pause` (ms between reads), `endless` (sends until it is told to close), `nodelay`.
+ * Options: `rcvbuf`, `sndbuf`, `mss` (of segments, both ways), `pause` (ms between reads), `endless` (sends until it is told to close),
+ * `nodelay`, `keepalive` (s of silence until it asks whether its peer is there).
  */
 export const TCP_PEER = `
 import fcntl, hashlib, json, os, queue, select, socket, struct, sys, threading, time
@@ -84,6 +85,7 @@ first = socket.socket(family, socket.SOCK_STREAM)
 first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 if 'rcvbuf' in options: first.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options['rcvbuf'])
 if 'sndbuf' in options: first.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options['sndbuf'])
+if 'mss' in options: first.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, options['mss'])
 first.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b'reno')
 def tell(what): print(json.dumps(what), flush=True)
 if role == 'server':
@@ -91,6 +93,9 @@ if role == 'server':
 else:
     s = first; s.connect((address, port))
 if 'nodelay' in options: s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+if 'keepalive' in options:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL): s.setsockopt(socket.IPPROTO_TCP, name, options['keepalive'])
 tell({'connected': True})
 block = os.urandom(1 << 20)
 sent, received = hashlib.sha256(), hashlib.sha256()
