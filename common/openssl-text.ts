@@ -19,7 +19,7 @@ const WORDS: Readonly<Record<string, string>> = {
   'certificate verify failed': "the other side's certificate is not signed by an authority that is trusted here",
   'peer did not return a certificate': 'expected a client certificate, found none',
   'key values mismatch': 'the key is not that of the certificate',
-  'no start line': 'expected PEM text, found something else',
+  'no start line': 'no text in PEM',
   'ee key too small': 'the key of the certificate is too short',
 };
 

@@ -115,6 +115,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         log,
         summarize,
         applied: () => pacer.revision,
+        connectedSince: (proxy) => tracker.connectedSince(proxy),
         onChange: () => {
           for (const listener of heardOfOthers) listener();
         },

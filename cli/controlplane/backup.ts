@@ -22,19 +22,24 @@ export async function backup(file: string, options: ServerOptions): Promise<void
 /** A backup is there as a whole or not at all; it has keys in it, which are nobody else's to read. */
 async function toFile(controlPlane: ControlPlane, file: string): Promise<number> {
   const part = `${file}.part`;
+  const onDisk = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      const { code, message } = ProxyError.from(error);
+      throw new ProxyError(code, `${file}: expected a file that can be written, found ${message}`, error);
+    });
   let bytes = 0;
   try {
-    const handle = await open(part, 'w', 0o600);
+    const handle = await onDisk(open(part, 'w', 0o600));
     try {
       for await (const { data } of controlPlane.stream<BackupResponse>('Backup', {})) {
-        await handle.writeFile(data);
+        await onDisk(handle.writeFile(data));
         bytes += data.length;
       }
-      await handle.sync();
+      await onDisk(handle.sync());
     } finally {
       await handle.close();
     }
-    await rename(part, file);
+    await onDisk(rename(part, file));
   } catch (error) {
     await rm(part, { force: true });
     throw error;

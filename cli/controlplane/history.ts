@@ -31,6 +31,7 @@ export async function history(word: string | undefined, options: HistoryOptions)
     const versions = await listPages(controlPlane, 'ListVersions', request, versionsOf, limit);
     if (options.json) console.log(JSON.stringify(toJson(versions), null, 2));
     else process.stdout.write(formatTable(['VERSION', 'AGE', 'WHO', 'CHANGES', 'MESSAGE'], versions.map(rowOf)));
+    if (versions.length === 0 && !options.json) console.error('nothing found');
   });
 }
 

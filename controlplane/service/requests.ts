@@ -131,9 +131,9 @@ export async function wantedByRollback(
 ): Promise<Wanted> {
   const last = state.head.number;
   const target = number === 0 ? last - 1 : number;
-  if (target < 0 || target > last) {
-    const message = `expected a version from 1 to ${last}, found ${number === 0 ? 'none before the last' : number}`;
-    throw new RpcError(STATUS.NOT_FOUND, message);
+  if (last === 0) throw new RpcError(STATUS.NOT_FOUND, 'expected a change to go back from, found none');
+  if (target > last) {
+    throw new RpcError(STATUS.NOT_FOUND, `expected a version from 1 to ${last}, found ${target}`);
   }
   if (key !== undefined && checkKey(key).length > 0) {
     throw faultyRequest([{ key, index: 0, faults: checkKey(key) }]);

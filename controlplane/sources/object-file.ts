@@ -77,7 +77,8 @@ function objectsOf(raw: unknown, faults: Fault[]): FileObject[] {
         faults.push(fault(path, `a ${kind} (an object)`, item));
         return [];
       }
-      const { name, selector: ownSelector, labels: ownLabels, ...spec } = item;
+      const { name, selector: ownSelector, labels: ownLabels, ...rest } = item;
+      const spec = withoutMisspelt(rest, path, faults);
       const key = { kind, name: typeof name === 'string' ? name : '' };
       if (typeof name !== 'string') faults.push(fault(`${path}.name`, 'a name: the control plane makes none up', name));
       else faults.push(...checkKey(key).map((each) => ({ ...each, path: `${path}.name` })));
@@ -93,6 +94,16 @@ function objectsOf(raw: unknown, faults: Fault[]): FileObject[] {
       return [{ content, path }];
     });
   });
+}
+
+/** The decoder, which tells of all other fields, does not know these two, and would not guess them. */
+function withoutMisspelt(fields: Record<string, unknown>, path: string, faults: Fault[]): Record<string, unknown> {
+  const entries = Object.entries(fields).filter(([key]) => {
+    const near = nearest(key, ['selector', 'labels']);
+    if (near !== undefined) faults.push(fault(`${path}.${key}`, `a known field (perhaps ${near})`, key));
+    return near === undefined;
+  });
+  return Object.fromEntries(entries);
 }
 
 const SELECTOR_FIELDS = ['matchLabels', 'matchExpressions', 'matchIds'];

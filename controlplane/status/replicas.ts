@@ -10,7 +10,7 @@ import { type Operation, type Store, StoreError, type StoreEvent } from '../core
 import { shortHash } from '../model/canonical.ts';
 import { STATUS_PREFIX } from '../model/keys.ts';
 import type { Standing } from '../model/rollout-record.ts';
-import { BEAT, type Beat, Others } from './others.ts';
+import { BEAT, type Beat, type Other, Others } from './others.ts';
 import { partsOf, type Summary } from './summary.ts';
 import type { Counts } from './tracker.ts';
 
@@ -21,6 +21,8 @@ export interface ReplicasOptions {
   readonly summarize: () => Summary;
   /** The store's revision whose configuration the proxies here are given. */
   readonly applied: () => number;
+  /** Since when a proxy is connected here, in ISO 8601; undefined: it is not. */
+  readonly connectedSince: (proxy: string) => string | undefined;
   /** Hears that another replica said something new, or is gone. */
   readonly onChange: () => void;
   /** Between two writings, in ms. 2,000 when absent. */
@@ -63,6 +65,8 @@ export class Replicas {
   private said = -1;
   /** Those that counted at the last tick. */
   private counted = '';
+  /** Those whose proxies have all connected elsewhere since: what they have said of objects is told by others by now. */
+  private left: ReadonlySet<string> = new Set();
   /** What is in the log, and still so. */
   private fault = '';
   private leftOut = '';
@@ -109,7 +113,7 @@ export class Replicas {
   counts(id: string, version: string): Counts {
     let [selected, acked, serving] = [0, 0, 0];
     const failed: ProxyFault[] = [];
-    for (const [, other] of this.others.alive()) {
+    for (const other of this.counting()) {
       const found = other.entries('objects').get(id);
       if (found === undefined) continue;
       selected += found.selected;
@@ -123,20 +127,20 @@ export class Replicas {
 
   /** The proxies of the others. */
   *proxies(): Iterable<Proxy> {
-    for (const [, other] of this.others.alive()) yield* other.entries('proxies').values();
+    for (const other of this.counting()) yield* other.entries('proxies').values();
   }
 
   hasProxy(id: string): boolean {
-    return [...this.others.alive()].some(([, other]) => other.entries('proxies').has(id));
+    return [...this.counting()].some((other) => other.entries('proxies').has(id));
   }
 
   countProxies(): number {
-    return [...this.others.alive()].reduce((sum, [, other]) => sum + other.entries('proxies').size, 0);
+    return [...this.counting()].reduce((sum, other) => sum + other.entries('proxies').size, 0);
   }
 
   /** How the proxies of each of the others stand to a rollout. */
   *standings(rollout: string): Iterable<ReadonlyMap<string, Standing>> {
-    for (const [, other] of this.others.alive()) {
+    for (const other of this.counting()) {
       const found = new Map<string, Standing>();
       for (const [proxy, standings] of other.entries('rollouts')) {
         const standing = standings[rollout];
@@ -144,6 +148,28 @@ export class Replicas {
       }
       yield found;
     }
+  }
+
+  private *counting(): Iterable<Other> {
+    for (const [id, other] of this.others.alive()) if (!this.left.has(id)) yield other;
+  }
+
+  /** A replica that was killed is silent for long before it does not count, and its proxies are elsewhere soon. */
+  private findLeft(): void {
+    const alive = [...this.others.alive()];
+    const sinceElsewhere = (proxy: string, than: Other): number => {
+      const since = [this.options.connectedSince(proxy)];
+      for (const [, other] of alive) if (other !== than) since.push(other.entries('proxies').get(proxy)?.connected_at);
+      return Math.max(...since.map((each) => Date.parse(each ?? '') || 0));
+    };
+    const isLeft = (other: Other): boolean => {
+      const proxies = other.entries('proxies');
+      for (const [id, { connected_at: since }] of proxies) {
+        if (sinceElsewhere(id, other) <= (Date.parse(since ?? '') || 0)) return false;
+      }
+      return proxies.size > 0;
+    };
+    this.left = new Set(alive.flatMap(([id, other]) => (isLeft(other) ? [id] : [])));
   }
 
   private get interval(): number {
@@ -161,9 +187,10 @@ export class Replicas {
     return done;
   }
 
-  /** Others fall silent without a word: whoever waits for them hears of it here. */
+  /** Others fall silent without a word, and lose their proxies: whoever waits for them hears of it here. */
   private tick(): void {
-    const counted = JSON.stringify([...this.others.alive()].map(([id]) => id));
+    this.findLeft();
+    const counted = JSON.stringify([...this.others.alive()].map(([id]) => [id, this.left.has(id)]));
     if (counted !== this.counted) this.options.onChange();
     this.counted = counted;
     void this.inTurn(() => this.write());
@@ -285,10 +312,12 @@ export class Replicas {
     while (!signal.aborted) {
       try {
         const revision = await this.inTurn(() => this.read());
+        this.findLeft();
         onRead();
         onChange();
         for await (const { events } of store.watch(STATUS_PREFIX, revision, signal)) {
           this.hear(events);
+          this.findLeft();
           onChange();
         }
       } catch (error) {

@@ -155,6 +155,11 @@ export class Tracker {
     return this.proxies.has(id);
   }
 
+  /** In ISO 8601; undefined: it is not connected. */
+  connectedSince(id: string): string | undefined {
+    return this.proxies.get(id)?.connectedAt;
+  }
+
   /** How resources fare in those proxies that ask for one of them, each with what it asks for. */
   count(resources: readonly Resource[], audiences: Audiences): Counts {
     let [selected, acked, serving] = [0, 0, 0];

@@ -124,6 +124,11 @@ secrets:
       `${four}:1: secrets[0].ca`,
       '',
     ]);
+    const five = controlPlane.file('five.yaml', 'clusters: [{ name: a, lables: {}, spec: { protocol: Echo } }]');
+    const misspelt = await controlPlane.l7mp('apply', '-f', five);
+    expect(misspelt.stderr).to.equal(
+      `${five}:1: clusters[0].lables: expected a known field (perhaps labels), found "lables"\n`,
+    );
     for (const [expected, ...args] of [
       [2],
       [1, '-f', 'nowhere.yaml'],

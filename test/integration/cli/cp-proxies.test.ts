@@ -230,6 +230,9 @@ clusters:
   });
 
   it('history and rollback: what was changed, by whom, and back', async () => {
+    const none = await controlPlane.l7mp('rollback');
+    expect(none.stderr).to.equal('l7mp: expected a change to go back from, found none\n');
+    expect((await controlPlane.l7mp('history')).stderr).to.equal('nothing found\n');
     const web = controlPlane.file('web.yaml', listener('web', 5000));
     await controlPlane.l7mp('apply', '-f', web, '-m', 'the first');
     controlPlane.file('web.yaml', listener('web', 5001));
@@ -274,6 +277,11 @@ clusters:
     await controlPlane.l7mpReading(secret, 'apply', '-f', '-');
     expect(await controlPlane.l7mp('backup', backup)).to.include({ code: 0, stdout: '' });
     expect(statSync(backup).mode & 0o777).to.equal(0o600);
+    const nowhere = await controlPlane.l7mp('backup', '/nowhere/backup.l7mp');
+    expect(nowhere.stderr).to.match(
+      /^l7mp: \/nowhere\/backup\.l7mp: expected a file that can be written, found ENOENT/u,
+    );
+    expect(nowhere.code).to.equal(1);
     await controlPlane.l7mp('delete', 'listener', 'web');
     expect((await controlPlane.l7mp('restore', backup)).stderr).to.match(/^\d objects were restored\n$/u);
     expect((await controlPlane.l7mp('get', 'listener')).stdout).to.contain('Listener/web');

@@ -16,8 +16,8 @@ describe('replicas', () => {
   let one: Rig;
   let two: Rig;
 
-  const start = (id: string, store = new MemoryStore(), silence = 60_000): Promise<Rig> =>
-    startRig({ replicated: true, replicas: { interval: 5, silence }, store, id });
+  const start = (id: string, store = new MemoryStore(), silence = 60_000, forget = 1500): Promise<Rig> =>
+    startRig({ replicated: true, replicas: { interval: 5, silence, forget }, store, id });
 
   beforeEach(async () => {
     one = await start('cp-1');
@@ -54,6 +54,32 @@ describe('replicas', () => {
     await knows(one, 'edge-1 at cp-1, edge-2 at cp-2');
     await two.configuration.close();
     await shows(one, '1,1,');
+  });
+
+  it('count a proxy once that comes from one that was killed, and is not known to be gone', async () => {
+    // Nobody forgets what it has said.
+    const { disk } = new MemoryStore();
+    const [first, second, killed] = await Promise.all(
+      ['cp-1', 'cp-2', 'cp-3'].map((id) => start(id, new MemoryStore(disk), 60_000, 60_000)),
+    );
+    try {
+      await first!.call('Apply', { ...APPLY, objects: [object('Cluster', 'c', CLUSTER)] });
+      const connect = async (rigs: readonly Rig[]): Promise<void> => {
+        const proxies = rigs.map((rig, index) => rig.proxy(`edge-${index}`));
+        await until('the views', () => proxies.every(({ view }) => view.names().length === 2));
+        for (const proxy of proxies) proxy.ack();
+      };
+      await connect([killed!, killed!]);
+      await shows(first!, '2,2,');
+      killed!.store.failure = SILENT;
+      await connect([first!, second!]);
+      for (const rig of [first!, second!]) {
+        await shows(rig, '2,2,');
+        await knows(rig, 'edge-0 at cp-1, edge-1 at cp-2');
+      }
+    } finally {
+      for (const rig of [killed!, second!, first!]) await rig.close();
+    }
   });
 
   it('say so where two have one name', async () => {
