@@ -32,7 +32,10 @@ describe(`spliced sessions of listeners that go-control-plane serves, with ${ver
     return talker;
   };
 
-  const set = (kind: string, ...messages: readonly ({ readonly name: string } & object)[]): Promise<void> =>
+  const set = (
+    kind: string,
+    ...messages: readonly ({ readonly name: string } & Readonly<Record<string, unknown>>)[]
+  ): Promise<void> =>
     plane.set(
       typeUrl(kind),
       ...messages.map((each) => ({ name: each.name, value: any(kind, each).value.toString('base64') })),
