@@ -58,8 +58,9 @@ function show(runs: readonly Run[]): void {
 
 async function execute(run: Run, told: () => void): Promise<Outcome> {
   const since = performance.now();
-  // The package names all tests: those given here are to be the only ones.
-  const child = spawn('mocha', ['--no-package', ...run.files], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('mocha', ['--config', 'scripts/mocharc.cjs', ...run.files], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   running.add(child);
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {

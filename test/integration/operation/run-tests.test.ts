@@ -1,6 +1,6 @@
 /** The script that runs all tests, of a project that has few. */
 import { expect } from 'chai';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type Result, runCommand } from '../../support/command.ts';
@@ -16,8 +16,9 @@ describe('the run of all tests', () => {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
     symlinkSync(resolve('node_modules'), join(directory, 'node_modules'));
-    write('package.json', '{ "type": "module", "mocha": { "spec": "test/**/*.test.ts" } }');
-    write('.mocharc.json', '{ "node-option": ["import=tsx/esm"] }');
+    write('package.json', '{ "type": "module" }');
+    write('.mocharc.json', '{ "node-option": ["import=tsx/esm"], "spec": ["test/**/*.test.ts"] }');
+    write('scripts/mocharc.cjs', readFileSync('scripts/mocharc.cjs', 'utf8'));
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
