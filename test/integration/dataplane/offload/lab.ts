@@ -33,7 +33,7 @@ export function buildLab(): void {
 }
 
 export function removeLab(): void {
-  const commands = [...PLACES, BETWEEN, BEHIND].map((place) => `netns del ${namespace(place)}`);
+  const commands = ([...PLACES, BETWEEN, BEHIND] as const).map((place) => `netns del ${namespace(place)}`);
   // Forced: most tests have only some of them.
   spawnSync('ip', ['-force', '-batch', '-'], { input: commands.join('\n') });
 }
