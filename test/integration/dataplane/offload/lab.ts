@@ -14,6 +14,11 @@ export function ip(command: string): void {
   execFileSync('ip', command.split(' '), { stdio: 'pipe' });
 }
 
+/** Several commands of `ip` in a place, by one process. */
+function ipBatch(place: Place, commands: readonly string[]): void {
+  execFileSync('ip', ['-n', namespace(place), '-batch', '-'], { input: commands.join('\n'), stdio: 'pipe' });
+}
+
 /** Runs a command in a place. */
 export function inPlace(place: Place, command: string): string {
   const words = ['netns', 'exec', namespace(place), ...command.split(' ')];
@@ -28,7 +33,9 @@ export function buildLab(): void {
 }
 
 export function removeLab(): void {
-  for (const place of [...PLACES, BETWEEN, BEHIND] as const) spawnSync('ip', ['netns', 'del', namespace(place)]);
+  const commands = ([...PLACES, BETWEEN, BEHIND] as const).map((place) => `netns del ${namespace(place)}`);
+  // Forced: most tests have only some of them.
+  spawnSync('ip', ['-force', '-batch', '-'], { input: commands.join('\n') });
 }
 
 function addPlace(place: Place): void {
@@ -47,9 +54,11 @@ export function connect(left: Place, right: Place, net: number, name = ''): void
 }
 
 export function address(place: Place, device: string, net: number, host: number): void {
-  ip(`-n ${namespace(place)} address add 10.${net}.0.${host}/24 dev ${device}`);
-  ip(`-n ${namespace(place)} address add fd0${net}::${host}/64 dev ${device} nodad`);
-  ip(`-n ${namespace(place)} link set ${device} up`);
+  ipBatch(place, [
+    `address add 10.${net}.0.${host}/24 dev ${device}`,
+    `address add fd0${net}::${host}/64 dev ${device} nodad`,
+    `link set ${device} up`,
+  ]);
 }
 
 /** A place in the middle of the link between two others, whose devices `left` and `right` pass nothing by themselves: see `WIRE`. */
