@@ -102,6 +102,8 @@ function expected(segment: Segment, { client, server }: Legs, scales: [number, n
 describe('the kernel program for TCP, packet by packet', () => {
   let table: StreamTable;
   let program: number;
+  /** Those of the test. */
+  const flows: Buffer[] = [];
   const way: Way = { ifindex: 1, isLoopback: false, mtu: MTU, ethernet: MACS };
   const legs: Legs = { client: CLIENT, server: SERVER };
 
@@ -143,6 +145,7 @@ describe('the kernel program for TCP, packet by packet', () => {
     });
     const slot = table.flows.add(flow) ?? -1;
     expect(table.flows.publish(flow, slot)).to.equal(0);
+    flows.push(flow);
     return { slot, pair, halves: () => table.readPair(pair) };
   };
 
@@ -162,13 +165,17 @@ describe('the kernel program for TCP, packet by packet', () => {
 
   const at = (more: Partial<Segment> = {}): Segment => ({ sequence: CLIENT.next, ack: CLIENT.acked, ...more });
 
-  beforeEach(() => {
-    table = new StreamTable(16);
+  // The verifier has much to do.
+  before(() => {
+    table = new StreamTable(1024);
     program = loadProgram('splice', bindMaps(object.program('tc/splice'), table.maps));
   });
-  afterEach(() => {
+  after(() => {
     close(program);
     table.close();
+  });
+  afterEach(() => {
+    for (const flow of flows.splice(0)) table.flows.withdraw(flow);
   });
 
   it('shares its layouts with us', () => {
@@ -242,7 +249,7 @@ describe('the kernel program for TCP, packet by packet', () => {
       client: { next: 0xffff_ff00, acked: 0xffff_fff0, value: 0xffff_fff8 },
       server: { next: 0xffff_ffff, acked: 0x7fff_ffff, value: 0x8000_0000 },
     };
-    const { halves } = put({ legs: wrapped });
+    const { halves, pair } = put({ legs: wrapped });
     for (let step = 0; step < 600; step += 7) {
       const options: Option[] = [
         NOP,
@@ -252,7 +259,7 @@ describe('the kernel program for TCP, packet by packet', () => {
         NOP,
         { kind: 'sack', edges: [wrapped.client.acked + step + 10, wrapped.client.acked + step + 20] },
       ];
-      table.writePair(0, [halves()[0], { ...halves()[1], next: u32(wrapped.server.next + step) }]);
+      table.writePair(pair, [halves()[0], { ...halves()[1], next: u32(wrapped.server.next + step) }]);
       const payload = Buffer.alloc(7);
       const segment = { sequence: wrapped.client.next + step, ack: wrapped.client.acked + step, options, payload };
       rewrites(segment, { legs: wrapped });
@@ -281,10 +288,10 @@ describe('the kernel program for TCP, packet by packet', () => {
   }
 
   it('records what the client has sent, and never goes back', () => {
-    const { halves } = put();
+    const { halves, pair } = put();
     const server = halves()[1];
     const payload = Buffer.alloc(100);
-    table.writePair(0, [halves()[0], { ...server, next: SERVER.next + 5000 }]);
+    table.writePair(pair, [halves()[0], { ...server, next: SERVER.next + 5000 }]);
     rewrites(at({ sequence: CLIENT.next + 100, ack: CLIENT.acked + 50, payload, options: layouts['SACK'] ?? [] }));
     expect(halves()[0]).to.deep.equal({
       next: CLIENT.next + 200,
@@ -449,9 +456,9 @@ describe('the kernel program for TCP, packet by packet', () => {
   });
 
   it('drains: keeps the acknowledgement of what does not fit, which passes up', () => {
-    const { halves } = put({ state: 'drain' });
+    const { halves, pair } = put({ state: 'drain' });
     const [client, server] = halves();
-    table.writePair(0, [client, { ...server, next: SERVER.next + 500 }]);
+    table.writePair(pair, [client, { ...server, next: SERVER.next + 500 }]);
     passes(frame(FOUR, at({ ack: CLIENT.acked + 300, payload: Buffer.alloc(MTU) })));
     expect(halves()[0]).to.deep.include({ next: CLIENT.next, acked: CLIENT.acked + 300 });
   });
@@ -465,10 +472,17 @@ describe('the kernel program for TCP, packet by packet', () => {
 
   describe('at egress', () => {
     let narrow: number;
-    beforeEach(() => {
+    let counted = 0;
+    before(() => {
       narrow = loadProgram('narrow', bindMaps(object.program('tc/narrow'), table.maps));
     });
-    afterEach(() => close(narrow));
+    after(() => close(narrow));
+    afterEach(() => count(-counted));
+
+    const count = (change: number): void => {
+      table.countNarrow(change);
+      counted += change;
+    };
 
     const out = (packet: Buffer): string => {
       const result = testRun(narrow, packet);
@@ -489,7 +503,7 @@ describe('the kernel program for TCP, packet by packet', () => {
 
     it('announces no window to who sends too much: the segment is as if it were made anew', () => {
       put4And6('narrow');
-      table.countNarrow(2);
+      count(2);
       for (const place of toClient) {
         for (const segment of segments) {
           expect(out(frame(place, segment))).to.equal(frame(place, { ...segment, window: 0 }).toString('hex'));
@@ -499,7 +513,7 @@ describe('the kernel program for TCP, packet by packet', () => {
 
     it('leaves others alone, and those that are relayed, and what opens or resets a connection', () => {
       put4And6('narrow');
-      table.countNarrow(2);
+      count(2);
       const other = ends('10.0.0.2', 5000, '10.0.0.1', 7001);
       for (const packet of [
         ...[FOUR, SIX, FOUR_AFTER, SIX_AFTER, other].map((place) => frame(place, at())),
@@ -517,7 +531,7 @@ describe('the kernel program for TCP, packet by packet', () => {
     for (const state of ['observe', 'spliced', 'drain', 'hold'] as const) {
       it(`leaves those alone whose state is ${state}`, () => {
         put4And6(state);
-        table.countNarrow(1);
+        count(1);
         for (const place of toClient) expect(out(frame(place, at()))).to.equal(frame(place, at()).toString('hex'));
       });
     }
@@ -525,8 +539,8 @@ describe('the kernel program for TCP, packet by packet', () => {
     it('looks nothing up while there is nobody', () => {
       put4And6('narrow');
       expect(out(frame(turned(FOUR), at()))).to.equal(frame(turned(FOUR), at()).toString('hex'));
-      table.countNarrow(1);
-      table.countNarrow(-1);
+      count(1);
+      count(-1);
       expect(out(frame(turned(FOUR), at()))).to.equal(frame(turned(FOUR), at()).toString('hex'));
     });
   });
@@ -590,6 +604,7 @@ describe('the kernel program for TCP, packet by packet', () => {
     const { slot } = put();
     const other = encodeFlow(SIX, SIX_AFTER, way, false, 'tcp');
     expect(table.flows.publish(other, slot)).to.equal(0);
+    flows.push(other);
     passes(six);
     table.flows.withdraw(encodeFlow(FOUR, FOUR_AFTER, way, false, 'tcp'));
     passes(four);
