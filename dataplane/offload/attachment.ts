@@ -48,7 +48,10 @@ export class TcxAttachment implements Attachment {
   }
 
   attach(ifindex: number): void {
-    if (!this.links.has(ifindex)) this.keep(ifindex, createTcxLink(this.program, ifindex, this.end));
+    if (this.links.has(ifindex)) return;
+    const link = createTcxLink(this.program, ifindex, this.end);
+    // It is just being attached aside.
+    if (link !== -EEXIST) this.keep(ifindex, link);
   }
 
   async attachAside(ifindex: number): Promise<void> {
