@@ -232,9 +232,14 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     return { ...sum, current: sum.current && behind(rollout.revision).length === 0 };
   }
 
+  /** One that is connected here is not elsewhere any more, whatever was said there before that was killed. */
+  function proxiesElsewhere(): readonly Proxy[] {
+    return [...(replicas?.proxies() ?? [])].flatMap(([id, proxy]) => (tracker.has(id) ? [] : [proxy]));
+  }
+
   function* proxies(): Iterable<Proxy> {
     yield* tracker.show(controlPlane);
-    for (const proxy of replicas?.proxies() ?? []) if (!tracker.has(proxy.id)) yield proxy;
+    yield* proxiesElsewhere();
   }
 
   function summarize(): Summary {
@@ -272,7 +277,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       statusOf,
       fateOf: fateIn,
       proxies,
-      countProxies: () => catalog.proxies + (replicas?.countProxies() ?? 0),
+      countProxies: () => catalog.proxies + proxiesElsewhere().length,
       applied: () => pacer.revision,
       behind,
       feeds,

@@ -49,10 +49,10 @@ export interface Reported {
   readonly state: string;
 }
 
-/** How all resources fare, by their keys. */
 /** What a fact takes beside its texts, in characters. */
 const OVERHEAD = 64;
 
+/** How all resources fare, by their keys. */
 export class Facts {
   static readonly none = new Facts(new Map());
   readonly serial = ++serials;

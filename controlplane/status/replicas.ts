@@ -125,17 +125,20 @@ export class Replicas {
     return { selected, acked, serving, failed };
   }
 
-  /** The proxies of the others. */
-  *proxies(): Iterable<Proxy> {
-    for (const other of this.counting()) yield* other.entries('proxies').values();
+  /** The proxies of the others, by their ids. One that has gone from one of them to another is where it came last. */
+  proxies(): ReadonlyMap<string, Proxy> {
+    const found = new Map<string, Proxy>();
+    for (const other of this.counting()) {
+      for (const [id, proxy] of other.entries('proxies')) {
+        const known = found.get(id);
+        if (!known || (known.connected_at ?? '') < (proxy.connected_at ?? '')) found.set(id, proxy);
+      }
+    }
+    return found;
   }
 
   hasProxy(id: string): boolean {
     return [...this.counting()].some((other) => other.entries('proxies').has(id));
-  }
-
-  countProxies(): number {
-    return [...this.counting()].reduce((sum, other) => sum + other.entries('proxies').size, 0);
   }
 
   /** How the proxies of each of the others stand to a rollout. */

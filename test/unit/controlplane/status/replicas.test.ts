@@ -82,6 +82,28 @@ describe('replicas', () => {
     }
   });
 
+  it('count a proxy once that has gone from one that was killed to another', async () => {
+    const three = await start('cp-3', new MemoryStore(one.store.disk));
+    const waitFor = (rig: Rig, least: number) =>
+      rig.stream<m.WaitAppliedResponse>('WaitApplied', { keys: [], condition: '', min_proxies: least, revision: 0 });
+    try {
+      two.proxy('edge-1');
+      await knows(three, 'edge-1 at cp-2');
+      one.proxy('edge-1'); // cp-2 has not said that it is gone
+      await knows(three, 'edge-1 at cp-1');
+      for (const rig of [one, three]) {
+        await knows(rig, 'edge-1 at cp-1');
+        for await (const { done } of waitFor(rig, 1)) if (done) break;
+        for await (const { done } of waitFor(rig, 2)) {
+          expect(done).to.equal(false);
+          break;
+        }
+      }
+    } finally {
+      await three.close();
+    }
+  });
+
   it('say so where two have one name', async () => {
     const said = (rig: Rig) => rig.log.lines.filter(({ message }) => message.includes('the same --id')).length;
     await until('both to have said something', () => one.store.disk.entries.size >= 2);
