@@ -18,7 +18,7 @@ module.exports = {
   forbidden: [
     { name: 'no circles', severity: 'error', from: {}, to: { circular: true } },
     only('gen'),
-    only('rpc', ['gen']),
+    only('rpc', ['common', 'gen']),
     only('common', ['gen']),
     only('config', ['common', 'gen', 'rpc']),
     only('dataplane/core', base),

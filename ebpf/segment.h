@@ -3,7 +3,8 @@
 #include "packet.h"
 
 #define TCP 20
-/* Where the window and the checksum are. */
+/* Where the sequence number, the window and the checksum are. */
+#define TCP_SEQUENCE 4
 #define TCP_WINDOW 14
 #define TCP_CHECK 16
 /* More, NOPs included, are not looked at. */

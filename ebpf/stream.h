@@ -5,9 +5,10 @@
 
 #define STATE_OBSERVE 0 /* recorded, and left to the stack */
 #define STATE_NARROW 1  /* likewise; and what the stack says to its end announces no window (narrow.h) */
-#define STATE_SPLICED 2 /* relayed */
-#define STATE_DRAIN 3   /* relayed, but for windows: none is announced */
-#define STATE_HOLD 4    /* dropped, while sockets are made anew: the stack would reset what has none */
+#define STATE_WIDEN 2   /* left to the stack; and what that asks its end announces a window (narrow.h) */
+#define STATE_SPLICED 3 /* relayed */
+#define STATE_DRAIN 4   /* relayed, but for windows: none is announced */
+#define STATE_HOLD 5    /* dropped, while sockets are made anew: the stack would reset what has none */
 
 #define OPTION_TIMESTAMPS 1
 #define OPTION_SACK 2

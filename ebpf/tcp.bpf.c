@@ -192,6 +192,7 @@ INLINE int relay6(struct __sk_buff *skb, struct head6 *head, const struct segmen
 /* What becomes of a segment. Numbers that the other end would not believe are none of the connection's. */
 INLINE int judge(struct __sk_buff *skb, struct segment *segment, const struct stream *stream) {
   if (stream->state == STATE_HOLD) return DROP;
+  if (stream->state == STATE_WIDEN) return REFUSE;
   u32 index = stream->pair;
   struct pair *pair = bpf_map_lookup_elem(&pairs, &index);
   if (!pair || !parse(skb, segment)) return REFUSE;

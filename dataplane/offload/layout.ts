@@ -61,7 +61,7 @@ export const PORTS_SIZE = 8192;
 export const COUNTERS = { size: 24, packets: 0, bytes: 8, lastSeen: 16 } as const;
 
 /** Of struct stream (ebpf/stream.h). */
-export const STREAM_STATE = { observe: 0, narrow: 1, spliced: 2, drain: 3, hold: 4 } as const;
+export const STREAM_STATE = { observe: 0, narrow: 1, widen: 2, spliced: 3, drain: 4, hold: 5 } as const;
 export const STREAM_OPTION = { timestamps: 1, sack: 2 } as const;
 /** Of struct half. */
 export const HALF_FLAG = { seen: 1, fin: 2, reset: 4, timestamp: 8 } as const;

@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import type { Flow } from '../core/offload.ts';
 import { receiveMemory } from '../sockets/native/receive-memory.ts';
 import {
-  announce,
   type ConnectionInfo,
   connectionInfo,
   enterRepair,
@@ -14,10 +13,8 @@ import {
   peerMaxSegment,
   type Position,
   readPosition,
-  reannounce,
   resetOnClose,
   restore,
-  restoreToAnnounce,
   resume,
   setIntake,
   setKeepAlive,
@@ -107,9 +104,11 @@ export class Leg {
     if (this.handle) leaveRepair(this.fd);
   }
 
-  /** Its peer was told of no window. */
-  reannounce(): void {
-    if (this.handle) reannounce(this.fd);
+  /** Its peer was told of no window: while its way is `widen`, it is told of what there is. */
+  widen(): void {
+    if (!this.handle) return;
+    enterRepair(this.fd);
+    resume(this.fd);
   }
 
   /** Halted, it is kept for its port: whatever reaches it is dropped. */
@@ -138,16 +137,16 @@ export class Leg {
     if (unackedBytes(this.fd) > 0) restore(this.fd, position);
   }
 
-  /** Parked, it is put elsewhere; then `wake`, before anything else. @throws ProxyError */
+  /** Parked, it is put elsewhere; then `wake`. @throws ProxyError */
   move(position: Position): void {
-    restoreToAnnounce(this.fd, position);
+    restore(this.fd, position);
   }
 
-  /** Moved, it goes on, and its peer gets a window. @throws ProxyError */
+  /** Moved, it goes on; its peer is told of a window where its way is `widen`. @throws ProxyError */
   wake(): void {
     setKeepAlive(this.fd, this.hadKeepAlive);
     this.take('all');
-    announce(this.fd);
+    resume(this.fd);
   }
 
   /** Parked, it is put elsewhere, from where its peer is told by a reset when it is closed. @throws ProxyError */

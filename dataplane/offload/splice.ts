@@ -62,10 +62,12 @@ export class Splice implements Passage {
     const refusal = await going;
     if (refusal) {
       for (const leg of this.legs) leg.thaw();
-      const narrowed = SIDES.filter((side) => this.pair.isNarrow(side));
+      for (const side of SIDES) {
+        if (!this.pair.isNarrow(side)) continue;
+        this.pair.change(side, { state: 'widen' });
+        this.legs[side].widen();
+      }
       this.discard();
-      // Others have the window that their socket has told of: to it, what they use of that would be too much.
-      for (const side of narrowed) this.legs[side].reannounce();
     }
     return refusal;
   }
@@ -81,8 +83,9 @@ export class Splice implements Passage {
   get end(): 'closed' | 'reset' | undefined {
     if (this.state !== 'spliced') return undefined;
     const { halves } = this.pair;
-    if (halves.some(({ flags }) => flags & HALF_FLAG.reset)) return 'reset';
-    return SIDES.every((side) => this.pair.isClosed(side, halves)) ? 'closed' : undefined;
+    // A host answers what comes late, or twice, to a connection that it has closed with a reset.
+    if (SIDES.every((side) => this.pair.isClosed(side, halves))) return 'closed';
+    return halves.some(({ flags }) => flags & HALF_FLAG.reset) ? 'reset' : undefined;
   }
 
   /** Packets that the kernel could not relay, and the sockets may not take. */

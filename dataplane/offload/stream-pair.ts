@@ -67,8 +67,7 @@ export class StreamPair {
 
   /** Whether the end is told of no window. */
   isNarrow(side: Side): boolean {
-    const direction = this.directions?.[side];
-    return direction !== undefined && narrowness(direction) > 0;
+    return this.directions?.[side].state.state === 'narrow';
   }
 
   /** From these ends on, what is relayed is traffic of theirs. */
@@ -84,9 +83,9 @@ export class StreamPair {
     const stream = encodeStream(direction.flow, state);
     // What fails leaves all as it was, and so the count, too.
     this.table.flows.rewrite(direction.slot, stream);
-    const before = narrowness(direction);
+    const before = atEgress(direction);
     Object.assign(direction, { state, stream });
-    this.table.countNarrow(narrowness(direction) - before);
+    this.table.countNarrow(atEgress(direction) - before);
   }
 
   changeBoth(change: Partial<StreamWay>): void {
@@ -144,7 +143,7 @@ export class StreamPair {
     this.withdraw();
     for (const direction of this.directions) {
       this.table.flows.retire(direction.slot);
-      this.table.countNarrow(-narrowness(direction));
+      this.table.countNarrow(-atEgress(direction));
     }
     this.directions = undefined;
     this.table.retirePair(this.index);
@@ -184,6 +183,7 @@ export class StreamPair {
   }
 }
 
-function narrowness({ state }: Direction): 0 | 1 {
-  return state.state === 'narrow' ? 1 : 0;
+/** Whether programs look for it at egress, as a number. */
+function atEgress({ state: { state } }: Direction): 0 | 1 {
+  return state === 'narrow' || state === 'widen' ? 1 : 0;
 }

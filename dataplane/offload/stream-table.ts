@@ -63,7 +63,7 @@ export class StreamTable {
     this.indices.retire(index);
   }
 
-  /** Ways whose state is `narrow`, more or fewer. @throws ProxyError */
+  /** Ways whose state is `narrow` or `widen`, more or fewer. @throws ProxyError */
   countNarrow(change: number): void {
     if (change === 0) return;
     this.narrow += change;

@@ -50,9 +50,10 @@ export async function takeBack(passage: Passage): Promise<OffloadRefusal | undef
   }
   const { halves } = pair;
   for (const side of SIDES) legs[side].move(positionOf(pair, halves, side));
-  pair.withdraw();
-  // They answer at once.
+  // Peers answer at once, to the sockets.
+  pair.changeBoth({ state: 'widen' });
   for (const leg of legs) leg.wake();
+  pair.withdraw();
   passage.state = 'user';
   return undefined;
 }

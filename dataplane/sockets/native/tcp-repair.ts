@@ -13,8 +13,6 @@ import {
   getPeerName,
   getSocketName,
   int32,
-  read,
-  send,
   setOption,
   SO_ERROR,
   SO_LINGER,
@@ -52,8 +50,6 @@ const OPTION_ECN = 8;
 /** `struct tcp_info` up to the field that is read last. */
 const INFO_SIZE = 136;
 const AF_UNSPEC = Buffer.alloc(16);
-/** It was never sent, and stands in a receive queue to be read by us. */
-const MADE_UP = Buffer.alloc(1);
 
 /** What both ends of a connection have agreed on, and what is known of it. */
 export interface ConnectionInfo {
@@ -186,7 +182,7 @@ export function leaveRepair(fd: number): void {
   leave(fd, REPAIR_OFF_NO_PROBE);
 }
 
-/** Leaves repair, and asks the peer for a word: it tells where it is, with its window. @throws ProxyError */
+/** Leaves repair, and asks the peer for a word: it tells where it is, with its window (tcp_send_window_probe). @throws ProxyError */
 export function resume(fd: number): void {
   leave(fd, REPAIR_OFF);
 }
@@ -218,30 +214,6 @@ export function readPosition(fd: number): FoundPosition {
  * @throws ProxyError
  */
 export function restore(fd: number, position: Position): void {
-  reconnect(fd, position);
-  writeWindow(fd, position);
-}
-
-/** Likewise, where the peer was told of no window; `announce` has to come before anybody reads. @throws ProxyError */
-export function restoreToAnnounce(fd: number, position: Position): void {
-  reconnect(fd, { ...position, receive: (position.receive - MADE_UP.length) >>> 0 });
-  setOption(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, RECEIVE_QUEUE);
-  const length = send(fd, MADE_UP);
-  if (length < 0) throw systemError('send in repair', -length);
-  writeWindow(fd, { ...position, receiveWindow: 0 });
-}
-
-/** Leaves repair, and the peer hears how much it may send. @throws ProxyError */
-export function announce(fd: number): void {
-  leaveRepair(fd);
-  // Who reads where there was no window says so.
-  const length = read(fd, Buffer.alloc(MADE_UP.length));
-  // It must not reach the stream.
-  if (length < 0) throw systemError('read after repair', -length);
-}
-
-/** All but the windows. */
-function reconnect(fd: number, position: Position): void {
   const info = connectionInfo(fd);
   const [own, peer] = [getSocketName(fd), getPeerName(fd)];
   const segment = getOption(fd, IPPROTO_TCP, TCP_MAXSEG).readUInt32LE();
@@ -273,14 +245,7 @@ function reconnect(fd: number, position: Position): void {
     ]),
   );
   if (info.timestamps) setOption(fd, IPPROTO_TCP, TCP_TIMESTAMP, uint32(clock));
-}
-
-/** The peer was told by others that there is no window: as soon as something is read, it is told otherwise. @throws ProxyError */
-export function reannounce(fd: number): void {
-  if (unreadBytes(fd) === 0) return;
-  enterRepair(fd);
-  writeWindow(fd, { ...readPosition(fd), receiveWindow: 0 });
-  leaveRepair(fd);
+  writeWindow(fd, position);
 }
 
 /** Closed, it resets its connection instead of ending it in order. @throws ProxyError */

@@ -463,6 +463,14 @@ describe('the kernel program for TCP, packet by packet', () => {
     expect(halves()[0]).to.deep.include({ next: CLIENT.next, acked: CLIENT.acked + 300 });
   });
 
+  it('widens: passes everything, and records nothing', () => {
+    const { halves } = put({ state: 'widen' });
+    const was = halves();
+    passes(frame(FOUR, at({ payload: Buffer.alloc(100), options: [NOP, NOP, timestamps] })));
+    passes(frame(FOUR, at({ flags: ACK | FIN })));
+    expect(halves()).to.deep.equal(was);
+  });
+
   it('holds: drops everything that has the flow’s ends', () => {
     put({ state: 'hold' });
     for (const flags of [ACK, RST, SYN, FIN | ACK, URG | ACK, 0]) {
@@ -507,6 +515,26 @@ describe('the kernel program for TCP, packet by packet', () => {
       for (const place of toClient) {
         for (const segment of segments) {
           expect(out(frame(place, segment))).to.equal(frame(place, { ...segment, window: 0 }).toString('hex'));
+        }
+      }
+    });
+
+    it('makes a window known where a socket asks, with a number that is not believed, and changes nothing else', () => {
+      put4And6('widen');
+      count(2);
+      for (const place of toClient) {
+        // What comes from the client has acknowledged so much.
+        const sequence = CLIENT.acked;
+        const asked = at({
+          sequence: sequence - 1,
+          ack: CLIENT.next,
+          payload: Buffer.alloc(0),
+          options: [NOP, NOP, timestamps],
+        });
+        expect(out(frame(place, asked))).to.equal(frame(place, { ...asked, sequence }).toString('hex'));
+        for (const distance of [-2, 0, 1, 2 ** 31]) {
+          const other = frame(place, { ...asked, sequence: sequence + distance });
+          expect(out(other)).to.equal(other.toString('hex'));
         }
       }
     });
