@@ -97,7 +97,7 @@ describe(`lives of sessions in the kernel, with ${versionOf(PYTHON, '--version')
     await bed.inKernel();
     const objects = objectsOf(peer.pid);
     // Of datagrams, and of connections, whose programs, for each end of an interface, are attached where the first of them goes in.
-    expect([objects.map.length, objects.prog.length, objects.link.length]).to.deep.equal([8, 3, 2]);
+    expect([objects.map.length, objects.prog.length, objects.link.length]).to.deep.equal([10, 3, 2]);
     expect(await look(objects)).to.deep.include({ entries: 2 });
     await peer.stop();
     await until('nothing left', async () => (await look(objects)).left.length === 0);
