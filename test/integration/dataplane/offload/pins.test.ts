@@ -363,7 +363,7 @@ describe(`sessions that are pinned, with ${versionOf(PYTHON, '--version')} and $
 
   it('keeps its maps and links for a crash, and says what else is among them', async () => {
     const stream = await succeed(pinned(FOUR), () => {
-      expect(kept()).to.include.members(['slots', 'flows', 'counters', 'notes']);
+      expect(kept()).to.include.members(['ports', 'slots', 'flows', 'counters', 'notes']);
       expect(kept().filter((each) => /^link-\d+$/u.test(each))).to.have.length(2);
       const [version = ''] = readdirSync(own());
       mkdirSync(join(own(), version, 'mine'));

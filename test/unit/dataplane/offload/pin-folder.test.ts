@@ -6,7 +6,7 @@ import { PinFolder, unpin } from '../../../../dataplane/offload/pin-folder.ts';
 import { silentLogger } from '../../../support/doubles.ts';
 
 const VERSION = 'v0123456789ab';
-const MAPS = ['slots', 'flows', 'counters', 'notes'];
+const MAPS = ['ports', 'slots', 'flows', 'counters', 'notes'];
 
 /** As on any file system: what is pinned is a file to it. */
 describe('a folder of what is pinned', () => {
