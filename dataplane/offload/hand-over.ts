@@ -19,8 +19,8 @@ import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 const LOOK = { observe: 20, catchUp: 1, narrow: 0, freeze: 0, acked: 1 };
 /** Bytes that may wait when neither end gets a window any more. */
 const LITTLE = 64 * 1024;
-/** Nobody is waited for longer than that after a last word, in ms. */
-const LONGEST_ROUND_TRIP = 200;
+/** How long nothing has to come for nothing to be on its way, in ms: a round trip, within these bounds. A busy host needs more than it says. */
+const SILENCE = { least: 1, most: 200 };
 /** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
 const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
@@ -83,7 +83,7 @@ function silence(legs: Two<Leg>): () => boolean {
     return last.every((one) => {
       const { received, roundTrip = 0 } = one.leg.info ?? {};
       if (received !== one.received) Object.assign(one, { received, at: now });
-      return now - one.at >= Math.min(roundTrip, LONGEST_ROUND_TRIP);
+      return now - one.at >= Math.min(Math.max(roundTrip, SILENCE.least), SILENCE.most);
     });
   };
 }
