@@ -3,6 +3,7 @@
  *
  * - drain: nobody is told of a window any more, and what is on its way is acknowledged.
  * - hold: nothing passes while both sockets are moved to where their peers are.
+ * - widen: the sockets have it again, and tell their peers of windows.
  */
 import type { OffloadRefusal } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';

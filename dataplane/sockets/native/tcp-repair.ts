@@ -245,7 +245,12 @@ export function restore(fd: number, position: Position): void {
     ]),
   );
   if (info.timestamps) setOption(fd, IPPROTO_TCP, TCP_TIMESTAMP, uint32(clock));
-  writeWindow(fd, position);
+  const window = Buffer.alloc(20); // struct tcp_repair_window
+  const max = Math.min(position.receiveWindow, 65_535 * 2 ** (ownScale ?? 0));
+  [position.receive, position.sendWindow, Math.max(position.sendWindow, segment), max, position.receive].forEach(
+    (value, index) => window.writeUInt32LE(value, 4 * index),
+  );
+  setOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window);
 }
 
 /** Closed, it resets its connection instead of ending it in order. @throws ProxyError */
@@ -260,16 +265,6 @@ export function hasKeepAlive(fd: number): boolean {
 
 export function setKeepAlive(fd: number, isWanted: boolean): void {
   setOption(fd, SOL_SOCKET, SO_KEEPALIVE, isWanted ? 1 : 0);
-}
-
-/** `struct tcp_repair_window` */
-function writeWindow(fd: number, { receive, sendWindow, receiveWindow }: Position): void {
-  const window = Buffer.alloc(20);
-  const maxWindow = Math.max(sendWindow, getOption(fd, IPPROTO_TCP, TCP_MAXSEG).readUInt32LE());
-  [receive, sendWindow, maxWindow, receiveWindow, receive].forEach((value, index) =>
-    window.writeUInt32LE(value, 4 * index),
-  );
-  setOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window);
 }
 
 function readClock(fd: number): number {
