@@ -2,7 +2,7 @@
 import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
 import { createMap, createTcxLink, createTcxLinkAside, loadProgram, MAP_PROGRAMS, MapWriter } from './bpf.ts';
 import { LO, type Netlink, NLM_F_CREATE, NLM_F_EXCL } from './netlink.ts';
-import { bindMaps, type Program } from './object-file.ts';
+import { bindMaps, type ObjectFile, type Program } from './object-file.ts';
 import type { PinFolder } from './pin-folder.ts';
 
 export interface Attachment {
@@ -18,22 +18,37 @@ export interface Attachment {
   close(): void;
 }
 
-/** Of a filter. */
+/** Where a program is to be. */
 interface Place {
   readonly end: 'ingress' | 'egress';
-  /** PRIORITY */
+  /** Among filters: PRIORITY. */
   readonly priority: number;
 }
 
-/** Whether the kernel has TCX links (6.6). */
-export function hasTcx(program: number): boolean {
+export type AttachmentName = 'tcx' | 'clsact';
+
+/** By links where the kernel has them (6.6), unless asked for the other. */
+export function attachmentFor(program: number, asked: AttachmentName | undefined): AttachmentName {
+  if (asked === 'clsact') return asked;
   const link = createTcxLink(program, LO);
-  if (link >= 0) close(link);
-  return link >= 0;
+  if (link < 0) return 'clsact';
+  close(link);
+  return 'tcx';
+}
+
+/** `object`: has what jumps to the program, where it can't be attached by links. @throws ProxyError */
+export function createAttachment(
+  name: AttachmentName,
+  { netlink, object, pins }: { netlink: Netlink; object: ObjectFile; pins?: PinFolder | undefined },
+  program: number,
+  place: Place,
+): Attachment {
+  if (name === 'tcx') return new TcxAttachment(program, place.end, pins);
+  return new ClsactAttachment(netlink, object.program('tc/enter'), program, place);
 }
 
 /** The link is the descriptor's: however the process ends, it is detached. Unless it is pinned, too. */
-export class TcxAttachment implements Attachment {
+class TcxAttachment implements Attachment {
   readonly name = 'tcx';
   private readonly program: number;
   private readonly end: 'ingress' | 'egress';
@@ -117,7 +132,7 @@ const disciplines = new Map<number, { filters: number; readonly isOurs: boolean 
  * A filter stays when the process ends. So what is attached only jumps to the program that a map names, and a map of
  * programs is emptied as soon as no process has it: what stays does nothing, and the next attachment replaces it.
  */
-export class ClsactAttachment implements Attachment {
+class ClsactAttachment implements Attachment {
   readonly name = 'clsact';
   private readonly netlink: Netlink;
   private readonly programs: number;

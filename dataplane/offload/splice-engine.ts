@@ -13,7 +13,7 @@ import type { FlowPair, OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { close, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
-import { type Attachment, ClsactAttachment, hasTcx, PRIORITY, TcxAttachment } from './attachment.ts';
+import { type Attachment, attachmentFor, type AttachmentName, createAttachment, PRIORITY } from './attachment.ts';
 import { loadProgram } from './bpf.ts';
 import { checkLayout, checkStreamLayout, familyOf } from './layout.ts';
 import { Leg } from './leg.ts';
@@ -35,7 +35,7 @@ export interface SpliceOptions {
   /** Names of the interfaces that may be used, lo aside; all where absent. */
   readonly interfaces?: readonly string[] | undefined;
   /** How programs are attached. Default: `tcx` where the kernel has it (6.6), else `clsact`. */
-  readonly attachment?: 'tcx' | 'clsact';
+  readonly attachment?: AttachmentName;
   readonly limits?: Partial<SpliceLimits> | undefined;
 }
 
@@ -86,7 +86,7 @@ interface Entry {
 }
 
 export class SpliceEngine {
-  readonly attachment: 'tcx' | 'clsact';
+  readonly attachment: AttachmentName;
   private readonly capacity: number;
   private readonly limits: SpliceLimits;
   private readonly table: StreamTable;
@@ -120,11 +120,10 @@ export class SpliceEngine {
       this.routes = new Routes(this.netlink, interfaces);
       const narrow = loadProgram('l7mp_narrow', bindMaps(object.program('tc/narrow'), this.table.maps));
       this.own({ close: () => close(narrow) });
-      this.attachment = attachment ?? (hasTcx(program) ? 'tcx' : 'clsact');
+      this.attachment = attachmentFor(program, attachment);
       const place = (one: number, end: 'ingress' | 'egress'): Attachment => {
-        if (this.attachment === 'tcx') return this.own(new TcxAttachment(one, end));
         const where = { end, priority: PRIORITY.connections };
-        return this.own(new ClsactAttachment(this.netlink, object.program('tc/enter'), one, where));
+        return this.own(createAttachment(this.attachment, { netlink: this.netlink, object }, one, where));
       };
       this.interfaces = new Interfaces([place(program, 'ingress'), place(narrow, 'egress')], this.routes);
       this.own(this.loopback);

@@ -24,7 +24,7 @@ import { ProxyError } from '../../common/errors.ts';
 import { freePort, holdPort } from '../sockets/native/held-ports.ts';
 import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
-import { type Attachment, ClsactAttachment, hasTcx, PRIORITY, TcxAttachment } from './attachment.ts';
+import { type Attachment, attachmentFor, type AttachmentName, createAttachment, PRIORITY } from './attachment.ts';
 import { ANY, loadProgram } from './bpf.ts';
 import { addCounted, type Counted, NOTHING, plain, trafficOf } from './counted.ts';
 import { FlowTable } from './flow-table.ts';
@@ -45,7 +45,7 @@ export interface TcOptions {
   /** Names of the interfaces that may be used, lo aside; all where absent. */
   readonly interfaces?: readonly string[];
   /** How programs are attached; what the kernel has where absent. */
-  readonly attachment?: 'tcx' | 'clsact';
+  readonly attachment?: AttachmentName;
   /** Where pairs stay when the process ends; absent: they don't. */
   readonly pins?: PinFolder | undefined;
 }
@@ -106,18 +106,12 @@ export class TcEngine implements OffloadEngine {
       this.netlink = this.own(new Netlink());
       this.changes = this.own(new Netlink(CHANGES));
       this.routes = new Routes(this.netlink, interfaces);
-      const byLink = attachment !== 'clsact' && hasTcx(program);
-      if (pins && !byLink) {
+      const name = attachmentFor(program, attachment);
+      if (pins && name !== 'tcx') {
         throw new ProxyError('UNSUPPORTED', 'admin.offload_pin: expected TCX links (Linux 6.6), found clsact alone');
       }
-      this.placed = this.own(
-        byLink
-          ? new TcxAttachment(program, 'ingress', pins)
-          : new ClsactAttachment(this.netlink, object.program('tc/enter'), program, {
-              end: 'ingress',
-              priority: PRIORITY.datagrams,
-            }),
-      );
+      const place = { end: 'ingress', priority: PRIORITY.datagrams } as const;
+      this.placed = this.own(createAttachment(name, { netlink: this.netlink, object, pins }, program, place));
       this.interfaces = new Interfaces([this.placed], this.routes);
       this.own({
         close: () => {
