@@ -36,6 +36,13 @@ module.exports = {
       [...base, 'controlplane/core', 'controlplane/model', 'controlplane/live'],
       '^controlplane/(core|model|live)/',
     ),
+    only('controlplane/kubernetes/api', [...base, 'controlplane/core', 'controlplane/model']),
+    // The files of `controlplane/kubernetes` itself join them.
+    only(
+      'controlplane/kubernetes/([^/]+)',
+      [...base, 'controlplane/core', 'controlplane/model', 'controlplane/live', 'controlplane/kubernetes/api'],
+      '^controlplane/kubernetes/(api/|[^/]+$)',
+    ),
     only('controlplane', base),
     only('cli', [...base, 'dataplane', 'controlplane']),
     {
