@@ -4,7 +4,7 @@
  *
  *     store ──> mirror ─┐
  *                       ├─> inventory ──> translator ──> pacer ──> catalog ──> views
- *     folder ───────────┘
+ *     sources ──────────┘
  */
 import type { ObjectFate, ObjectStatus, Proxy } from '../gen/messages.ts';
 import type { Logger } from '../common/log.ts';
@@ -17,13 +17,13 @@ import { Committer, supersede } from './live/committer.ts';
 import { StoreMirror } from './live/mirror.ts';
 import type { ConfigObject } from './model/object.ts';
 import { isUnderWay, type RolloutRecord, type Standing } from './model/rollout-record.ts';
+import type { SourceFactory, SourceHost } from './model/source.ts';
 import { Rollouts, type RolloutOptions } from './rollout/controller.ts';
 import { type Measure, measure, measureOf, standingsOf, sumMeasures } from './rollout/measure.ts';
 import { createConfigService } from './service/config-service.ts';
 import { Feeds } from './service/feed.ts';
 import { showRolloutOfObject } from './service/rollout-request.ts';
 import type { BackupFunctions } from './service/model.ts';
-import { Folder, type FolderOptions } from './sources/folder.ts';
 import { Inventory } from './sources/inventory.ts';
 import { fateOf } from './status/fate.ts';
 import { Replicas, type ReplicasOptions } from './status/replicas.ts';
@@ -41,14 +41,13 @@ export interface ConfigurationOptions extends BackupFunctions {
   readonly id: string;
   /** Several replicas are at the store: they tell each other of their proxies. */
   readonly replicated: boolean;
-  /** A folder of files with objects. */
-  readonly folder?: string | undefined;
+  /** Where objects come from beside the store. */
+  readonly sources?: readonly SourceFactory[];
   /** For tests. */
   readonly pace?: Pick<PacerOptions, 'endpointsQuietMs' | 'configurationQuietMs' | 'longestMs'>;
   readonly rollouts?: Pick<RolloutOptions, 'grace' | 'interval'>;
   readonly replicas?: Pick<ReplicasOptions, 'interval' | 'silence' | 'forget'>;
   readonly tracker?: Pick<TrackerOptions, 'quiet'>;
-  readonly files?: Pick<FolderOptions, 'quiet' | 'interval'>;
 }
 
 /** How much there is, for metrics. */
@@ -130,18 +129,27 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     isConnected: (proxy) => tracker.has(proxy) || (replicas?.hasProxy(proxy) ?? false),
     leads: () => leads,
   });
-  const folder =
-    options.folder === undefined
-      ? undefined
-      : new Folder(options.folder, {
-          ...options.files,
-          log,
-          onFile: (source, objects) =>
-            inTurn(() => {
-              const draft = inventory.draft();
-              return update(draft, draft.inventory.setFile(source, objects), () => undefined);
-            }),
-        });
+  const heardOfLead: (() => void)[] = [];
+  const host: SourceHost = {
+    put: (change) =>
+      inTurn(() => {
+        const draft = inventory.draft();
+        const ids = new Set<string>();
+        for (const [source, objects] of change)
+          for (const id of draft.inventory.setSource(source, objects)) ids.add(id);
+        return update(draft, ids, () => undefined);
+      }),
+    statusOf: (id) => {
+      const object = inventory.get(id);
+      return object && statusOf(object);
+    },
+    onStatus,
+    get leads() {
+      return leads;
+    },
+    onLead: (listener) => void heardOfLead.push(listener),
+  };
+  const sources = (options.sources ?? []).map((create) => create(host));
 
   mirror.onChange = ({ objects, rollouts: changed, after, commit }) =>
     inTurn(() => {
@@ -151,6 +159,11 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       return update(draft, ids, commit);
     });
   tracker.onChange(() => replicas?.changed());
+
+  function setLeads(now: boolean): void {
+    leads = now;
+    for (const listener of heardOfLead) listener();
+  }
 
   /** Changes come one after the other, whatever source they are from: each is thought through on what the last one left. */
   let turn: Promise<unknown> = Promise.resolve();
@@ -208,6 +221,15 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     const placed = catalog.translated(id);
     const reason = 'it is not valid: what was there before stays';
     return placed?.version === version ? fateOf(proxy, placed.resources) : { state: 'invalid', reason };
+  }
+
+  function onStatus(listener: () => void): () => void {
+    const end = tracker.onChange(listener);
+    heardOfOthers.add(listener);
+    return () => {
+      heardOfOthers.delete(listener);
+      end();
+    };
   }
 
   function measureHere(rollout: RolloutRecord): Measure {
@@ -269,7 +291,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       committer,
       supersede: (ids, reason) => supersede(mirror, ids, reason),
       rollouts,
-      check: (proposal) => checkChange(translator, proposal, (id) => inventory.isInFile(id)),
+      check: (proposal) => checkChange(translator, proposal, (id) => inventory.isElsewhere(id)),
       get: (id) => inventory.get(id),
       rolloutOf: (id) => inventory.rolloutOf(id),
       objects: () => inventory.objects(),
@@ -281,14 +303,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       applied: () => pacer.revision,
       behind,
       feeds,
-      onStatus: (listener) => {
-        const end = tracker.onChange(listener);
-        heardOfOthers.add(listener);
-        return () => {
-          heardOfOthers.delete(listener);
-          end();
-        };
-      },
+      onStatus,
     },
     log,
   );
@@ -310,21 +325,21 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     },
     async start() {
       await mirror.start(stopped.signal);
-      await folder?.start();
+      await Promise.all(sources.map((source) => source.start()));
       await pacer.flush();
       await replicas?.start(stopped.signal);
-      const lead = store.lead('controlplane', (now) => (leads = now), stopped.signal);
+      const lead = store.lead('controlplane', setLeads, stopped.signal);
       lead.catch((error: unknown) => {
         if (!stopped.signal.aborted) log.error({ error: String(error) }, 'this replica does not lead any more');
       });
       rollouts.start();
     },
     async reload() {
-      await folder?.reload();
+      await Promise.all(sources.map((source) => source.reload()));
     },
     async close() {
       await rollouts.close();
-      await folder?.close();
+      await Promise.all(sources.map((source) => source.close()));
       await replicas?.close();
       stopped.abort();
       await turn;

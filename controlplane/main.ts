@@ -10,12 +10,14 @@ import { servePages } from './http/pages.ts';
 import { createGrpcServer } from './rpc/server.ts';
 import { createHealth } from './rpc/health.ts';
 import { createReflection } from './rpc/reflection.ts';
+import type { SourceFactory } from './model/source.ts';
 import { createSecurity, type SecurityOptions } from './security/index.ts';
 import { storeFault } from './live/committer.ts';
 import type { BackupFunctions } from './service/model.ts';
 import { backup, restore } from './store/backup.ts';
 import { openStore } from './store/open.ts';
 import { ControlPlaneTotals } from './telemetry/totals.ts';
+import { Folder } from './sources/folder.ts';
 import { createDiscoveryService } from './xds/service.ts';
 import { createView } from './xds/view.ts';
 
@@ -84,7 +86,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       replicated,
       createView,
       ...backups,
-      ...(options.folder !== undefined && { folder: options.folder }),
+      sources: sourcesOf(options),
     });
     closing.add('configuration', () => configuration.close());
     await configuration.start();
@@ -138,6 +140,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     await closing.run(0).catch(() => undefined); // it is in the log: what went wrong first is what is thrown
     throw error;
   }
+}
+
+function sourcesOf({ folder, log }: ControlPlaneOptions): SourceFactory[] {
+  return folder === undefined ? [] : [(host) => new Folder(folder, { log, host })];
 }
 
 /** Backups of the store, as the configuration service gives them out and takes them. */

@@ -40,3 +40,18 @@ export interface AllowedLabels {
   /** Whether a node has no other labels; else it may claim them, with any value. */
   readonly only: boolean;
 }
+
+/** Whose a token is that a cluster of Kubernetes gave out to a service account. */
+export interface ServiceAccountToken {
+  /** `system:serviceaccount:NAMESPACE:NAME`. */
+  readonly user: string;
+  /** The pod that it is bound to, with what the labels of a proxy in it are. */
+  readonly pod?: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+  };
+}
+
+/** Asks the cluster; undefined: it is none of its tokens for this control plane. @throws Error where it can't be asked. */
+export type TokenReviewer = (token: string) => Promise<ServiceAccountToken | undefined>;

@@ -1,13 +1,16 @@
 /** Who calls: by a bearer token, by a client certificate, or by being on this machine where neither is asked for. */
 import type { Logger } from '../../common/log.ts';
-import type { CallerFacts, Identity } from '../core/identity.ts';
+import type { CallerFacts, Identity, TokenReviewer } from '../core/identity.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import { type CertificateRoles, identityOfCertificate } from './certificates.ts';
+import { identityOfServiceAccount, type ServiceAccountRoles } from './service-accounts.ts';
 import { findToken, type TokenEntry } from './tokens.ts';
 
 export interface AuthenticatorOptions {
   /** The tokens of now; undefined where there are none to be had. */
   readonly tokens: () => readonly TokenEntry[] | undefined;
+  /** Whom tokens of service accounts are asked about, and what roles those have; undefined: nobody. */
+  readonly serviceAccounts?: ({ readonly review: TokenReviewer } & ServiceAccountRoles) | undefined;
   /** What certificates cover; undefined where they are not asked for. */
   readonly certificates: CertificateRoles | undefined;
   /** Whether somebody who shows nothing may do everything: `loopback` from this machine only; needs no tokens and no TLS. */
@@ -21,8 +24,10 @@ const LOOPBACK: Identity = { name: 'loopback', admin: true, reader: true, nodes:
 const EVERYBODY: Identity = { ...LOOPBACK, name: 'everybody' };
 
 /** Makes what tells callers apart. It throws RpcError UNAUTHENTICATED, after a line in the log with `audit: true`. */
-export function createAuthenticator(options: AuthenticatorOptions): (facts: CallerFacts) => Identity {
-  const { tokens, certificates, open, log } = options;
+export function createAuthenticator(
+  options: AuthenticatorOptions,
+): (facts: CallerFacts) => Identity | Promise<Identity> {
+  const { tokens, serviceAccounts, certificates, open, log } = options;
   return ({ certificate, certificateFault, peer, loopback, path, metadata }) => {
     const refuse = (reason: string): RpcError => {
       log.warn({ audit: true, peer, path, reason }, 'a call was refused: it is not known who calls');
@@ -30,12 +35,24 @@ export function createAuthenticator(options: AuthenticatorOptions): (facts: Call
     };
     const { authorization } = metadata;
     const entries = tokens();
-    if (authorization !== undefined && entries !== undefined) {
+    if (authorization !== undefined && (entries !== undefined || serviceAccounts !== undefined)) {
       // A token that is shown counts, whatever else is: who shows a wrong one shall hear it.
       const token = /^Bearer +(\S+)$/iu.exec(authorization)?.[1];
-      const identity = token === undefined ? undefined : findToken(entries, token);
-      if (identity === undefined) throw refuse('expected a bearer token of this control plane, found another');
-      return identity;
+      const identity = token === undefined ? undefined : findToken(entries ?? [], token);
+      if (identity !== undefined) return identity;
+      const another = (): RpcError => refuse('expected a bearer token of this control plane, found another');
+      if (token === undefined || serviceAccounts === undefined) throw another();
+      return serviceAccounts.review(token).then(
+        (found) => {
+          if (found === undefined) throw another();
+          return identityOfServiceAccount(found, serviceAccounts);
+        },
+        (error: unknown) => {
+          const reason = `the cluster can't be asked about the token: ${error instanceof Error ? error.message : String(error)}`;
+          log.warn({ audit: true, peer, path, reason }, 'a call was refused: it is not known who calls');
+          throw new RpcError(STATUS.UNAVAILABLE, reason);
+        },
+      );
     }
     if (certificate !== undefined && certificates !== undefined) {
       try {
@@ -47,7 +64,7 @@ export function createAuthenticator(options: AuthenticatorOptions): (facts: Call
     if (open === 'everybody') return EVERYBODY;
     if (open === 'loopback' && loopback) return LOOPBACK;
     const wanted = [
-      ...(entries === undefined ? [] : ['a bearer token']),
+      ...(entries === undefined && serviceAccounts === undefined ? [] : ['a bearer token']),
       ...(certificates === undefined ? [] : ['a client certificate of an authority that is trusted here']),
     ];
     const shown = [

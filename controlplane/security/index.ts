@@ -2,21 +2,23 @@
 import { FaultsError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { isLoopback } from '../../common/loopback.ts';
-import type { CallerFacts, Identity } from '../core/identity.ts';
+import type { CallerFacts, Identity, TokenReviewer } from '../core/identity.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { readOption, WatchedFiles } from './files.ts';
 import { type ListeningOptions, readTlsFiles, type TlsFiles } from './listening.ts';
 import { parseTokens, type TokenEntry } from './tokens.ts';
 
 export interface SecurityOptions extends ListeningOptions {
-  /** Names of client certificates that may change configuration: exact, or with `*` at the end. */
+  /** Names of client certificates, and of service accounts, that may change configuration: exact, or with `*` at the end. */
   readonly admins?: readonly string[];
   /** Names of those that may read it. */
   readonly readers?: readonly string[];
+  /** Asks the cluster of Kubernetes about tokens that are not in the file. */
+  readonly review?: TokenReviewer;
 }
 
 export interface Security {
-  readonly authenticate: (facts: CallerFacts) => Identity;
+  readonly authenticate: (facts: CallerFacts) => Identity | Promise<Identity>;
   /** As it is now. Undefined: in the clear. */
   readonly tls: TlsFiles | undefined;
   /** Called with certificates that have changed. */
@@ -56,11 +58,12 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
     watched.push(new WatchedFiles([tokenFile], load, log));
   }
 
-  const shown = tokenFile !== undefined || tlsClientCa !== undefined;
+  const { admins = [], readers = [], review } = options;
+  const shown = tokenFile !== undefined || tlsClientCa !== undefined || review !== undefined;
   const authenticate = createAuthenticator({
     tokens: () => tokens,
-    certificates:
-      tlsClientCa === undefined ? undefined : { admins: options.admins ?? [], readers: options.readers ?? [] },
+    serviceAccounts: review && { review, admins, readers },
+    certificates: tlsClientCa === undefined ? undefined : { admins, readers },
     open: shown ? 'nobody' : isLoopback(host) ? 'loopback' : insecure ? 'everybody' : 'nobody',
     log,
   });

@@ -7,12 +7,13 @@ import type { Fault } from '../../gen/messages.ts';
 import { FaultsError, formatFault, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { type ConfigObject, idOf, versionOf } from '../model/object.ts';
+import type { ObjectSource, SourceHost } from '../model/source.ts';
 import { type ObjectFile, readObjects } from './object-file.ts';
 
 export interface FolderOptions {
   readonly log: Logger;
-  /** The objects of one file from now on. `source` is `file:NAME`. */
-  readonly onFile: (source: string, objects: readonly ConfigObject[]) => Promise<void> | void;
+  /** Is given the objects of each file, as `file:NAME`. */
+  readonly host: Pick<SourceHost, 'put'>;
   /** Files are written in steps: they are read when nothing happened for so long, in ms. 100 when absent. */
   readonly quiet?: number;
   /** Not every file system tells of changes: the folder is looked at in any case so often, in ms. 10,000 when absent. */
@@ -29,7 +30,7 @@ interface KnownFile {
   readonly objects: readonly ConfigObject[];
 }
 
-export class Folder {
+export class Folder implements ObjectSource {
   private readonly path: string;
   private readonly options: FolderOptions;
   private readonly files = new Map<string, KnownFile>();
@@ -145,14 +146,14 @@ export class Folder {
   }
 
   private async drop(name: string): Promise<void> {
-    await this.options.onFile(`file:${name}`, []);
+    await this.options.host.put(new Map([[`file:${name}`, []]]));
     this.files.delete(name);
     this.options.log.info({ file: name }, 'the file is gone, and its objects with it');
   }
 
   /** Makes these the objects of a file: it is known by then, and not before. */
   private async take(name: string, file: KnownFile): Promise<void> {
-    await this.options.onFile(`file:${name}`, file.objects);
+    await this.options.host.put(new Map([[`file:${name}`, file.objects]]));
     this.files.set(name, file);
   }
 

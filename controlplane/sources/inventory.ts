@@ -19,8 +19,8 @@ export interface Shadowed {
 }
 
 interface Tables {
-  /** By object, in the order of their files. */
-  readonly files: Table<string, readonly ConfigObject[]>;
+  /** By object, in the order of their sources. */
+  readonly others: Table<string, readonly ConfigObject[]>;
   readonly bySource: Table<string, ReadonlySet<string>>;
   /** Rollouts under way, by the objects that they change. */
   readonly rolling: Table<string, RolloutRecord>;
@@ -35,7 +35,7 @@ export class Inventory {
   constructor(
     api: ApiObjects,
     tables: Tables = {
-      files: new Map(),
+      others: new Map(),
       bySource: new Map(),
       rolling: new Map(),
       rolled: new Map(),
@@ -48,9 +48,9 @@ export class Inventory {
 
   /** The inventory as it will be, where the store holds `api` then: others see what is done with it after `commit`. */
   draft(api: ApiObjects = this.api): { readonly inventory: Inventory; readonly commit: () => void } {
-    const { files, bySource, rolling, rolled, known } = this.tables;
+    const { others, bySource, rolling, rolled, known } = this.tables;
     const drafts = {
-      files: new Draft(files),
+      others: new Draft(others),
       bySource: new Draft(bySource),
       rolling: new Draft(rolling),
       rolled: new Draft(rolled),
@@ -64,7 +64,7 @@ export class Inventory {
 
   /** The object that counts, as it is without rollouts. */
   get(id: string): ConfigObject | undefined {
-    return this.api.objects.get(id) ?? this.tables.files.get(id)?.[0];
+    return this.api.objects.get(id) ?? this.tables.others.get(id)?.[0];
   }
 
   /** The rollout under way that changes an object, which need not be there yet. */
@@ -72,9 +72,9 @@ export class Inventory {
     return this.tables.rolling.get(id);
   }
 
-  /** Whether a file has an object of this id: it counts where the store has none. */
-  isInFile(id: string): boolean {
-    return this.tables.files.get(id) !== undefined;
+  /** Whether another source has an object of this id: it counts where the store has none. */
+  isElsewhere(id: string): boolean {
+    return this.tables.others.get(id) !== undefined;
   }
 
   *objects(): Iterable<ConfigObject> {
@@ -83,34 +83,35 @@ export class Inventory {
       const object = objects.get(id);
       if (object) yield object;
     }
-    for (const id of this.tables.files.keys()) {
-      const [object] = this.tables.files.get(id) ?? [];
+    for (const id of this.tables.others.keys()) {
+      const [object] = this.tables.others.get(id) ?? [];
       if (object && !objects.has(id)) yield object;
     }
   }
 
   *shadowed(): Iterable<Shadowed> {
-    for (const id of this.tables.files.keys()) {
-      const [first, ...rest] = this.tables.files.get(id) ?? [];
+    for (const id of this.tables.others.keys()) {
+      const [first, ...rest] = this.tables.others.get(id) ?? [];
       const api = this.api.objects.has(id);
       if (api && first) yield { object: first, by: 'api' };
       for (const object of rest) yield { object, by: api ? 'api' : (first?.source ?? '') };
     }
   }
 
-  /** Replaces the objects of a file. Gives back the ids of objects that it concerns. */
-  setFile(source: string, objects: readonly ConfigObject[]): Set<string> {
+  /** Replaces the objects of a source. Gives back the ids of objects that it concerns. */
+  setSource(source: string, objects: readonly ConfigObject[]): Set<string> {
     const concerned = new Set(this.tables.bySource.get(source));
     for (const id of concerned) {
-      const kept = this.tables.files.get(id)?.filter((object) => object.source !== source) ?? [];
-      if (kept.length === 0) this.tables.files.delete(id);
-      else this.tables.files.set(id, kept);
+      const kept = this.tables.others.get(id)?.filter((object) => object.source !== source) ?? [];
+      if (kept.length === 0) this.tables.others.delete(id);
+      else this.tables.others.set(id, kept);
     }
-    this.tables.bySource.set(source, new Set(objects.map(({ id }) => id)));
+    if (objects.length === 0) this.tables.bySource.delete(source);
+    else this.tables.bySource.set(source, new Set(objects.map(({ id }) => id)));
     for (const object of objects) {
       concerned.add(object.id);
-      const list = [...(this.tables.files.get(object.id) ?? []), object];
-      this.tables.files.set(
+      const list = [...(this.tables.others.get(object.id) ?? []), object];
+      this.tables.others.set(
         object.id,
         list.sort((one, other) => (one.source < other.source ? -1 : 1)),
       );

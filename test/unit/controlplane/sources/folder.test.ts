@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { Folder } from '../../../../controlplane/sources/folder.ts';
 import type * as m from '../../../../gen/messages.ts';
+import type { SourceHost } from '../../../../controlplane/model/source.ts';
 import { APPLY, type FakeProxy, object, recordingLog, type Rig, startRig } from '../../../support/controlplane.ts';
 import { until } from '../../../support/until.ts';
 
@@ -16,8 +17,10 @@ describe('a folder of objects', () => {
   let folder: string;
   let rig: Rig;
   let proxy: FakeProxy;
+  let folderLog: ReturnType<typeof recordingLog>;
 
   beforeEach(async () => {
+    folderLog = recordingLog();
     folder = await mkdtemp(join(tmpdir(), 'l7mp-folder-'));
   });
 
@@ -26,9 +29,11 @@ describe('a folder of objects', () => {
     await rm(folder, { recursive: true });
   });
 
+  const follow = (host: SourceHost): Folder => new Folder(folder, { log: folderLog, host, quiet: 5, interval: 60_000 });
+
   async function start(files: Readonly<Record<string, string>> = {}): Promise<void> {
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-    rig = await startRig({ folder, files: { quiet: 5, interval: 60_000 } });
+    rig = await startRig({ sources: [follow] });
     proxy = rig.proxy('edge-1', { tier: 'edge' });
   }
 
@@ -62,7 +67,7 @@ describe('a folder of objects', () => {
       const key = '-----BEGIN PRIVATE KEY-----\\nMII\\n-----END PRIVATE KEY-----';
       await writeFile(join(folder, 'a.yaml'), text.replaceAll('KEY', key));
       await rig.configuration.reload();
-      const shown = JSON.stringify([rig.log.lines, await list()]);
+      const shown = JSON.stringify([folderLog.lines, rig.log.lines, await list()]);
       expect(shown).to.contain('expected').and.not.contain('MII');
     });
   }
@@ -121,7 +126,7 @@ describe('a folder of objects', () => {
     await writeFile(join(folder, 'a.yaml'), 'clusters:\n  - { name: a, spec');
     await writeFile(join(folder, 'b.yaml'), file(cluster('b', 2), cluster('c', 1)));
     await seen('Cluster/a Cluster/b Cluster/c');
-    await until('the complaint', () => rig.log.lines.some(({ message }) => message.includes('the file is bad')));
+    await until('the complaint', () => folderLog.lines.some(({ message }) => message.includes('the file is bad')));
     expect(port('a')).to.equal(before);
     const [a] = await list();
     expect(a?.status?.accepted).to.equal(false);
@@ -134,7 +139,7 @@ describe('a folder of objects', () => {
   it('takes an empty file for one that is about to be written', async () => {
     await start({ 'a.yaml': file(cluster('a', 1)) });
     await writeFile(join(folder, 'a.yaml'), '');
-    await until('the complaint', () => rig.log.lines.some(({ message }) => message.includes('the file is bad')));
+    await until('the complaint', () => folderLog.lines.some(({ message }) => message.includes('the file is bad')));
     expect(proxy.view.names()).to.deep.equal(['Cluster/a']);
     await writeFile(join(folder, 'a.yaml'), '{}');
     await seen('');
@@ -149,9 +154,14 @@ describe('a folder of objects', () => {
       log,
       quiet: 5,
       interval: 60_000,
-      onFile: (name, objects) => {
-        if (isFailing && name === 'file:a.yaml') throw new RangeError('too deep');
-        taken.push(`${name}: ${objects.map(({ key }) => key.name).join()}`);
+      host: {
+        // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is to be a rejection
+        put: async (change) => {
+          for (const [name, objects] of change) {
+            if (isFailing && name === 'file:a.yaml') throw new RangeError('too deep');
+            taken.push(`${name}: ${objects.map(({ key }) => key.name).join()}`);
+          }
+        },
       },
     });
     try {
@@ -214,7 +224,7 @@ describe('a folder of objects', () => {
       'listener: []',
     ];
     await start({ 'a.yaml': text.join('\n') });
-    const complaint = rig.log.lines.find(({ message }) => message.includes('the file is bad'));
+    const complaint = folderLog.lines.find(({ message }) => message.includes('the file is bad'));
     expect(complaint?.message).to.contain('no good one of that name was seen');
     const faults = complaint?.fields['faults'] as string[];
     expect(faults.map((fault) => /^(\S+): expected .*\(line (\d)\)$/u.exec(fault)?.slice(1))).to.deep.equal([
