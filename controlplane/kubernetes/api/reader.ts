@@ -31,7 +31,7 @@ export interface OwnedContent {
   readonly content: ObjectContent;
 }
 
-/** How far configuration objects are in the proxies that they are for: sums of all of a plan's objects. */
+/** How far the configuration objects of a plan are in the proxies that they are for. */
 export interface Progress {
   /** Proxies that are connected and have at least one of them to take. */
   readonly selected: number;
