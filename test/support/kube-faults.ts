@@ -23,6 +23,7 @@ export type Answer = (response: ServerResponse, asked: Asked) => void;
 export class FaultyServer {
   readonly asked: Asked[] = [];
   readonly client: KubeClient;
+  readonly url: string;
   readonly #server;
   #answer: Answer = (response) => sendJson(response, 404, status(404, 'NotFound'));
 
@@ -30,7 +31,7 @@ export class FaultyServer {
     this.#server = server;
     const { port } = server.address() as AddressInfo;
     const config = new KubeConfig();
-    const url = `http://127.0.0.1:${port}`;
+    const url = (this.url = `http://127.0.0.1:${port}`);
     config.loadFromClusterAndUser(
       { name: 'faulty', server: url, skipTLSVerify: true },
       { name: 'me', token: 'secret\n' },

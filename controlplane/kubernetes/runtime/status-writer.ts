@@ -167,10 +167,10 @@ export class StatusWriter {
       if (isOlder(object.metadata.resourceVersion, written.version)) return undefined;
       if (written.status === canonicalJson(current)) return undefined;
     }
-    // Somebody who knew a newer generation wrote it; we will, soon.
-    const known = newestGeneration(current, controllerName);
-    const generation = object.metadata.generation ?? 0;
-    if (known <= generation && known > Math.max(newestGeneration(desired, controllerName), 0)) return undefined;
+    // Somebody who knew a newer generation wrote it; so will we, soon.
+    const told = newestGeneration(current, controllerName);
+    const ours = newestGeneration(desired, controllerName);
+    if (ours > 0 && ours < told && told <= (object.metadata.generation ?? 0)) return undefined;
     const next = mergedStatus(desired, current, controllerName, new Date().toISOString().replace(/\.\d+/u, ''));
     return canonicalJson(next) === canonicalJson(current) ? undefined : next;
   }

@@ -1,4 +1,5 @@
 /** Work by key: a key is worked on once at a time, and once more if it was added meanwhile; failures wait longer each time. */
+import { setMaxListeners } from 'node:events';
 
 export interface WorkQueueOptions {
   /** Where it fails, the key is worked on again later. */
@@ -31,6 +32,7 @@ export class WorkQueue {
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
+    setMaxListeners(0, this.#closing.signal); // whatever the concurrency
     this.#tokens = options.perSecond ?? 0;
   }
 

@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { KubeError } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
 import { openClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
 import type { ResourceType } from '../../../../../controlplane/kubernetes/runtime/resource-type.ts';
@@ -122,6 +125,33 @@ describe('controlplane/kubernetes/runtime/client', () => {
     await until('a request', () => server.asked.length === 1);
     server.client.close();
     expect(await waiting).to.include({ reason: 'Aborted' });
+  });
+
+  it('gets its token from a plugin that the kubeconfig names, and says why there is none', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'l7mp-kubeconfig-')), 'config');
+    const write = (script: string): void => {
+      const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: ['-e', script] };
+      const config = {
+        'current-context': 'here',
+        clusters: [{ name: 'faulty', cluster: { server: server.url, 'insecure-skip-tls-verify': true } }],
+        users: [{ name: 'me', user: { exec } }],
+        contexts: [{ name: 'here', context: { cluster: 'faulty', user: 'me', namespace: 'shop' } }],
+      };
+      writeFileSync(file, JSON.stringify(config));
+    };
+    write(
+      `console.log(JSON.stringify({ status: { token: 'from-plugin', expirationTimestamp: '2100-01-01T00:00:00Z' } }))`,
+    );
+    const client = await openClient({ file });
+    expect(client.namespace).to.equal('shop');
+    await client.get(SERVICE, web);
+    expect(server.asked[0]!.headers['authorization']).to.equal('Bearer from-plugin');
+    client.close();
+    write(`console.error('log in first'); process.exit(1)`);
+    const without = await openClient({ file });
+    expect((await failure(without.get(SERVICE, web))).message).to.match(/no credentials: log in first/u);
+    expect((await failure(openClient({ file, context: 'there' }))).message).to.match(/a context "there", found none/u);
+    rmSync(dirname(file), { recursive: true });
   });
 
   it('says which file or context is missing', async () => {

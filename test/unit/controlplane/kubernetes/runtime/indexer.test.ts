@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { Readable } from 'node:stream';
 import type { EndpointSlice } from '../../../../../controlplane/kubernetes/api/core-kinds.ts';
 import { type Changes, Indexer } from '../../../../../controlplane/kubernetes/runtime/indexer.ts';
 import { jsonLines } from '../../../../../controlplane/kubernetes/runtime/json-lines.ts';
@@ -68,13 +69,13 @@ describe('controlplane/kubernetes/runtime/indexer', () => {
 });
 
 describe('controlplane/kubernetes/runtime/json-lines', () => {
-  async function* chunksOf(text: string, size: number): AsyncGenerator<Buffer> {
+  function* chunksOf(text: string, size: number): Generator<Buffer> {
     const bytes = Buffer.from(text);
     for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
   }
   const read = async (text: string, size: number, max = 100): Promise<unknown[]> => {
     const values: unknown[] = [];
-    for await (const batch of jsonLines(chunksOf(text, size), max)) values.push(...batch);
+    for await (const batch of jsonLines(Readable.from(chunksOf(text, size)), max)) values.push(...batch);
     return values;
   };
 
