@@ -20,6 +20,8 @@ export interface ServiceSpec {
   /** `None` for a headless service. */
   readonly clusterIP?: string;
   readonly clusterIPs?: readonly string[];
+  /** The first is the one that it prefers. */
+  readonly ipFamilies?: readonly ('IPv4' | 'IPv6')[];
   readonly selector?: Readonly<Record<string, string>>;
   readonly ports?: readonly ServicePort[];
 }
