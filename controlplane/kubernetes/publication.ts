@@ -1,11 +1,20 @@
 /** What translations make, as parts of a source: a part for each object of Kubernetes, and put only where it changed. */
-import { type ConfigObject, idOf, versionOf } from '../model/object.ts';
+import { type ConfigObject, idOf, type ObjectContent, versionOf } from '../model/object.ts';
 import type { KubeRef } from './api/object.ts';
 import type { OwnedContent } from './api/reader.ts';
 
 /** The name of the part that has what is made of an object, as in `kubernetes:Gateway/shop/web`. */
 export function partOf({ kind, namespace, name }: KubeRef): string {
   return `kubernetes:${kind}/${namespace === '' ? '' : `${namespace}/`}${name}`;
+}
+
+/** The name of the part that has the endpoints of a service, `NAMESPACE/NAME`. */
+export function endpointsPartOf(service: string): string {
+  return `kubernetes:endpoints/${service}`;
+}
+
+export function toObject(content: ObjectContent, source: string): ConfigObject {
+  return { ...content, id: idOf(content.key), version: versionOf(content), revision: 0, source };
 }
 
 /** What one translation has put. */
@@ -18,7 +27,7 @@ export class Publication {
     const parts = new Map<string, ConfigObject[]>();
     for (const { owner, content } of contents) {
       const source = partOf(owner);
-      const object = { ...content, id: idOf(content.key), version: versionOf(content), revision: 0, source };
+      const object = toObject(content, source);
       const part = parts.get(source);
       if (part === undefined) parts.set(source, [object]);
       else part.push(object);

@@ -30,6 +30,15 @@ export function endpointsName(
   return `service/${namespace}/${service}/${port}/${protocol.toLowerCase()}`;
 }
 
+/** What `endpointsName` was made of; undefined for another name. */
+export function parseEndpointsName(
+  text: string,
+): { namespace: string; service: string; port: number; protocol: 'TCP' | 'UDP' | 'SCTP' } | undefined {
+  const [, namespace, service, port, protocol] = /^service\/([^/]+)\/([^/]+)\/(\d+)\/(tcp|udp|sctp)$/u.exec(text) ?? [];
+  if (namespace === undefined || service === undefined || protocol === undefined) return undefined;
+  return { namespace, service, port: Number(port), protocol: protocol.toUpperCase() as 'TCP' | 'UDP' | 'SCTP' };
+}
+
 /** The secret that proxies get for a Secret of Kubernetes. */
 export function secretName(namespace: string, name: string): string {
   return `secret/${namespace}/${name}`;

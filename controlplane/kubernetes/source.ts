@@ -1,0 +1,131 @@
+/**
+ * Kubernetes as a source of objects:
+ *
+ * ```text
+ *   cache ──> translations ──> parts that changed ──> host ──> proxies
+ *     │            │    └────> what Gateways need ──> infrastructure
+ *     │            └─────────> plans of statuses ──┐
+ *     └──> endpoints, by service                   ├──> writer ──> API server
+ *                          host: how objects fare ─┘
+ * ```
+ */
+import type { Logger } from '../../common/log.ts';
+import type { ConfigObject } from '../model/object.ts';
+import type { ObjectSource, SourceHost } from '../model/source.ts';
+import type { KubeReader, KubeTranslation, OwnedContent, StatusPlan } from './api/reader.ts';
+import { EndpointsFeed } from './endpoints-feed.ts';
+import { Pace } from './pace.ts';
+import { progressOf } from './progress.ts';
+import { endpointsPartOf, Publication, toObject } from './publication.ts';
+import type { Cache, Changes, StatusWriter } from './runtime/index.ts';
+
+export interface KubernetesSourceOptions {
+  readonly cache: Cache;
+  readonly writer: StatusWriter;
+  /** All translations, in one. */
+  readonly translate: (reader: KubeReader) => KubeTranslation;
+  readonly log: Logger;
+}
+
+/** Changes of what is watched come together for so long, in ms. */
+const QUIET_MS = 20;
+/** Statuses follow what proxies say after so long, in ms. */
+const STATUS_QUIET_MS = 200;
+
+export class KubernetesSource implements ObjectSource {
+  readonly #options: KubernetesSourceOptions;
+  readonly #host: SourceHost;
+  readonly #endpoints: EndpointsFeed;
+  readonly #publication = new Publication();
+  readonly #translating: Pace;
+  readonly #telling: Pace;
+  #plans: readonly StatusPlan[] = [];
+  readonly #ends: (() => void)[] = [];
+
+  constructor(host: SourceHost, options: KubernetesSourceOptions) {
+    const { cache, log } = options;
+    this.#options = options;
+    this.#host = host;
+    this.#endpoints = new EndpointsFeed(cache.reader);
+    this.#translating = new Pace({
+      quiet: QUIET_MS,
+      work: () => this.#translate(),
+      onError: (error) => log.error({ error }, "Kubernetes' objects could not be translated: what was there stays"),
+    });
+    this.#telling = new Pace({
+      quiet: STATUS_QUIET_MS,
+      work: () => this.#tell(),
+      onError: (error) => log.error({ error }, 'statuses could not be made'),
+    });
+  }
+
+  /** However long the API server is away: proxies have what they had. */
+  async start(): Promise<void> {
+    const { cache, writer } = this.#options;
+    await cache.synced;
+    await this.#translate();
+    this.#ends.push(
+      cache.reader.onChange((changes) => this.#changed(changes)),
+      this.#host.onStatus(() => this.#telling.ask()),
+    );
+    this.#host.onLead(() => {
+      if (this.#host.leads) this.#telling.ask();
+      writer.refresh();
+    });
+    // What came in between.
+    this.#translating.ask();
+  }
+
+  async reload(): Promise<void> {
+    // It hears of all changes.
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#ends) end();
+    await this.#translating.close();
+    await this.#telling.close();
+  }
+
+  #changed(changes: Changes): void {
+    const services = this.#endpoints.changed(changes);
+    if (services.size > 0) this.#put(this.#partsOf(services));
+    if ([...changes.keys()].some((kind) => kind !== 'EndpointSlice')) this.#translating.ask();
+  }
+
+  async #translate(): Promise<void> {
+    const { cache, translate } = this.#options;
+    const { objects, statuses } = translate(cache.reader);
+    await this.#host.put(this.#changesOf(objects));
+    this.#plans = statuses;
+    this.#telling.ask();
+  }
+
+  #changesOf(objects: readonly OwnedContent[]): ReadonlyMap<string, readonly ConfigObject[]> {
+    const changes = this.#publication.changes(objects);
+    for (const [part, endpoints] of this.#partsOf(this.#endpoints.want(objects))) changes.set(part, endpoints);
+    return changes;
+  }
+
+  #partsOf(services: Iterable<string>): Map<string, readonly ConfigObject[]> {
+    return new Map(
+      Array.from(services, (service) => {
+        const part = endpointsPartOf(service);
+        return [part, this.#endpoints.assignments(service).map((content) => toObject(content, part))];
+      }),
+    );
+  }
+
+  #put(change: ReadonlyMap<string, readonly ConfigObject[]>): void {
+    this.#host.put(change).catch((error: unknown) => {
+      this.#options.log.error({ error }, 'endpoints could not be brought on their way: they are those of before');
+    });
+  }
+
+  #tell(): void {
+    if (!this.#host.leads) return;
+    const statusOf = this.#host.statusOf.bind(this.#host);
+    this.#options.writer.set(
+      this.#plans.map(({ ref, objects, render }) => ({ ref, status: render(progressOf(objects, statusOf)) })),
+    );
+  }
+}

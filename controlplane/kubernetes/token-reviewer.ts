@@ -1,0 +1,97 @@
+/** Asks the API server whose a token is (authentication.k8s.io/v1, TokenReview), and what the labels of its pod are. */
+import { createHash } from 'node:crypto';
+import type { ServiceAccountToken, TokenReviewer } from '../core/identity.ts';
+import type { Pod } from './api/core-kinds.ts';
+import { PROXY_LABELS } from './api/names.ts';
+import type { KubeObject } from './api/object.ts';
+import type { KubeReader } from './api/reader.ts';
+import { isNotFound, type KubeClient, type ResourceType } from './runtime/index.ts';
+
+/** Tokens are for it, and so of no use elsewhere. */
+export const TOKEN_AUDIENCE = 'l7mp';
+
+/** How long an answer is believed, in ms: a stream that reconnects does not ask anew. */
+const BELIEVED_MS = 60_000;
+/** Answers that are remembered. */
+const MAX_REMEMBERED = 10_000;
+
+const TOKEN_REVIEW: ResourceType = {
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  kind: 'TokenReview',
+  plural: 'tokenreviews',
+  namespaced: false,
+};
+const POD: ResourceType = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
+
+interface ReviewStatus {
+  readonly authenticated?: boolean;
+  readonly audiences?: readonly string[];
+  readonly user?: { readonly username?: string; readonly extra?: Readonly<Record<string, readonly string[]>> };
+}
+
+interface Remembered {
+  readonly until: number;
+  readonly answer: Promise<ServiceAccountToken | undefined>;
+}
+
+/** `reader`: where pods are looked for first. */
+export function createTokenReviewer(client: KubeClient, reader: KubeReader): TokenReviewer {
+  const remembered = new Map<string, Remembered>();
+
+  async function review(token: string): Promise<ServiceAccountToken | undefined> {
+    const spec = { token, audiences: [TOKEN_AUDIENCE] };
+    const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', metadata: { name: '' }, spec };
+    const { status } = (await client.create(TOKEN_REVIEW, request)) as KubeObject<unknown, ReviewStatus>;
+    const { authenticated = false, audiences = [], user: { username: user = '', extra = {} } = {} } = status ?? {};
+    const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/u.exec(user) ?? [];
+    if (!authenticated || namespace === undefined || !audiences.includes(TOKEN_AUDIENCE)) return undefined;
+    const name = extra['authentication.kubernetes.io/pod-name']?.[0];
+    if (name === undefined) return { user };
+    const pod = await find(namespace, name);
+    const uid = extra['authentication.kubernetes.io/pod-uid']?.[0];
+    if (pod === undefined || (uid !== undefined && pod.metadata.uid !== uid)) return undefined;
+    return { user, pod: { namespace, name, labels: labelsOf(pod) } };
+  }
+
+  async function find(namespace: string, name: string): Promise<Pod | undefined> {
+    const held = reader.get('Pod', namespace, name);
+    if (held) return held;
+    try {
+      return (await client.get(POD, { namespace, name })) as Pod;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  return (token) => {
+    const key = createHash('sha256').update(token).digest('base64');
+    const now = performance.now();
+    const known = remembered.get(key);
+    if (known && known.until > now) return known.answer;
+    remembered.delete(key);
+    const answer = review(token);
+    remembered.set(key, { until: now + BELIEVED_MS, answer });
+    answer.catch(() => remembered.delete(key));
+    // The oldest come first.
+    for (const [oldest, { until }] of remembered) {
+      if (remembered.size <= MAX_REMEMBERED && until > now) break;
+      remembered.delete(oldest);
+    }
+    return answer;
+  };
+}
+
+/** What selectors match on: the pod's labels, and where it is. */
+function labelsOf({ metadata, spec }: Pod): Record<string, string> {
+  const { namespace = '', name, labels = {} } = metadata;
+  const { nodeName, serviceAccountName } = spec ?? {};
+  return {
+    ...labels,
+    [PROXY_LABELS.namespace]: namespace,
+    [PROXY_LABELS.pod]: name,
+    ...(nodeName !== undefined && { [PROXY_LABELS.node]: nodeName }),
+    ...(serviceAccountName !== undefined && { [PROXY_LABELS.serviceAccount]: serviceAccountName }),
+  };
+}
