@@ -28,6 +28,8 @@ export type Signal =
       readonly headers: HeaderList;
       /** What follows may not be as the peer sent it, byte for byte: the length that it announced says nothing. */
       readonly altered?: boolean;
+      /** What follows is a tunnel's, for as long as it lasts. */
+      readonly tunnel?: boolean;
     }
   /** Trailer fields of a request or a response, before its end. */
   | { readonly type: 'trailers'; readonly headers: HeaderList };

@@ -7,19 +7,25 @@
  *      └────── egress stages ◀────────┘
  * ```
  */
-import type { Listener, Retry, Route } from '../../gen/l7mp/config/v1/types.ts';
+import type { Destination, Listener, Retry, Route } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
+import { Answered, answerOf } from '../core/answer.ts';
 import type { Logger } from '../../common/log.ts';
 import type { KernelPath, OffloadableSession } from '../core/kernel-path.ts';
 import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView, SessionNote } from '../core/offload.ts';
-import type { DirectionCounters, Incoming, SessionView } from '../core/session.ts';
+import type { DirectionCounters, Incoming, Metadata, SessionView } from '../core/session.ts';
 import { newCounters } from './activity.ts';
+import { type AnswerEdit, answerEdit } from './answer-edit.ts';
 import { type ClientOwner, ClientSide } from './client-side.ts';
+import { preflightAnswer } from './cors.ts';
+import { drawFaults } from './faults.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
 import { Link, type LinkOwner } from './link.ts';
-import { changedRoute, type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
+import { changedRoute, type Decision, decide, pickDestination, type RoutingTable } from './routing.ts';
+import { responseAnswer } from './responses.ts';
+import { rewriteMetadata } from './rewrite.ts';
 import { SessionRecord } from './session-record.ts';
 import { Stage, type StageOwner } from './stage.ts';
 
@@ -44,7 +50,7 @@ export interface SessionContext {
 const FLUSH_TIMEOUT = 30_000;
 
 /** What breaks off what a peer says, in the middle: a reset, or bytes that its protocol does not have. */
-const BREAKS: ReadonlySet<ErrorCode> = new Set(['PEER_RESET', 'PROTOCOL_ERROR', 'TOO_LARGE']);
+const BREAKS: ReadonlySet<ErrorCode> = new Set(['FAULT_INJECTED', 'PEER_RESET', 'PROTOCOL_ERROR', 'TOO_LARGE']);
 
 /** The least time over which a rate is measured, in ms. */
 const RATE_INTERVAL = 1000;
@@ -66,6 +72,10 @@ export class PipelineSession
   private readonly toClient: Link;
   /** One side has ended and the other can't be told: it ends when nothing moves any more. */
   private lingering = false;
+  /** What the route does to the header of an answer, if anything. */
+  private edit: AnswerEdit | undefined;
+  /** It waits before it is connected, on purpose. */
+  private delay: NodeJS.Timeout | undefined;
   /** When what was written must be out. */
   private flushUntil = Infinity;
 
@@ -90,12 +100,46 @@ export class PipelineSession
       return false;
     }
     this.decision = decision;
-    const { route, rule } = decision;
+    const { route, rule, answer } = decision;
+    return route ? this.take(route, rule) : this.answer(answer, rule);
+  }
+
+  /** It ends here, with what it is told. */
+  private answer(answer: ProxyError | undefined, rule: string): false {
+    this.client.open();
+    this.event('LOOKUP SUCCESS', `an answer by rule ${rule}`);
+    this.finish(answer ?? new ProxyError('INTERNAL', `rule ${rule} decides nothing`));
+    return false;
+  }
+
+  /** Goes on a route: connects, or is answered on the way. */
+  private take(route: Route, rule: string): boolean {
+    const destination = pickDestination(route);
+    this.edit = answerEdit(route, destination, this.metadata);
+    this.toClient.edit = this.edit?.signal;
+    const faults = route.fault && !this.resumed ? drawFaults(route.fault) : undefined;
+    const answer = answerOn(route, destination, this.metadata) ?? faults?.abort;
+    if (answer && !faults?.delay) return this.answer(answer, rule);
     // Opening it may bring the first chunks: the gates stand before.
     this.context.onRouted(this, route);
     this.client.open();
     this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
-    const clusters = [...route.ingress, this.resumed?.note.cluster ?? destinationOf(route), ...route.egress];
+    if (destination) rewriteMetadata(destination.rewrite, this.metadata);
+    const goOn = (): boolean => (answer ? this.stop(answer) : this.connect(route, destination));
+    if (!faults?.delay) return goOn();
+    this.event('FAULT', `it waits for ${faults.delay} ms, as the route's fault.delay says`);
+    this.delay = setTimeout(goOn, faults.delay);
+    return true;
+  }
+
+  private stop(answer: ProxyError): false {
+    this.finish(answer);
+    return false;
+  }
+
+  private connect(route: Route, picked: Destination | undefined): boolean {
+    const destination = picked?.cluster ?? route.destination ?? '';
+    const clusters = [...route.ingress, this.resumed?.note.cluster ?? destination, ...route.egress];
     this.destinationAt = route.ingress.length;
     let input = this.fromClient;
     this.stages = clusters.map((cluster, index) => {
@@ -214,7 +258,7 @@ export class PipelineSession
 
   get retry(): Retry {
     const { decision } = this;
-    if (decision === undefined) throw new ProxyError('INTERNAL', `session ${this.name} has no route yet`);
+    if (!decision?.route) throw new ProxyError('INTERNAL', `session ${this.name} has no route yet`);
     return decision.route.retry;
   }
 
@@ -223,7 +267,11 @@ export class PipelineSession
   }
 
   get connectTimeout(): number {
-    return this.decision?.route.timeouts.connect || this.retry.timeout;
+    return this.decision?.route?.timeouts.connect || this.retry.timeout;
+  }
+
+  get attemptTimeout(): number {
+    return this.decision?.route?.timeouts.attempt ?? 0;
   }
 
   cluster(name: string): ClusterHandle | undefined {
@@ -297,7 +345,7 @@ export class PipelineSession
   /** Ends it where its time is over. `now`: as performance.now() gives it. */
   expire(now: number): void {
     this.measure(now);
-    const timeouts = this.decision?.route.timeouts;
+    const timeouts = this.decision?.route?.timeouts;
     let silent = this.activity.silence(now);
     if (this.lingering && silent >= (timeouts?.half_close ?? 0)) {
       if (this.over) this.cut(undefined);
@@ -369,7 +417,7 @@ export class PipelineSession
     const untold = this.status === 'INIT' || stream.unanswered === true;
     this.conclude(error);
     if (untold && isOpen && stream.refuse && error.code !== 'DELETED') {
-      stream.refuse(error);
+      stream.refuse(this.edit ? new Answered(this.edit.answer(answerOf(error)), error.message, error.code) : error);
       // It was told why: its stream closes by itself.
       this.flushUntil = performance.now() + FLUSH_TIMEOUT;
       this.cutStages(error);
@@ -381,6 +429,7 @@ export class PipelineSession
 
   /** It is over: what is left is to be flushed, and closed. */
   private conclude(error: ProxyError | undefined): void {
+    clearTimeout(this.delay);
     this.status = 'FINALIZING';
     this.reason = error?.code ?? 'OK';
     this.event('END', error?.message ?? 'the streams have ended');
@@ -412,4 +461,12 @@ export class PipelineSession
   private newLink(counters: DirectionCounters): Link {
     return new Link(this, counters, this.context.listener.options.queue_limit);
   }
+}
+
+/** What a session is answered with where it goes, in place of being connected. */
+function answerOn({ cors }: Route, destination: Destination | undefined, metadata: Metadata): Answered | undefined {
+  const preflight = cors && preflightAnswer(cors, metadata);
+  if (preflight) return new Answered(preflight, 'a preflight request, as the route has cors');
+  const { respond } = destination ?? {};
+  return respond && new Answered(responseAnswer(respond), 'by a destination of the route');
 }

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { Accept } from '../../core/session.ts';
-import { refusalText, statusOf } from '../../core/status.ts';
+import { answerOf } from '../../core/answer.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
 import { type Fields, responseFields, trailerFields } from './codec.ts';
@@ -204,8 +204,8 @@ class ServerStream extends BaseStream implements Stream {
 
   refuse(error: ProxyError): void {
     if (this.closed || this.stream.closed) return;
-    const fields = ['content-type', 'text/plain; charset=utf-8'];
-    if (this.respond(statusOf(error), fields)) this.stream.end(`${refusalText(error)}\n`);
+    const { status, headers, body } = answerOf(error);
+    if (this.respond(status, headers)) this.stream.end(body);
     this.stream.resume();
     this.emitClose();
   }
