@@ -5,6 +5,8 @@ import type { ConfigObjects } from './snapshot.ts';
 import { checkCircles } from './circles.ts';
 import type { Decoder } from './decoder.ts';
 import { describe, isPlain, oneOf, readScalar } from './scalars.ts';
+import { checkAction, checkSubjectAltNames, checkTraffic } from './traffic.ts';
+import { listOf, missing } from './wanted.ts';
 
 /** Adds its faults to the decoder's. `existing` objects are those beside what was decoded. */
 export function checkMeaning(decoder: Decoder, existing?: ConfigObjects): void {
@@ -15,16 +17,9 @@ export function checkMeaning(decoder: Decoder, existing?: ConfigObjects): void {
   checkCircles(decoder, existing);
 }
 
-/** Something is wanted that is absent; where it is there, but wrong, that was told. */
-function missing(decoder: Decoder, path: string, expected: string, found = 'nothing'): void {
-  if (!decoder.isWrong(path)) decoder.tell(path, expected, found);
-}
-
 function checkRule(decoder: Decoder, { match, action }: Plain, path: string): void {
   if (isPlain(match)) checkMatch(decoder, match, `${path}.match`);
-  if (isPlain(action) && action['route'] === undefined && action['apply'] === undefined) {
-    missing(decoder, `${path}.action`, 'a route, or another rule list to apply', 'neither');
-  }
+  if (isPlain(action)) checkAction(decoder, action, `${path}.action`);
 }
 
 const LOGICAL: ReadonlySet<string> = new Set(['and', 'or', 'not']);
@@ -63,6 +58,7 @@ function expectedValue(op: string, value: unknown): string | undefined {
     case 'contains':
     case 'starts':
     case 'ends':
+    case 'prefix':
       return typeof value === 'string' ? undefined : 'a string';
     case 'matches':
       return readScalar({ type: 'string', format: 'regex' }, typeof value === 'string' ? value : undefined).expected;
@@ -78,7 +74,9 @@ function expectedValue(op: string, value: unknown): string | undefined {
   }
 }
 
-function checkRoute(decoder: Decoder, { destination, destinations }: Plain, path: string): void {
+function checkRoute(decoder: Decoder, route: Plain, path: string): void {
+  const { destination, destinations } = route;
+  checkTraffic(decoder, route, path);
   const several = listOf(destinations);
   if (destination === undefined && several.length === 0) {
     if (decoder.isWrong(`${path}.cluster`) || decoder.isWrong(`${path}.destinations`)) return;
@@ -97,6 +95,7 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
   }
   if (isPlain(spec)) {
     checkEndpoints(decoder, spec, listOf(endpoints), path);
+    checkSubjectAltNames(decoder, spec, `${path}.spec`);
     listOf(spec['header']).forEach((part, index) => {
       if (part['path'] !== undefined || part['set'] !== undefined) return;
       missing(decoder, `${path}.spec.header[${index}]`, 'a path to copy from, or a constant to set', 'neither');
@@ -163,8 +162,4 @@ function checkEndpoints(decoder: Decoder, spec: Plain, endpoints: readonly Plain
 function transportOf(spec: Plain): Plain {
   const { transport_spec: transport } = spec;
   return isPlain(transport) ? transportOf(transport) : spec;
-}
-
-function listOf(value: unknown): Plain[] {
-  return Array.isArray(value) ? value.filter(isPlain) : [];
 }

@@ -50,7 +50,9 @@ export function* referencesOf(kind: Kind, value: object): Iterable<Reference> {
 
 function* clustersOf({ destination, destinations, ingress, egress, mirrors }: Route): Iterable<[string, string]> {
   if (destination !== undefined) yield ['destination', destination];
-  for (const [index, { cluster }] of destinations.entries()) yield [`destinations[${index}]`, cluster];
+  for (const [index, { cluster }] of destinations.entries()) {
+    if (cluster !== undefined) yield [`destinations[${index}]`, cluster];
+  }
   for (const [index, cluster] of ingress.entries()) yield [`ingress[${index}]`, cluster];
   for (const [index, cluster] of egress.entries()) yield [`egress[${index}]`, cluster];
   for (const [index, { cluster }] of mirrors.entries()) yield [`mirrors[${index}]`, cluster];

@@ -177,17 +177,25 @@ export function routeView(context: ViewContext, route: Route): Plain {
   const cluster = (name: string): string | Plain =>
     refer(context, context.objects.clusters, name, (value) => clusterView(context, value));
   const { name, destination, destinations, ingress, egress, retry, timeouts, mirrors } = route;
+  const { response_headers, cors, fault } = route;
   return {
     name,
     ...(destination !== undefined && { destination: cluster(destination) }),
     ...(destinations.length > 0 && {
-      destinations: destinations.map((each) => ({ ...each, cluster: cluster(each.cluster) })),
+      destinations: destinations.map(({ cluster: name, rewrite, ...each }) => ({
+        ...each,
+        ...(name !== undefined && { cluster: cluster(name) }),
+        ...(rewrite.length > 0 && { rewrite }),
+      })),
     }),
     ingress: ingress.map(cluster),
     egress: egress.map(cluster),
     retry,
     timeouts,
     ...(mirrors.length > 0 && { mirrors: mirrors.map((each) => ({ ...each, cluster: cluster(each.cluster) })) }),
+    ...(response_headers && { response_headers }),
+    ...(cors && { cors }),
+    ...(fault && { fault }),
     ...fateOf(context, 'Route', name),
   };
 }

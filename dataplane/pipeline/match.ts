@@ -4,6 +4,7 @@ import { isJsonObject } from '../../common/json.ts';
 import { getAt, parsePointer } from '../../common/json-pointer.ts';
 import { compileRegex } from '../../common/regex.ts';
 import type { Metadata } from '../core/session.ts';
+import { hasPrefix } from './path-prefix.ts';
 
 export type Predicate = (metadata: Metadata) => boolean;
 type Test = (value: Json | undefined) => boolean;
@@ -70,6 +71,10 @@ function compileTest(op: TestOp, value: Json | undefined, ignoreCase: boolean): 
       return onText((found, wanted) => found.startsWith(wanted));
     case 'ends':
       return onText((found, wanted) => found.endsWith(wanted));
+    case 'prefix': {
+      const base = text?.replace(/\/+$/u, '');
+      return (found) => typeof found === 'string' && base !== undefined && hasPrefix(fold(found), base);
+    }
     case 'matches': {
       if (typeof value !== 'string') return () => false;
       const isFound = compileRegex(value, ignoreCase);

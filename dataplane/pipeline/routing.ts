@@ -1,5 +1,5 @@
 /** Finds the route of a session: rules in order, `apply` into other lists, rewrites on the way. */
-import type { Rewrite, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
+import type { Destination, Rewrite, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { parsePointer, setAt } from '../../common/json-pointer.ts';
@@ -86,15 +86,14 @@ export function changedRoute(
   );
 }
 
-/** The destination of a route: its one cluster, or one of several by weight. `random` is from 0 up to 1. */
-export function destinationOf(route: Route, random: () => number = Math.random): string {
-  const { destination, destinations } = route;
-  if (destinations.length === 0) return destination ?? '';
+/** One of a route's several destinations, by weight; undefined where it has but one. `random` is from 0 up to 1. */
+export function pickDestination({ destinations }: Route, random: () => number = Math.random): Destination | undefined {
+  if (destinations.length === 0) return undefined;
   const total = destinations.reduce((sum, { weight }) => sum + weight, 0);
   let point = random() * total;
-  for (const { cluster, weight } of destinations) {
-    point -= weight;
-    if (point < 0) return cluster;
+  for (const destination of destinations) {
+    point -= destination.weight;
+    if (point < 0) return destination;
   }
-  return destinations.at(-1)?.cluster ?? '';
+  return destinations.at(-1);
 }

@@ -19,7 +19,7 @@ import { type ClientOwner, ClientSide } from './client-side.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
 import { Link, type LinkOwner } from './link.ts';
-import { changedRoute, type Decision, decide, destinationOf, type RoutingTable } from './routing.ts';
+import { changedRoute, type Decision, decide, pickDestination, type RoutingTable } from './routing.ts';
 import { SessionRecord } from './session-record.ts';
 import { Stage, type StageOwner } from './stage.ts';
 
@@ -95,7 +95,8 @@ export class PipelineSession
     this.context.onRouted(this, route);
     this.client.open();
     this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
-    const clusters = [...route.ingress, this.resumed?.note.cluster ?? destinationOf(route), ...route.egress];
+    const destination = pickDestination(route)?.cluster ?? route.destination ?? '';
+    const clusters = [...route.ingress, this.resumed?.note.cluster ?? destination, ...route.egress];
     this.destinationAt = route.ingress.length;
     let input = this.fromClient;
     this.stages = clusters.map((cluster, index) => {

@@ -1,5 +1,5 @@
 /** A pipeline of fake streams: sessions run for real, between a client and clusters that the test plays. */
-import type { Cluster, Listener, Route, Rule } from '../../gen/l7mp/config/v1/types.ts';
+import type { Cluster, Listener, Retry, Route, Rule } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, OpenRequest, Opened, Opening } from '../../dataplane/core/cluster.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { recordingLogger } from './cluster.ts';
@@ -63,6 +63,11 @@ export class FakeCluster implements ClusterHandle {
   }
 }
 
+/** A configured retry with every default filled in. */
+export function retry(overrides: Partial<Retry> = {}): Retry {
+  return { retry_on: 'never', num_retries: 1, timeout: 2000, statuses: [], max_body_bytes: 65_536, ...overrides };
+}
+
 /** A configured route with every default filled in. */
 export function route(overrides: Partial<Route> = {}): Route {
   return {
@@ -71,8 +76,8 @@ export function route(overrides: Partial<Route> = {}): Route {
     destinations: [],
     ingress: [],
     egress: [],
-    retry: { retry_on: 'never', num_retries: 1, timeout: 10 },
-    timeouts: { connect: 0, session: 0, half_close: 1000 },
+    retry: retry({ timeout: 10 }),
+    timeouts: { connect: 0, session: 0, half_close: 1000, attempt: 0 },
     mirrors: [],
     ...overrides,
   };

@@ -47,7 +47,7 @@ describe('Decoding a configuration', () => {
       spec: { protocol: 'TCP', port: 0, proxy_protocol: 'off', no_delay: true },
       endpoints: [{ name: 'c-EndPoint-1', spec: { address: '::1', port: 1 }, weight: 1 }],
     });
-    expect(routes.get('r')?.value.retry).to.deep.equal({ retry_on: 'never', num_retries: 1, timeout: 2000 });
+    expect(routes.get('r')?.value.retry).to.deep.include({ retry_on: 'never', num_retries: 1, timeout: 2000 });
   });
 
   it('is empty where nothing stands', () => {
@@ -385,7 +385,7 @@ describe('Decoding a configuration', () => {
     const faults: Record<string, [config: object, ...expected: (string | RegExp)[]]> = {
       'an action that does nothing': [
         withRule({ action: {} }),
-        'rules[0].action: expected a route, or another rule list to apply, found neither',
+        'rules[0].action: expected a route, a response, a redirect, or another rule list to apply, found none of them',
       ],
       'a predicate without a test': [withMatch({ path: '/a' }), /^rules\[0\]\.match\.op: expected the test to make/u],
       'a star beside a test': [
@@ -488,6 +488,72 @@ describe('Decoding a configuration', () => {
       'a health check that has nothing to ask': [
         { clusters: [{ name: 'c', spec: 'echo', health_check: {} }] },
         'clusters[0].health_check: expected none, as Echo has no address to ask, found one',
+      ],
+      'an action that does too much': [
+        { rules: [{ name: 'r', action: { route: 'x', respond: { status: 404 }, redirect: {} } }] },
+        'rules[0].action: expected only one of route, respond, redirect, found route and respond and redirect',
+      ],
+      'a destination that leads nowhere, and one that leads to two places': [
+        {
+          routes: [{ name: 'r', destinations: [{ weight: 1 }, { cluster: 'c', respond: { status: 500 }, weight: 1 }] }],
+        },
+        'routes[0].destinations[0]: expected the name of a cluster, a cluster itself, or a response, found neither',
+        'routes[0].destinations[1]: expected only one of cluster, respond, found cluster and respond',
+      ],
+      'a rewrite that sets and adds': [
+        { rules: [{ name: 'r', action: { rewrite: [{ path: '/a', value: 1, append: 'x' }], route: 'x' } }] },
+        'rules[0].action.rewrite[0]: expected only one of value, append, prefix, found value and append',
+      ],
+      'a redirect with a status that is none': [
+        { rules: [{ name: 'r', action: { redirect: { status: 304, path: '/', prefix: { from: '/a' } } } }] },
+        'rules[0].action.redirect: expected only one of path, prefix, found path and prefix',
+        'rules[0].action.redirect.status: expected one of 301, 302, 303, 307, 308, found 304',
+      ],
+      'header fields that would break a head': [
+        {
+          routes: [
+            {
+              name: 'r',
+              destination: 'c',
+              response_headers: { set: { 'a b': 'x' }, add: { ok: 'a\r\nb: c' }, remove: ['x', 'y:'] },
+            },
+          ],
+        },
+        'routes[0].response_headers.set.a b: expected the name of a header field, found "a b"',
+        'routes[0].response_headers.add.ok: expected a value without line ends and control characters, found "a\\r\\nb: c"',
+        'routes[0].response_headers.remove[1]: expected the name of a header field, found "y:"',
+      ],
+      'origins that are none': [
+        {
+          routes: [
+            {
+              name: 'r',
+              destination: 'c',
+              cors: { allow_origins: ['example.org', 'https://*.example.org:8443'], allow_methods: ['*', 'GET'] },
+            },
+          ],
+        },
+        'routes[0].cors.allow_origins[0]: expected an origin, as in https://*.example.org:8443, or *, found "example.org"',
+        'routes[0].cors.allow_methods: expected "*" alone, or names, found "*" beside others',
+      ],
+      'a status that no answer has': [
+        { routes: [{ name: 'r', destination: 'c', retry: { statuses: [503, 600] } }] },
+        'routes[0].retry.statuses[1]: expected a status from 200 to 599, found 600',
+      ],
+      'names of a certificate that are none': [
+        {
+          clusters: [
+            { name: 'c', spec: { protocol: 'TLS', tls: { san: [{}, { dns: 'a.example', uri: 'spiffe://a/b' }] } } },
+          ],
+        },
+        'clusters[0].spec.tls.san[0]: expected dns or uri, found neither',
+        'clusters[0].spec.tls.san[1]: expected only one of dns, uri, found dns and uri',
+      ],
+      'names of a certificate that is not looked at': [
+        {
+          clusters: [{ name: 'c', spec: { protocol: 'TLS', tls: { san: [{ uri: 'spiffe://a/b' }], insecure: true } } }],
+        },
+        'clusters[0].spec.tls.san: expected none, as insecure takes any certificate, found some',
       ],
       'a key that is no pointer': [
         { clusters: [{ name: 'c', spec: 'echo', loadbalancer: { policy: 'HashRing', key: '/~' } }] },

@@ -134,8 +134,10 @@ export const schema: Schema = {
       insecure: { type: 'boolean' },
       alpn: { type: 'string', repeated: true },
       min_version: { type: 'string', optional: true, default: 'TLSv1.2', values: ['TLSv1.2', 'TLSv1.3'] },
+      san: { type: 'message', message: 'SubjectAltName', repeated: true },
     },
   },
+  SubjectAltName: { fields: { dns: { type: 'string', format: 'host' }, uri: { type: 'string' } } },
   ListenerSpec: {
     variants: {
       UDP: { message: 'UdpListener', field: 'udp' },
@@ -286,6 +288,8 @@ export const schema: Schema = {
       no_delay: { type: 'boolean', optional: true, default: true },
       keepalive: { type: 'message', message: 'Keepalive' },
       backlog: { type: 'integer', optional: true, default: 4096 },
+      tls_inspector: { type: 'boolean' },
+      tls_inspector_timeout: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647, default: 10000 },
     },
   },
   TcpCluster: {
@@ -481,6 +485,7 @@ export const schema: Schema = {
           'contains',
           'starts',
           'ends',
+          'prefix',
           'matches',
           'in',
           'less',
@@ -501,27 +506,97 @@ export const schema: Schema = {
       rewrite: { type: 'message', message: 'Rewrite', repeated: true },
       route: { type: 'string', reference: 'Route' },
       apply: { type: 'string', reference: 'RuleList' },
+      respond: { type: 'message', message: 'Respond' },
+      redirect: { type: 'message', message: 'Redirect' },
     },
   },
-  Rewrite: { fields: { path: { type: 'string', required: true, format: 'json-pointer' }, value: { type: 'json' } } },
+  Respond: {
+    fields: {
+      status: { type: 'integer', required: true, min: 200, max: 599 },
+      headers: { type: 'string', map: true },
+      body: { type: 'string' },
+    },
+  },
+  Redirect: {
+    fields: {
+      scheme: { type: 'string', values: ['http', 'https'] },
+      host: { type: 'string', format: 'host' },
+      port: { type: 'integer', max: 65535 },
+      path: { type: 'string' },
+      prefix: { type: 'message', message: 'PrefixReplacement' },
+      status: { type: 'integer', optional: true, min: 301, max: 308, default: 302 },
+    },
+  },
+  PrefixReplacement: { fields: { from: { type: 'string', required: true }, to: { type: 'string' } } },
+  Rewrite: {
+    fields: {
+      path: { type: 'string', required: true, format: 'json-pointer' },
+      value: { type: 'json' },
+      append: { type: 'string', optional: true },
+      prefix: { type: 'message', message: 'PrefixReplacement' },
+    },
+  },
   Route: {
     fields: {
       name: { type: 'string', assigned: true },
       destination: { type: 'string', reference: 'Cluster', aliases: ['cluster'] },
-      destinations: { type: 'message', message: 'WeightedCluster', repeated: true },
+      destinations: { type: 'message', message: 'Destination', repeated: true },
       ingress: { type: 'string', repeated: true, reference: 'Cluster', infix: 'ingress' },
       egress: { type: 'string', repeated: true, reference: 'Cluster', infix: 'egress' },
       retry: { type: 'message', message: 'Retry', default: {} },
       timeouts: { type: 'message', message: 'Timeouts', default: {} },
       mirrors: { type: 'message', message: 'Mirror', repeated: true },
+      response_headers: { type: 'message', message: 'HeaderChanges' },
+      cors: { type: 'message', message: 'Cors' },
+      fault: { type: 'message', message: 'Fault' },
     },
   },
-  WeightedCluster: {
+  Destination: {
     fields: {
-      cluster: { type: 'string', required: true, reference: 'Cluster' },
+      cluster: { type: 'string', reference: 'Cluster' },
       weight: { type: 'integer', optional: true, max: 1000000, default: 1 },
+      respond: { type: 'message', message: 'Respond' },
+      rewrite: { type: 'message', message: 'Rewrite', repeated: true },
+      response_headers: { type: 'message', message: 'HeaderChanges' },
     },
   },
+  HeaderChanges: {
+    fields: {
+      set: { type: 'string', map: true },
+      add: { type: 'string', map: true },
+      remove: { type: 'string', repeated: true },
+    },
+  },
+  Cors: {
+    fields: {
+      allow_origins: { type: 'string', repeated: true },
+      allow_methods: { type: 'string', repeated: true },
+      allow_headers: { type: 'string', repeated: true },
+      expose_headers: { type: 'string', repeated: true },
+      allow_credentials: { type: 'boolean' },
+      max_age: { type: 'integer', optional: true, unit: 's', max: 2147483, default: 5 },
+    },
+  },
+  Fault: {
+    fields: {
+      delay: { type: 'message', message: 'FaultDelay' },
+      abort: { type: 'message', message: 'FaultAbort' },
+      drop: { type: 'message', message: 'FaultDrop' },
+    },
+  },
+  FaultDelay: {
+    fields: {
+      percent: { type: 'number', optional: true, min: 0, max: 100, default: 100 },
+      duration: { type: 'integer', required: true, unit: 'ms', max: 2147483647 },
+    },
+  },
+  FaultAbort: {
+    fields: {
+      percent: { type: 'number', optional: true, min: 0, max: 100, default: 100 },
+      status: { type: 'integer', optional: true, min: 200, max: 599, default: 503 },
+    },
+  },
+  FaultDrop: { fields: { percent: { type: 'number', optional: true, min: 0, max: 100, default: 100 } } },
   Retry: {
     fields: {
       retry_on: {
@@ -532,6 +607,9 @@ export const schema: Schema = {
       },
       num_retries: { type: 'integer', optional: true, max: 1000000, default: 1 },
       timeout: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647, default: 2000 },
+      statuses: { type: 'integer', repeated: true },
+      backoff: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647 },
+      max_body_bytes: { type: 'integer', optional: true, max: 16777216, unit: 'bytes', default: 65536 },
     },
   },
   Timeouts: {
@@ -540,6 +618,7 @@ export const schema: Schema = {
       idle: { type: 'integer', optional: true, unit: 'ms', max: 2147483647 },
       session: { type: 'integer', unit: 'ms', max: 2147483647 },
       half_close: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 1000 },
+      attempt: { type: 'integer', unit: 'ms', max: 2147483647 },
     },
   },
   Mirror: {

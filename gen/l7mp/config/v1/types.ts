@@ -245,6 +245,19 @@ export interface TlsClient {
   readonly alpn: readonly string[];
   /** The lowest version that is accepted. */
   readonly min_version: 'TLSv1.2' | 'TLSv1.3';
+  /**
+   * The names that the server's certificate is checked against, in place of the name that is asked for: one of them must
+   * be among its subject alternative names.
+   */
+  readonly san: readonly SubjectAltName[];
+}
+
+/** SubjectAltName is a name that a certificate has. One of the two is wanted. */
+export interface SubjectAltName {
+  /** A DNS name; that of a certificate may have `*` as its first label. */
+  readonly dns?: string;
+  /** A URI, as in `spiffe://example.org/service`, to the letter. */
+  readonly uri?: string;
 }
 
 /** ListenerSpec is where a listener listens: one protocol and its settings. */
@@ -485,6 +498,14 @@ export interface TcpListener {
   readonly keepalive?: Keepalive;
   /** Connections that wait to be accepted. */
   readonly backlog: number;
+  /**
+   * Look for TLS in what the client sends first, and pass it on untouched: rules then find the server name that the client
+   * asks for at `/TLS/sni`, and the application protocols that it offers in the list `/TLS/offered_alpn`. Clients that do not
+   * speak TLS, or have not said what they want within `tls_inspector_timeout`, have no `/TLS`.
+   */
+  readonly tls_inspector: boolean;
+  /** The most time that a client's first message (its ClientHello) is waited for, in ms. */
+  readonly tls_inspector_timeout: number;
 }
 
 /** TcpCluster connects to its endpoints. */
@@ -805,6 +826,7 @@ export interface Match {
     | 'contains'
     | 'starts'
     | 'ends'
+    | 'prefix'
     | 'matches'
     | 'in'
     | 'less'
@@ -821,7 +843,8 @@ export interface Match {
    * What it is tested against. `type`: one of `number`, `string`, `boolean`, `object`, `array`, `null`, `undefined`,
    * `date`, `date-time`, `time`, `lang`, `lang-range`, `iri`, `absolute-iri`. `matches`: a regular
    * expression of RE2, anywhere in the text: it takes linear time, and has no look-around and no back references.
-   * `in`: a list.
+   * `in`: a list. `prefix`: a path that the text is, or is below: `/foo` and `/foo/` both hold for `/foo`, `/foo/` and
+   * `/foo/bar`, not for `/foobar`.
    */
   readonly value?: Json;
   /** Upper and lower case are the same. */
@@ -830,7 +853,10 @@ export interface Match {
   readonly apply: readonly Match[];
 }
 
-/** Action is what a rule does. At least one of `route` and `apply` is wanted. */
+/**
+ * Action is what a rule does. At least one of `route`, `respond`, `redirect` and `apply` is wanted, and at most one of the
+ * first three.
+ */
 export interface Action {
   /** Changes to the metadata, made in order before anything else. */
   readonly rewrite: readonly Rewrite[];
@@ -838,14 +864,78 @@ export interface Action {
   readonly route?: string;
   /** Go on in another rule list: its name, or the list itself. */
   readonly apply?: string;
+  /** End the session here, in place of a route. */
+  readonly respond?: Respond;
+  /** Send the client elsewhere, in place of a route. */
+  readonly redirect?: Redirect;
 }
 
-/** Rewrite sets one value of the metadata. */
+/**
+ * Respond ends a session here: with this answer where its protocol has answers (HTTP, WebSocket before it is open). Others
+ * just end: a connection is closed, and so is the session of a datagram, which no one gets.
+ */
+export interface Respond {
+  /** The status of the answer. */
+  readonly status: number;
+  /** Its header fields. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Its body, which is `text/plain; charset=utf-8` unless `headers` say otherwise. */
+  readonly body?: string;
+}
+
+/**
+ * Redirect sends a client elsewhere: to the URL that it asked for, with what is changed here. The query is kept. Sessions
+ * that did not begin with a request just end.
+ */
+export interface Redirect {
+  /** The scheme. */
+  readonly scheme?: 'http' | 'https';
+  /** The host, without a port. */
+  readonly host?: string;
+  /**
+   * The port. When 0 or absent: that of the scheme, where `scheme` is given, else the one that the listener is at. The port
+   * of the scheme (80, 443) is not written.
+   */
+  readonly port: number;
+  /** The whole path. */
+  readonly path?: string;
+  /** Another prefix of the path, in place of `path`. */
+  readonly prefix?: PrefixReplacement;
+  /** The status: 301, 302, 303, 307 or 308. */
+  readonly status: number;
+}
+
+/**
+ * PrefixReplacement puts another prefix in front of a path, in whole segments. A slash at the end of `from` or `to` says
+ * nothing, and what comes of it begins with a slash:
+ *
+ * | path       | from    | to     | result     |
+ * | ---------- | ------- | ------ | ---------- |
+ * | `/foo/bar` | `/foo`  | `/xyz` | `/xyz/bar` |
+ * | `/foo/bar` | `/foo/` | `/xyz` | `/xyz/bar` |
+ * | `/foo`     | `/foo`  | `/xyz` | `/xyz`     |
+ * | `/foo/`    | `/foo`  | `/xyz` | `/xyz/`    |
+ * | `/foo/bar` | `/foo`  |        | `/bar`     |
+ * | `/foo`     | `/foo`  | `/`    | `/`        |
+ * | `/foobar`  | `/foo`  | `/xyz` | `/foobar`  |
+ */
+export interface PrefixReplacement {
+  /** The prefix of before; a path that does not have it stays. */
+  readonly from: string;
+  /** What stands in its place; nothing when absent. */
+  readonly to?: string;
+}
+
+/** Rewrite changes one value of the metadata: it is set, added to, or removed. */
 export interface Rewrite {
   /** What is set: a JSON pointer (RFC 6901); missing parents are made. */
   readonly path: string;
-  /** The new value. Absent: the value is removed. */
+  /** The new value. Without it, `append` and `prefix`, the value is removed. */
   readonly value?: Json;
+  /** One more value of a list in text, as header fields are: added behind what is there and a comma, or alone. */
+  readonly append?: string;
+  /** Another prefix of a path. */
+  readonly prefix?: PrefixReplacement;
 }
 
 /** Route says where a session goes and what it passes on the way. */
@@ -855,7 +945,7 @@ export interface Route {
   /** The cluster: its name, or the cluster itself. */
   readonly destination?: string;
   /** Several clusters instead of one, by weight. */
-  readonly destinations: readonly WeightedCluster[];
+  readonly destinations: readonly Destination[];
   /** The clusters that the client's stream passes on its way to the destination. */
   readonly ingress: readonly string[];
   /** The clusters that the destination's stream passes on its way to the client. */
@@ -866,14 +956,87 @@ export interface Route {
   readonly timeouts: Timeouts;
   /** Copies of what the client sends, to other clusters. What those answer is dropped; when they fail, nothing happens. */
   readonly mirrors: readonly Mirror[];
+  /** Changes to the header of the answer, after the destination's own. */
+  readonly response_headers?: HeaderChanges;
+  /** Which web pages of other origins may use what is here. Preflight requests are answered, and do not go to a cluster. */
+  readonly cors?: Cors;
+  /** Faults that are made on purpose, to see how others bear them. */
+  readonly fault?: Fault;
 }
 
-/** WeightedCluster is one of several destinations. */
-export interface WeightedCluster {
+/** Destination is one of several: a cluster, or an answer of the proxy's own. */
+export interface Destination {
   /** The cluster: its name, or the cluster itself. */
-  readonly cluster: string;
+  readonly cluster?: string;
   /** Its share of the sessions, beside the others'. 0 is none. */
   readonly weight: number;
+  /** In place of a cluster: its sessions end here. */
+  readonly respond?: Respond;
+  /** Changes to the metadata of the sessions that come here, made in order. Mirrors do not see them. */
+  readonly rewrite: readonly Rewrite[];
+  /** Changes to the header of the answer. */
+  readonly response_headers?: HeaderChanges;
+}
+
+/** HeaderChanges change header fields, by names in which case does not count: first some are removed, then set, then added. */
+export interface HeaderChanges {
+  /** Fields with a value in place of all that they have. */
+  readonly set: Readonly<Record<string, string>>;
+  /** Fields with a value beside those that they have. */
+  readonly add: Readonly<Record<string, string>>;
+  /** Fields that are removed. */
+  readonly remove: readonly string[];
+}
+
+/** Cors is the policy for web pages of other origins (the Fetch standard's CORS protocol). */
+export interface Cors {
+  /**
+   * The origins, as in `https://example.org`, `https://example.org:8443`; `*` in the place of a host's leading labels stands
+   * for any, as in `https://*.example.org`; `*` alone is every origin. None when empty.
+   */
+  readonly allow_origins: readonly string[];
+  /** The methods, beside GET, HEAD and POST; `*` alone is every one. */
+  readonly allow_methods: readonly string[];
+  /** The request's header fields that may be sent; `*` alone is every one. */
+  readonly allow_headers: readonly string[];
+  /** The answer's header fields that may be read; `*` alone is every one. */
+  readonly expose_headers: readonly string[];
+  /** Whether cookies and the like may come along. */
+  readonly allow_credentials: boolean;
+  /** How long the answer to a preflight may be kept, in seconds. */
+  readonly max_age: number;
+}
+
+/** Fault are faults that are made on purpose, each in a part of the sessions, of any protocol. */
+export interface Fault {
+  /** Sessions that wait before they are connected. */
+  readonly delay?: FaultDelay;
+  /** Sessions that are ended as they come. */
+  readonly abort?: FaultAbort;
+  /** Datagrams that are lost, in both directions. A byte stream loses nothing. */
+  readonly drop?: FaultDrop;
+}
+
+/** FaultDelay has sessions wait. */
+export interface FaultDelay {
+  /** The part of the sessions, in percent. */
+  readonly percent: number;
+  /** How long, in ms. */
+  readonly duration: number;
+}
+
+/** FaultAbort ends sessions: with a status where the protocol has answers, with a reset where it has that. */
+export interface FaultAbort {
+  /** The part of the sessions, in percent. */
+  readonly percent: number;
+  /** The status of the answer. */
+  readonly status: number;
+}
+
+/** FaultDrop loses datagrams. */
+export interface FaultDrop {
+  /** The part of the datagrams, in percent. */
+  readonly percent: number;
 }
 
 /** Retry says when a failed stage is tried again. */
@@ -887,6 +1050,18 @@ export interface Retry {
    * There is no pause where another endpoint is left to try, or the stage had worked for so long.
    */
   readonly timeout: number;
+  /**
+   * Statuses of answers (200 to 599) after which the request is made again, whatever its method, as long as nothing of an
+   * answer has gone to the client. When no attempt is left, the client gets the last answer.
+   */
+  readonly statuses: readonly number[];
+  /**
+   * The pause before an attempt, in ms: it doubles from attempt to attempt, up to tenfold, and a random part of up to a
+   * quarter is added. Absent: 25 after an answer, and otherwise as `timeout` says.
+   */
+  readonly backoff?: number;
+  /** The most bytes of a request's body that are kept, to be said again after one of `statuses`. A longer request is made once. */
+  readonly max_body_bytes: number;
 }
 
 /** Timeouts are a session's limits in time. */
@@ -898,13 +1073,19 @@ export interface Timeouts {
   readonly connect: number;
   /** A session in which nothing moved for this long is ended, in ms. 0 is never; the listener's when absent. */
   readonly idle?: number;
-  /** The longest a session may last, in ms. 0 is for ever. */
+  /** The longest a session may last, in ms. 0 is for ever. A request that is not answered by then is answered with 504. */
   readonly session: number;
   /**
    * After one side has ended and the other cannot be told (UDP has no end): how long the other side may stay silent, in
    * ms, before the session ends.
    */
   readonly half_close: number;
+  /**
+   * The most time that a cluster may take for an answer, from when the request begins to be sent to the end of the answer, in
+   * ms, for each attempt; longer is answered with 504, or the answer is cut short. 0 is no limit. Sessions of protocols that
+   * have no answers, and tunnels, have none.
+   */
+  readonly attempt: number;
 }
 
 /** Mirror is one copy of a session. */

@@ -7,7 +7,7 @@ import type { Flow, LeftPair, SessionNote } from '../../../../dataplane/core/off
 import type { KernelPath, KeptSessions } from '../../../../dataplane/core/kernel-path.ts';
 import type { PipelineSession } from '../../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
-import { type Harness, harness } from '../../../support/pipeline.ts';
+import { type Harness, harness, retry } from '../../../support/pipeline.ts';
 import { until } from '../../../support/until.ts';
 
 const flowTo = (address: string): Flow => ({
@@ -129,7 +129,7 @@ describe('a session and the kernel', () => {
       };
       return { bare, frames };
     };
-    const retried = (retry_on: 'always' | 'never') => ({ retry: { retry_on, num_retries: 1, timeout: 1000 } });
+    const retried = (retry_on: 'always' | 'never') => ({ retry: retry({ retry_on, num_retries: 1, timeout: 1000 }) });
     const begin = (one: object, other: object, retry_on: 'always' | 'never' = 'never') =>
       start(retried(retry_on), {}, [stream('10.0.0.2', one), stream('10.0.0.3', other)]);
 
@@ -380,8 +380,8 @@ describe('a session and the kernel', () => {
   });
 
   it('is released when its cluster is connected again', () => {
-    const retry = { retry_on: 'disconnect', num_retries: 1, timeout: 60_000 } as const;
-    start({ retry });
+    const retried = retry({ retry_on: 'disconnect', num_retries: 1, timeout: 60_000 });
+    start({ retry: retried });
     pipeline.cluster('cluster').last.closes(new ProxyError('CONNECT_REFUSED', 'by the test'));
     expect(kernel.told).to.deep.equal(['release']);
   });

@@ -3,7 +3,7 @@ import type { Retry } from '../../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../../common/errors.ts';
 import { stopClock } from '../../../support/cluster.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
-import { type FakeCluster, type Harness, harness } from '../../../support/pipeline.ts';
+import { type FakeCluster, type Harness, harness, retry } from '../../../support/pipeline.ts';
 import { until } from '../../../support/until.ts';
 
 const refused = (): ProxyError => new ProxyError('CONNECT_REFUSED', 'refused by the test');
@@ -34,7 +34,7 @@ describe('A retry', () => {
     for (const retry_on of ['never', 'always', 'connect-failure', 'disconnect'] as const) {
       const again = wanted.includes(retry_on);
       it(`${again ? 'is made' : 'is not made'} on ${retry_on} where ${what}`, async () => {
-        pipeline = harness({ retry: { retry_on, num_retries: 1, timeout: 1 } });
+        pipeline = harness({ retry: retry({ retry_on, num_retries: 1, timeout: 1 }) });
         const cluster = pipeline.cluster('cluster');
         plan(cluster);
         const client = new FakeStream();
@@ -57,7 +57,7 @@ describe('A retry', () => {
   it('waits for its timeout after an endpoint that breaks at once, and not after one that worked', async () => {
     const clock = stopClock();
     try {
-      pipeline = harness({ retry: { retry_on: 'disconnect', num_retries: 1, timeout: 1000 } });
+      pipeline = harness({ retry: retry({ retry_on: 'disconnect', num_retries: 1, timeout: 1000 }) });
       pipeline.accept(new FakeStream());
       const cluster = pipeline.cluster('cluster');
       cluster.last.closes(reset());
@@ -77,7 +77,7 @@ describe('A retry', () => {
   it('goes to another endpoint at once, and pauses before it goes to the same ones again', async () => {
     const clock = stopClock();
     try {
-      pipeline = harness({ retry: { retry_on: 'connect-failure', num_retries: 9, timeout: 1000 } });
+      pipeline = harness({ retry: retry({ retry_on: 'connect-failure', num_retries: 9, timeout: 1000 }) });
       const cluster = pipeline.cluster('cluster');
       cluster.endpoints = ['a', 'b', 'c'];
       cluster.plan = [refused];
@@ -98,7 +98,7 @@ describe('A retry', () => {
   it('pauses where no endpoint was tried, though there are others', async () => {
     const clock = stopClock();
     try {
-      pipeline = harness({ retry: { retry_on: 'always', num_retries: 9, timeout: 1000 } });
+      pipeline = harness({ retry: retry({ retry_on: 'always', num_retries: 9, timeout: 1000 }) });
       const cluster = pipeline.cluster('cluster');
       cluster.endpoints = ['a', 'b'];
       cluster.open = (request) => {
@@ -114,7 +114,7 @@ describe('A retry', () => {
   });
 
   it('is made by each stage for itself', async () => {
-    pipeline = harness({ ingress: ['in'], retry: { retry_on: 'always', num_retries: 1, timeout: 1 } });
+    pipeline = harness({ ingress: ['in'], retry: retry({ retry_on: 'always', num_retries: 1, timeout: 1 }) });
     pipeline.accept(new FakeStream());
     const [inner, outer] = [pipeline.cluster('in'), pipeline.cluster('cluster')];
     outer.last.closes(reset());
@@ -133,7 +133,7 @@ describe('A retry', () => {
   };
   for (const [what, [connect, connect_timeout, expected]] of Object.entries(timeouts)) {
     it(what, () => {
-      pipeline = harness({ timeouts: { connect, session: 0, half_close: 0 } });
+      pipeline = harness({ timeouts: { connect, session: 0, half_close: 0, attempt: 0 } });
       const cluster = pipeline.cluster('cluster');
       Object.assign(cluster.config, { connect_timeout });
       pipeline.accept(new FakeStream());

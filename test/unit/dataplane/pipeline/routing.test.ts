@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { decodeConfig } from '../../../../config/decode.ts';
 import { formatFault, ProxyError } from '../../../../common/errors.ts';
 import type { Metadata } from '../../../../dataplane/core/session.ts';
-import { decide, destinationOf } from '../../../../dataplane/pipeline/routing.ts';
+import { decide, pickDestination } from '../../../../dataplane/pipeline/routing.ts';
 import { route } from '../../../support/pipeline.ts';
 
 const METADATA = { HTTP: { url: { path: '/a' } } };
@@ -142,22 +142,22 @@ describe('Rules', () => {
 describe('Weighted destinations', () => {
   const weighted = route({
     destinations: [
-      { cluster: 'a', weight: 1 },
-      { cluster: 'b', weight: 0 },
-      { cluster: 'c', weight: 3 },
+      { cluster: 'a', weight: 1, rewrite: [] },
+      { cluster: 'b', weight: 0, rewrite: [] },
+      { cluster: 'c', weight: 3, rewrite: [] },
     ],
   });
 
   it('share sessions by their weights, and none goes to a weight of 0', () => {
     const counts: Record<string, number> = {};
     for (let point = 0; point < 400; point++) {
-      const cluster = destinationOf(weighted, () => point / 400);
+      const cluster = pickDestination(weighted, () => point / 400)?.cluster ?? '';
       counts[cluster] = (counts[cluster] ?? 0) + 1;
     }
     expect(counts).to.deep.equal({ a: 100, c: 300 });
   });
 
   it('are not asked where there is one destination', () => {
-    expect(destinationOf(route({ destination: 'only' }), () => 0.5)).to.equal('only');
+    expect(pickDestination(route({ destination: 'only' }), () => 0.5)).to.equal(undefined);
   });
 });

@@ -4,7 +4,7 @@ import { ProxyError } from '../../../../common/errors.ts';
 import type { SessionView } from '../../../../dataplane/core/session.ts';
 import type { PipelineSession } from '../../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
-import { type Harness, harness } from '../../../support/pipeline.ts';
+import { type Harness, harness, retry } from '../../../support/pipeline.ts';
 import { until } from '../../../support/until.ts';
 
 const RESET = new ProxyError('PEER_RESET', 'reset by the test');
@@ -128,7 +128,7 @@ describe('a session', () => {
   });
 
   it('keeps what came with the session until its cluster is connected', async () => {
-    pipeline = harness({ retry: { retry_on: 'always', num_retries: 1, timeout: 5 } });
+    pipeline = harness({ retry: retry({ retry_on: 'always', num_retries: 1, timeout: 5 }) });
     pipeline.cluster('cluster').plan = [refusedBy, () => new FakeStream()];
     const client = new FakeStream();
     pipeline.accept(client);
@@ -159,7 +159,10 @@ describe('a session', () => {
   });
 
   it('tries a missing cluster again as a failed connect', async () => {
-    pipeline = harness({ destination: 'missing', retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 1 } });
+    pipeline = harness({
+      destination: 'missing',
+      retry: retry({ retry_on: 'connect-failure', num_retries: 2, timeout: 1 }),
+    });
     pipeline.accept(new FakeStream());
     await until('the end of the session', () => pipeline.ended.length === 1);
     expect(pipeline.ended[0]?.reason).to.equal('UNKNOWN_CLUSTER');
@@ -167,7 +170,7 @@ describe('a session', () => {
   });
 
   it('gives up after num_retries', async () => {
-    pipeline = harness({ retry: { retry_on: 'connect-failure', num_retries: 2, timeout: 1 } });
+    pipeline = harness({ retry: retry({ retry_on: 'connect-failure', num_retries: 2, timeout: 1 }) });
     pipeline.cluster('cluster').plan = [refusedBy];
     pipeline.accept(new FakeStream());
     await until('the end of the session', () => pipeline.ended.length === 1);
@@ -175,7 +178,7 @@ describe('a session', () => {
   });
 
   it('does not retry a connect failure on retry_on disconnect', () => {
-    pipeline = harness({ retry: { retry_on: 'disconnect', num_retries: 2, timeout: 1 } });
+    pipeline = harness({ retry: retry({ retry_on: 'disconnect', num_retries: 2, timeout: 1 }) });
     pipeline.cluster('cluster').plan = [refusedBy];
     pipeline.accept(new FakeStream());
     expect(pipeline.ended).to.have.length(1);
@@ -183,7 +186,7 @@ describe('a session', () => {
 
   for (const how of ['closes', 'ends'] as const) {
     it(`connects a stage again that ${how}, and keeps the client's stream and data`, async () => {
-      const { client, session } = start({ retry: { retry_on: 'disconnect', num_retries: 1, timeout: 5 } });
+      const { client, session } = start({ retry: retry({ retry_on: 'disconnect', num_retries: 1, timeout: 5 }) });
       const first = pipeline.cluster('cluster').last;
       if (how === 'closes') first.closes(RESET);
       else first.ends();
@@ -199,7 +202,7 @@ describe('a session', () => {
   }
 
   it('does not connect again what cannot be said again', () => {
-    const { session } = start({ retry: { retry_on: 'always', num_retries: 1, timeout: 1 } });
+    const { session } = start({ retry: retry({ retry_on: 'always', num_retries: 1, timeout: 1 }) });
     const upstream = pipeline.cluster('cluster').last;
     upstream.retriable = false;
     upstream.closes(RESET);
@@ -207,7 +210,7 @@ describe('a session', () => {
   });
 
   it('does not connect again after the client has ended', () => {
-    const { client, session } = start({ retry: { retry_on: 'always', num_retries: 1, timeout: 1 } });
+    const { client, session } = start({ retry: retry({ retry_on: 'always', num_retries: 1, timeout: 1 }) });
     client.ends();
     pipeline.cluster('cluster').last.ends();
     expect(client.calls).to.include('end');
@@ -247,7 +250,7 @@ describe('a session', () => {
   });
 
   it('lets a client that does not end read what it was sent, though nothing is seen to move', () => {
-    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 1 } });
+    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 1, attempt: 0 } });
     const upstream = pipeline.cluster('cluster').last;
     upstream.says('answer');
     upstream.ends();
@@ -261,7 +264,7 @@ describe('a session', () => {
   });
 
   it('ends a cluster that was told of the end and says nothing more', () => {
-    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 1000 } });
+    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 1000, attempt: 0 } });
     client.ends();
     client.closes();
     expire(session, performance.now() + 500);
@@ -305,7 +308,7 @@ describe('a session', () => {
   });
 
   it('ends when a side that cannot be told of an end has been silent', async () => {
-    pipeline = harness({ timeouts: { connect: 0, session: 0, half_close: 1 } });
+    pipeline = harness({ timeouts: { connect: 0, session: 0, half_close: 1, attempt: 0 } });
     pipeline.cluster('cluster').plan = [() => new FakeStream({ halfClose: false })];
     const client = new FakeStream();
     const session = pipeline.accept(client);
@@ -319,7 +322,7 @@ describe('a session', () => {
   });
 
   it('is over as soon as a cluster that cannot be told of an end has what was left for it', () => {
-    pipeline = harness({ timeouts: { connect: 0, session: 0, half_close: 60_000 } });
+    pipeline = harness({ timeouts: { connect: 0, session: 0, half_close: 60_000, attempt: 0 } });
     const upstream = new FakeStream({ halfClose: false });
     upstream.room = false;
     pipeline.cluster('cluster').plan = [() => upstream];
@@ -334,7 +337,7 @@ describe('a session', () => {
   });
 
   it('ends after its idle timeout, and not before', async () => {
-    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 0, idle: 300 } });
+    const { client, session } = start({ timeouts: { connect: 0, session: 0, half_close: 0, attempt: 0, idle: 300 } });
     client.says('x');
     await until('DESTROYED', () => session.status === 'DESTROYED');
     expect(session.reason).to.equal('IDLE_TIMEOUT');
@@ -342,7 +345,7 @@ describe('a session', () => {
   });
 
   it('ends after its longest time', async () => {
-    const { session } = start({ timeouts: { connect: 0, session: 1, half_close: 0 } });
+    const { session } = start({ timeouts: { connect: 0, session: 1, half_close: 0, attempt: 0 } });
     await until('DESTROYED', () => session.status === 'DESTROYED');
     expect(session.reason).to.equal('SESSION_TIMEOUT');
   });
@@ -423,7 +426,9 @@ describe('a session', () => {
   it('expires by a clock that never steps', () => {
     mock.timers.enable({ apis: ['setInterval', 'Date'] });
     try {
-      const { session } = start({ timeouts: { connect: 0, session: 3_600_000, half_close: 0, idle: 3_600_000 } });
+      const { session } = start({
+        timeouts: { connect: 0, session: 3_600_000, half_close: 0, attempt: 0, idle: 3_600_000 },
+      });
       mock.timers.setTime(86_400_000);
       mock.timers.tick(500); // looks at all sessions
       expect(session.status).to.equal('CONNECTED');
@@ -456,7 +461,7 @@ describe('a session', () => {
       let resolve = (): void => undefined;
       pipeline = harness({
         mirrors: [{ cluster: 'copy', percent: 100 }],
-        retry: { retry_on: 'always', num_retries: 1, timeout: 5 },
+        retry: retry({ retry_on: 'always', num_retries: 1, timeout: 5 }),
       });
       const [cluster, copy] = [pipeline.cluster('cluster'), pipeline.cluster('copy')];
       cluster.plan = [refusedBy, () => new FakeStream()];

@@ -99,7 +99,7 @@ describe('TLS contexts of files', () => {
     'a client certificate without its key': [
       () =>
         watchClient(
-          { cert: files.cert, insecure: false, alpn: [], min_version: 'TLSv1.2' },
+          { cert: files.cert, insecure: false, alpn: [], san: [], min_version: 'TLSv1.2' },
           { log: silentLogger, secrets: noSecrets },
         ),
       /^tls: expected cert and key, or neither, found only cert/u,
