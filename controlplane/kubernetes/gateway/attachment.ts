@@ -116,4 +116,3 @@ function rival(route: AnyRoute, listener: ListenerState, hostnames: readonly str
       attached.hostnames.some((one) => hostnames.some((name) => intersect(one, name) !== undefined)),
   )?.route;
 }
-

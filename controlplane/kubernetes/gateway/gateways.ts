@@ -37,7 +37,12 @@ export function readGateways(reader: KubeReader, grants: Grants, classes: readon
 
 /** The Gateway that a ListenerSet is for, as in `default/web`; empty where it is for something else. */
 function parentOf({ metadata, spec }: ListenerSet): string {
-  const { group = GATEWAY_GROUP, kind = 'Gateway', namespace = metadata.namespace ?? '', name = '' } = spec?.parentRef ?? {};
+  const {
+    group = GATEWAY_GROUP,
+    kind = 'Gateway',
+    namespace = metadata.namespace ?? '',
+    name = '',
+  } = spec?.parentRef ?? {};
   return group === GATEWAY_GROUP && kind === 'Gateway' ? `${namespace}/${name}` : '';
 }
 
@@ -57,7 +62,9 @@ function readGateway(
   }
   const refusal = joined(refused);
   const validation = validations(reader, grants, gateway);
-  const listeners = (spec?.listeners ?? []).map((one) => readListener(reader, grants, gateway, one, validation(one.port)));
+  const listeners = (spec?.listeners ?? []).map((one) =>
+    readListener(reader, grants, gateway, one, validation(one.port)),
+  );
   const attached = sets.map((set): ListenerSetState => {
     const why = refusalOf(reader, gateway, set, refusal);
     const entries = why === undefined ? (set.spec?.listeners ?? []) : [];
@@ -84,7 +91,11 @@ function readGateway(
 }
 
 /** What is asked of clients, by port: the port's own, or else the default. */
-function validations(reader: KubeReader, grants: Grants, gateway: Gateway): (port: number) => ClientValidation | undefined {
+function validations(
+  reader: KubeReader,
+  grants: Grants,
+  gateway: Gateway,
+): (port: number) => ClientValidation | undefined {
   const frontend = gateway.spec?.tls?.frontend;
   const read = new Map<number | undefined, ClientValidation | undefined>();
   return (port) => {

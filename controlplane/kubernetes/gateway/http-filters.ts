@@ -34,7 +34,8 @@ export function readFilters(filters: readonly RouteFilter[] | undefined, place: 
     } else if (urlRewrite !== undefined && place === 'rule') {
       const { hostname, path } = urlRewrite;
       if (hostname !== undefined) rewrites.push(() => [{ path: '/HTTP/headers/host', value: hostname }]);
-      if (path !== undefined) rewrites.push((prefix) => [{ path: '/HTTP/url/path', ...newPath(path, prefix, 'value') }]);
+      if (path !== undefined)
+        rewrites.push((prefix) => [{ path: '/HTTP/url/path', ...newPath(path, prefix, 'value') }]);
     } else if (requestMirror !== undefined && place === 'rule') {
       const { backendRef: ref, percent = 100, fraction } = requestMirror;
       const part = fraction === undefined ? percent : (100 * fraction.numerator) / (fraction.denominator ?? 100);
@@ -44,8 +45,13 @@ export function readFilters(filters: readonly RouteFilter[] | undefined, place: 
     } else if (filter.cors !== undefined && place === 'rule') {
       cors = corsOf(filter.cors);
     } else {
-      const expected = place === 'rule' ? 'RequestHeaderModifier, ResponseHeaderModifier, RequestMirror, RequestRedirect, URLRewrite, CORS' : 'RequestHeaderModifier, ResponseHeaderModifier';
-      faults.push(`filters[${index}]: expected one of ${expected}${place === 'backend' ? ' at a backend' : ''}, found ${filter.type}`);
+      const expected =
+        place === 'rule'
+          ? 'RequestHeaderModifier, ResponseHeaderModifier, RequestMirror, RequestRedirect, URLRewrite, CORS'
+          : 'RequestHeaderModifier, ResponseHeaderModifier';
+      faults.push(
+        `filters[${index}]: expected one of ${expected}${place === 'backend' ? ' at a backend' : ''}, found ${filter.type}`,
+      );
     }
   }
   if (redirect !== undefined && (filters ?? []).some(({ urlRewrite }) => urlRewrite !== undefined)) {
@@ -72,7 +78,9 @@ function headerRewrites({ set = [], add = [], remove = [] }: HeaderFilter): Json
 
 function headerChanges(filters: readonly HeaderFilter[]): Json {
   const fields = (of: 'set' | 'add'): Json =>
-    Object.fromEntries(filters.flatMap((filter) => (filter[of] ?? []).map(({ name, value }) => [name.toLowerCase(), value])));
+    Object.fromEntries(
+      filters.flatMap((filter) => (filter[of] ?? []).map(({ name, value }) => [name.toLowerCase(), value])),
+    );
   const remove = filters.flatMap((filter) => filter.remove ?? []).map((name) => name.toLowerCase());
   const [set, add] = [fields('set'), fields('add')];
   return {

@@ -37,7 +37,10 @@ export function readListener(
   if (encrypted && !passthrough) {
     const refs = spec.tls?.certificateRefs ?? [];
     if (refs.length === 0) {
-      unresolved.push({ reason: 'InvalidCertificateRef', message: 'tls.certificateRefs: expected a Secret, found none' });
+      unresolved.push({
+        reason: 'InvalidCertificateRef',
+        message: 'tls.certificateRefs: expected a Secret, found none',
+      });
     }
     for (const ref of refs) {
       const found = readKeyPair(reader, grants, owner, ref, 'InvalidCertificateRef');
@@ -148,7 +151,9 @@ export function readValidation(
     if (group !== CORE_GROUP || (kind !== 'ConfigMap' && kind !== 'Secret')) {
       const message = `caCertificateRefs: expected a ConfigMap, found ${group === CORE_GROUP ? kind : `${group}/${kind}`} ${name}`;
       unresolved.push({ reason: 'InvalidCACertificateKind', message });
-    } else if (!grants({ group: GATEWAY_GROUP, kind: gateway.kind, namespace: home }, { group, kind, namespace, name })) {
+    } else if (
+      !grants({ group: GATEWAY_GROUP, kind: gateway.kind, namespace: home }, { group, kind, namespace, name })
+    ) {
       unresolved.push(notPermitted(gateway, `${kind} ${namespace}/${name}`, namespace));
     } else {
       const found = reader.get(kind, namespace, name);

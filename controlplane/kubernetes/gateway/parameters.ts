@@ -41,7 +41,9 @@ function readParameters(reader: KubeReader, namespace: string, ref: ObjectRefere
   const { group = CORE_GROUP, kind = '', name } = ref;
   const invalid = (message: string): ReadParameters => ({ fault: { reason: 'InvalidParameters', message } });
   if (group !== CORE_GROUP || kind !== 'ConfigMap') {
-    return invalid(`parametersRef: expected a ConfigMap, found ${group === CORE_GROUP ? kind : `${group}/${kind}`} ${name}`);
+    return invalid(
+      `parametersRef: expected a ConfigMap, found ${group === CORE_GROUP ? kind : `${group}/${kind}`} ${name}`,
+    );
   }
   const map = reader.get('ConfigMap', namespace, name);
   if (map === undefined) return invalid(`parametersRef: ConfigMap ${namespace}/${name} does not exist`);

@@ -124,7 +124,10 @@ export function backendProtocol(
   return `the port is ${transport}: its appProtocol must say what is spoken there, as in ${OWN_PROTOCOLS}${PORT_PROTOCOL[transport].name}`;
 }
 
-function fitting(port: ServicePort, protocol: BackendProtocol): { port: ServicePort; protocol: BackendProtocol } | string {
+function fitting(
+  port: ServicePort,
+  protocol: BackendProtocol,
+): { port: ServicePort; protocol: BackendProtocol } | string {
   const { protocol: transport = 'TCP', appProtocol = '' } = port;
   const wanted = protocol.name === 'UDP' || protocol.name === 'SCTP' ? protocol.name : 'TCP';
   return wanted === transport ? { port, protocol } : `its appProtocol ${appProtocol} is not for a port of ${transport}`;
