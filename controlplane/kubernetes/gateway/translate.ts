@@ -1,12 +1,14 @@
 /** Gateway API: what Gateways and routes come to for the proxies, their statuses, and what each Gateway needs to be there. */
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf, type StatusPlan } from '../api/reader.ts';
 import { gatewayService, takesIPv6 } from './addresses.ts';
+import type { AnyRoute } from '../api/gateway-kinds.ts';
 import { attachRoutes, ROUTE_KINDS } from './attachment.ts';
 import { createBackends } from './backends.ts';
 import { classStatus, gatewayStatus, listenerSetStatus, refusalOf } from './gateway-status.ts';
 import { readClasses, readGateways } from './gateways.ts';
 import { readGrants } from './grants.ts';
 import { type GatewayInfrastructure, infrastructureOf } from './infrastructure.ts';
+import { byName } from './order.ts';
 import { createOutput } from './output.ts';
 import { policyStatuses } from './policy-status.ts';
 import { addPorts } from './ports.ts';
@@ -55,7 +57,7 @@ export function translateGateways(reader: KubeReader, { bundleVersion }: Gateway
     statuses.push(routeStatus(state, backends, ids));
   }
   const attached = new Set(routes.map(({ route }) => route));
-  for (const route of ROUTE_KINDS.flatMap((kind) => [...reader.list(kind)])) {
+  for (const route of ROUTE_KINDS.flatMap((kind): AnyRoute[] => [...reader.list(kind)]).sort(byName)) {
     // What we said of a route that has left us is taken back.
     if (attached.has(route) || !hasOurStatus(route)) continue;
     statuses.push({ ref: refOf(route), objects: [], render: () => ({ parents: [] }) });
