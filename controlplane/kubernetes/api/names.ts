@@ -43,3 +43,8 @@ export function parseEndpointsName(
 export function secretName(namespace: string, name: string): string {
   return `secret/${namespace}/${name}`;
 }
+
+/** The Service, and the Deployment or DaemonSet behind it, that are made for a Gateway, in its namespace. */
+export function gatewayServiceName(gateway: string): string {
+  return `${gateway}-l7mp`;
+}

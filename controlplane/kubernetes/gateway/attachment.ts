@@ -1,0 +1,118 @@
+/** Which routes attach to which listeners, and why others do not. */
+import type { AnyRoute, GRPCRoute, HTTPRoute, ParentReference, RouteKind, TLSRoute } from '../api/gateway-kinds.ts';
+import type { KubeReader } from '../api/reader.ts';
+import { GATEWAY_GROUP } from './group.ts';
+import { intersect, intersections } from './hostnames.ts';
+import { allowsNamespace } from './namespaces.ts';
+import { byAge, fullName } from './order.ts';
+import type { GatewayState, ListenerState } from './state.ts';
+import type { Verdict } from './verdict.ts';
+
+/** A parentRef of a route that names one of our Gateways, or a ListenerSet of one. */
+export interface ParentState {
+  readonly ref: ParentReference;
+  readonly gateway: GatewayState;
+  /** Why it is not accepted. */
+  readonly refused?: Verdict;
+}
+
+export interface RouteState {
+  readonly route: AnyRoute;
+  readonly parents: readonly ParentState[];
+}
+
+export const ROUTE_KINDS = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'] as const;
+
+interface Parent {
+  readonly gateway: GatewayState;
+  /** Absent: a ListenerSet that is not attached itself. */
+  readonly listeners?: readonly ListenerState[];
+}
+
+/** Routes of all kinds that have parents of ours, the oldest first; what they attach to knows of them from then on. */
+export function attachRoutes(reader: KubeReader, gateways: readonly GatewayState[]): RouteState[] {
+  const parents = new Map<string, Parent>();
+  for (const gateway of gateways) {
+    parents.set(`Gateway ${fullName(gateway.gateway)}`, { gateway, listeners: gateway.listeners });
+    for (const { set, refused, listeners } of gateway.sets) {
+      parents.set(`ListenerSet ${fullName(set)}`, { gateway, ...(refused === undefined && { listeners }) });
+    }
+  }
+  const routes = ROUTE_KINDS.flatMap((kind): AnyRoute[] => [...reader.list(kind)]);
+  return routes.sort(byAge).flatMap((route) => {
+    const states = (route.spec?.parentRefs ?? []).flatMap((ref): ParentState[] => {
+      const parent = parents.get(keyOf(route, ref));
+      if (parent === undefined) return [];
+      const refused = attach(reader, route, ref, parent);
+      return [{ ref, gateway: parent.gateway, ...(refused && { refused }) }];
+    });
+    return states.length === 0 ? [] : [{ route, parents: states }];
+  });
+}
+
+function keyOf({ metadata }: AnyRoute, ref: ParentReference): string {
+  const { group = GATEWAY_GROUP, kind = 'Gateway', namespace = metadata.namespace ?? '', name } = ref;
+  return group === GATEWAY_GROUP ? `${kind} ${namespace}/${name}` : '';
+}
+
+/** Attaches a route to all listeners of a parent that it may attach to; a verdict where there are none. */
+function attach(reader: KubeReader, route: AnyRoute, ref: ParentReference, parent: Parent): Verdict | undefined {
+  const { sectionName, port, kind = 'Gateway', name } = ref;
+  if (parent.listeners === undefined) {
+    return { reason: 'NoMatchingParent', message: `ListenerSet ${name} is not accepted by its Gateway` };
+  }
+  const named = parent.listeners.filter(
+    ({ spec }) =>
+      (sectionName === undefined || spec.name === sectionName) && (port === undefined || spec.port === port),
+  );
+  if (named.length === 0) {
+    const wanted = [sectionName !== undefined && `name ${sectionName}`, port !== undefined && `port ${port}`];
+    const message = `${kind} ${name} has no listener of ${wanted.filter(Boolean).join(' and ')}`;
+    return { reason: 'NoMatchingParent', message };
+  }
+  const allowed = named.filter((listener) => isAllowed(reader, route, listener));
+  if (allowed.length === 0) {
+    const message = `no listener of ${kind} ${name} takes a ${route.kind} of namespace ${route.metadata.namespace ?? ''}`;
+    return { reason: 'NotAllowedByListeners', message };
+  }
+  const hostnames = hostnamesOf(route);
+  const found = allowed
+    .map((listener) => ({ listener, hostnames: intersections(listener.hostname, hostnames) }))
+    .filter((one) => one.hostnames.length > 0);
+  if (found.length === 0) {
+    const message = `no listener of ${kind} ${name} has a hostname of ${(hostnames ?? []).join(', ')}`;
+    return { reason: 'NoMatchingListenerHostname', message };
+  }
+  const free = found.filter((one) => rival(route, one.listener, one.hostnames) === undefined);
+  for (const { listener, hostnames: names } of free) {
+    const before = listener.attached.findIndex((attachment) => attachment.route === route);
+    // Two parentRefs may lead to one listener: it is attached once.
+    if (before < 0) listener.attached.push({ route, hostnames: names });
+  }
+  const [first] = found;
+  if (free.length > 0 || first === undefined) return undefined;
+  const older = rival(route, first.listener, first.hostnames);
+  const message = `${older?.kind ?? ''} ${older === undefined ? '' : fullName(older)} is older, and has a hostname of the same listener`;
+  return { reason: 'NotAllowedByListeners', message };
+}
+
+function isAllowed(reader: KubeReader, route: AnyRoute, { kinds, spec, owner }: ListenerState): boolean {
+  const from = spec.allowedRoutes?.namespaces ?? {};
+  const [home, namespace] = [owner.metadata.namespace ?? '', route.metadata.namespace ?? ''];
+  return kinds.includes(route.kind as RouteKind) && allowsNamespace(reader, from, 'Same', home, namespace);
+}
+
+export function hostnamesOf(route: AnyRoute): readonly string[] | undefined {
+  return (route as HTTPRoute | GRPCRoute | TLSRoute).spec?.hostnames;
+}
+
+/** HTTPRoutes and GRPCRoutes share no hostname of a listener: the older one has it (GEP-1016). */
+function rival(route: AnyRoute, listener: ListenerState, hostnames: readonly string[]): AnyRoute | undefined {
+  const other = route.kind === 'HTTPRoute' ? 'GRPCRoute' : 'HTTPRoute';
+  if (route.kind !== 'HTTPRoute' && route.kind !== 'GRPCRoute') return undefined;
+  return listener.attached.find(
+    (attached) =>
+      attached.route.kind === other &&
+      attached.hostnames.some((one) => hostnames.some((name) => intersect(one, name) !== undefined)),
+  )?.route;
+}

@@ -1,0 +1,157 @@
+/** Rules of HTTPRoutes and GRPCRoutes: for each match a rule of the proxy, for all of a rule's one route. */
+import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
+import type {
+  AnyRoute,
+  FilteredBackend,
+  GRPCRoute,
+  GRPCRouteRule,
+  HTTPRoute,
+  HTTPRouteRule,
+} from '../api/gateway-kinds.ts';
+import { clusterOf, destinationsOf, type Making, type RankedRule } from './destinations.ts';
+import { parseDuration } from './durations.ts';
+import { type Effects, readFilters } from './http-filters.ts';
+import { grpcMatches, httpMatches, type Matches, type RankedMatch } from './http-matches.ts';
+import { fullName } from './order.ts';
+
+/** What a rule says, checked. */
+interface ReadRule {
+  readonly matches: Matches;
+  readonly effects: Effects;
+  readonly limits: Record<string, Json>;
+  readonly faults: readonly string[];
+}
+
+const read = new WeakMap<object, ReadRule>();
+
+/** What can't be done of a rule: requests that it is for get an error instead. */
+export function ruleFaults(route: HTTPRoute | GRPCRoute, index: number): readonly string[] {
+  const rule = route.spec?.rules?.[index];
+  return rule === undefined ? [] : readRule(route, rule).faults;
+}
+
+function readRule({ kind }: AnyRoute, rule: HTTPRouteRule | GRPCRouteRule): ReadRule {
+  let found = read.get(rule);
+  if (found !== undefined) return found;
+  const matches =
+    kind === 'GRPCRoute' ? grpcMatches((rule as GRPCRouteRule).matches) : httpMatches((rule as HTTPRouteRule).matches);
+  const effects = readFilters(rule.filters, 'rule');
+  const { limits, faults } = kind === 'GRPCRoute' ? { limits: {}, faults: [] } : limitsOf(rule as HTTPRouteRule);
+  const backendFaults = (rule.backendRefs ?? []).flatMap(({ filters }, index) =>
+    readFilters(filters, 'backend').faults.map((fault) => `backendRefs[${index}].${fault}`),
+  );
+  const persistence = rule.sessionPersistence === undefined ? [] : ['sessionPersistence: expected nothing, found it'];
+  found = {
+    matches,
+    effects,
+    limits,
+    faults: [...matches.faults, ...effects.faults, ...backendFaults, ...faults, ...persistence],
+  };
+  read.set(rule, found);
+  return found;
+}
+
+/** `timeouts` and `retry` of a route. */
+function limitsOf({ timeouts = {}, retry }: HTTPRouteRule): { limits: Record<string, Json>; faults: string[] } {
+  const faults: string[] = [];
+  const duration = (path: string, text: string | undefined): number | undefined => {
+    if (text === undefined) return undefined;
+    const ms = parseDuration(text);
+    if (ms === undefined) faults.push(`${path}: expected a duration, as in 500ms, found ${JSON.stringify(text)}`);
+    return ms;
+  };
+  const session = duration('timeouts.request', timeouts.request);
+  const attempt = duration('timeouts.backendRequest', timeouts.backendRequest);
+  const backoff = duration('retry.backoff', retry?.backoff);
+  const { codes = [], attempts } = retry ?? {};
+  const times = { ...(session !== undefined && { session }), ...(attempt !== undefined && { attempt }) };
+  const limits = {
+    ...(Object.keys(times).length > 0 && { timeouts: times }),
+    ...(retry !== undefined && {
+      retry: {
+        // Where a rule has a retry, failed connections are tried again, too (GEP-1731).
+        retry_on: 'always',
+        ...(attempts !== undefined && { num_retries: attempts }),
+        ...(codes.length > 0 && { statuses: [...codes] }),
+        ...(backoff !== undefined && backoff > 0 && { backoff }),
+      },
+    }),
+  };
+  return { limits, faults };
+}
+
+/** Adds the rules of a route for the proxies of a Gateway. */
+export function addHttpRules(making: Making, route: HTTPRoute | GRPCRoute): readonly RankedRule[] {
+  const made = making.made.get(route) ?? makeRules(making, route);
+  making.made.set(route, made);
+  return made;
+}
+
+function makeRules(making: Making, route: HTTPRoute | GRPCRoute): RankedRule[] {
+  return (route.spec?.rules ?? []).flatMap((rule, index) => {
+    const { matches, effects, limits, faults } = readRule(route, rule);
+    // Nobody knows which requests are meant.
+    if (matches.faults.length > 0) return [];
+    const parts = [route.kind.toLowerCase(), fullName(route), String(index)];
+    const action = faults.length > 0 ? fail(route) : actionOf(making, route, rule, parts, effects, limits);
+    return matches.matches.map((ranked, place): RankedRule => {
+      const name = making.output.add('Rule', route, [...parts, String(place)], () => ({
+        ...(ranked.match !== undefined && { match: ranked.match }),
+        action: action(ranked),
+      }));
+      return { name, rank: ranked.rank };
+    });
+  });
+}
+
+type Action = (match: RankedMatch) => Json;
+
+function actionOf(
+  making: Making,
+  route: HTTPRoute | GRPCRoute,
+  { backendRefs = [] }: HTTPRouteRule | GRPCRouteRule,
+  parts: readonly string[],
+  effects: Effects,
+  limits: Record<string, Json>,
+): Action {
+  const { redirect, responseHeaders, mirrors, cors } = effects;
+  if (redirect !== undefined) return ({ prefix }) => ({ redirect: redirect(prefix) });
+  const failure = failureOf(route);
+  const destinations = destinationsOf(making, route, backendRefs, failure, extrasOf);
+  const copies = mirrors.flatMap(({ ref, percent }) => {
+    const cluster = clusterOf(making, route, ref);
+    return cluster === undefined ? [] : [{ cluster, percent }];
+  });
+  if (destinations === undefined) return fail(route);
+  const name = making.output.add('Route', route, parts, () => ({
+    ...destinations,
+    ...limits,
+    ...(copies.length > 0 && { mirrors: copies }),
+    ...(responseHeaders !== undefined && { response_headers: responseHeaders }),
+    ...(cors !== undefined && { cors }),
+  }));
+  return ({ prefix }) => {
+    const rewrite = effects.rewrite(prefix);
+    return { ...(rewrite.length > 0 && { rewrite }), route: name };
+  };
+}
+
+function extrasOf({ filters }: FilteredBackend): Record<string, Json> {
+  const { rewrite, responseHeaders } = readFilters(filters, 'backend');
+  const rewrites = rewrite(undefined);
+  return {
+    ...(rewrites.length > 0 && { rewrite: rewrites }),
+    ...(responseHeaders !== undefined && { response_headers: responseHeaders }),
+  };
+}
+
+function fail(route: AnyRoute): Action {
+  return () => ({ respond: failureOf(route) });
+}
+
+/** What a client gets whose backend is invalid: 500, or for gRPC UNAVAILABLE. */
+function failureOf({ kind }: AnyRoute): Json {
+  if (kind !== 'GRPCRoute') return { status: 500 };
+  const headers = { 'content-type': 'application/grpc', 'grpc-status': '14', 'grpc-message': 'no backend' };
+  return { status: 200, headers };
+}

@@ -1,0 +1,39 @@
+/** Statuses of BackendTLSPolicies: for each Gateway that sends to a Service of theirs. */
+import type { BackendTLSPolicy, Gateway } from '../api/gateway-kinds.ts';
+import { CONTROLLER_NAME } from '../api/names.ts';
+import { refOf, type StatusPlan } from '../api/reader.ts';
+import { GATEWAY_GROUP } from './group.ts';
+import { byName } from './order.ts';
+import type { TlsPolicies } from './tls-policies.ts';
+import type { Usage } from './usage.ts';
+import { condition } from './verdict.ts';
+
+/** The most that the API takes. */
+const MAX_ANCESTORS = 16;
+
+export function policyStatuses({ all }: TlsPolicies, usage: Usage): StatusPlan[] {
+  return all.map(({ policy, refused, conflict, unresolved }) => {
+    const { generation } = policy.metadata;
+    const conditions = [
+      condition('Accepted', generation, conflict ?? refused, {
+        reason: 'Accepted',
+        message: 'the policy is in effect',
+      }),
+      condition('ResolvedRefs', generation, unresolved, {
+        reason: 'ResolvedRefs',
+        message: 'all that the policy refers to is there',
+      }),
+    ];
+    const ancestors = ancestorsOf(policy, usage).map(({ metadata }) => ({
+      ancestorRef: { group: GATEWAY_GROUP, kind: 'Gateway', namespace: metadata.namespace ?? '', name: metadata.name },
+      controllerName: CONTROLLER_NAME,
+      conditions,
+    }));
+    return { ref: refOf(policy), objects: [], render: () => ({ ancestors }) };
+  });
+}
+
+function ancestorsOf({ metadata, spec }: BackendTLSPolicy, usage: Usage): Gateway[] {
+  const users = (spec?.targetRefs ?? []).flatMap(({ name }) => usage.of(`${metadata.namespace ?? ''}/${name}`));
+  return [...new Set(users)].sort(byName).slice(0, MAX_ANCESTORS);
+}

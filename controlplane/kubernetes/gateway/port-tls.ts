@@ -1,0 +1,40 @@
+/** What a port's listeners ask of TLS: certificates by server name, and who clients are. */
+import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
+import { addKeyPair } from './clusters.ts';
+import type { Making } from './destinations.ts';
+import { ANY, covers } from './hostnames.ts';
+import { MIN_VERSION_OPTION } from './listeners.ts';
+import type { ListenerState } from './state.ts';
+
+/** TLS of a port, or undefined where it has none, or passes it on. */
+export function tlsServer({ output, gateway }: Making, listeners: readonly ListenerState[]): Json | undefined {
+  const encrypted = listeners.filter(({ certificates }) => certificates.length > 0);
+  // Clients that name nobody, or somebody else, get the certificate of the listener that is for all.
+  const fallback = encrypted.find(({ hostname }) => hostname === ANY) ?? encrypted[0];
+  if (fallback?.certificates[0] === undefined) return undefined;
+  const own = addKeyPair(output, gateway.gateway, fallback.certificates[0]);
+  const certificates = encrypted.flatMap(({ hostname, certificates: pairs }) =>
+    pairs.flatMap((pair, index): Json[] => {
+      // The first is for whatever the listener is for; further ones for those of its names that they have themselves.
+      const covered = pair.names.filter((name) => covers(hostname, name));
+      const names = index > 0 ? covered : hostname === ANY ? [] : [hostname];
+      if (names.length === 0) return [];
+      const name = addKeyPair(output, gateway.gateway, pair);
+      return [{ server_names: names, cert: name, key: name }];
+    }),
+  );
+  // All listeners of a port ask the same of clients.
+  const { authorities, insecure = false } = fallback.validation ?? {};
+  const ca =
+    authorities === undefined
+      ? undefined
+      : `secret:${output.add('Secret', gateway.gateway, ['clients', String(fallback.spec.port)], () => ({ ca: authorities }))}`;
+  const version = encrypted.map(({ spec }) => spec.tls?.options?.[MIN_VERSION_OPTION]).includes('TLSv1.3');
+  return {
+    cert: own,
+    key: own,
+    ...(certificates.length > 0 && { certificates }),
+    ...(ca !== undefined && { ca, client_certificate: insecure ? 'request' : 'require' }),
+    ...(version && { min_version: 'TLSv1.3' }),
+  };
+}

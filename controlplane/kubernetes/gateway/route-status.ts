@@ -1,0 +1,73 @@
+/** Statuses of routes: of each parent of ours, whether the route is accepted there, and what is wrong with it. */
+import type { AnyRoute, BackendReference, GRPCRoute, HTTPRoute, HTTPRouteRule } from '../api/gateway-kinds.ts';
+import { CONTROLLER_NAME } from '../api/names.ts';
+import type { Condition } from '../api/object.ts';
+import { refOf, type StatusPlan } from '../api/reader.ts';
+import type { ParentState, RouteState } from './attachment.ts';
+import type { Backends } from './backends.ts';
+import { ruleFaults } from './http-rules.ts';
+import { programmed } from './progress.ts';
+import { condition, joined, stated, type Verdict } from './verdict.ts';
+
+/** `objects` are the ids of what was made of the route. */
+export function routeStatus(
+  { route, parents }: RouteState,
+  backends: Backends,
+  objects: readonly string[],
+): StatusPlan {
+  const { generation } = route.metadata;
+  const unresolved = joined(unresolvedOf(route, backends));
+  const { faults, all } = unsupportedOf(route);
+  const conditionsOf = ({ refused }: ParentState): Condition[] => [
+    condition('Accepted', generation, refused ?? (all ? faults : undefined), {
+      reason: 'Accepted',
+      message: 'the route is attached',
+    }),
+    condition('ResolvedRefs', generation, unresolved, {
+      reason: 'ResolvedRefs',
+      message: 'all that the route refers to is there',
+    }),
+    ...(faults === undefined || all ? [] : [stated('PartiallyInvalid', 'True', generation, faults)]),
+  ];
+  const states = parents.map((parent) => ({ parent, conditions: conditionsOf(parent) }));
+  return {
+    ref: refOf(route),
+    objects,
+    render: (progress) => ({
+      parents: states.map(({ parent, conditions }) => ({
+        parentRef: parent.ref,
+        controllerName: CONTROLLER_NAME,
+        conditions:
+          parent.refused === undefined && objects.length > 0
+            ? [...conditions, programmed(progress, generation, undefined, 'l7mp.io/Programmed')]
+            : conditions,
+      })),
+    }),
+  };
+}
+
+/** Whether somebody has to take back what we said of a route once. */
+export function hasOurStatus({ status }: AnyRoute): boolean {
+  return status?.parents?.some(({ controllerName }) => controllerName === CONTROLLER_NAME) === true;
+}
+
+/** What a route refers to and can't have, backends and mirrors. */
+function unresolvedOf(route: AnyRoute, backends: Backends): Verdict[] {
+  const rules = (route.spec?.rules ?? []) as readonly HTTPRouteRule[];
+  const refs = rules.flatMap(({ backendRefs = [], filters = [] }): BackendReference[] => [
+    ...backendRefs,
+    ...filters.flatMap(({ requestMirror }) => (requestMirror === undefined ? [] : [requestMirror.backendRef])),
+  ]);
+  return refs.flatMap((ref) => backends.resolve(route, ref).fault ?? []);
+}
+
+function unsupportedOf(route: AnyRoute): { faults: Verdict | undefined; all: boolean } {
+  if (route.kind !== 'HTTPRoute' && route.kind !== 'GRPCRoute') return { faults: undefined, all: false };
+  const { rules = [] } = (route as HTTPRoute | GRPCRoute).spec ?? {};
+  const found = rules.map((_, index) => ruleFaults(route as HTTPRoute | GRPCRoute, index));
+  const wrong = found.flatMap((faults, index) => faults.map((fault) => `rules[${index}].${fault}`));
+  return {
+    faults: joined(wrong.map((message) => ({ reason: 'UnsupportedValue', message }))),
+    all: found.every((faults) => faults.length > 0) && found.length > 0,
+  };
+}

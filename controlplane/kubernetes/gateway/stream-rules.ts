@@ -1,0 +1,19 @@
+/** The one rule of a TLSRoute, TCPRoute or UDPRoute. */
+import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
+import type { TCPRoute, TLSRoute, UDPRoute } from '../api/gateway-kinds.ts';
+import { destinationsOf, type Making } from './destinations.ts';
+import { fullName } from './order.ts';
+
+export type StreamRoute = TLSRoute | TCPRoute | UDPRoute;
+
+/** What a session gets that has nowhere to go; only a WebSocket, as it opens, can hear the status. */
+const NOWHERE: Json = { status: 503 };
+
+/** What becomes of the sessions of a route; `raw` where they pass as they are, TLS and all. */
+export function streamAction(making: Making, route: StreamRoute, raw: boolean): Record<string, Json> {
+  const refs = (route.spec?.rules ?? []).flatMap(({ backendRefs = [] }) => backendRefs);
+  const destinations = destinationsOf(making, route, refs, NOWHERE, undefined, raw);
+  if (destinations === undefined) return { respond: NOWHERE };
+  const parts = [route.kind.toLowerCase(), fullName(route), ...(raw ? ['passthrough'] : [])];
+  return { route: making.output.add('Route', route, parts, () => destinations) };
+}
