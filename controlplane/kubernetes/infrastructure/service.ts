@@ -49,11 +49,11 @@ export function addressFaults({ addresses }: GatewayNeeds, { service }: Paramete
     const path = `spec.addresses[${index}]`;
     if (type !== 'IPAddress') {
       faults.push({ path: `${path}.type`, expected: 'IPAddress', found: type });
-    } else if (value !== undefined && isIP(value) === 0) {
+    } else if (isGiven(value) && isIP(value) === 0) {
       faults.push({ path: `${path}.value`, expected: 'an IP address', found: JSON.stringify(value) });
     }
   });
-  const values = addresses.filter(({ value }) => value !== undefined);
+  const values = addresses.filter(({ value }) => isGiven(value));
   if (values.length > 1) {
     faults.push({ path: 'spec.addresses', expected: 'at most one with a value', found: String(values.length) });
   }
@@ -68,5 +68,10 @@ export function addressFaults({ addresses }: GatewayNeeds, { service }: Paramete
 }
 
 function requested({ addresses }: GatewayNeeds): string[] {
-  return addresses.map(({ value }) => value).filter((value) => value !== undefined);
+  return addresses.map(({ value }) => value).filter(isGiven);
+}
+
+/** An address without one may be any. */
+function isGiven(value: string | undefined): value is string {
+  return value !== undefined && value !== '';
 }
