@@ -5,10 +5,12 @@ import { emptySnapshot, withPlugins } from '../config/decode.ts';
 import { FileSource } from '../config/file-source.ts';
 import { loadAside } from '../config/load-aside.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
+import { type Pages, servePages } from '../common/http-pages.ts';
 import { LONGEST_TIMER } from '../common/timer.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
 import { UsageError } from './exit.ts';
+import { toAddress } from './listen-address.ts';
 import { loadPlugins } from './plugins.ts';
 
 interface ProxyOptions extends ControlPlaneFlags {
@@ -18,6 +20,7 @@ interface ProxyOptions extends ControlPlaneFlags {
   readonly plugin?: readonly string[];
   readonly api?: boolean;
   readonly watch?: boolean;
+  readonly http?: string;
   readonly drainTimeout?: number;
 }
 
@@ -27,6 +30,7 @@ const LINGER = 1000;
 export async function proxy(options: ProxyOptions): Promise<void> {
   const controlPlane = controlPlaneOf(options);
   const { config: file } = options;
+  const probed = options.http === undefined ? undefined : toAddress('--http', options.http);
   if (file === undefined && controlPlane === undefined && options.api === false) {
     throw new UsageError('expected -c FILE or --controlplane beside --no-api, found neither: there is nothing to do');
   }
@@ -48,7 +52,9 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const { log } = running;
   // Waiting for a signal keeps no process alive, and one that is not to watch its file may have nothing else to do yet.
   const awake = setInterval(() => undefined, LONGEST_TIMER);
+  let pages: Pages | undefined;
   try {
+    pages = probed && (await servePages(probed, { ready: () => running.ready, metrics: () => running.metrics() }));
     const apply = async (snapshot: ConfigSnapshot): Promise<void> => {
       await running.replace(snapshot);
       log.info({ file, listeners: listening(running) }, 'configuration reloaded');
@@ -62,7 +68,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     });
     const end = stopped(running, options.drainTimeout ?? config.admin.drain_timeout, () => source?.close());
     // Who reads this may send a signal at once.
-    const fields = { listeners: listening(running), api: running.apiAddress, pid: process.pid };
+    const fields = { listeners: listening(running), api: running.apiAddress, http: pages?.address, pid: process.pid };
     log.info(fields, running.ready ? 'ready' : 'waiting for the control plane');
     await end;
   } catch (error) {
@@ -71,6 +77,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     throw error;
   } finally {
     clearInterval(awake);
+    await pages?.close(); // until all has drained, probes are told that it is on its way out
   }
   // A file system that does not answer holds the process by the thread that waits for it, which process.exit waits for, too.
   setTimeout(() => {

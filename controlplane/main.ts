@@ -1,12 +1,12 @@
 /** The control plane: its parts are made and joined here, and nowhere else. */
 import { formatAddress } from '../common/format-address.ts';
+import { servePages } from '../common/http-pages.ts';
 import type { Logger } from '../common/log.ts';
 import { Closing } from './closing.ts';
 import { createConfiguration } from './configuration.ts';
 import type { Catalog } from './core/catalog.ts';
 import { RpcError, STATUS } from './core/rpc.ts';
 import { StoreError } from './core/store.ts';
-import { servePages } from './http/pages.ts';
 import { createGrpcServer } from './rpc/server.ts';
 import { createHealth } from './rpc/health.ts';
 import { createReflection } from './rpc/reflection.ts';

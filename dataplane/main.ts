@@ -66,6 +66,8 @@ export interface Proxy {
   /** Whether the first configuration is live, that of the control plane included, and the proxy isn't stopping. */
   readonly ready: boolean;
   sessions(): Iterable<SessionView>;
+  /** The page of metrics, in Prometheus's text format. */
+  metrics(): Promise<string>;
   /** Opens log files anew. */
   reopenLogs(): void;
   /** Takes no new sessions, and closes when the last has ended or after `timeout` ms. */
@@ -254,6 +256,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       return isReady();
     },
     sessions: () => sessions.list(),
+    metrics,
     reopenLogs: () => {
       log.reopen();
       if (accessLog) accessLog.reopen();

@@ -18,6 +18,10 @@ export function addProxyCommands(program: Command): void {
     .option('-s, --strict', 'the REST API refuses unknown fields')
     .option('--plugin <file>', 'load a protocol from a JavaScript module; once for each', repeated)
     .option('--no-api', 'no REST API')
+    .option(
+      '--http <address>',
+      'serve /ready, /healthz and /metrics there, too, for probes and scrapers (default: nowhere)',
+    )
     .option('--no-watch', 'do not reload the configuration when its file changes (SIGHUP still does)')
     .option('--drain-timeout <ms>', 'how long sessions may go on after the signal', wholeNumber());
   withControlPlane(proxy)

@@ -6,6 +6,7 @@ import { listeningFaults } from '../../controlplane/security/listening.ts';
 import { createLogger, type LogLevel } from '../../common/telemetry/log.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { UsageError } from '../exit.ts';
+import { toAddress } from '../listen-address.ts';
 
 interface ServeOptions {
   readonly listen: string;
@@ -91,13 +92,4 @@ async function stopped(
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
   });
-}
-
-/** `127.0.0.1:1235`, `[::1]:1235`, `:1235` on all addresses. @throws UsageError */
-function toAddress(option: string, text: string): { host: string; port: number } {
-  const [, inBrackets, host, port] = /^(?:\[([^\]]+)\]|([^:]*)):(\d+)$/u.exec(text) ?? [];
-  if (port === undefined || Number(port) > 65_535) {
-    throw new UsageError(`${option}: expected HOST:PORT, as in 127.0.0.1:1235, found "${text}"`);
-  }
-  return { host: inBrackets ?? (host === '' || host === undefined ? '::' : host), port: Number(port) };
 }

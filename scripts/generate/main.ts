@@ -5,6 +5,7 @@ import { format, resolveConfig } from 'prettier';
 import { createOpenapi } from '../../dataplane/admin/openapi.ts';
 import { createJsonSchemas } from '../../config/json-schema.ts';
 import { productVersion } from '../../common/version.ts';
+import { makeValuesSchema } from './chart.ts';
 import { printCliPage, printManual } from './cli.ts';
 import { makeJsonSchema } from './json-schema.ts';
 import { ETCD_PACKAGES, PACKAGES, printDescriptors, printMessages } from './messages.ts';
@@ -27,6 +28,7 @@ const outputs: Record<string, string> = {
     createOpenapi((refer) => createJsonSchemas({ schema: source.schema, refer, lenient: true })),
   ),
   'docs/config.schema.json': JSON.stringify(makeJsonSchema(source)),
+  'k8s/chart/values.schema.json': JSON.stringify(makeValuesSchema()),
   'docs/cli.md': printCliPage(),
   'man/l7mp.1': printManual(productVersion()),
   'docs/reference.md': printReference(source),

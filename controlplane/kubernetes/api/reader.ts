@@ -2,11 +2,12 @@
 import type { ObjectContent } from '../../model/object.ts';
 import type { ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service } from './core-kinds.ts';
 import type { GatewayKinds } from './gateway-kinds.ts';
+import type { InfrastructureKinds } from './infrastructure-kinds.ts';
 import type { KubeObject, KubeRef } from './object.ts';
 import type { OwnKinds } from './own-kinds.ts';
 
 /** The kinds that are read, by name. */
-export interface KubeKinds extends GatewayKinds, OwnKinds {
+export interface KubeKinds extends GatewayKinds, InfrastructureKinds, OwnKinds {
   readonly Service: Service;
   readonly EndpointSlice: EndpointSlice;
   readonly Pod: Pod;

@@ -79,10 +79,10 @@ function readGateway(
   const shown = ref && readKeyPair(reader, grants, gateway, ref, 'InvalidClientCertificateRef');
   return {
     gateway,
-    parameters: {
-      ...(ofClass.fault === undefined && ofClass.parameters),
-      ...(own.fault === undefined && own.parameters),
-    },
+    parameters: [
+      ...(ofClass.fault === undefined ? ofClass.parameters : []),
+      ...(own.fault === undefined ? own.parameters : []),
+    ],
     ...(refusal && { refused: refusal }),
     ...(shown && ('reason' in shown ? { unresolved: shown } : { clientCertificate: shown })),
     listeners,

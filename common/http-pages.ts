@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { formatAddress } from '../../common/format-address.ts';
+import { formatAddress } from './format-address.ts';
 
 export interface PagesSource {
-  /** Whether proxies can be served. */
+  /** Whether it serves what it is for. */
   readonly ready: () => boolean;
   /** In Prometheus's text format. */
   readonly metrics: () => Promise<string>;
@@ -27,7 +27,8 @@ export async function servePages(where: { host: string; port: number }, source: 
     void answer(request, response, source);
   });
   server.maxConnections = MAX_CONNECTIONS;
-  server.listen(where);
+  // Without a host Node.js takes all addresses, also where there is no IPv6.
+  server.listen(where.host === '::' ? { port: where.port } : where);
   await once(server, 'listening');
   const { address, port } = server.address() as AddressInfo;
   return {

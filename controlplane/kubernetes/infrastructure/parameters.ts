@@ -1,0 +1,49 @@
+/** Parameters of a Gateway, out of those that stand above each other: ours, the operator's, the class's, its own. */
+import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
+import type { InfrastructureSettings } from './settings.ts';
+
+type Plain = Readonly<Record<string, unknown>>;
+
+/** What counts where nobody says anything; k8s/crds says the same to readers. */
+const DEFAULTS = {
+  workload: 'Deployment',
+  replicas: 2,
+  imagePullPolicy: 'IfNotPresent',
+  resources: { requests: { cpu: '100m', memory: '128Mi' } },
+  logLevel: 'info',
+  drain: { delaySeconds: 5, timeoutSeconds: 60 },
+  service: { type: 'LoadBalancer' },
+} as const;
+
+export type Parameters = GatewayParametersSpec &
+  Required<Pick<GatewayParametersSpec, 'image' | keyof typeof DEFAULTS>> & {
+    readonly drain: Required<NonNullable<GatewayParametersSpec['drain']>>;
+    readonly service: Required<Pick<NonNullable<GatewayParametersSpec['service']>, 'type'>>;
+  };
+
+/** The later ones count more: objects are merged field by field, lists are taken whole (RFC 7396). */
+export function mergeParameters(
+  settings: InfrastructureSettings,
+  parameters: readonly GatewayParametersSpec[],
+): Parameters {
+  return [settings.defaults, ...parameters].reduce<Plain>(merge, DEFAULTS) as unknown as Parameters;
+}
+
+function merge(under: Plain, over: object): Plain {
+  const merged: Record<string, unknown> = { ...under };
+  for (const [key, value] of Object.entries(over) as [string, unknown][]) {
+    if (value === null || value === undefined) continue;
+    const below = merged[key];
+    merged[key] = isPlain(value) ? merge(isPlain(below) && !isWhole(key) ? below : {}, value) : value;
+  }
+  return merged;
+}
+
+/** Parts of one of these say little without the rest: two of them are no sensible third. */
+function isWhole(key: string): boolean {
+  return key === 'affinity' || key === 'disruptionBudget';
+}
+
+function isPlain(value: unknown): value is Plain {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
