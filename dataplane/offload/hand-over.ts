@@ -13,14 +13,13 @@ import { type Half, HALF_FLAG, type Shift } from './layout.ts';
 import type { Passage } from './passage.ts';
 import { refuse } from './routes.ts';
 import { add, distance, isReached } from './sequence.ts';
+import { roundTripOf, stillness } from './silence.ts';
 import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 
 /** How often a step looks, in ms. */
 const LOOK = { observe: 20, catchUp: 1, narrow: 0, freeze: 0, acked: 1 };
 /** Bytes that may wait when neither end gets a window any more. */
 const LITTLE = 64 * 1024;
-/** How long nothing has to come for nothing to be on its way, in ms: a round trip, within these bounds. A busy host needs more than it says. */
-const SILENCE = { least: 1, most: 200 };
 /** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
 const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
@@ -76,16 +75,8 @@ export async function handOver(passage: Passage, settle: () => boolean): Promise
 
 /** Whether nothing has come from either for as long as what is on its way may take. */
 function silence(legs: Two<Leg>): () => boolean {
-  const start = performance.now();
-  const last = legs.map((leg) => ({ leg, received: leg.info?.received, at: start }));
-  return () => {
-    const now = performance.now();
-    return last.every((one) => {
-      const { received, roundTrip = 0 } = one.leg.info ?? {};
-      if (received !== one.received) Object.assign(one, { received, at: now });
-      return now - one.at >= Math.min(Math.max(roundTrip, SILENCE.least), SILENCE.most);
-    });
-  };
+  const both = legs.map((leg) => ({ leg, still: stillness(() => leg.info?.received) }));
+  return () => both.every(({ leg, still }) => still() >= roundTripOf(leg));
 }
 
 /** Both sockets are left as they are, and the kernel goes on from there. */
