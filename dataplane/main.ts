@@ -299,9 +299,6 @@ async function openKernelPath(
   const options = interfaces.length > 0 ? { interfaces } : {};
   const datagrams = new OffloadPolicy(await openOffloadEngine({ ...options, pins }), log);
   const connections = new SplicePath(await openSpliceEngine(options), log);
-  if (datagrams.engine && connections.reason !== undefined) {
-    log.warn({ reason: connections.reason }, 'no kernel offload of TCP connections: they stay in user space');
-  }
   return new KernelPaths(datagrams, connections);
 }
 
