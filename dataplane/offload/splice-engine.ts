@@ -125,7 +125,7 @@ export class SpliceEngine {
         const where = { end, priority: PRIORITY.connections };
         return this.own(createAttachment(this.attachment, { netlink: this.netlink, object }, one, where));
       };
-      this.interfaces = new Interfaces([place(program, 'ingress'), place(narrow, 'egress')], this.routes);
+      this.interfaces = this.own(new Interfaces([place(program, 'ingress'), place(narrow, 'egress')], this.routes));
       this.own(this.loopback);
       this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
       this.watch.want(EPOLLIN);
@@ -219,15 +219,22 @@ export class SpliceEngine {
   }
 
   private async handOver(entry: Entry, plan: Plan): Promise<void> {
-    const why = await entry.splice.handOver(this.interfaces.attachAsideFor(plan));
-    if (this.entries.get(entry.pair.id) !== entry) return;
-    if (!why) {
-      entry.unfit = entry.splice.unfit;
-      this.handler(entry.pair.id, { kind: 'spliced' });
+    const result = await entry.splice.handOver(this.interfaces.attachAsideFor(plan));
+    const isThere = (): boolean => this.entries.get(entry.pair.id) === entry;
+    if ('reason' in result) {
+      if (!isThere()) return;
+      this.forget(entry);
+      this.handler(entry.pair.id, { kind: 'refused', why: result });
       return;
     }
-    this.forget(entry);
-    this.handler(entry.pair.id, { kind: 'refused', why });
+    if (isThere()) {
+      entry.unfit = entry.splice.unfit;
+      this.handler(entry.pair.id, { kind: 'spliced' });
+    }
+    // Its end may stay silent for long. What its socket can't forget, it can be moved behind.
+    await result.acked.catch((error: unknown) => {
+      if (isThere()) void this.takeBack(entry, refuse('error', ProxyError.from(error).message));
+    });
   }
 
   /**
