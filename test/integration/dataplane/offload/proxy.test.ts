@@ -26,6 +26,7 @@ describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} an
       const hot = bed.sender(places);
       const { name } = await bed.inKernel();
       expect(bed.offload()).to.deep.include({ enabled: true, flows: 1, handovers: 1, refusals: {} });
+      await until('programs at both interfaces', () => bed.offload().interfaces?.length === 2);
       expect(bed.offload().interfaces).to.have.members(['to-client', 'to-server']);
       const sent = await hot.stop();
       const session = await bed.counted(sent);
@@ -115,6 +116,13 @@ describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} an
       reason: 'expected no limit of datagrams or bytes a second (datagrams_per_second, bytes_per_second), found one',
     });
     await bed.counted(await hot.stop());
+  });
+
+  it('says which interfaces it was given that are not there, and which are', async () => {
+    await bed.startProxy(configuration(FOUR, 'always', {}, { offload_ifs: ['to-clinet', 'to-server'] }));
+    const told = bed.proxy.log().find(({ msg }) => msg.startsWith('admin.offload_ifs'));
+    expect(told).to.deep.include({ level: 'warn', missing: ['to-clinet'] });
+    expect(told?.['interfaces']).to.have.members(['to-client', 'to-server']);
   });
 
   it('works in user space without privileges, and says so once', async () => {
