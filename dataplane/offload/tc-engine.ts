@@ -112,7 +112,7 @@ export class TcEngine implements OffloadEngine {
       }
       const place = { end: 'ingress', priority: PRIORITY.datagrams } as const;
       this.placed = this.own(createAttachment(name, { netlink: this.netlink, object, pins }, program, place));
-      this.interfaces = new Interfaces([this.placed], this.routes);
+      this.interfaces = this.own(new Interfaces([this.placed], this.routes));
       this.own({
         close: () => {
           if (!this.stays) this.loopback.close();
@@ -148,7 +148,9 @@ export class TcEngine implements OffloadEngine {
       if (this.entries.has(pair.id)) return refuse('error', `expected a new pair, found ${pair.id} there`);
       if (this.entries.size >= this.capacity) return refuse('table-full', `expected at most ${this.capacity} pairs`);
       const plan = this.plan(pair);
-      return 'reason' in plan ? plan : this.put(pair, plan);
+      const refusal = 'reason' in plan ? plan : this.put(pair, plan);
+      if (!('reason' in plan) && !refusal) void this.attach(pair.id, plan);
+      return refusal;
     } catch (error) {
       return refuse('error', ProxyError.from(error).message);
     }
@@ -265,8 +267,17 @@ export class TcEngine implements OffloadEngine {
     return planPair(pair, this.routes, this.loopback);
   }
 
+  /** Its packets pass user space for the moment that this takes where an interface is new. */
+  private async attach(id: number, plan: Plan): Promise<void> {
+    const entry = this.entries.get(id);
+    try {
+      await this.interfaces.attachAsideFor(plan);
+    } catch (error) {
+      if (entry) this.evict(entry, refuse('error', ProxyError.from(error).message));
+    }
+  }
+
   private put(pair: FlowPair, plan: Plan): OffloadRefusal | undefined {
-    this.interfaces.attachFor(plan);
     // Whoever finds a flow in the kernel shall find its note.
     if (this.notes && pair.note && !this.notes.add(noteOf(pair, pair.note))) {
       return refuse('error', 'expected a new flow, found a pair of the same client');
@@ -324,11 +335,15 @@ export class TcEngine implements OffloadEngine {
   }
 
   private check(entry: Entry): void {
-    const { id } = entry.pair;
-    if (this.entries.get(id) !== entry) return;
+    if (this.entries.get(entry.pair.id) !== entry) return;
     const refusal = this.renew(entry);
-    const traffic = refusal && this.remove(id);
-    if (refusal && traffic) this.evicted(id, traffic, refusal);
+    if (refusal) this.evict(entry, refusal);
+  }
+
+  private evict(entry: Entry, why: OffloadRefusal): void {
+    const { id } = entry.pair;
+    const traffic = this.entries.get(id) === entry ? this.remove(id) : undefined;
+    if (traffic) this.evicted(id, traffic, why);
   }
 
   private renew(entry: Entry): OffloadRefusal | undefined {
