@@ -25,13 +25,22 @@ const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
 export const REACH_OBSERVED = 2 ** 24;
 
+/** The kernel relays it. */
+export interface HandedOver {
+  /**
+   * Resolves when the last that sockets had sent was acknowledged, and they know of it, or not in time. Rejects with a ProxyError
+   * where they can't be told.
+   */
+  readonly acked: Promise<void>;
+}
+
 /**
- * Undefined: the kernel relays it; or why it doesn't. `settle` takes away what is between both streams, as soon as it can, and tells
+ * Hands a pair over, or says why it stays. `settle` takes away what is between both streams, as soon as it can, and tells
  * whether nothing is: it is not called before the freeze, as what it does stays done.
  *
  * @throws ProxyError
  */
-export async function handOver(passage: Passage, settle: () => boolean): Promise<OffloadRefusal | undefined> {
+export async function handOver(passage: Passage, settle: () => boolean): Promise<OffloadRefusal | HandedOver> {
   const { legs, pair, limits } = passage;
   const isHeard = (): boolean => pair.halves.every(({ flags }) => flags & HALF_FLAG.seen);
   const observed = await passage.until(isHeard, LOOK.observe);
@@ -80,8 +89,8 @@ function silence(legs: Two<Leg>): () => boolean {
 }
 
 /** Both sockets are left as they are, and the kernel goes on from there. */
-async function join(passage: Passage): Promise<OffloadRefusal | undefined> {
-  const { legs, pair, limits } = passage;
+function join(passage: Passage): OffloadRefusal | HandedOver {
+  const { legs } = passage;
   const giveUp = (): void => legs.forEach((leg) => leg.unhalt());
   let positions: Two<FoundPosition>;
   try {
@@ -95,14 +104,18 @@ async function join(passage: Passage): Promise<OffloadRefusal | undefined> {
     giveUp();
     throw error;
   }
-  // From here on it is relayed. Sockets don't see what is acknowledged, and would send it again.
+  return { acked: forgetAcked(passage, positions) };
+}
+
+/** It is relayed. Sockets don't see what is acknowledged from now on, and would send it again. @throws ProxyError */
+async function forgetAcked(passage: Passage, positions: Two<FoundPosition>): Promise<void> {
+  const { legs, pair, limits } = passage;
   const isAcked = (): boolean => {
     const { halves } = pair;
     return SIDES.every((side) => isReached(positions[side].send, halves[side].acked));
   };
   const unacked = await passage.until(isAcked, LOOK.acked, limits.acked);
   if (!unacked) for (const side of SIDES) legs[side].forget(positions[side]);
-  return undefined;
 }
 
 function connect(passage: Passage, positions: Two<FoundPosition>): OffloadRefusal | undefined {
