@@ -81,10 +81,14 @@ export function reportError(error: unknown): number {
     return code;
   }
   if (error instanceof ProxyError || (error instanceof Error && 'syscall' in error)) {
-    const { code, message } = ProxyError.from(error);
-    console.error(`l7mp: ${message}`);
-    return code === 'INVALID_CONFIG' ? EXIT.config : EXIT.failed;
+    const found = ProxyError.from(error);
+    console.error(`l7mp: ${found.message}`);
+    return found.code === 'INVALID_CONFIG' || couldNotListen(found) ? EXIT.config : EXIT.failed;
   }
   console.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
   return EXIT.failed;
+}
+
+function couldNotListen({ code, cause }: ProxyError): boolean {
+  return code === 'ADDRESS_IN_USE' || (cause as { syscall?: unknown } | undefined)?.syscall === 'listen';
 }

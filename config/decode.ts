@@ -94,12 +94,14 @@ export function decodeConfig(raw: unknown, options: DecodeOptions = {}): Decoded
 function decodeAdmin(decoder: Decoder, raw: unknown): Admin {
   const plain = raw ?? {};
   if (!isPlain(plain)) decoder.fault('admin', 'an object', raw);
-  // Another word than those that the schema has is told of by it.
-  if (isPlain(plain) && plain['offload'] === 'no_init') {
-    decoder.fault('admin.offload', 'init or disable, as flows of another process can not be taken over', 'no_init');
+  const { offload, ...others } = isPlain(plain) ? plain : {};
+  const takesOver = offload === 'no_init';
+  if (takesOver) {
+    decoder.fault('admin.offload', 'init or disable, as flows of another process can not be taken over', offload);
   }
+  const read = takesOver || offload === undefined ? others : { ...others, offload };
   // As with `collect`: by the schema that the type is generated from.
-  return decoder.message('Admin', isPlain(plain) ? plain : {}, 'admin', undefined) as unknown as Admin;
+  return decoder.message('Admin', read, 'admin', undefined) as unknown as Admin;
 }
 
 function itemsOf(decoder: Decoder, plain: Plain, list: string): readonly unknown[] {

@@ -16,7 +16,8 @@ import type { Store } from './core/store.ts';
 import { Committer, supersede } from './live/committer.ts';
 import { StoreMirror } from './live/mirror.ts';
 import type { ConfigObject } from './model/object.ts';
-import { isUnderWay, type RolloutRecord, type Standing } from './model/rollout-record.ts';
+import { positionOf } from './model/audience.ts';
+import { candidateInput, isUnderWay, type RolloutRecord, type Standing } from './model/rollout-record.ts';
 import type { SourceFactory, SourceHost } from './model/source.ts';
 import { Rollouts, type RolloutOptions } from './rollout/controller.ts';
 import { type Measure, measure, measureOf, standingsOf, sumMeasures } from './rollout/measure.ts';
@@ -48,6 +49,8 @@ export interface ConfigurationOptions extends BackupFunctions {
   readonly rollouts?: Pick<RolloutOptions, 'grace' | 'interval'>;
   readonly replicas?: Pick<ReplicasOptions, 'interval' | 'silence' | 'forget'>;
   readonly tracker?: Pick<TrackerOptions, 'quiet'>;
+  /** After its start, proxies that were connected before it may have yet to come back, in ms. 10,000 when absent. */
+  readonly reconnectMs?: number;
 }
 
 /** How much there is, for metrics. */
@@ -79,6 +82,8 @@ export interface Configuration {
 const NO_COUNTS: Counts = { selected: 0, acked: 0, serving: 0, failed: [] };
 /** In summaries. */
 const MAX_FAILED = 5;
+/** By then proxies have tried again a few times. */
+const RECONNECT_MS = 10_000;
 
 export function createConfiguration(options: ConfigurationOptions): Configuration {
   const { store, log, createView, id: controlPlane, backup, restore } = options;
@@ -104,6 +109,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     log,
   });
   let leads = false;
+  /** Until then nobody can tell that an object is for no proxy. */
+  let awaited: NodeJS.Timeout | undefined;
 
   const heardOfOthers = new Set<() => void>();
   const replicas = options.replicated
@@ -217,10 +224,24 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     };
   }
 
-  function fateIn({ id, version }: ConfigObject, proxy: Proxy): ObjectFate {
-    const placed = catalog.translated(id);
-    const reason = 'it is not valid: what was there before stays';
-    return placed?.version === version ? fateOf(proxy, placed.resources) : { state: 'invalid', reason };
+  /** While a rollout is under way, of the version that the proxy is given. */
+  function fateIn(object: ConfigObject, proxy: Proxy): ObjectFate {
+    const rollout = inventory.rolloutOf(object.id);
+    const isAhead = rollout !== undefined && positionOf(proxy.id) < rollout.threshold;
+    const given = isAhead ? mirror.candidates.get(rollout.id)?.get(object.id) : object;
+    if (given === undefined) return { state: 'removed', reason: '', version: '' };
+    const placed = catalog.translated(isAhead ? candidateInput(rollout.id, object.id) : object.id);
+    const { version } = given;
+    if (placed?.version !== version) {
+      return { state: 'invalid', reason: 'it is not valid: what was there before stays', version };
+    }
+    const fate = fateOf(proxy, placed.resources);
+    // More may be known of one that is connected here than what is shown of it.
+    const standing = fate.state === 'acked' ? tracker.standing(proxy.id, placed.resources) : undefined;
+    if (standing === undefined) return { ...fate, version };
+    return standing === 'serving'
+      ? { state: standing, reason: '', version }
+      : { state: standing.kind, reason: standing.message, version };
   }
 
   function onStatus(listener: () => void): () => void {
@@ -299,6 +320,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       statusOf,
       fateOf: fateIn,
       proxies,
+      badFiles: () => sources.flatMap((source) => source.bad?.() ?? []),
+      awaitsProxies: () => awaited !== undefined,
       countProxies: () => catalog.proxies + proxiesElsewhere().length,
       applied: () => pacer.revision,
       behind,
@@ -333,11 +356,16 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         if (!stopped.signal.aborted) log.error({ error: String(error) }, 'this replica does not lead any more');
       });
       rollouts.start();
+      awaited = setTimeout(() => {
+        awaited = undefined;
+        tracker.changed();
+      }, options.reconnectMs ?? RECONNECT_MS).unref();
     },
     async reload() {
       await Promise.all(sources.map((source) => source.reload()));
     },
     async close() {
+      clearTimeout(awaited);
       await rollouts.close();
       await Promise.all(sources.map((source) => source.close()));
       await replicas?.close();

@@ -292,19 +292,24 @@ async function openKernelPath(
     if (pins) await removePins(pins);
     return undefined;
   }
-  const [{ openOffloadEngine, openSpliceEngine }, { OffloadPolicy }, { SplicePath }, { KernelPaths }] =
+  const [{ findMissing, openOffloadEngine, openSpliceEngine }, { OffloadPolicy }, { SplicePath }, { KernelPaths }] =
     await Promise.all([
       import('./offload/index.ts'),
       import('./offload/policy.ts'),
       import('./offload/splice-path.ts'),
       import('./offload/kernel-paths.ts'),
     ]);
+  const { missing, there } = findMissing(interfaces);
+  if (missing.length > 0) {
+    // They may come later.
+    log.warn(
+      { missing, interfaces: there },
+      'admin.offload_ifs names interfaces that are not there, or have no address',
+    );
+  }
   const options = interfaces.length > 0 ? { interfaces } : {};
   const datagrams = new OffloadPolicy(await openOffloadEngine({ ...options, pins }), log);
   const connections = new SplicePath(await openSpliceEngine(options), log);
-  if (datagrams.engine && connections.reason !== undefined) {
-    log.warn({ reason: connections.reason }, 'no kernel offload of TCP connections: they stay in user space');
-  }
   return new KernelPaths(datagrams, connections);
 }
 

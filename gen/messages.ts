@@ -323,6 +323,16 @@ export interface ListResponse {
   readonly revision: number;
   /** There is more; empty: there is not. */
   readonly next_page_token: string;
+  /** On the first page: the files of this control plane's folder that can't be taken as they are. */
+  readonly files: readonly FileFaults[];
+}
+
+/** FileFaults says what is wrong with a file of the folder: its objects, where it had any, are those of its last good state. */
+export interface FileFaults {
+  /** Its name in the folder. */
+  readonly file: string;
+  /** Their paths begin with the name of the file, and its line where that is known. The first 20. */
+  readonly faults: readonly Fault[];
 }
 
 /** WatchRequest says which objects are watched. */
@@ -700,6 +710,8 @@ export interface ObjectFate {
   readonly state: string;
   /** What is wrong, or missing. */
   readonly reason: string;
+  /** The version of the object that the proxy is given: while a rollout is under way, the old or the new one. Empty: none. */
+  readonly version: string;
 }
 
 /** TypeSync says how far a proxy is with the resources of one type. */

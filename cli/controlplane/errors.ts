@@ -62,5 +62,5 @@ function objectFaults({ metadata }: ServiceError): readonly ObjectFaults[] {
 
 /** `Listener/web: spec.port: expected …, found …`. */
 export function formatObjectFault(key: ObjectKey | undefined, { path, expected, found }: Fault): string {
-  return `${formatKey(key)}: ${path === '' ? '' : `${path}: `}expected ${expected}, found ${found}`;
+  return `${key === undefined ? '' : `${formatKey(key)}: `}${path === '' ? '' : `${path}: `}expected ${expected}, found ${found}`;
 }

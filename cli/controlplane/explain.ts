@@ -32,14 +32,24 @@ function describe(object: ConfigObject, proxies: readonly Proxy[]): string {
     ...(status?.faults ?? []).map((fault) => `fault      ${formatObjectFault(key, fault)}`),
     ...(status?.warnings ?? []).map((fault) => `warning    ${formatObjectFault(key, fault)}`),
   ];
+  // By a rollout some have another version than others.
+  const given = status?.rollout ? ['VERSION'] : [];
   const rows = proxies.map(({ id, fate }) => [
     id,
+    ...given.map(() => versionIn(object, fate)),
     STATES[fate?.state ?? ''] ?? '-',
     (fate?.reason ?? '').replaceAll('\n', ' '),
   ]);
   const table =
-    rows.length === 0 ? 'no proxy that it is for is connected\n' : formatTable(['PROXY', 'STATUS', 'REASON'], rows);
+    rows.length === 0
+      ? 'no proxy that it is for is connected\n'
+      : formatTable(['PROXY', ...given, 'STATUS', 'REASON'], rows);
   return `${lines.join('\n')}\n\n${table}`;
+}
+
+function versionIn({ version }: ConfigObject, fate: Proxy['fate']): string {
+  if (!fate?.version) return '-';
+  return `${fate.version} (${fate.version === version ? 'old' : 'new'})`;
 }
 
 function why(reason: string): string {
@@ -54,6 +64,7 @@ const STATES: Readonly<Record<string, string>> = {
   NACK: 'Refused',
   failed: 'Failed',
   waiting: 'Waiting',
+  removed: 'Removed',
 };
 
 export function typeUrlFor(key: ObjectKey | undefined): string {

@@ -12,22 +12,24 @@ export function toJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, toJson(item)]));
 }
 
-/** Objects as a file has them, which `apply` takes; raw resources as `apply --raw` takes them, under `raw`. */
+/** Objects as a file has them, which `apply` takes; raw resources under `raw`. */
 export function toYaml(objects: readonly ConfigObject[]): string {
   const lists = KINDS.flatMap(({ kind }) => {
     const items = objects.filter(({ key }) => key?.kind === kind).map(toItem);
     return items.length === 0 ? [] : [[WIRE_LIST_OF[kind], items]];
   });
-  const raw = toRaw(objects);
+  const raw = objects.flatMap((object) => toRaw([object]).map((item) => ({ ...item, ...audienceItem(object) })));
   return stringify(Object.fromEntries([...lists, ...(raw.length === 0 ? [] : [['raw', raw]])]), { lineWidth: 0 });
 }
 
-function toItem({ key, selector, labels, spec }: ConfigObject): object {
+function toItem(object: ConfigObject): object {
+  return { name: object.key?.name, ...audienceItem(object), ...(sorted(object.spec ?? {}) as object) };
+}
+
+function audienceItem({ selector, labels }: ConfigObject): object {
   return {
-    name: key?.name,
     ...(selector && { selector: selectorItem(selector) }),
     ...(Object.keys(labels).length > 0 && { labels }),
-    ...(sorted(spec ?? {}) as object),
   };
 }
 
@@ -96,7 +98,8 @@ export function rolloutOf({ status }: ConfigObject): string {
   return status?.rollout ? `${status.rollout.state} at ${status.rollout.percent} %` : '';
 }
 
-function isRaw(kind = ''): boolean {
+/** Whether objects of a kind are raw resources: it is a type URL. */
+export function isRaw(kind = ''): boolean {
   return kind.includes('/');
 }
 

@@ -9,7 +9,7 @@ import type {
 import { UsageError } from '../exit.ts';
 import { formatRow, formatTable } from '../table.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
-import { ageOf, formatSelector, progressOf, rolloutOf, stateOf, toJson, toRaw, toYaml } from './format.ts';
+import { ageOf, formatSelector, isRaw, progressOf, rolloutOf, stateOf, toJson, toRaw, toYaml } from './format.ts';
 import { formatKey, isKey, parseKeys, parseKind } from './kinds.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { listPages } from './pages.ts';
@@ -34,6 +34,7 @@ export async function get(words: readonly string[], options: GetOptions): Promis
   if (options.watch && output !== 'table' && output !== 'wide' && output !== 'json') {
     throw new UsageError(`expected -o json, wide or no -o beside --watch, found -o ${output}`);
   }
+  if (output === 'raw') checkRaw(question);
   await withControlPlane(options, async (controlPlane) => {
     if (options.watch) {
       await untilInterrupted((signal) => watch(controlPlane, question, options.selector ?? {}, output, signal));
@@ -43,6 +44,13 @@ export async function get(words: readonly string[], options: GetOptions): Promis
     process.stdout.write(print(objects, output, question));
     if (objects.length === 0 && output === 'table') console.error('nothing found');
   });
+}
+
+/** Only what has a type URL for its kind is a raw resource. @throws UsageError */
+function checkRaw({ kinds, keys }: Question): void {
+  const others = [...kinds.filter((kind) => !isRaw(kind)), ...keys.filter(({ kind }) => !isRaw(kind)).map(formatKey)];
+  if (others.length === 0) return;
+  throw new UsageError(`expected raw resources beside -o raw, found ${others.join(', ')}: -o yaml shows them`);
 }
 
 function questionOf(words: readonly string[]): Question {
@@ -75,13 +83,8 @@ function hasLabels({ labels }: ConfigObject, wanted: Readonly<Record<string, str
 
 function print(objects: readonly ConfigObject[], output: Output, { keys }: Question): string {
   switch (output) {
-    case 'yaml': {
-      // A file of objects has no raw resources.
-      const shown = objects.filter(({ raw }) => raw === undefined);
-      const left = objects.length - shown.length;
-      if (left > 0) console.error(`${left} raw resources are left out: -o raw shows them`);
-      return toYaml(shown);
-    }
+    case 'yaml':
+      return toYaml(objects);
     case 'json': {
       // One that was asked for by its name stands by itself.
       const shown = keys.length === 1 ? objects[0] : objects;
@@ -129,12 +132,15 @@ async function watch(
   const names = new Set(keys.map(formatKey));
   const watched = keys.length > 0 ? [...new Set(keys.map(({ kind }) => kind))] : kinds;
   const widths = [9, ...WATCH_WIDTHS];
-  if (output !== 'json') process.stdout.write(formatRow(['EVENT', ...header(output)], widths));
+  let hasHead = output === 'json';
   for await (const { type, object } of controlPlane.stream<WatchResponse>(
     'Watch',
     { kinds: watched, status: true },
     signal,
   )) {
+    // There is something to show, and be it that there is nothing yet.
+    if (!hasHead) process.stdout.write(formatRow(['EVENT', ...header(output)], widths));
+    hasHead = true;
     if (object === undefined || (names.size > 0 && !names.has(formatKey(object.key)))) continue;
     if (type !== 'delete' && !hasLabels(object, labels)) continue;
     if (output === 'json') console.log(JSON.stringify(toJson({ type, object })));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type ObjectContent } from '../../controlplane/model/object.ts';
 import { contentFaults } from '../../controlplane/model/decode-content.ts';
 import { readObjects } from '../../controlplane/sources/object-file.ts';
+import { readRawItems } from '../../controlplane/sources/raw-items.ts';
 import { parseText } from '../../config/parse.ts';
 import { FaultsError } from '../../common/errors.ts';
 import { nameOf, readText } from '../../common/text-file.ts';
@@ -39,38 +40,10 @@ export async function readRaw(files: readonly string[]): Promise<FileObject[]> {
   return readAllFiles(files, async (_file, text) => {
     const parsed = await parseText(text);
     const faults: Fault[] = [];
-    const items = Array.isArray(parsed.raw) ? (parsed.raw as unknown[]) : [];
-    if (!Array.isArray(parsed.raw)) faults.push({ path: '', expected: RAW_FORM, found: 'no list' });
-    const objects = items.map((item, index) => toRaw(item, `[${index}]`, faults));
+    const objects = readRawItems(parsed.raw, '', faults);
     if (faults.length > 0) throw new FaultsError(await parsed.locate(faults));
     return { objects, locate: (found) => parsed.locate(found) };
   });
-}
-
-const RAW_FORM = 'a list of {"type_url": …, "name": …, "value": base64}';
-
-function toRaw(item: unknown, path: string, faults: Fault[]): Read['objects'][number] {
-  const fields = typeof item === 'object' && item !== null ? (item as Readonly<Record<string, unknown>>) : {};
-  const { type_url: kind, name, value, ...others } = fields;
-  const text = (field: string, found: unknown, expected: string, form: RegExp): string => {
-    if (typeof found === 'string' && form.test(found)) return found;
-    faults.push({
-      path: `${path}.${field}`,
-      expected,
-      found: found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 80),
-    });
-    return '';
-  };
-  for (const key of Object.keys(others)) {
-    faults.push({ path: `${path}.${key}`, expected: 'one of type_url, name, value', found: `"${key}"` });
-  }
-  const bytes = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/u;
-  const key = {
-    kind: text('type_url', kind, 'a type URL', /^[^/]+\/[^/]+$/u),
-    name: text('name', name, 'a name', /./u),
-  };
-  const raw = Buffer.from(text('value', value, 'bytes in base64', bytes), 'base64');
-  return { path, content: { key, labels: {}, raw } };
 }
 
 async function readAllFiles(

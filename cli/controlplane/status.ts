@@ -1,18 +1,32 @@
 /** `l7mp status`: the proxies of the control plane, and how its objects fare in them. */
-import type { ListProxiesResponse, Object as ConfigObject, Proxy } from '../../gen/messages.ts';
+import type {
+  FileFaults,
+  ListProxiesResponse,
+  ListResponse,
+  Object as ConfigObject,
+  Proxy,
+} from '../../gen/messages.ts';
 import { formatTable } from '../table.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
 import { formatObjectFault } from './errors.ts';
 import { ageOf, toJson } from './format.ts';
-import { listAll, OBJECT_HEADER, objectRow } from './get.ts';
+import { OBJECT_HEADER, objectRow } from './get.ts';
 import { formatKey } from './kinds.ts';
 import { listPages } from './pages.ts';
 
 export async function status(options: ServerOptions): Promise<void> {
   await withControlPlane(options, async (controlPlane) => {
-    const [proxies, objects] = await Promise.all([listProxies(controlPlane), listAll(controlPlane)]);
-    if (options.json) console.log(JSON.stringify(toJson({ proxies, objects }), null, 2));
-    else process.stdout.write(`${proxyTable(proxies)}\n${objectTable(objects)}${troubles(proxies, objects)}`);
+    const files: FileFaults[] = [];
+    const objectsOf = ({ objects: found, files: bad }: ListResponse): readonly ConfigObject[] => {
+      files.push(...bad);
+      return found;
+    };
+    const [proxies, objects] = await Promise.all([
+      listProxies(controlPlane),
+      listPages(controlPlane, 'List', {}, objectsOf),
+    ]);
+    if (options.json) console.log(JSON.stringify(toJson({ proxies, objects, files }), null, 2));
+    else process.stdout.write(`${proxyTable(proxies)}\n${objectTable(objects)}${troubles(proxies, objects, files)}`);
   });
 }
 
@@ -41,8 +55,13 @@ function objectTable(objects: readonly ConfigObject[]): string {
 }
 
 /** What is wrong, in words. */
-function troubles(proxies: readonly Proxy[], objects: readonly ConfigObject[]): string {
+function troubles(proxies: readonly Proxy[], objects: readonly ConfigObject[], files: readonly FileFaults[]): string {
+  const sources = new Set(objects.map(({ source }) => source));
   const lines = [
+    // Where a file has objects yet, they have its faults.
+    ...files
+      .filter(({ file }) => !sources.has(`file:${file}`))
+      .flatMap(({ faults }) => faults.map((fault) => formatObjectFault(undefined, fault))),
     ...objects.flatMap(({ key, status: found }) => [
       ...(found?.faults.map((fault) => formatObjectFault(key, fault)) ?? []),
       ...(found?.warnings.map((fault) => `warning: ${formatObjectFault(key, fault)}`) ?? []),

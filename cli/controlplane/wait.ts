@@ -50,7 +50,8 @@ export async function waitFor(
       last = answer;
       const progress = `${answer.reached} of ${answer.selected}`;
       // Before the change has reached anybody there is nothing to count.
-      if (progress !== shown && (answer.selected > 0 || answer.done)) console.error(progress);
+      if (progress !== shown && answer.selected > 0) console.error(progress);
+      else if (answer.done && answer.selected === 0) console.error('no proxy that it is for is connected');
       shown = progress;
       if (answer.done) return answer;
     }

@@ -1,5 +1,5 @@
 /** Where objects come from beside the store: a folder, Kubernetes. Types only. */
-import type { ObjectStatus } from '../../gen/messages.ts';
+import type { FileFaults, ObjectStatus } from '../../gen/messages.ts';
 import type { ConfigObject } from './object.ts';
 
 /** What a source is given. */
@@ -25,6 +25,8 @@ export interface ObjectSource {
   start(): Promise<void>;
   /** Looks for changes now, where it does not hear of them by itself. */
   reload(): Promise<void>;
+  /** The files that it can't take as they are. */
+  bad?(): readonly FileFaults[];
   close(): Promise<void>;
 }
 

@@ -85,7 +85,7 @@ export class Rollouts {
     if (!isUnderWay(rollout)) return rollout;
     const { selected, updated, failed } = this.options.measure(rollout);
     const vanished = this.vanished(rollout, selected);
-    return { ...rollout, selected: selected.size, updated: updated.size, failed: [...failed, ...vanished] };
+    return { ...rollout, selected: selected.size, updated: updated.size, failed: shown([...failed, ...vanished]) };
   }
 
   /** Tells a rollout how to go on. False where it has ended by then. */
@@ -182,6 +182,11 @@ export class Rollouts {
   }
 }
 
+/** As many failures as a record has. */
+function shown(failed: readonly ProxyFault[]): readonly ProxyFault[] {
+  return failed.slice(0, 100);
+}
+
 function isKnown(mirror: StoreMirror, id: string): boolean {
   const rollout = mirror.rollouts.get(id);
   return rollout !== undefined && isUnderWay(rollout);
@@ -195,7 +200,7 @@ function outcomeOf(
   vanished: readonly ProxyFault[],
 ): Partial<RolloutRecord> & Pick<RolloutRecord, 'state' | 'reason'> {
   const now = new Date().toISOString();
-  const end = { selected: selected.size, updated: updated.size, failed: [...failed, ...vanished].slice(0, 100) };
+  const end = { selected: selected.size, updated: updated.size, failed: shown([...failed, ...vanished]) };
   switch (next.type) {
     case 'step': {
       const { step, threshold } = next;

@@ -29,9 +29,12 @@ export function nextOf(
   if (state === 'paused' || !current) return { type: 'wait' };
   if (step < 0) return stepTo(rollout, 0, selected);
   const chosen = chosenOf(rollout, selected);
-  const done = updated.size + failed.length >= chosen && now - Date.parse(since) >= policy.pause;
+  const isLast = step >= policy.percent.length - 1;
+  // Whoever takes each step by hand has looked: nothing comes after the last one that a pause would be before.
+  const pause = isLast && policy.manual ? 0 : policy.pause;
+  const done = updated.size + failed.length >= chosen && now - Date.parse(since) >= pause;
   if (!done) return { type: 'wait' };
-  if (step >= policy.percent.length - 1) return { type: 'complete' };
+  if (isLast) return { type: 'complete' };
   if (policy.manual) {
     return { type: 'pause', reason: `the step of ${policy.percent[step] ?? 0} % holds: it waits to be told to go on` };
   }

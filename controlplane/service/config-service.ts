@@ -32,7 +32,8 @@ export function createConfigService(model: Model, log: Logger): Service {
       Delete: async (request: m.DeleteRequest, call: Call): Promise<m.DeleteResponse> => {
         access.toChange(call, 'Delete');
         const work = { call, method: 'Delete', ...request };
-        return change(model, access, work, () => wantedByDelete(request, model.mirror, model.check));
+        const sourceOf = (id: string): string | undefined => model.get(id)?.source;
+        return change(model, access, work, () => wantedByDelete(request, model.mirror, model.check, sourceOf));
       },
       Rollback: async (request: m.RollbackRequest, call: Call): Promise<m.RollbackResponse> => {
         access.toChange(call, 'Rollback');

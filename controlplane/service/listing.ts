@@ -23,7 +23,8 @@ export function listObjects(model: Model, request: m.ListRequest): m.ListRespons
     show: ({ object, by }) => showObject(object, by === undefined ? model.statusOf(object) : shadowed(by)),
     sizeOf,
   });
-  return { objects, revision: model.mirror.revision, next_page_token };
+  const files = request.page_token === '' ? model.badFiles() : [];
+  return { objects, revision: model.mirror.revision, next_page_token, files };
 }
 
 /** In the order of their identities. */

@@ -1,5 +1,5 @@
 /** What the configuration service is given of the other parts. Types only. */
-import type { ObjectFate, ObjectStatus, Proxy } from '../../gen/messages.ts';
+import type { FileFaults, ObjectFate, ObjectStatus, Proxy } from '../../gen/messages.ts';
 import type { Store } from '../core/store.ts';
 import type { Committer } from '../live/committer.ts';
 import type { StoreMirror } from '../live/mirror.ts';
@@ -54,6 +54,10 @@ export interface Model extends BackupFunctions {
   /** The proxies of all replicas. */
   readonly proxies: () => Iterable<Proxy>;
   readonly countProxies: () => number;
+  /** It has only just started: proxies that were connected before may have yet to come back. */
+  readonly awaitsProxies: () => boolean;
+  /** The files of the folder that can't be taken as they are. */
+  readonly badFiles: () => readonly FileFaults[];
   /** The revision whose configuration proxies are given that are connected here. */
   readonly applied: () => number;
   /** The other replicas of which it is not known yet how far their proxies are with a revision. */

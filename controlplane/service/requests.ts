@@ -1,5 +1,6 @@
 /** What a request changes, of what there is: nothing is done here. */
 import type { ApplyRequest, DeleteRequest, Object as Shown, ObjectKey } from '../../gen/messages.ts';
+import { nearest } from '../../common/nearest.ts';
 import { Slices } from '../../common/slices.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import type { Store } from '../core/store.ts';
@@ -99,11 +100,12 @@ async function looked(
   return { changes, unchanged, dangling, danglingElsewhere };
 }
 
-/** @throws RpcError NOT_FOUND with all that are missing. */
+/** `sourceOf`: of an object that counts. @throws RpcError NOT_FOUND with all that are missing. */
 export async function wantedByDelete(
   { keys, ignore_missing: ignore }: DeleteRequest,
   state: State,
   check: Check,
+  sourceOf: (id: string) => string | undefined,
 ): Promise<Wanted> {
   if (keys.length > MAX_OBJECTS) {
     throw new RpcError(STATUS.INVALID_ARGUMENT, `keys: expected at most ${MAX_OBJECTS}, found ${keys.length}`);
@@ -111,8 +113,14 @@ export async function wantedByDelete(
   const ids = new Set(keys.map(idOf));
   const missing = [...ids].filter((id) => !state.objects.has(id));
   if (missing.length > 0 && !ignore) {
-    const shown = missing.slice(0, 20).join(', ');
-    throw new RpcError(STATUS.NOT_FOUND, `expected objects of the store, found no ${shown}: nothing was done`);
+    const shown = missing.slice(0, 20).map((id) => {
+      const source = sourceOf(id);
+      return source === undefined ? id : `${id} (it is of ${source}, and goes with its entry there)`;
+    });
+    throw new RpcError(
+      STATUS.NOT_FOUND,
+      `expected objects of the store, found no ${shown.join(', ')}: nothing was done`,
+    );
   }
   const changes = [...ids].flatMap((id): ObjectChange[] => {
     const before = state.objects.get(id);
@@ -121,7 +129,11 @@ export async function wantedByDelete(
   return looked(changes, [], check);
 }
 
-/** Everything, or one object, as it was after a version; 0: before the last one. */
+/**
+ * Everything, or one object, as it was after a version; 0: before the last one.
+ *
+ * @throws RpcError NOT_FOUND where there is no such version, or nothing of the object; OUT_OF_RANGE where it is too old.
+ */
 export async function wantedByRollback(
   number: number,
   key: ObjectKey | undefined,
@@ -138,6 +150,7 @@ export async function wantedByRollback(
   if (key !== undefined && checkKey(key).length > 0) {
     throw faultyRequest([{ key, index: 0, faults: checkKey(key) }]);
   }
+  const seen = new Set<string>();
   const undone = new Map<string, { readonly key: ObjectKey; readonly object: ConfigObject | undefined }>();
   for (let each = last; each > target; each--) {
     const version = await readVersion(store, each);
@@ -146,9 +159,16 @@ export async function wantedByRollback(
       throw new RpcError(STATUS.OUT_OF_RANGE, message);
     }
     for (const change of await readChanges(store, version)) {
+      seen.add(idOf(change.key));
       if (key && idOf(key) !== idOf(change.key)) continue;
       undone.set(idOf(change.key), { key: change.key, object: change.before });
     }
+  }
+  if (key && undone.size === 0 && !state.objects.has(idOf(key))) {
+    const near = nearest(idOf(key), [...new Set([...state.objects.keys(), ...seen])]);
+    const perhaps = near === undefined ? '' : ` (perhaps ${near})`;
+    const message = `expected an object that is there, or was after version ${target}, found no ${idOf(key)}${perhaps}`;
+    throw new RpcError(STATUS.NOT_FOUND, message);
   }
   const changes = [...undone].flatMap(([id, { key: each, object: after }]): ObjectChange[] => {
     const before = state.objects.get(id);

@@ -193,5 +193,7 @@ function progressOf(model: Model, request: WaitAppliedRequest, target: number): 
     there = false;
     if (pending.length < MAX_PENDING) pending.push(showObject(object, status));
   }
-  return { done: there, selected, reached, pending, behind };
+  // They are there where nobody is to have them: but for those that have yet to come back.
+  const done = there && !(selected === 0 && objects.length > 0 && model.awaitsProxies());
+  return { done, selected, reached, pending, behind };
 }

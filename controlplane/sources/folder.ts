@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Fault } from '../../gen/messages.ts';
+import type { Fault, FileFaults } from '../../gen/messages.ts';
 import { FaultsError, formatFault, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { type ConfigObject, idOf, versionOf } from '../model/object.ts';
@@ -28,6 +28,8 @@ const LONGEST_QUIET = 1000;
 interface KnownFile {
   readonly digest: string;
   readonly objects: readonly ConfigObject[];
+  /** What is wrong with it, in the words of its objects. */
+  readonly faults: readonly Fault[];
 }
 
 export class Folder implements ObjectSource {
@@ -65,6 +67,18 @@ export class Folder implements ObjectSource {
       void this.reload();
     }, this.options.interval ?? 10_000);
     this.ticker.unref();
+  }
+
+  /** The files that can't be taken as they are, in the order of their names, and why. */
+  bad(): FileFaults[] {
+    const faults = new Map([...this.files].map(([name, file]) => [name, file.faults]));
+    for (const [name, found] of this.failures) {
+      faults.set(name, [{ path: name, expected: 'a file that can be taken', found }]);
+    }
+    return [...faults]
+      .filter(([, each]) => each.length > 0)
+      .map(([file, each]) => ({ file, faults: each }))
+      .sort((one, other) => (one.file < other.file ? -1 : 1));
   }
 
   /** Reads what changed now. It rejects never: what goes wrong is logged. */
@@ -208,7 +222,7 @@ export class Folder implements ObjectSource {
       const id = idOf(content.key);
       return { ...content, id, version: versionOf(content), revision: 0, source, changedAt };
     });
-    await this.take(name, { digest, objects });
+    await this.take(name, { digest, objects, faults: [] });
   }
 
   /** The objects that were in the file show what is wrong with it now. */
@@ -230,6 +244,6 @@ export class Folder implements ObjectSource {
       found: what,
     }));
     const objects = (known?.objects ?? []).map((object) => ({ ...object, faults }));
-    await this.take(name, { digest, objects });
+    await this.take(name, { digest, objects, faults });
   }
 }

@@ -1,6 +1,6 @@
 /** A file of objects: as a configuration file, with selectors and labels, and with what only a control plane hands out. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
-import type { Fault, Selector } from '../../gen/messages.ts';
+import type { Fault, ObjectKey, Selector } from '../../gen/messages.ts';
 import { parseText } from '../../config/parse.ts';
 import { isPlain } from '../../config/scalars.ts';
 import { survey } from '../../config/survey.ts';
@@ -11,8 +11,11 @@ import { checkKey, contentFaults } from '../model/decode-content.ts';
 import { KEY_MARK } from '../model/hidden.ts';
 import { idOf, type ObjectContent } from '../model/object.ts';
 import { checkSelector, isEverybody } from '../model/selector.ts';
+import { type ReadAudience, readRawItems } from './raw-items.ts';
 
 const LISTS = Object.values(WIRE_LIST_OF);
+/** The list of raw resources. */
+const RAW = 'raw';
 
 /** An object of a file, and where it stands, as in `listeners[0]`. */
 export interface FileObject {
@@ -52,7 +55,7 @@ function faultsIn({ content, path }: FileObject): Fault[] {
 }
 
 function objectsOf(raw: unknown, faults: Fault[]): FileObject[] {
-  const keys = [...LISTS, 'selector', 'labels', 'admin'];
+  const keys = [...LISTS, RAW, 'selector', 'labels', 'admin'];
   if (!isPlain(raw)) {
     faults.push(fault('', `an object with ${LISTS.join(', ')}`, raw));
     return [];
@@ -64,8 +67,18 @@ function objectsOf(raw: unknown, faults: Fault[]): FileObject[] {
   }
   const selector = readSelector(raw['selector'], 'selector', faults);
   const labels = readLabels(raw['labels'], 'labels', faults);
+  const audienceOf: ReadAudience = (own, path) => ({
+    selector: own.selector === undefined ? selector : readSelector(own.selector, `${path}.selector`, faults),
+    labels: { ...labels, ...readLabels(own.labels, `${path}.labels`, faults) },
+  });
   const places = new Map<string, string>();
-  return Object.entries(WIRE_LIST_OF).flatMap(([kind, list]) => {
+  const takePlace = (key: ObjectKey, path: string): void => {
+    const earlier = places.get(idOf(key));
+    if (earlier === undefined) places.set(idOf(key), path);
+    else if (key.name !== '') faults.push(fault(`${path}.name`, `a name that ${earlier} does not have`, key.name));
+  };
+  const rawItems = raw[RAW] === undefined ? [] : readRawItems(raw[RAW], RAW, faults, audienceOf);
+  const objects = Object.entries(WIRE_LIST_OF).flatMap(([kind, list]) => {
     const items = raw[list] ?? [];
     if (!Array.isArray(items)) {
       faults.push(fault(list, 'a list', items));
@@ -82,18 +95,14 @@ function objectsOf(raw: unknown, faults: Fault[]): FileObject[] {
       const key = { kind, name: typeof name === 'string' ? name : '' };
       if (typeof name !== 'string') faults.push(fault(`${path}.name`, 'a name: the control plane makes none up', name));
       else faults.push(...checkKey(key).map((each) => ({ ...each, path: `${path}.name` })));
-      const earlier = places.get(idOf(key));
-      if (earlier === undefined) places.set(idOf(key), path);
-      else if (key.name !== '') faults.push(fault(`${path}.name`, `a name that ${earlier} does not have`, name));
-      const content: ObjectContent = {
-        key,
-        selector: ownSelector === undefined ? selector : readSelector(ownSelector, `${path}.selector`, faults),
-        labels: { ...labels, ...readLabels(ownLabels, `${path}.labels`, faults) },
-        spec: spec as Record<string, Json>,
-      };
+      takePlace(key, path);
+      const audience = audienceOf({ selector: ownSelector, labels: ownLabels }, path);
+      const content: ObjectContent = { key, ...audience, spec: spec as Record<string, Json> };
       return [{ content, path }];
     });
   });
+  for (const { content, path } of rawItems) takePlace(content.key, path);
+  return [...objects, ...rawItems];
 }
 
 /** The decoder, which tells of all other fields, does not know these two, and would not guess them. */

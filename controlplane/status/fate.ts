@@ -6,7 +6,7 @@ import type { ResourceKey } from '../core/resource.ts';
 const KINDS = ['NACK', 'failed', 'waiting'] as const;
 
 /** `resources`: those of the object, itself first. */
-export function fateOf({ types, faults }: Proxy, resources: readonly ResourceKey[]): ObjectFate {
+export function fateOf({ types, faults }: Proxy, resources: readonly ResourceKey[]): Omit<ObjectFate, 'version'> {
   for (const kind of KINDS) {
     for (const { typeUrl, name } of resources) {
       const fault = faults.find((each) => each.kind === kind && each.type_url === typeUrl && each.name === name);

@@ -9,8 +9,9 @@ import { REPORTS } from '../../rpc/features.ts';
 import { Acked, Facts } from './facts.ts';
 import { MAX_MESSAGE, readRefusal } from './refusal.ts';
 
-/** Faults of one proxy that are kept; more are counted by their type's last NACK only. */
+/** Faults of one proxy, or of one object, that are shown. What is counted has all of them, those beyond it without their words. */
 const MAX_FAULTS = 100;
+const ONE_OF_MANY = `one of more than ${MAX_FAULTS} faults of this proxy`;
 
 /** A proxy that asks for nothing new for so long asks for all that it wants, in ms. */
 const QUIET_MS = 5000;
@@ -175,7 +176,7 @@ export class Tracker {
         }
       }
     }
-    return { selected, acked, serving, failed: this.failuresOf(resources, audiences) };
+    return { selected, acked, serving, failed: this.failuresOf(resources, audiences).slice(0, MAX_FAULTS) };
   }
 
   /** Proxies that refused these very versions, or in which they failed. */
@@ -185,7 +186,7 @@ export class Tracker {
       for (const [id, { version, kind, message }] of this.failures.get(resourceId(resource)) ?? []) {
         if (kind === 'waiting' || version !== resource.version || !audiences.some((audience) => audience.has(id)))
           continue;
-        if (failed.size < MAX_FAULTS) failed.set(id, { proxy: id, kind, message: `${resource.name}: ${message}` });
+        failed.set(id, { proxy: id, kind, message: `${resource.name}: ${message}` });
       }
     }
     return [...failed.values()];
@@ -196,6 +197,22 @@ export class Tracker {
     const asking = this.proxies.get(id)?.asking;
     if (asking === undefined) return resources;
     return resources.filter((each) => asking.covers(each, () => this.referrersOf(id, each)));
+  }
+
+  /**
+   * How resources fare in one proxy that has taken these versions of those that it asks for: whether they serve, or what is wrong
+   * with one. Undefined: it has not, it doesn't say yet, or it isn't connected here.
+   */
+  standing(id: string, resources: readonly Resource[]): ProxyFault | 'serving' | undefined {
+    const proxy = this.proxies.get(id);
+    const asked = this.askedOf(id, resources);
+    for (const each of asked) {
+      const failure = this.failures.get(resourceId(each))?.get(id);
+      if (failure?.version === each.version) return failure;
+    }
+    if (proxy === undefined || asked.length === 0 || !this.hasAcked(id, asked)) return undefined;
+    const facts = this.factsOf(proxy);
+    return facts === undefined || asked.every((each) => serves(facts, each)) ? 'serving' : undefined;
   }
 
   /** Whether one proxy has taken these versions. */
@@ -241,12 +258,14 @@ export class Tracker {
           const nack = nacks.get(type_url) ?? '';
           return { type_url, resources: held.versions.size, synced: synced && nack === '', nack, serving };
         }),
-        faults: [...failures.values()].map(({ typeUrl: type_url, name, kind, message }): ResourceFault => ({
-          type_url,
-          name,
-          kind,
-          message,
-        })),
+        faults: [...failures.values()]
+          .slice(0, MAX_FAULTS)
+          .map(({ typeUrl: type_url, name, kind, message }): ResourceFault => ({
+            type_url,
+            name,
+            kind,
+            message,
+          })),
       };
     }
   }
@@ -347,8 +366,8 @@ export class Tracker {
   private fail(proxy: Tracked, { message, ...rest }: Omit<Failure, 'proxy'>): void {
     const { id } = proxy.node;
     const key = resourceId(rest);
-    if (proxy.failures.size >= MAX_FAULTS && !proxy.failures.has(key)) return;
-    const failure: Failure = { ...rest, proxy: id, message: message.slice(0, MAX_MESSAGE) };
+    const isShown = proxy.failures.has(key) || proxy.failures.size < MAX_FAULTS;
+    const failure: Failure = { ...rest, proxy: id, message: isShown ? message.slice(0, MAX_MESSAGE) : ONE_OF_MANY };
     proxy.failures.set(key, failure);
     const others = this.failures.get(key);
     if (others) others.set(id, failure);

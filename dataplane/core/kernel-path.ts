@@ -1,6 +1,7 @@
-/** The way of sessions through the kernel: who has it relay them, and what it has to know of them. Types only. */
+/** The way of sessions through the kernel: who has it relay them, and what it has to know of them. */
 import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
 import type { ProxyError } from '../../common/errors.ts';
+import type { Logger } from '../../common/log.ts';
 import type { FlowEnds, FlowTraffic, LeftPair, OffloadRefusal, OffloadView, SessionNote } from './offload.ts';
 
 /** A session, as far as the kernel's way is concerned. */
@@ -64,4 +65,12 @@ export interface KeptSessions {
   drop(left: LeftPair, why: string): void;
   /** The process ends: what the kernel relays of it is left there. False where that is nothing; else it is released. */
   leave(session: OffloadableSession): boolean;
+}
+
+/** Says of a session that an earlier process has left that this one ends it. `error`: why. */
+export function tellLost(
+  log: Logger,
+  fields: { readonly session: string; readonly listener: string; readonly error: string },
+): void {
+  log.warn(fields, 'a session that an earlier process has left in the kernel can not go on');
 }

@@ -72,7 +72,8 @@ class TcxAttachment implements Attachment {
   async attachAside(ifindex: number): Promise<void> {
     if (this.links.has(ifindex)) return;
     const link = await createTcxLinkAside(this.program, ifindex, this.end);
-    if (!this.isClosed) this.keep(ifindex, link);
+    // It may have been attached meanwhile by those who can't wait.
+    if (!this.isClosed && !this.links.has(ifindex)) this.keep(ifindex, link);
     else if (link >= 0) close(link);
   }
 

@@ -13,26 +13,34 @@ import { type Half, HALF_FLAG, type Shift } from './layout.ts';
 import type { Passage } from './passage.ts';
 import { refuse } from './routes.ts';
 import { add, distance, isReached } from './sequence.ts';
+import { roundTripOf, stillness } from './silence.ts';
 import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 
 /** How often a step looks, in ms. */
 const LOOK = { observe: 20, catchUp: 1, narrow: 0, freeze: 0, acked: 1 };
 /** Bytes that may wait when neither end gets a window any more. */
 const LITTLE = 64 * 1024;
-/** How long nothing has to come for nothing to be on its way, in ms: a round trip, within these bounds. A busy host needs more than it says. */
-const SILENCE = { least: 1, most: 200 };
 /** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
 const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
 export const REACH_OBSERVED = 2 ** 24;
 
+/** The kernel relays it. */
+export interface HandedOver {
+  /**
+   * Resolves when the last that sockets had sent was acknowledged, and they know of it, or not in time. Rejects with a ProxyError
+   * where they can't be told.
+   */
+  readonly acked: Promise<void>;
+}
+
 /**
- * Undefined: the kernel relays it; or why it doesn't. `settle` takes away what is between both streams, as soon as it can, and tells
+ * Hands a pair over, or says why it stays. `settle` takes away what is between both streams, as soon as it can, and tells
  * whether nothing is: it is not called before the freeze, as what it does stays done.
  *
  * @throws ProxyError
  */
-export async function handOver(passage: Passage, settle: () => boolean): Promise<OffloadRefusal | undefined> {
+export async function handOver(passage: Passage, settle: () => boolean): Promise<OffloadRefusal | HandedOver> {
   const { legs, pair, limits } = passage;
   const isHeard = (): boolean => pair.halves.every(({ flags }) => flags & HALF_FLAG.seen);
   const observed = await passage.until(isHeard, LOOK.observe);
@@ -76,21 +84,13 @@ export async function handOver(passage: Passage, settle: () => boolean): Promise
 
 /** Whether nothing has come from either for as long as what is on its way may take. */
 function silence(legs: Two<Leg>): () => boolean {
-  const start = performance.now();
-  const last = legs.map((leg) => ({ leg, received: leg.info?.received, at: start }));
-  return () => {
-    const now = performance.now();
-    return last.every((one) => {
-      const { received, roundTrip = 0 } = one.leg.info ?? {};
-      if (received !== one.received) Object.assign(one, { received, at: now });
-      return now - one.at >= Math.min(Math.max(roundTrip, SILENCE.least), SILENCE.most);
-    });
-  };
+  const both = legs.map((leg) => ({ leg, still: stillness(() => leg.info?.received) }));
+  return () => both.every(({ leg, still }) => still() >= roundTripOf(leg));
 }
 
 /** Both sockets are left as they are, and the kernel goes on from there. */
-async function join(passage: Passage): Promise<OffloadRefusal | undefined> {
-  const { legs, pair, limits } = passage;
+function join(passage: Passage): OffloadRefusal | HandedOver {
+  const { legs } = passage;
   const giveUp = (): void => legs.forEach((leg) => leg.unhalt());
   let positions: Two<FoundPosition>;
   try {
@@ -104,14 +104,18 @@ async function join(passage: Passage): Promise<OffloadRefusal | undefined> {
     giveUp();
     throw error;
   }
-  // From here on it is relayed. Sockets don't see what is acknowledged, and would send it again.
+  return { acked: forgetAcked(passage, positions) };
+}
+
+/** It is relayed. Sockets don't see what is acknowledged from now on, and would send it again. @throws ProxyError */
+async function forgetAcked(passage: Passage, positions: Two<FoundPosition>): Promise<void> {
+  const { legs, pair, limits } = passage;
   const isAcked = (): boolean => {
     const { halves } = pair;
     return SIDES.every((side) => isReached(positions[side].send, halves[side].acked));
   };
   const unacked = await passage.until(isAcked, LOOK.acked, limits.acked);
   if (!unacked) for (const side of SIDES) legs[side].forget(positions[side]);
-  return undefined;
 }
 
 function connect(passage: Passage, positions: Two<FoundPosition>): OffloadRefusal | undefined {

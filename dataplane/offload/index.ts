@@ -1,6 +1,6 @@
 /** Opens the engines that the kernel has, or says why there is none. */
 import { readFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, networkInterfaces } from 'node:os';
 import { ProxyError } from '../../common/errors.ts';
 import type { OffloadEngine, OffloadRefusal } from '../core/offload.ts';
 import type { PinFolder, PinOptions } from './pin-folder.ts';
@@ -70,6 +70,14 @@ function refusalOf(error: unknown, what: string, linux: string): OffloadRefusal 
 export async function removePins(where: PinOptions): Promise<void> {
   const { unpin } = await import('./pin-folder.ts');
   await unpin(where);
+}
+
+/** Interfaces that are named and not there, or not with an address; and those that are, lo aside. */
+export function findMissing(
+  names: readonly string[],
+  there: readonly string[] = Object.keys(networkInterfaces()),
+): { readonly missing: readonly string[]; readonly there: readonly string[] } {
+  return { missing: names.filter((name) => !there.includes(name)), there: there.filter((name) => name !== 'lo') };
 }
 
 export type ConnectionEngine = Pick<

@@ -9,6 +9,7 @@ export class Interfaces {
   /** By index. */
   private readonly names = new Map<number, string>();
   private readonly attaching = new Map<number, Promise<void>>();
+  private isClosed = false;
 
   constructor(placed: readonly Attachment[], routes: Routes) {
     this.placed = placed;
@@ -48,7 +49,13 @@ export class Interfaces {
   }
 
   private add(ifindex: number): void {
+    if (this.isClosed) return; // there is nobody any more to ask for its name
     this.names.set(ifindex, this.routes.interfaceName(ifindex) ?? String(ifindex));
+  }
+
+  /** What is still being attached is let go of, too, by the attachments, which are closed on their own. */
+  close(): void {
+    this.isClosed = true;
   }
 
   /** Lets go of those that are gone. */

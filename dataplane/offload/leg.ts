@@ -31,6 +31,7 @@ interface Handle {
 export class Leg {
   readonly socket: Socket;
   readonly flow: Flow;
+  /** It asked whether its peer is there until it was parked. */
   private hadKeepAlive = false;
   private intake: Intake = 'all';
 
@@ -100,8 +101,11 @@ export class Leg {
     return readPosition(this.fd);
   }
 
+  /** Halted, or parked, it goes on where it stands. */
   unhalt(): void {
-    if (this.handle) leaveRepair(this.fd);
+    if (!this.handle) return;
+    this.keepAlive();
+    leaveRepair(this.fd);
   }
 
   /** Its peer was told of no window: while its way is `widen`, it is told of what there is. */
@@ -115,7 +119,7 @@ export class Leg {
   park(): void {
     this.take('nothing');
     this.hadKeepAlive = hasKeepAlive(this.fd);
-    setKeepAlive(this.fd, false);
+    if (this.hadKeepAlive) setKeepAlive(this.fd, false);
   }
 
   /**
@@ -144,7 +148,7 @@ export class Leg {
 
   /** Moved, it goes on; its peer is told of a window where its way is `widen`. @throws ProxyError */
   wake(): void {
-    setKeepAlive(this.fd, this.hadKeepAlive);
+    this.keepAlive();
     this.take('all');
     resume(this.fd);
   }
@@ -154,6 +158,11 @@ export class Leg {
     restore(this.fd, position);
     resetOnClose(this.fd);
     leaveRepair(this.fd);
+  }
+
+  private keepAlive(): void {
+    if (this.hadKeepAlive) setKeepAlive(this.fd, true);
+    this.hadKeepAlive = false;
   }
 
   private take(intake: Intake): void {

@@ -21,7 +21,7 @@ import type {
   OffloadStatus,
   SessionNote,
 } from '../core/offload.ts';
-import type { KeptSessions, OffloadableSession } from '../core/kernel-path.ts';
+import { type KeptSessions, type OffloadableSession, tellLost } from '../core/kernel-path.ts';
 import { addTraffic, takeFromNote } from '../core/traffic.ts';
 import { type Account, newAccount, SessionBook } from './session-book.ts';
 
@@ -67,7 +67,7 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
   constructor(engine: OffloadEngine | OffloadRefusal, log: Logger) {
     super(engine, log);
     if ('reason' in engine) {
-      log.warn({ reason: engine.message }, 'no kernel offload: every session stays in user space');
+      log.warn({ reason: engine.message }, 'no kernel offload of UDP sessions: they stay in user space');
       return;
     }
     engine.onEvicted((id, traffic, why) => {
@@ -230,8 +230,8 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
     if (taken) this.entries.delete(taken.session.id);
     if (!this.unclaimed.delete(left.id) && !taken) return;
     this.ask((engine) => engine.remove(taken?.session.id ?? left.id));
-    const fields = { session: left.note.name, listener: left.note.listener, error: why };
-    this.log.warn(fields, 'a session that an earlier process has left in the kernel can not go on');
+    const { name: session, listener } = left.note;
+    tellLost(this.log, { session, listener, error: why });
   }
 
   leave({ id }: OffloadableSession): boolean {

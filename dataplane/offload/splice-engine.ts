@@ -11,23 +11,19 @@
 import type { Socket } from 'node:net';
 import type { FlowPair, OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { close, EPOLLIN } from '../sockets/native/libc.ts';
-import { type Watch, watch } from '../sockets/native/poller.ts';
-import { type Attachment, attachmentFor, type AttachmentName, createAttachment, PRIORITY } from './attachment.ts';
+import { close } from '../sockets/native/libc.ts';
+import { attachmentFor, type AttachmentName, PRIORITY } from './attachment.ts';
 import { loadProgram } from './bpf.ts';
 import { checkLayout, checkStreamLayout, familyOf } from './layout.ts';
 import { Leg } from './leg.ts';
-import { Loopback } from './loopback.ts';
-import { CHANGES, Netlink } from './netlink.ts';
-import { Interfaces } from './interfaces.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
-import { type Plan, planPair } from './plan.ts';
-import { CHECKS, refuse, type ResolvedWay, Routes } from './routes.ts';
+import type { Plan } from './plan.ts';
+import { refuse, type ResolvedWay } from './routes.ts';
 import type { SpliceLimits, SpliceState } from './passage.ts';
 import { Splice } from './splice.ts';
 import { other } from './stream-pair.ts';
 import { StreamTable } from './stream-table.ts';
-import { Turns } from './turns.ts';
+import { Ways } from './ways.ts';
 
 export interface SpliceOptions {
   /** Pairs that there may be. */
@@ -86,22 +82,15 @@ interface Entry {
 }
 
 export class SpliceEngine {
-  readonly attachment: AttachmentName;
   private readonly capacity: number;
   private readonly limits: SpliceLimits;
   private readonly table: StreamTable;
-  private readonly netlink: Netlink;
-  private readonly changes: Netlink;
-  private readonly routes: Routes;
-  private readonly watch: Watch;
-  private readonly loopback = new Loopback();
+  private readonly ways: Ways<Entry>;
   private readonly entries = new Map<number, Entry>();
   /** Those whose way is gone: sockets would have none either, and so they wait for one where they are, as sockets would. */
   private readonly stranded = new Set<Entry>();
-  private readonly turns = new Turns<Entry>();
   /** Both ends have closed. */
   private readonly lingering = new Map<Entry, NodeJS.Timeout>();
-  private readonly interfaces: Interfaces;
   private readonly undo: (() => void)[] = [];
   private handler: (id: number, event: SpliceEvent) => void = () => undefined;
 
@@ -115,31 +104,36 @@ export class SpliceEngine {
       this.table = this.own(new StreamTable(capacity));
       const program = loadProgram('l7mp_splice', bindMaps(object.program('tc/splice'), this.table.maps));
       this.own({ close: () => close(program) });
-      this.netlink = this.own(new Netlink());
-      this.changes = this.own(new Netlink(CHANGES));
-      this.routes = new Routes(this.netlink, interfaces);
       const narrow = loadProgram('l7mp_narrow', bindMaps(object.program('tc/narrow'), this.table.maps));
       this.own({ close: () => close(narrow) });
-      this.attachment = attachmentFor(program, attachment);
-      const place = (one: number, end: 'ingress' | 'egress'): Attachment => {
-        const where = { end, priority: PRIORITY.connections };
-        return this.own(createAttachment(this.attachment, { netlink: this.netlink, object }, one, where));
-      };
-      this.interfaces = new Interfaces([place(program, 'ingress'), place(narrow, 'egress')], this.routes);
-      this.own(this.loopback);
-      this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
-      this.watch.want(EPOLLIN);
+      const programs = [
+        { program, end: 'ingress' },
+        { program: narrow, end: 'egress' },
+      ] as const;
+      const name = attachmentFor(program, attachment);
+      const options = { interfaces, attachment: name, object, programs, priority: PRIORITY.connections };
+      this.ways = this.own(
+        new Ways(options, {
+          entries: () => this.entries.values(),
+          check: (entry: Entry) => this.check(entry),
+          other: () => [...this.stranded].forEach((entry) => this.check(entry)),
+        }),
+      );
     } catch (error) {
       this.close();
       throw error;
     }
   }
 
+  get attachment(): AttachmentName {
+    return this.ways.attachment;
+  }
+
   get stats(): { readonly flows: number; readonly capacity: number; readonly interfaces: readonly string[] } {
     return {
       flows: this.entries.size + this.lingering.size,
       capacity: this.capacity,
-      interfaces: this.interfaces.list,
+      interfaces: this.ways.interfaces.list,
     };
   }
 
@@ -192,9 +186,7 @@ export class SpliceEngine {
 
   /** Traffic of all spliced pairs; meant for once a second. What ended or can't stay is told by events. */
   read(): ReadonlyMap<number, PairTraffic> {
-    this.onChanges();
-    if (this.routes.keepFresh()) this.refresh();
-    else for (const entry of this.turns.next(this.entries.values(), CHECKS)) this.check(entry);
+    this.ways.sweep();
     const all = new Map<number, PairTraffic>();
     for (const [id, entry] of [...this.entries]) {
       const { splice } = entry;
@@ -219,15 +211,22 @@ export class SpliceEngine {
   }
 
   private async handOver(entry: Entry, plan: Plan): Promise<void> {
-    const why = await entry.splice.handOver(this.interfaces.attachAsideFor(plan));
-    if (this.entries.get(entry.pair.id) !== entry) return;
-    if (!why) {
-      entry.unfit = entry.splice.unfit;
-      this.handler(entry.pair.id, { kind: 'spliced' });
+    const result = await entry.splice.handOver(this.ways.interfaces.attachAsideFor(plan));
+    const isThere = (): boolean => this.entries.get(entry.pair.id) === entry;
+    if ('reason' in result) {
+      if (!isThere()) return;
+      this.forget(entry);
+      this.handler(entry.pair.id, { kind: 'refused', why: result });
       return;
     }
-    this.forget(entry);
-    this.handler(entry.pair.id, { kind: 'refused', why });
+    if (isThere()) {
+      entry.unfit = entry.splice.unfit;
+      this.handler(entry.pair.id, { kind: 'spliced' });
+    }
+    // Its end may stay silent for long. What its socket can't forget, it can be moved behind.
+    await result.acked.catch((error: unknown) => {
+      if (isThere()) void this.takeBack(entry, refuse('error', ProxyError.from(error).message));
+    });
   }
 
   /**
@@ -303,14 +302,14 @@ export class SpliceEngine {
   private forget(entry: Entry): void {
     if (this.entries.get(entry.pair.id) === entry) this.entries.delete(entry.pair.id);
     this.stranded.delete(entry);
-    for (const way of entry.ways) this.routes.release(way);
+    for (const way of entry.ways) this.ways.routes.release(way);
     entry.ways = [];
   }
 
   private hold(entry: Entry): void {
     const { ways } = entry.splice;
-    for (const way of ways) this.routes.hold(way);
-    for (const way of entry.ways) this.routes.release(way);
+    for (const way of ways) this.ways.routes.hold(way);
+    for (const way of entry.ways) this.ways.routes.release(way);
     entry.ways = ways;
   }
 
@@ -330,7 +329,7 @@ export class SpliceEngine {
       const found = one[option] ? 'the client alone' : 'upstream alone';
       return refuse('unsupported', `expected ${option} on both sides or on none, found it with ${found}`);
     }
-    const plan = planPair(pair, this.routes, this.loopback);
+    const plan = this.ways.plan(pair);
     if ('reason' in plan) return plan;
     const takes = legs.map((leg) => leg.peerMaxSegment) as [number, number];
     for (const [{ maxSegment, timestamps }, { way: own }, { way }, side] of [
@@ -346,18 +345,6 @@ export class SpliceEngine {
     return plan;
   }
 
-  private onChanges(): void {
-    const news = this.changes.receive();
-    if (this.routes.concernedBy(news)) this.refresh();
-    else if (news?.length) for (const entry of [...this.stranded]) this.check(entry);
-  }
-
-  /** Everything is looked up anew. */
-  private refresh(): void {
-    this.interfaces.forgetGone();
-    for (const entry of [...this.entries.values()]) this.check(entry);
-  }
-
   private check(entry: Entry): void {
     if (this.entries.get(entry.pair.id) !== entry) return;
     const why = this.renew(entry);
@@ -366,13 +353,13 @@ export class SpliceEngine {
 
   private renew(entry: Entry): OffloadRefusal | undefined {
     try {
-      const plan = planPair(entry.pair, this.routes, this.loopback);
+      const plan = this.ways.plan(entry.pair);
       if ('reason' in plan) {
         this.stranded.add(entry);
         return undefined;
       }
       this.stranded.delete(entry);
-      this.interfaces.attachFor(plan);
+      this.ways.interfaces.attachFor(plan);
       entry.splice.move(plan);
       this.hold(entry);
       return undefined;

@@ -31,10 +31,14 @@ export class SplicePath extends SessionBook<ConnectionEngine, Entry> {
   protected readonly failure = 'the kernel does not say what it has relayed of connections';
   private tries = 0;
 
-  /** `engine`: or why there is none. */
+  /** `engine`: or why there is none, which is told here, once. */
   constructor(engine: ConnectionEngine | OffloadRefusal, log: Logger) {
     super(engine, log);
-    if (!('reason' in engine)) engine.onEvent((id, event) => this.heard(id, event));
+    if ('reason' in engine) {
+      log.warn({ reason: engine.message }, 'no kernel offload of TCP connections: they stay in user space');
+      return;
+    }
+    engine.onEvent((id, event) => this.heard(id, event));
   }
 
   override sweep(now: number): void {

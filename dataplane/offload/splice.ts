@@ -11,7 +11,7 @@
 import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises';
 import type { OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { handOver, REACH_OBSERVED } from './hand-over.ts';
+import { type HandedOver, handOver, REACH_OBSERVED } from './hand-over.ts';
 import { HALF_FLAG, type Shift, type StreamWay } from './layout.ts';
 import type { Leg } from './leg.ts';
 import type { Passage, SpliceLimits, SpliceState } from './passage.ts';
@@ -54,25 +54,26 @@ export class Splice implements Passage {
    * Resolves when the kernel relays it, or with why it doesn't: then nothing of it is left in the kernel. It never rejects.
    * `attached`: programs see its packets.
    */
-  async handOver(attached: Promise<void>): Promise<OffloadRefusal | undefined> {
+  async handOver(attached: Promise<void>): Promise<OffloadRefusal | HandedOver> {
     const going = attached
       .then(() => handOver(this, this.settle))
       .catch((error: unknown) => refuse('error', ProxyError.from(error).message));
-    this.aborted = going.then(() => undefined);
-    const refusal = await going;
-    if (refusal) {
-      for (const leg of this.legs) leg.thaw();
-      for (const side of SIDES) {
-        if (!this.pair.isNarrow(side)) continue;
-        this.pair.change(side, { state: 'widen' });
-        this.legs[side].widen();
-      }
-      this.discard();
+    this.aborted = going.then(async (result) => {
+      if ('acked' in result) await result.acked.catch(() => undefined); // whoever handed it over hears of it
+    });
+    const result = await going;
+    if ('acked' in result) return result;
+    for (const leg of this.legs) leg.thaw();
+    for (const side of SIDES) {
+      if (!this.pair.isNarrow(side)) continue;
+      this.pair.change(side, { state: 'widen' });
+      this.legs[side].widen();
     }
-    return refusal;
+    this.discard();
+    return result;
   }
 
-  /** Ends a hand-over that is not yet done. */
+  /** Ends a hand-over that is not yet done; resolves when nothing of it goes on. */
   async abort(): Promise<void> {
     this.isAborted = true;
     await this.aborted;

@@ -106,6 +106,15 @@ export class StreamPair {
     }
   }
 
+  /** Packets of each end that were relayed. */
+  get relayed(): Two<number> {
+    const count = (side: Side): number => {
+      const { slot, before } = this.direction(side);
+      return addCounted(before, this.table.flows.count(slot)).packets;
+    };
+    return [count(0), count(1)];
+  }
+
   /** What one end has sent, in the numbers that the other end has for it. */
   sentBy(side: Side, halves: Two<Half>): number {
     return add(halves[side].next, this.stateOf(side).shift.sequence);

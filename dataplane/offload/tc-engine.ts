@@ -22,22 +22,18 @@ import type {
 import { NO_TRAFFIC } from '../core/traffic.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { freePort, holdPort } from '../sockets/native/held-ports.ts';
-import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
-import { type Watch, watch } from '../sockets/native/poller.ts';
-import { type Attachment, attachmentFor, type AttachmentName, createAttachment, PRIORITY } from './attachment.ts';
+import { close, EEXIST } from '../sockets/native/libc.ts';
+import { attachmentFor, type AttachmentName, PRIORITY } from './attachment.ts';
 import { ANY, loadProgram } from './bpf.ts';
 import { addCounted, type Counted, NOTHING, plain, trafficOf } from './counted.ts';
 import { FlowTable } from './flow-table.ts';
 import { checkLayout, keyOf } from './layout.ts';
-import { Loopback } from './loopback.ts';
-import { CHANGES, Netlink } from './netlink.ts';
-import { Interfaces } from './interfaces.ts';
 import { NoteTable, type PairNote } from './note-table.ts';
 import { bindMaps, type ObjectFile } from './object-file.ts';
 import type { PinFolder } from './pin-folder.ts';
-import { type Plan, type Planned, planPair } from './plan.ts';
-import { CHECKS, refuse, type ResolvedWay, Routes } from './routes.ts';
-import { Turns } from './turns.ts';
+import type { Plan, Planned } from './plan.ts';
+import { refuse, type ResolvedWay } from './routes.ts';
+import { Ways } from './ways.ts';
 
 export interface TcOptions {
   /** Pairs that there may be. */
@@ -75,16 +71,8 @@ export class TcEngine implements OffloadEngine {
   readonly program: number;
   private readonly capacity: number;
   private readonly table: FlowTable;
-  private readonly netlink: Netlink;
-  private readonly changes: Netlink;
-  private readonly routes: Routes;
-  private readonly placed: Attachment;
-  private readonly watch: Watch;
-  private readonly loopback = new Loopback();
+  private readonly ways: Ways<Entry>;
   private readonly entries = new Map<number, Entry>();
-  private readonly interfaces: Interfaces;
-  /** Those whose turn it is to be looked up anew. */
-  private readonly turns = new Turns<Entry>();
   private evicted: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void = () => undefined;
   private readonly undo: (() => void)[] = [];
   private readonly notes: NoteTable | undefined;
@@ -103,23 +91,16 @@ export class TcEngine implements OffloadEngine {
       const program = loadProgram('l7mp_relay', bindMaps(object.program('tc/relay'), this.table.maps));
       this.own({ close: () => close(program) });
       this.program = program;
-      this.netlink = this.own(new Netlink());
-      this.changes = this.own(new Netlink(CHANGES));
-      this.routes = new Routes(this.netlink, interfaces);
       const name = attachmentFor(program, attachment);
       if (pins && name !== 'tcx') {
         throw new ProxyError('UNSUPPORTED', 'admin.offload_pin: expected TCX links (Linux 6.6), found clsact alone');
       }
-      const place = { end: 'ingress', priority: PRIORITY.datagrams } as const;
-      this.placed = this.own(createAttachment(name, { netlink: this.netlink, object, pins }, program, place));
-      this.interfaces = new Interfaces([this.placed], this.routes);
-      this.own({
-        close: () => {
-          if (!this.stays) this.loopback.close();
-        },
-      });
-      this.watch = this.own(watch(this.changes.descriptor, () => this.onChanges()));
-      this.watch.want(EPOLLIN);
+      const programs = [{ program, end: 'ingress' }] as const;
+      const options = { interfaces, attachment: name, object, pins, programs, priority: PRIORITY.datagrams };
+      const pairs = { entries: () => this.entries.values(), check: (entry: Entry) => this.check(entry) };
+      const ways = new Ways(options, pairs);
+      this.own({ close: () => ways.close(this.stays) });
+      this.ways = ways;
       this.kept = this.notes && {
         left: this.takeOver(),
         rename: (id, next) => this.rename(id, next),
@@ -132,11 +113,11 @@ export class TcEngine implements OffloadEngine {
   }
 
   get attachment(): string {
-    return this.placed.name;
+    return this.ways.attachment;
   }
 
   get stats(): OffloadEngine['stats'] {
-    return { flows: this.entries.size, capacity: this.capacity, interfaces: this.interfaces.list };
+    return { flows: this.entries.size, capacity: this.capacity, interfaces: this.ways.interfaces.list };
   }
 
   onEvicted(handler: (id: number, traffic: PairTraffic, why: OffloadRefusal) => void): void {
@@ -148,7 +129,9 @@ export class TcEngine implements OffloadEngine {
       if (this.entries.has(pair.id)) return refuse('error', `expected a new pair, found ${pair.id} there`);
       if (this.entries.size >= this.capacity) return refuse('table-full', `expected at most ${this.capacity} pairs`);
       const plan = this.plan(pair);
-      return 'reason' in plan ? plan : this.put(pair, plan);
+      const refusal = 'reason' in plan ? plan : this.put(pair, plan);
+      if (!('reason' in plan) && !refusal) void this.attach(pair.id, plan);
+      return refusal;
     } catch (error) {
       return refuse('error', ProxyError.from(error).message);
     }
@@ -168,7 +151,7 @@ export class TcEngine implements OffloadEngine {
       // Also where the kernel fails to say what it has counted.
       for (const { slot, way } of directions) {
         this.table.retire(slot);
-        if (way) this.routes.release(way);
+        if (way) this.ways.routes.release(way);
       }
     }
   }
@@ -202,7 +185,7 @@ export class TcEngine implements OffloadEngine {
       if (!isLost) holdPort(pair.upstream.local);
       return { ...pair, note, traffic: traffic ?? NO_PAIR_TRAFFIC };
     });
-    this.placed.detachOthers();
+    this.ways.detachOthers();
     return left;
   }
 
@@ -227,9 +210,7 @@ export class TcEngine implements OffloadEngine {
   }
 
   read(): ReadonlyMap<number, PairTraffic> {
-    this.onChanges();
-    if (this.routes.keepFresh()) this.refresh();
-    else this.checkSome();
+    this.ways.sweep();
     const counted = this.table.countAll();
     const all = new Map<number, PairTraffic>();
     for (const [id, entry] of this.entries)
@@ -262,11 +243,20 @@ export class TcEngine implements OffloadEngine {
     if (client.transport !== 'udp' || upstream.transport !== 'udp') {
       return refuse('unsupported', `expected UDP, found ${client.transport} and ${upstream.transport}`);
     }
-    return planPair(pair, this.routes, this.loopback);
+    return this.ways.plan(pair);
+  }
+
+  /** Its packets pass user space for the moment that this takes where an interface is new. */
+  private async attach(id: number, plan: Plan): Promise<void> {
+    const entry = this.entries.get(id);
+    try {
+      await this.ways.interfaces.attachAsideFor(plan);
+    } catch (error) {
+      if (entry) this.evict(entry, refuse('error', ProxyError.from(error).message));
+    }
   }
 
   private put(pair: FlowPair, plan: Plan): OffloadRefusal | undefined {
-    this.interfaces.attachFor(plan);
     // Whoever finds a flow in the kernel shall find its note.
     if (this.notes && pair.note && !this.notes.add(noteOf(pair, pair.note))) {
       return refuse('error', 'expected a new flow, found a pair of the same client');
@@ -304,31 +294,21 @@ export class TcEngine implements OffloadEngine {
       const what = result === -EEXIST ? 'a pair with the same addresses and ports' : `errno ${-result}`;
       return giveUp(refuse('error', `expected a new flow, found ${what}`));
     }
-    for (const { way } of [plan.fromClient, plan.fromUpstream]) this.routes.hold(way);
+    for (const { way } of [plan.fromClient, plan.fromUpstream]) this.ways.routes.hold(way);
     this.entries.set(pair.id, entry);
     return undefined;
   }
 
-  private onChanges(): void {
-    if (this.routes.concernedBy(this.changes.receive())) this.refresh();
-  }
-
-  /** Everything is looked up anew. */
-  private refresh(): void {
-    this.interfaces.forgetGone();
-    for (const entry of [...this.entries.values()]) this.check(entry);
-  }
-
-  private checkSome(): void {
-    for (const entry of this.turns.next(this.entries.values(), CHECKS)) this.check(entry);
-  }
-
   private check(entry: Entry): void {
-    const { id } = entry.pair;
-    if (this.entries.get(id) !== entry) return;
+    if (this.entries.get(entry.pair.id) !== entry) return;
     const refusal = this.renew(entry);
-    const traffic = refusal && this.remove(id);
-    if (refusal && traffic) this.evicted(id, traffic, refusal);
+    if (refusal) this.evict(entry, refusal);
+  }
+
+  private evict(entry: Entry, why: OffloadRefusal): void {
+    const { id } = entry.pair;
+    const traffic = this.entries.get(id) === entry ? this.remove(id) : undefined;
+    if (traffic) this.evicted(id, traffic, why);
   }
 
   private renew(entry: Entry): OffloadRefusal | undefined {
@@ -336,7 +316,7 @@ export class TcEngine implements OffloadEngine {
     try {
       const plan = this.plan(pair);
       if ('reason' in plan) return plan;
-      this.interfaces.attachFor(plan);
+      this.ways.interfaces.attachFor(plan);
       const slots = [fromClient.slot, fromUpstream.slot];
       const refusal = this.move(fromUpstream, plan.fromUpstream) ?? this.move(fromClient, plan.fromClient);
       if (slots[0] !== fromClient.slot || slots[1] !== fromUpstream.slot) this.writeNote(entry);
@@ -348,7 +328,7 @@ export class TcEngine implements OffloadEngine {
 
   private move(direction: Direction, { flow, way }: Planned): OffloadRefusal | undefined {
     if (direction.flow.equals(flow)) {
-      if (direction.way === undefined) this.routes.hold(way);
+      if (direction.way === undefined) this.ways.routes.hold(way);
       direction.way ??= way;
       return undefined;
     }
@@ -361,8 +341,8 @@ export class TcEngine implements OffloadEngine {
     }
     direction.before = addCounted(direction.before, this.table.count(direction.slot));
     this.table.retire(direction.slot);
-    this.routes.hold(way);
-    if (direction.way) this.routes.release(direction.way);
+    this.ways.routes.hold(way);
+    if (direction.way) this.ways.routes.release(direction.way);
     Object.assign(direction, { flow, way, slot });
     return undefined;
   }

@@ -1,7 +1,7 @@
 /**
  * The way of a pair of TCP connections out of the kernel: to its sockets, which go on, or to its end.
  *
- * - drain: nobody is told of a window any more, and what is on its way is acknowledged.
+ * - drain: nobody is told of a window any more; both have heard that, and what is on its way is acknowledged.
  * - hold: nothing passes while both sockets are moved to where their peers are.
  * - widen: the sockets have it again, and tell their peers of windows.
  */
@@ -12,10 +12,14 @@ import { type Half, HALF_FLAG } from './layout.ts';
 import type { Passage } from './passage.ts';
 import { refuse } from './routes.ts';
 import { add } from './sequence.ts';
+import { roundTripOf, stillness } from './silence.ts';
 import { other, type Side, SIDES, type StreamPair, type Two } from './stream-pair.ts';
 
 /** How long programs may still be at a packet that they have found the old state for, in ms. */
 const GRACE = 0.2;
+
+/** How long neither has had anything to say that is not told of no window, in ms. */
+const UNTOLD = 20;
 
 /** Undefined: the sockets go on; or why that isn't possible now, and the kernel still relays it. @throws ProxyError where they are lost */
 export async function takeBack(passage: Passage): Promise<OffloadRefusal | undefined> {
@@ -31,8 +35,9 @@ export async function takeBack(passage: Passage): Promise<OffloadRefusal | undef
   };
   const drain = async (): Promise<OffloadRefusal | undefined> => {
     for (const deadline = performance.now() + limits.drain; ;) {
+      const isSilent = silence(passage);
       enter('drain');
-      const late = await passage.until(isAcked, 0, deadline - performance.now());
+      const late = await passage.until(() => isSilent() && isAcked(), 0, deadline - performance.now());
       if (late) return late;
       enter('hold');
       // From here on nobody else has a turn: both ends wait.
@@ -57,6 +62,21 @@ export async function takeBack(passage: Passage): Promise<OffloadRefusal | undef
   pair.withdraw();
   passage.state = 'user';
   return undefined;
+}
+
+/**
+ * Whether both ends have been told of no window, and nothing is on its way from either since. Who has not been told may send as soon
+ * as it has its turn, and what is dropped then is sent again after 200 ms.
+ */
+function silence({ legs, pair }: Passage): () => boolean {
+  const start = pair.relayed;
+  const both = SIDES.map((side) => ({ side, leg: legs[side], still: stillness(() => pair.relayed[side]) }));
+  return () => {
+    const { relayed } = pair;
+    // What is relayed of one tells the other.
+    const isTold = SIDES.every((side) => relayed[side] > start[side]);
+    return both.every(({ leg, still }) => still() >= (isTold ? roundTripOf(leg) : UNTOLD));
+  };
 }
 
 /** Its sockets, once they are closed, tell both ends that nothing comes any more: by a reset with the numbers that those expect. */

@@ -12,7 +12,7 @@ import type { ClusterHandle } from '../core/cluster.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
 import { Answered, answerOf } from '../core/answer.ts';
 import type { Logger } from '../../common/log.ts';
-import type { KernelPath, OffloadableSession } from '../core/kernel-path.ts';
+import { type KernelPath, type OffloadableSession, tellLost } from '../core/kernel-path.ts';
 import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView, SessionNote } from '../core/offload.ts';
 import type { DirectionCounters, Incoming, Metadata, SessionView } from '../core/session.ts';
 import { newCounters } from './activity.ts';
@@ -410,8 +410,7 @@ export class PipelineSession
     if (this.waitsForKernel(() => this.finish(error))) return;
     if (this.resumed && this.status === 'INIT' && !this.isLeft) {
       const { name: session, listener } = this;
-      const fields = { session, listener, error: error.message };
-      this.context.log.warn(fields, 'a session that an earlier process has left in the kernel can not go on');
+      tellLost(this.context.log, { session, listener, error: error.message });
     }
     const { stream, isOpen } = this.client;
     const untold = this.status === 'INIT' || stream.unanswered === true;

@@ -147,6 +147,7 @@ export async function startRig(options: Partial<ConfigurationOptions> & { readon
     restore,
     pace: { endpointsQuietMs: 0, configurationQuietMs: 1, longestMs: 10 },
     rollouts: { interval: 5, grace: 50 },
+    reconnectMs: 0,
     ...options,
     store,
   });

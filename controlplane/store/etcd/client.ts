@@ -175,7 +175,9 @@ export class EtcdClient {
       const target = client.getChannel().getTarget();
       this.#leave(client);
       if (Date.now() >= deadline) {
-        throw new StoreError('UNAVAILABLE', `etcd can't be reached, last at ${target}: nothing was changed`, failure);
+        const why = await reasonOf(client);
+        const message = `etcd can't be reached, last at ${target}${why}: nothing was changed`;
+        throw new StoreError('UNAVAILABLE', message, failure);
       }
     }
   }
@@ -205,6 +207,27 @@ export class EtcdClient {
       throw faultOf(error, true, `etcd gives the user ${user.name} no token: `);
     }
   }
+}
+
+/** How long a client may take to say why it isn't connected, in ms: where it is refused, it knows. */
+const REASON_MS = 200;
+
+/** Why a client isn't connected, as ` (connect ECONNREFUSED …)`: only a call of it says so. Empty: nobody answers. */
+async function reasonOf(client: Client): Promise<string> {
+  const probe = unary(
+    client,
+    definitionOf('Maintenance/Status'),
+    {},
+    new Metadata(),
+    Date.now() + REASON_MS,
+    undefined,
+  );
+  const error: unknown = await probe.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  const [, reason] = /Last error: (?:Error: )?(.+)$/su.exec((error as ServiceError | undefined)?.details ?? '') ?? [];
+  return reason === undefined ? '' : ` (${reason})`;
 }
 
 /** Rejects when `signal` aborts, whatever becomes of the promise. */

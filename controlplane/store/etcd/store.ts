@@ -44,6 +44,8 @@ interface Parts {
 /** @throws StoreError `UNAVAILABLE` where no endpoint answers, or it is too old. */
 export async function openEtcd(options: EtcdOptions, log: Logger): Promise<Store> {
   const client = new EtcdClient(options);
+  // Where it is not there, that takes a while to be known.
+  log.info({ endpoints: options.endpoints }, 'connecting to etcd');
   try {
     await checkVersion(client, log);
     const store = new EtcdStore(client, new Layout(options.root), log);

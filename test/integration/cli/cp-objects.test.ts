@@ -195,6 +195,13 @@ secrets:
     expect(await controlPlane.l7mp('apply', '--raw', file)).to.include({ code: 0 });
     const { stdout } = await controlPlane.l7mp('get', 'type.example/a.B', '-o', 'raw');
     expect(JSON.parse(stdout)).to.deep.equal(list);
+    const one = await controlPlane.l7mp('get', 'type.example/a.B/two', '-o', 'raw');
+    expect(JSON.parse(one.stdout)).to.deep.equal([item('two', '/w==')]);
+    expect(await controlPlane.l7mp('get', 'cluster/app', '-o', 'raw')).to.deep.equal({
+      code: 2,
+      stdout: '',
+      stderr: 'l7mp: expected raw resources beside -o raw, found Cluster/app: -o yaml shows them\n',
+    });
     controlPlane.file('raw.json', JSON.stringify([item('two', '/g==')]));
     const replaced = await controlPlane.l7mp('apply', '--raw', file, '--replace');
     expect(replaced.stdout.split('\n')).to.have.members([
@@ -218,7 +225,13 @@ secrets:
     );
     const wide = await controlPlane.l7mp('get', 'LISTENER', 'web', '-o', 'wide');
     expect(wide.stdout).to.match(/SOURCE +REVISION +VERSION +ROLLOUT +LABELS\n.* api +\d+ +[0-9a-f]+ +team=a\n$/u);
+    const raw = controlPlane.file('raw.json', '[{"type_url": "type.example/a.B", "name": "r", "value": "AAE="}]');
+    await controlPlane.l7mp('apply', '--raw', raw);
     const yaml = await controlPlane.l7mp('get', '-o', 'yaml');
+    expect(yaml.stdout).to.contain('value: AAE=');
+    await controlPlane.l7mp('delete', 'type.example/a.B', 'r');
+    await controlPlane.l7mpReading(yaml.stdout, 'apply', '-f', '-');
+    expect(await names()).to.include('type.example/a.B/r');
     const again = await controlPlane.l7mpReading(yaml.stdout, 'diff', '-f', '-');
     expect(again).to.deep.equal({ code: 0, stdout: '', stderr: '' });
     const json = await controlPlane.l7mp('get', 'cl/app', '--json');
@@ -263,6 +276,11 @@ secrets:
     }
   });
 
+  it('get --watch prints nothing before it fails', async () => {
+    const failed = await controlPlane.l7mp('get', '--watch', '--server', '127.0.0.1:1');
+    expect([failed.code, failed.stdout]).to.deep.equal([4, '']);
+  });
+
   it('delete takes them out, by name or by file: all, or none', async () => {
     await controlPlane.l7mp('apply', '-f', web);
     const missing = await controlPlane.l7mp('delete', 'cluster', 'app', 'nope');
@@ -294,5 +312,16 @@ secrets:
     expect(stdout).to.match(/^Listener\/web +Accepted .* api /mu);
     expect(stdout).to.match(/^Listener\/web +Shadowed .* file:f\.yaml /mu);
     expect(readFileSync(join(folder, 'f.yaml'), 'utf8')).to.contain('app2');
+    const kept = await controlPlane.l7mp('delete', 'cluster', 'app2');
+    expect(kept.code).to.equal(4);
+    expect(kept.stderr).to.contain('found no Cluster/app2 (it is of file:f.yaml, and goes with its entry there)');
+    writeFileSync(join(folder, 'g.yaml'), 'clusters: [\n');
+    const told = await until('the bad file', async () => {
+      const { stdout: shown } = await controlPlane.l7mp('status');
+      return /^g\.yaml:\d+: expected .*/mu.exec(shown)?.[0];
+    });
+    expect(told).to.contain('found');
+    writeFileSync(join(folder, 'g.yaml'), '{}');
+    await until('the good file', async () => !(await controlPlane.l7mp('status')).stdout.includes('g.yaml'));
   });
 });

@@ -191,6 +191,10 @@ clusters:
       /^rollout +\S+, by loopback\nstate +progressing.*\n.*\nsteps +50 %, 100 %, each when it is told to; at most 0 may fail\nchange +Listener\/web updated\n/u,
     );
     const explained = await controlPlane.l7mp('explain', 'listener/web');
+    await until('one of two with the new version', async () => {
+      const { stdout } = await controlPlane.l7mp('explain', 'listener/web');
+      return /^PROXY +VERSION +STATUS/mu.test(stdout) && stdout.includes(' (new) ') && stdout.includes(' (old) ');
+    });
     expect(explained.stdout).to.match(/^rollout +\S+, (?:progressing|paused) at \d+ % \(.+\)$/mu);
     const wide = await controlPlane.l7mp('get', 'listener', '-o', 'wide');
     expect(wide.stdout).to.match(/ ROLLOUT .*\nListener\/web .* (?:progressing|paused) at \d+ %\n/u);
@@ -243,6 +247,12 @@ clusters:
     );
     const shown = await controlPlane.l7mp('history', '--show', '2');
     expect(shown.stdout).to.contain('-      port: 5000\n+      port: 5001\n');
+    expect(await controlPlane.l7mp('rollback', '--only', 'listener/wbe')).to.deep.equal({
+      code: 4,
+      stdout: '',
+      stderr:
+        'l7mp: expected an object that is there, or was after version 1, found no Listener/wbe (perhaps Listener/web)\n',
+    });
     const dry = await controlPlane.l7mp('rollback', '--dry-run');
     expect(dry.stdout).to.contain('-      port: 5001\n+      port: 5000\n');
     expect((await controlPlane.l7mp('rollback', '-m', 'back')).stdout).to.equal('Listener/web updated\n');

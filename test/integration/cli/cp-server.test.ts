@@ -89,8 +89,18 @@ describe('l7mp controlplane', () => {
     const other = `embedded:${directory}/other`;
     const port = await l7mp(['controlplane', '--listen', address, '--store', other]);
     expect(port.stderr).to.contain('EADDRINUSE');
-    expect([shared.code, port.code]).to.deep.equal([1, 1]);
+    const pages = await l7mp(['controlplane', '--listen', '127.0.0.1:0', '--http', address, '--store', other]);
+    expect([shared.code, port.code, pages.code]).to.deep.equal([1, 3, 3]);
   });
+
+  it('says that it tries a store that is not there, and why it is not', async () => {
+    const { code, stderr } = await l7mp(['controlplane', '--listen', '127.0.0.1:0', '--store', 'etcd://127.0.0.1:1/x']);
+    expect(stderr).to.match(/^\{.*"msg":"connecting to etcd"/mu);
+    expect(stderr).to.match(
+      /^l7mp: etcd can't be reached, last at \S+ \(connect ECONNREFUSED .*\): nothing was changed$/mu,
+    );
+    expect(code).to.equal(1);
+  }).timeout(30_000);
 
   it('keeps what was applied when it is killed', async () => {
     const running = await start();

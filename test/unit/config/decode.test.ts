@@ -125,6 +125,10 @@ describe('Decoding a configuration', () => {
         'admin.offload: expected init or disable, as flows of another process can not be taken over, found "no_init"',
         'listeners[0].options.offload: expected one of auto, always, never, or an object, found "sometimes"',
       ],
+      'a word that is no offload': [
+        { admin: { offload: 'on' } },
+        'admin.offload: expected one of init, disable, found "on"',
+      ],
       'addresses and names that are none': [
         {
           listeners: [{ ...LISTENER, spec: { protocol: 'TCP', port: 1, address: 'no host' } }],

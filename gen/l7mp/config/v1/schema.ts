@@ -415,7 +415,7 @@ export const schema: Schema = {
       strict: { type: 'boolean' },
       api: { type: 'message', message: 'Api', default: {} },
       drain_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 10000 },
-      offload: { type: 'string', optional: true, default: 'disable', values: ['init', 'no_init', 'disable'] },
+      offload: { type: 'string', optional: true, default: 'disable', values: ['init', 'disable'] },
       offload_ifs: { type: 'string', repeated: true },
       offload_pin: { type: 'string' },
     },

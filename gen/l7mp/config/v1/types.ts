@@ -715,7 +715,7 @@ export interface Admin {
    * Whether the kernel may relay hot UDP and TCP sessions by itself: `init` has it do so where it can, `disable` keeps every
    * session in user space. `no_init` of the original l7mp, which took over what another process had started, is refused.
    */
-  readonly offload: 'init' | 'no_init' | 'disable';
+  readonly offload: 'init' | 'disable';
   /** Names of the interfaces that the kernel offload may use, beside lo. All when empty. */
   readonly offload_ifs: readonly string[];
   /**

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import type { FlowPair, OffloadRefusal, PairTraffic } from '../../../../dataplane/core/offload.ts';
 import { Peer, PYTHON, versionOf } from '../../../support/peer.ts';
+import { until } from '../../../support/until.ts';
 import { buildLab, CLIENT, ip, namespace, type Place, removeLab, SERVER } from './lab.ts';
 
 /** The relay with its engine. */
@@ -104,12 +105,20 @@ describe(`the engine of UDP offload, with ${versionOf(PYTHON, '--version')} and 
     return relay;
   };
 
+  /** Until the kernel relays it. */
+  const insert = async (proxy: Relay): Promise<void> => {
+    expect(await proxy.ask('insert')).to.deep.equal({});
+    await until('programs at both interfaces', async () => {
+      return (await proxy.ask<{ interfaces: readonly string[] }>('state')).interfaces.length === 2;
+    });
+  };
+
   for (const attachment of ['tcx', 'clsact']) {
     for (const one of CASES) {
       it(`relays ${one.name}, by ${attachment}, and gives packets back`, async () => {
         const proxy = await start(one, attachment);
         await echoes(one, 5);
-        expect(await proxy.ask('insert')).to.deep.equal({});
+        await insert(proxy);
         const bytes = await echoes(one, 100);
         const traffic = { packets: 100, bytes };
         const { lastSeen, ...counted } = await proxy.ask<PairTraffic>('read');
@@ -127,7 +136,7 @@ describe(`the engine of UDP offload, with ${versionOf(PYTHON, '--version')} and 
       const one = CASES[0]!;
       const proxy = await start(one, attachment);
       await echoes(one, 1);
-      expect(await proxy.ask('insert')).to.deep.equal({});
+      await insert(proxy);
       await echoes(one, 1);
       await proxy.stop('SIGKILL');
       // The host's own answer: there is no such port.
@@ -138,7 +147,7 @@ describe(`the engine of UDP offload, with ${versionOf(PYTHON, '--version')} and 
       const one = CASES[0]!;
       const proxy = await start(one, attachment);
       await echoes(one, 1);
-      expect(await proxy.ask('insert')).to.deep.equal({});
+      await insert(proxy);
       const bytes = await echoes(one, 3);
       ip(`-n ${namespace('proxy')} link del to-server`);
       const { evicted, traffic, why } = await proxy.next<{

@@ -26,6 +26,7 @@ describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} an
       const hot = bed.sender(places);
       const { name } = await bed.inKernel();
       expect(bed.offload()).to.deep.include({ enabled: true, flows: 1, handovers: 1, refusals: {} });
+      await until('programs at both interfaces', () => bed.offload().interfaces?.length === 2);
       expect(bed.offload().interfaces).to.have.members(['to-client', 'to-server']);
       const sent = await hot.stop();
       const session = await bed.counted(sent);
@@ -117,6 +118,13 @@ describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} an
     await bed.counted(await hot.stop());
   });
 
+  it('says which interfaces it was given that are not there, and which are', async () => {
+    await bed.startProxy(configuration(FOUR, 'always', {}, { offload_ifs: ['to-clinet', 'to-server'] }));
+    const told = bed.proxy.log().find(({ msg }) => msg.startsWith('admin.offload_ifs'));
+    expect(told).to.deep.include({ level: 'warn', missing: ['to-clinet'] });
+    expect(told?.['interfaces']).to.have.members(['to-client', 'to-server']);
+  });
+
   it('works in user space without privileges, and says so once', async () => {
     await bed.serve(FOUR.server);
     const runner = 'setpriv --bounding-set=-all --inh-caps=-all';
@@ -128,7 +136,10 @@ describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} an
     expect(reason).to.contain('needs Linux 5.16, CAP_BPF and CAP_NET_ADMIN').and.to.contain('not permitted');
     expect(bed.sessions()[0]?.offload).to.deep.equal({ state: 'user', reason });
     const told = bed.proxy.log().filter(({ msg }) => msg.includes('offload'));
-    expect(told).to.have.length(1);
-    expect(told[0]).to.include({ level: 'warn', reason, msg: 'no kernel offload: every session stays in user space' });
+    expect(told.map(({ level, msg }) => `${level}: ${msg}`)).to.deep.equal([
+      'warn: no kernel offload of UDP sessions: they stay in user space',
+      'warn: no kernel offload of TCP connections: they stay in user space',
+    ]);
+    expect(told[0]).to.include({ reason });
   });
 });

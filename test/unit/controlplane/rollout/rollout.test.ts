@@ -165,6 +165,36 @@ describe('a rollout', () => {
     expect((await stateOf(second)).state).to.equal('completed');
   });
 
+  it('has ended when all have what the last step by hand brings, without a pause', async () => {
+    const id = await begin({ manual: true, percent: [50], pause: 60_000 });
+    await until('the first step', () => routes() === 'new new old old');
+    await rig.call('ControlRollout', { id, action: 'next' });
+    await until('the last step', () => routes() === 'new new new new');
+    expect((await stateOf(id)).state).to.equal('progressing');
+    for (const each of proxies) each.ack();
+    expect((await ended(id)).state).to.equal('completed');
+  });
+
+  it('is told of each proxy: which version it is given', async () => {
+    const id = await begin({ pause: 60_000 });
+    await until('the first step', () => routes() === 'new old old old');
+    const key = { kind: 'Rule', name: 'r' };
+    const { object: old } = await rig.call<m.GetResponse>('Get', { key });
+    const versions = async (): Promise<Map<string, string | undefined>> => {
+      const request = { ...FIRST_PAGE, key };
+      const { proxies: shown } = await rig.call<m.ListProxiesResponse>('ListProxies', request);
+      return new Map(shown.map(({ id: proxy, fate }) => [proxy, fate?.version]));
+    };
+    const given = await versions();
+    const [ahead, ...others] = proxies.map(({ facts }) => given.get(facts.id));
+    expect(others).to.deep.equal(Array(3).fill(old?.version));
+    expect(ahead)
+      .to.match(/^[0-9a-f]+$/u)
+      .and.not.to.equal(old?.version);
+    await rig.call('ControlRollout', { id, action: 'abort' });
+    await until('the old one again', async () => new Set((await versions()).values()).size === 1);
+  });
+
   it('is over when the same objects are changed', async () => {
     const id = await begin({ pause: 60_000 });
     await until('the first step', () => routes() === 'new old old old');

@@ -161,6 +161,64 @@ describe('the status of objects and proxies', () => {
     await Promise.all([first.end(), second.end(), third.end()]);
   });
 
+  it('counts and tells apart more faults than are shown', async () => {
+    const many = Array.from({ length: 150 }, (_, index) => object('Cluster', `d-${index}`, CLUSTER));
+    await rig.call('Apply', { ...APPLY, objects: many });
+    const proxy = rig.proxy('edge-1', {}, [REPORTS]);
+    await until('all clusters', () => proxy.view.resources(typeUrlOf('Cluster')).size === 151);
+    proxy.subscribe(typeUrlOf('Cluster'));
+    proxy.ack();
+    const report = reports('edge-1');
+    const versions = proxy.view.resources(typeUrlOf('Cluster'));
+    for (const { key } of many) await report.send(key!.name, versions.get(key!.name)!.version, 'failed', 'why');
+    await report.send('c', versions.get('c')!.version, 'serving');
+    const fateOf = async (name: string) => {
+      const request = { ...FIRST_PAGE, key: { kind: 'Cluster', name } };
+      const { proxies } = await rig.call<m.ListProxiesResponse>('ListProxies', request);
+      expect(proxies[0]?.faults).to.have.length(100);
+      return proxies[0]?.fate?.state;
+    };
+    expect(await fateOf('c')).to.equal('serving');
+    expect([await fateOf('d-0'), await fateOf('d-149')]).to.deep.equal(['failed', 'failed']);
+    const last = await rig.call<m.GetResponse>('Get', { key: { kind: 'Cluster', name: 'd-149' } });
+    expect(last.object?.status?.failed).to.have.length(1);
+    await report.end();
+  });
+
+  it('waits for proxies that have yet to come back after a start', async () => {
+    const other = await startRig({ reconnectMs: 60_000 });
+    try {
+      const objects = [object('Cluster', 'c', CLUSTER)];
+      const { revision } = await other.call<m.ApplyResponse>('Apply', { ...APPLY, objects });
+      const request = { keys: [KEY], condition: '', min_proxies: 0, revision };
+      const answers = other.stream<m.WaitAppliedResponse>('WaitApplied', request)[Symbol.asyncIterator]();
+      const next = async (): Promise<m.WaitAppliedResponse> => (await answers.next()).value as m.WaitAppliedResponse;
+      expect(await next()).to.include({ done: false, selected: 0 });
+      const proxy = other.proxy('edge-1');
+      await until('the cluster', () => proxy.view.names().includes('Cluster/c'));
+      proxy.ack();
+      let last = await next();
+      while (!last.done) last = await next();
+      expect(last).to.include({ done: true, selected: 1, reached: 1 });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('says that nobody is to have an object once proxies had their time to come back', async () => {
+    const other = await startRig({ reconnectMs: 300 });
+    try {
+      const objects = [object('Cluster', 'c', CLUSTER)];
+      const { revision } = await other.call<m.ApplyResponse>('Apply', { ...APPLY, objects });
+      const request = { keys: [KEY], condition: '', min_proxies: 0, revision };
+      const done: boolean[] = [];
+      for await (const answer of other.stream<m.WaitAppliedResponse>('WaitApplied', request)) done.push(answer.done);
+      expect([done.length > 1, done.at(-1)]).to.deep.equal([true, true]);
+    } finally {
+      await other.close();
+    }
+  });
+
   it('takes nothing for accepted that a refusal may name beyond what is read of it', async () => {
     const proxy = rig.proxy('edge-1');
     await rig.call('Apply', { ...APPLY, objects: [object('Cluster', 'd', CLUSTER)] });

@@ -479,7 +479,7 @@ describe('the policy of kernel offload', () => {
     }
     none.release(session);
     none.close();
-    expect(lines.lines).to.deep.equal(['warn: no kernel offload: every session stays in user space']);
+    expect(lines.lines).to.deep.equal(['warn: no kernel offload of UDP sessions: they stay in user space']);
     expect(none.view(session)).to.deep.equal({ state: 'user', reason: 'it needs a kernel' });
     expect([none.engine, none.reason, none.refusals.size]).to.deep.equal([undefined, 'it needs a kernel', 0]);
   });

@@ -1,0 +1,60 @@
+/** When a pair is held on its way back: not while one of its ends may send what would be dropped. */
+import { expect } from 'chai';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { UNKNOWN } from '../../../../dataplane/offload/stream-pair.ts';
+import type { Passage, SpliceState } from '../../../../dataplane/offload/passage.ts';
+import { takeBack } from '../../../../dataplane/offload/way-back.ts';
+
+/** How long the fake relays before it lets go, in ms. */
+const BUSY = 50;
+
+/** A pair of which everything is acknowledged all the time. `relayed` is asked with each look, in ms since the start. */
+function passage(relayed: (passed: number) => readonly [number, number]) {
+  const start = performance.now();
+  const states: { readonly state: SpliceState | 'widen'; readonly at: number }[] = [];
+  const passed = (): number => performance.now() - start;
+  const leg = { info: { roundTrip: 0.1 }, move: () => undefined, wake: () => undefined, ask: () => undefined };
+  const pair = {
+    get relayed() {
+      return relayed(passed());
+    },
+    halves: [UNKNOWN, UNKNOWN],
+    changeBoth: ({ state }: { readonly state: SpliceState }) => void states.push({ state, at: passed() }),
+    isAcked: () => true,
+    sentBy: () => 0,
+    stateOf: () => ({ shift: { value: 0 } }),
+    withdraw: () => undefined,
+  };
+  const fake = {
+    legs: [leg, leg],
+    pair,
+    limits: { drain: 10_000 },
+    state: 'spliced' as SpliceState,
+    until: async (look: () => boolean) => {
+      while (!look()) await immediate();
+      return undefined;
+    },
+  };
+  return { passage: fake as unknown as Passage, states };
+}
+
+async function heldAt(relayed: (passed: number) => readonly [number, number]): Promise<number> {
+  const { passage: taken, states } = passage(relayed);
+  expect(await takeBack(taken)).to.equal(undefined);
+  expect(states.map(({ state }) => state)).to.deep.equal(['drain', 'hold', 'widen']);
+  return states.find(({ state }) => state === 'hold')?.at ?? NaN;
+}
+
+describe('the way back of spliced connections', () => {
+  it('waits until what is relayed has come to its end', async () => {
+    expect(await heldAt((passed) => (passed < BUSY ? [passed, passed] : [BUSY, BUSY]))).to.be.at.least(BUSY);
+  });
+
+  it('waits longer while only one end was told of no window', async () => {
+    expect(await heldAt((passed) => [passed > 0.1 ? 1 : 0, 0])).to.be.at.least(20);
+  });
+
+  it('waits as long for two that have nothing to say', async () => {
+    expect(await heldAt(() => [7, 7])).to.be.at.least(20);
+  });
+});
