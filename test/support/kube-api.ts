@@ -23,6 +23,8 @@ export function needKubeApi(context: Mocha.Context): void {
 export class KubeApi {
   readonly directory = mkdtempSync(join(tmpdir(), 'l7mp-kube-'));
   readonly kubeconfig = join(this.directory, 'kubeconfig');
+  /** What it shows, and what it is checked by. */
+  readonly certificate = join(this.directory, 'pki/apiserver.crt');
   readonly etcd: Etcd;
   readonly port: number;
   #child: ChildProcess | undefined;
@@ -54,7 +56,7 @@ export class KubeApi {
   writeKubeconfig(file: string, port: number, token = 'admin-token'): void {
     const cluster = {
       server: `https://127.0.0.1:${port}`,
-      'certificate-authority': join(this.directory, 'pki/apiserver.crt'),
+      'certificate-authority': this.certificate,
     };
     const config = {
       apiVersion: 'v1',
@@ -120,15 +122,14 @@ export class KubeApi {
   }
 
   #isReady(port: number): Promise<boolean> {
-    const certificate = join(this.directory, 'pki/apiserver.crt');
-    if (!existsSync(certificate)) return Promise.resolve(false);
+    if (!existsSync(this.certificate)) return Promise.resolve(false);
     return new Promise((resolve) => {
       const headers = { authorization: 'Bearer admin-token' };
       const options = {
         port,
         host: '127.0.0.1',
         path: '/readyz',
-        ca: readFileSync(certificate),
+        ca: readFileSync(this.certificate),
         headers,
         agent: false,
       };

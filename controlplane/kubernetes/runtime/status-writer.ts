@@ -90,7 +90,7 @@ export class StatusWriter {
     for (const [key, { ref }] of this.#desired) {
       this.#stale.delete(key);
       const object = reader.get(ref.kind as KindName, ref.namespace, ref.name);
-      if (object && this.#next(key, object) !== undefined) this.#queue.add(key);
+      if (object && this.#isDue(key, object)) this.#queue.add(key);
     }
     this.#findStale();
     for (const key of this.#stale.keys()) this.#queue.add(key);
@@ -156,6 +156,13 @@ export class StatusWriter {
     }
   }
 
+  /** Of an object that is older than what was written last, only that can be told which was asked for then. */
+  #isDue(key: string, object: KubeObject): boolean {
+    const written = this.#written.get(key);
+    if (!isOlder(object.metadata.resourceVersion, written?.version)) return this.#next(key, object) !== undefined;
+    return written?.desired !== canonicalJson(this.#desired.get(key)?.status);
+  }
+
   /** The whole status that an object is to have; undefined: it is as it should be. */
   #next(key: string, object: KubeObject): Status | undefined {
     const { controllerName } = this.#options;
@@ -163,10 +170,7 @@ export class StatusWriter {
     const desired = this.#desired.get(key)?.status;
     if (!desired) return clearedStatus(current, controllerName);
     const written = this.#written.get(key);
-    if (written?.desired === canonicalJson(desired)) {
-      if (isOlder(object.metadata.resourceVersion, written.version)) return undefined;
-      if (written.status === canonicalJson(current)) return undefined;
-    }
+    if (written?.desired === canonicalJson(desired) && written.status === canonicalJson(current)) return undefined;
     // Somebody who knew a newer generation wrote it; so will we, soon.
     const told = newestGeneration(current, controllerName);
     const ours = newestGeneration(desired, controllerName);

@@ -56,7 +56,7 @@ describe('kubernetes: statuses', function () {
     const kinds = new Map<KindName, { type: ResourceType }>([['VirtualService', { type: TYPE }]]);
     cache = new Cache({ client, kinds, log: silentLogger });
     closers.push(() => cache.close());
-    await until('the kind', () => cache.reader.has('VirtualService'));
+    await until('the kind', () => Array.from(cache.states()).some(({ state }) => state === 'watching'));
   });
 
   const open = (owned: readonly KindName[] = []): void => {

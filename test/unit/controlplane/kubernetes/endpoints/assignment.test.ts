@@ -63,9 +63,10 @@ describe('controlplane/kubernetes/endpoints/assignment', () => {
   });
 
   it('has one that stands in two slices once, and ready if it is in either', () => {
-    const gone = at('10.0.0.1', { ready: false, serving: true, terminating: true });
-    expect(addresses(service(), [slice([gone]), slice([at('10.0.0.1')])])).to.deep.equal(['10.0.0.1:8080']);
-    expect(addresses(service(), [slice([at('10.0.0.1')]), slice([gone])])).to.deep.equal(['10.0.0.1:8080']);
+    const gone = slice([at('10.0.0.1', { ready: false, serving: true, terminating: true })]);
+    const ready = slice([at('10.0.0.1'), at('10.0.0.2')]);
+    expect(addresses(service(), [gone, ready])).to.deep.equal(['10.0.0.1:8080', '10.0.0.2:8080']);
+    expect(addresses(service(), [ready, gone])).to.deep.equal(['10.0.0.1:8080', '10.0.0.2:8080']);
   });
 
   it('follows named target ports, whose number may be another in each slice', () => {
