@@ -6,14 +6,18 @@ import { createOpenapi } from '../../dataplane/admin/openapi.ts';
 import { createJsonSchemas } from '../../config/json-schema.ts';
 import { productVersion } from '../../common/version.ts';
 import { makeValuesSchema } from './chart.ts';
+import { printDefinitions } from './crds.ts';
 import { printCliPage, printManual } from './cli.ts';
 import { makeJsonSchema } from './json-schema.ts';
+import { printKindTypes } from './kind-types.ts';
+import { readKinds } from './kinds.ts';
 import { ETCD_PACKAGES, PACKAGES, printDescriptors, printMessages } from './messages.ts';
 import { printReference } from './reference.ts';
 import { readSource } from './schema.ts';
 import { printTypes } from './types.ts';
 
 const source = readSource('proto');
+const kinds = readKinds('proto');
 const outputs: Record<string, string> = {
   'gen/l7mp/config/v1/types.ts': printTypes(source),
   'gen/l7mp/config/v1/schema.ts': [
@@ -21,6 +25,7 @@ const outputs: Record<string, string> = {
     "import type { Schema } from '../../../schema-types.ts';",
     `export const schema: Schema = ${JSON.stringify(source.schema)};`,
   ].join('\n'),
+  'gen/l7mp/kubernetes/v1/types.ts': printKindTypes(kinds),
   'gen/messages.ts': printMessages('proto', PACKAGES),
   'gen/etcd.ts': printMessages('proto', ETCD_PACKAGES),
   'gen/descriptors.ts': printDescriptors('proto'),
@@ -33,6 +38,7 @@ const outputs: Record<string, string> = {
   'man/l7mp.1': printManual(productVersion()),
   'docs/reference.md': printReference(source),
 };
+for (const [plural, text] of printDefinitions(kinds)) outputs[`k8s/crds/${plural}.yaml`] = text;
 
 const stale: string[] = [];
 for (const [path, text] of Object.entries(outputs)) {

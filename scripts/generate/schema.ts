@@ -14,6 +14,7 @@ const SCALARS: Record<string, FieldSchema['type']> = {
   bool: 'boolean',
   uint32: 'integer',
   int32: 'integer',
+  int64: 'integer',
   double: 'number',
 };
 
@@ -40,7 +41,7 @@ export function readSource(root: string, packageDirectory = 'l7mp/config/v1'): S
   const schema: Record<string, MessageSchema> = {};
   const messages: DocumentedMessage[] = [];
   for (const type of namespace.nestedArray) {
-    if (!(type instanceof Type) || type.name === 'FieldRules') continue;
+    if (!(type instanceof Type) || type.filename?.endsWith('/options.proto')) continue;
     const oneof = type.oneofsArray.find((one) => one.name === 'protocol');
     if (oneof) {
       schema[type.name] = { variants: Object.fromEntries(oneof.fieldsArray.map(toVariant)) };
@@ -69,10 +70,15 @@ export function loadProtos(root: string): protobuf.Root {
 }
 
 function rulesOf(field: protobuf.Field): Rules {
+  return optionOf(field, 'field');
+}
+
+/** What one of our options says, in whichever package it is. */
+export function optionOf({ parsedOptions }: protobuf.ReflectionObject, name: string): Rules {
   const merged: Record<string, unknown> = {};
-  for (const option of (field.parsedOptions ?? []) as Rules[]) {
+  for (const option of (parsedOptions ?? []) as Rules[]) {
     for (const [key, value] of Object.entries(option)) {
-      if (key.endsWith('field)') || key.endsWith('.field')) Object.assign(merged, value);
+      if (key === `(${name})` || key.endsWith(`.${name})`)) Object.assign(merged, value);
     }
   }
   return merged;
@@ -96,7 +102,7 @@ function toField(field: protobuf.Field): FieldSchema {
   if (resolved instanceof Enum) throw new Error(`${field.fullName}: use a string with a set of values, not an enum`);
   const type = field.type === 'google.protobuf.Value' ? 'json' : (SCALARS[field.type] ?? 'message');
   const out: Record<string, unknown> = { type };
-  if (type === 'message') out['message'] = field.type;
+  if (type === 'message') out['message'] = field.type.slice(field.type.lastIndexOf('.') + 1);
   if (field instanceof MapField) out['map'] = true;
   if (field.repeated) out['repeated'] = true;
   if (field.options?.['proto3_optional'] === true) out['optional'] = true;
