@@ -4,6 +4,7 @@ import { productVersion } from '../common/version.ts';
 import { addChangeCommands } from './commands/change.ts';
 import { addControlPlaneCommand } from './commands/controlplane.ts';
 import { addInspectCommands } from './commands/inspect.ts';
+import { addKubernetesCommands } from './commands/kubernetes.ts';
 import { addObserveCommands } from './commands/observe.ts';
 import { addProxyCommands } from './commands/proxy.ts';
 
@@ -23,6 +24,8 @@ export function addCommands(program: Command): void {
   addControlPlaneCommand(program);
   addChangeCommands(program);
   addObserveCommands(program);
+  program.commandsGroup('Kubernetes:');
+  addKubernetesCommands(program);
   program.commandsGroup('Shell:');
   program
     .command('completion')

@@ -23,8 +23,14 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [EXIT.failed, 'failed while running: a session broke, a file could not be read; diff: there is a difference'],
   [EXIT.usage, 'the command line is wrong, an address on it included'],
   [EXIT.config, 'the configuration is wrong, or a listener could not listen'],
-  [EXIT.api, "the proxy's REST API or the control plane could not be reached, or refused the request"],
-  [EXIT.timeout, 'wait, apply --wait: not all proxies were there in time; a rollout was rolled back'],
+  [
+    EXIT.api,
+    "the proxy's REST API, the control plane or the cluster's API server could not be reached, or refused the request",
+  ],
+  [
+    EXIT.timeout,
+    'wait, apply --wait: not all proxies were there in time; a rollout was rolled back; install, uninstall: not in time',
+  ],
   [EXIT.conflict, 'somebody else changed the configuration meanwhile: look again, then apply again'],
 ];
 

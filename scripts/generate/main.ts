@@ -12,6 +12,7 @@ import { makeJsonSchema } from './json-schema.ts';
 import { printKindTypes } from './kind-types.ts';
 import { readKinds } from './kinds.ts';
 import { ETCD_PACKAGES, PACKAGES, printDescriptors, printMessages } from './messages.ts';
+import { printManifests } from './manifests.ts';
 import { printReference } from './reference.ts';
 import { readSource } from './schema.ts';
 import { printTypes } from './types.ts';
@@ -40,9 +41,14 @@ const outputs: Record<string, string> = {
 };
 for (const [plural, text] of printDefinitions(kinds)) outputs[`k8s/crds/${plural}.yaml`] = text;
 
+const manifests = printManifests();
+if (manifests === undefined)
+  console.error('k8s/manifests was left alone: Helm is not there; see scripts/setup-tests.sh');
+else outputs['k8s/manifests/l7mp.yaml'] = manifests;
+
 const stale: string[] = [];
 for (const [path, text] of Object.entries(outputs)) {
-  const isFormatted = !path.startsWith('man/');
+  const isFormatted = !/^(?:man|k8s\/manifests)\//u.test(path);
   const formatted = isFormatted ? await format(text, { ...(await resolveConfig(path)), filepath: path }) : text;
   if (process.argv.includes('--check')) {
     if (read(path) !== formatted) stale.push(path);
