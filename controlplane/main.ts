@@ -2,6 +2,7 @@
 import { formatAddress } from '../common/format-address.ts';
 import { servePages } from '../common/http-pages.ts';
 import type { Logger } from '../common/log.ts';
+import { isLoopback } from '../common/loopback.ts';
 import { Closing } from './closing.ts';
 import { createConfiguration } from './configuration.ts';
 import type { Catalog } from './core/catalog.ts';
@@ -12,6 +13,7 @@ import { createHealth } from './rpc/health.ts';
 import { createReflection } from './rpc/reflection.ts';
 import type { SourceFactory } from './model/source.ts';
 import { createSecurity, type SecurityOptions } from './security/index.ts';
+import type { Kubernetes, KubernetesOptions } from './kubernetes/main.ts';
 import { storeFault } from './live/committer.ts';
 import type { BackupFunctions } from './service/model.ts';
 import { backup, restore } from './store/backup.ts';
@@ -42,6 +44,8 @@ export interface ControlPlaneOptions {
   readonly maxConnectionAgeMs: number;
   /** How long proxies keep what nothing refers to any more, in ms: see `StreamLimits`. */
   readonly removalDelayMs: number;
+  /** The cluster of Kubernetes that is followed: its objects are configuration, and its tokens tell who calls. */
+  readonly kubernetes?: Omit<KubernetesOptions, 'log'>;
   /** Where /ready, /healthz and /metrics are. */
   readonly http?: Address;
   readonly log: Logger;
@@ -72,7 +76,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { log, id } = options;
   const closing = new Closing(log);
   try {
-    const security = await createSecurity(options.security, log);
+    const kubernetes = options.kubernetes && (await openKubernetesAt(options.kubernetes, log));
+    if (kubernetes) closing.add('kubernetes', () => kubernetes.close());
+
+    const security = await createSecurity(securityOf(options, kubernetes), log);
     closing.add('security', () => security.close());
 
     const store = await openStore(options.store, log);
@@ -86,7 +93,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       replicated,
       createView,
       ...backups,
-      sources: sourcesOf(options),
+      sources: [...sourcesOf(options), ...(kubernetes ? [kubernetes.source] : [])],
     });
     closing.add('configuration', () => configuration.close());
     await configuration.start();
@@ -140,6 +147,20 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     await closing.run(0).catch(() => undefined); // it is in the log: what went wrong first is what is thrown
     throw error;
   }
+}
+
+/** It is loaded when it is used: the official client takes a while. */
+async function openKubernetesAt(options: Omit<KubernetesOptions, 'log'>, log: Logger): Promise<Kubernetes> {
+  const { openKubernetes } = await import('./kubernetes/main.ts');
+  return await openKubernetes({ ...options, log });
+}
+
+/** In plain text on loopback, as without Kubernetes, unless a certificate is there. */
+function securityOf({ security }: ControlPlaneOptions, kubernetes: Kubernetes | undefined): SecurityOptions {
+  if (kubernetes === undefined) return security;
+  const { review, certificates } = kubernetes;
+  const isPlain = security.insecure === true || isLoopback(security.host);
+  return { ...security, review, ...(certificates && !isPlain && { certificate: certificates }) };
 }
 
 function sourcesOf({ folder, log }: ControlPlaneOptions): SourceFactory[] {

@@ -13,6 +13,20 @@ export function addControlPlaneCommand(program: Command): void {
       'embedded:l7mp-data',
     )
     .option('--folder <directory>', 'take objects from the files of a directory, too, and follow them')
+    .option(
+      '--kubernetes',
+      "follow a cluster of Kubernetes: its objects are configuration, its pods' tokens tell who calls",
+    )
+    .option(
+      '--kubeconfig <file>',
+      'how to reach it (default: KUBECONFIG, ~/.kube/config, or the pod that this runs in)',
+    )
+    .option('--namespace <name>', 'where the control plane is in it (default: that of the kubeconfig)')
+    .option(
+      '--gateway-defaults <file>',
+      'how the pods of Gateways are run, as in GatewayParameters; without it they are not made',
+    )
+    .option('--tls-ca <file>', 'with --kubernetes and --tls-cert: the authorities that proxies are told to trust')
     .option('--tls-cert <file>', 'its certificate chain; loaded again when it changes')
     .option('--tls-key <file>', "the certificate's key")
     .option(

@@ -7,11 +7,17 @@ import { createLogger, type LogLevel } from '../../common/telemetry/log.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { UsageError } from '../exit.ts';
 import { toAddress } from '../listen-address.ts';
+import { kubernetesFaults, kubernetesOf } from './kubernetes-options.ts';
 
 interface ServeOptions {
   readonly listen: string;
   readonly store: string;
   readonly folder?: string;
+  readonly kubernetes?: true;
+  readonly kubeconfig?: string;
+  readonly namespace?: string;
+  readonly gatewayDefaults?: string;
+  readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
@@ -40,8 +46,9 @@ export async function serve(options: ServeOptions): Promise<void> {
   } = options;
   const where = toAddress('--listen', listen);
   const security = { ...others, host: where.host };
-  const faults = listeningFaults(security);
+  const faults = [...listeningFaults(security), ...kubernetesFaults(options)];
   if (faults.length > 0) throw new UsageError(...faults);
+  const kubernetes = options.kubernetes && (await kubernetesOf(options));
   const log = createLogger(logLevel, 'stderr');
   const settings: ControlPlaneOptions = {
     listen: where,
@@ -52,6 +59,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     removalDelayMs,
     log,
     ...(options.folder !== undefined && { folder: options.folder }),
+    ...(kubernetes && { kubernetes }),
     ...(http !== undefined && { http: toAddress('--http', http) }),
   };
   let running: ControlPlane;

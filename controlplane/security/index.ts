@@ -5,7 +5,7 @@ import { isLoopback } from '../../common/loopback.ts';
 import type { CallerFacts, Identity, TokenReviewer } from '../core/identity.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { readOption, WatchedFiles } from './files.ts';
-import { type ListeningOptions, readTlsFiles, type TlsFiles } from './listening.ts';
+import { type ListeningOptions, readAuthorities, readTlsFiles, type TlsFiles } from './listening.ts';
 import { parseTokens, type TokenEntry } from './tokens.ts';
 
 export interface SecurityOptions extends ListeningOptions {
@@ -13,8 +13,17 @@ export interface SecurityOptions extends ListeningOptions {
   readonly admins?: readonly string[];
   /** Names of those that may read it. */
   readonly readers?: readonly string[];
+  /** A certificate that is made and renewed elsewhere, in place of files. */
+  readonly certificate?: CertificateSource;
   /** Asks the cluster of Kubernetes about tokens that are not in the file. */
   readonly review?: TokenReviewer;
+}
+
+export interface CertificateSource {
+  /** In PEM. */
+  readonly current: { readonly cert: string; readonly key: string };
+  /** Hears of one that takes its place. */
+  onChange(listener: () => void): void;
 }
 
 export interface Security {
@@ -37,7 +46,12 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
   const { host, tokens: tokenFile, tlsCert, tlsKey, tlsClientCa, insecure = false } = options;
   const watched: WatchedFiles[] = [];
 
-  let tls = readTlsFiles(options);
+  const { certificate } = options;
+  let tls = certificate ? tlsOf(certificate, options) : readTlsFiles(options);
+  certificate?.onChange(() => {
+    tls = tlsOf(certificate, options);
+    security.onTls(tls);
+  });
   if (tlsCert !== undefined && tlsKey !== undefined) {
     const files = [tlsCert, tlsKey, ...(tlsClientCa === undefined ? [] : [tlsClientCa])];
     const load = (): void => {
@@ -59,7 +73,8 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
   }
 
   const { admins = [], readers = [], review } = options;
-  const shown = tokenFile !== undefined || tlsClientCa !== undefined || review !== undefined;
+  // Who is on the machine, and shows nothing, is no pod.
+  const shown = tokenFile !== undefined || tlsClientCa !== undefined || (review !== undefined && !isLoopback(host));
   const authenticate = createAuthenticator({
     tokens: () => tokens,
     serviceAccounts: review && { review, admins, readers },
@@ -81,6 +96,11 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
     },
   };
   return security;
+}
+
+function tlsOf({ current }: CertificateSource, { tlsClientCa }: ListeningOptions): TlsFiles {
+  const { cert, key } = current;
+  return { cert, key, ...(tlsClientCa !== undefined && { ca: readAuthorities(tlsClientCa) }) };
 }
 
 function inFile(file: string, { faults }: FaultsError): FaultsError {

@@ -12,24 +12,26 @@ export interface ListeningOptions {
   readonly tlsClientCa?: string | undefined;
   readonly tokens?: string | undefined;
   readonly insecure?: boolean | undefined;
+  /** The cluster of Kubernetes says who calls, and the control plane makes its own certificate where there are no files. */
+  readonly kubernetes?: boolean | undefined;
 }
 
 /** What the options say that must not be: everything at once. */
 export function listeningFaults(options: ListeningOptions): string[] {
-  const { host, tlsCert, tlsKey, tlsClientCa, tokens, insecure = false } = options;
+  const { host, tlsCert, tlsKey, tlsClientCa, tokens, insecure = false, kubernetes = false } = options;
   const faults: string[] = [];
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     const [found, missing] = tlsCert === undefined ? ['--tls-key', '--tls-cert'] : ['--tls-cert', '--tls-key'];
     faults.push(`expected --tls-cert and --tls-key together, found ${found} without ${missing}`);
   }
   const tls = tlsCert !== undefined || tlsKey !== undefined;
-  if (tlsClientCa !== undefined && !tls) {
+  if (tlsClientCa !== undefined && !tls && !kubernetes) {
     faults.push('--tls-client-ca: expected --tls-cert and --tls-key beside it, found neither');
   }
-  if (tls && tokens === undefined && tlsClientCa === undefined) {
+  if (tls && tokens === undefined && tlsClientCa === undefined && !kubernetes) {
     faults.push('expected --tokens or --tls-client-ca beside --tls-cert, found neither: nobody could be told apart');
   }
-  if (!tls && !insecure && !isLoopback(host)) {
+  if (!tls && !insecure && !kubernetes && !isLoopback(host)) {
     faults.push(
       `--listen: expected a loopback address, or --tls-cert and --tls-key, found ${host} without TLS ` +
         '(--insecure says that plain text is wanted)',
@@ -67,7 +69,7 @@ export function readTlsFiles({ tlsCert, tlsKey, tlsClientCa }: ListeningOptions)
 }
 
 /** Node.js passes over what is no certificate: then nobody would be trusted, and nobody told. */
-function readAuthorities(file: string): string {
+export function readAuthorities(file: string): string {
   const text = readOption('--tls-client-ca', file);
   if (/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/u.test(text)) return text;
   throw new ProxyError('INVALID_CONFIG', `--tls-client-ca: expected certificates in PEM, found none in ${file}`);

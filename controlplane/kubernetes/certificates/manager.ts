@@ -43,8 +43,7 @@ export class CertificateManager {
   #timer: NodeJS.Timeout | undefined;
   #busy: Promise<void> = Promise.resolve();
   #closed = false;
-  /** Called with a certificate or authorities that have changed. */
-  onChange: (certificate: ServerCertificate) => void = () => undefined;
+  readonly #listeners: ((certificate: ServerCertificate) => void)[] = [];
 
   private constructor(options: CertificateManagerOptions) {
     this.#options = { ages: AGES, now: Date.now, ...options };
@@ -55,6 +54,11 @@ export class CertificateManager {
     const manager = new CertificateManager(options);
     await manager.#update();
     return manager;
+  }
+
+  /** Hears of a certificate or authorities that have changed. */
+  onChange(listener: (certificate: ServerCertificate) => void): void {
+    this.#listeners.push(listener);
   }
 
   get current(): ServerCertificate {
@@ -148,7 +152,8 @@ export class CertificateManager {
     this.#bundle = bundle;
     this.#wait(Math.max(0, nextChange(bundle, ages) - now()) + Math.random() * JITTER);
     const { cert, ca } = this.current;
-    if (before && (before.cert !== cert || before.ca !== ca)) this.onChange(this.current);
+    if (before && (before.cert !== cert || before.ca !== ca))
+      for (const listener of this.#listeners) listener(this.current);
   }
 
   #wait(ms: number): void {

@@ -10,7 +10,14 @@
  * Nothing of the official client is loaded before `openClient` is called. Close in the opposite order.
  */
 export { Cache, type CacheOptions, type KindState, type WatchedKind } from './cache.ts';
-export { KubeClient, type CallOptions, type ObjectName, openClient, type WriteOptions } from './client.ts';
+export {
+  type CallOptions,
+  FIELD_MANAGER,
+  KubeClient,
+  type ObjectName,
+  openClient,
+  type WriteOptions,
+} from './client.ts';
 export { isConflict, isNotFound, KubeError } from './errors.ts';
 export type { Changes, Indexer, Indexes, KindName } from './indexer.ts';
 export type { KubeConfigOptions } from './kube-config.ts';

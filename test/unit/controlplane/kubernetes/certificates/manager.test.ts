@@ -76,7 +76,7 @@ describe('the certificate that replicas share', () => {
     const replicas = await Promise.all([open(), open(), open()]);
     const before = replicas[0].current;
     const heard: string[] = [];
-    for (const replica of replicas) replica.onChange = ({ cert }) => heard.push(cert);
+    for (const replica of replicas) replica.onChange(({ cert }) => void heard.push(cert));
     await Promise.all(replicas.map((replica) => replica.refresh()));
     expect(heard).to.deep.equal([]);
     now += 61 * 86_400_000;

@@ -1,0 +1,74 @@
+/** The options of `l7mp controlplane` that say which cluster of Kubernetes it follows, checked. */
+import { readFile } from 'node:fs/promises';
+import { FaultsError, formatFault, ProxyError } from '../../common/errors.ts';
+import { parseText } from '../../config/parse.ts';
+import type { KubernetesOptions } from '../../controlplane/kubernetes/main.ts';
+import { UsageError } from '../exit.ts';
+
+export interface KubernetesFlags {
+  readonly kubernetes?: true;
+  readonly kubeconfig?: string;
+  readonly namespace?: string;
+  readonly gatewayDefaults?: string;
+  readonly tlsCa?: string;
+  readonly tlsCert?: string;
+}
+
+/** Those that want `--kubernetes` beside them. */
+const NAMES = {
+  kubeconfig: '--kubeconfig',
+  namespace: '--namespace',
+  gatewayDefaults: '--gateway-defaults',
+  tlsCa: '--tls-ca',
+} as const;
+
+/** What the options say that must not be. */
+export function kubernetesFaults(flags: KubernetesFlags): string[] {
+  if (flags.kubernetes !== true) {
+    return Object.entries(NAMES).flatMap(([key, option]) =>
+      flags[key as keyof typeof NAMES] === undefined ? [] : [`${option}: expected --kubernetes beside it, found none`],
+    );
+  }
+  if ((flags.tlsCa === undefined) === (flags.tlsCert === undefined)) return [];
+  const [found, missing] = flags.tlsCa === undefined ? ['--tls-cert', '--tls-ca'] : ['--tls-ca', '--tls-cert'];
+  return [`expected --tls-ca and --tls-cert together with --kubernetes, found ${found} without ${missing}`];
+}
+
+/** @throws UsageError: a file can't be read, or does not say what it should. */
+export async function kubernetesOf(flags: KubernetesFlags): Promise<Omit<KubernetesOptions, 'log'>> {
+  const { kubeconfig, namespace, gatewayDefaults, tlsCa } = flags;
+  return {
+    ...(kubeconfig !== undefined && { kubeconfig }),
+    ...(namespace !== undefined && { namespace }),
+    ...(gatewayDefaults !== undefined && { gateways: await readDefaults(gatewayDefaults) }),
+    ...(tlsCa !== undefined && { ca: await read('--tls-ca', tlsCa) }),
+  };
+}
+
+async function readDefaults(file: string): Promise<NonNullable<KubernetesOptions['gateways']>> {
+  const option = '--gateway-defaults';
+  const text = await read(option, file);
+  let value: unknown;
+  try {
+    value = (await parseText(text)).raw;
+  } catch (error) {
+    if (!(error instanceof FaultsError)) throw error;
+    throw new UsageError(...error.faults.map((fault) => `${option} ${file}: ${formatFault(fault)}`));
+  }
+  if (typeof value !== 'object' || value === null || !('image' in value) || typeof value.image !== 'string') {
+    throw new UsageError(
+      `${option} ${file}: expected the fields of GatewayParameters, image among them, found another`,
+    );
+  }
+  return value as NonNullable<KubernetesOptions['gateways']>;
+}
+
+async function read(option: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(
+      `${option}: expected a file that can be read, found ${file}: ${ProxyError.from(error).message}`,
+    );
+  }
+}
