@@ -103,7 +103,7 @@ function isAllowed(reader: KubeReader, route: AnyRoute, { kinds, spec, owner }: 
 }
 
 export function hostnamesOf(route: AnyRoute): readonly string[] | undefined {
-  return (route as HTTPRoute | GRPCRoute | TLSRoute).spec?.hostnames;
+  return route.spec?.hostnames;
 }
 
 /** HTTPRoutes and GRPCRoutes share no hostname of a listener: the older one has it (GEP-1016). */

@@ -63,7 +63,7 @@ function readAuthorities(text: string | undefined): Checked<string> {
   const certificates = text.match(PEM) ?? [];
   if (certificates.length === 0) return { fault: 'ca.crt has no certificate in PEM' };
   try {
-    for (const certificate of certificates) void new X509Certificate(certificate);
+    for (const certificate of certificates) new X509Certificate(certificate);
   } catch {
     return { fault: 'ca.crt has a certificate that can not be read' };
   }

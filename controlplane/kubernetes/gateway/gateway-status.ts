@@ -39,7 +39,7 @@ export function gatewayStatus(reader: KubeReader, state: GatewayState, output: O
   const all = allListeners(state);
   const addresses = addressesOf(gatewayService(reader, gateway));
   const refused = refusalOf(state);
-  const unserved = refused ?? (all.some(isServed) ? undefined : NOTHING_SERVED);
+  const unserved = parentOf(refused) ?? (all.some(isServed) ? undefined : NOTHING_SERVED);
   const unresolved = listeners.filter((listener) => listener.unresolved !== undefined).map(({ spec }) => spec.name);
   const lacking =
     state.unresolved ??

@@ -63,8 +63,8 @@ function unresolvedOf(route: AnyRoute, backends: Backends): Verdict[] {
 
 function unsupportedOf(route: AnyRoute): { faults: Verdict | undefined; all: boolean } {
   if (route.kind !== 'HTTPRoute' && route.kind !== 'GRPCRoute') return { faults: undefined, all: false };
-  const { rules = [] } = (route as HTTPRoute | GRPCRoute).spec ?? {};
-  const found = rules.map((_, index) => ruleFaults(route as HTTPRoute | GRPCRoute, index));
+  const { rules = [] } = route.spec ?? {};
+  const found = rules.map((_, index) => ruleFaults(route, index));
   const wrong = found.flatMap((faults, index) => faults.map((fault) => `rules[${index}].${fault}`));
   return {
     faults: joined(wrong.map((message) => ({ reason: 'UnsupportedValue', message }))),
