@@ -12,7 +12,8 @@ export interface KeyPair {
 }
 
 /** A value, or what is wrong with where it should be from. */
-export type Checked<T> = { readonly value: T; readonly fault?: undefined } | { readonly fault: string };
+export type Checked<T> =
+  { readonly value: T; readonly fault?: undefined } | { readonly value?: undefined; readonly fault: string };
 
 // Objects never change: what was parsed once holds as long as they are there.
 const pairs = new WeakMap<Secret, Checked<KeyPair>>();

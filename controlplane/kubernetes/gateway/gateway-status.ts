@@ -45,7 +45,10 @@ export function gatewayStatus(reader: KubeReader, state: GatewayState, output: O
     state.unresolved ??
     (unresolved.length === 0
       ? undefined
-      : { reason: 'ListenersNotResolved', message: `listeners ${unresolved.join(', ')} refer to what is not there` });
+      : {
+          reason: 'ListenersNotResolved',
+          message: `listeners ${unresolved.join(', ')} have references that lead nowhere`,
+        });
   const insecure = all.filter(({ validation }) => validation?.insecure === true);
   return {
     ref: refOf(gateway),

@@ -90,7 +90,7 @@ function readAll<Match>(
     try {
       compileRegex(expression);
     } catch {
-      faults.push(`expected a regular expression as RE2 knows it, found ${JSON.stringify(expression)}`);
+      faults.push(`matches: expected a regular expression as RE2 knows it, found ${JSON.stringify(expression)}`);
     }
     return { op: 'matches', path, value: `^(?:${expression})$` };
   };

@@ -14,7 +14,7 @@ import { groupBy } from './order.ts';
 import { tlsServer } from './port-tls.ts';
 import { addRuleList } from './rule-lists.ts';
 import { isServed, type ListenerState } from './state.ts';
-import { streamAction, type StreamRoute } from './stream-rules.ts';
+import { streamAction } from './stream-rules.ts';
 
 /** Adds all that the served listeners of a Gateway come to. */
 export function addPorts(making: Making, listeners: readonly ListenerState[], ipv6: boolean): void {
