@@ -13,11 +13,25 @@ export function parsePointer(pointer: string): readonly string[] {
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
+/**
+ * The key of a method by which an object gives members that it doesn't hold, since they follow from others and few ask: it
+ * is given the member's name, and gives its value, or undefined. Nobody but `getAt` sees such members.
+ */
+export const DERIVED = Symbol('derived');
+
+interface Deriving {
+  readonly [DERIVED]?: (member: string) => Json | undefined;
+}
+
 /** The value at a pointer, or undefined. Inherited properties are not seen, and of a list only its elements. */
 export function getAt(root: Json, tokens: readonly string[]): Json | undefined {
   let value: Json | undefined = root;
   for (const token of tokens) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, token)) return undefined;
+    if (typeof value !== 'object' || value === null) return undefined;
+    if (!Object.hasOwn(value, token)) {
+      value = (value as Deriving)[DERIVED]?.(token);
+      continue;
+    }
     if (token === 'length' && Array.isArray(value)) return undefined;
     value = (value as Record<string, Json>)[token];
   }

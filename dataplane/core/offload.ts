@@ -81,6 +81,7 @@ export interface OffloadRefusal {
     | 'retry'
     | 'mirror'
     | 'rate-limit'
+    | 'fault'
     | 'state'
     // A hotter session took its place.
     | 'displaced';

@@ -22,6 +22,12 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
 const REASONS: Readonly<Record<number, string>> = {
   101: 'Switching Protocols',
   200: 'OK',
+  204: 'No Content',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
@@ -30,6 +36,7 @@ const REASONS: Readonly<Record<number, string>> = {
   408: 'Request Timeout',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  421: 'Misdirected Request',
   422: 'Unprocessable Entity',
   426: 'Upgrade Required',
   429: 'Too Many Requests',
@@ -49,9 +56,4 @@ export function reasonOf(status: number): string {
 /** 502 where no other fits better. */
 export function statusOf({ code }: ProxyError): number {
   return STATUS[code] ?? 502;
-}
-
-/** What the client reads, as in `Not Found: NO_ROUTE`: the code, and nothing of the inside. */
-export function refusalText(error: ProxyError): string {
-  return `${reasonOf(statusOf(error))}: ${error.code}`;
 }

@@ -49,6 +49,8 @@ export class Link {
   /** The writer was told so, or is gone; nothing more is written. */
   finished = false;
   gate: Gate | undefined;
+  /** Changes what goes beside the payload. */
+  edit: ((signal: Signal) => Signal) | undefined;
   /** What the writer reads goes on here: its framing may be that of what is written to it. */
   next: Link | undefined;
   /** The reader is held back by its gate, whatever the writer says. */
@@ -60,6 +62,9 @@ export class Link {
   private paused = false;
   private queue: Item[] | undefined;
   private queuedBytes = 0;
+  /** What was written, as long as it may have to be written again. */
+  private kept: Item[] | undefined;
+  private keptRoom = 0;
   private reason: EndReason | undefined;
   /** Datagrams are made of the reader's bytes: none is larger. */
   private split = 0;
@@ -123,8 +128,9 @@ export class Link {
   signal(signal: Signal): void {
     if (this.finished) return;
     this.gate?.signal?.(signal);
-    if (this.flowing && this.writer) this.writer.signal?.(signal);
-    else this.enqueue({ signal });
+    const passed = this.edit === undefined ? signal : this.edit(signal);
+    if (this.flowing && this.writer) this.writeSignal(this.writer, passed);
+    else this.enqueue({ signal: passed });
   }
 
   /** Nothing more will be pushed. The writer's `end` comes after what waits. */
@@ -164,7 +170,7 @@ export class Link {
         if (item === undefined) break;
         this.queuedBytes -= sizeOf(item);
         if ('signal' in item) {
-          writer.signal?.(item.signal);
+          this.writeSignal(writer, item.signal);
         } else if (!this.write(writer, item.chunk, item.text)) {
           queue.splice(0, sent + 1);
           if (queue.length === 0) this.queue = undefined;
@@ -179,7 +185,45 @@ export class Link {
     this.tryFinish();
   }
 
+  /** From here on what is written is kept, up to so many bytes, until `forget`: another writer can be told it again. */
+  keep(maxBytes: number): void {
+    this.kept = [];
+    this.keptRoom = maxBytes;
+  }
+
+  forget(): void {
+    this.kept = undefined;
+  }
+
+  /** Whether all that was written is kept. */
+  get isKept(): boolean {
+    return this.kept !== undefined;
+  }
+
+  /** The writer is gone: the next one is told everything from the start. */
+  repeat(): void {
+    const { kept = [], queue = [] } = this;
+    this.setWriter(undefined);
+    this.queue = [...kept, ...queue];
+    this.queuedBytes = this.queue.reduce((sum, item) => sum + sizeOf(item), 0);
+    if (this.queue.length === 0) this.queue = undefined;
+    for (const item of kept) this.keptRoom += sizeOf(item);
+    this.kept = [];
+  }
+
+  private remember(item: Item): void {
+    this.keptRoom -= sizeOf(item);
+    if (this.keptRoom < 0) this.kept = undefined;
+    else this.kept?.push(item);
+  }
+
+  private writeSignal(writer: Stream, signal: Signal): void {
+    if (this.kept !== undefined) this.remember({ signal });
+    writer.signal?.(signal);
+  }
+
   private write(writer: Stream, chunk: Buffer, text: boolean): boolean {
+    if (this.kept !== undefined) this.remember({ chunk, text });
     if (this.split === 0 || chunk.length <= this.split) return writer.write(chunk, text);
     let room = true;
     for (let start = 0; start < chunk.length; start += this.split) {

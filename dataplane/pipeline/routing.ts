@@ -1,11 +1,14 @@
 /** Finds the route of a session: rules in order, `apply` into other lists, rewrites on the way. */
-import type { Destination, Rewrite, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
+import type { Destination, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { parsePointer, setAt } from '../../common/json-pointer.ts';
+import { Answered } from '../core/answer.ts';
 import type { SessionNote } from '../core/offload.ts';
 import type { Metadata } from '../core/session.ts';
 import { predicateOf } from './match.ts';
+import { redirectAnswer } from './redirect.ts';
+import { responseAnswer } from './responses.ts';
+import { rewriteMetadata } from './rewrite.ts';
 
 /** The live configuration by name: one immutable snapshot. */
 export interface RoutingTable {
@@ -15,9 +18,10 @@ export interface RoutingTable {
   cluster(name: string): ClusterHandle | undefined;
 }
 
-/** What was decided, and by which objects. */
+/** What was decided, and by which objects: a way to go, or an answer at once. */
 export interface Decision {
-  readonly route: Route;
+  readonly route?: Route;
+  readonly answer?: Answered;
   readonly rulelist: string;
   readonly rule: string;
 }
@@ -40,12 +44,16 @@ function search(table: RoutingTable, list: RuleList, metadata: Metadata): Decisi
   for (const name of list.rules) {
     const rule = table.rule(name);
     if (rule === undefined || !predicateOf(rule.match)(metadata)) continue;
-    const { rewrite, apply, route: routeName } = rule.action;
+    const { rewrite, apply, route: routeName, respond, redirect } = rule.action;
     if (rewrite.length > 0) rewriteMetadata(rewrite, metadata);
     if (apply !== undefined) {
       const next = table.rulelist(apply);
       const decision = next && search(table, next, metadata);
       if (decision) return decision;
+    }
+    if (respond !== undefined || redirect !== undefined) {
+      const answer = respond ? responseAnswer(respond) : redirect && redirectAnswer(redirect, metadata);
+      if (answer) return { answer: new Answered(answer, `by rule ${name}`), rulelist: list.name, rule: name };
     }
     if (routeName === undefined) continue;
     const route = table.route(routeName);
@@ -55,35 +63,17 @@ function search(table: RoutingTable, list: RuleList, metadata: Metadata): Decisi
   return undefined;
 }
 
-const compiled = new WeakMap<Rewrite, readonly string[]>();
-
-function rewriteMetadata(rewrites: readonly Rewrite[], metadata: Metadata): void {
-  for (const rewrite of rewrites) {
-    let tokens = compiled.get(rewrite);
-    if (tokens === undefined) {
-      tokens = parsePointer(rewrite.path);
-      compiled.set(rewrite, tokens);
-    }
-    const { value } = rewrite;
-    // A copy: a later rewrite below this path must not change the configuration.
-    setAt(metadata, tokens, typeof value === 'object' && value !== null ? structuredClone(value) : value);
-  }
-}
-
 /** Why a session that goes on would take another route than before, or not that alone; undefined: it wouldn't. */
-export function changedRoute(
-  note: SessionNote,
-  { name, destination, destinations, ingress, egress }: Route,
-): ProxyError | undefined {
-  const clusters = destinations.length > 0 ? destinations.map(({ cluster }) => cluster) : [destination];
+export function changedRoute(note: SessionNote, route: Route | undefined): ProxyError | undefined {
+  const before = `expected route ${note.route} to cluster ${note.cluster} alone, as before`;
+  if (route === undefined) return new ProxyError('NO_ROUTE', `${before}, found an answer`);
+  const { name, destination, destinations, ingress, egress } = route;
+  const clusters = destinations.length > 0 ? destinations.flatMap(({ cluster }) => cluster ?? []) : [destination];
   const others = [...ingress, ...egress];
   if (name === note.route && clusters.includes(note.cluster) && others.length === 0) return undefined;
   const by = others.length > 0 ? ` by way of ${others.join(', ')}` : '';
   const found = `route ${name} to ${clusters.join(', ')}${by}`;
-  return new ProxyError(
-    'NO_ROUTE',
-    `expected route ${note.route} to cluster ${note.cluster} alone, as before, found ${found}`,
-  );
+  return new ProxyError('NO_ROUTE', `${before}, found ${found}`);
 }
 
 /** One of a route's several destinations, by weight; undefined where it has but one. `random` is from 0 up to 1. */

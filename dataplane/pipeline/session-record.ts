@@ -79,7 +79,7 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'de
   }
 
   get route(): string | undefined {
-    return this.decision?.route.name;
+    return this.decision?.route?.name;
   }
 
   get rule(): string | undefined {

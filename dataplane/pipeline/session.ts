@@ -15,11 +15,14 @@ import type { KernelPath, OffloadableSession } from '../core/kernel-path.ts';
 import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView, SessionNote } from '../core/offload.ts';
 import type { DirectionCounters, Incoming, SessionView } from '../core/session.ts';
 import { newCounters } from './activity.ts';
+import type { AnswerEdit } from './answer-edit.ts';
 import { type ClientOwner, ClientSide } from './client-side.ts';
+import { type Course, courseOf } from './course.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
 import { Link, type LinkOwner } from './link.ts';
-import { changedRoute, type Decision, decide, pickDestination, type RoutingTable } from './routing.ts';
+import { changedRoute, type Decision, decide, type RoutingTable } from './routing.ts';
+import { rewriteMetadata } from './rewrite.ts';
 import { SessionRecord } from './session-record.ts';
 import { Stage, type StageOwner } from './stage.ts';
 
@@ -44,7 +47,7 @@ export interface SessionContext {
 const FLUSH_TIMEOUT = 30_000;
 
 /** What breaks off what a peer says, in the middle: a reset, or bytes that its protocol does not have. */
-const BREAKS: ReadonlySet<ErrorCode> = new Set(['PEER_RESET', 'PROTOCOL_ERROR', 'TOO_LARGE']);
+const BREAKS: ReadonlySet<ErrorCode> = new Set(['FAULT_INJECTED', 'PEER_RESET', 'PROTOCOL_ERROR', 'TOO_LARGE']);
 
 /** The least time over which a rate is measured, in ms. */
 const RATE_INTERVAL = 1000;
@@ -66,6 +69,10 @@ export class PipelineSession
   private readonly toClient: Link;
   /** One side has ended and the other can't be told: it ends when nothing moves any more. */
   private lingering = false;
+  /** What the route does to the header of an answer, if anything. */
+  private edit: AnswerEdit | undefined;
+  /** It waits before it is connected, on purpose. */
+  private delay: NodeJS.Timeout | undefined;
   /** When what was written must be out. */
   private flushUntil = Infinity;
 
@@ -90,12 +97,43 @@ export class PipelineSession
       return false;
     }
     this.decision = decision;
-    const { route, rule } = decision;
+    const { route, rule, answer } = decision;
+    return route ? this.take(route, rule) : this.answer(answer, rule);
+  }
+
+  /** It ends here, with what it is told. */
+  private answer(answer: ProxyError | undefined, rule: string): false {
+    this.client.open();
+    this.event('LOOKUP SUCCESS', `an answer by rule ${rule}`);
+    this.finish(answer ?? new ProxyError('INTERNAL', `rule ${rule} decides nothing`));
+    return false;
+  }
+
+  /** Goes on a route: connects, or is answered on the way. */
+  private take(route: Route, rule: string): boolean {
+    const course = courseOf(route, this.metadata, !this.resumed);
+    const { edit, delay, answer, destination } = course;
+    this.edit = edit;
+    this.toClient.edit = edit?.signal;
+    if (answer && delay === 0) return this.answer(answer, rule);
     // Opening it may bring the first chunks: the gates stand before.
     this.context.onRouted(this, route);
     this.client.open();
     this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
-    const destination = pickDestination(route)?.cluster ?? route.destination ?? '';
+    if (destination) rewriteMetadata(destination.rewrite, this.metadata);
+    if (delay === 0) return this.follow(route, course);
+    this.event('FAULT', `it waits for ${delay} ms, as the route's fault.delay says`);
+    this.delay = setTimeout(() => this.follow(route, course), delay);
+    return true;
+  }
+
+  private follow(route: Route, { answer, destination }: Course): boolean {
+    if (answer) this.finish(answer);
+    else this.connect(route, destination?.cluster ?? route.destination ?? '');
+    return !this.over;
+  }
+
+  private connect(route: Route, destination: string): void {
     const clusters = [...route.ingress, this.resumed?.note.cluster ?? destination, ...route.egress];
     this.destinationAt = route.ingress.length;
     let input = this.fromClient;
@@ -110,7 +148,6 @@ export class PipelineSession
       if (this.over) break;
       stage.connect();
     }
-    return !this.over;
   }
 
   private decide(): Decision | ProxyError {
@@ -215,7 +252,7 @@ export class PipelineSession
 
   get retry(): Retry {
     const { decision } = this;
-    if (decision === undefined) throw new ProxyError('INTERNAL', `session ${this.name} has no route yet`);
+    if (!decision?.route) throw new ProxyError('INTERNAL', `session ${this.name} has no route yet`);
     return decision.route.retry;
   }
 
@@ -224,7 +261,11 @@ export class PipelineSession
   }
 
   get connectTimeout(): number {
-    return this.decision?.route.timeouts.connect || this.retry.timeout;
+    return this.decision?.route?.timeouts.connect || this.retry.timeout;
+  }
+
+  get attemptTimeout(): number {
+    return this.decision?.route?.timeouts.attempt ?? 0;
   }
 
   cluster(name: string): ClusterHandle | undefined {
@@ -298,7 +339,7 @@ export class PipelineSession
   /** Ends it where its time is over. `now`: as performance.now() gives it. */
   expire(now: number): void {
     this.measure(now);
-    const timeouts = this.decision?.route.timeouts;
+    const timeouts = this.decision?.route?.timeouts;
     let silent = this.activity.silence(now);
     if (this.lingering && silent >= (timeouts?.half_close ?? 0)) {
       if (this.over) this.cut(undefined);
@@ -370,7 +411,7 @@ export class PipelineSession
     const untold = this.status === 'INIT' || stream.unanswered === true;
     this.conclude(error);
     if (untold && isOpen && stream.refuse && error.code !== 'DELETED') {
-      stream.refuse(error);
+      stream.refuse(this.edit?.refusal(error) ?? error);
       // It was told why: its stream closes by itself.
       this.flushUntil = performance.now() + FLUSH_TIMEOUT;
       this.cutStages(error);
@@ -382,6 +423,7 @@ export class PipelineSession
 
   /** It is over: what is left is to be flushed, and closed. */
   private conclude(error: ProxyError | undefined): void {
+    clearTimeout(this.delay);
     this.status = 'FINALIZING';
     this.reason = error?.code ?? 'OK';
     this.event('END', error?.message ?? 'the streams have ended');

@@ -5,6 +5,7 @@ import type { Logger } from '../../common/log.ts';
 import type { Protocol } from '../core/protocol.ts';
 import type { Accept, Incoming, Refused, SessionView } from '../core/session.ts';
 import { BoundaryNotes } from './boundaries.ts';
+import { DropGate } from './faults.ts';
 import { Gates, RateGate } from './gate.ts';
 import type { Gate } from './link.ts';
 import { MirrorGate } from './mirror.ts';
@@ -144,6 +145,10 @@ export class Sessions {
     const { stream, output } = session.client;
     if (datagrams_per_second > 0 || bytes_per_second > 0) {
       gates.push(new RateGate(output, stream.reliable, options));
+    }
+    if (route.fault?.drop && stream.framing === 'datagrams') {
+      gates.push(new DropGate(route.fault.drop));
+      session.client.input.gate = new DropGate(route.fault.drop);
     }
     const mirrors = route.mirrors.filter(({ percent }) => Math.random() * 100 < percent);
     if (mirrors.length > 0) {

@@ -5,9 +5,13 @@ import { discard } from '../core/discard.ts';
 import { ProxyError } from '../../common/errors.ts';
 import type { Flow } from '../core/offload.ts';
 import type { Metadata, StageView } from '../core/session.ts';
+import { statusOf } from '../core/status.ts';
 import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';
 import type { Link } from './link.ts';
+
+/** The first pause after an answer that is no good, in ms. */
+const ANSWER_BACKOFF = 25;
 
 /** What a stage needs of its session. */
 export interface StageOwner {
@@ -15,6 +19,8 @@ export interface StageOwner {
   readonly metadata: Metadata;
   readonly retry: Retry;
   readonly connectTimeout: number;
+  /** The most time for an answer, in ms; 0 is no limit. */
+  readonly attemptTimeout: number;
   /** The session goes on from before: its first connection is this one. */
   readonly resumedFlow: Flow | undefined;
   cluster(name: string): ClusterHandle | undefined;
@@ -51,9 +57,13 @@ export class Stage {
   private opened: Opened | undefined;
   private opening: Opening | undefined;
   private timer: NodeJS.Timeout | undefined;
+  /** Ends an attempt whose answer takes too long. */
+  private limit: NodeJS.Timeout | undefined;
   /** The payload may be changed somewhere on its way: lengths that were announced say nothing. */
   private altered = false;
   private attempts = 0;
+  /** Its first request was begun, and kept to be made again. */
+  private keeps = false;
   /** It was connected, and isn't now. */
   private lost = false;
   /** Retries since the stage last worked. */
@@ -92,7 +102,7 @@ export class Stage {
       retry: this.retries > 0,
       altered: this.altered,
       flow: this.attempts === 1 ? owner.resumedFlow : undefined,
-      tried: owner.retry.retry_on === 'never' ? undefined : (this.tried ??= new Set()),
+      tried: this.mayRetry ? (this.tried ??= new Set()) : undefined,
     };
     this.triedBefore = this.tried?.size ?? 0;
     let result: Opening | Opened;
@@ -130,9 +140,28 @@ export class Stage {
     this.lost = false;
     this.readyAt = performance.now();
     this.output.setReader(stream);
+    if (stream.responds === true) this.awaitAnswer(stream);
     this.owner.stageReady(this);
     stream.open(new StageSink(this, stream));
     this.input.setWriter(stream);
+  }
+
+  /** An attempt begins, which ends with an answer. */
+  private awaitAnswer(stream: Stream): void {
+    const { attemptTimeout, retry } = this.owner;
+    if (retry.statuses.length > 0 && !this.keeps) {
+      this.keeps = true;
+      this.input.keep(retry.max_body_bytes);
+    }
+    if (attemptTimeout === 0) return;
+    this.limit = setTimeout(() => {
+      const error = new ProxyError(
+        'RESPONSE_TIMEOUT',
+        `${this.cluster} took longer than ${attemptTimeout} ms to answer`,
+      );
+      if (this.wantsRepeat(statusOf(error))) this.repeat(error);
+      else stream.destroy(error);
+    }, attemptTimeout);
   }
 
   /** Its connection goes on with another stream, while nothing waits. */
@@ -145,12 +174,41 @@ export class Stage {
 
   /** Its stream told of what goes beside the payload. */
   signalled(signal: Signal): void {
+    if (signal.type === 'response' && this.isRepeated(signal)) return;
     const isOff = signal.type === 'response' && (this.altered || this.stream?.altered === true);
     this.output.signal(isOff ? { ...signal, altered: true } : signal);
   }
 
+  /** The head of an answer: whether the request is made again because of it. */
+  private isRepeated({ status, tunnel }: Extract<Signal, { type: 'response' }>): boolean {
+    if (status < 200 && tunnel !== true) return false;
+    if (this.wantsRepeat(status)) {
+      this.repeat(new ProxyError('RESPONDED', `${this.cluster} answered ${status}`));
+      return true;
+    }
+    this.input.forget();
+    if (tunnel === true) clearTimeout(this.limit); // it is an answer, and lasts
+    return false;
+  }
+
+  private wantsRepeat(status: number): boolean {
+    const { statuses, num_retries } = this.owner.retry;
+    return statuses.includes(status) && this.input.isKept && this.retries < num_retries && !this.owner.over;
+  }
+
+  /** The request is made again, from its start. */
+  private repeat(error: ProxyError): void {
+    const { stream } = this;
+    this.input.repeat();
+    this.lose();
+    this.lost = false; // nothing of it has gone on
+    stream?.destroy();
+    this.retry(error, false);
+  }
+
   /** Its stream told of an end that may have been asked for, or not. */
   ended(reason?: EndReason): void {
+    clearTimeout(this.limit);
     this.forgive();
     // An end that nobody asked for breaks the stage, where the route wants it connected again.
     if (!this.input.ended && this.wantsRetry('disconnect') && this.stream?.retriable !== false) {
@@ -170,7 +228,8 @@ export class Stage {
       return;
     }
     const reason = error ?? new ProxyError('PEER_CLOSED', `${this.cluster} closed the stream`);
-    this.forgive();
+    // One that was silent for that long has not worked.
+    if (reason.code !== 'RESPONSE_TIMEOUT') this.forgive();
     if (this.stream?.retriable !== false && this.wantsRetry('disconnect')) {
       this.broken(reason);
     } else {
@@ -182,12 +241,18 @@ export class Stage {
   /** A connected stage is to be connected again. */
   private broken(error: ProxyError): void {
     this.input.setWriter(undefined);
+    this.lose(error);
+    // A stage that breaks as soon as it is connected is not connected again at once, for ever.
+    this.retry(error, this.worked);
+  }
+
+  /** It has no stream any more; with the error where that was the endpoint's fault. */
+  private lose(error?: ProxyError): void {
+    clearTimeout(this.limit);
     this.stream = undefined;
     this.lost = true;
     this.opened?.release(error);
     this.opened = undefined;
-    // A stage that breaks as soon as it is connected is not connected again at once, for ever.
-    this.retry(error, this.worked);
   }
 
   /** It was connected for longer than one waits between two attempts. */
@@ -217,16 +282,28 @@ export class Stage {
     return (retry_on === 'always' || retry_on === event) && this.retries < num_retries && !this.owner.over;
   }
 
-  /** Another endpoint is tried at once; the same ones are tried again after a pause, unless they worked. */
+  private get mayRetry(): boolean {
+    const { retry_on, statuses } = this.owner.retry;
+    return retry_on !== 'never' || statuses.length > 0;
+  }
+
   private retry(error: ProxyError, worked: boolean): void {
-    const pause = this.goesElsewhere() || worked ? 0 : this.owner.retry.timeout;
     this.status = 'RETRYING';
     this.retries++;
+    const pause = this.pauseBefore(error, worked);
     this.owner.stageRetrying(this, error);
     this.timer = setTimeout(() => {
       this.timer = undefined;
       this.connect();
     }, pause);
+  }
+
+  /** Another endpoint is tried at once; the same ones are tried again after a pause, unless they worked. */
+  private pauseBefore({ code }: ProxyError, worked: boolean): number {
+    const { timeout, backoff = code === 'RESPONDED' ? ANSWER_BACKOFF : undefined } = this.owner.retry;
+    const goesElsewhere = this.goesElsewhere();
+    if (backoff === undefined) return goesElsewhere || worked ? 0 : timeout;
+    return Math.min(backoff * 2 ** (this.retries - 1), backoff * 10) * (1 + Math.random() / 4);
   }
 
   /** Whether the last attempt tried an endpoint and there is one more. When all are tried, the next may be any. */
@@ -257,6 +334,7 @@ export class Stage {
   private finalize(fault?: ProxyError): void {
     this.status = 'FINALIZED';
     clearTimeout(this.timer);
+    clearTimeout(this.limit);
     this.opened?.release(fault);
   }
 }

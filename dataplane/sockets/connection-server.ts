@@ -9,6 +9,7 @@ import { type Ends, formatAddress } from './addresses.ts';
 import { readProxyHeader } from './proxy-protocol.ts';
 import { TcpServer, type TcpServerOptions, type TcpServerSurroundings } from './tcp-server.ts';
 import { TlsAcceptor } from './tls-acceptor.ts';
+import { inspectTls } from './tls-inspector.ts';
 import type { TlsSurroundings } from './tls-context.ts';
 import { tlsMetadata } from './tls-metadata.ts';
 
@@ -20,6 +21,10 @@ export interface ConnectionServerOptions extends TcpServerOptions {
   readonly tls?: TlsServer;
   /** ms */
   readonly handshake_timeout?: number;
+  /** Whether TLS is looked at that is not ended here. */
+  readonly tls_inspector?: boolean;
+  /** ms */
+  readonly tls_inspector_timeout?: number;
 }
 
 /** A connection that is ready to be spoken on. */
@@ -54,7 +59,7 @@ export class ConnectionServer implements Listener {
     this.log = log;
     this.onConnection = onConnection;
     this.acceptor = options.tls && new TlsAcceptor(options.tls, { log, secrets }, alpn);
-    const plain = options.proxy_protocol === 'off' && options.tls === undefined;
+    const plain = options.proxy_protocol === 'off' && options.tls === undefined && options.tls_inspector !== true;
     this.server = new TcpServer(options, { log, refused }, (socket, ends) => {
       if (plain) onConnection({ socket, ends, metadata: {}, alpn: undefined });
       else void this.prepare(socket, ends);
@@ -97,7 +102,11 @@ export class ConnectionServer implements Listener {
     const { proxy_protocol: mode, handshake_timeout: timeout = TIMEOUT } = this.options;
     const { ends, metadata } =
       mode === 'off' ? { ends: peer, metadata: {} } : await readProxyHeader(socket, mode, peer, timeout);
-    if (this.acceptor === undefined) return { socket, ends, metadata, alpn: undefined };
+    if (this.acceptor === undefined) {
+      const { tls_inspector: inspects, tls_inspector_timeout: patience = TIMEOUT } = this.options;
+      const inspected = inspects ? await inspectTls(socket, patience) : {};
+      return { socket, ends, metadata: { ...metadata, ...inspected }, alpn: undefined };
+    }
     const secure = await this.acceptor.accept(socket, timeout);
     const { alpnProtocol } = secure;
     return {

@@ -1,6 +1,7 @@
 /** The metadata of a session that began with an HTTP request: HTTP itself, and WebSocket's handshake. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { isJsonObject, jsonObject } from '../../common/json.ts';
+import { DERIVED } from '../../common/json-pointer.ts';
 import type { Metadata } from '../core/session.ts';
 
 /** `HTTP` in the metadata. */
@@ -21,6 +22,33 @@ export interface UrlParts {
   query?: string;
 }
 
+/** Parts of a URL that have what its query says, where a rule asks for that. */
+class Url implements UrlParts {
+  readonly scheme: string;
+  readonly host: string;
+  readonly path: string;
+  #parsed: { readonly query: string; readonly params: Record<string, Json> } | undefined;
+
+  constructor(scheme: string, host: string, path: string) {
+    this.scheme = scheme;
+    this.host = host;
+    this.path = path;
+  }
+
+  /** `params`: the parameters of the query as it is now, by name; of several of a name the first. */
+  [DERIVED](member: string): Json | undefined {
+    if (member !== 'params') return undefined;
+    const { query } = this as UrlParts;
+    if (typeof query !== 'string') return undefined;
+    if (this.#parsed?.query !== query) {
+      const params = Object.create(null) as Record<string, Json>;
+      for (const [name, value] of new URLSearchParams(query)) params[name] ??= value;
+      this.#parsed = { query, params };
+    }
+    return this.#parsed.params;
+  }
+}
+
 /** The parts of a request's target (RFC 9112, section 3.2), with the authority of `host` where it names none. */
 export function urlParts(target: string, host: string | undefined, scheme: string): UrlParts {
   let rest = target;
@@ -39,11 +67,7 @@ export function urlParts(target: string, host: string | undefined, scheme: strin
   }
   const colon = authority.endsWith(']') ? -1 : authority.lastIndexOf(':');
   const port = colon < 0 ? NaN : Number(authority.slice(colon + 1));
-  const parts: UrlParts = {
-    scheme: found,
-    host: Number.isInteger(port) ? authority.slice(0, colon) : authority,
-    path: rest,
-  };
+  const parts: UrlParts = new Url(found, Number.isInteger(port) ? authority.slice(0, colon) : authority, rest);
   if (Number.isInteger(port)) parts.port = port;
   const question = rest.indexOf('?');
   if (question >= 0) {

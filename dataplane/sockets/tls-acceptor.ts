@@ -81,7 +81,12 @@ function checkClient(secure: TLSSocket): void {
 function contextFor({ main, named }: ServerContexts, serverName: string): SecureContext {
   const name = serverName.toLowerCase();
   const exact = named.find(({ names }) => names.includes(name));
-  // A wildcard covers one label (RFC 6125, section 6.4.3); an exact name comes before it.
-  const wildcard = `*${name.slice(name.indexOf('.'))}`;
-  return (exact ?? named.find(({ names }) => names.includes(wildcard)))?.context ?? main;
+  if (exact) return exact.context;
+  // The longest wildcard, as with Gateway API's listeners. Whether its certificate is for several labels is the client's to judge.
+  for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+    const wildcard = `*${name.slice(dot)}`;
+    const found = named.find(({ names }) => names.includes(wildcard));
+    if (found) return found.context;
+  }
+  return main;
 }

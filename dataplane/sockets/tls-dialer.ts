@@ -6,6 +6,7 @@ import { ProxyError } from '../../common/errors.ts';
 import { loadTls } from '../../common/tls.ts';
 import { type Reloading, type TlsSurroundings, watchClient } from './tls-context.ts';
 import { shakeHands } from './tls-handshake.ts';
+import { nameFault } from './tls-names.ts';
 
 export class TlsDialer {
   private readonly spec: TlsClient;
@@ -43,6 +44,9 @@ export class TlsDialer {
       secureContext,
       rejectUnauthorized: !this.spec.insecure,
       host: name,
+      ...(this.spec.san.length > 0 && {
+        checkServerIdentity: (_name, { subjectaltname }) => nameFault(this.spec.san, subjectaltname),
+      }),
       ...(isIP(name) === 0 && name !== '' && { servername: name }),
       ...(this.alpn.length > 0 && { ALPNProtocols: this.alpn }),
     });

@@ -3,6 +3,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import type { Metadata } from '../core/session.ts';
+import { alternativeNames } from './tls-names.ts';
 
 export function tlsMetadata(socket: TLSSocket): Metadata {
   const { servername, alpnProtocol } = socket;
@@ -35,9 +36,4 @@ function certificateMetadata(certificate: X509Certificate): Metadata {
 /** `{CN: "joe", O: "example"}`: a rule can test the whole of a field. One that recurs is a list. */
 function nameMetadata(name: object): Metadata {
   return { ...(name as Record<string, Json>) };
-}
-
-/** `DNS:a.example, IP Address:10.0.0.1`: a comma within a name is quoted. */
-function alternativeNames(text: string): string[] {
-  return text.split(/, (?=(?:[^"]*"[^"]*")*[^"]*$)/u);
 }

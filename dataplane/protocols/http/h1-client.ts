@@ -278,7 +278,7 @@ export class ClientStream extends Http1Stream implements Stream {
     if (this.request.tunnel && !tunnel) this.requestDone = true;
     const body = tunnel ? undefined : responseBody(head, this.request.method);
     if (body?.kind === 'close') this.keepAlive = false;
-    this.sink.signal({ type: 'response', status, reason, headers });
+    this.sink.signal({ type: 'response', status, reason, headers, ...(tunnel && { tunnel }) });
     return body && new BodyDecoder(body, this);
   }
 

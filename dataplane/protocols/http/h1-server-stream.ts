@@ -1,6 +1,7 @@
 /** HTTP/1.1, server side: one request and its response, as a stream. */
 import { ProxyError } from '../../../common/errors.ts';
-import { reasonOf, refusalText, statusOf } from '../../core/status.ts';
+import { answerOf } from '../../core/answer.ts';
+import { reasonOf } from '../../core/status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { hasToken, isHopByHop } from '../../sockets/http-fields.ts';
 import { fieldOf, formatFields, formatLastChunk, type RequestHead, responseFields, wantsTunnel } from './codec.ts';
@@ -131,10 +132,9 @@ export class ServerStream extends Http1Stream implements Stream {
     if (this.closed) return;
     // The rest of the request may never come; what comes instead of a tunnel's bytes is no request.
     if (this.tunnel || (this.hasBody && !this.requestDone)) this.keepAlive = false;
-    const body = Buffer.from(`${refusalText(error)}\n`);
-    const status = statusOf(error);
-    const length = String(body.length);
-    this.respond(status, reasonOf(status), ['content-type', 'text/plain; charset=utf-8', 'content-length', length]);
+    const { status, headers, body: text } = answerOf(error);
+    const body = Buffer.from(text);
+    this.respond(status, reasonOf(status), [...headers, 'content-length', String(body.length)]);
     this.write(body);
     this.requestDone ||= !this.hasBody;
     this.responseDone = true;

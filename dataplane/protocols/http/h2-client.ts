@@ -76,9 +76,8 @@ export class Http2Client {
     try {
       const stream = session.request(fields, empty ? NO_BODY : BODY);
       const retriable = IDEMPOTENT.has(method);
-      return new ClientStream(stream, { empty, retriable, timeout: this.spec.response_timeout }, (ok) =>
-        request.report(ok),
-      );
+      const timeout = this.spec.response_timeout;
+      return new ClientStream(stream, { empty, retriable, timeout, connect }, (ok) => request.report(ok));
     } catch (error) {
       throw ProxyError.from(error, 'PROTOCOL_ERROR');
     }
@@ -129,6 +128,16 @@ export class Http2Client {
   }
 }
 
+interface ClientStreamOptions {
+  /** The request has no body: its head was its end. */
+  readonly empty: boolean;
+  readonly retriable: boolean;
+  /** ms until the response's head; 0 is no limit. */
+  readonly timeout: number;
+  /** It asks for a tunnel. */
+  readonly connect: boolean;
+}
+
 class ClientStream extends BaseStream implements Stream {
   readonly framing = 'bytes';
   readonly reliable = true;
@@ -141,6 +150,7 @@ class ClientStream extends BaseStream implements Stream {
   /** The request has no body: its head was its end. */
   private readonly empty: boolean;
   private readonly timeout: number;
+  private readonly connect: boolean;
   private timer: NodeJS.Timeout | undefined;
   private readonly report: (ok: boolean) => void;
   private trailers: HeaderList = [];
@@ -148,7 +158,7 @@ class ClientStream extends BaseStream implements Stream {
 
   constructor(
     stream: ClientHttp2Stream,
-    { empty, retriable, timeout }: { readonly empty: boolean; readonly retriable: boolean; readonly timeout: number },
+    { empty, retriable, timeout, connect }: ClientStreamOptions,
     report: (ok: boolean) => void,
   ) {
     super();
@@ -156,6 +166,7 @@ class ClientStream extends BaseStream implements Stream {
     this.empty = empty;
     this.retriable = retriable;
     this.timeout = timeout;
+    this.connect = connect;
     this.report = report;
     stream.on('error', (error) => {
       this.failure ??= ProxyError.from(error, 'PEER_RESET');
@@ -183,13 +194,16 @@ class ClientStream extends BaseStream implements Stream {
     stream.on('headers', (headers: IncomingHttpHeaders, _flags: number, raw: HeaderList = []) => {
       if (!this.closed) sink.signal({ type: 'response', status: Number(headers[':status']), headers: regular(raw) });
     });
-    stream.on('response', (headers: IncomingHttpHeaders, _flags: number, raw: HeaderList = []) => {
+    stream.on('response', (headers: IncomingHttpHeaders, flags: number, raw: HeaderList = []) => {
       clearTimeout(this.timer);
       this.answered = true;
       this.retriable = false;
       const status = Number(headers[':status']);
       this.report(status < 500);
-      if (!this.closed) sink.signal({ type: 'response', status, headers: regular(raw) });
+      const tunnel = this.connect && status < 300;
+      const isLast = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      if (this.closed) return;
+      sink.signal({ type: 'response', status, headers: regular(raw), isLast, ...(tunnel && { tunnel }) });
     });
     stream.on('trailers', (_headers, _flags, raw: HeaderList = []) => {
       if (!this.closed) sink.signal({ type: 'trailers', headers: raw });

@@ -1,7 +1,7 @@
 /** The server's end of a JSONSocket: reads the header, and answers it once the session is connected. */
 import type { JsonSocketListener } from '../../../gen/l7mp/config/v1/types.ts';
 import type { ProxyError } from '../../../common/errors.ts';
-import { refusalText, statusOf } from '../../core/status.ts';
+import { answerOf, refusalText } from '../../core/answer.ts';
 import type { Stream } from '../../core/stream.ts';
 import { type Answer, encodeAnswer, type Header, HeaderReader, parseRequest } from './codec.ts';
 import { HeaderedStream } from './headered-stream.ts';
@@ -70,7 +70,7 @@ export class ServerStream extends HeaderedStream {
   }
 
   override get refuse(): (error: ProxyError) => void {
-    return (error) => this.sayNo({ status: statusOf(error), message: refusalText(error) });
+    return (error) => this.sayNo({ status: answerOf(error).status, message: refusalText(error) });
   }
 
   private sayNo(answer: Answer): void {

@@ -1,7 +1,8 @@
 /** Handshakes that are answered with a status other than 101: an endpoint's to us, and ours to a client. */
 import type { Socket } from 'node:net';
 import { ProxyError } from '../../../common/errors.ts';
-import { reasonOf, refusalText, statusOf } from '../../core/status.ts';
+import { type Answer, answerOf } from '../../core/answer.ts';
+import { reasonOf } from '../../core/status.ts';
 
 /** How long a client may take to read why it is refused, in ms. */
 const LINGER = 2000;
@@ -18,8 +19,8 @@ export class HandshakeRefused extends ProxyError {
 
 /** Tells a client that its session could not be connected: with the endpoint's own status where that is an error. */
 export function refuse(socket: Socket, error: ProxyError): void {
-  const status = error instanceof HandshakeRefused && error.status >= 400 ? error.status : statusOf(error);
-  answer(socket, status, refusalText(error));
+  const answer = answerOf(error);
+  send(socket, error instanceof HandshakeRefused && error.status >= 400 ? { ...answer, status: error.status } : answer);
 }
 
 /** Answers a request, and closes the connection. */
@@ -29,14 +30,14 @@ export function answer(
   text: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  const fields = Object.entries({
-    ...headers,
-    connection: 'close',
-    'content-type': 'text/plain',
-    'content-length': String(Buffer.byteLength(text) + 1),
-  });
-  const head = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${head}\r\n${text}\n`);
+  const fields = Object.entries({ ...headers, 'content-type': 'text/plain' }).flat();
+  send(socket, { status, headers: fields, body: `${text}\n` });
+}
+
+function send(socket: Socket, { status, headers, body }: Answer): void {
+  const fields = [...headers, 'connection', 'close', 'content-length', String(Buffer.byteLength(body))];
+  const head = fields.map((field, index) => (index % 2 === 0 ? `${field}: ` : `${field}\r\n`)).join('');
+  socket.end(`HTTP/1.1 ${status} ${reasonOf(status)}\r\n${head}\r\n${body}`);
   // Closing with bytes unread would be a reset, and the client might lose the answer.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), LINGER).unref();

@@ -137,7 +137,7 @@ export const schema: Schema = {
       san: { type: 'message', message: 'SubjectAltName', repeated: true },
     },
   },
-  SubjectAltName: { fields: { dns: { type: 'string', format: 'host' }, uri: { type: 'string' } } },
+  SubjectAltName: { fields: { dns: { type: 'string' }, uri: { type: 'string' } } },
   ListenerSpec: {
     variants: {
       UDP: { message: 'UdpListener', field: 'udp' },

@@ -221,7 +221,7 @@ export interface TlsServer {
 
 /** TlsCertificate is a certificate for some server names. */
 export interface TlsCertificate {
-  /** The names; `*.example.org` covers one label. */
+  /** The names. `*.example.org` covers any labels in its place; an exact name comes before it, and so does a longer one. */
   readonly server_names: readonly string[];
   /** The certificate chain: a PEM file, PEM text, or `secret:NAME`. */
   readonly cert: string;
@@ -254,7 +254,7 @@ export interface TlsClient {
 
 /** SubjectAltName is a name that a certificate has. One of the two is wanted. */
 export interface SubjectAltName {
-  /** A DNS name; that of a certificate may have `*` as its first label. */
+  /** A DNS name; that of a certificate may have `*` as its first label, and so may this. */
   readonly dns?: string;
   /** A URI, as in `spiffe://example.org/service`, to the letter. */
   readonly uri?: string;
@@ -893,7 +893,7 @@ export interface Redirect {
   /** The host, without a port. */
   readonly host?: string;
   /**
-   * The port. When 0 or absent: that of the scheme, where `scheme` is given, else the one that the listener is at. The port
+   * The port. When 0 or absent: that of the scheme, where `scheme` is given, else the one that the client asked for. The port
    * of the scheme (80, 443) is not written.
    */
   readonly port: number;

@@ -71,7 +71,13 @@ describe('REST API: configuration objects', () => {
         destination: 'c',
         ingress: [],
         egress: [],
-        retry: { retry_on: 'never', num_retries: 1, timeout: 2000 },
+        retry: {
+          retry_on: 'never',
+          num_retries: 1,
+          timeout: 2000,
+          statuses: [],
+          max_body_bytes: 65536,
+        },
       });
     });
 

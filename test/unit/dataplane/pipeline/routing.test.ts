@@ -21,8 +21,8 @@ function decided(config: object, metadata: Metadata = structuredClone(METADATA))
     cluster: () => undefined,
   };
   try {
-    const { rulelist, rule, route: found } = decide(table, 'main', metadata);
-    return `${rulelist}/${rule} -> ${found.name}`;
+    const { rulelist, rule, route: found, answer } = decide(table, 'main', metadata);
+    return `${rulelist}/${rule} -> ${found?.name ?? answer?.answer.status}`;
   } catch (error) {
     return ProxyError.from(error).code;
   }
