@@ -28,6 +28,8 @@ export type Signal =
       readonly headers: HeaderList;
       /** What follows may not be as the peer sent it, byte for byte: the length that it announced says nothing. */
       readonly altered?: boolean;
+      /** The peer said with it that nothing follows: some (gRPC's trailers) want to be told so with it, too. */
+      readonly isLast?: boolean;
       /** What follows is a tunnel's, for as long as it lasts. */
       readonly tunnel?: boolean;
     }

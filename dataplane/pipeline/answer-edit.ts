@@ -1,14 +1,16 @@
 /** What a route does to the header of what a session is answered with: an endpoint's answer, or the proxy's own. */
 import type { Destination, Route } from '../../gen/l7mp/config/v1/types.ts';
-import type { Answer } from '../core/answer.ts';
+import type { ProxyError } from '../../common/errors.ts';
+import { Answered, answerOf } from '../core/answer.ts';
 import type { Metadata } from '../core/session.ts';
 import type { HeaderList, Signal } from '../core/stream.ts';
 import { corsFields, originOf } from './cors.ts';
 import { changeHeaders } from './responses.ts';
 
 export interface AnswerEdit {
-  signal(this: void, signal: Signal): Signal;
-  answer(this: void, answer: Answer): Answer;
+  readonly signal: (signal: Signal) => Signal;
+  /** The failure with what is changed of how the client is told. */
+  readonly refusal: (error: ProxyError) => ProxyError;
 }
 
 /** Undefined where it does nothing. */
@@ -32,6 +34,9 @@ export function answerEdit(
       signal.type === 'response' && (signal.status >= 200 || signal.status === 101)
         ? { ...signal, headers: edit(signal.headers) }
         : signal,
-    answer: (answer) => ({ ...answer, headers: edit(answer.headers) }),
+    refusal: (error) => {
+      const answer = answerOf(error);
+      return new Answered({ ...answer, headers: edit(answer.headers) }, error.message, error.code);
+    },
   };
 }

@@ -7,24 +7,21 @@
  *      └────── egress stages ◀────────┘
  * ```
  */
-import type { Destination, Listener, Retry, Route } from '../../gen/l7mp/config/v1/types.ts';
+import type { Listener, Retry, Route } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle } from '../core/cluster.ts';
 import { type ErrorCode, ProxyError } from '../../common/errors.ts';
-import { Answered, answerOf } from '../core/answer.ts';
 import type { Logger } from '../../common/log.ts';
 import { type KernelPath, type OffloadableSession, tellLost } from '../core/kernel-path.ts';
 import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView, SessionNote } from '../core/offload.ts';
-import type { DirectionCounters, Incoming, Metadata, SessionView } from '../core/session.ts';
+import type { DirectionCounters, Incoming, SessionView } from '../core/session.ts';
 import { newCounters } from './activity.ts';
-import { type AnswerEdit, answerEdit } from './answer-edit.ts';
+import type { AnswerEdit } from './answer-edit.ts';
 import { type ClientOwner, ClientSide } from './client-side.ts';
-import { preflightAnswer } from './cors.ts';
-import { drawFaults } from './faults.ts';
+import { type Course, courseOf } from './course.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
 import { Link, type LinkOwner } from './link.ts';
-import { changedRoute, type Decision, decide, pickDestination, type RoutingTable } from './routing.ts';
-import { responseAnswer } from './responses.ts';
+import { changedRoute, type Decision, decide, type RoutingTable } from './routing.ts';
 import { rewriteMetadata } from './rewrite.ts';
 import { SessionRecord } from './session-record.ts';
 import { Stage, type StageOwner } from './stage.ts';
@@ -114,31 +111,29 @@ export class PipelineSession
 
   /** Goes on a route: connects, or is answered on the way. */
   private take(route: Route, rule: string): boolean {
-    const destination = pickDestination(route);
-    this.edit = answerEdit(route, destination, this.metadata);
-    this.toClient.edit = this.edit?.signal;
-    const faults = route.fault && !this.resumed ? drawFaults(route.fault) : undefined;
-    const answer = answerOn(route, destination, this.metadata) ?? faults?.abort;
-    if (answer && !faults?.delay) return this.answer(answer, rule);
+    const course = courseOf(route, this.metadata, !this.resumed);
+    const { edit, delay, answer, destination } = course;
+    this.edit = edit;
+    this.toClient.edit = edit?.signal;
+    if (answer && delay === 0) return this.answer(answer, rule);
     // Opening it may bring the first chunks: the gates stand before.
     this.context.onRouted(this, route);
     this.client.open();
     this.event('LOOKUP SUCCESS', `route ${route.name} by rule ${rule}`);
     if (destination) rewriteMetadata(destination.rewrite, this.metadata);
-    const goOn = (): boolean => (answer ? this.stop(answer) : this.connect(route, destination));
-    if (!faults?.delay) return goOn();
-    this.event('FAULT', `it waits for ${faults.delay} ms, as the route's fault.delay says`);
-    this.delay = setTimeout(goOn, faults.delay);
+    if (delay === 0) return this.follow(route, course);
+    this.event('FAULT', `it waits for ${delay} ms, as the route's fault.delay says`);
+    this.delay = setTimeout(() => this.follow(route, course), delay);
     return true;
   }
 
-  private stop(answer: ProxyError): false {
-    this.finish(answer);
-    return false;
+  private follow(route: Route, { answer, destination }: Course): boolean {
+    if (answer) this.finish(answer);
+    else this.connect(route, destination?.cluster ?? route.destination ?? '');
+    return !this.over;
   }
 
-  private connect(route: Route, picked: Destination | undefined): boolean {
-    const destination = picked?.cluster ?? route.destination ?? '';
+  private connect(route: Route, destination: string): void {
     const clusters = [...route.ingress, this.resumed?.note.cluster ?? destination, ...route.egress];
     this.destinationAt = route.ingress.length;
     let input = this.fromClient;
@@ -153,7 +148,6 @@ export class PipelineSession
       if (this.over) break;
       stage.connect();
     }
-    return !this.over;
   }
 
   private decide(): Decision | ProxyError {
@@ -416,7 +410,7 @@ export class PipelineSession
     const untold = this.status === 'INIT' || stream.unanswered === true;
     this.conclude(error);
     if (untold && isOpen && stream.refuse && error.code !== 'DELETED') {
-      stream.refuse(this.edit ? new Answered(this.edit.answer(answerOf(error)), error.message, error.code) : error);
+      stream.refuse(this.edit?.refusal(error) ?? error);
       // It was told why: its stream closes by itself.
       this.flushUntil = performance.now() + FLUSH_TIMEOUT;
       this.cutStages(error);
@@ -460,12 +454,4 @@ export class PipelineSession
   private newLink(counters: DirectionCounters): Link {
     return new Link(this, counters, this.context.listener.options.queue_limit);
   }
-}
-
-/** What a session is answered with where it goes, in place of being connected. */
-function answerOn({ cors }: Route, destination: Destination | undefined, metadata: Metadata): Answered | undefined {
-  const preflight = cors && preflightAnswer(cors, metadata);
-  if (preflight) return new Answered(preflight, 'a preflight request, as the route has cors');
-  const { respond } = destination ?? {};
-  return respond && new Answered(responseAnswer(respond), 'by a destination of the route');
 }

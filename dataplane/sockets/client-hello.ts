@@ -9,11 +9,13 @@ export interface ClientHello {
 }
 
 /** The most bytes that are read of one, over all its records. Those of browsers have some 2,000, with keys for post-quantum times. */
-export const MAX_CLIENT_HELLO = 64 * 1024;
+export const MAX_CLIENT_HELLO = 16 * 1024;
 
 const HANDSHAKE = 22;
+const MAJOR = 3;
 const CLIENT_HELLO = 1;
 const SERVER_NAME = 0;
+const HOST_NAME = 0;
 const ALPN = 16;
 
 /** A record has at most so many bytes (RFC 8446, section 5.1). */
@@ -33,26 +35,26 @@ export function parseClientHello(bytes: Buffer): ClientHello | 'incomplete' | 'a
 function joinRecords(bytes: Buffer): Buffer | 'incomplete' | 'absent' {
   const parts: Buffer[] = [];
   let have = 0;
-  let at = 0;
-  for (;;) {
-    if (at < bytes.length && bytes[at] !== HANDSHAKE) return 'absent';
-    if (at + 1 < bytes.length && bytes[at + 1] !== 3) return 'absent';
-    const hasHead = at + 5 <= bytes.length;
-    const size = hasHead ? bytes.readUInt16BE(at + 3) : 0;
-    if (hasHead && (size === 0 || size > MAX_RECORD)) return 'absent';
-    const part = hasHead ? bytes.subarray(at + 5, at + 5 + size) : Buffer.alloc(0);
+  /** How long the message is with its head; 0 as long as that is not known. */
+  let want = 0;
+  for (let at = 0; at < bytes.length;) {
+    if (bytes[at] !== HANDSHAKE || (bytes[at + 1] ?? MAJOR) !== MAJOR) return 'absent';
+    if (at + 5 > bytes.length) break;
+    const size = bytes.readUInt16BE(at + 3);
+    if (size === 0 || size > MAX_RECORD) return 'absent';
+    const part = bytes.subarray(at + 5, at + 5 + size);
     parts.push(part);
     have += part.length;
-    const joined = parts.length === 1 ? part : Buffer.concat(parts, have);
-    if (have > 0 && joined[0] !== CLIENT_HELLO) return 'absent';
-    if (have >= 4) {
-      const length = joined.readUIntBE(1, 3);
-      if (length > MAX_CLIENT_HELLO) return 'absent';
-      if (have >= 4 + length) return joined.subarray(4, 4 + length);
+    if (have > 0 && parts[0]?.[0] !== CLIENT_HELLO) return 'absent';
+    if (want === 0 && have >= 4) {
+      want = 4 + Buffer.concat(parts).readUIntBE(1, 3);
+      if (want > MAX_CLIENT_HELLO) return 'absent';
     }
-    if (part.length < size || !hasHead) return bytes.length > 2 * MAX_CLIENT_HELLO ? 'absent' : 'incomplete';
+    if (want > 0 && have >= want) return Buffer.concat(parts).subarray(4, want);
     at += 5 + size;
   }
+  // Records of a byte each would make it six times as long.
+  return bytes.length > 2 * MAX_CLIENT_HELLO ? 'absent' : 'incomplete';
 }
 
 function readHello(reader: Reader): ClientHello | undefined {
@@ -63,7 +65,7 @@ function readHello(reader: Reader): ClientHello | undefined {
   const extensions = new Reader(reader.atEnd ? Buffer.alloc(0) : reader.vector(2));
   let serverName: string | undefined;
   let alpn: readonly string[] = [];
-  while (!extensions.atEnd && !extensions.failed) {
+  while (extensions.goesOn) {
     const type = extensions.number(2);
     const body = new Reader(extensions.vector(2));
     if (type === SERVER_NAME) serverName = readServerName(new Reader(body.vector(2)));
@@ -75,17 +77,17 @@ function readHello(reader: Reader): ClientHello | undefined {
 
 /** The first host name: there is but one (RFC 6066, section 3). */
 function readServerName(list: Reader): string | undefined {
-  while (!list.atEnd && !list.failed) {
+  while (list.goesOn) {
     const type = list.number(1);
     const name = list.vector(2).toString('latin1').toLowerCase();
-    if (type === 0 && !list.failed && /^[\x21-\x7e]{1,255}$/u.test(name)) return name;
+    if (type === HOST_NAME && /^[\x21-\x7e]{1,255}$/u.test(name)) return name;
   }
   return undefined;
 }
 
 function readNames(list: Reader): string[] {
   const names: string[] = [];
-  while (!list.atEnd && !list.failed) names.push(list.vector(1).toString('latin1'));
+  while (list.goesOn) names.push(list.vector(1).toString('latin1'));
   return list.failed ? [] : names;
 }
 
@@ -101,6 +103,10 @@ class Reader {
 
   get atEnd(): boolean {
     return this.at >= this.bytes.length;
+  }
+
+  get goesOn(): boolean {
+    return !this.failed && !this.atEnd;
   }
 
   skip(count: number): void {

@@ -3,6 +3,7 @@ import type fc from 'fast-check';
 import * as accessLog from './access-log.ts';
 import * as address from './address.ts';
 import * as afPacket from './af-packet.ts';
+import * as clientHello from './client-hello.ts';
 import * as config from './config.ts';
 import * as framing from './framing.ts';
 import * as h2Headers from './h2-headers.ts';
@@ -31,6 +32,7 @@ export const targets: Readonly<Record<string, Target>> = {
   'access-log': accessLog,
   address,
   'af-packet': afPacket,
+  'client-hello': clientHello,
   config,
   framing,
   'h2-headers': h2Headers,

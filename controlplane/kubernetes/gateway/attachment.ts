@@ -1,10 +1,11 @@
 /** Which routes attach to which listeners, and why others do not. */
-import type { AnyRoute, GRPCRoute, HTTPRoute, ParentReference, RouteKind, TLSRoute } from '../api/gateway-kinds.ts';
+import type { AnyRoute, ParentReference, RouteKind } from '../api/gateway-kinds.ts';
 import type { KubeReader } from '../api/reader.ts';
 import { GATEWAY_GROUP } from './group.ts';
 import { intersect, intersections } from './hostnames.ts';
 import { allowsNamespace } from './namespaces.ts';
 import { byAge, fullName } from './order.ts';
+import { unsupportedOf } from './route-faults.ts';
 import type { GatewayState, ListenerState } from './state.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -72,7 +73,7 @@ function attach(reader: KubeReader, route: AnyRoute, ref: ParentReference, paren
   }
   const allowed = named.filter((listener) => isAllowed(reader, route, listener));
   if (allowed.length === 0) {
-    const message = `no listener of ${kind} ${name} takes a ${route.kind} of namespace ${route.metadata.namespace ?? ''}`;
+    const message = `no listener of ${kind} ${name} takes ${route.kind}s of namespace ${route.metadata.namespace ?? ''}`;
     return { reason: 'NotAllowedByListeners', message };
   }
   const hostnames = hostnamesOf(route);
@@ -83,6 +84,8 @@ function attach(reader: KubeReader, route: AnyRoute, ref: ParentReference, paren
     const message = `no listener of ${kind} ${name} has a hostname of ${(hostnames ?? []).join(', ')}`;
     return { reason: 'NoMatchingListenerHostname', message };
   }
+  const { faults, all } = unsupportedOf(route);
+  if (all) return faults;
   const free = found.filter((one) => rival(route, one.listener, one.hostnames) === undefined);
   for (const { listener, hostnames: names } of free) {
     const before = listener.attached.findIndex((attachment) => attachment.route === route);
@@ -102,8 +105,8 @@ function isAllowed(reader: KubeReader, route: AnyRoute, { kinds, spec, owner }: 
   return kinds.includes(route.kind as RouteKind) && allowsNamespace(reader, from, 'Same', home, namespace);
 }
 
-export function hostnamesOf(route: AnyRoute): readonly string[] | undefined {
-  return (route as HTTPRoute | GRPCRoute | TLSRoute).spec?.hostnames;
+export function hostnamesOf({ spec }: AnyRoute): readonly string[] | undefined {
+  return spec !== undefined && 'hostnames' in spec ? spec.hostnames : undefined;
 }
 
 /** HTTPRoutes and GRPCRoutes share no hostname of a listener: the older one has it (GEP-1016). */

@@ -35,7 +35,7 @@ export function createBackends(reader: KubeReader, grants: Grants, policies: Tls
       const { namespace = home } = ref;
       const from = { group: GATEWAY_GROUP, kind: route.kind, namespace: home };
       if (!grants(from, { group, kind, namespace, name })) {
-        const message = `Service ${namespace}/${name}: no ReferenceGrant of ${namespace} lets a ${route.kind} of ${home} refer to it`;
+        const message = `Service ${namespace}/${name}: no ReferenceGrant of ${namespace} lets ${route.kind}s of ${home} refer to it`;
         return { fault: { reason: 'RefNotPermitted', message } };
       }
       const service = reader.get('Service', namespace, name);

@@ -12,7 +12,8 @@ export interface KeyPair {
 }
 
 /** A value, or what is wrong with where it should be from. */
-export type Checked<T> = { readonly value: T; readonly fault?: undefined } | { readonly fault: string };
+export type Checked<T> =
+  { readonly value: T; readonly fault?: undefined } | { readonly value?: undefined; readonly fault: string };
 
 // Objects never change: what was parsed once holds as long as they are there.
 const pairs = new WeakMap<Secret, Checked<KeyPair>>();
@@ -63,7 +64,7 @@ function readAuthorities(text: string | undefined): Checked<string> {
   const certificates = text.match(PEM) ?? [];
   if (certificates.length === 0) return { fault: 'ca.crt has no certificate in PEM' };
   try {
-    for (const certificate of certificates) void new X509Certificate(certificate);
+    for (const certificate of certificates) new X509Certificate(certificate);
   } catch {
     return { fault: 'ca.crt has a certificate that can not be read' };
   }

@@ -12,17 +12,29 @@ export function markConflicts(groups: readonly (readonly ListenerState[])[]): vo
   const taken = new Map<string, ListenerState[]>();
   for (const group of groups) {
     const valid = group.filter(({ refused }) => refused === undefined);
-    const ports = groupBy(valid, portOf);
-    for (const [port, listeners] of ports) {
+    for (const [port, listeners] of groupBy(valid, portOf)) {
       const before = taken.get(port) ?? [];
-      for (const listener of listeners) {
-        const others = [...before, ...listeners.filter((other) => other !== listener)];
-        const verdicts = others.map((other) => conflictOf(listener, other)).filter((verdict) => verdict !== undefined);
-        const [first] = verdicts.sort((one, other) => (one.reason < other.reason ? 1 : -1)); // protocols weigh more
-        if (first !== undefined) listener.conflict = first;
-      }
-      taken.set(port, [...before, ...listeners.filter(isAccepted)]);
+      mark(listeners, () => before);
+      // Who has lost to an earlier group is in nobody's way.
+      const left = listeners.filter(isAccepted);
+      mark(left, (listener) => left.filter((other) => other !== listener));
+      taken.set(port, [...before, ...left.filter(isAccepted)]);
     }
+  }
+}
+
+function mark(
+  listeners: readonly ListenerState[],
+  rivals: (listener: ListenerState) => readonly ListenerState[],
+): void {
+  const found = listeners.map((listener) => {
+    const verdicts = rivals(listener).map((rival) => conflictOf(listener, rival));
+    // A port that is for something else weighs more than a name that is taken.
+    return verdicts.find((verdict) => verdict?.reason === 'ProtocolConflict') ?? verdicts.find(Boolean);
+  });
+  for (const [index, listener] of listeners.entries()) {
+    const verdict = found[index];
+    if (verdict !== undefined) listener.conflict = verdict;
   }
 }
 

@@ -39,13 +39,16 @@ export function gatewayStatus(reader: KubeReader, state: GatewayState, output: O
   const all = allListeners(state);
   const addresses = addressesOf(gatewayService(reader, gateway));
   const refused = refusalOf(state);
-  const unserved = refused ?? (all.some(isServed) ? undefined : NOTHING_SERVED);
+  const unserved = parentOf(refused) ?? (all.some(isServed) ? undefined : NOTHING_SERVED);
   const unresolved = listeners.filter((listener) => listener.unresolved !== undefined).map(({ spec }) => spec.name);
   const lacking =
     state.unresolved ??
     (unresolved.length === 0
       ? undefined
-      : { reason: 'ListenersNotResolved', message: `listeners ${unresolved.join(', ')} refer to what is not there` });
+      : {
+          reason: 'ListenersNotResolved',
+          message: `listeners ${unresolved.join(', ')} have references that lead nowhere`,
+        });
   const insecure = all.filter(({ validation }) => validation?.insecure === true);
   return {
     ref: refOf(gateway),

@@ -6,6 +6,7 @@ import { ANY, bySpecificity, covers } from './hostnames.ts';
 import { byRank } from './http-matches.ts';
 import { addHttpRules } from './http-rules.ts';
 import { groupBy } from './order.ts';
+import { addRuleList } from './rule-lists.ts';
 import type { ListenerState } from './state.ts';
 import { streamAction, type StreamRoute } from './stream-rules.ts';
 
@@ -44,7 +45,7 @@ export function hostRules(making: Making, parts: readonly string[], listener: Li
               apply: httpList(
                 making,
                 [...parts, hostname],
-                found.map(({ route }) => route as HTTPRoute | GRPCRoute),
+                found.map(({ route }) => route),
               ),
             }
           : streamAction(making, found[0]?.route as StreamRoute, listener.passthrough);
@@ -56,7 +57,12 @@ export function hostRules(making: Making, parts: readonly string[], listener: Li
     // Routes come in the order of their age, and sorting keeps it where the rank is the same.
     const rules: RankedRule[] = found.flatMap((route) => addHttpRules(of, route));
     rules.sort((one, other) => byRank(one.rank, other.rank));
-    return output.add('RuleList', gateway.gateway, name, () => ({ rules: rules.map((rule) => rule.name) }));
+    return addRuleList(
+      output,
+      gateway.gateway,
+      name,
+      rules.map((rule) => rule.name),
+    );
   }
 }
 

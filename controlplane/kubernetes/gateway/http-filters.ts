@@ -1,6 +1,7 @@
 /** Filters of HTTPRoutes and GRPCRoutes as what rules and routes of the proxy do. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { BackendReference, HeaderFilter, PathModifier, RouteFilter } from '../api/gateway-kinds.ts';
+import { headerPath } from './pointers.ts';
 
 export interface Effects {
   /** Changes to the request, in order; `prefix` is what the rule's match says of the path. */
@@ -33,7 +34,7 @@ export function readFilters(filters: readonly RouteFilter[] | undefined, place: 
       changes.push(responseHeaderModifier);
     } else if (urlRewrite !== undefined && place === 'rule') {
       const { hostname, path } = urlRewrite;
-      if (hostname !== undefined) rewrites.push(() => [{ path: '/HTTP/headers/host', value: hostname }]);
+      if (hostname !== undefined) rewrites.push(() => [{ path: headerPath('host'), value: hostname }]);
       if (path !== undefined)
         rewrites.push((prefix) => [{ path: '/HTTP/url/path', ...newPath(path, prefix, 'value') }]);
     } else if (requestMirror !== undefined && place === 'rule') {
@@ -68,11 +69,10 @@ export function readFilters(filters: readonly RouteFilter[] | undefined, place: 
 }
 
 function headerRewrites({ set = [], add = [], remove = [] }: HeaderFilter): Json[] {
-  const path = (name: string): string => `/HTTP/headers/${name.toLowerCase()}`;
   return [
-    ...remove.map((name) => ({ path: path(name) })),
-    ...set.map(({ name, value }) => ({ path: path(name), value })),
-    ...add.map(({ name, value }) => ({ path: path(name), append: value })),
+    ...remove.map((name) => ({ path: headerPath(name) })),
+    ...set.map(({ name, value }) => ({ path: headerPath(name), value })),
+    ...add.map(({ name, value }) => ({ path: headerPath(name), append: value })),
   ];
 }
 
@@ -107,8 +107,10 @@ function redirectOf(filter: NonNullable<RouteFilter['requestRedirect']>): NonNul
   });
 }
 
-function corsOf(filter: NonNullable<RouteFilter['cors']>): Json {
+/** Where no origin is allowed there is nothing to say: browsers then let nobody in. */
+function corsOf(filter: NonNullable<RouteFilter['cors']>): Json | undefined {
   const { allowOrigins = [], allowMethods, allowHeaders, exposeHeaders, allowCredentials, maxAge } = filter;
+  if (allowOrigins.length === 0) return undefined;
   return {
     allow_origins: [...allowOrigins],
     ...(allowMethods && { allow_methods: [...allowMethods] }),

@@ -2,6 +2,7 @@
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { compileRegex } from '../../../common/regex.ts';
 import type { GRPCRouteMatch, HTTPRouteMatch, ValueMatch } from '../api/gateway-kinds.ts';
+import { headerPath, pointerToken } from './pointers.ts';
 
 export interface RankedMatch {
   /** Absent: every request. */
@@ -43,8 +44,9 @@ export function httpMatches(matches: readonly HTTPRouteMatch[] | undefined): Mat
     else if (type === 'RegularExpression') predicates.push(check.whole(PATH, value));
     else if (value !== '/') predicates.push({ op: 'prefix', path: PATH, value });
     if (method !== undefined) predicates.push({ op: 'test', path: '/HTTP/method', value: method });
-    for (const [name, field] of fields) predicates.push(check.value(`/HTTP/headers/${escape(name)}`, field));
-    for (const [name, field] of parameters) predicates.push(check.value(`/HTTP/url/params/${escape(name)}`, field));
+    for (const [name, field] of fields) predicates.push(check.value(headerPath(name), field));
+    for (const [name, field] of parameters)
+      predicates.push(check.value(`/HTTP/url/params/${pointerToken(name)}`, field));
     const kind = type === 'Exact' ? 2 : Number(type === 'RegularExpression');
     const rank = [kind, value.length, Number(method !== undefined), fields.length, parameters.length];
     return { ...matched(predicates), rank, ...(type === 'PathPrefix' && { prefix: value }) };
@@ -68,7 +70,7 @@ export function grpcMatches(matches: readonly GRPCRouteMatch[] | undefined): Mat
     } else if (method !== '') {
       predicates.push({ op: 'ends', path: PATH, value: `/${method}` });
     }
-    for (const [name, field] of fields) predicates.push(check.value(`/HTTP/headers/${escape(name)}`, field));
+    for (const [name, field] of fields) predicates.push(check.value(headerPath(name), field));
     return { ...matched(predicates), rank: [service.length, method.length, fields.length] };
   });
 }
@@ -88,7 +90,7 @@ function readAll<Match>(
     try {
       compileRegex(expression);
     } catch {
-      faults.push(`expected a regular expression as RE2 knows it, found ${JSON.stringify(expression)}`);
+      faults.push(`matches: expected a regular expression as RE2 knows it, found ${JSON.stringify(expression)}`);
     }
     return { op: 'matches', path, value: `^(?:${expression})$` };
   };
@@ -111,9 +113,4 @@ function distinct(matches: readonly ValueMatch[], keyOf: (name: string) => strin
     if (!found.has(key)) found.set(key, match);
   }
   return [...found];
-}
-
-/** A token of a JSON pointer (RFC 6901). */
-function escape(token: string): string {
-  return token.replaceAll('~', '~0').replaceAll('/', '~1');
 }

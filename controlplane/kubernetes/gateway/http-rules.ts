@@ -1,5 +1,6 @@
 /** Rules of HTTPRoutes and GRPCRoutes: for each match a rule of the proxy, for all of a rule's one route. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
+import { LONGEST_TIMER } from '../../../common/timer.ts';
 import type {
   AnyRoute,
   FilteredBackend,
@@ -58,7 +59,7 @@ function limitsOf({ timeouts = {}, retry }: HTTPRouteRule): { limits: Record<str
     if (text === undefined) return undefined;
     const ms = parseDuration(text);
     if (ms === undefined) faults.push(`${path}: expected a duration, as in 500ms, found ${JSON.stringify(text)}`);
-    return ms;
+    return ms === undefined ? undefined : Math.min(ms, LONGEST_TIMER);
   };
   const session = duration('timeouts.request', timeouts.request);
   const attempt = duration('timeouts.backendRequest', timeouts.backendRequest);

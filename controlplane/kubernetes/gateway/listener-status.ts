@@ -29,7 +29,7 @@ export function listenerStatus(
   ];
   const overlap = all.find((other) => overlaps(listener, other));
   if (overlap !== undefined) {
-    const message = `port ${spec.port} has another certificate for ${overlap.hostname}`;
+    const message = `listener ${overlap.spec.name} has the same port, and hostnames of this one`;
     conditions.push(stated('OverlappingTLSConfig', 'True', generation, { reason: 'OverlappingHostnames', message }));
   }
   return {

@@ -175,6 +175,6 @@ export function readValidation(
 
 function notPermitted(owner: Gateway | ListenerSet, what: string, namespace: string): Verdict {
   const { kind, metadata } = owner;
-  const message = `${what}: no ReferenceGrant of ${namespace} lets a ${kind} of ${metadata.namespace ?? ''} refer to it`;
+  const message = `${what}: no ReferenceGrant of ${namespace} lets ${kind}s of ${metadata.namespace ?? ''} refer to it`;
   return { reason: 'RefNotPermitted', message };
 }

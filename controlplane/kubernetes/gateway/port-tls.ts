@@ -4,7 +4,7 @@ import { addKeyPair } from './clusters.ts';
 import type { Making } from './destinations.ts';
 import { ANY, covers } from './hostnames.ts';
 import { MIN_VERSION_OPTION } from './listeners.ts';
-import type { ListenerState } from './state.ts';
+import type { ListenerState, UsedKeyPair } from './state.ts';
 
 /** TLS of a port, or undefined where it has none, or passes it on. */
 export function tlsServer({ output, gateway }: Making, listeners: readonly ListenerState[]): Json | undefined {
@@ -13,16 +13,10 @@ export function tlsServer({ output, gateway }: Making, listeners: readonly Liste
   const fallback = encrypted.find(({ hostname }) => hostname === ANY) ?? encrypted[0];
   if (fallback?.certificates[0] === undefined) return undefined;
   const own = addKeyPair(output, gateway.gateway, fallback.certificates[0]);
-  const certificates = encrypted.flatMap(({ hostname, certificates: pairs }) =>
-    pairs.flatMap((pair, index): Json[] => {
-      // The first is for whatever the listener is for; further ones for those of its names that they have themselves.
-      const covered = pair.names.filter((name) => covers(hostname, name));
-      const names = index > 0 ? covered : hostname === ANY ? [] : [hostname];
-      if (names.length === 0) return [];
-      const name = addKeyPair(output, gateway.gateway, pair);
-      return [{ server_names: names, cert: name, key: name }];
-    }),
-  );
+  const certificates = namesOf(encrypted).map(({ names, pair }): Json => {
+    const name = addKeyPair(output, gateway.gateway, pair);
+    return { server_names: names, cert: name, key: name };
+  });
   // All listeners of a port ask the same of clients.
   const { authorities, insecure = false } = fallback.validation ?? {};
   const ca =
@@ -37,4 +31,23 @@ export function tlsServer({ output, gateway }: Making, listeners: readonly Liste
     ...(ca !== undefined && { ca, client_certificate: insecure ? 'request' : 'require' }),
     ...(version && { min_version: 'TLSv1.3' }),
   };
+}
+
+/**
+ * Which certificate is shown to whom: of each listener the first to those who ask for the listener's hostname, further ones
+ * to those who ask for a name that they have themselves, and no listener has.
+ */
+function namesOf(listeners: readonly ListenerState[]): { readonly names: string[]; readonly pair: UsedKeyPair }[] {
+  const taken = new Set<string>();
+  const first = listeners.flatMap(({ hostname, certificates: [pair] }) =>
+    pair === undefined || hostname === ANY ? [] : [{ names: [hostname], pair }],
+  );
+  const further = listeners.flatMap(({ hostname, certificates }) =>
+    certificates.slice(1).map((pair) => ({ names: pair.names.filter((name) => covers(hostname, name)), pair })),
+  );
+  return [...first, ...further].flatMap(({ names, pair }) => {
+    const free = names.filter((name) => !taken.has(name));
+    for (const name of free) taken.add(name);
+    return free.length === 0 ? [] : [{ names: free, pair }];
+  });
 }

@@ -12,8 +12,9 @@ import { ANY, bySpecificity } from './hostnames.ts';
 import { hostRules, type HostField, HTTP_HOST, misdirected, SERVER_NAME } from './host-rules.ts';
 import { groupBy } from './order.ts';
 import { tlsServer } from './port-tls.ts';
+import { addRuleList } from './rule-lists.ts';
 import { isServed, type ListenerState } from './state.ts';
-import { streamAction, type StreamRoute } from './stream-rules.ts';
+import { streamAction } from './stream-rules.ts';
 
 /** Adds all that the served listeners of a Gateway come to. */
 export function addPorts(making: Making, listeners: readonly ListenerState[], ipv6: boolean): void {
@@ -31,7 +32,7 @@ function addPort(making: Making, port: string, listeners: readonly ListenerState
   const { output, gateway } = making;
   const { name: protocol, byHostname } = first.protocol;
   const rules = byHostname ? hostnameRules(making, port, listeners) : streamRules(making, first);
-  const list = output.add('RuleList', gateway.gateway, [port], () => ({ rules }));
+  const list = addRuleList(output, gateway.gateway, [port], rules);
   const tls = tlsServer(making, listeners);
   output.add('Listener', gateway.gateway, [port], () => ({
     spec: {
@@ -57,7 +58,7 @@ function hostnameRules(making: Making, port: string, listeners: readonly Listene
       const { hostname } = listener;
       const rules = hostRules(making, [port, hostname], listener, field);
       if (secure) rules.unshift(...misdirected(hostname, names));
-      const list = output.add('RuleList', gateway.gateway, [port, hostname], () => ({ rules }));
+      const list = addRuleList(output, gateway.gateway, [port, hostname], rules);
       // What this listener has no route for is not the business of another.
       const action = { apply: list, respond: { status: 404 } };
       return [hostname === ANY ? { action } : { match: field.match(hostname), action }];
@@ -67,5 +68,5 @@ function hostnameRules(making: Making, port: string, listeners: readonly Listene
 /** The rules of a port that one listener has for itself: of several routes the oldest has it. */
 function streamRules(making: Making, { attached }: ListenerState): Json[] {
   const [oldest] = attached;
-  return oldest === undefined ? [] : [{ action: streamAction(making, oldest.route as StreamRoute, false) }];
+  return oldest === undefined ? [] : [{ action: streamAction(making, oldest.route, false) }];
 }

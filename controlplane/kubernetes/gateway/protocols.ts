@@ -119,7 +119,7 @@ export function backendProtocol(
   const known = STANDARD.get(name);
   const protocol = known === undefined ? undefined : BY_KIND[kind][known];
   if (protocol !== undefined && transport === 'TCP') return fitting(port, protocol);
-  if (known !== undefined) return `its appProtocol ${appProtocol} can not be spoken by a ${kind}`;
+  if (known !== undefined) return `its appProtocol ${appProtocol} is nothing for ${kind}s`;
   if (transport === native) return fitting(port, BY_KIND[kind].otherwise);
   return `the port is ${transport}: its appProtocol must say what is spoken there, as in ${OWN_PROTOCOLS}${PORT_PROTOCOL[transport].name}`;
 }

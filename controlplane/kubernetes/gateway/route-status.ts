@@ -1,12 +1,12 @@
 /** Statuses of routes: of each parent of ours, whether the route is accepted there, and what is wrong with it. */
-import type { AnyRoute, BackendReference, GRPCRoute, HTTPRoute, HTTPRouteRule } from '../api/gateway-kinds.ts';
+import type { AnyRoute, BackendReference, HTTPRouteRule } from '../api/gateway-kinds.ts';
 import { CONTROLLER_NAME } from '../api/names.ts';
 import type { Condition } from '../api/object.ts';
 import { refOf, type StatusPlan } from '../api/reader.ts';
 import type { ParentState, RouteState } from './attachment.ts';
 import type { Backends } from './backends.ts';
-import { ruleFaults } from './http-rules.ts';
 import { programmed } from './progress.ts';
+import { unsupportedOf } from './route-faults.ts';
 import { condition, joined, stated, type Verdict } from './verdict.ts';
 
 /** `objects` are the ids of what was made of the route. */
@@ -17,9 +17,9 @@ export function routeStatus(
 ): StatusPlan {
   const { generation } = route.metadata;
   const unresolved = joined(unresolvedOf(route, backends));
-  const { faults, all } = unsupportedOf(route);
+  const { faults } = unsupportedOf(route);
   const conditionsOf = ({ refused }: ParentState): Condition[] => [
-    condition('Accepted', generation, refused ?? (all ? faults : undefined), {
+    condition('Accepted', generation, refused, {
       reason: 'Accepted',
       message: 'the route is attached',
     }),
@@ -27,7 +27,7 @@ export function routeStatus(
       reason: 'ResolvedRefs',
       message: 'all that the route refers to is there',
     }),
-    ...(faults === undefined || all ? [] : [stated('PartiallyInvalid', 'True', generation, faults)]),
+    ...(faults === undefined || refused !== undefined ? [] : [stated('PartiallyInvalid', 'True', generation, faults)]),
   ];
   const states = parents.map((parent) => ({ parent, conditions: conditionsOf(parent) }));
   return {
@@ -59,15 +59,4 @@ function unresolvedOf(route: AnyRoute, backends: Backends): Verdict[] {
     ...filters.flatMap(({ requestMirror }) => (requestMirror === undefined ? [] : [requestMirror.backendRef])),
   ]);
   return refs.flatMap((ref) => backends.resolve(route, ref).fault ?? []);
-}
-
-function unsupportedOf(route: AnyRoute): { faults: Verdict | undefined; all: boolean } {
-  if (route.kind !== 'HTTPRoute' && route.kind !== 'GRPCRoute') return { faults: undefined, all: false };
-  const { rules = [] } = (route as HTTPRoute | GRPCRoute).spec ?? {};
-  const found = rules.map((_, index) => ruleFaults(route as HTTPRoute | GRPCRoute, index));
-  const wrong = found.flatMap((faults, index) => faults.map((fault) => `rules[${index}].${fault}`));
-  return {
-    faults: joined(wrong.map((message) => ({ reason: 'UnsupportedValue', message }))),
-    all: found.every((faults) => faults.length > 0) && found.length > 0,
-  };
 }

@@ -194,14 +194,16 @@ class ClientStream extends BaseStream implements Stream {
     stream.on('headers', (headers: IncomingHttpHeaders, _flags: number, raw: HeaderList = []) => {
       if (!this.closed) sink.signal({ type: 'response', status: Number(headers[':status']), headers: regular(raw) });
     });
-    stream.on('response', (headers: IncomingHttpHeaders, _flags: number, raw: HeaderList = []) => {
+    stream.on('response', (headers: IncomingHttpHeaders, flags: number, raw: HeaderList = []) => {
       clearTimeout(this.timer);
       this.answered = true;
       this.retriable = false;
       const status = Number(headers[':status']);
       this.report(status < 500);
       const tunnel = this.connect && status < 300;
-      if (!this.closed) sink.signal({ type: 'response', status, headers: regular(raw), ...(tunnel && { tunnel }) });
+      const isLast = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      if (this.closed) return;
+      sink.signal({ type: 'response', status, headers: regular(raw), isLast, ...(tunnel && { tunnel }) });
     });
     stream.on('trailers', (_headers, _flags, raw: HeaderList = []) => {
       if (!this.closed) sink.signal({ type: 'trailers', headers: raw });

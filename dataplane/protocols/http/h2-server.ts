@@ -140,17 +140,17 @@ class ServerStream extends BaseStream implements Stream {
     else if (signal.status < 200) {
       if (signal.status !== 101 && !this.stream.headersSent)
         this.stream.additionalHeaders({ ':status': signal.status, ...fromList(signal.headers) });
-    } else this.respond(signal.status, responseFields(signal));
+    } else this.respond(signal.status, responseFields(signal), signal.isLast === true && signal.altered !== true);
   }
 
   /** Sends a head, unless one is out. False: no body may follow (HEAD, 204, 304), or no more of it. */
-  private respond(status: number, headers: HeaderList): boolean {
+  private respond(status: number, headers: HeaderList, isLast = false): boolean {
     const { stream } = this;
-    if (!stream.headersSent && !stream.closed) this.sendHead(status, headers);
+    if (!stream.headersSent && !stream.closed) this.sendHead(status, headers, isLast);
     return !stream.closed && !stream.writableEnded;
   }
 
-  private sendHead(status: number, headers: HeaderList): void {
+  private sendHead(status: number, headers: HeaderList, isLast: boolean): void {
     this.httpStatus = status;
     const { stream, request } = this;
     const fields = fromList(headers);
@@ -158,10 +158,10 @@ class ServerStream extends BaseStream implements Stream {
     const { 'content-length': length, trailer } = fields;
     // Waiting for trailers takes a frame, and a turn. They aren't expected after a length, unless somebody speaks of them
     // (RFC 9110, section 6.5.1).
-    const waitForTrailers = length === undefined || trailer !== undefined || request.te !== undefined;
-    if (!waitForTrailers) this.left = Number(length);
+    const waitForTrailers = !isLast && (length === undefined || trailer !== undefined || request.te !== undefined);
+    if (!waitForTrailers && !isLast) this.left = Number(length);
     try {
-      stream.respond(fields, { waitForTrailers });
+      stream.respond(fields, isLast ? { endStream: true } : { waitForTrailers });
     } catch (error) {
       this.destroy(ProxyError.from(error, 'PROTOCOL_ERROR'));
       return;
@@ -205,7 +205,7 @@ class ServerStream extends BaseStream implements Stream {
   refuse(error: ProxyError): void {
     if (this.closed || this.stream.closed) return;
     const { status, headers, body } = answerOf(error);
-    if (this.respond(status, headers)) this.stream.end(body);
+    if (this.respond(status, headers, body === '')) this.stream.end(body);
     this.stream.resume();
     this.emitClose();
   }

@@ -81,6 +81,46 @@ describe(`A TLS cluster, with ${versionOf('openssl', 'version')} s_server and ${
     expect(await refused()).to.match(/^TLS with 127\.0\.0\.1: .*IP: 127\.0\.0\.1 is not in the cert's list/u);
   });
 
+  describe('checks other names than the one that it asks for', () => {
+    const names = 'DNS:other.example,DNS:*.wild.example,URI:spiffe://example.org/a';
+    const other = (): Certificate => makeCertificate(directory, 'named', names, authority);
+
+    for (const [what, san] of Object.entries({
+      'a DNS name': [{ dns: 'other.example' }],
+      'one that a wildcard covers': [{ dns: 'a.wild.example' }],
+      'any of some': [{ dns: '*.wild.example' }],
+      'a URI': [{ uri: 'spiffe://example.org/a' }],
+      'one of several': [{ dns: 'nobody.example' }, { uri: 'spiffe://example.org/a' }],
+    })) {
+      it(`takes a server for ${what}`, async () => {
+        const { cert, key } = other();
+        await serve('-servername', 'server.example', '-servername_fatal', '-cert2', cert, '-key2', key);
+        await start({ ca: authority.cert, server_name: 'server.example', san });
+        await talk();
+      });
+    }
+
+    for (const [what, san] of Object.entries({
+      'another DNS name': [{ dns: 'server.example' }],
+      'another URI': [{ uri: 'spiffe://example.org/b' }],
+      'a URI that is written as a DNS name': [{ dns: 'spiffe://example.org/a' }],
+    })) {
+      it(`refuses a server for ${what}, whatever it was asked for`, async () => {
+        const { cert, key } = other();
+        await serve('-servername', 'server.example', '-servername_fatal', '-cert2', cert, '-key2', key);
+        await start({ ca: authority.cert, server_name: 'server.example', san });
+        const expected = Object.values(san[0] ?? {}).join();
+        expect(await refused()).to.contain(`expected a certificate for ${expected}, found one for DNS:other.example`);
+      });
+    }
+
+    it('refuses one of another authority all the same', async () => {
+      await serve();
+      await start({ ca: stranger.cert, server_name: 'server.example', san: [{ dns: 'server.example' }] });
+      expect(await refused()).to.match(/unable to/u);
+    });
+  });
+
   it('takes any where it is told to', async () => {
     await serve();
     await start({ insecure: true });

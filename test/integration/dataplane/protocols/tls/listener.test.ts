@@ -48,7 +48,8 @@ describe(`A TLS listener, with ${versionOf('openssl', 'version')}, ${versionOf('
 
   describe('with certificates for some names', () => {
     beforeEach(async () => {
-      const named = ['one.example', '*.two.example'].map((name, index) => ({
+      const names = ['one.example', '*.two.example', '*.deep.two.example', 'exact.two.example'];
+      const named = names.map((name, index) => ({
         server_names: [name],
         ...makeCertificate(directory, `named-${index}`, `DNS:${name}`, authority),
       }));
@@ -60,7 +61,10 @@ describe(`A TLS listener, with ${versionOf('openssl', 'version')}, ${versionOf('
       ['ONE.example', 'named-0'],
       ['sub.two.example', 'named-1'],
       ['two.example', 'main'],
-      ['a.sub.two.example', 'main'],
+      ['a.sub.two.example', 'named-1'],
+      ['deep.two.example', 'named-1'],
+      ['a.deep.two.example', 'named-2'],
+      ['exact.two.example', 'named-3'],
       ['other.example', 'main'],
     ] as const) {
       it(`shows a client that asks for ${name} that of ${common}`, async () => {

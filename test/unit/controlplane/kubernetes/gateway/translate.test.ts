@@ -1,0 +1,122 @@
+/** Gateway API to objects and statuses: golden files, and what holds for all. `UPDATE=1` writes the golden files anew. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { parse, stringify } from 'yaml';
+import { idOf } from '../../../../../controlplane/model/object.ts';
+import type { Progress } from '../../../../../controlplane/kubernetes/api/reader.ts';
+import {
+  type GatewayTranslation,
+  translateGateways,
+} from '../../../../../controlplane/kubernetes/gateway/translate.ts';
+import { kubeReader, readManifests } from '../../../../support/kube-reader.ts';
+import { objectFaults } from '../../../../support/object-faults.ts';
+import { backend, gateway, gatewayClass, httpRoute } from '../../../../support/gateways.ts';
+
+const GOLDEN = 'test/golden/kubernetes/gateway';
+const DONE: Progress = { selected: 2, acked: 2, serving: 2, failures: [] };
+
+function withoutFeatures({ supportedFeatures: _, ...rest }: Readonly<Record<string, unknown>>): unknown {
+  return rest;
+}
+
+/** As people would read it: what is the same for all is left out. */
+function shown({ objects, statuses, infrastructure }: GatewayTranslation): unknown {
+  return {
+    objects: objects.map(({ owner, content: { key, spec } }) => ({
+      [idOf(key)]: spec,
+      owner: [owner.kind, owner.namespace, owner.name].join('/'),
+    })),
+    statuses: statuses.map((plan) => ({
+      [[plan.ref.kind, plan.ref.namespace, plan.ref.name].join('/')]: withoutFeatures(plan.render(DONE)),
+      ...(plan.objects.length > 0 && { objects: plan.objects }),
+    })),
+    infrastructure: infrastructure.map(({ gateway: of, ...rest }) => ({ gateway: of.metadata.name, ...rest })),
+  };
+}
+
+describe('translating Gateway API', () => {
+  for (const file of readdirSync(GOLDEN).filter((name) => name.endsWith('.in.yaml'))) {
+    const path = `${GOLDEN}/${file.replace('.in.yaml', '.out.yaml')}`;
+    const input = readManifests(`${GOLDEN}/${file}`);
+
+    it(`gives what ${file.replace('.in.yaml', '.out.yaml')} says`, () => {
+      const text = stringify(shown(translateGateways(kubeReader(input))), {
+        lineWidth: 120,
+        aliasDuplicateObjects: false,
+      });
+      if (process.env['UPDATE'] === '1') writeFileSync(path, text);
+      expect(parse(text)).to.deep.equal(parse(readFileSync(path, 'utf8')));
+    });
+
+    it(`makes objects of ${file} that proxies take, in whatever order they are read`, async () => {
+      const translation = translateGateways(kubeReader(input));
+      expect(await objectFaults(translation.objects.map(({ content }) => content))).to.deep.equal([]);
+      expect(shown(translateGateways(kubeReader(input.toReversed())))).to.deep.equal(shown(translation));
+    });
+  }
+
+  it('hands a Gateway’s objects to its proxies only', () => {
+    const { objects } = translateGateways(kubeReader([gatewayClass(), gateway('web'), gateway('other')]));
+    const selectors = new Set(objects.map(({ content }) => JSON.stringify(content.selector?.match_labels)));
+    expect([...selectors].sort()).to.deep.equal([
+      '{"gateway.networking.k8s.io/gateway-name":"other","l7mp.io/namespace":"default"}',
+      '{"gateway.networking.k8s.io/gateway-name":"web","l7mp.io/namespace":"default"}',
+    ]);
+  });
+
+  it('is Programmed once all proxies have it, and says how many do', () => {
+    const reader = kubeReader([gatewayClass(), gateway('web')]);
+    const plan = translateGateways(reader).statuses.find(({ ref }) => ref.kind === 'Gateway')!;
+    const of = (progress: Partial<Progress>): unknown => {
+      const { listeners } = plan.render({ ...DONE, ...progress }) as {
+        listeners: { conditions: { type: string }[] }[];
+      };
+      const { status, reason, message } = listeners[0]!.conditions.find(({ type }) => type === 'Programmed')! as Record<
+        string,
+        unknown
+      >;
+      return [status, reason, message];
+    };
+    expect(of({})).to.deep.equal(['True', 'Programmed', '2 of 2 proxies']);
+    expect(of({ acked: 1 })).to.deep.equal(['False', 'Pending', '1 of 2 proxies']);
+    expect(of({ acked: 0, selected: 0 })).to.deep.equal(['False', 'Pending', '0 of 0 proxies']);
+    expect(of({ acked: 1, failures: ['a: no'] })).to.deep.equal(['False', 'Invalid', '1 of 2 proxies; a: no']);
+  });
+
+  it('takes lists and names of any length', async () => {
+    const long = 'n'.repeat(253);
+    const paths = Array.from({ length: 1001 }, (_, index) => `/${index}`);
+    const many = httpRoute(long, long, {
+      rules: paths.map((path) => ({ matches: [{ path: { value: path } }], backendRefs: [{ name: long, port: 80 }] })),
+    });
+    const { objects } = translateGateways(kubeReader([gatewayClass(), gateway(long), backend(long), many]));
+    expect(await objectFaults(objects.map(({ content }) => content))).to.deep.equal([]);
+    const lists = objects.filter(({ content }) => content.key.kind === 'RuleList');
+    expect(lists.map(({ content }) => (content.spec!['rules'] as unknown[]).length)).to.deep.equal([
+      500, 500, 1, 3, 1, 1,
+    ]);
+  });
+
+  it('translates 500 routes to 1,000 services at once', () => {
+    const services = Array.from({ length: 1000 }, (_, index) => backend(`s${index}`));
+    const routes = Array.from({ length: 500 }, (_, index) =>
+      httpRoute(`r${index}`, 'web', {
+        hostnames: [`h${index}.example`],
+        rules: [
+          {
+            backendRefs: [
+              { name: `s${index}`, port: 80 },
+              { name: `s${index + 500}`, port: 80 },
+            ],
+          },
+        ],
+      }),
+    );
+    const reader = kubeReader([gatewayClass(), gateway('web'), ...services, ...routes]);
+    translateGateways(reader);
+    const began = performance.now();
+    const { objects } = translateGateways(reader);
+    expect(performance.now() - began).to.be.lessThan(500); // some 20 ms on a machine that does nothing else
+    expect(objects.filter(({ content }) => content.key.kind === 'Cluster')).to.have.length(1000);
+  });
+});
