@@ -28,7 +28,7 @@ export class EndpointsFeed {
       if (name === undefined || ref === undefined) continue;
       const service = `${ref.namespace}/${ref.service}`;
       let ports = wanted.get(service);
-      if (!ports) wanted.set(service, (ports = new Map()));
+      if (!ports) wanted.set(service, (ports = new Map<string, ServicePortRef>()));
       ports.set(name, ref);
     }
     const before = this.#wanted;

@@ -125,7 +125,7 @@ export class KubernetesSource implements ObjectSource {
     if (!this.#host.leads) return;
     const statusOf = this.#host.statusOf.bind(this.#host);
     this.#options.writer.set(
-      this.#plans.map(({ ref, objects, render }) => ({ ref, status: render(progressOf(objects, statusOf)) })),
+      this.#plans.map((plan) => ({ ref: plan.ref, status: plan.render(progressOf(plan.objects, statusOf)) })),
     );
   }
 }

@@ -42,7 +42,7 @@ export function createTokenReviewer(client: KubeClient, reader: KubeReader): Tok
   async function review(token: string): Promise<ServiceAccountToken | undefined> {
     const spec = { token, audiences: [TOKEN_AUDIENCE] };
     const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', metadata: { name: '' }, spec };
-    const { status } = (await client.create(TOKEN_REVIEW, request)) as KubeObject<unknown, ReviewStatus>;
+    const { status } = await client.create<KubeObject<unknown, ReviewStatus>>(TOKEN_REVIEW, request);
     const { authenticated = false, audiences = [], user: { username: user = '', extra = {} } = {} } = status ?? {};
     const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/u.exec(user) ?? [];
     if (!authenticated || namespace === undefined || !audiences.includes(TOKEN_AUDIENCE)) return undefined;
@@ -58,7 +58,7 @@ export function createTokenReviewer(client: KubeClient, reader: KubeReader): Tok
     const held = reader.get('Pod', namespace, name);
     if (held) return held;
     try {
-      return (await client.get(POD, { namespace, name })) as Pod;
+      return await client.get<Pod>(POD, { namespace, name });
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;

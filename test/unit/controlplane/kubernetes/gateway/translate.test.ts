@@ -30,7 +30,7 @@ function shown({ objects, statuses, infrastructure }: GatewayTranslation): unkno
       [[plan.ref.kind, plan.ref.namespace, plan.ref.name].join('/')]: withoutFeatures(plan.render(DONE)),
       ...(plan.objects.length > 0 && { objects: plan.objects }),
     })),
-    infrastructure: infrastructure.map(({ gateway: of, ...rest }) => ({ gateway: of.metadata.name, ...rest })),
+    infrastructure: infrastructure.map(({ gateway: of, ...rest }) => ({ gateway: of.name, ...rest })),
   };
 }
 
