@@ -103,7 +103,11 @@ async function call(
     url.search = new URLSearchParams(query).toString();
     const access: RequestOptions = {};
     await config.applyToHTTPSOptions(access);
-    const headers = { ...access.headers, accept: 'application/json', 'content-type': APPLY };
+    const headers = {
+      ...(access.headers as Readonly<Record<string, string>> | undefined),
+      accept: 'application/json',
+      'content-type': APPLY,
+    };
     const { status, text } = await exchange(url, { ...access, method, headers }, body);
     if (status === 404) return undefined;
     if (status >= 200 && status < 300) return JSON.parse(text);

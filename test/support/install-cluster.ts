@@ -124,10 +124,10 @@ export class InstallCluster {
     return {
       get: (type, { namespace, name }) =>
         given(api.read(typed(type, namespace === '' ? { name } : { namespace, name }) as never)),
-      create: (_type, object) => given(api.create(object)),
-      replace: (_type, object) => given(api.replace(object)),
+      create: (_type, object) => given(api.create(object as never)),
+      replace: (_type, object) => given(api.replace(object as never)),
       apply: (_type, object, { force }) =>
-        given(api.patch(object, undefined, undefined, 'l7mp', force, PatchStrategy.ServerSideApply)),
+        given(api.patch(object as never, undefined, undefined, 'l7mp', force, PatchStrategy.ServerSideApply)),
       delete: async (type, { namespace, name }) => {
         await api.delete(typed(type, { namespace, name }));
       },
