@@ -52,15 +52,49 @@ export function readManifests(settings: InstallSettings): Manifest[] {
     ...objects
       .filter(({ kind }) => injector || kind !== 'MutatingWebhookConfiguration')
       .filter(({ kind }) => kind !== 'PodDisruptionBudget' || (replicas ?? 2) > 1)
+      .map((each) => (injector ? each : withoutWebhook(each)))
       .map((each) => (each.kind === 'Deployment' ? deploymentOf(each, settings, hash) : each)),
   ];
+}
+
+interface Rule {
+  readonly resources: readonly string[];
+}
+
+interface Port {
+  readonly name?: string;
+  readonly port: string | number;
+}
+
+/** Nor may the control plane do, or be asked, what is the webhook's. */
+function withoutWebhook(object: Manifest): Manifest {
+  const { rules } = object as Manifest & { readonly rules?: readonly Rule[] };
+  if (rules) {
+    const others = rules.filter(({ resources }) => !resources.includes('mutatingwebhookconfigurations'));
+    return { ...object, rules: others } as Manifest;
+  }
+  if (object.kind === 'Service') {
+    const spec = object.spec as { readonly ports: readonly Port[] };
+    return { ...object, spec: { ...spec, ports: spec.ports.filter(({ name }) => name !== 'webhook') } };
+  }
+  if (object.kind === 'NetworkPolicy') {
+    const spec = object.spec as { readonly ingress: readonly { readonly ports: readonly Port[] }[] };
+    const ingress = spec.ingress.filter(({ ports }) => !ports.some(({ port }) => port === 'webhook'));
+    return { ...object, spec: { ...spec, ingress } };
+  }
+  return object;
 }
 
 interface DeploymentSpec {
   readonly replicas: number;
   readonly template: {
     readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
-    readonly spec: { readonly containers: readonly { readonly args: readonly string[] }[] };
+    readonly spec: {
+      readonly containers: readonly {
+        readonly args: readonly string[];
+        readonly ports: readonly { readonly name: string }[];
+      }[];
+    };
   };
 }
 
@@ -72,6 +106,7 @@ function deploymentOf(object: Manifest, { replicas, injector }: InstallSettings,
   const containers = pod.containers.map((container) => ({
     ...container,
     args: container.args.filter((arg) => injector || !arg.startsWith('--webhook-listen')),
+    ports: container.ports.filter(({ name }) => injector || name !== 'webhook'),
   }));
   const template = { ...spec.template, metadata: { ...metadata, annotations }, spec: { ...pod, containers } };
   return { ...object, spec: { ...spec, replicas: replicas ?? spec.replicas, template } };

@@ -13,10 +13,12 @@ mkdir -p "$out"
 # Packages that the command runs with. npm lists itself first; what belongs to other platforms isn't installed.
 modules=$(npm ls --omit=dev --all --parseable | sed -n "s#^$PWD/##p" | sort -u)
 
+archive="$out.tar"
 printf '%s\n' bin dist proto ebpf/*.bpf.o k8s/manifests package.json LICENSE $modules |
-  tar --create --file=- --files-from=- \
+  tar --create --file="$archive" --exclude='*.map' --exclude=.tsbuildinfo --exclude='*.d.ts' \
     --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX \
-    --exclude='*.map' --exclude=.tsbuildinfo --exclude='*.d.ts' |
-  tar --extract --preserve-permissions --no-same-owner --directory="$out"
+    --files-from=-
+tar --extract --file="$archive" --preserve-permissions --no-same-owner --directory="$out"
+rm "$archive"
 # The folders that tar has made on the way.
 find "$out" -type d -exec touch --no-create --date="@$SOURCE_DATE_EPOCH" {} +

@@ -20,7 +20,7 @@ const count = (minimum: number): Schema => ({ type: 'integer', minimum });
 const digest: Schema = { type: 'string', pattern: '^$|^[a-z0-9]+:[0-9a-f]{32,}$' };
 const image = { repository: name, tag: string, digest };
 
-const CRD = 'k8s/crds/gatewayparameters.l7mp.io.yaml';
+const CRD = 'k8s/crds/gatewayparameters.yaml';
 
 interface Definition {
   readonly spec: {

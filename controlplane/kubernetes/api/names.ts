@@ -55,6 +55,12 @@ export const CONTROL_PLANE = {
   /** The ConfigMap, in each namespace with proxies, that has the authorities of the control plane's certificate; and its key. */
   caConfigMap: 'l7mp-ca',
   caKey: 'ca.crt',
+  /** The Secret with its certificate, where it makes one itself. */
+  certificateSecret: 'l7mp-controlplane-certificate',
+  /** Its ClusterRole: what it makes in other namespaces for itself goes with it. */
+  clusterRole: 'l7mp-controlplane',
+  /** The MutatingWebhookConfiguration that asks it. */
+  injector: 'l7mp-injector',
 } as const;
 
 /** `l7mp-controlplane.NAMESPACE:1235`: as pods of any namespace resolve it. */

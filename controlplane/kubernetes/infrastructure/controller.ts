@@ -27,7 +27,10 @@ export interface InfrastructureOptions {
   /** The field manager of the client. */
   readonly manager: string;
   readonly settings: InfrastructureSettings;
-  /** What the Gateway `NAMESPACE/NAME` needs; undefined where there is none, or it is not ours. */
+  /**
+   * What the Gateway `NAMESPACE/NAME` needs; undefined where there is none, or it is not ours: what it had is deleted then, so nothing
+   * is reconciled before all caches are filled.
+   */
   readonly needs: (key: string) => GatewayNeeds | undefined;
   /** What there is of INFRASTRUCTURE_TYPES with our labels, and the Gateway's name in its label; from a cache. */
   readonly live: (key: string) => Iterable<KubeObject>;
