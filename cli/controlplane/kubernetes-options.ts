@@ -1,7 +1,6 @@
 /** The options of `l7mp controlplane` that say which cluster of Kubernetes it follows, checked. */
 import { readFile } from 'node:fs/promises';
 import { FaultsError, formatFault, ProxyError } from '../../common/errors.ts';
-import { parseText } from '../../config/parse.ts';
 import type { KubernetesOptions } from '../../controlplane/kubernetes/main.ts';
 import { UsageError } from '../exit.ts';
 
@@ -46,21 +45,14 @@ export async function kubernetesOf(flags: KubernetesFlags): Promise<Omit<Kuberne
 }
 
 async function readDefaults(file: string): Promise<NonNullable<KubernetesOptions['gateways']>> {
-  const option = '--gateway-defaults';
-  const text = await read(option, file);
-  let value: unknown;
+  const text = await read('--gateway-defaults', file);
+  const { parseGatewayDefaults } = await import('../../controlplane/kubernetes/infrastructure/defaults.ts');
   try {
-    value = (await parseText(text)).raw;
+    return await parseGatewayDefaults(text);
   } catch (error) {
     if (!(error instanceof FaultsError)) throw error;
-    throw new UsageError(...error.faults.map((fault) => `${option} ${file}: ${formatFault(fault)}`));
+    throw new UsageError(...error.faults.map((fault) => `--gateway-defaults ${file}: ${formatFault(fault)}`));
   }
-  if (typeof value !== 'object' || value === null || !('image' in value) || typeof value.image !== 'string') {
-    throw new UsageError(
-      `${option} ${file}: expected the fields of GatewayParameters, image among them, found another`,
-    );
-  }
-  return value as NonNullable<KubernetesOptions['gateways']>;
 }
 
 async function read(option: string, file: string): Promise<string> {

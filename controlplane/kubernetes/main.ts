@@ -38,9 +38,6 @@ export interface Kubernetes {
   close(): Promise<void>;
 }
 
-/** The Secret that has the control plane's certificate. */
-const CERTIFICATE_SECRET = 'l7mp-controlplane-tls';
-
 /** @throws KubeError: there is no such kubeconfig, or no certificate could be made. Nothing is left behind then. */
 export async function openKubernetes(options: KubernetesOptions): Promise<Kubernetes> {
   const { kubeconfig, gateways, ca, webhook, log } = options;
@@ -53,7 +50,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       certificates = await CertificateManager.open({
         client,
         namespace,
-        secret: CERTIFICATE_SECRET,
+        secret: CONTROL_PLANE.certificateSecret,
         names: names.map((suffix) => `${CONTROL_PLANE.service}${suffix}`),
         log,
       });
