@@ -151,7 +151,13 @@ func (k *kubelet) run(p *pod) {
 // prepare makes what all containers share; false where the pod has to end before.
 func (k *kubelet) prepare(p *pod) bool {
 	steps := []func() error{
-		func() (err error) { p.sandbox, err = k.newSandbox(&p.Spec, p.hostname()); return err },
+		func() error {
+			s, err := k.newSandbox(&p.Spec, p.hostname())
+			if err == nil {
+				p.change(func() { p.sandbox = s })
+			}
+			return err
+		},
 		func() error { return k.writeOwnFiles(p) },
 	}
 	for i := range p.Spec.Volumes {

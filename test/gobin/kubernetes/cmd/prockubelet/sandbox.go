@@ -53,6 +53,7 @@ func (k *kubelet) newSandbox(spec *v1.PodSpec, hostname string) (s *sandbox, err
 		}
 	}
 	cmd := exec.Command("/proc/self/exe", "pause", hostname)
+	cmd.Env = []string{} // the sysctls, and nothing of this process
 	if spec.SecurityContext != nil {
 		for _, c := range spec.SecurityContext.Sysctls {
 			cmd.Env = append(cmd.Env, c.Name+"="+c.Value)
