@@ -9,7 +9,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { until } from '../until.ts';
-import { BIN, Program } from './program.ts';
+import { Program } from './program.ts';
 
 /** How many testbeds may have networks at once: those of 10.64.0.0/10, 4,096 addresses for each. */
 const NETWORKS = 1024;
@@ -26,10 +26,13 @@ export class Network {
   readonly pods: Pair;
   readonly services: Pair;
   readonly loadBalancers: Pair;
+  /** The device of this machine that leads there. */
+  readonly device: string;
   private readonly holder: Program;
 
   private constructor(holder: Program, number: number) {
     this.holder = holder;
+    this.device = deviceOf(holder.pid);
     this.runner = ['nsenter', '--target', String(holder.pid), '--net', '--'];
     const { v4, v6 } = bases(number);
     this.pods = [`${v4(0)}.0/21`, `${v6(1)}::/64`];
@@ -63,8 +66,7 @@ export class Network {
   }
 
   private connect(): void {
-    const { node, machine, holder } = this;
-    const device = deviceOf(holder.pid);
+    const { node, machine, device } = this;
     ip([`addr add ${machine[0]} peer ${node[0]} dev ${device}`, `addr add ${machine[1]}/126 dev ${device} nodad`]);
     ip(
       [
@@ -81,8 +83,7 @@ export class Network {
   /** Ends what holds the network; it is gone when the last of its processes is. */
   async remove(): Promise<void> {
     await this.holder.kill();
-    const device = deviceOf(this.holder.pid);
-    await until(`${device} to be gone`, () => !execFileSync('ip', ['-br', 'link']).includes(device));
+    await until(`${this.device} to be gone`, () => !execFileSync('ip', ['-br', 'link']).includes(this.device));
   }
 }
 
