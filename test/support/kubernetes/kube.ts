@@ -45,8 +45,6 @@ export class Kube {
   private credentials: Credentials | undefined;
   private namespaces = 0;
 
-  private constructor() {}
-
   static async start(options: KubeOptions = {}): Promise<Kube> {
     const kube = new Kube();
     try {

@@ -54,7 +54,7 @@ export class Node {
     const [dns] = network.node;
     const file = join(directory, 'images.json');
     writeFileSync(file, JSON.stringify({ ...IMAGES, ...images }));
-    mkdirSync(this.pods);
+    mkdirSync(join(this.pods, 'logs'), { recursive: true });
     const kubelet = start('prockubelet', [
       ...['-kubeconfig', kubeconfig, '-node', name, '-directory', this.pods, '-images', file],
       ...['-addresses', `${network.node[0]}/32,${network.node[1]}/128`, '-pods', network.pods.join()],

@@ -63,16 +63,20 @@ func (l *loadBalancers) sync(ctx context.Context, s *v1.Service) {
 	}
 }
 
-// of gives the service's addresses, one of each of its families: those that it had, or asks for, or the next ones.
+// of gives the service's addresses, one of each of its families: the one that it asks for, or those that it had, or the next ones.
 func (l *loadBalancers) of(s *v1.Service) []netip.Addr {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if held, ok := l.held[s.UID]; ok {
 		return held
 	}
-	asked := []string{s.Spec.LoadBalancerIP}
+	var had []string
 	for _, i := range s.Status.LoadBalancer.Ingress {
-		asked = append(asked, i.IP)
+		had = append(had, i.IP)
+	}
+	isAsked := s.Spec.LoadBalancerIP != ""
+	if isAsked {
+		had = []string{s.Spec.LoadBalancerIP}
 	}
 	var out []netip.Addr
 	for _, family := range s.Spec.IPFamilies {
@@ -80,7 +84,14 @@ func (l *loadBalancers) of(s *v1.Service) []netip.Addr {
 			if p.prefix.Addr().Is6() != (family == v1.IPv6Protocol) {
 				continue
 			}
-			a, err := p.takeOneOf(asked)
+			a, ok := p.claimOneOf(had)
+			if isAsked && !ok { // as with a cloud: this one or none
+				continue
+			}
+			var err error
+			if !ok {
+				a, err = p.take()
+			}
 			if err != nil {
 				log.Printf("load balancer of %s/%s: %v", s.Namespace, s.Name, err)
 				continue
@@ -88,17 +99,19 @@ func (l *loadBalancers) of(s *v1.Service) []netip.Addr {
 			out = append(out, a)
 		}
 	}
-	l.held[s.UID] = out
+	if len(out) > 0 { // otherwise it may get one later
+		l.held[s.UID] = out
+	}
 	return out
 }
 
-func (p *pool) takeOneOf(asked []string) (netip.Addr, error) {
-	for _, text := range asked {
+func (p *pool) claimOneOf(texts []string) (netip.Addr, bool) {
+	for _, text := range texts {
 		if a, err := netip.ParseAddr(text); err == nil && p.claim(a) {
-			return a, nil
+			return a, true
 		}
 	}
-	return p.take()
+	return netip.Addr{}, false
 }
 
 func (l *loadBalancers) release(service types.UID) {
