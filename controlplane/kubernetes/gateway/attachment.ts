@@ -4,7 +4,7 @@ import type { KubeReader } from '../api/reader.ts';
 import { GATEWAY_GROUP } from './group.ts';
 import { intersect, intersections } from './hostnames.ts';
 import { allowsNamespace } from './namespaces.ts';
-import { byAge, fullName } from './order.ts';
+import { fullName, sortByAge } from './order.ts';
 import { unsupportedOf } from './route-faults.ts';
 import type { GatewayState, ListenerState } from './state.ts';
 import type { Verdict } from './verdict.ts';
@@ -40,7 +40,7 @@ export function attachRoutes(reader: KubeReader, gateways: readonly GatewayState
     }
   }
   const routes = ROUTE_KINDS.flatMap((kind): AnyRoute[] => [...reader.list(kind)]);
-  return routes.sort(byAge).flatMap((route) => {
+  return sortByAge(routes).flatMap((route) => {
     const states = (route.spec?.parentRefs ?? []).flatMap((ref): ParentState[] => {
       const parent = parents.get(keyOf(route, ref));
       if (parent === undefined) return [];
@@ -88,9 +88,10 @@ function attach(reader: KubeReader, route: AnyRoute, ref: ParentReference, paren
   if (all) return faults;
   const free = found.filter((one) => rival(route, one.listener, one.hostnames) === undefined);
   for (const { listener, hostnames: names } of free) {
-    const before = listener.attached.findIndex((attachment) => attachment.route === route);
-    // Two parentRefs may lead to one listener: it is attached once.
-    if (before < 0) listener.attached.push({ route, hostnames: names });
+    // Two parentRefs may lead to one listener: it is attached once. Routes come one after another.
+    if (listener.attached.at(-1)?.route === route) continue;
+    listener.attached.push({ route, hostnames: names });
+    listener.attachedKinds.add(route.kind);
   }
   const [first] = found;
   if (free.length > 0 || first === undefined) return undefined;
@@ -113,6 +114,7 @@ export function hostnamesOf({ spec }: AnyRoute): readonly string[] | undefined {
 function rival(route: AnyRoute, listener: ListenerState, hostnames: readonly string[]): AnyRoute | undefined {
   const other = route.kind === 'HTTPRoute' ? 'GRPCRoute' : 'HTTPRoute';
   if (route.kind !== 'HTTPRoute' && route.kind !== 'GRPCRoute') return undefined;
+  if (!listener.attachedKinds.has(other)) return undefined;
   return listener.attached.find(
     (attached) =>
       attached.route.kind === other &&

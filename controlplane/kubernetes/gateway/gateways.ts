@@ -8,7 +8,7 @@ import type { Grants } from './grants.ts';
 import { GATEWAY_GROUP } from './group.ts';
 import { readKeyPair, readListener, readValidation } from './listeners.ts';
 import { allowsNamespace } from './namespaces.ts';
-import { byAge, byName, fullName, groupBy } from './order.ts';
+import { fullName, groupBy, sortByAge, sortByName } from './order.ts';
 import { classParameters, gatewayParameters, type ReadParameters } from './parameters.ts';
 import type { ClientValidation, GatewayState, ListenerSetState } from './state.ts';
 import { joined, type Verdict } from './verdict.ts';
@@ -19,17 +19,15 @@ export interface ClassState {
 }
 
 export function readClasses(reader: KubeReader): ClassState[] {
-  return [...reader.list('GatewayClass')]
-    .filter(({ spec }) => spec?.controllerName === CONTROLLER_NAME)
-    .sort(byName)
-    .map((gatewayClass) => ({ gatewayClass, parameters: classParameters(reader, gatewayClass) }));
+  const ours = [...reader.list('GatewayClass')].filter(({ spec }) => spec?.controllerName === CONTROLLER_NAME);
+  return sortByName(ours).map((gatewayClass) => ({ gatewayClass, parameters: classParameters(reader, gatewayClass) }));
 }
 
 /** By name. */
 export function readGateways(reader: KubeReader, grants: Grants, classes: readonly ClassState[]): GatewayState[] {
   const byClass = new Map(classes.map((state) => [state.gatewayClass.metadata.name, state]));
-  const sets = groupBy([...reader.list('ListenerSet')].sort(byAge), parentOf);
-  return [...reader.list('Gateway')].sort(byName).flatMap((gateway) => {
+  const sets = groupBy(sortByAge(reader.list('ListenerSet')), parentOf);
+  return sortByName(reader.list('Gateway')).flatMap((gateway) => {
     const of = byClass.get(gateway.spec?.gatewayClassName ?? '');
     return of === undefined ? [] : [readGateway(reader, grants, gateway, of, sets.get(fullName(gateway)) ?? [])];
   });

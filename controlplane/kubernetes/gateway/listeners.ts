@@ -71,6 +71,7 @@ export function readListener(
     ...(fault && { unresolved: fault }),
     incomplete,
     attached: [],
+    attachedKinds: new Set(),
   };
 }
 

@@ -3,7 +3,7 @@ import type { BackendTLSPolicy, Gateway } from '../api/gateway-kinds.ts';
 import { CONTROLLER_NAME } from '../api/names.ts';
 import { refOf, type StatusPlan } from '../api/reader.ts';
 import { CORE_GROUP, GATEWAY_GROUP } from './group.ts';
-import { byName } from './order.ts';
+import { sortByName } from './order.ts';
 import type { TlsPolicies } from './tls-policies.ts';
 import type { Usage } from './usage.ts';
 import { condition } from './verdict.ts';
@@ -36,5 +36,5 @@ export function policyStatuses({ all }: TlsPolicies, usage: Usage): StatusPlan[]
 function ancestorsOf({ metadata, spec }: BackendTLSPolicy, usage: Usage): Gateway[] {
   const services = (spec?.targetRefs ?? []).filter(({ group, kind }) => group === CORE_GROUP && kind === 'Service');
   const users = services.flatMap(({ name }) => usage.of(`${metadata.namespace ?? ''}/${name}`));
-  return [...new Set(users)].sort(byName).slice(0, MAX_ANCESTORS);
+  return sortByName(new Set(users)).slice(0, MAX_ANCESTORS);
 }

@@ -47,6 +47,7 @@ export interface ListenerState {
   conflict?: Verdict;
   /** Routes that are accepted. */
   readonly attached: Attachment[];
+  readonly attachedKinds: Set<string>;
 }
 
 export interface ListenerSetState {

@@ -5,7 +5,7 @@ import type { BackendTLSPolicy, ObjectReference } from '../api/gateway-kinds.ts'
 import type { KubeReader } from '../api/reader.ts';
 import { authoritiesOf } from './certificates.ts';
 import { CORE_GROUP } from './group.ts';
-import { byAge, fullName } from './order.ts';
+import { fullName, sortByAge } from './order.ts';
 import { joined, type Verdict } from './verdict.ts';
 
 export interface TlsPolicy {
@@ -28,7 +28,7 @@ export interface TlsPolicies {
 
 export function readTlsPolicies(reader: KubeReader): TlsPolicies {
   const owners = new Map<string, TlsPolicy>();
-  const all = [...reader.list('BackendTLSPolicy')].sort(byAge).map((policy) => {
+  const all = sortByAge(reader.list('BackendTLSPolicy')).map((policy) => {
     const read = readPolicy(reader, policy);
     const taken: string[] = [];
     const targets = policy.spec?.targetRefs ?? [];

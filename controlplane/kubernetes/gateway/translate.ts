@@ -9,7 +9,7 @@ import { classStatus, gatewayStatus, listenerSetStatus, refusalOf } from './gate
 import { readClasses, readGateways } from './gateways.ts';
 import { readGrants } from './grants.ts';
 import { needsOf } from './infrastructure.ts';
-import { byName } from './order.ts';
+import { sortByName } from './order.ts';
 import { createOutput } from './output.ts';
 import { policyStatuses } from './policy-status.ts';
 import { addPorts } from './ports.ts';
@@ -58,7 +58,7 @@ export function translateGateways(reader: KubeReader, { bundleVersion }: Gateway
     statuses.push(routeStatus(state, backends, ids));
   }
   const attached = new Set(routes.map(({ route }) => route));
-  for (const route of ROUTE_KINDS.flatMap((kind): AnyRoute[] => [...reader.list(kind)]).sort(byName)) {
+  for (const route of sortByName(ROUTE_KINDS.flatMap((kind): AnyRoute[] => [...reader.list(kind)]))) {
     // What we said of a route that has left us is taken back.
     if (attached.has(route) || !hasOurStatus(route)) continue;
     statuses.push({ ref: refOf(route), objects: [], render: () => ({ parents: [] }) });
