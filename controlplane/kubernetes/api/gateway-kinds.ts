@@ -3,4 +3,10 @@ import type { KubeObject } from './object.ts';
 
 export interface GatewayKinds {
   readonly GatewayClass: KubeObject;
+  readonly ReferenceGrant: ReferenceGrant;
 }
+
+export type ReferenceGrant = KubeObject<{
+  readonly from: readonly { readonly group: string; readonly kind: string; readonly namespace: string }[];
+  readonly to: readonly { readonly group: string; readonly kind: string; readonly name?: string }[];
+}>;
