@@ -14,7 +14,7 @@ export function clusterIn(place: Place, name: string, raw: Plain, path: string):
   const cluster = { ...others, ...(spec !== undefined && { spec }) };
   if (!Array.isArray(endpoints)) return { ...cluster, endpoints };
   if (!isPlain(spec)) return { ...cluster, ...(endpoints.length > 0 && { endpoints }) };
-  const found = endpointsOf(context, making, spec, endpoints as Json[], `${path}.endpoints`);
+  const found = endpointsOf(context, making, spec, endpoints, `${path}.endpoints`);
   if (!endpoints.some(selects)) return { ...cluster, ...(found.length > 0 && { endpoints: found }) };
   const prefix = (field: string): string => `${path}.${field}`;
   addPart(making, 'ClusterLoadAssignment', name, { endpoints: found }, new Set(), prefix);

@@ -18,7 +18,7 @@ export function specTowards(
 
 function towards(listener: Plain): Plain | string {
   const protocol = protocolOf('ListenerSpec', listener['protocol']);
-  const { transport_spec: transport, tls, path, version, proxy_protocol: header } = listener;
+  const { transport_spec: transport = listener['transport'], tls, path, version, proxy_protocol: header } = listener;
   if (protocol === 'JSONSocket') {
     const inner = isPlain(transport) ? towards(transport) : 'its JSONSocket has no transport';
     return typeof inner === 'string' ? inner : { protocol, transport_spec: inner };

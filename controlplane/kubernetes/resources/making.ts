@@ -53,13 +53,25 @@ export function addPart(
   pathOf: (path: string) => string,
 ): void {
   const part = { id: `${kind}/${name}`, kind, name, owner: object, spec, uses };
-  const wrong = faultsOf(contentOfPart(part));
+  const wrong = checked(part);
   if (wrong.length === 0) parts.push(part);
   for (const fault of wrong) faults.push(verdict('Invalid', formatFault({ ...fault, path: pathOf(fault.path) })));
 }
 
 export function contentOfPart({ kind, name, spec }: Part): ObjectContent {
   return { key: { kind, name }, labels: {}, spec };
+}
+
+// Objects never change: what came of one, and was checked, holds as long as the same comes of it.
+const known = new WeakMap<KubeObject, Map<string, { readonly text: string; readonly faults: readonly Fault[] }>>();
+
+function checked(part: Part): readonly Fault[] {
+  let ofObject = known.get(part.owner);
+  if (ofObject === undefined) known.set(part.owner, (ofObject = new Map()));
+  const text = JSON.stringify(part.spec);
+  let found = ofObject.get(part.id);
+  if (found?.text !== text) ofObject.set(part.id, (found = { text, faults: faultsOf(contentOfPart(part)) }));
+  return found.faults;
 }
 
 /** What is wrong with what proxies would get. */

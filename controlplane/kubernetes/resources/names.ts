@@ -1,4 +1,5 @@
 /** What names in custom resources lead to: the one order in which Targets, VirtualServices and Services are looked for. */
+import { formatFault } from '../../../common/errors.ts';
 import type { Service } from '../api/core-kinds.ts';
 import { GROUP } from '../api/names.ts';
 import type { KubeObject } from '../api/object.ts';
@@ -7,7 +8,7 @@ import type { VirtualService } from '../api/own-kinds.ts';
 import type { Context, Place, Shared } from './context.ts';
 import { endpointsSelected } from './endpoints.ts';
 import { specTowards } from './linked.ts';
-import type { Part } from './making.ts';
+import { contentOfPart, faultsOf, type Part } from './making.ts';
 import { verdict } from './reasons.ts';
 import { parseReference, type Reference } from './references.ts';
 import { clusterOfService } from './services.ts';
@@ -124,16 +125,17 @@ function towards(context: Context, service: VirtualService): Shared {
     uses: new Set(),
   };
   context.shared.set(assignment.id, { part: assignment });
-  return {
-    part: {
-      id: `Cluster/${name}`,
-      kind: 'Cluster',
-      name,
-      owner: service,
-      spec: { spec, loadbalancer: { policy: 'RoundRobin' }, discovery: { service: name } },
-      uses: new Set([assignment.id]),
-    },
+  const part: Part = {
+    id: `Cluster/${name}`,
+    kind: 'Cluster',
+    name,
+    owner: service,
+    spec: { spec, loadbalancer: { policy: 'RoundRobin' }, discovery: { service: name } },
+    uses: new Set([assignment.id]),
   };
+  const [wrong] = faultsOf(contentOfPart(part));
+  if (wrong === undefined) return { part };
+  return { fault: verdict('RefNotAccepted', `VirtualService ${name}: a cluster's ${formatFault(wrong)}`) };
 }
 
 function memoized(shared: Map<string, Shared>, key: string, make: () => Shared): Shared {

@@ -23,7 +23,7 @@ export type OffloadOf = (object: KubeObject) => Plain | undefined;
 export function makeVirtualService(context: Context, object: VirtualService, offloadOf: OffloadOf): Making {
   const making = newMaking(object);
   select(context, making, object.spec?.selector);
-  addListener(context, making, fullName(object), object.spec?.listener, 'listener', offloadOf(object));
+  addListener(context, making, fullName(object), object.spec?.listener, 'spec.listener', offloadOf(object));
   return making;
 }
 
@@ -32,7 +32,7 @@ export function makeSession(context: Context, object: Session, offloadOf: Offloa
   select(context, making, object.spec?.selector);
   (object.spec?.listeners ?? []).forEach((listener, index) => {
     const name = `${fullName(object)}/${listener.name}`;
-    addListener(context, making, name, listener, `listeners[${index}]`, offloadOf(object));
+    addListener(context, making, name, listener, `spec.listeners[${index}]`, offloadOf(object));
   });
   return making;
 }
@@ -44,8 +44,10 @@ export function makeTarget(context: Context, object: Target): Making {
   const place = placeIn(context, making);
   const name = fullName(object);
   const plain = (cluster ?? {}) as unknown as Plain;
-  const spec = linked === undefined ? clusterIn(place, name, plain, 'cluster') : linkedCluster(place, name, linked);
-  if (spec !== undefined) addPart(making, 'Cluster', name, spec, place.uses, pathsIn('ClusterSpec', plain, 'cluster'));
+  const spec =
+    linked === undefined ? clusterIn(place, name, plain, 'spec.cluster') : linkedCluster(place, name, linked);
+  if (spec !== undefined)
+    addPart(making, 'Cluster', name, spec, place.uses, pathsIn('ClusterSpec', plain, 'spec.cluster'));
   return making;
 }
 
@@ -60,8 +62,8 @@ export function makeRoute(context: Context, object: Route): Making {
 export function makeRuleList(context: Context, object: RuleList): Making {
   const making = newMaking(object);
   const place = placeIn(context, making);
-  const rules = rulesIn(place, object.spec?.rules ?? [], 'rules');
-  addPart(making, 'RuleList', fullName(object), { rules }, place.uses, (path) => path);
+  const rules = rulesIn(place, object.spec?.rules ?? [], 'spec.rules');
+  addPart(making, 'RuleList', fullName(object), { rules }, place.uses, pathsIn('ClusterSpec', {}, 'spec'));
   return making;
 }
 
@@ -98,7 +100,7 @@ function addListener(
 
 function linkedCluster({ context, making, uses }: Place, name: string, text: string): Plain | undefined {
   const { reader, grants } = context;
-  const path = 'linkedVirtualService';
+  const path = 'spec.linkedVirtualService';
   const reference = parseReference(text, making.home);
   if (reference === undefined || reference.port !== undefined) {
     making.faults.push(verdict('Invalid', `${path}: expected the name of a VirtualService, found "${text}"`));

@@ -15,10 +15,9 @@ export function flatSpec(name: SpecName, spec: Plain): Plain {
   const settings = key === undefined ? spec : (spec[key] ?? {});
   if (!isPlain(settings)) return spec;
   const flat: Plain = key === undefined ? settings : { ...settings, protocol: key };
-  const { transport_spec: transport = flat['transport'] } = flat;
-  if (!isPlain(transport)) return flat;
-  const { transport: _transport, ...others } = flat;
-  return { ...others, transport_spec: flatSpec(name, transport) };
+  const field = 'transport_spec' in flat ? 'transport_spec' : 'transport';
+  const transport = flat[field];
+  return isPlain(transport) ? { ...flat, [field]: flatSpec(name, transport) } : flat;
 }
 
 /** The protocol that a spec has as its one key. */
@@ -39,7 +38,7 @@ export function protocolOf(name: SpecName, word: Json | undefined): string | und
 
 /** What a flat spec rides on in the end. */
 export function transportOf(spec: Plain): Plain {
-  const { transport_spec: transport } = spec;
+  const { transport_spec: transport = spec['transport'] } = spec;
   return isPlain(transport) ? transportOf(transport) : spec;
 }
 

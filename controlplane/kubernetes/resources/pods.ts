@@ -16,20 +16,35 @@ export interface Pods {
 
 /** Nothing is read before it is asked for. */
 export function createPods(reader: KubeReader): Pods {
-  let all: ReadonlyMap<string, readonly SelectablePod[]> | undefined;
+  let all: ReadonlyMap<string, readonly Pod[]> | undefined;
+  const ready = new Map<string, readonly SelectablePod[]>();
   return {
     in(namespace) {
-      all ??= groupBy(selectable(reader), ({ pod }) => pod.metadata.namespace ?? '');
-      return all.get(namespace) ?? [];
+      all ??= groupBy(reader.list('Pod'), ({ metadata }) => metadata.namespace ?? '');
+      let pods = ready.get(namespace);
+      if (pods === undefined) ready.set(namespace, (pods = inOrder(all.get(namespace) ?? [])));
+      return pods;
     },
   };
 }
 
-function selectable(reader: KubeReader): SelectablePod[] {
-  return [...reader.list('Pod')]
+function inOrder(pods: readonly Pod[]): SelectablePod[] {
+  return pods
     .filter(({ status = {} }) => status.phase !== 'Succeeded' && status.phase !== 'Failed')
-    .map((pod) => ({ id: `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`, labels: labelsOf(pod), pod }))
+    .map(selectable)
     .sort((one, other) => compare(one.id, other.id));
+}
+
+// Objects never change.
+const known = new WeakMap<Pod, SelectablePod>();
+
+function selectable(pod: Pod): SelectablePod {
+  let found = known.get(pod);
+  if (found === undefined) {
+    found = { id: `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`, labels: labelsOf(pod), pod };
+    known.set(pod, found);
+  }
+  return found;
 }
 
 function labelsOf({ metadata, spec = {} }: Pod): Record<string, string> {

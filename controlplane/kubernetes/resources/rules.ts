@@ -59,9 +59,7 @@ export function routeIn(place: Place, raw: Plain, path: string): Plain {
     if (value === undefined) return {};
     const at = `${path}.${field}`;
     return {
-      [field]: Array.isArray(value)
-        ? value.map((item, index) => change(item as Json, `${at}[${index}]`))
-        : change(value, at),
+      [field]: Array.isArray(value) ? value.map((item, index) => change(item, `${at}[${index}]`)) : change(value, at),
     };
   };
   const inField = (value: Json, at: string): Json =>

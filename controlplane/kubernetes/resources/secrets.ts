@@ -14,10 +14,12 @@ const FIELDS = ['cert', 'key', 'ca'] as const;
 
 /** A flat spec whose TLS settings name what proxies get for the Secrets. */
 export function withSecrets(place: Place, spec: Plain, path: string): Plain {
-  const { transport_spec: transport, tls } = spec;
+  const { tls } = spec;
+  const field = 'transport_spec' in spec ? 'transport_spec' : 'transport';
+  const transport = spec[field];
   return {
     ...spec,
-    ...(isPlain(transport) && { transport_spec: withSecrets(place, transport, `${path}.transport_spec`) }),
+    ...(isPlain(transport) && { [field]: withSecrets(place, transport, `${path}.${field}`) }),
     ...(isPlain(tls) && { tls: inTls(place, tls, `${path}.tls`) }),
   };
 }
@@ -32,7 +34,7 @@ function inTls(place: Place, tls: Plain, path: string): Plain {
   const list = Array.isArray(certificates)
     ? certificates.map((each, index) => (isPlain(each) ? inTls(place, each, `${path}.certificates[${index}]`) : each))
     : certificates;
-  return { ...tls, ...Object.fromEntries(named), ...(list !== undefined && { certificates: list as Json }) };
+  return { ...tls, ...Object.fromEntries(named), ...(list !== undefined && { certificates: list }) };
 }
 
 function resolve({ context, making, uses }: Place, text: string, path: string): Json {

@@ -39,7 +39,7 @@ export function selectionOf(
   { reader, grants }: Selecting,
   object: KubeObject,
   selector: KubeSelector = {},
-  path = 'selector',
+  path = 'spec.selector',
 ): Selection {
   const home = object.metadata.namespace ?? '';
   const { matchNamespace = [], matchLabels = {}, matchExpressions = [], matchFields = [], matchService } = selector;
@@ -101,7 +101,10 @@ function podsOfService(
   const labels = Object.entries(service.spec?.selector ?? {});
   if (labels.length === 0) return `the Service ${namespace}/${name} has no selector: what is behind it is not known`;
   const inNamespace = { key: PROXY_LABELS.namespace, operator: 'In', values: [namespace] };
-  return [inNamespace, ...labels.map(([key, value]) => ({ key, operator: 'In', values: [value] }))];
+  return [
+    ...(namespaces.length > 1 ? [inNamespace] : []),
+    ...labels.map(([key, value]) => ({ key, operator: 'In', values: [value] })),
+  ];
 }
 
 /** The pods that are selected, in order. */

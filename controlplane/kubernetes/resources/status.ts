@@ -53,6 +53,7 @@ function bounded(verdicts: readonly Verdict[]): Verdict | undefined {
   return joined(more > 0 && first ? [...told, { reason: first.reason, message: `and ${more} more` }] : told);
 }
 
+const NOT_ACCEPTED: Verdict = { reason: 'NotAccepted', message: 'no proxy gets an object that is not accepted' };
 const UNUSED: Verdict = { reason: 'NotUsed', message: 'no proxy has anything that names it' };
 const NO_PROXIES: Verdict = { reason: 'NoProxies', message: '0 of 0 proxies: none that is connected is selected' };
 
@@ -84,7 +85,7 @@ function serving(
 }
 
 function reasonAgainst(selected: number, against: Verdict | undefined, isUnused: boolean): Verdict | undefined {
-  if (against !== undefined) return { reason: 'NotAccepted', message: against.message };
+  if (against !== undefined) return NOT_ACCEPTED;
   if (isUnused) return UNUSED;
   return selected === 0 ? NO_PROXIES : undefined;
 }
