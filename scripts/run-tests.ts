@@ -11,6 +11,7 @@ import { join } from 'node:path';
 const FOLDERS = [
   'test/integration/dataplane/offload',
   'test/integration/controlplane',
+  'test/integration/kubernetes',
   'test/integration/dataplane',
   'test/integration',
   'test/unit',

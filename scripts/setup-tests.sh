@@ -25,16 +25,19 @@ for package in "${python[@]}"; do
     .cache/venv/bin/pip install --quiet --disable-pip-version-check "$package"
 done
 
-# Builds a program of a module in test/gobin, where its sources or versions have changed.
+# Builds a program of a module in test/gobin, where its sources or versions have changed; NAME.test is the tests of its package.
+# What follows the name goes to the linker.
 build() {
-  local module=$1 package=$2 out=$PWD/.cache/gobin/$3 stamp
+  local module=$1 package=$2 out=$PWD/.cache/gobin/$3 how=(build) sources=(go.mod go.sum) stamp
+  [[ $3 != *.test ]] || how=(test -c)
   cd "test/gobin/$module"
-  stamp=$(find . -type f -print0 | sort -z | xargs -0 cat | sha256sum)
+  [[ $package != ./* ]] || sources+=("$package")
+  stamp=$(find "${sources[@]}" -type f -print0 | sort -z | xargs -0 cat | sha256sum)
   if ! [ -x "$out" ] || [ "$(cat "$out.stamp" 2>/dev/null)" != "$stamp" ]; then
     command -v go >/dev/null || { echo "$3 is built with Go 1.26 or newer: install it" >&2; exit 1; }
     mkdir -p "${out%/*}"
     echo "building $3: a minute or more" >&2
-    CGO_ENABLED=0 go build -mod=readonly -trimpath -buildvcs=false -ldflags '-s -w' -o "$out.new" "$package"
+    CGO_ENABLED=0 go "${how[@]}" -mod=readonly -trimpath -buildvcs=false -ldflags "-s -w ${4:-}" -o "$out.new" "$package"
     mv "$out.new" "$out"
     echo "$stamp" >"$out.stamp"
   fi
@@ -43,3 +46,30 @@ build() {
 build etcd go.etcd.io/etcd/server/v3 etcd
 build xds ./xds-server xds-server
 build xds ./xds-load xds-load
+
+# The version that Kubernetes' programs tell; they are one program, which goes by its name.
+version=$(sed -n 's#^\tk8s.io/kubernetes \(v[0-9.]*\)$#\1#p' test/gobin/kubernetes/go.mod)
+IFS=. read -r major minor _ <<<"${version#v}"
+versions=
+for package in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+  versions+=" -X $package.gitVersion=$version -X $package.gitMajor=$major -X $package.gitMinor=$minor"
+done
+build kubernetes ./cmd/kubebox kubebox "$versions"
+for name in kube-apiserver kube-controller-manager kube-proxy kubectl; do
+  ln -sf kubebox ".cache/gobin/$name"
+done
+build kubernetes ./cmd/prockubelet prockubelet
+build kubernetes ./cmd/dnsstub dnsstub
+build kubernetes sigs.k8s.io/gateway-api/conformance/echo-basic echo-basic
+build kubernetes sigs.k8s.io/gateway-api/conformance conformance.test
+
+# The CRDs of Gateway API, as its module has them.
+crds=.cache/gobin/gateway-api-crds
+if ! [ -d "$crds" ] || [ test/gobin/kubernetes/go.sum -nt "$crds" ]; then
+  rm -rf "$crds"
+  module=$(cd test/gobin/kubernetes && go list -mod=readonly -m -f '{{.Dir}}' sigs.k8s.io/gateway-api)
+  for channel in standard experimental; do
+    mkdir -p "$crds/$channel"
+    install -m 644 "$module/config/crd/$channel"/gateway*.yaml "$crds/$channel"
+  done
+fi

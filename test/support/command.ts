@@ -23,15 +23,16 @@ export function l7mp(args: readonly string[], input: string | Buffer = '', env: 
   return runCommand(L7MP, args, input, env);
 }
 
-/** Runs a program to its end. */
+/** Runs a program to its end; it is killed after `limitMs`. */
 export function runCommand(
   file: string,
   args: readonly string[],
   input: string | Buffer = '',
   env: object = {},
+  limitMs = LIMIT,
 ): Promise<Result> {
   return new Promise((done, reject) => {
-    const child = spawn(file, args, { env: { ...process.env, ...env }, timeout: LIMIT, killSignal: 'SIGKILL' });
+    const child = spawn(file, args, { env: { ...process.env, ...env }, timeout: limitMs, killSignal: 'SIGKILL' });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -2,26 +2,33 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { dyingWithUs } from './dying-with-us.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
-const ETCD = '.cache/gobin/etcd';
+const ETCD = resolve('.cache/gobin/etcd');
 
 export class Etcd {
-  readonly directory = mkdtempSync(join(tmpdir(), 'l7mp-etcd-'));
+  readonly directory: string;
   readonly #args: readonly string[];
   #port = 0;
   #child: ChildProcess | undefined;
 
-  private constructor(args: readonly string[]) {
+  private constructor(directory: string, args: readonly string[]) {
+    this.directory = directory;
     this.#args = args;
   }
 
-  static async start(...args: string[]): Promise<Etcd> {
-    const etcd = new Etcd(args);
+  static start(...args: string[]): Promise<Etcd> {
+    return Etcd.startIn(mkdtempSync(join(tmpdir(), 'l7mp-etcd-')), ...args);
+  }
+
+  /** The same, with a directory that exists; `stop` removes it. */
+  static async startIn(directory: string, ...args: string[]): Promise<Etcd> {
+    const etcd = new Etcd(directory, args);
     etcd.#port = await freePort();
     await etcd.start();
     return etcd;
@@ -40,13 +47,12 @@ export class Etcd {
     const url = `${this.#scheme}://${this.address}`;
     const peer = `http://127.0.0.1:${await freePort()}`;
     const child = spawn(
-      ETCD,
-      [
+      ...dyingWithUs(ETCD, [
         ...['--name', 'one', '--data-dir', this.directory, '--log-level', 'error'],
         ...['--listen-client-urls', url, '--advertise-client-urls', url],
         ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `one=${peer}`],
         ...['--unsafe-no-fsync', ...this.#args],
-      ],
+      ]),
       { stdio: ['ignore', 'ignore', 'inherit'] },
     );
     this.#child = child;
