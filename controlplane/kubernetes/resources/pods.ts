@@ -12,20 +12,30 @@ export interface SelectablePod extends Selectable {
 export interface Pods {
   /** Those that have not ended, in the order of their names. */
   in(namespace: string): readonly SelectablePod[];
+  /** Those of them that have a label. */
+  having(namespace: string, label: string, value: string): readonly SelectablePod[];
 }
 
 /** Nothing is read before it is asked for. */
 export function createPods(reader: KubeReader): Pods {
   let all: ReadonlyMap<string, readonly Pod[]> | undefined;
   const ready = new Map<string, readonly SelectablePod[]>();
-  return {
+  const byLabel = new Map<string, ReadonlyMap<string | undefined, readonly SelectablePod[]>>();
+  const pods: Pods = {
     in(namespace) {
       all ??= groupBy(reader.list('Pod'), ({ metadata }) => metadata.namespace ?? '');
-      let pods = ready.get(namespace);
-      if (pods === undefined) ready.set(namespace, (pods = inOrder(all.get(namespace) ?? [])));
-      return pods;
+      let found = ready.get(namespace);
+      if (found === undefined) ready.set(namespace, (found = inOrder(all.get(namespace) ?? [])));
+      return found;
+    },
+    having(namespace, label, value) {
+      const key = `${namespace} ${label}`;
+      let found = byLabel.get(key);
+      if (found === undefined) byLabel.set(key, (found = groupBy(pods.in(namespace), ({ labels }) => labels[label])));
+      return found.get(value) ?? [];
     },
   };
+  return pods;
 }
 
 function inOrder(pods: readonly Pod[]): SelectablePod[] {

@@ -111,5 +111,8 @@ function podsOfService(
 export function selectedPods({ pods }: Selecting, { selector, namespaces }: Selection): SelectablePod[] {
   if (selector === undefined) return [];
   const matches = compileSelector(selector);
-  return namespaces.flatMap((namespace) => pods.in(namespace).filter(matches));
+  const [label] = Object.entries(selector.match_labels);
+  return namespaces.flatMap((namespace) =>
+    (label === undefined ? pods.in(namespace) : pods.having(namespace, ...label)).filter(matches),
+  );
 }
