@@ -1,5 +1,4 @@
 /** Reads the proto files of custom resources: messages with the configuration's fields beside their own, and the kinds among them. */
-import protobuf from 'protobufjs';
 import type { FieldSchema } from '../../gen/schema-types.ts';
 import { loadProtos, optionOf, readSource, type Source } from './schema.ts';
 
@@ -127,5 +126,5 @@ function configFields({ schema, messages }: Source, name: string): Field[] | und
 
 /** What only Kubernetes has is written as Kubernetes writes it. */
 function toCamelCase(name: string): string {
-  return protobuf.util.camelCase(name);
+  return name.replaceAll(/_([a-z])/gu, (_, letter: string) => letter.toUpperCase());
 }

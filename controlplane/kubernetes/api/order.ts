@@ -1,0 +1,33 @@
+/** Orders and groups: who comes first where two want the same is the older, then the first by namespace and name. */
+import type { KubeObject } from './object.ts';
+
+export function byAge(one: KubeObject, other: KubeObject): number {
+  const [older, newer] = [one, other].map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') || 0);
+  return (older ?? 0) - (newer ?? 0) || byName(one, other);
+}
+
+export function byName(one: KubeObject, other: KubeObject): number {
+  return compare(fullName(one), fullName(other));
+}
+
+/** As in `default/web`: what people see, and what ties are broken by. */
+export function fullName({ metadata }: KubeObject): string {
+  return `${metadata.namespace ?? ''}/${metadata.name}`;
+}
+
+/** By code units: the same everywhere, whatever the locale. */
+export function compare(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
+}
+
+/** What has the same key, in the order that it came in. */
+export function groupBy<T, K>(items: Iterable<T>, keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}

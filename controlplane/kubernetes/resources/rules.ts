@@ -1,0 +1,101 @@
+/**
+ * Rules and routes with what custom resources name in them: names become those of configuration objects. What is not of the form that it
+ * should be of stays as it is, for the decoder to find.
+ */
+import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
+import { clusterIn, isSelective, pathsIn } from './clusters.ts';
+import type { Place } from './context.ts';
+import { addPart, nameWithin } from './making.ts';
+import { resolveCluster, resolveObject } from './names.ts';
+import { isPlain, type Plain } from './plain.ts';
+import { verdict } from './reasons.ts';
+
+/** A rule list: its name, its rules, or an object that has them. */
+export function ruleListIn(place: Place, raw: Json, path: string): Json {
+  if (typeof raw === 'string') return resolveObject(place, 'RuleList', raw, path);
+  if (Array.isArray(raw)) return rulesIn(place, raw, path);
+  if (!isPlain(raw) || !Array.isArray(raw['rules'])) return raw;
+  return { ...named(place, raw), rules: rulesIn(place, raw['rules'], `${path}.rules`) };
+}
+
+/** Rules in order: there is no kind of single ones that could be named. */
+export function rulesIn(place: Place, raw: readonly Json[], path: string): Json[] {
+  return raw.map((rule, index) => {
+    const at = `${path}[${index}]`;
+    if (typeof rule === 'string') {
+      place.making.faults.push(verdict('Invalid', `${at}: expected a rule, found the name "${rule}"`));
+    }
+    if (!isPlain(rule) || !isPlain(rule['action'])) return rule;
+    return { ...named(place, rule), action: actionIn(place, rule['action'], `${at}.action`) };
+  });
+}
+
+function actionIn(place: Place, action: Plain, path: string): Json {
+  const { route, apply, rewrite } = action;
+  return {
+    ...action,
+    ...(Array.isArray(rewrite) && { rewrite: rewrite.map(rewriteIn) }),
+    ...(typeof route === 'string' && { route: resolveObject(place, 'Route', route, `${path}.route`) }),
+    ...(isPlain(route) && { route: named(place, routeIn(place, route, `${path}.route`)) }),
+    ...(apply !== undefined && { apply: ruleListIn(place, apply, `${path}.apply`) }),
+  };
+}
+
+/** As the original has it, a value that is text may be called `valueStr`. */
+function rewriteIn(rewrite: Json): Json {
+  if (!isPlain(rewrite) || rewrite['valueStr'] === undefined) return rewrite;
+  const { valueStr: value, ...others } = rewrite;
+  return { ...others, value };
+}
+
+/** A route, whose destination may also be called `destinationRef`, as the original has it. */
+export function routeIn(place: Place, raw: Plain, path: string): Plain {
+  const { destinationRef, ...route } = raw;
+  const cluster = (value: Json, at: string): Json => clusterNamed(place, value, at);
+  const one = (field: string): Plain =>
+    route[field] === undefined ? {} : { [field]: cluster(route[field], `${path}.${field}`) };
+  const each = (field: string, change: (value: Json, at: string) => Json): Plain => {
+    const value = route[field];
+    if (value === undefined) return {};
+    const at = `${path}.${field}`;
+    return {
+      [field]: Array.isArray(value) ? value.map((item, index) => change(item, `${at}[${index}]`)) : change(value, at),
+    };
+  };
+  const inField = (value: Json, at: string): Json =>
+    isPlain(value) && value['cluster'] !== undefined
+      ? { ...value, cluster: cluster(value['cluster'], `${at}.cluster`) }
+      : value;
+  return {
+    ...route,
+    ...(destinationRef !== undefined && { destination: cluster(destinationRef, `${path}.destinationRef`) }),
+    ...one('destination'),
+    ...one('cluster'),
+    ...each('destinations', inField),
+    ...each('mirrors', inField),
+    ...each('ingress', cluster),
+    ...each('egress', cluster),
+  };
+}
+
+/** A cluster by its name, by an address in one line, or in place. */
+function clusterNamed(place: Place, raw: Json, path: string): Json {
+  if (typeof raw === 'string') return raw.includes('://') ? raw : resolveCluster(place, raw, path);
+  if (!isPlain(raw)) return raw;
+  const { making } = place;
+  if (!isSelective(raw)) return named(place, clusterIn(place, '', raw, path));
+  const { name: given, ...cluster } = raw;
+  const number = making.parts.filter(({ kind }) => kind === 'Cluster').length + 1;
+  const name = nameWithin(making.object, typeof given === 'string' ? given : `cluster-${number}`);
+  const uses = new Set<string>();
+  const spec = clusterIn({ ...place, uses }, name, cluster, path);
+  addPart(making, 'Cluster', name, spec, uses, pathsIn('ClusterSpec', raw, path));
+  place.uses.add(`Cluster/${name}`);
+  return name;
+}
+
+/** What is written in an object may have a name, which is its own. */
+function named(place: Place, raw: Plain): Plain {
+  const { name } = raw;
+  return typeof name === 'string' ? { ...raw, name: nameWithin(place.making.object, name) } : raw;
+}

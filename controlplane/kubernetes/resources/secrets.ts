@@ -1,0 +1,79 @@
+/** `secret:NAME` in TLS settings: a Secret of Kubernetes, with `tls.crt`, `tls.key` and `ca.crt`. */
+import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
+import { secretName as nameIn } from '../../../common/secrets.ts';
+import { GROUP, secretName } from '../api/names.ts';
+import type { Secret } from '../api/core-kinds.ts';
+import type { Place } from './context.ts';
+import { faultsOf, given } from './making.ts';
+import { isPlain, type Plain } from './plain.ts';
+import { verdict } from './reasons.ts';
+import { parseReference } from './references.ts';
+import { refused } from './selectors.ts';
+
+const FIELDS = ['cert', 'key', 'ca'] as const;
+
+/** A flat spec whose TLS settings name what proxies get for the Secrets. */
+export function withSecrets(place: Place, spec: Plain, path: string): Plain {
+  const { tls } = spec;
+  const field = 'transport_spec' in spec ? 'transport_spec' : 'transport';
+  const transport = spec[field];
+  return {
+    ...spec,
+    ...(isPlain(transport) && { [field]: withSecrets(place, transport, `${path}.${field}`) }),
+    ...(isPlain(tls) && { tls: inTls(place, tls, `${path}.tls`) }),
+  };
+}
+
+function inTls(place: Place, tls: Plain, path: string): Plain {
+  const { certificates } = tls;
+  const named = FIELDS.flatMap((field) => {
+    const value = tls[field];
+    const name = typeof value === 'string' ? nameIn(value) : undefined;
+    return name === undefined ? [] : [[field, resolve(place, name, `${path}.${field}`)] as const];
+  });
+  const list = Array.isArray(certificates)
+    ? certificates.map((each, index) => (isPlain(each) ? inTls(place, each, `${path}.certificates[${index}]`) : each))
+    : certificates;
+  return { ...tls, ...Object.fromEntries(named), ...(list !== undefined && { certificates: list }) };
+}
+
+function resolve({ context, making, uses }: Place, text: string, path: string): Json {
+  const { reader, grants, shared } = context;
+  const { kind } = making.object;
+  const reference = parseReference(text, making.home);
+  if (reference === undefined || reference.port !== undefined) {
+    making.faults.push(verdict('Invalid', `${path}: expected the name of a Secret, found "${text}"`));
+    return `secret:${text}`;
+  }
+  const { namespace, name } = reference;
+  const made = secretName(namespace, name);
+  if (!grants({ group: GROUP, kind, namespace: making.home }, { group: '', kind: 'Secret', namespace, name })) {
+    making.faults.push(refused(reader, `${path}: Secret ${text}`, namespace, { kind, namespace: making.home }));
+    return `secret:${made}`;
+  }
+  const secret = reader.get('Secret', namespace, name);
+  const spec = secret && specOf(secret);
+  if (secret === undefined || spec === undefined) {
+    making.faults.push(verdict('RefNotFound', `${path}: there is no Secret ${namespace}/${name}`));
+    return `secret:${made}`;
+  }
+  const id = `Secret/${made}`;
+  if (!shared.has(id)) {
+    const part = { id, kind: 'Secret' as const, name: made, owner: secret, spec, uses: new Set<string>() };
+    const [wrong] = faultsOf({ key: { kind: 'Secret', name: made }, labels: {}, spec });
+    const what = wrong && `Secret ${namespace}/${name}: ${wrong.path || 'its data'}: expected ${wrong.expected}`;
+    shared.set(id, wrong === undefined ? { part } : { fault: verdict('RefNotAccepted', what ?? '') });
+  }
+  const { fault } = shared.get(id) ?? {};
+  if (fault !== undefined) making.faults.push({ ...fault, message: `${path}: ${fault.message}` });
+  uses.add(id);
+  return `secret:${made}`;
+}
+
+function specOf({ data = {} }: Secret): Plain {
+  const text = (key: string): string | undefined => {
+    const value = data[key];
+    return value === undefined || value === '' ? undefined : Buffer.from(value, 'base64').toString();
+  };
+  return given({ cert: text('tls.crt'), key: text('tls.key'), ca: text('ca.crt') });
+}
