@@ -11,9 +11,11 @@ import { translateGateways } from './gateway/translate.ts';
 import type { InfrastructureSettings } from './infrastructure/settings.ts';
 import { GATEWAY_INDEXES, InfrastructureFeed } from './infrastructure-feed.ts';
 import { Cache, openClient, StatusWriter } from './runtime/index.ts';
-import { KubernetesSource } from './source.ts';
+import { translateResources } from './resources/translate.ts';
+import { SessionReaper } from './session-reaper.ts';
+import { KubernetesSource, type TimedTranslation } from './source.ts';
 import { createTokenReviewer } from './token-reviewer.ts';
-import { STATUS_TYPES, WATCHED_KINDS } from './watched-kinds.ts';
+import { OWN_STATUSES, STATUS_TYPES, WATCHED_KINDS } from './watched-kinds.ts';
 
 export interface KubernetesOptions {
   /** A kubeconfig; absent: `KUBECONFIG`, or the service account of the pod that this runs in. */
@@ -40,7 +42,7 @@ export interface Kubernetes {
 
 /** @throws KubeError: there is no such kubeconfig, or no certificate could be made. Nothing is left behind then. */
 export async function openKubernetes(options: KubernetesOptions): Promise<Kubernetes> {
-  const { kubeconfig, gateways, ca, webhook, log } = options;
+  const { kubeconfig, gateways: defaults, ca, webhook, log } = options;
   const client = await openClient(kubeconfig === undefined ? {} : { file: kubeconfig });
   const namespace = options.namespace ?? client.namespace;
   const names = ['', `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`];
@@ -79,17 +81,17 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       client,
       reader,
       types: STATUS_TYPES,
-      owned: new Set(),
+      owned: OWN_STATUSES,
       controllerName: CONTROLLER_NAME,
       leads,
       log,
     });
     const feed =
-      gateways &&
+      defaults &&
       new InfrastructureFeed({
         client,
         reader,
-        settings: { controlPlane: controlPlaneAddress(namespace), defaults: gateways },
+        settings: { controlPlane: controlPlaneAddress(namespace), defaults },
         leads,
         log,
       });
@@ -117,11 +119,21 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     );
     certificates?.onChange(() => authorities.refresh());
 
-    const translate = (from: KubeReader): KubeTranslation => {
-      const { infrastructure, ...translation } = translateGateways(from);
+    const reaper = new SessionReaper(client, reader, leads);
+    closers.push(() => reaper.close());
+    host.onLead(() => reaper.refresh());
+
+    const translate = (from: KubeReader): KubeTranslation & TimedTranslation => {
+      const { infrastructure, ...gateways } = translateGateways(from);
+      const { expired, nextExpiry, ...resources } = translateResources(from);
       feed?.set(infrastructure);
       authorities.refresh();
-      return translation;
+      reaper.set(expired);
+      return {
+        objects: [...gateways.objects, ...resources.objects],
+        statuses: [...gateways.statuses, ...resources.statuses],
+        ...(nextExpiry !== undefined && { again: nextExpiry }),
+      };
     };
     return new KubernetesSource(host, { cache, writer, translate, log });
   };

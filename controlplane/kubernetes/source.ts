@@ -10,6 +10,7 @@
  * ```
  */
 import type { Logger } from '../../common/log.ts';
+import { LONGEST_TIMER } from '../../common/timer.ts';
 import type { ConfigObject } from '../model/object.ts';
 import type { ObjectSource, SourceHost } from '../model/source.ts';
 import type { KubeReader, KubeTranslation, OwnedContent, StatusPlan } from './api/reader.ts';
@@ -19,11 +20,16 @@ import { progressOf } from './progress.ts';
 import { endpointsPartOf, Publication, toObject } from './publication.ts';
 import type { Cache, Changes, StatusWriter } from './runtime/index.ts';
 
+export interface TimedTranslation {
+  /** When it is to be made again though nothing has changed, in ms since the epoch. */
+  readonly again?: number;
+}
+
 export interface KubernetesSourceOptions {
   readonly cache: Cache;
   readonly writer: StatusWriter;
   /** All translations, in one. */
-  readonly translate: (reader: KubeReader) => KubeTranslation;
+  readonly translate: (reader: KubeReader) => KubeTranslation & TimedTranslation;
   readonly log: Logger;
 }
 
@@ -40,6 +46,7 @@ export class KubernetesSource implements ObjectSource {
   readonly #translating: Pace;
   readonly #telling: Pace;
   #plans: readonly StatusPlan[] = [];
+  #again: NodeJS.Timeout | undefined;
   readonly #ends: (() => void)[] = [];
 
   constructor(host: SourceHost, options: KubernetesSourceOptions) {
@@ -82,6 +89,7 @@ export class KubernetesSource implements ObjectSource {
 
   async close(): Promise<void> {
     for (const end of this.#ends) end();
+    clearTimeout(this.#again);
     await this.#translating.close();
     await this.#telling.close();
   }
@@ -94,7 +102,12 @@ export class KubernetesSource implements ObjectSource {
 
   async #translate(): Promise<void> {
     const { cache, translate } = this.#options;
-    const { objects, statuses } = translate(cache.reader);
+    const { objects, statuses, again } = translate(cache.reader);
+    clearTimeout(this.#again);
+    if (again !== undefined) {
+      const wait = Math.min(Math.max(again - Date.now(), 0), LONGEST_TIMER);
+      this.#again = setTimeout(() => this.#translating.ask(), wait).unref();
+    }
     await this.#host.put(this.#changesOf(objects));
     this.#plans = statuses;
     this.#telling.ask();

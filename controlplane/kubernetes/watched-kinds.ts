@@ -49,6 +49,12 @@ const GATEWAY: Readonly<Record<string, WatchedKind>> = {
 };
 
 const OWN: Readonly<Record<string, WatchedKind>> = {
+  VirtualService: { type: type(GROUP, 'v1', 'VirtualService', 'virtualservices') },
+  Target: { type: type(GROUP, 'v1', 'Target', 'targets') },
+  Route: { type: type(GROUP, 'v1', 'Route', 'routes') },
+  RuleList: { type: type(GROUP, 'v1', 'RuleList', 'rulelists') },
+  Session: { type: type(GROUP, 'v1', 'Session', 'sessions') },
+  OffloadPolicy: { type: type(GROUP, 'v1', 'OffloadPolicy', 'offloadpolicies') },
   GatewayParameters: { type: type(GROUP, 'v1', 'GatewayParameters', 'gatewayparameters') },
 };
 
@@ -56,8 +62,14 @@ export const WATCHED_KINDS = new Map(
   Object.entries({ ...CORE, ...INFRASTRUCTURE, ...GATEWAY, ...OWN }) as [KindName, WatchedKind][],
 );
 
+/** Kinds whose status nobody else writes. */
+export const OWN_STATUSES: ReadonlySet<KindName> = new Set([
+  ...(['VirtualService', 'Target', 'Route', 'RuleList', 'Session', 'OffloadPolicy'] as const),
+]);
+
 /** Whose statuses are written here. */
 const WITH_STATUS: readonly KindName[] = [
+  ...OWN_STATUSES,
   ...['GatewayClass', 'Gateway', 'ListenerSet', 'BackendTLSPolicy'],
   ...['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'],
 ] as readonly KindName[];

@@ -4,7 +4,7 @@ import type { Service } from '../api/core-kinds.ts';
 import type { Gateway } from '../api/gateway-kinds.ts';
 import { gatewayWorkloadName } from '../api/names.ts';
 import type { KubeReader } from '../api/reader.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from '../api/verdict.ts';
 
 export interface StatusAddress {
   readonly type: 'IPAddress' | 'Hostname';

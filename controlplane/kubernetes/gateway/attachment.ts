@@ -4,10 +4,10 @@ import type { KubeReader } from '../api/reader.ts';
 import { GATEWAY_GROUP } from './group.ts';
 import { intersect, intersections } from './hostnames.ts';
 import { allowsNamespace } from './namespaces.ts';
-import { fullName, sortByAge } from './order.ts';
+import { fullName, sortByAge } from '../api/order.ts';
 import { unsupportedOf } from './route-faults.ts';
 import type { GatewayState, ListenerState } from './state.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from '../api/verdict.ts';
 
 /** A parentRef of a route that names one of our Gateways, or a ListenerSet of one. */
 export interface ParentState {

@@ -2,12 +2,12 @@
 import type { Service, ServicePort } from '../api/core-kinds.ts';
 import type { AnyRoute, BackendReference, RouteKind } from '../api/gateway-kinds.ts';
 import type { KubeReader } from '../api/reader.ts';
-import type { Grants } from './grants.ts';
+import type { Grants } from '../api/grants.ts';
 import { CORE_GROUP, GATEWAY_GROUP } from './group.ts';
-import { fullName } from './order.ts';
+import { fullName } from '../api/order.ts';
 import { backendProtocol, type BackendProtocol } from './protocols.ts';
 import type { TlsPolicies, TlsPolicy } from './tls-policies.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from '../api/verdict.ts';
 
 export interface Backend {
   readonly service: Service;

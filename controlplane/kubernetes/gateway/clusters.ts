@@ -2,7 +2,7 @@
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { endpointsName } from '../api/names.ts';
 import type { Backend } from './backends.ts';
-import { fullName } from './order.ts';
+import { fullName } from '../api/order.ts';
 import type { Output } from './output.ts';
 import type { GatewayState, UsedKeyPair } from './state.ts';
 

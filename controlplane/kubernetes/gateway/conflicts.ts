@@ -1,8 +1,8 @@
 /** Listeners of one Gateway that can't be served beside each other. */
 import { ANY } from './hostnames.ts';
-import { groupBy } from './order.ts';
+import { groupBy } from '../api/order.ts';
 import { isAccepted, type ListenerState } from './state.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from '../api/verdict.ts';
 
 /**
  * Marks the conflicts among listeners. `groups` come in their order of precedence: the Gateway's, then each ListenerSet's.

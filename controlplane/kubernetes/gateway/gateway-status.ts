@@ -8,7 +8,7 @@ import { listenerStatus } from './listener-status.ts';
 import type { Output } from './output.ts';
 import { programmed, serving } from './progress.ts';
 import { allListeners, type GatewayState, isAccepted, isServed, type ListenerSetState } from './state.ts';
-import { condition, stated, type Verdict } from './verdict.ts';
+import { condition, stated, type Verdict } from '../api/verdict.ts';
 
 /** The version of Gateway API whose kinds are known here, as its CRDs are annotated. */
 const KNOWN_VERSION = /^v1\.[0-6]\./u;

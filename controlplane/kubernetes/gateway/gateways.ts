@@ -4,14 +4,14 @@ import type { KubeReader } from '../api/reader.ts';
 import { CONTROLLER_NAME } from '../api/names.ts';
 import { addressFaults } from './addresses.ts';
 import { markConflicts } from './conflicts.ts';
-import type { Grants } from './grants.ts';
+import type { Grants } from '../api/grants.ts';
 import { GATEWAY_GROUP } from './group.ts';
 import { readKeyPair, readListener, readValidation } from './listeners.ts';
 import { allowsNamespace } from './namespaces.ts';
-import { fullName, groupBy, sortByAge, sortByName } from './order.ts';
+import { fullName, groupBy, sortByAge, sortByName } from '../api/order.ts';
 import { classParameters, gatewayParameters, type ReadParameters } from './parameters.ts';
 import type { ClientValidation, GatewayState, ListenerSetState } from './state.ts';
-import { joined, type Verdict } from './verdict.ts';
+import { joined, type Verdict } from '../api/verdict.ts';
 
 export interface ClassState {
   readonly gatewayClass: GatewayClass;

@@ -5,7 +5,7 @@ import type { Making, RankedRule } from './destinations.ts';
 import { ANY, bySpecificity, covers } from './hostnames.ts';
 import { byRank } from './http-matches.ts';
 import { addHttpRules } from './http-rules.ts';
-import { groupBy } from './order.ts';
+import { groupBy } from '../api/order.ts';
 import { addRuleList } from './rule-lists.ts';
 import type { ListenerState } from './state.ts';
 import { streamAction, type StreamRoute } from './stream-rules.ts';

@@ -10,10 +10,10 @@ import type {
   HTTPRouteRule,
 } from '../api/gateway-kinds.ts';
 import { clusterOf, destinationsOf, type Making, type RankedRule } from './destinations.ts';
-import { parseDuration } from './durations.ts';
+import { parseDuration } from '../api/durations.ts';
 import { type Effects, readFilters } from './http-filters.ts';
 import { grpcMatches, httpMatches, type Matches, type RankedMatch } from './http-matches.ts';
-import { fullName } from './order.ts';
+import { fullName } from '../api/order.ts';
 
 /** What a rule says, checked. */
 interface ReadRule {

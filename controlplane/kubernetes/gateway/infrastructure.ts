@@ -1,7 +1,7 @@
 /** What has to be there for a Gateway: who makes workloads and Services reads it here. */
 import type { Protocol } from '../api/core-kinds.ts';
 import type { GatewayNeeds, NeededPort } from '../api/gateway-needs.ts';
-import { groupBy } from './order.ts';
+import { groupBy } from '../api/order.ts';
 import { allListeners, type GatewayState, isServed } from './state.ts';
 
 export function needsOf(state: GatewayState): GatewayNeeds {

@@ -5,7 +5,7 @@ import { GATEWAY_GROUP } from './group.ts';
 import { intersect } from './hostnames.ts';
 import { programmed } from './progress.ts';
 import { isServed, type ListenerState } from './state.ts';
-import { condition, stated, type Verdict } from './verdict.ts';
+import { condition, stated, type Verdict } from '../api/verdict.ts';
 
 /** `all` are the listeners of the Gateway and its sets, `parent` is why whom it belongs to is not accepted. */
 export function listenerStatus(

@@ -9,12 +9,12 @@ import type {
 } from '../api/gateway-kinds.ts';
 import type { KubeReader } from '../api/reader.ts';
 import { authoritiesOf, keyPairOf } from './certificates.ts';
-import type { Grants } from './grants.ts';
+import type { Grants } from '../api/grants.ts';
 import { CORE_GROUP, GATEWAY_GROUP, OWN_PROTOCOLS } from './group.ts';
 import { ANY } from './hostnames.ts';
 import { LISTENER_PROTOCOLS, type ListenerProtocol } from './protocols.ts';
 import type { ClientValidation, ListenerState, UsedKeyPair } from './state.ts';
-import { joined, type Verdict } from './verdict.ts';
+import { joined, type Verdict } from '../api/verdict.ts';
 
 /** The lowest version of TLS that a listener takes (`tls.options`). */
 export const MIN_VERSION_OPTION = `${OWN_PROTOCOLS}min-version`;

@@ -9,7 +9,7 @@ import type { Gateway } from '../api/gateway-kinds.ts';
 import { GATEWAY_NAME_LABEL, PROXY_LABELS } from '../api/names.ts';
 import type { KubeObject } from '../api/object.ts';
 import { type OwnedContent, refOf } from '../api/reader.ts';
-import { fullName } from './order.ts';
+import { fullName } from '../api/order.ts';
 
 export interface Output {
   /** Adds an object unless it is there, and gives its name: that of the Gateway, and `parts` behind it. */

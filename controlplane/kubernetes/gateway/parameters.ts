@@ -4,7 +4,7 @@ import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
 import { GROUP } from '../api/names.ts';
 import type { KubeReader } from '../api/reader.ts';
 import { CORE_GROUP } from './group.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from '../api/verdict.ts';
 
 /** Those of the class come before those of the Gateway: the later ones count more. */
 export type ReadParameters =

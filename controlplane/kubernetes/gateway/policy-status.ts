@@ -3,10 +3,10 @@ import type { BackendTLSPolicy, Gateway } from '../api/gateway-kinds.ts';
 import { CONTROLLER_NAME } from '../api/names.ts';
 import { refOf, type StatusPlan } from '../api/reader.ts';
 import { CORE_GROUP, GATEWAY_GROUP } from './group.ts';
-import { sortByName } from './order.ts';
+import { sortByName } from '../api/order.ts';
 import type { TlsPolicies } from './tls-policies.ts';
 import type { Usage } from './usage.ts';
-import { condition } from './verdict.ts';
+import { condition } from '../api/verdict.ts';
 
 /** The most that the API takes. */
 const MAX_ANCESTORS = 16;

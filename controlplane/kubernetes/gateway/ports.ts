@@ -10,7 +10,7 @@ import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Making } from './destinations.ts';
 import { ANY, bySpecificity } from './hostnames.ts';
 import { hostRules, type HostField, HTTP_HOST, misdirected, SERVER_NAME } from './host-rules.ts';
-import { groupBy } from './order.ts';
+import { groupBy } from '../api/order.ts';
 import { tlsServer } from './port-tls.ts';
 import { addRuleList } from './rule-lists.ts';
 import { isServed, type ListenerState } from './state.ts';

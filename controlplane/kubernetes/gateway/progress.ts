@@ -1,7 +1,7 @@
 /** How far a translation is in the proxies, as conditions say it. */
 import type { Condition } from '../api/object.ts';
 import type { Progress } from '../api/reader.ts';
-import { stated, type Verdict } from './verdict.ts';
+import { stated, type Verdict } from '../api/verdict.ts';
 
 /** Whether all proxies have taken it; `against` says why there is nothing to take. */
 export function programmed(

@@ -1,7 +1,7 @@
 /** What of a route we can't do. */
 import type { AnyRoute, GRPCRoute, HTTPRoute } from '../api/gateway-kinds.ts';
 import { ruleFaults } from './http-rules.ts';
-import { joined, type Verdict } from './verdict.ts';
+import { joined, type Verdict } from '../api/verdict.ts';
 
 export interface Unsupported {
   readonly faults?: Verdict;

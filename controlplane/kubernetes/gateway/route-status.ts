@@ -7,7 +7,7 @@ import type { ParentState, RouteState } from './attachment.ts';
 import type { Backends } from './backends.ts';
 import { programmed } from './progress.ts';
 import { unsupportedOf } from './route-faults.ts';
-import { condition, joined, stated, type Verdict } from './verdict.ts';
+import { condition, joined, stated, type Verdict } from '../api/verdict.ts';
 
 /** `objects` are the ids of what was made of the route. */
 export function routeStatus(

@@ -4,7 +4,7 @@ import type { Secret } from '../api/core-kinds.ts';
 import type { KeyPair } from './certificates.ts';
 import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
 import type { ListenerProtocol } from './protocols.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from '../api/verdict.ts';
 
 export interface UsedKeyPair extends KeyPair {
   readonly secret: Secret;

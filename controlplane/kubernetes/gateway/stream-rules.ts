@@ -2,7 +2,7 @@
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { TCPRoute, TLSRoute, UDPRoute } from '../api/gateway-kinds.ts';
 import { destinationsOf, type Making } from './destinations.ts';
-import { fullName } from './order.ts';
+import { fullName } from '../api/order.ts';
 
 export type StreamRoute = TLSRoute | TCPRoute | UDPRoute;
 

@@ -5,8 +5,8 @@ import type { BackendTLSPolicy, ObjectReference } from '../api/gateway-kinds.ts'
 import type { KubeReader } from '../api/reader.ts';
 import { authoritiesOf } from './certificates.ts';
 import { CORE_GROUP } from './group.ts';
-import { fullName, sortByAge } from './order.ts';
-import { joined, type Verdict } from './verdict.ts';
+import { fullName, sortByAge } from '../api/order.ts';
+import { joined, type Verdict } from '../api/verdict.ts';
 
 export interface TlsPolicy {
   readonly policy: BackendTLSPolicy;

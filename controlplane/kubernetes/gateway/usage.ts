@@ -1,7 +1,7 @@
 /** Which Gateways send sessions to which Services: policies of those tell their status by Gateway. */
 import type { Service } from '../api/core-kinds.ts';
 import type { Gateway } from '../api/gateway-kinds.ts';
-import { fullName } from './order.ts';
+import { fullName } from '../api/order.ts';
 
 export interface Usage {
   note(gateway: Gateway, service: Service): void;

@@ -4,8 +4,8 @@ import type { ConfigMap, Secret, ServicePort } from '../../../../../controlplane
 import type { RouteKind } from '../../../../../controlplane/kubernetes/api/gateway-kinds.ts';
 import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
 import { authoritiesOf, keyPairOf } from '../../../../../controlplane/kubernetes/gateway/certificates.ts';
-import { parseDuration } from '../../../../../controlplane/kubernetes/gateway/durations.ts';
-import { readGrants } from '../../../../../controlplane/kubernetes/gateway/grants.ts';
+import { parseDuration } from '../../../../../controlplane/kubernetes/api/durations.ts';
+import { readGrants } from '../../../../../controlplane/kubernetes/api/grants.ts';
 import { allowsNamespace, selects } from '../../../../../controlplane/kubernetes/gateway/namespaces.ts';
 import { backendProtocol } from '../../../../../controlplane/kubernetes/gateway/protocols.ts';
 import { kubeReader, readManifests } from '../../../../support/kube-reader.ts';

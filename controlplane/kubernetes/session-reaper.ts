@@ -1,0 +1,49 @@
+/** Deletes Sessions whose time is over. */
+import type { KubeRef } from './api/object.ts';
+import type { KubeReader } from './api/reader.ts';
+import { isNotFound, type KubeClient, WorkQueue } from './runtime/index.ts';
+import { WATCHED_KINDS } from './watched-kinds.ts';
+
+export class SessionReaper {
+  readonly #queue: WorkQueue;
+  readonly #leads: () => boolean;
+  #expired: readonly KubeRef[] = [];
+
+  constructor(client: KubeClient, reader: KubeReader, leads: () => boolean) {
+    this.#leads = leads;
+    this.#queue = new WorkQueue({
+      work: async (key) => {
+        const [namespace = '', name = ''] = key.split('/');
+        const session = reader.get('Session', namespace, name);
+        const type = WATCHED_KINDS.get('Session')?.type;
+        // Another of that name may have come since.
+        if (!leads() || !session || !type || !this.#has(namespace, name)) return;
+        try {
+          await client.delete(type, { namespace, name }, { uid: session.metadata.uid });
+        } catch (error) {
+          if (!isNotFound(error)) throw error;
+        }
+      },
+    });
+  }
+
+  /** All of them, as of now. */
+  set(expired: readonly KubeRef[]): void {
+    this.#expired = expired;
+    this.refresh();
+  }
+
+  /** When this replica begins to lead. */
+  refresh(): void {
+    if (!this.#leads()) return;
+    for (const { namespace, name } of this.#expired) this.#queue.add(`${namespace}/${name}`);
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close();
+  }
+
+  #has(namespace: string, name: string): boolean {
+    return this.#expired.some((each) => each.namespace === namespace && each.name === name);
+  }
+}
