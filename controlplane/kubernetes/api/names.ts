@@ -1,4 +1,5 @@
 /** Names that several translations use: of what they make, and of labels by which it finds its proxies. */
+import { shortHash } from '../../model/canonical.ts';
 
 /** What writes our statuses, and what classes of gateways name (GatewayClass, `spec.controllerName`). */
 export const CONTROLLER_NAME = 'l7mp.io/gateway-controller';
@@ -35,7 +36,10 @@ export function secretName(namespace: string, name: string): string {
   return `secret/${namespace}/${name}`;
 }
 
-/** The Service, and the Deployment or DaemonSet behind it, that are made for a Gateway, in its namespace. */
+/**
+ * The Service, and the Deployment or DaemonSet behind it, that are made for a Gateway, in its namespace: a label of RFC 1035,
+ * which not every name of a Gateway is.
+ */
 export function gatewayServiceName(gateway: string): string {
-  return `${gateway}-l7mp`;
+  return /^[a-z][-a-z0-9]{0,57}$/u.test(gateway) ? `${gateway}-l7mp` : `gateway-${shortHash(gateway)}-l7mp`;
 }
