@@ -1,5 +1,5 @@
 /** Names that several translations use: of what they make, and of labels by which it finds its proxies. */
-import { shortHash } from '../../model/canonical.ts';
+import { createHash } from 'node:crypto';
 
 /** What writes our statuses, and what classes of gateways name (GatewayClass, `spec.controllerName`). */
 export const CONTROLLER_NAME = 'l7mp.io/gateway-controller';
@@ -36,10 +36,44 @@ export function secretName(namespace: string, name: string): string {
   return `secret/${namespace}/${name}`;
 }
 
+/** What pods of proxies need to reach the control plane: the chart, gateways and sidecars agree on it. */
+export const CONTROL_PLANE = {
+  /** The Service of the control plane, in its namespace. */
+  service: 'l7mp-controlplane',
+  port: 1235,
+  /** Of service account tokens: the API server takes others for its own. */
+  audience: 'l7mp',
+  /** The ConfigMap, in each namespace with proxies, that has the authorities of the control plane's certificate; and its key. */
+  caConfigMap: 'l7mp-ca',
+  caKey: 'ca.crt',
+  /** The Secret with its certificate, where it makes one itself. */
+  certificateSecret: 'l7mp-controlplane-certificate',
+  /** Its ClusterRole: what it makes in other namespaces for itself goes with it. */
+  clusterRole: 'l7mp-controlplane',
+  /** The MutatingWebhookConfiguration that asks it. */
+  injector: 'l7mp-injector',
+} as const;
+
+/** `l7mp-controlplane.NAMESPACE:1235`: as pods of any namespace resolve it. */
+export function controlPlaneAddress(namespace: string): string {
+  return `${CONTROL_PLANE.service}.${namespace}:${CONTROL_PLANE.port}`;
+}
+
+/** What all that the control plane makes carries, so that it is found again: `MANAGED_BY_LABEL: MANAGED_BY`. */
+export const MANAGED_BY_LABEL = 'app.kubernetes.io/managed-by';
+export const MANAGED_BY = 'l7mp';
+
+/** A name of a Service (RFC 1035 label). */
+const MAX_LABEL = 63;
+
 /**
- * The Service, and the Deployment or DaemonSet behind it, that are made for a Gateway, in its namespace: a label of RFC 1035,
- * which not every name of a Gateway is.
+ * What is made for a Gateway is called so, its Service among others: `GATEWAY-CLASS` (GEP-1762), with a hash where that can't be the
+ * name of a Service.
  */
-export function gatewayServiceName(gateway: string): string {
-  return /^[a-z][-a-z0-9]{0,57}$/u.test(gateway) ? `${gateway}-l7mp` : `gateway-${shortHash(gateway)}-l7mp`;
+export function gatewayWorkloadName(gateway: string, className: string): string {
+  const plain = `${gateway}-${className}`;
+  if (/^[a-z][a-z0-9-]*$/u.test(plain) && plain.length <= MAX_LABEL) return plain;
+  const hash = createHash('sha256').update(`${gateway}/${className}`).digest('hex').slice(0, 8);
+  const start = plain.replace(/^(?=[^a-z])/u, 'gw-').replaceAll('.', '-');
+  return `${start.slice(0, MAX_LABEL - hash.length - 1).replace(/-+$/u, '')}-${hash}`;
 }

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { Service } from '../api/core-kinds.ts';
 import type { Gateway } from '../api/gateway-kinds.ts';
-import { gatewayServiceName } from '../api/names.ts';
+import { gatewayWorkloadName } from '../api/names.ts';
 import type { KubeReader } from '../api/reader.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -21,8 +21,12 @@ export function addressFaults({ spec }: Gateway): Verdict[] {
   });
 }
 
-export function gatewayService(reader: KubeReader, { metadata }: Gateway): Service | undefined {
-  return reader.get('Service', metadata.namespace ?? '', gatewayServiceName(metadata.name));
+export function gatewayService(reader: KubeReader, { metadata, spec }: Gateway): Service | undefined {
+  return reader.get(
+    'Service',
+    metadata.namespace ?? '',
+    gatewayWorkloadName(metadata.name, spec?.gatewayClassName ?? ''),
+  );
 }
 
 /** Where clients find a Service: at its load balancer, or at its cluster's addresses where it has none. */

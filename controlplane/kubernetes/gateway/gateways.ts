@@ -85,10 +85,7 @@ function readGateway(
   const shown = ref && readKeyPair(reader, grants, gateway, ref, 'InvalidClientCertificateRef');
   return {
     gateway,
-    parameters: {
-      ...(ofClass.fault === undefined && ofClass.parameters),
-      ...(own.fault === undefined && own.parameters),
-    },
+    parameters: [ofClass.parameters, own.parameters].filter((parameters) => parameters !== undefined),
     ...(refusal && { refused: refusal }),
     ...(shown && ('reason' in shown ? { unresolved: shown } : { clientCertificate: shown })),
     listeners,

@@ -1,24 +1,12 @@
-/** What has to be there for a Gateway: who makes workloads and Services reads it here. */
-import type { Gateway, GatewayAddress } from '../api/gateway-kinds.ts';
+/** What has to be there for a Gateway. */
+import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import { groupBy } from './order.ts';
-import type { Parameters } from './parameters.ts';
 import { allListeners, type GatewayState, isServed } from './state.ts';
 
-export interface GatewayInfrastructure {
-  readonly gateway: Gateway;
-  /** What its proxies listen on, and its Service has to have, by number. */
-  readonly ports: readonly { readonly port: number; readonly protocol: 'TCP' | 'UDP' | 'SCTP' }[];
-  /** For all that is made. */
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  /** Wanted ones; one without a value is any of its type. */
-  readonly addresses: readonly GatewayAddress[];
-  readonly parameters: Parameters;
-}
-
-export function infrastructureOf(state: GatewayState): GatewayInfrastructure {
+export function infrastructureOf(state: GatewayState): GatewayNeeds {
   const { gateway, parameters } = state;
-  const { infrastructure = {}, addresses = [] } = gateway.spec ?? {};
+  const { infrastructure = {}, addresses = [], gatewayClassName = '' } = gateway.spec ?? {};
+  const { namespace = '', name, uid = '' } = gateway.metadata;
   const served = groupBy(allListeners(state).filter(isServed), ({ spec, protocol }) =>
     [spec.port, protocol?.transport].join('/'),
   );
@@ -28,7 +16,7 @@ export function infrastructureOf(state: GatewayState): GatewayInfrastructure {
       : [{ port: first.spec.port, protocol: first.protocol.transport.toUpperCase() as 'TCP' | 'UDP' | 'SCTP' }],
   );
   return {
-    gateway,
+    gateway: { apiVersion: gateway.apiVersion, namespace, name, uid, className: gatewayClassName },
     ports: ports.sort((one, other) => one.port - other.port || (one.protocol < other.protocol ? -1 : 1)),
     labels: infrastructure.labels ?? {},
     annotations: infrastructure.annotations ?? {},

@@ -1,8 +1,8 @@
 /** What is known of Gateways and their listeners while they are translated. Types only. */
 import type { AnyRoute, Gateway, GatewayListener, ListenerSet, RouteKind } from '../api/gateway-kinds.ts';
 import type { Secret } from '../api/core-kinds.ts';
+import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
 import type { KeyPair } from './certificates.ts';
-import type { Parameters } from './parameters.ts';
 import type { ListenerProtocol } from './protocols.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -59,7 +59,8 @@ export interface ListenerSetState {
 
 export interface GatewayState {
   readonly gateway: Gateway;
-  readonly parameters: Parameters;
+  /** Of its class, then its own. */
+  readonly parameters: readonly GatewayParametersSpec[];
   /** Why it is not accepted, whatever its listeners. */
   readonly refused?: Verdict;
   /** What it refers to by itself and can't have. */

@@ -2,12 +2,13 @@
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf, type StatusPlan } from '../api/reader.ts';
 import { gatewayService, takesIPv6 } from './addresses.ts';
 import type { AnyRoute } from '../api/gateway-kinds.ts';
+import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import { attachRoutes, ROUTE_KINDS } from './attachment.ts';
 import { createBackends } from './backends.ts';
 import { classStatus, gatewayStatus, listenerSetStatus, refusalOf } from './gateway-status.ts';
 import { readClasses, readGateways } from './gateways.ts';
 import { readGrants } from './grants.ts';
-import { type GatewayInfrastructure, infrastructureOf } from './infrastructure.ts';
+import { infrastructureOf } from './infrastructure.ts';
 import { sortByName } from './order.ts';
 import { createOutput } from './output.ts';
 import { policyStatuses } from './policy-status.ts';
@@ -19,7 +20,7 @@ import { createUsage } from './usage.ts';
 
 export interface GatewayTranslation extends KubeTranslation {
   /** Of each Gateway that is accepted, by name. */
-  readonly infrastructure: readonly GatewayInfrastructure[];
+  readonly infrastructure: readonly GatewayNeeds[];
 }
 
 export interface GatewayOptions {
@@ -39,7 +40,7 @@ export function translateGateways(reader: KubeReader, { bundleVersion }: Gateway
 
   const objects: OwnedContent[] = [];
   const statuses: StatusPlan[] = classes.map((state) => classStatus(state, bundleVersion));
-  const infrastructure: GatewayInfrastructure[] = [];
+  const infrastructure: GatewayNeeds[] = [];
   const outputs = gateways.map((gateway) => {
     const output = createOutput(gateway.gateway);
     if (refusalOf(gateway) === undefined) {
