@@ -146,7 +146,7 @@ export function ruleListView(context: ViewContext, { name, rules }: RuleList): P
 }
 
 export function ruleView(context: ViewContext, { name, match, action }: Rule): Plain {
-  const { rewrite, route, apply } = action;
+  const { rewrite, route, apply, respond, redirect } = action;
   return {
     name,
     match: match?.op === undefined ? { match: '*' } : predicate(match),
@@ -158,6 +158,8 @@ export function ruleView(context: ViewContext, { name, match, action }: Rule): P
       ...(apply !== undefined && {
         apply: refer(context, context.objects.rulelists, apply, (value) => ruleListView(context, value)),
       }),
+      ...(respond && { respond }),
+      ...(redirect && { redirect }),
     },
     ...fateOf(context, 'Rule', name),
   };

@@ -22,7 +22,8 @@ function locationOf({ scheme, host, port, path, prefix }: Redirect, metadata: Me
   const asked = scheme === undefined && typeof url['port'] === 'number' ? url['port'] : known;
   const newPort = port || asked;
   const authority = `${bracketed(host ?? text(url['host']))}${newPort === known ? '' : `:${newPort}`}`;
-  const newPath = path ?? (prefix ? replacePrefix(text(url['path']), prefix) : text(url['path']));
+  const asIs = text(url['path']);
+  const newPath = path || (prefix ? replacePrefix(asIs, prefix) : asIs);
   const target = joinTarget(newPath, text(url['query'])).replace(/[^\x21-\x7e]/gu, percentEncode);
   return `${newScheme}://${authority}${target}`;
 }

@@ -3,6 +3,7 @@ import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { isJsonObject, jsonObject } from '../../common/json.ts';
 import { DERIVED } from '../../common/json-pointer.ts';
 import type { Metadata } from '../core/session.ts';
+import { trimSpace } from './http-fields.ts';
 
 /** `HTTP` in the metadata. */
 export interface HttpMetadata {
@@ -46,6 +47,33 @@ class Url implements UrlParts {
       this.#parsed = { query, params };
     }
     return this.#parsed.params;
+  }
+}
+
+/** `HTTP` of a request, which has what its cookies say, where a rule or a balancer asks for that. */
+export class Http implements HttpMetadata {
+  readonly method: string;
+  readonly version: string;
+  readonly url: UrlParts;
+  readonly headers: Record<string, string>;
+
+  constructor(method: string, version: string, url: UrlParts, headers: Record<string, string>) {
+    this.method = method;
+    this.version = version;
+    this.url = url;
+    this.headers = headers;
+  }
+
+  /** `cookies`: by name, as they were sent; of several of a name the first (RFC 6265, section 5.4). */
+  [DERIVED](member: string): Json | undefined {
+    const { cookie } = this.headers as { readonly cookie?: unknown };
+    if (member !== 'cookies' || typeof cookie !== 'string') return undefined;
+    const cookies = Object.create(null) as Record<string, Json>;
+    for (const pair of cookie.split(';')) {
+      const equals = pair.indexOf('=');
+      if (equals > 0) cookies[trimSpace(pair.slice(0, equals))] ??= trimSpace(pair.slice(equals + 1));
+    }
+    return cookies;
   }
 }
 

@@ -3,7 +3,7 @@ import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/type
 import { ProxyError } from '../../../common/errors.ts';
 import type { Metadata } from '../../core/session.ts';
 import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
-import { type HttpMetadata, httpOf, joinTarget, percentEncode, urlParts } from '../../sockets/http-metadata.ts';
+import { Http, type HttpMetadata, httpOf, joinTarget, percentEncode, urlParts } from '../../sockets/http-metadata.ts';
 import { hasToken, isHopByHop } from '../../sockets/http-fields.ts';
 import { type Fields, fieldOf, isField, wantsTunnel } from './codec.ts';
 
@@ -47,7 +47,7 @@ export function requestMetadata(
   }
   const url = urlParts(target, headers['host'], facts.scheme);
   if (facts.forwarded !== 'off') forward(headers, facts, url.host);
-  const http: WithOriginal = { method, version, url, headers };
+  const http: WithOriginal = new Http(method, version, url, headers);
   http[ORIGINAL] = {
     names: head.names,
     keys,

@@ -8,7 +8,7 @@ import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import type { Metadata } from '../../core/session.ts';
 import { endsMetadata, formatAddress, sessionName } from '../../sockets/addresses.ts';
 import { type Connection, ConnectionServer } from '../../sockets/connection-server.ts';
-import { type HttpMetadata, urlParts } from '../../sockets/http-metadata.ts';
+import { Http, type HttpMetadata, urlParts } from '../../sockets/http-metadata.ts';
 import { tlsRecordAt } from '../../sockets/tls-record.ts';
 import { handshakeFault, subprotocolsOf } from './codec.ts';
 import { FrameGate } from './frames.ts';
@@ -142,14 +142,12 @@ function handshakeMetadata(
   { ends, metadata }: Connection,
   spec: WebSocketListener,
 ): Metadata {
-  const http: HttpMetadata = {
-    method,
-    version,
-    url: urlParts(url, headers.host, spec.tls ? 'wss' : 'ws'),
-    headers: Object.fromEntries(
-      Object.entries(headers).map(([name, value = '']) => [name, Array.isArray(value) ? value.join(', ') : value]),
-    ),
-  };
+  const fields = Object.entries(headers).map(([name, value = '']) => [
+    name,
+    Array.isArray(value) ? value.join(', ') : value,
+  ]);
+  const parts = urlParts(url, headers.host, spec.tls ? 'wss' : 'ws');
+  const http = new Http(method, version, parts, Object.fromEntries(fields) as Record<string, string>);
   return {
     ...endsMetadata('TCP', ends),
     ...metadata,

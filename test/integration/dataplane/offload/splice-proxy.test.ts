@@ -40,6 +40,7 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     route: object,
     cluster: object,
     drainTimeout = 500,
+    listener: object = {},
   ) => ({
     admin: {
       offload: 'init',
@@ -50,7 +51,7 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
     listeners: [
       {
         name: 'in',
-        spec: { protocol: 'TCP', port: 5000, address: listen },
+        spec: { protocol: 'TCP', port: 5000, address: listen, ...listener },
         options,
         rules: [{ action: { route: { destination: 'out', ...route } } }],
       },
@@ -66,11 +67,18 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
 
   const start = async (
     places: Places,
-    { options = { offload: 'always' }, route = {}, cluster = {}, peers = [] as string[], drainTimeout = 500 } = {},
+    {
+      options = { offload: 'always' },
+      route = {},
+      cluster = {},
+      listener = {},
+      peers = [] as string[],
+      drainTimeout = 500,
+    } = {},
   ): Promise<void> => {
     server = talk('server', ['server', places.server, 9000, ...peers]);
     await server.next('ready');
-    await bed.startProxy(configuration(places, options, route, cluster, drainTimeout));
+    await bed.startProxy(configuration(places, options, route, cluster, drainTimeout, listener));
     client = talk('client', ['client', places.proxy, 5000, ...peers]);
     await Promise.all([client.next('connected'), server.next('connected')]);
   };
@@ -167,6 +175,15 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
       expect(bed.sessions()).to.deep.equal([]);
     });
   }
+
+  it('relays a connection that was looked at for TLS: contents and counters are whole', async () => {
+    await start(FOUR, { listener: { tls_inspector: true }, peers: ['endless=1'] });
+    await inKernel();
+    await relayed(1_000_000);
+    client.tell('close');
+    server.tell('close');
+    await finish('OK');
+  });
 
   it('carries a half-closed connection to its end', async () => {
     await start(FOUR);

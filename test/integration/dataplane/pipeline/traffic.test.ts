@@ -229,6 +229,40 @@ describe(`Traffic between ${versionOf('curl', '--version')} and a server of Node
     expect(await status('')).to.equal(404);
   });
 
+  it('finds its rule, and its endpoint, by a cookie', async () => {
+    const ports = [peer.port, other.port];
+    proxy = await startProxy({
+      listeners: [
+        {
+          name: 'in',
+          spec: { protocol: 'HTTP', address: '127.0.0.1', port: 0 },
+          rules: [
+            { match: { op: 'test', path: '/HTTP/cookies/kind', value: 'a=b' }, action: { respond: { status: 201 } } },
+            { action: { route: { destination: 'all' } } },
+          ],
+        },
+      ],
+      clusters: [
+        {
+          name: 'all',
+          spec: { protocol: 'HTTP' },
+          endpoints: ports.map((port) => `127.0.0.1:${port}`),
+          loadbalancer: { policy: 'HashRing', key: '/HTTP/cookies/user' },
+        },
+      ],
+    });
+    url = `http://127.0.0.1:${proxy.port('in')}`;
+    expect((await ask(`${url}/`, '--cookie', 'x=1; kind=a=b;kind=c')).status).to.equal(201);
+    const servers = new Map<number, Set<string | undefined>>();
+    for (let user = 0; user < 12; user++) {
+      const got = [];
+      for (let turn = 0; turn < 3; turn++) got.push(await ask(`${url}/`, '--cookie', `turn=${turn}; user=u${user}`));
+      servers.set(user, new Set(got.map(({ headers }) => headers['x-server'])));
+    }
+    expect([...servers.values()].every(({ size }) => size === 1)).to.equal(true);
+    expect(new Set([...servers.values()].flatMap((each) => [...each])).size).to.equal(2);
+  });
+
   it('is copied to mirrors, with what rules made of it and not what a destination did', async () => {
     await start({
       action: {

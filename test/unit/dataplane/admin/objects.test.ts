@@ -63,6 +63,25 @@ describe('REST API: configuration objects', () => {
       expect(body.endpoints.map(({ name }) => name)).to.deep.equal(['u-EndPoint-1', 'u-EndPoint-2']);
     });
 
+    it('shows what rules answer, and what routes do with answers', async () => {
+      const respond = { status: 404, headers: { a: 'b' }, body: 'no' };
+      await api.post('/api/v1/rules', { rule: { name: 'answers', action: { respond } } });
+      expect((await api.get('/api/v1/rules/answers')).body).to.deep.include({ action: { respond } });
+      const redirect = { status: 301, scheme: 'https', port: 0 };
+      await api.post('/api/v1/rules', { rule: { name: 'sends', action: { redirect } } });
+      expect((await api.get('/api/v1/rules/sends')).body).to.deep.include({ action: { redirect } });
+      const destinations = [
+        { cluster: 'c', weight: 1, rewrite: [{ path: '/a', append: 'b' }] },
+        { weight: 2, respond },
+      ];
+      const more = {
+        response_headers: { set: { a: 'b' }, add: {}, remove: ['c'] },
+        fault: { abort: { percent: 1, status: 500 } },
+      };
+      await api.post('/api/v1/routes', { route: { name: 'all', destinations, ...more } });
+      expect((await api.get('/api/v1/routes/all')).body).to.deep.include({ destinations, ...more });
+    });
+
     it('shows a route with the defaults of its retry', async () => {
       await api.post('/api/v1/routes', { route: { name: 'rt', destination: 'c' } });
       const { body } = await api.get('/api/v1/routes/rt');

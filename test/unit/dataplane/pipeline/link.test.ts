@@ -283,3 +283,48 @@ describe('A token bucket', () => {
     expect(tokens.take(25)).to.equal(true);
   });
 });
+
+describe('A link that keeps what it wrote', () => {
+  const kept = (maxBytes: number): TestLink => {
+    const made = testLink();
+    made.link.keep(maxBytes);
+    made.link.setWriter(made.writer);
+    return made;
+  };
+  /** Another writer, that is told everything again. */
+  const again = ({ link }: TestLink): FakeStream => {
+    const next = new FakeStream();
+    next.open(new RecordingSink());
+    link.repeat();
+    link.setWriter(next);
+    return next;
+  };
+
+  it('tells it the next writer from the start, with what came meanwhile, and its end', () => {
+    const made = kept(10);
+    made.push('a', 'b');
+    made.link.finish();
+    const next = again(made);
+    expect(next.written).to.deep.equal(['a', 'b']);
+    expect(next.calls).to.include('end');
+    expect(again(made).written).to.deep.equal(['a', 'b']);
+  });
+
+  it('says so as long as it has all of it', () => {
+    const made = kept(3);
+    made.push('abc');
+    expect(made.link.isKept).to.equal(true);
+    again(made);
+    expect(made.link.isKept).to.equal(true);
+    made.push('d');
+    expect(made.link.isKept).to.equal(false);
+    expect(kept(0).link.isKept).to.equal(true);
+  });
+
+  it('keeps nothing once it is to forget', () => {
+    const made = kept(10);
+    made.push('a');
+    made.link.forget();
+    expect(made.link.isKept).to.equal(false);
+  });
+});
