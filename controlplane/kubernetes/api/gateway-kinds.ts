@@ -1,8 +1,10 @@
 /** The kinds of Gateway API v1.6 (gateway.networking.k8s.io), as far as they are read. Types only. */
+import type { GatewayParameters } from './gateway-parameters.ts';
 import type { Condition, KubeObject } from './object.ts';
 
 export interface GatewayKinds {
   readonly GatewayClass: GatewayClass;
+  readonly GatewayParameters: GatewayParameters;
   readonly Gateway: Gateway;
   readonly ListenerSet: ListenerSet;
   readonly HTTPRoute: HTTPRoute;

@@ -68,7 +68,9 @@ function attach(reader: KubeReader, route: AnyRoute, ref: ParentReference, paren
   );
   if (named.length === 0) {
     const wanted = [sectionName !== undefined && `name ${sectionName}`, port !== undefined && `port ${port}`];
-    const message = `${kind} ${name} has no listener of ${wanted.filter(Boolean).join(' and ')}`;
+    const message = [`${kind} ${name} has no listener`, wanted.filter(Boolean).join(' and ')]
+      .filter(Boolean)
+      .join(' of ');
     return { reason: 'NoMatchingParent', message };
   }
   const allowed = named.filter((listener) => isAllowed(reader, route, listener));

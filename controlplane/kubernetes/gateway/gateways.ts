@@ -23,6 +23,9 @@ export function readClasses(reader: KubeReader): ClassState[] {
   return sortByName(ours).map((gatewayClass) => ({ gatewayClass, parameters: classParameters(reader, gatewayClass) }));
 }
 
+/** The most characters of a label's value. */
+const MAX_LABEL = 63;
+
 /** By name. */
 export function readGateways(reader: KubeReader, grants: Grants, classes: readonly ClassState[]): GatewayState[] {
   const byClass = new Map(classes.map((state) => [state.gatewayClass.metadata.name, state]));
@@ -58,6 +61,11 @@ function readGateway(
   if (spec?.defaultScope !== undefined && spec.defaultScope !== 'None') {
     refused.push({ reason: 'Invalid', message: `defaultScope: expected None, found ${spec.defaultScope}` });
   }
+  // Proxies are found by a label that has the name.
+  if (gateway.metadata.name.length > MAX_LABEL) {
+    const message = `metadata.name: expected at most ${MAX_LABEL} characters, found ${gateway.metadata.name.length}`;
+    refused.push({ reason: 'Invalid', message });
+  }
   const refusal = joined(refused);
   const validation = validations(reader, grants, gateway);
   const listeners = (spec?.listeners ?? []).map((one) =>
@@ -77,10 +85,7 @@ function readGateway(
   const shown = ref && readKeyPair(reader, grants, gateway, ref, 'InvalidClientCertificateRef');
   return {
     gateway,
-    parameters: [
-      ...(ofClass.fault === undefined ? ofClass.parameters : []),
-      ...(own.fault === undefined ? own.parameters : []),
-    ],
+    parameters: [ofClass.parameters, own.parameters].filter((parameters) => parameters !== undefined),
     ...(refusal && { refused: refusal }),
     ...(shown && ('reason' in shown ? { unresolved: shown } : { clientCertificate: shown })),
     listeners,

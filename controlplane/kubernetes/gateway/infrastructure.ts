@@ -1,29 +1,22 @@
-/** What has to be there for a Gateway: who makes workloads and Services reads it here. */
-import type { Protocol } from '../api/core-kinds.ts';
-import type { GatewayNeeds, NeededPort } from '../api/gateway-needs.ts';
+/** What has to be there for a Gateway. */
+import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import { groupBy } from '../api/order.ts';
 import { allListeners, type GatewayState, isServed } from './state.ts';
 
-export function needsOf(state: GatewayState): GatewayNeeds {
+export function infrastructureOf(state: GatewayState): GatewayNeeds {
   const { gateway, parameters } = state;
-  const { apiVersion, metadata } = gateway;
-  const { infrastructure = {}, addresses = [], gatewayClassName: className = '' } = gateway.spec ?? {};
+  const { infrastructure = {}, addresses = [], gatewayClassName = '' } = gateway.spec ?? {};
+  const { namespace = '', name, uid = '' } = gateway.metadata;
   const served = groupBy(allListeners(state).filter(isServed), ({ spec, protocol }) =>
     [spec.port, protocol?.transport].join('/'),
   );
-  const ports = [...served.values()].flatMap(([first]): NeededPort[] =>
+  const ports = [...served.values()].flatMap(([first]) =>
     first?.protocol === undefined
       ? []
-      : [{ port: first.spec.port, protocol: first.protocol.transport.toUpperCase() as Protocol }],
+      : [{ port: first.spec.port, protocol: first.protocol.transport.toUpperCase() as 'TCP' | 'UDP' | 'SCTP' }],
   );
   return {
-    gateway: {
-      apiVersion,
-      namespace: metadata.namespace ?? '',
-      name: metadata.name,
-      uid: metadata.uid ?? '',
-      className,
-    },
+    gateway: { apiVersion: gateway.apiVersion, namespace, name, uid, className: gatewayClassName },
     ports: ports.sort((one, other) => one.port - other.port || (one.protocol < other.protocol ? -1 : 1)),
     labels: infrastructure.labels ?? {},
     annotations: infrastructure.annotations ?? {},

@@ -3,34 +3,31 @@ import type { Gateway, GatewayClass, ObjectReference } from '../api/gateway-kind
 import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
 import { GROUP } from '../api/names.ts';
 import type { KubeReader } from '../api/reader.ts';
-import { CORE_GROUP } from './group.ts';
 import type { Verdict } from '../api/verdict.ts';
 
-/** Those of the class come before those of the Gateway: the later ones count more. */
 export type ReadParameters =
-  { readonly parameters: readonly GatewayParametersSpec[]; readonly fault?: undefined } | { readonly fault: Verdict };
-
-const KIND = 'GatewayParameters';
+  | { readonly parameters?: GatewayParametersSpec; readonly fault?: undefined }
+  | { readonly parameters?: undefined; readonly fault: Verdict };
 
 export function classParameters(reader: KubeReader, { spec }: GatewayClass): ReadParameters {
   const ref = spec?.parametersRef;
-  return ref === undefined ? { parameters: [] } : readParameters(reader, ref.namespace ?? '', ref);
+  return ref === undefined ? {} : readParameters(reader, ref.namespace ?? '', ref);
 }
 
-/** The Gateway's own. */
+/** The Gateway's own, which count more than those of its class. */
 export function gatewayParameters(reader: KubeReader, { metadata, spec }: Gateway): ReadParameters {
   const ref = spec?.infrastructure?.parametersRef;
-  return ref === undefined ? { parameters: [] } : readParameters(reader, metadata.namespace ?? '', ref);
+  return ref === undefined ? {} : readParameters(reader, metadata.namespace ?? '', ref);
 }
 
 function readParameters(reader: KubeReader, namespace: string, ref: ObjectReference): ReadParameters {
-  const { group = CORE_GROUP, kind = '', name } = ref;
+  const { group = '', kind = '', name } = ref;
   const invalid = (message: string): ReadParameters => ({ fault: { reason: 'InvalidParameters', message } });
-  if (group !== GROUP || kind !== KIND) {
-    const found = `${group === CORE_GROUP ? '' : `${group}/`}${kind} ${name}`;
-    return invalid(`parametersRef: expected ${GROUP}/${KIND}, found ${found}`);
+  if (group !== GROUP || kind !== 'GatewayParameters') {
+    const found = group === '' ? kind : `${group}/${kind}`;
+    return invalid(`parametersRef: expected ${GROUP}/GatewayParameters, found ${found} ${name}`);
   }
-  const object = reader.get(KIND, namespace, name);
-  if (object === undefined) return invalid(`parametersRef: ${KIND} ${namespace}/${name} does not exist`);
-  return { parameters: [object.spec ?? {}] };
+  const found = reader.get('GatewayParameters', namespace, name);
+  if (found === undefined) return invalid(`parametersRef: GatewayParameters ${namespace}/${name} do not exist`);
+  return { parameters: found.spec ?? {} };
 }

@@ -1,8 +1,8 @@
 /** What is known of Gateways and their listeners while they are translated. Types only. */
 import type { AnyRoute, Gateway, GatewayListener, ListenerSet, RouteKind } from '../api/gateway-kinds.ts';
 import type { Secret } from '../api/core-kinds.ts';
-import type { KeyPair } from './certificates.ts';
 import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
+import type { KeyPair } from './certificates.ts';
 import type { ListenerProtocol } from './protocols.ts';
 import type { Verdict } from '../api/verdict.ts';
 
@@ -59,6 +59,7 @@ export interface ListenerSetState {
 
 export interface GatewayState {
   readonly gateway: Gateway;
+  /** Of its class, then its own. */
   readonly parameters: readonly GatewayParametersSpec[];
   /** Why it is not accepted, whatever its listeners. */
   readonly refused?: Verdict;

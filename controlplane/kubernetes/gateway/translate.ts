@@ -1,14 +1,14 @@
 /** Gateway API: what Gateways and routes come to for the proxies, their statuses, and what each Gateway needs to be there. */
-import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf, type StatusPlan } from '../api/reader.ts';
 import { gatewayService, takesIPv6 } from './addresses.ts';
 import type { AnyRoute } from '../api/gateway-kinds.ts';
+import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import { attachRoutes, ROUTE_KINDS } from './attachment.ts';
 import { createBackends } from './backends.ts';
 import { classStatus, gatewayStatus, listenerSetStatus, refusalOf } from './gateway-status.ts';
 import { readClasses, readGateways } from './gateways.ts';
 import { readGrants } from '../api/grants.ts';
-import { needsOf } from './infrastructure.ts';
+import { infrastructureOf } from './infrastructure.ts';
 import { sortByName } from '../api/order.ts';
 import { createOutput } from './output.ts';
 import { policyStatuses } from './policy-status.ts';
@@ -46,7 +46,7 @@ export function translateGateways(reader: KubeReader, { bundleVersion }: Gateway
     if (refusalOf(gateway) === undefined) {
       const making = { gateway, output, backends, usage, made: new Map() };
       addPorts(making, allListeners(gateway), takesIPv6(gatewayService(reader, gateway.gateway)));
-      infrastructure.push(needsOf(gateway));
+      infrastructure.push(infrastructureOf(gateway));
     }
     objects.push(...output.objects());
     statuses.push(gatewayStatus(reader, gateway, output));

@@ -30,7 +30,7 @@ function shown({ objects, statuses, infrastructure }: GatewayTranslation): unkno
       [[plan.ref.kind, plan.ref.namespace, plan.ref.name].join('/')]: withoutFeatures(plan.render(DONE)),
       ...(plan.objects.length > 0 && { objects: plan.objects }),
     })),
-    infrastructure: infrastructure.map(({ gateway: of, ...rest }) => ({ gateway: of.name, ...rest })),
+    infrastructure,
   };
 }
 
@@ -84,17 +84,23 @@ describe('translating Gateway API', () => {
   });
 
   it('takes lists and names of any length', async () => {
-    const long = 'n'.repeat(253);
-    const paths = Array.from({ length: 1001 }, (_, index) => `/${index}`);
-    const many = httpRoute(long, long, {
-      rules: paths.map((path) => ({ matches: [{ path: { value: path } }], backendRefs: [{ name: long, port: 80 }] })),
-    });
-    const { objects } = translateGateways(kubeReader([gatewayClass(), gateway(long), backend(long), many]));
+    const [long, hostname] = ['n'.repeat(253), `${`${'h'.repeat(62)}.`.repeat(4)}a`];
+    const rules = Array.from({ length: 1001 }, (_, index) => ({
+      matches: [{ path: { value: `/${index}` } }],
+      backendRefs: [{ name: long, port: 80 }],
+    }));
+    const web = gateway('n'.repeat(63), [{ name: 'http', port: 80, protocol: 'HTTP', hostname }]);
+    const many = httpRoute(long, web.metadata.name, { rules });
+    const { objects } = translateGateways(kubeReader([gatewayClass(), web, backend(long), many]));
     expect(await objectFaults(objects.map(({ content }) => content))).to.deep.equal([]);
     const lists = objects.filter(({ content }) => content.key.kind === 'RuleList');
-    expect(lists.map(({ content }) => (content.spec!['rules'] as unknown[]).length)).to.deep.equal([
-      500, 500, 1, 3, 1, 1,
-    ]);
+    const lengths = lists.map(({ content }) => (content.spec!['rules'] as unknown[]).length);
+    expect(lengths).to.deep.equal([500, 500, 1, 3, 1, 1]);
+  });
+
+  it('refuses a Gateway whose name is no label', () => {
+    const { infrastructure, objects } = translateGateways(kubeReader([gatewayClass(), gateway('n'.repeat(64))]));
+    expect([infrastructure, objects]).to.deep.equal([[], []]);
   });
 
   it('translates 500 routes to 1,000 services at once', () => {
