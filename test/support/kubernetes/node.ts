@@ -7,7 +7,8 @@ import { BIN, Program } from './program.ts';
 
 /** What images stand for: the project's own is what `npm run build` made. */
 const IMAGES = {
-  'l7mp/l7mp': [resolve('bin/l7mp')],
+  'l7mp/controlplane': [resolve('bin/l7mp')],
+  'l7mp/proxy': [resolve('bin/l7mp')],
   'registry.k8s.io/gateway-api/echo-basic': [join(BIN, 'echo-basic')],
   'registry.k8s.io/coredns/coredns': [join(BIN, 'dnsstub'), 'whoami'],
   host: [],
