@@ -46,7 +46,7 @@ export const schema: Schema = {
   },
   EndpointSpec: {
     fields: {
-      address: { type: 'string' },
+      address: { type: 'string', aliases: ['filename'] },
       port: { type: 'integer', max: 65535 },
       bind: { type: 'message', message: 'SocketAddress' },
     },
@@ -503,11 +503,16 @@ export const schema: Schema = {
       apply: { type: 'string', reference: 'RuleList' },
     },
   },
-  Rewrite: { fields: { path: { type: 'string', required: true, format: 'json-pointer' }, value: { type: 'json' } } },
+  Rewrite: {
+    fields: {
+      path: { type: 'string', required: true, format: 'json-pointer' },
+      value: { type: 'json', aliases: ['valueStr'] },
+    },
+  },
   Route: {
     fields: {
       name: { type: 'string', assigned: true },
-      destination: { type: 'string', reference: 'Cluster', aliases: ['cluster'] },
+      destination: { type: 'string', reference: 'Cluster', aliases: ['cluster', 'destinationRef'] },
       destinations: { type: 'message', message: 'WeightedCluster', repeated: true },
       ingress: { type: 'string', repeated: true, reference: 'Cluster', infix: 'ingress' },
       egress: { type: 'string', repeated: true, reference: 'Cluster', infix: 'egress' },
