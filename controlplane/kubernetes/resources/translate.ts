@@ -62,7 +62,7 @@ export function translateResources(
   const parts = new Map<string, Part>();
   for (const { part } of context.shared.values()) if (part !== undefined) parts.set(part.id, part);
   for (const making of makings) if (isAccepted(making)) for (const part of making.parts) parts.set(part.id, part);
-  for (const making of makings) tellOfMissing(making, parts);
+  for (const making of makings.filter(isAccepted)) tellOfMissing(making, parts);
 
   const audiences = audiencesOf(makings.filter(isAccepted), parts);
   const objects: OwnedContent[] = [];

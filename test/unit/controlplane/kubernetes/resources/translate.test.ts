@@ -7,7 +7,8 @@ import type { KubeObject } from '../../../../../controlplane/kubernetes/api/obje
 import type { KubeReader, Progress } from '../../../../../controlplane/kubernetes/api/reader.ts';
 import { translateResources } from '../../../../../controlplane/kubernetes/resources/translate.ts';
 import { checkEnvelope, decodeContent } from '../../../../../controlplane/model/decode-content.ts';
-import { idOf } from '../../../../../controlplane/model/object.ts';
+import { asObject, idOf } from '../../../../../controlplane/model/object.ts';
+import { Translator } from '../../../../../controlplane/translate/translator.ts';
 import { kubeReader, readManifests } from '../../../../support/kube-reader.ts';
 
 const GOLDEN = 'test/golden/kubernetes/resources';
@@ -52,6 +53,23 @@ describe('translating our own kinds', () => {
       const text = stringify(out, { lineWidth: 120, aliasDuplicateObjects: false });
       if (process.env['UPDATE'] === '1') writeFileSync(path, text);
       expect(parse(text)).to.deep.equal(parse(readFileSync(path, 'utf8')));
+    });
+
+    it(`gives the control plane of ${file} what it takes, and no name twice`, async () => {
+      const { objects: contents } = translateResources(kubeReader(objects), { now: NOW });
+      const ids = contents.map(({ content }) => idOf(content.key));
+      expect(new Set(ids).size).to.equal(ids.length);
+      const translator = new Translator();
+      const upsert = contents.map(({ content }) => {
+        const object = asObject(content);
+        return { id: object.id, object, audience: { selector: object.selector } };
+      });
+      (await translator.stage(upsert, [])).commit();
+      for (const id of ids) {
+        expect([id, translator.verdict(id)]).to.deep.equal([id, { accepted: true, faults: [] }]);
+        const missing = translator.warnings(id).filter(({ found }) => !/^"service\/|bad-target"$/u.test(found));
+        expect([id, missing]).to.deep.equal([id, []]);
+      }
     });
 
     it(`gives the same for ${file}, whatever the order`, () => {
