@@ -73,7 +73,9 @@ async function print(manifests: readonly Manifest[], format: 'yaml' | 'json'): P
     return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests }, null, 2)}\n`;
   }
   const { stringify } = await import('yaml');
-  return manifests.map((each) => stringify(each, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n');
+  // kubectl reads YAML 1.1, to which `off` is a boolean.
+  const options = { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false } as const;
+  return manifests.map((each) => stringify(each, options)).join('---\n');
 }
 
 async function applyOne(

@@ -197,9 +197,9 @@ class SchemaMaker {
 type SchemaRulesOf = Field['rules'];
 
 /** Of a field's names, one may stand; of one that is wanted, one must. */
-function aliasChecks({ name, schema: { aliases = [], required, reference } }: Field): Check[] {
+function aliasChecks({ name, schema: { aliases = [], required, reference, type } }: Field): Check[] {
   // Rules see no value of any type.
-  if (aliases.length === 0 || reference !== undefined) return [];
+  if (aliases.length === 0 || reference !== undefined || type === 'json') return [];
   const names = [name, ...aliases];
   const given = `[${names.map((each) => `has(self.${each})`).join(', ')}].filter(x, x).size()`;
   return required

@@ -9,7 +9,7 @@ import { makeValuesSchema } from './chart.ts';
 import { printDefinitions } from './crds.ts';
 import { printCliPage, printManual } from './cli.ts';
 import { makeJsonSchema } from './json-schema.ts';
-import { printKindTypes } from './kind-types.ts';
+import { printKindSchema, printKindTypes } from './kind-types.ts';
 import { readKinds } from './kinds.ts';
 import { ETCD_PACKAGES, PACKAGES, printDescriptors, printMessages } from './messages.ts';
 import { printManifests } from './manifests.ts';
@@ -27,6 +27,7 @@ const outputs: Record<string, string> = {
     `export const schema: Schema = ${JSON.stringify(source.schema)};`,
   ].join('\n'),
   'gen/l7mp/kubernetes/v1/types.ts': printKindTypes(kinds),
+  'gen/l7mp/kubernetes/v1/schema.ts': printKindSchema(kinds),
   'gen/messages.ts': printMessages('proto', PACKAGES),
   'gen/etcd.ts': printMessages('proto', ETCD_PACKAGES),
   'gen/descriptors.ts': printDescriptors('proto'),

@@ -5,6 +5,15 @@ import { PROXY_LABELS } from '../api/names.ts';
 import { compare } from '../api/order.ts';
 import type { Selection } from './selectors.ts';
 
+const keys = new WeakMap<Selector, string>();
+
+/** The same for equal selectors. */
+export function selectorKey(selector: Selector): string {
+  let key = keys.get(selector);
+  if (key === undefined) keys.set(selector, (key = canonicalJson(selector)));
+  return key;
+}
+
 /**
  * The one selector of all: where they differ, all proxies of the namespaces that they are of, as a selector can't say "or". Undefined:
  * nobody.
@@ -14,7 +23,7 @@ export function audienceOf(selections: Iterable<Selection>): Selector | undefine
   const distinct = new Map<string, Selector>();
   for (const { selector, namespaces: some } of selections) {
     if (selector === undefined) continue;
-    distinct.set(canonicalJson(selector), selector);
+    distinct.set(selectorKey(selector), selector);
     for (const namespace of some) namespaces.add(namespace);
   }
   const [only] = distinct.values();

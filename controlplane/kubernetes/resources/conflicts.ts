@@ -1,8 +1,8 @@
 /** Listeners that want the same port of the same proxies: the oldest object has it. */
 import { isIP } from 'node:net';
-import { canonicalJson } from '../../model/canonical.ts';
 import { byAge, fullName, groupBy } from '../api/order.ts';
 import type { Verdict } from '../api/verdict.ts';
+import { selectorKey } from './audience.ts';
 import type { Making } from './making.ts';
 import { isPlain, type Plain, portOf, protocolOf, transportOf } from './plain.ts';
 import { verdict } from './reasons.ts';
@@ -96,7 +96,7 @@ function createProxies(context: Selecting): { overlap: (one: Making, other: Maki
     if (known === undefined) {
       const { selection } = making;
       const pods = selection === undefined ? [] : selectedPods(context, selection).map(({ id }) => id);
-      known = { key: canonicalJson(selection?.selector), pods: new Set(pods) };
+      known = { key: selection?.selector ? selectorKey(selection.selector) : '', pods: new Set(pods) };
       chosen.set(making, known);
     }
     return known;

@@ -20,7 +20,7 @@ export function endpointsOf(
   raw.forEach((endpoint, index) => {
     const at = `${path}[${index}]`;
     if (!isPlain(endpoint) || endpoint['selector'] === undefined) {
-      others.push(withAddress(endpoint));
+      others.push(endpoint);
       return;
     }
     const { selector, spec: place = {}, weight, ...rest } = endpoint;
@@ -67,11 +67,4 @@ function addressOf({ metadata, status = {} }: Pod): string | undefined {
   const { podIP, conditions = [] } = status;
   const isReady = conditions.some(({ type, status: value }) => type === 'Ready' && value === 'True');
   return isReady && metadata.deletionTimestamp === undefined && podIP !== '' ? podIP : undefined;
-}
-
-/** As the original has it, a UNIX socket's path may be called `filename`. */
-function withAddress(endpoint: Json): Json {
-  if (!isPlain(endpoint) || !isPlain(endpoint['spec']) || endpoint['spec']['filename'] === undefined) return endpoint;
-  const { filename, ...spec } = endpoint['spec'];
-  return { ...endpoint, spec: { ...spec, address: filename } };
 }

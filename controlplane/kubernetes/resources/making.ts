@@ -62,12 +62,17 @@ export function contentOfPart({ kind, name, spec }: Part): ObjectContent {
   return { key: { kind, name }, labels: {}, spec };
 }
 
+interface Checked {
+  readonly text: string;
+  readonly faults: readonly Fault[];
+}
+
 // Objects never change: what came of one, and was checked, holds as long as the same comes of it.
-const known = new WeakMap<KubeObject, Map<string, { readonly text: string; readonly faults: readonly Fault[] }>>();
+const known = new WeakMap<KubeObject, Map<string, Checked>>();
 
 function checked(part: Part): readonly Fault[] {
   let ofObject = known.get(part.owner);
-  if (ofObject === undefined) known.set(part.owner, (ofObject = new Map()));
+  if (ofObject === undefined) known.set(part.owner, (ofObject = new Map<string, Checked>()));
   const text = JSON.stringify(part.spec);
   let found = ofObject.get(part.id);
   if (found?.text !== text) ofObject.set(part.id, (found = { text, faults: faultsOf(contentOfPart(part)) }));

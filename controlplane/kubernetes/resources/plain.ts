@@ -29,11 +29,20 @@ export function keyOf(name: SpecName, spec: Plain): string | undefined {
 
 /** A protocol as the schema writes it, by any of its names. */
 export function protocolOf(name: SpecName, word: Json | undefined): string | undefined {
-  if (typeof word !== 'string') return undefined;
-  const same = (each: string): boolean => each.toLowerCase() === word.toLowerCase();
-  return Object.entries(schema[name]?.variants ?? {}).find(
-    ([protocol, { aliases = [] }]) => same(protocol) || aliases.some(same),
-  )?.[0];
+  return typeof word === 'string' ? PROTOCOLS[name].get(word.toLowerCase()) : undefined;
+}
+
+const PROTOCOLS: Readonly<Record<SpecName, ReadonlyMap<string, string>>> = {
+  ListenerSpec: protocolsOf('ListenerSpec'),
+  ClusterSpec: protocolsOf('ClusterSpec'),
+};
+
+function protocolsOf(name: SpecName): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(schema[name]?.variants ?? {}).flatMap(([protocol, { aliases = [] }]) =>
+      [protocol, ...aliases].map((word): [string, string] => [word.toLowerCase(), protocol]),
+    ),
+  );
 }
 
 /** What a flat spec rides on in the end. */

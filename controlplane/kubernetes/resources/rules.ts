@@ -31,26 +31,17 @@ export function rulesIn(place: Place, raw: readonly Json[], path: string): Json[
 }
 
 function actionIn(place: Place, action: Plain, path: string): Json {
-  const { route, apply, rewrite } = action;
+  const { route, apply } = action;
   return {
     ...action,
-    ...(Array.isArray(rewrite) && { rewrite: rewrite.map(rewriteIn) }),
     ...(typeof route === 'string' && { route: resolveObject(place, 'Route', route, `${path}.route`) }),
     ...(isPlain(route) && { route: named(place, routeIn(place, route, `${path}.route`)) }),
     ...(apply !== undefined && { apply: ruleListIn(place, apply, `${path}.apply`) }),
   };
 }
 
-/** As the original has it, a value that is text may be called `valueStr`. */
-function rewriteIn(rewrite: Json): Json {
-  if (!isPlain(rewrite) || rewrite['valueStr'] === undefined) return rewrite;
-  const { valueStr: value, ...others } = rewrite;
-  return { ...others, value };
-}
-
-/** A route, whose destination may also be called `destinationRef`, as the original has it. */
-export function routeIn(place: Place, raw: Plain, path: string): Plain {
-  const { destinationRef, ...route } = raw;
+/** A route with the clusters that it names. */
+export function routeIn(place: Place, route: Plain, path: string): Plain {
   const cluster = (value: Json, at: string): Json => clusterNamed(place, value, at);
   const one = (field: string): Plain =>
     route[field] === undefined ? {} : { [field]: cluster(route[field], `${path}.${field}`) };
@@ -68,9 +59,9 @@ export function routeIn(place: Place, raw: Plain, path: string): Plain {
       : value;
   return {
     ...route,
-    ...(destinationRef !== undefined && { destination: cluster(destinationRef, `${path}.destinationRef`) }),
     ...one('destination'),
     ...one('cluster'),
+    ...one('destinationRef'),
     ...each('destinations', inField),
     ...each('mirrors', inField),
     ...each('ingress', cluster),

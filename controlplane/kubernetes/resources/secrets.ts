@@ -4,7 +4,7 @@ import { secretName as nameIn } from '../../../common/secrets.ts';
 import { GROUP, secretName } from '../api/names.ts';
 import type { Secret } from '../api/core-kinds.ts';
 import type { Place } from './context.ts';
-import { faultsOf, given } from './making.ts';
+import { addPart, given, nameWithin } from './making.ts';
 import { isPlain, type Plain } from './plain.ts';
 import { verdict } from './reasons.ts';
 import { parseReference } from './references.ts';
@@ -37,8 +37,9 @@ function inTls(place: Place, tls: Plain, path: string): Plain {
   return { ...tls, ...Object.fromEntries(named), ...(list !== undefined && { certificates: list }) };
 }
 
+/** Each object has its own copy of a key: it goes to the proxies of that object, and to no others. */
 function resolve({ context, making, uses }: Place, text: string, path: string): Json {
-  const { reader, grants, shared } = context;
+  const { reader, grants } = context;
   const { kind } = making.object;
   const reference = parseReference(text, making.home);
   if (reference === undefined || reference.port !== undefined) {
@@ -46,27 +47,22 @@ function resolve({ context, making, uses }: Place, text: string, path: string): 
     return `secret:${text}`;
   }
   const { namespace, name } = reference;
-  const made = secretName(namespace, name);
-  if (!grants({ group: GROUP, kind, namespace: making.home }, { group: '', kind: 'Secret', namespace, name })) {
-    making.faults.push(refused(reader, `${path}: Secret ${text}`, namespace, { kind, namespace: making.home }));
+  const made = nameWithin(making.object, secretName(namespace, name));
+  const id = `Secret/${made}`;
+  uses.add(id);
+  if (making.parts.some((part) => part.id === id)) return `secret:${made}`;
+  const from = { group: GROUP, kind, namespace: making.home };
+  if (!grants(from, { group: '', kind: 'Secret', namespace, name })) {
+    making.faults.push(refused(reader, `${path}: Secret ${text}`, namespace, from));
     return `secret:${made}`;
   }
   const secret = reader.get('Secret', namespace, name);
-  const spec = secret && specOf(secret);
-  if (secret === undefined || spec === undefined) {
+  if (secret === undefined) {
     making.faults.push(verdict('RefNotFound', `${path}: there is no Secret ${namespace}/${name}`));
-    return `secret:${made}`;
+  } else {
+    const where = (field: string): string => `${path}: Secret ${namespace}/${name}${field && ` (${field})`}`;
+    addPart(making, 'Secret', made, specOf(secret), new Set(), where);
   }
-  const id = `Secret/${made}`;
-  if (!shared.has(id)) {
-    const part = { id, kind: 'Secret' as const, name: made, owner: secret, spec, uses: new Set<string>() };
-    const [wrong] = faultsOf({ key: { kind: 'Secret', name: made }, labels: {}, spec });
-    const what = wrong && `Secret ${namespace}/${name}: ${wrong.path || 'its data'}: expected ${wrong.expected}`;
-    shared.set(id, wrong === undefined ? { part } : { fault: verdict('RefNotAccepted', what ?? '') });
-  }
-  const { fault } = shared.get(id) ?? {};
-  if (fault !== undefined) making.faults.push({ ...fault, message: `${path}: ${fault.message}` });
-  uses.add(id);
   return `secret:${made}`;
 }
 

@@ -1,8 +1,9 @@
 /** Our own kinds: what they come to for the proxies, and their statuses. */
-import type { Selector } from '../../../gen/messages.ts';
+import type { Fault, Selector } from '../../../gen/messages.ts';
+import { formatFault } from '../../../common/errors.ts';
 import { readGrants } from '../api/grants.ts';
-import type { KubeRef } from '../api/object.ts';
-import type { Session } from '../api/own-kinds.ts';
+import type { KubeObject, KubeRef } from '../api/object.ts';
+import type { OwnKinds, Session } from '../api/own-kinds.ts';
 import { byName } from '../api/order.ts';
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf } from '../api/reader.ts';
 import { audienceOf } from './audience.ts';
@@ -15,6 +16,7 @@ import { readOffloadPolicies } from './offload-policies.ts';
 import { createPods } from './pods.ts';
 import { verdict } from './reasons.ts';
 import type { Selection } from './selectors.ts';
+import { formFaults, soundReader } from './sound.ts';
 import { statusOf } from './status.ts';
 
 export interface ResourcesTranslation extends KubeTranslation {
@@ -34,21 +36,25 @@ export function translateResources(
   reader: KubeReader,
   { now = Date.now() }: ResourcesOptions = {},
 ): ResourcesTranslation {
-  const context: Context = { reader, grants: readGrants(reader), pods: createPods(reader), shared: new Map() };
-  const policies = readOffloadPolicies(reader);
-  const all = <Kind extends 'VirtualService' | 'Target' | 'Route' | 'RuleList' | 'Session'>(kind: Kind) =>
-    [...reader.list(kind)].sort(byName);
+  const sound = soundReader(reader);
+  const context: Context = { reader: sound, grants: readGrants(reader), pods: createPods(reader), shared: new Map() };
+  const policies = readOffloadPolicies(sound);
+  const made = <Kind extends keyof OwnKinds>(kind: Kind, make: (object: OwnKinds[Kind]) => Making): Making[] =>
+    [...reader.list(kind)].sort(byName).map((object) => {
+      const faults = formFaults(object);
+      return faults.length === 0 ? make(object) : brokenObject(object, faults);
+    });
 
-  const services = all('VirtualService').map((object) => makeVirtualService(context, object, policies.offloadOf));
-  const sessions = all('Session').map((object) =>
+  const services = made('VirtualService', (object) => makeVirtualService(context, object, policies.offloadOf));
+  const sessions = made('Session', (object) =>
     isOver(object, now) ? expiredSession(object) : makeSession(context, object, policies.offloadOf),
   );
   const makings = [
     ...services,
     ...sessions,
-    ...all('Target').map((object) => makeTarget(context, object)),
-    ...all('Route').map((object) => makeRoute(context, object)),
-    ...all('RuleList').map((object) => makeRuleList(context, object)),
+    ...made('Target', (object) => makeTarget(context, object)),
+    ...made('Route', (object) => makeRoute(context, object)),
+    ...made('RuleList', (object) => makeRuleList(context, object)),
   ];
   const conflicts = findConflicts(context, [...services, ...sessions]);
   const isAccepted = (making: Making): boolean => making.faults.length === 0 && !conflicts.has(making);
@@ -56,7 +62,7 @@ export function translateResources(
   const parts = new Map<string, Part>();
   for (const { part } of context.shared.values()) if (part !== undefined) parts.set(part.id, part);
   for (const making of makings) if (isAccepted(making)) for (const part of making.parts) parts.set(part.id, part);
-  for (const making of makings) tellOfMissing(making, parts);
+  for (const making of makings.filter(isAccepted)) tellOfMissing(making, parts);
 
   const audiences = audiencesOf(makings.filter(isAccepted), parts);
   const objects: OwnedContent[] = [];
@@ -66,21 +72,32 @@ export function translateResources(
       objects.push({ owner: refOf(part.owner), content: { ...contentOfPart(part), selector } });
   }
   const statuses = makings.map((making) => {
-    const ends = making.object.kind === 'Session' ? expiryOf(making.object as Session) : undefined;
+    const ends = endOf(making);
     return statusOf(making, {
       conflict: conflicts.get(making),
       isUnused: isAccepted(making) && !making.parts.some(({ id }) => audiences.has(id)),
       ...(ends !== undefined && { beside: { expiresAt: rfc3339(ends) } }),
     });
   });
-  const times = all('Session').map((object) => expiryOf(object) ?? Infinity);
+  const times = sessions.map((making) => endOf(making) ?? Infinity);
   const nextExpiry = Math.min(...times.filter((time) => time > now), Infinity);
   return {
     objects,
     statuses: [...statuses, ...policies.statuses],
-    expired: sessions.filter(({ object }) => isOver(object as Session, now)).map(({ object }) => refOf(object)),
+    expired: sessions.filter((making) => (endOf(making) ?? Infinity) <= now).map(({ object }) => refOf(object)),
     ...(nextExpiry !== Infinity && { nextExpiry }),
   };
+}
+
+/** When a session ends; undefined for all others. */
+function endOf({ object }: Making): number | undefined {
+  return object.kind === 'Session' && formFaults(object).length === 0 ? expiryOf(object as Session) : undefined;
+}
+
+function brokenObject(object: KubeObject, faults: readonly Fault[]): Making {
+  const making = newMaking(object);
+  making.faults.push(...faults.map((fault) => verdict('Invalid', formatFault(fault))));
+  return making;
 }
 
 function isOver(session: Session, now: number): boolean {

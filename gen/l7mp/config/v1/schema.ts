@@ -46,7 +46,7 @@ export const schema: Schema = {
   },
   EndpointSpec: {
     fields: {
-      address: { type: 'string' },
+      address: { type: 'string', aliases: ['filename'] },
       port: { type: 'integer', max: 65535 },
       bind: { type: 'message', message: 'SocketAddress' },
     },
@@ -531,7 +531,7 @@ export const schema: Schema = {
   Rewrite: {
     fields: {
       path: { type: 'string', required: true, format: 'json-pointer' },
-      value: { type: 'json' },
+      value: { type: 'json', aliases: ['valueStr'] },
       append: { type: 'string', optional: true },
       prefix: { type: 'message', message: 'PrefixReplacement' },
     },
@@ -539,7 +539,7 @@ export const schema: Schema = {
   Route: {
     fields: {
       name: { type: 'string', assigned: true },
-      destination: { type: 'string', reference: 'Cluster', aliases: ['cluster'] },
+      destination: { type: 'string', reference: 'Cluster', aliases: ['cluster', 'destinationRef'] },
       destinations: { type: 'message', message: 'Destination', repeated: true },
       ingress: { type: 'string', repeated: true, reference: 'Cluster', infix: 'ingress' },
       egress: { type: 'string', repeated: true, reference: 'Cluster', infix: 'egress' },

@@ -192,7 +192,7 @@ describe('custom resources on a real API server', function () {
       /port\s+<integer> -required-\s+The port it listens on/u,
     );
     expect(await explain('rlist.spec.rules.action.route.retry')).to.contain('Attempts after the first.');
-    expect(await explain('target.spec.cluster.loadbalancer.policy')).to.contain('enum: Trivial, RoundRobin');
+    expect(await explain('target.spec.cluster.loadbalancer')).to.match(/enum: .*RoundRobin/u);
     expect(await explain('session.spec.ttl')).to.contain('90s');
   });
 
@@ -205,11 +205,11 @@ describe('custom resources on a real API server', function () {
       ...each,
       metadata: { ...each.metadata, namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' },
     }));
-    for (const { ref, render } of translateResources(kubeReader(there), { now }).statuses) {
-      const { conditions } = render({ selected: 1, acked: 1, serving: 1, failures: [] }) as {
+    for (const plan of translateResources(kubeReader(there), { now }).statuses) {
+      const { conditions } = plan.render({ selected: 1, acked: 1, serving: 1, failures: [] }) as {
         conditions: { type: string; status: string }[];
       };
-      const states = conditions.map(({ type, status }) => `${ref.name} ${type} ${status}`);
+      const states = conditions.map(({ type, status }) => `${plan.ref.name} ${type} ${status}`);
       expect(states.filter((state) => !state.endsWith('True'))).to.deep.equal([]);
     }
   });
@@ -224,11 +224,7 @@ describe('custom resources on a real API server', function () {
         ...rest,
         metadata: { name, namespace: 'default' },
       }));
-      // `transport` and `valueStr` are the original's words, of which the latter stands where the schema is no longer looked at.
-      expect([file, await dryRun(here.filter((each) => !JSON.stringify(each).includes('valueStr')))]).to.deep.equal([
-        file,
-        '',
-      ]);
+      expect([file, await dryRun(here)]).to.deep.equal([file, '']);
     }
   });
 
@@ -265,8 +261,9 @@ describe('custom resources on a real API server', function () {
     ];
     await kube().apply(...objects);
     const stored = await Promise.all(objects.map(({ kind, metadata }) => kube().read<KubeObject>(kind, metadata.name)));
-    for (const { ref, render } of translateResources(kubeReader(stored)).statuses) {
-      const text = JSON.stringify(render({ selected: 2, acked: 1, serving: 0, failures: [] }));
+    for (const plan of translateResources(kubeReader(stored)).statuses) {
+      const { ref } = plan;
+      const text = JSON.stringify(plan.render({ selected: 2, acked: 1, serving: 0, failures: [] }));
       const status = JSON.parse(text, (key, value: unknown) =>
         key === 'conditions'
           ? (value as object[]).map((each) => ({ ...each, lastTransitionTime: '2026-01-01T00:00:00Z' }))
