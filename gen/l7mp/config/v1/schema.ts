@@ -34,6 +34,7 @@ export const schema: Schema = {
       },
       connect_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
       discovery: { type: 'message', message: 'EndpointDiscovery', shorthand: 'service' },
+      original_destination: { type: 'boolean' },
     },
   },
   EndpointDiscovery: { fields: { service: { type: 'string' } } },
@@ -219,6 +220,7 @@ export const schema: Schema = {
       header_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 60000 },
       keep_alive_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 65000 },
       forwarded: { type: 'string', optional: true, default: 'append', values: ['append', 'replace', 'off'] },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   HttpCluster: {
@@ -286,6 +288,7 @@ export const schema: Schema = {
       no_delay: { type: 'boolean', optional: true, default: true },
       keepalive: { type: 'message', message: 'Keepalive' },
       backlog: { type: 'integer', optional: true, default: 4096 },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   TcpCluster: {
@@ -304,6 +307,7 @@ export const schema: Schema = {
       tls: { type: 'message', message: 'TlsServer', required: true },
       proxy_protocol: { type: 'string', optional: true, default: 'off', values: ['off', 'optional', 'required'] },
       handshake_timeout: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647, default: 10000 },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   TlsCluster: {
@@ -320,6 +324,7 @@ export const schema: Schema = {
       port: { type: 'integer', required: true, max: 65535 },
       connect: { type: 'message', message: 'PeerAddress' },
       options: { type: 'message', message: 'UdpListenerOptions', default: {} },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   UdpListenerOptions: {
@@ -371,6 +376,7 @@ export const schema: Schema = {
       ping_interval: { type: 'integer', unit: 'ms', max: 2147483647 },
       compress: { type: 'boolean' },
       proxy_protocol: { type: 'string', optional: true, default: 'off', values: ['off', 'optional', 'required'] },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   WebSocketCluster: {
@@ -414,6 +420,29 @@ export const schema: Schema = {
       offload: { type: 'string', optional: true, default: 'disable', values: ['init', 'no_init', 'disable'] },
       offload_ifs: { type: 'string', repeated: true },
       offload_pin: { type: 'string' },
+      capture: { type: 'message', message: 'Capture' },
+    },
+  },
+  Capture: {
+    fields: {
+      outbound: { type: 'message', message: 'OutboundCapture', default: {} },
+      inbound: { type: 'message', message: 'InboundCapture', default: {} },
+      interfaces: { type: 'string', repeated: true },
+    },
+  },
+  OutboundCapture: {
+    fields: {
+      ports: { type: 'string', repeated: true, format: 'port-range' },
+      exclude_ports: { type: 'string', repeated: true, format: 'port-range' },
+      exclude_cidrs: { type: 'string', repeated: true, format: 'cidr' },
+      exclude_uids: { type: 'integer', repeated: true, max: 4294967294 },
+    },
+  },
+  InboundCapture: {
+    fields: {
+      ports: { type: 'string', repeated: true, format: 'port-range' },
+      exclude_ports: { type: 'string', repeated: true, format: 'port-range' },
+      exclude_cidrs: { type: 'string', repeated: true, format: 'cidr' },
     },
   },
   Api: {
