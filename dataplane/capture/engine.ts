@@ -34,8 +34,8 @@ import { encodeExcluded, encodePorts } from './filters.ts';
 import { checkLayout, decodeOther, encodeEnds, ENDS, laneOf, OTHER, PORTS_SIZE, PREFIX, SETTINGS } from './layout.ts';
 import { ownCgroup } from './own-cgroup.ts';
 
-/** Sessions that the kernel knows at a time, twice each: those that were not used for long make room. */
-const FLOWS = 131_072;
+/** Entries of a session: what its program's side sees, and what the proxy sees. */
+const ENTRIES = 2;
 
 // linux/rtnetlink.h, linux/if_arp.h
 const RTM_GETLINK = 18;
@@ -69,7 +69,7 @@ export class CaptureEngine implements CaptureTable {
       checkLayout(object.section('.layout'));
       this.own = ownSockets(capture);
       const maps = {
-        flows: this.map('flows', MAP_LRU_HASH, ENDS.size, OTHER.size, FLOWS),
+        flows: this.map('flows', MAP_LRU_HASH, ENDS.size, OTHER.size, ENTRIES * capture.max_sessions),
         settings: this.map('settings', MAP_ARRAY, 4, SETTINGS.size, 1),
         ports: this.map('ports', MAP_ARRAY, 4, PORTS_SIZE, 1),
         excluded: this.map('excluded', MAP_LPM_TRIE, PREFIX.size, 4, 65_536, NO_PREALLOC),

@@ -428,6 +428,7 @@ export const schema: Schema = {
       outbound: { type: 'message', message: 'OutboundCapture', default: {} },
       inbound: { type: 'message', message: 'InboundCapture', default: {} },
       interfaces: { type: 'string', repeated: true },
+      max_sessions: { type: 'integer', optional: true, min: 1024, max: 4194304, unit: 'sessions', default: 65536 },
     },
   },
   OutboundCapture: {

@@ -750,6 +750,11 @@ export interface Capture {
   readonly inbound: InboundCapture;
   /** Names of the interfaces at which it does so. All of Ethernet when empty. */
   readonly interfaces: readonly string[];
+  /**
+   * How many sessions the kernel knows at a time, captured or not; each takes about 240 bytes of its memory. Those in which nothing
+   * has moved for longest make room.
+   */
+  readonly max_sessions: number;
 }
 
 /**
