@@ -123,6 +123,14 @@ export class Bed {
     return stdout;
   }
 
+  /** A script of ours in the pod, and in the cgroup of proxies. */
+  startOwn(script: string): Peer {
+    const command = `echo $$ > ${this.cgroup}/cgroup.procs; exec nsenter ${enter('pod')} node --import tsx ${script}`;
+    const peer = new Peer('bash', ['-c', command]);
+    this.peers.push(peer);
+    return peer;
+  }
+
   curl(place: Place, host: string, port = 80): Promise<string> {
     return this.run(place, 'curl', '-sS', '-m', '5', `http://${host.includes(':') ? `[${host}]` : host}:${port}/`);
   }

@@ -42,6 +42,17 @@ describe(`a proxy that captures a pod's traffic, ${WITH}`, () => {
         });
       });
 
+      it('keeps long streams whole, both ways', async () => {
+        const family = name === 'IPv4' ? 'TCP4' : 'TCP6';
+        const host = name === 'IPv4' ? server : `[${server}]`;
+        bed.start('server', 'socat', `${family}-LISTEN:5000,reuseaddr,fork`, 'EXEC:cat');
+        await bed.startProxy({});
+        const code = `f=$(mktemp); trap "rm $f" EXIT; head -c 20000000 /dev/urandom > $f
+          socat -t 20 - ${family}:${host}:5000,retry=100,interval=0.05 < $f | cmp - $f && echo same`;
+        expect(await bed.run('pod', 'bash', '-c', code)).to.equal('same\n');
+        expect(await listenersOf()).to.include('TCP-outbound');
+      });
+
       it('answers a question as if the server had', async () => {
         await bed.startProxy({});
         const answer = await bed.run('pod', 'dig', '+short', '+tries=1', `@${server}`, 'example.com', 'A');
@@ -174,6 +185,23 @@ describe(`a proxy that captures a pod's traffic, ${WITH}`, () => {
       return (await bed.sessions()).some(({ metadata }) => metadata['IP']?.['dst_addr'] === '10.10.0.1');
     });
   });
+
+  for (const end of ['killed', 'closed'] as const) {
+    it(`captures by clsact where there are no links, and stands in nobody's way once it is ${end}`, async () => {
+      const own = bed.startOwn('test/integration/dataplane/capture/engine-process.ts');
+      await own.output(/ready/u);
+      for (const { server } of FAMILIES) {
+        const place = server.includes(':') ? `TCP6:[${server}]:80` : `TCP4:${server}:80`;
+        expect(await bed.run('pod', 'socat', '-u', place, 'STDOUT')).to.equal(`captured ${server} 80\n`);
+      }
+      if (end === 'killed') process.kill(own.pid, 'SIGKILL');
+      else own.endInput();
+      await own.exit;
+      for (const { server } of FAMILIES) expect(await bed.curl('pod', server)).to.match(/^server/u);
+      const filters = await bed.run('pod', 'tc', 'filter', 'show', 'dev', 'eth0', 'egress');
+      if (end === 'closed') expect(filters).to.equal('');
+    });
+  }
 
   it('captures nothing without privileges, says so in a line, and everything works without it', async () => {
     const proxy = await bed.startProxy({}, 'setpriv --bounding-set=-net_admin,-bpf,-sys_admin');
