@@ -23,8 +23,13 @@ module.exports = {
     only('config', ['common', 'gen', 'rpc']),
     only('dataplane/core', base),
     only('dataplane/sockets', [...base, 'dataplane/core']),
+    only('dataplane/kernel', [...base, 'dataplane/core', 'dataplane/sockets']),
     // The consumer owns the interface; main.ts joins them.
-    only('dataplane/([^/]+)', [...base, 'dataplane/core', 'dataplane/sockets'], '^dataplane/(core|sockets)/'),
+    only(
+      'dataplane/([^/]+)',
+      [...base, 'dataplane/core', 'dataplane/sockets', 'dataplane/kernel'],
+      '^dataplane/(core|sockets|kernel)/',
+    ),
     only('dataplane/protocols/([^/]+)', [...base, 'dataplane/core', 'dataplane/sockets']),
     only('dataplane', base),
     only('controlplane/core', base),

@@ -10,10 +10,11 @@ import { listOf, missing } from './wanted.ts';
 
 /** Adds its faults to the decoder's. `existing` objects are those beside what was decoded. */
 export function checkMeaning(decoder: Decoder, existing?: ConfigObjects): void {
-  const { Rule: rules, Route: routes, Cluster: clusters } = decoder.objects;
+  const { Rule: rules, Route: routes, Cluster: clusters, Listener: listeners } = decoder.objects;
   for (const { value, path } of rules.values()) checkRule(decoder, value, path);
   for (const { value, path } of routes.values()) checkRoute(decoder, value, path);
   for (const { value, path } of clusters.values()) checkCluster(decoder, value, path);
+  for (const { value, path } of listeners.values()) checkListener(decoder, value, path);
   checkCircles(decoder, existing);
 }
 
@@ -93,6 +94,7 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
   if (discovery !== undefined && listOf(endpoints).length > 0) {
     decoder.tell(`${path}.endpoints`, 'none, as discovery takes them from the control plane', 'some');
   }
+  if (cluster['original_destination'] === true) checkOriginal(decoder, cluster, path);
   if (isPlain(spec)) {
     checkEndpoints(decoder, spec, listOf(endpoints), path);
     checkSubjectAltNames(decoder, spec, `${path}.spec`);
@@ -113,6 +115,35 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
         decoder.fault(`${path}.health_check.${field}`, 'text, or bytes in hexadecimal after 0x', text);
       }
     }
+  }
+}
+
+/** What is captured is led to a listener with any address of the host, whoever it was for. */
+function checkListener(decoder: Decoder, { spec }: Plain, path: string): void {
+  if (!isPlain(spec)) return;
+  const { captured, address, connect, options } = transportOf(spec);
+  if (captured === undefined || captured === '') return;
+  if (typeof address === 'string' && address !== '0.0.0.0' && address !== '::') {
+    decoder.fault(`${path}.spec.address`, '0.0.0.0 or ::, as with captured', address);
+  }
+  if (isPlain(connect)) decoder.tell(`${path}.spec.connect`, 'nothing beside captured', 'a peer');
+  if (isPlain(options) && options['mode'] === 'singleton') {
+    decoder.tell(`${path}.spec.options.mode`, 'server, as with captured', 'singleton');
+  }
+}
+
+/** Where sessions go is their clients' word: nobody knows who that is before. */
+function checkOriginal(decoder: Decoder, cluster: Plain, path: string): void {
+  const { spec, endpoints } = cluster;
+  const beside = 'none, as original_destination says where sessions go';
+  if (listOf(endpoints).length > 0) decoder.tell(`${path}.endpoints`, beside, 'some');
+  for (const field of ['discovery', 'health_check', 'outlier_detection']) {
+    if (cluster[field] !== undefined) decoder.tell(`${path}.${field}`, beside, 'one');
+  }
+  if (!isPlain(spec)) return;
+  const { transport, isBuiltIn, fields } = clusterOf(decoder, spec);
+  if (isBuiltIn && !fields['port']) {
+    decoder.tell(`${path}.original_destination`, 'a protocol with ports', String(transport['protocol']));
   }
 }
 

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import type { FieldSchema } from '../gen/schema-types.ts';
 import type { Plain } from '../common/address.ts';
+import { parseCidr, parsePortRange } from '../common/networks.ts';
 import { nearest } from '../common/nearest.ts';
 import { HIDDEN } from '../common/secrets.ts';
 import { parsePointer } from '../common/json-pointer.ts';
@@ -82,6 +83,10 @@ function fits(format: NonNullable<FieldSchema['format']>, text: string): boolean
       return isIP(text) !== 0 || /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_-]{1,63})*\.?$/iu.test(text);
     case 'file-mode':
       return /^[0-7]{3,4}$/u.test(text);
+    case 'port-range':
+      return parsePortRange(text) !== undefined;
+    case 'cidr':
+      return parseCidr(text) !== undefined;
   }
 }
 
@@ -97,6 +102,10 @@ function expectedText(format: FieldSchema['format']): string {
       return 'an IP address or a DNS name';
     case 'file-mode':
       return 'permissions in octal, as in 0660';
+    case 'port-range':
+      return 'ports, as in 80, 8000-8999, 53/udp or */tcp';
+    case 'cidr':
+      return 'a network, as in 10.0.0.0/8 or fd00::/8';
     case undefined:
       return 'a string';
   }

@@ -11,6 +11,7 @@ import { compact, toPlain } from '../config/print.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { type Fault, FaultsError, ProxyError } from '../common/errors.ts';
 import { checkTarget } from '../common/line-writer.ts';
+import type { OpenCapture } from './capture/index.ts';
 import type { Plugin, Services } from './core/protocol.ts';
 import type { OffloadStatus } from './core/offload.ts';
 import type { SessionView } from './core/session.ts';
@@ -88,6 +89,8 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
 
   const kernel = options.dryRun ? undefined : await openKernelPath(admin, options.id ?? hostname(), log);
 
+  const capture = options.dryRun ? NO_CAPTURE : await openCapture(admin, log);
+
   const totals = new SessionTotals();
   const counters = new NamedCounters();
   const plugins = new Map(
@@ -108,6 +111,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     services,
     log,
     { get: (name) => reconciler.get(name), watch: (changed) => reconciler.watch(changed) },
+    capture,
   );
 
   const apiListener = new ApiListener(admin, registry, log);
@@ -205,6 +209,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     await end();
     await stopped;
     kernel?.close();
+    capture?.close();
     await apiListener.close();
     await reconciler.close();
     stopCatching();
@@ -312,6 +317,16 @@ async function openKernelPath(
   const connections = new SplicePath(await openSpliceEngine(options), log);
   return new KernelPaths(datagrams, connections);
 }
+
+/** What leads other programs' sessions here; undefined where nobody asks for it. */
+async function openCapture({ capture }: Admin, log: ProcessLogger): Promise<OpenCapture | undefined> {
+  if (capture === undefined) return undefined;
+  const { openCapture: open } = await import('./capture/index.ts');
+  return open(capture, log);
+}
+
+/** For those who only look whether a configuration would do. */
+const NO_CAPTURE: OpenCapture = { open: () => () => undefined, original: () => undefined, close: () => undefined };
 
 /** Nothing is to be relayed by the kernel any more; where that can't be had, the proxy does its work nevertheless. */
 async function removePins(pins: PinOptions): Promise<void> {

@@ -46,6 +46,9 @@ struct __sk_buff {
 };
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+static long (*bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
+static u32 (*bpf_get_prandom_u32)(void) = (void *)7;
 static long (*bpf_skb_store_bytes)(struct __sk_buff *, u32 offset, const void *from, u32 length, u64 flags) = (void *)9;
 static long (*bpf_l4_csum_replace)(struct __sk_buff *, u32 offset, u64 from, u64 to, u64 flags) = (void *)11;
 static long (*bpf_tail_call)(struct __sk_buff *, void *map, u32 index) = (void *)12;
@@ -55,8 +58,13 @@ static long (*bpf_skb_change_proto)(struct __sk_buff *, u16 protocol, u64 flags)
 static long (*bpf_skb_pull_data)(struct __sk_buff *, u32 length) = (void *)39;
 static long (*bpf_csum_update)(struct __sk_buff *, u32 sum) = (void *)40;
 static long (*bpf_skb_load_bytes)(const struct __sk_buff *, u32 offset, void *to, u32 length) = (void *)26;
+static u32 (*bpf_get_socket_uid)(struct __sk_buff *) = (void *)47;
+static u64 (*bpf_skb_cgroup_id)(struct __sk_buff *) = (void *)79;
 static u64 (*bpf_ktime_get_coarse_ns)(void) = (void *)160;
 
+#define BPF_ANY 0
+#define BPF_NOEXIST 1
+#define BPF_F_INGRESS 1
 #define BPF_F_PSEUDO_HDR 0x10
 #define BPF_F_MARK_MANGLED_0 0x20
 

@@ -1,6 +1,6 @@
-/* What is attached where programs can not be by links. */
+/* What is attached where programs can not be by links. Who includes it has a map `programs`. */
 #pragma once
-#include "packet.h"
+#include "headers.h"
 
 /* Where programs stay attached though their process is gone (clsact): `programs` is emptied then, and nothing happens here. */
 SECTION("tc/enter") int enter(struct __sk_buff *skb) {

@@ -1,6 +1,7 @@
 /* Relays the TCP segments of spliced connections at an interface's ingress: everything is checked, then addresses, ports,
  * sequence numbers, SACK, timestamps and windows are those that the other end knows. Whatever isn't wholly as expected
  * passes up the stack untouched. */
+#include "packet.h"
 #include "enter.h"
 #include "segment.h"
 #include "stream.h"

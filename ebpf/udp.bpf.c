@@ -1,7 +1,7 @@
 /* Relays the UDP packets of known flows at an interface's ingress: everything is checked, then the packet is rewritten and
  * sent on its way. Whatever isn't wholly as expected passes up the stack untouched. */
-#include "enter.h"
 #include "packet.h"
+#include "enter.h"
 
 #define UDP 8
 

@@ -9,6 +9,7 @@ import { discard } from '../core/discard.ts';
 import type { Stream } from '../core/stream.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { type Resolve, Resolver } from './dns.ts';
+import { originalEndpoint } from './original.ts';
 import { EndpointSet, namesOf, type Surroundings } from './endpoint-set.ts';
 import { type Endpoint, type EndpointView, viewOf } from './endpoint.ts';
 import { HealthChecker, type Probe } from './health.ts';
@@ -195,6 +196,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
 
   /** Where nobody can be picked, and look-ups or the control plane may still bring someone. */
   private mustWait({ flow }: OpenRequest): boolean {
+    if (this.config.original_destination) return false;
     return this.pending && (flow ? this.endpoints.at(flow.remote) === undefined : this.endpoints.usable === 0);
   }
 
@@ -211,11 +213,13 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   private newAttempt(request: OpenRequest): Attempt {
     const { list, usable } = this.endpoints;
     const { tried, metadata, flow } = request;
-    const endpoint = flow
-      ? this.endpoints.at(flow.remote)
-      : usable > 0
-        ? this.endpoints.passingOver(tried, () => this.balancer.pick(list, metadata))
-        : undefined;
+    const endpoint = this.config.original_destination
+      ? originalEndpoint(metadata)
+      : flow
+        ? this.endpoints.at(flow.remote)
+        : usable > 0
+          ? this.endpoints.passingOver(tried, () => this.balancer.pick(list, metadata))
+          : undefined;
     if (endpoint === undefined) throw this.failed(this.noEndpoint(flow));
     tried?.add(endpoint.name);
     return new Attempt(request, endpoint, this);
@@ -296,6 +300,9 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   private noEndpoint(flow: OpenRequest['flow']): ProxyError {
     const { name } = this.config;
     const { list } = this.endpoints;
+    if (this.config.original_destination) {
+      return new ProxyError('NO_ENDPOINT', `cluster ${name}: expected a session that was captured, found none`);
+    }
     if (flow) {
       const { address, port } = flow.remote;
       return new ProxyError('NO_ENDPOINT', `cluster ${name} has no endpoint at ${address} port ${port} any more`);

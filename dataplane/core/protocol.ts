@@ -4,6 +4,7 @@ import type { PluggedIn } from '../../config/decode.ts';
 import type { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { SecretSource } from '../../common/secrets.ts';
+import type { CaptureTable } from './capture.ts';
 import type { Flow, LeftPair } from './offload.ts';
 import type { Accept, Metadata, Refused } from './session.ts';
 import type { Stream } from './stream.ts';
@@ -32,6 +33,8 @@ export interface ListenerContext<Spec> {
   readonly log: Logger;
   /** What `secret:NAME` in TLS settings stands for. */
   readonly secrets: SecretSource;
+  /** What the kernel leads to listeners with `captured`; undefined: nothing, as it was not asked to. */
+  readonly capture?: CaptureTable | undefined;
   /** A listener of another protocol (JSONSocket's transport); already constructed, not started. */
   listen(spec: ListenerSpec, accept: Accept): Listener;
 }

@@ -11,7 +11,7 @@ import {
   MapReader,
   MapWriter,
   NO_EXIST,
-} from './bpf.ts';
+} from '../kernel/bpf.ts';
 import type { Counted } from './counted.ts';
 import { Indices } from './indices.ts';
 import { COUNTERS, FLOW, KEY, PORTS_SIZE } from './layout.ts';

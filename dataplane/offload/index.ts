@@ -1,8 +1,9 @@
 /** Opens the engines that the kernel has, or says why there is none. */
-import { readFileSync } from 'node:fs';
-import { constants, networkInterfaces } from 'node:os';
+
+import { networkInterfaces } from 'node:os';
 import { ProxyError } from '../../common/errors.ts';
 import type { OffloadEngine, OffloadRefusal } from '../core/offload.ts';
+import { readObject, refusalOf } from '../kernel/program-file.ts';
 import type { PinFolder, PinOptions } from './pin-folder.ts';
 import type { SpliceEngine } from './splice-engine.ts';
 
@@ -27,12 +28,12 @@ export async function openOffloadEngine(options: EngineOptions = {}): Promise<Of
     // System calls are there on some platforms only.
     const [{ TcEngine }, { parseObjectFile }] = await Promise.all([
       import('./tc-engine.ts'),
-      import('./object-file.ts'),
+      import('../kernel/object-file.ts'),
     ]);
     const object = parseObjectFile(readObject('udp'));
     return new TcEngine(object, { ...rest, capacity, pins: where && (await openPins(where, capacity)) });
   } catch (error) {
-    return refusalOf(error, 'kernel offload', '5.16');
+    return refusalOf(error, 'kernel offload');
   }
 }
 
@@ -46,24 +47,6 @@ async function openPins(where: PinOptions, capacity: number): Promise<PinFolder>
     const { code, message } = ProxyError.from(error);
     throw new ProxyError(code, `admin.offload_pin: ${message}`);
   }
-}
-
-/** What the kernel, or whoever limits the process, says to calls that it does not have, or allow. */
-const LACKS: readonly (number | undefined)[] = [
-  constants.errno.EPERM,
-  constants.errno.ENOSYS,
-  constants.errno.EINVAL,
-  constants.errno.EOPNOTSUPP,
-];
-
-/** What is needed is said where it is not there; other failures speak for themselves. */
-function refusalOf(error: unknown, what: string, linux: string): OffloadRefusal {
-  const { code, message, cause } = ProxyError.from(error);
-  if (LACKS.includes((cause as { errno?: number } | undefined)?.errno)) {
-    const needs = `needs Linux ${linux}, CAP_BPF and CAP_NET_ADMIN`;
-    return { reason: 'unsupported', message: `${what} ${needs}: ${message}` };
-  }
-  return { reason: code === 'UNSUPPORTED' ? 'unsupported' : 'error', message };
 }
 
 /** Has the kernel let go of what an earlier process has left there. @throws ProxyError */
@@ -89,22 +72,9 @@ export type ConnectionEngine = Pick<
 export async function openSpliceEngine(options: EngineOptions = {}): Promise<ConnectionEngine | OffloadRefusal> {
   try {
     const { SpliceEngine } = await import('./splice-engine.ts');
-    const { parseObjectFile } = await import('./object-file.ts');
+    const { parseObjectFile } = await import('../kernel/object-file.ts');
     return new SpliceEngine(parseObjectFile(readObject('tcp')), { capacity: CONNECTIONS, ...options });
   } catch (error) {
-    return refusalOf(error, 'splicing of TCP connections', '5.16');
+    return refusalOf(error, 'splicing of TCP connections');
   }
-}
-
-/** It is beside the sources, and beside what they are built to. */
-function readObject(name: 'udp' | 'tcp'): Buffer {
-  const places = [2, 3, 4].map((levels) => new URL(`${'../'.repeat(levels)}ebpf/${name}.bpf.o`, import.meta.url));
-  for (const place of places) {
-    try {
-      return readFileSync(place);
-    } catch {
-      // the next
-    }
-  }
-  throw new ProxyError('NOT_FOUND', `expected ebpf/${name}.bpf.o beside the sources, found none: ${places.join(' ')}`);
 }

@@ -1,5 +1,5 @@
 /** The interfaces at which programs see packets: those of all ways that were planned. */
-import type { Attachment } from './attachment.ts';
+import type { Attachment } from '../kernel/attachment.ts';
 import type { Plan } from './plan.ts';
 import type { Routes } from './routes.ts';
 

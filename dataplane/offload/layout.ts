@@ -1,8 +1,8 @@
 /** Structures that the kernel's programs share with us (ebpf/flow.h), and the checksums that they want done in advance. */
 import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
-import { ProxyError } from '../../common/errors.ts';
 import type { Flow } from '../core/offload.ts';
+import { compareLayout } from '../kernel/object-file.ts';
 import { encodeInet } from '../sockets/native/sockaddr.ts';
 
 export const KEY = {
@@ -86,13 +86,6 @@ export function checkLayout(found: Buffer): void {
 /** Likewise, of spliced connections: `found` is the section .stream-layout. @throws ProxyError */
 export function checkStreamLayout(found: Buffer): void {
   compareLayout('ebpf/stream.h', [STREAM, HALF], found);
-}
-
-function compareLayout(where: string, structures: readonly Readonly<Record<string, number>>[], found: Buffer): void {
-  const ours = structures.flatMap((structure) => Object.values(structure));
-  const theirs = Array.from({ length: found.length / 4 }, (_, index) => found.readUInt32LE(4 * index));
-  if (ours.join() === theirs.join()) return;
-  throw new ProxyError('INTERNAL', `layouts of ${where}: expected ${ours.join(' ')}, found ${theirs.join(' ')}`);
 }
 
 /** A packet's ends. */

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { ProxyError } from '../../common/errors.ts';
 import type { Flow, FlowTraffic, SessionNote } from '../core/offload.ts';
 import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
-import { ANY, MAP_HASH, MapReader, MapWriter, NO_EXIST, NO_PREALLOC } from './bpf.ts';
+import { ANY, MAP_HASH, MapReader, MapWriter, NO_EXIST, NO_PREALLOC } from '../kernel/bpf.ts';
 import { KEY, keyOf, NOTE } from './layout.ts';
 import type { PinFolder } from './pin-folder.ts';
 

@@ -28,7 +28,7 @@ import { setTimeout } from 'node:timers/promises';
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { close, EAGAIN, lockFile, systemError } from '../sockets/native/libc.ts';
-import { createMap, isMap, type MapOptions, openPinned, pinObject } from './bpf.ts';
+import { createMap, isMap, type MapOptions, openPinned, pinObject } from '../kernel/bpf.ts';
 
 /** linux/magic.h */
 const BPF_FS_MAGIC = 0xcafe4a11;

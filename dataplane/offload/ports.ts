@@ -1,6 +1,6 @@
 /** The ports that packets of flows are for, as programs know them: packets for others are looked at no further. */
 import { systemError } from '../sockets/native/libc.ts';
-import { MapWriter } from './bpf.ts';
+import { MapWriter } from '../kernel/bpf.ts';
 import { KEY, PORTS_SIZE } from './layout.ts';
 
 export class Ports {

@@ -3,7 +3,7 @@ import { isIP, isIPv4 } from 'node:net';
 import type { Flow, OffloadRefusal } from '../core/offload.ts';
 import { AF_INET, AF_INET6, formatIP } from '../sockets/native/sockaddr.ts';
 import { bytesOf, type Way } from './layout.ts';
-import { findAttribute, LO, type Message, type Netlink, NLM_F_CREATE } from './netlink.ts';
+import { findAttribute, LO, type Message, type Netlink, NLM_F_CREATE } from '../kernel/netlink.ts';
 import { Turns } from './turns.ts';
 
 // linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h, linux/if_arp.h, linux/if.h

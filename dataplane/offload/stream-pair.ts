@@ -1,7 +1,7 @@
 /** What the kernel has of a pair of connections: a flow for each way, and what is recorded of both ends. */
 import type { PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { ANY, NO_EXIST } from './bpf.ts';
+import { ANY, NO_EXIST } from '../kernel/bpf.ts';
 import { addCounted, type Counted, NOTHING, trafficOf } from './counted.ts';
 import { encodeStream, type Half, HALF_FLAG, type StreamWay } from './layout.ts';
 import type { Plan } from './plan.ts';

@@ -1,6 +1,6 @@
 /** The maps of spliced connections: a flow for each way, and what is recorded of both ends. */
 import { close, systemError } from '../sockets/native/libc.ts';
-import { ArrayReader, createMap, MAP_ARRAY, MapWriter } from './bpf.ts';
+import { ArrayReader, createMap, MAP_ARRAY, MapWriter } from '../kernel/bpf.ts';
 import { FlowTable } from './flow-table.ts';
 import { Indices } from './indices.ts';
 import { decodePair, encodePair, type Half, PAIR_SIZE, STREAM } from './layout.ts';

@@ -2,11 +2,11 @@
 import type { FlowPair, OffloadRefusal } from '../core/offload.ts';
 import { EPOLLIN } from '../sockets/native/libc.ts';
 import { watch } from '../sockets/native/poller.ts';
-import { type Attachment, type AttachmentName, createAttachment } from './attachment.ts';
+import { type Attachment, type AttachmentName, createAttachment } from '../kernel/attachment.ts';
 import { Interfaces } from './interfaces.ts';
 import { Loopback } from './loopback.ts';
-import { CHANGES, type Message, Netlink } from './netlink.ts';
-import type { ObjectFile } from './object-file.ts';
+import { CHANGES, type Message, Netlink } from '../kernel/netlink.ts';
+import type { ObjectFile } from '../kernel/object-file.ts';
 import type { PinFolder } from './pin-folder.ts';
 import { type Plan, planPair } from './plan.ts';
 import { CHECKS, Routes } from './routes.ts';

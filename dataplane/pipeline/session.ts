@@ -55,6 +55,12 @@ const RATE_INTERVAL = 1000;
 /** The same where the kernel is asked now and then: its packets come in lumps. */
 const MIN_RATE_INTERVAL = 100;
 
+/** Packets that are captured have other ends than the streams that they become. */
+const CAPTURED: OffloadRefusal = {
+  reason: 'transform',
+  message: 'expected a client of its own, found one that was captured',
+};
+
 export class PipelineSession
   extends SessionRecord
   implements SessionView, ClientOwner, LinkOwner, StageOwner, OffloadableSession
@@ -65,6 +71,8 @@ export class PipelineSession
   slot = 0;
   readonly client: ClientSide;
   private readonly context: SessionContext;
+  /** The kernel has led it here: its packets have other ends than its streams. */
+  private readonly isCaptured: boolean;
   private readonly fromClient: Link;
   private readonly toClient: Link;
   /** One side has ended and the other can't be told: it ends when nothing moves any more. */
@@ -79,6 +87,7 @@ export class PipelineSession
   constructor(id: number, incoming: Incoming, context: SessionContext) {
     super(id, incoming, context.listener.name);
     this.context = context;
+    this.isCaptured = 'Capture' in incoming.metadata;
     this.fromClient = this.newLink(this.counters.ingress);
     this.toClient = this.newLink(this.counters.egress);
     const stream = framed(incoming.stream, context.listener.options.framing);
@@ -195,7 +204,7 @@ export class PipelineSession
       clusters: this.clusters,
       upstream: stage.stream,
       retryOn: this.retry.retry_on,
-      keptOut: this.fromClient.gate?.keepsOut,
+      keptOut: this.isCaptured ? CAPTURED : this.fromClient.gate?.keepsOut,
     });
   }
 

@@ -2,6 +2,7 @@
 import type { ClusterSpec, ListenerSpec } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
+import type { CaptureTable } from '../core/capture.ts';
 import type { AnyProtocol, Connector, Listener, Services } from '../core/protocol.ts';
 import type { SecretSource } from '../../common/secrets.ts';
 import type { Accept, Refused } from '../core/session.ts';
@@ -22,13 +23,21 @@ export class ProtocolRegistry {
   private readonly services: Services;
   private readonly log: Logger;
   private readonly secrets: SecretSource;
+  private readonly capture: CaptureTable | undefined;
   private readonly loaded = new Map<string, AnyProtocol>();
 
-  constructor(load: ProtocolLoader, services: Services, log: Logger, secrets: SecretSource) {
+  constructor(
+    load: ProtocolLoader,
+    services: Services,
+    log: Logger,
+    secrets: SecretSource,
+    capture: CaptureTable | undefined = undefined,
+  ) {
     this.load = load;
     this.services = services;
     this.log = log;
     this.secrets = secrets;
+    this.capture = capture;
   }
 
   /** Loads what a spec needs, transports of transports included. @throws ProxyError `UNSUPPORTED`. */
@@ -64,6 +73,7 @@ export class ProtocolRegistry {
       refused,
       log: this.log,
       secrets: this.secrets,
+      capture: this.capture,
       listen: (inner, innerAccept) => this.listener(name, inner, { accept: innerAccept, refused }),
     });
   }

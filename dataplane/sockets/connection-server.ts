@@ -51,7 +51,7 @@ export class ConnectionServer implements Listener {
   /** `alpn`: what is offered where the configuration names none. @throws ProxyError `INVALID_CONFIG` */
   constructor(
     options: ConnectionServerOptions,
-    { log, secrets, refused }: TlsSurroundings & TcpServerSurroundings,
+    { log, secrets, refused, capture }: TlsSurroundings & TcpServerSurroundings,
     onConnection: (connection: Connection) => void,
     alpn: readonly string[] = [],
   ) {
@@ -60,7 +60,7 @@ export class ConnectionServer implements Listener {
     this.onConnection = onConnection;
     this.acceptor = options.tls && new TlsAcceptor(options.tls, { log, secrets }, alpn);
     const plain = options.proxy_protocol === 'off' && options.tls === undefined && options.tls_inspector !== true;
-    this.server = new TcpServer(options, { log, refused }, (socket, ends) => {
+    this.server = new TcpServer(options, { log, refused, capture }, (socket, ends) => {
       if (plain) onConnection({ socket, ends, metadata: {}, alpn: undefined });
       else void this.prepare(socket, ends);
     });

@@ -2,9 +2,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Keepalive } from '../../gen/l7mp/config/v1/types.ts';
 import type { Logger } from '../../common/log.ts';
+import { ProxyError } from '../../common/errors.ts';
+import type { CaptureTable } from '../core/capture.ts';
 import type { Listener } from '../core/protocol.ts';
 import type { Refused } from '../core/session.ts';
 import { type Ends, formatAddress, plainAddress } from './addresses.ts';
+import { type CapturedDoor, capturedDoor } from './captured.ts';
 import { refuseLast } from './descriptors.ts';
 import { listen } from './listen.ts';
 
@@ -14,11 +17,14 @@ export interface TcpServerOptions {
   readonly no_delay?: boolean;
   readonly keepalive?: Keepalive;
   readonly backlog?: number;
+  /** `outbound` or `inbound`: takes what the kernel captures, and nothing else. */
+  readonly captured?: string | undefined;
 }
 
 export interface TcpServerSurroundings {
   readonly log: Logger;
   readonly refused: Refused;
+  readonly capture?: CaptureTable | undefined;
 }
 
 /** Listens, and hands over each connection with its ends as the client and the operator see them. */
@@ -26,14 +32,16 @@ export class TcpServer implements Listener {
   private readonly server: Server;
   private readonly options: TcpServerOptions;
   private readonly log: Logger;
+  private readonly door: CapturedDoor | undefined;
 
   constructor(
     options: TcpServerOptions,
-    { log, refused }: TcpServerSurroundings,
+    { log, refused, capture }: TcpServerSurroundings,
     onConnection: (socket: Socket, ends: Ends) => void,
   ) {
     this.options = options;
     this.log = log;
+    this.door = capturedDoor(capture, options.captured, 'tcp');
     this.server = createServer(
       {
         allowHalfOpen: true,
@@ -41,7 +49,7 @@ export class TcpServer implements Listener {
         ...(options.keepalive && { keepAlive: true, keepAliveInitialDelay: options.keepalive.initial_delay }),
       },
       (socket) => {
-        const { remoteAddress, remotePort, localAddress, localPort } = socket;
+        const { remoteAddress, remotePort, localAddress } = socket;
         if (remoteAddress === undefined || localAddress === undefined) {
           socket.destroy(); // gone before it was accepted
           return;
@@ -51,12 +59,8 @@ export class TcpServer implements Listener {
           refused(shortage, formatAddress(plainAddress(remoteAddress), remotePort ?? 0));
           return;
         }
-        onConnection(socket, {
-          srcAddress: plainAddress(remoteAddress),
-          srcPort: remotePort ?? 0,
-          dstAddress: plainAddress(localAddress),
-          dstPort: localPort ?? 0,
-        });
+        const ends = this.endsOf(socket, plainAddress(remoteAddress), plainAddress(localAddress), refused);
+        if (ends) onConnection(socket, ends);
       },
     );
   }
@@ -69,10 +73,31 @@ export class TcpServer implements Listener {
   async start(): Promise<void> {
     const { address, port, backlog } = this.options;
     await listen(this.server, { host: address, port, backlog });
+    const bound = this.server.address();
+    try {
+      if (bound !== null && typeof bound === 'object') this.door?.open(bound.address, bound.port);
+    } catch (error) {
+      this.server.close();
+      throw error;
+    }
     this.server.on('error', (error) => this.log.error({ error: error.message }, 'accepting connections failed'));
   }
 
+  /** Undefined: it was turned away. */
+  private endsOf(socket: Socket, srcAddress: string, dstAddress: string, refused: Refused): Ends | undefined {
+    const { remotePort: srcPort = 0, localPort: dstPort = 0 } = socket;
+    if (!this.door) return { srcAddress, srcPort, dstAddress, dstPort };
+    try {
+      return this.door.endsOf(srcAddress, srcPort);
+    } catch (error) {
+      socket.resetAndDestroy();
+      refused(ProxyError.from(error), formatAddress(srcAddress, srcPort));
+      return undefined;
+    }
+  }
+
   close(): Promise<void> {
+    this.door?.close();
     return new Promise((resolve) => {
       if (!this.server.listening) {
         resolve();

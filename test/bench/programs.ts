@@ -1,10 +1,10 @@
 /** The kernel's programs by themselves: nanoseconds a packet, and what the verifier walked through to accept them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadProgram, testRun, verifiedInstructions } from '../../dataplane/offload/bpf.ts';
+import { loadProgram, testRun, verifiedInstructions } from '../../dataplane/kernel/bpf.ts';
 import { FlowTable } from '../../dataplane/offload/flow-table.ts';
 import { encodeFlow, encodeStream, type Ends, type Transport } from '../../dataplane/offload/layout.ts';
-import { bindMaps, parseObjectFile } from '../../dataplane/offload/object-file.ts';
+import { bindMaps, parseObjectFile } from '../../dataplane/kernel/object-file.ts';
 import { StreamTable } from '../../dataplane/offload/stream-table.ts';
 import { close } from '../../dataplane/sockets/native/libc.ts';
 import { ends, udpFrame } from '../support/frames.ts';

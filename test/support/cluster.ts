@@ -28,6 +28,7 @@ export function clusterConfig(overrides: Partial<Config> = {}): Config {
     dns: { interval: 5000, family: 'any', all: false },
     framing: 'none',
     connect_timeout: 0,
+    original_destination: false,
     ...overrides,
   };
 }

@@ -5,7 +5,8 @@ import type { UdpListener } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { LeftPair } from '../../core/offload.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
-import { endsMetadata, formatAddress, sessionName } from '../../sockets/addresses.ts';
+import { type Ends, endsMetadata, formatAddress, sessionName } from '../../sockets/addresses.ts';
+import { type CapturedDoor, capturedDoor } from '../../sockets/captured.ts';
 import { decodeInet, encodeInet } from '../../sockets/native/sockaddr.ts';
 import { DatagramStream } from './datagram-stream.ts';
 import { openSocket } from './open-socket.ts';
@@ -27,6 +28,7 @@ abstract class SocketListener implements Listener, Receiver {
   /** Whose datagrams are taken: any address's, and any port's of 0, where these are not configured. */
   protected only: Source = { address: '', port: 0 };
   private readonly isConnected: boolean;
+  private readonly door: CapturedDoor | undefined;
   private counter = 0;
   private failedAt = -Infinity;
 
@@ -34,6 +36,7 @@ abstract class SocketListener implements Listener, Receiver {
   constructor(context: ListenerContext<UdpListener>, isConnected: boolean) {
     this.context = context;
     this.isConnected = isConnected;
+    this.door = capturedDoor(context.capture, context.spec.captured, 'udp');
   }
 
   get address(): string {
@@ -53,6 +56,12 @@ abstract class SocketListener implements Listener, Receiver {
       reusePort: options.reuse_port,
       receiveBuffer: options.receive_buffer,
     });
+    try {
+      this.door?.open(socket.local.address, socket.local.port);
+    } catch (error) {
+      await socket.close();
+      throw error;
+    }
     this.socket = socket;
     socket.start(this);
     this.started();
@@ -61,6 +70,7 @@ abstract class SocketListener implements Listener, Receiver {
   async close(): Promise<void> {
     const { socket } = this;
     if (socket === undefined) return;
+    this.door?.close();
     this.socket = undefined;
     const reason = new ProxyError('LISTENER_CLOSED', `listener ${this.context.name} was closed`);
     for (const stream of this.streams()) stream.destroy(reason);
@@ -83,10 +93,20 @@ abstract class SocketListener implements Listener, Receiver {
     return new DatagramStream({ socket, peer, isConnected, release });
   }
 
+  /** The ends of a session with this peer; undefined where it is turned away. */
+  protected endsOf({ address, port }: Source): Ends | undefined {
+    const local = this.socket?.local ?? { address: '', port: 0 };
+    try {
+      if (this.door) return this.door.endsOf(address, port);
+    } catch (error) {
+      this.context.refused(ProxyError.from(error), formatAddress(address, port));
+      return undefined;
+    }
+    return { srcAddress: address, srcPort: port, dstAddress: local.address, dstPort: local.port };
+  }
+
   /** False where it was refused; the stream is destroyed then. */
-  protected accept(stream: DatagramStream, resumed?: LeftPair): boolean {
-    const { address = '', port = 0 } = this.socket?.local ?? {};
-    const ends = { srcAddress: stream.address, srcPort: stream.port, dstAddress: address, dstPort: port };
+  protected accept(stream: DatagramStream, ends: Ends, resumed?: LeftPair): boolean {
     const name = resumed?.note.name ?? `${sessionName('UDP', ends)}-${this.counter++}`;
     // New ones are called otherwise.
     if (resumed) this.counter = Math.max(this.counter, Number(/-(\d+)$/u.exec(name)?.[1] ?? 0) + 1);
@@ -133,9 +153,11 @@ class SourceListener extends SocketListener {
     if (only.address !== '' && only.address !== address) return undefined;
     if (only.port !== 0 && only.port !== port) return undefined;
     if (this.single && !this.sources.empty) return undefined;
+    const ends = this.endsOf({ address, port });
+    if (!ends) return undefined;
     const stream = this.newStream({ address, port }, this.release);
     this.sources.add(stream);
-    return this.accept(stream, resumed) ? stream : undefined;
+    return this.accept(stream, ends, resumed) ? stream : undefined;
   }
 
   private readonly release = (stream: DatagramStream): void => this.sources.delete(stream);
@@ -181,9 +203,11 @@ class PeerListener extends SocketListener {
   protected begin(address: string, port: number, resumed?: LeftPair): DatagramStream | undefined {
     clearTimeout(this.timer);
     if (address !== this.only.address || port !== this.only.port) return undefined;
+    const ends = this.endsOf(this.only);
+    if (!ends) return undefined;
     const stream = this.newStream(this.only, this.release);
     this.stream = stream;
-    return this.accept(stream, resumed) ? stream : undefined;
+    return this.accept(stream, ends, resumed) ? stream : undefined;
   }
 
   private readonly release = (): void => {

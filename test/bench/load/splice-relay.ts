@@ -7,7 +7,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Flow } from '../../../dataplane/core/offload.ts';
-import { parseObjectFile } from '../../../dataplane/offload/object-file.ts';
+import { parseObjectFile } from '../../../dataplane/kernel/object-file.ts';
 import { SpliceEngine, type SpliceEvent } from '../../../dataplane/offload/splice-engine.ts';
 import { ROOT } from '../contenders.ts';
 import { monotonicMs } from '../monotonic.ts';

@@ -34,6 +34,7 @@ export const schema: Schema = {
       },
       connect_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
       discovery: { type: 'message', message: 'EndpointDiscovery', shorthand: 'service' },
+      original_destination: { type: 'boolean' },
     },
   },
   EndpointDiscovery: { fields: { service: { type: 'string' } } },
@@ -221,6 +222,7 @@ export const schema: Schema = {
       header_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 60000 },
       keep_alive_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 65000 },
       forwarded: { type: 'string', optional: true, default: 'append', values: ['append', 'replace', 'off'] },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   HttpCluster: {
@@ -290,6 +292,7 @@ export const schema: Schema = {
       backlog: { type: 'integer', optional: true, default: 4096 },
       tls_inspector: { type: 'boolean' },
       tls_inspector_timeout: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647, default: 10000 },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   TcpCluster: {
@@ -308,6 +311,7 @@ export const schema: Schema = {
       tls: { type: 'message', message: 'TlsServer', required: true },
       proxy_protocol: { type: 'string', optional: true, default: 'off', values: ['off', 'optional', 'required'] },
       handshake_timeout: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647, default: 10000 },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   TlsCluster: {
@@ -324,6 +328,7 @@ export const schema: Schema = {
       port: { type: 'integer', required: true, max: 65535 },
       connect: { type: 'message', message: 'PeerAddress' },
       options: { type: 'message', message: 'UdpListenerOptions', default: {} },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   UdpListenerOptions: {
@@ -375,6 +380,7 @@ export const schema: Schema = {
       ping_interval: { type: 'integer', unit: 'ms', max: 2147483647 },
       compress: { type: 'boolean' },
       proxy_protocol: { type: 'string', optional: true, default: 'off', values: ['off', 'optional', 'required'] },
+      captured: { type: 'string', values: ['outbound', 'inbound'] },
     },
   },
   WebSocketCluster: {
@@ -418,6 +424,30 @@ export const schema: Schema = {
       offload: { type: 'string', optional: true, default: 'disable', values: ['init', 'disable'] },
       offload_ifs: { type: 'string', repeated: true },
       offload_pin: { type: 'string' },
+      capture: { type: 'message', message: 'Capture' },
+    },
+  },
+  Capture: {
+    fields: {
+      outbound: { type: 'message', message: 'OutboundCapture', default: {} },
+      inbound: { type: 'message', message: 'InboundCapture', default: {} },
+      interfaces: { type: 'string', repeated: true },
+      max_sessions: { type: 'integer', optional: true, min: 1024, max: 4194304, unit: 'sessions', default: 65536 },
+    },
+  },
+  OutboundCapture: {
+    fields: {
+      ports: { type: 'string', repeated: true, format: 'port-range' },
+      exclude_ports: { type: 'string', repeated: true, format: 'port-range' },
+      exclude_cidrs: { type: 'string', repeated: true, format: 'cidr' },
+      exclude_uids: { type: 'integer', repeated: true, max: 4294967294 },
+    },
+  },
+  InboundCapture: {
+    fields: {
+      ports: { type: 'string', repeated: true, format: 'port-range' },
+      exclude_ports: { type: 'string', repeated: true, format: 'port-range' },
+      exclude_cidrs: { type: 'string', repeated: true, format: 'cidr' },
     },
   },
   Api: {

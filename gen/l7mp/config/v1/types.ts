@@ -72,6 +72,11 @@ export interface Cluster {
   readonly connect_timeout: number;
   /** The endpoints come from the control plane, instead of from here. */
   readonly discovery?: EndpointDiscovery;
+  /**
+   * Each session goes to the address and port that its client had meant before it was captured: see `captured` of listeners.
+   * There are no endpoints then.
+   */
+  readonly original_destination: boolean;
 }
 
 /** EndpointDiscovery takes a cluster's endpoints from the control plane's load assignments. */
@@ -373,6 +378,11 @@ export interface HttpListener {
    * `replace` or `off`.
    */
   readonly forwarded: 'append' | 'replace' | 'off';
+  /**
+   * Takes what the kernel leads here, see `admin.capture`: what programs of this host send (`outbound`), or what comes for them
+   * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
+   */
+  readonly captured?: 'outbound' | 'inbound';
 }
 
 /** HttpCluster sends each session as a request, over kept connections. */
@@ -506,6 +516,11 @@ export interface TcpListener {
   readonly tls_inspector: boolean;
   /** The most time that a client's first message (its ClientHello) is waited for, in ms. */
   readonly tls_inspector_timeout: number;
+  /**
+   * Takes what the kernel leads here, see `admin.capture`: what programs of this host send (`outbound`), or what comes for them
+   * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
+   */
+  readonly captured?: 'outbound' | 'inbound';
 }
 
 /** TcpCluster connects to its endpoints. */
@@ -534,6 +549,11 @@ export interface TlsListener {
   readonly proxy_protocol: 'off' | 'optional' | 'required';
   /** The most time the handshake may take, in ms. */
   readonly handshake_timeout: number;
+  /**
+   * Takes what the kernel leads here, see `admin.capture`: what programs of this host send (`outbound`), or what comes for them
+   * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
+   */
+  readonly captured?: 'outbound' | 'inbound';
 }
 
 /** TlsCluster connects to its endpoints and starts TLS. */
@@ -561,6 +581,11 @@ export interface UdpListener {
   readonly connect?: PeerAddress;
   /** How sessions are made. */
   readonly options: UdpListenerOptions;
+  /**
+   * Takes what the kernel leads here, see `admin.capture`: what programs of this host send (`outbound`), or what comes for them
+   * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
+   */
+  readonly captured?: 'outbound' | 'inbound';
 }
 
 /** UdpListenerOptions say how sessions are made. */
@@ -652,6 +677,11 @@ export interface WebSocketListener {
   readonly compress: boolean;
   /** Whether a connection starts with a PROXY protocol header. */
   readonly proxy_protocol: 'off' | 'optional' | 'required';
+  /**
+   * Takes what the kernel leads here, see `admin.capture`: what programs of this host send (`outbound`), or what comes for them
+   * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
+   */
+  readonly captured?: 'outbound' | 'inbound';
 }
 
 /** WebSocketCluster connects to its endpoints. */
@@ -723,6 +753,57 @@ export interface Admin {
    * next process of the same `--id` goes on with them. They end with the process when absent. Linux 6.6.
    */
   readonly offload_pin?: string;
+  /**
+   * Has the kernel lead connections and datagrams of other programs to listeners that say `captured`. Nothing is led there
+   * when absent.
+   */
+  readonly capture?: Capture;
+}
+
+/**
+ * Capture says whose traffic the kernel leads to listeners that say `captured`, at the interfaces of the proxy's network
+ * namespace. Where the kernel or the privileges for it are missing, everything goes where it would go without.
+ */
+export interface Capture {
+  /** What programs send, `captured: outbound`. */
+  readonly outbound: OutboundCapture;
+  /** What comes for programs, `captured: inbound`. */
+  readonly inbound: InboundCapture;
+  /** Names of the interfaces at which it does so. All of Ethernet when empty. */
+  readonly interfaces: readonly string[];
+  /**
+   * How many sessions the kernel knows at a time, captured or not; each takes about 240 bytes of its memory. Those in which nothing
+   * has moved for longest make room.
+   */
+  readonly max_sessions: number;
+}
+
+/**
+ * OutboundCapture says what is captured of what programs send: all TCP and UDP that leaves by an interface, unless it says less.
+ * The proxy's own sockets are let through, which are those of its cgroup; or, where `exclude_uids` has the proxy's user, of that.
+ */
+export interface OutboundCapture {
+  /** Destination ports, as in `80`, `8000-8999`, `53/udp`, `1-65535/tcp`, or `*`. All when empty. */
+  readonly ports: readonly string[];
+  /** Destination ports that are let through. */
+  readonly exclude_ports: readonly string[];
+  /** Destination addresses that are let through, as in `10.96.0.0/12` or `fd00::/8`. */
+  readonly exclude_cidrs: readonly string[];
+  /** Users whose programs are let through. */
+  readonly exclude_uids: readonly number[];
+}
+
+/**
+ * InboundCapture says what is captured of what comes for programs: all TCP and UDP, unless it says less. Listeners that take
+ * what is captured are not captured themselves; others are.
+ */
+export interface InboundCapture {
+  /** Ports of programs, as in `80`, `8000-8999`, `53/udp`, `1-65535/tcp`, or `*`. All when empty. */
+  readonly ports: readonly string[];
+  /** Ports of programs that are reached directly. */
+  readonly exclude_ports: readonly string[];
+  /** Clients that reach programs directly, as in `10.0.0.0/8`. */
+  readonly exclude_cidrs: readonly string[];
 }
 
 /** Api says where the REST API is served. */

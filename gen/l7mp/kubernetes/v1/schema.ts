@@ -45,6 +45,7 @@ export const schema: Schema = {
         values: ['none', 'length-prefix-2', 'length-prefix-4', 'newline'],
       },
       connect_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
+      original_destination: { type: 'boolean' },
       endpoints: { type: 'message', message: 'TargetEndpoint', repeated: true },
     },
   },

@@ -50,6 +50,11 @@ export interface TargetCluster {
    * `retry.timeout` (2000).
    */
   readonly connect_timeout?: number;
+  /**
+   * Each session goes to the address and port that its client had meant before it was captured: see `captured` of listeners.
+   * There are no endpoints then.
+   */
+  readonly original_destination?: boolean;
   /** The endpoints: addresses, or pods. */
   readonly endpoints?: readonly TargetEndpoint[];
 }

@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { silentLogger } from '../../../support/doubles.ts';
 import type { FlowPair, OffloadEngine } from '../../../../dataplane/core/offload.ts';
-import { MAP_HASH, MapReader, MapWriter } from '../../../../dataplane/offload/bpf.ts';
+import { MAP_HASH, MapReader, MapWriter } from '../../../../dataplane/kernel/bpf.ts';
 import { openOffloadEngine } from '../../../../dataplane/offload/index.ts';
 import { FlowTable } from '../../../../dataplane/offload/flow-table.ts';
 import { KEY, keyOf, layoutVersion } from '../../../../dataplane/offload/layout.ts';

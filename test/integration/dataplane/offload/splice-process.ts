@@ -4,8 +4,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Flow } from '../../../../dataplane/core/offload.ts';
-import { createTcxLink, loadProgram } from '../../../../dataplane/offload/bpf.ts';
-import { parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
+import { createTcxLink, loadProgram } from '../../../../dataplane/kernel/bpf.ts';
+import { parseObjectFile } from '../../../../dataplane/kernel/object-file.ts';
 import { SpliceEngine } from '../../../../dataplane/offload/splice-engine.ts';
 import { interfaceIndex } from '../../../../dataplane/sockets/native/libc.ts';
 

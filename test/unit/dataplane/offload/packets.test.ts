@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { ANY, loadProgram, MapReader, testRun } from '../../../../dataplane/offload/bpf.ts';
+import { ANY, loadProgram, MapReader, testRun } from '../../../../dataplane/kernel/bpf.ts';
 import { FlowTable } from '../../../../dataplane/offload/flow-table.ts';
 import { checkLayout, encodeFlow, type Ends, PORTS_SIZE, type Way } from '../../../../dataplane/offload/layout.ts';
-import { bindMaps, parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
+import { bindMaps, parseObjectFile } from '../../../../dataplane/kernel/object-file.ts';
 import { close } from '../../../../dataplane/sockets/native/libc.ts';
 import { changed, ends, udpFrame } from '../../../support/frames.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Message, Netlink } from '../../../../dataplane/offload/netlink.ts';
+import type { Message, Netlink } from '../../../../dataplane/kernel/netlink.ts';
 import { type ResolvedWay, Routes } from '../../../../dataplane/offload/routes.ts';
 
 // linux/rtnetlink.h

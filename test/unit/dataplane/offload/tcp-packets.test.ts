@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { readFileSync } from 'node:fs';
-import { loadProgram, testRun } from '../../../../dataplane/offload/bpf.ts';
+import { loadProgram, testRun } from '../../../../dataplane/kernel/bpf.ts';
 import {
   checkLayout,
   checkStreamLayout,
@@ -12,7 +12,7 @@ import {
   type StreamWay,
   type Way,
 } from '../../../../dataplane/offload/layout.ts';
-import { bindMaps, parseObjectFile } from '../../../../dataplane/offload/object-file.ts';
+import { bindMaps, parseObjectFile } from '../../../../dataplane/kernel/object-file.ts';
 import { StreamTable } from '../../../../dataplane/offload/stream-table.ts';
 import { close } from '../../../../dataplane/sockets/native/libc.ts';
 import { changed, checksum, ends, ipFrame, pseudoHeader } from '../../../support/frames.ts';

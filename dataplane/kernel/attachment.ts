@@ -3,7 +3,15 @@ import { close, EEXIST, systemError } from '../sockets/native/libc.ts';
 import { createMap, createTcxLink, createTcxLinkAside, loadProgram, MAP_PROGRAMS, MapWriter } from './bpf.ts';
 import { LO, type Netlink, NLM_F_CREATE, NLM_F_EXCL } from './netlink.ts';
 import { bindMaps, type ObjectFile, type Program } from './object-file.ts';
-import type { PinFolder } from './pin-folder.ts';
+
+/** Where links stay when the process ends. */
+export interface LinkPins {
+  /** The interfaces that links are pinned for. */
+  readonly links: readonly number[];
+  /** Takes the place of that which is there. @throws ProxyError */
+  putLink(ifindex: number, link: number): void;
+  removeLink(ifindex: number): void;
+}
 
 export interface Attachment {
   readonly name: string;
@@ -39,7 +47,7 @@ export function attachmentFor(program: number, asked: AttachmentName | undefined
 /** `object`: has what jumps to the program, where it can't be attached by links. @throws ProxyError */
 export function createAttachment(
   name: AttachmentName,
-  { netlink, object, pins }: { netlink: Netlink; object: ObjectFile; pins?: PinFolder | undefined },
+  { netlink, object, pins }: { netlink: Netlink; object: ObjectFile; pins?: LinkPins | undefined },
   program: number,
   place: Place,
 ): Attachment {
@@ -52,11 +60,11 @@ class TcxAttachment implements Attachment {
   readonly name = 'tcx';
   private readonly program: number;
   private readonly end: 'ingress' | 'egress';
-  private readonly pins: PinFolder | undefined;
+  private readonly pins: LinkPins | undefined;
   private readonly links = new Map<number, number>();
   private isClosed = false;
 
-  constructor(program: number, end: 'ingress' | 'egress', pins?: PinFolder) {
+  constructor(program: number, end: 'ingress' | 'egress', pins?: LinkPins) {
     this.program = program;
     this.end = end;
     this.pins = pins;
@@ -122,7 +130,7 @@ const TCA_BPF_NAME = 7;
 const TCA_BPF_FLAGS = 8;
 const DIRECT_ACTION = 1;
 /** Places among filters, by which one that was left is found and replaced. */
-export const PRIORITY = { datagrams: 0x6c37, connections: 0x6c38 } as const;
+export const PRIORITY = { capture: 0x6c36, datagrams: 0x6c37, connections: 0x6c38 } as const;
 const ETH_P_ALL = 0x0300;
 const NAME = 'l7mp';
 

@@ -34,6 +34,10 @@ export const MAP_HASH = 1;
 export const MAP_ARRAY = 2;
 export const MAP_PROGRAMS = 3;
 export const MAP_PERCPU_ARRAY = 6;
+/** Where it is full, what was not used for long makes room. */
+export const MAP_LRU_HASH = 9;
+/** By the longest prefix; without preallocation only. */
+export const MAP_LPM_TRIE = 11;
 
 /** A map's memory is taken entry by entry. */
 export const NO_PREALLOC = 1;

@@ -92,6 +92,22 @@ export function bindMaps({ instructions, references }: Program, maps: Readonly<R
   return bound;
 }
 
+/**
+ * Structures as both sides have them, sizes and offsets in order. `found`: as the compiler wrote them beside the programs.
+ *
+ * @throws ProxyError where they differ
+ */
+export function compareLayout(
+  where: string,
+  structures: readonly Readonly<Record<string, number>>[],
+  found: Buffer,
+): void {
+  const ours = structures.flatMap((structure) => Object.values(structure));
+  const theirs = Array.from({ length: found.length / 4 }, (_, index) => found.readUInt32LE(4 * index));
+  if (ours.join() === theirs.join()) return;
+  throw new ProxyError('INTERNAL', `layouts of ${where}: expected ${ours.join(' ')}, found ${theirs.join(' ')}`);
+}
+
 function invalid(expected: string, found: string): ProxyError {
   return new ProxyError('INTERNAL', `the kernel's programs: expected ${expected}, found ${found}`);
 }

@@ -1,0 +1,157 @@
+/** A proxy is put beside an application once, or not at all, and the pod says why. */
+import { expect } from 'chai';
+import { formatFault } from '../../../../../common/errors.ts';
+import { decodeConfig } from '../../../../../config/decode.ts';
+import type { Verdict } from '../../../../../controlplane/kubernetes/webhook/admission.ts';
+import { injectSidecar } from '../../../../../controlplane/kubernetes/webhook/inject.ts';
+import { patched, pod, type Pod, request, SETTINGS } from './pods.ts';
+
+const inject = (object: Pod): Verdict => injectSidecar(request(object), SETTINGS);
+
+/** The pod as it becomes. */
+function injected(object: Pod): Pod {
+  const verdict = inject(object);
+  if (verdict.faults) throw new Error(verdict.faults.map(formatFault).join('\n'));
+  return patched(object, verdict.patch);
+}
+
+interface Container extends Record<string, unknown> {
+  readonly args: readonly string[];
+  readonly resources: unknown;
+  readonly securityContext: { readonly runAsUser: number; readonly capabilities: { readonly add?: readonly string[] } };
+}
+
+const sidecarOf = ({ spec }: Pod): Container => spec.initContainers?.[0] as Container;
+const faultsOf = (object: Pod): string[] => (inject(object).faults ?? []).map(formatFault);
+
+describe('the injection of a sidecar', () => {
+  it('starts it before all others, and has it end after them', () => {
+    const after = injected(pod({}, { initContainers: [{ name: 'prepare' }], volumes: [{ name: 'data' }] }));
+    expect(after.spec.initContainers?.map(({ name }) => name)).to.deep.equal(['l7mp', 'prepare']);
+    expect(after.spec.volumes?.map(({ name }) => name)).to.deep.equal([
+      'data',
+      'l7mp-config',
+      'l7mp-state',
+      'l7mp-secrets',
+    ]);
+    const sidecar = sidecarOf(after);
+    expect(sidecar).to.include({ image: 'l7mp/proxy:1', restartPolicy: 'Always' });
+    for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) expect(sidecar).to.have.property(probe);
+    expect(sidecar.args.join(' ')).to.include('--controlplane l7mp-controlplane.l7mp-system:1235');
+    expect(sidecar.args.join(' ')).to.include('--drain-timeout 10000');
+    expect(after.metadata.labels).to.deep.equal({ 'l7mp.io/proxy': 'sidecar' });
+    expect(after.metadata.annotations).to.include({ 'l7mp.io/injection-status': 'injected' });
+  });
+
+  it('keeps what the pod has: labels, annotations with slashes, volumes', () => {
+    const before = pod({ labels: { app: 'a' }, annotations: { 'example.org/a~b': 'c' } }, { volumes: [{ name: 'v' }] });
+    const after = injected(before);
+    expect(after.metadata.labels).to.include({ app: 'a' });
+    expect(after.metadata.annotations).to.include({ 'example.org/a~b': 'c' });
+    expect(after.spec.containers).to.deep.equal(before.spec.containers);
+  });
+
+  it('changes nothing when it is asked again, after others have changed the pod', () => {
+    const once = injected(pod());
+    const changed = { ...once, spec: { ...once.spec, containers: [...once.spec.containers, { name: 'more' }] } };
+    expect(inject(changed)).to.deep.equal({ patch: [] });
+  });
+
+  it('leaves pods alone that refuse it, that have one of their own, and that are there already', () => {
+    for (const value of ['disabled', 'false']) {
+      expect(inject(pod({ labels: { 'l7mp.io/inject': value } }))).to.deep.equal({ patch: [] });
+    }
+    expect(inject(pod({}, { containers: [{ name: 'l7mp' }] }))).to.deep.equal({ patch: [] });
+    expect(injectSidecar(request(pod(), 'UPDATE'), SETTINGS)).to.deep.equal({ patch: [] });
+  });
+
+  it('says of a pod that can have none why that is', () => {
+    for (const [spec, reason] of [
+      [{ hostNetwork: true }, "skipped: the pod is in its node's network"],
+      [{ os: { name: 'windows' } }, 'skipped: the pod runs on windows'],
+    ] as const) {
+      const before = pod({}, spec);
+      const after = injected(before);
+      expect(after.metadata.annotations).to.deep.equal({ 'l7mp.io/injection-status': reason });
+      expect(after.spec).to.deep.equal(before.spec);
+      expect(inject(after)).to.deep.equal({ patch: [] });
+    }
+  });
+
+  it('gives the proxy a configuration that it takes, with the pages of the proxy left out of what is captured', () => {
+    const annotations = {
+      'l7mp.io/capture-outbound-exclude-ports': '53/udp, 8000-8999',
+      'l7mp.io/capture-outbound-exclude-cidrs': '10.0.0.0/8,fd00::/8',
+      'l7mp.io/capture-inbound-ports': '80',
+    };
+    const config = injected(pod({ annotations })).metadata.annotations?.['l7mp.io/proxy-config'] ?? '';
+    const { value, faults } = decodeConfig(JSON.parse(config) as unknown);
+    expect(faults.map(formatFault)).to.deep.equal([]);
+    expect(value?.admin.capture?.outbound).to.deep.include({
+      exclude_ports: ['53/udp', '8000-8999'],
+      exclude_cidrs: ['10.0.0.0/8', 'fd00::/8'],
+    });
+    expect(value?.admin.capture?.inbound).to.deep.include({ ports: ['80'], exclude_ports: ['15020/tcp'] });
+    expect([...(value?.listeners.keys() ?? [])]).to.have.length(4);
+  });
+
+  it('lets the proxy have privileges only where it captures', () => {
+    const capturing = sidecarOf(injected(pod())).securityContext;
+    expect(capturing).to.include({ runAsUser: 0 });
+    expect(capturing.capabilities.add).to.deep.equal(['BPF', 'NET_ADMIN']);
+    const after = injected(pod({ annotations: { 'l7mp.io/capture': 'none' } }));
+    const { securityContext } = sidecarOf(after);
+    expect(securityContext.runAsUser).to.be.above(0);
+    expect(securityContext.capabilities.add).to.equal(undefined);
+    expect(after.metadata.annotations?.['l7mp.io/proxy-config']).to.equal('{"admin":{}}');
+    const inbound = injected(pod({ annotations: { 'l7mp.io/capture': 'inbound' } }));
+    expect(inbound.metadata.annotations?.['l7mp.io/proxy-config']).to.not.include('captured-outbound');
+  });
+
+  it('takes resources, level and drain from annotations, and drains within the grace period', () => {
+    const annotations = {
+      'l7mp.io/proxy-cpu': '200m',
+      'l7mp.io/proxy-memory-limit': '1Gi',
+      'l7mp.io/proxy-log-level': 'debug',
+      'l7mp.io/proxy-drain-seconds': '600',
+    };
+    const sidecar = sidecarOf(injected(pod({ annotations }, { terminationGracePeriodSeconds: 120 })));
+    expect(sidecar.resources).to.deep.equal({
+      requests: { cpu: '200m', memory: '64Mi' },
+      limits: { memory: '1Gi' },
+    });
+    expect(sidecar.args.join(' ')).to.include('--log-level debug').and.include('--drain-timeout 118000');
+    const short = sidecarOf(injected(pod({}, { terminationGracePeriodSeconds: 0 })));
+    expect(short.args.join(' ')).to.include('--drain-timeout 0');
+  });
+
+  it('refuses annotations that say nothing sensible, and names that are taken, all at once', () => {
+    const annotations = {
+      'l7mp.io/capture': 'some',
+      'l7mp.io/capture-inbound-ports': '80,x',
+      'l7mp.io/capture-outbound-exclude-cidrs': '10.0.0.0/40',
+      'l7mp.io/proxy-cpu': 'lots',
+      'l7mp.io/proxy-drain-seconds': '-1',
+    };
+    const spec = {
+      volumes: [{ name: 'l7mp-state' }],
+      containers: [{ name: 'app', ports: [{ containerPort: 15_020 }] }],
+    };
+    expect(faultsOf(pod({ annotations }, spec))).to.deep.equal([
+      'metadata.annotations[l7mp.io/capture]: expected one of all, inbound, outbound, none, found "some"',
+      'metadata.annotations[l7mp.io/capture-inbound-ports]: expected ports, as in 80,8000-8999,53/udp, found "80,x"',
+      'metadata.annotations[l7mp.io/capture-outbound-exclude-cidrs]: expected networks, as in 10.0.0.0/8,fd00::/8, found "10.0.0.0/40"',
+      'metadata.annotations[l7mp.io/proxy-cpu]: expected a quantity, as in 100m, found "lots"',
+      'metadata.annotations[l7mp.io/proxy-drain-seconds]: expected seconds, from 0 to 86400, found "-1"',
+      'spec.volumes[0].name: expected a name that the injected proxy does not have, found l7mp-state',
+      'spec.containers[0].ports[0].containerPort: expected a port that the injected proxy does not have, found 15020',
+    ]);
+  });
+
+  it('takes well under the time that an API server waits: some ms with the slowest machine', () => {
+    const rounds = 1000;
+    const started = performance.now();
+    for (let round = 0; round < rounds; round++) inject(pod());
+    expect((performance.now() - started) / rounds).to.be.below(5);
+  });
+});
