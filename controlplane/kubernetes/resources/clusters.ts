@@ -4,12 +4,18 @@ import type { Place } from './context.ts';
 import { endpointsOf } from './endpoints.ts';
 import { addPart } from './making.ts';
 import { flatSpec, isPlain, keyOf, type Plain } from './plain.ts';
+import { verdict } from './reasons.ts';
 import { withSecrets } from './secrets.ts';
 
 /** A cluster as files have it. Endpoints that are pods go beside it, in a load assignment of its name: it does not change with them. */
 export function clusterIn(place: Place, name: string, raw: Plain, path: string): Plain {
   const { context, making, uses } = place;
   const { spec: rawSpec, endpoints = [], ...others } = raw;
+  // By the name of a load assignment, endpoints of other namespaces would be had without a grant.
+  if (others['discovery'] !== undefined) {
+    const message = `${path}.discovery: expected none, found one: endpoints are addresses or selected, or a Service is named`;
+    making.faults.push(verdict('Invalid', message));
+  }
   const spec = isPlain(rawSpec) ? withSecrets(place, flatSpec('ClusterSpec', rawSpec), `${path}.spec`) : rawSpec;
   const cluster = { ...others, ...(spec !== undefined && { spec }) };
   if (!Array.isArray(endpoints)) return { ...cluster, endpoints };

@@ -14,11 +14,13 @@ import { verdict } from './reasons.ts';
 export function ruleListIn(place: Place, raw: Json, path: string): Json {
   if (typeof raw === 'string') return resolveObject(place, 'RuleList', raw, path);
   if (Array.isArray(raw)) return rulesIn(place, raw, path);
-  if (!isPlain(raw) || !Array.isArray(raw['rules'])) return raw;
-  return { ...named(place, raw), rules: rulesIn(place, raw['rules'], `${path}.rules`) };
+  if (!isPlain(raw)) return raw;
+  const { rules = [] } = raw;
+  // Files may have one name here, of a rule: there is no kind of single ones that could be named.
+  return { ...named(place, raw), rules: rulesIn(place, Array.isArray(rules) ? rules : [rules], `${path}.rules`) };
 }
 
-/** Rules in order: there is no kind of single ones that could be named. */
+/** Rules in order. */
 export function rulesIn(place: Place, raw: readonly Json[], path: string): Json[] {
   return raw.map((rule, index) => {
     const at = `${path}[${index}]`;
