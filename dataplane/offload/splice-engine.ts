@@ -13,7 +13,13 @@ import type { FlowPair, OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { close, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
-import { type Attachment, attachmentFor, type AttachmentName, createAttachment, PRIORITY } from '../kernel/attachment.ts';
+import {
+  type Attachment,
+  attachmentFor,
+  type AttachmentName,
+  createAttachment,
+  PRIORITY,
+} from '../kernel/attachment.ts';
 import { loadProgram } from '../kernel/bpf.ts';
 import { checkLayout, checkStreamLayout, familyOf } from './layout.ts';
 import { Leg } from './leg.ts';

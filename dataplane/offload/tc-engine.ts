@@ -24,7 +24,13 @@ import { ProxyError } from '../../common/errors.ts';
 import { freePort, holdPort } from '../sockets/native/held-ports.ts';
 import { close, EEXIST, EPOLLIN } from '../sockets/native/libc.ts';
 import { type Watch, watch } from '../sockets/native/poller.ts';
-import { type Attachment, attachmentFor, type AttachmentName, createAttachment, PRIORITY } from '../kernel/attachment.ts';
+import {
+  type Attachment,
+  attachmentFor,
+  type AttachmentName,
+  createAttachment,
+  PRIORITY,
+} from '../kernel/attachment.ts';
 import { ANY, loadProgram } from '../kernel/bpf.ts';
 import { addCounted, type Counted, NOTHING, plain, trafficOf } from './counted.ts';
 import { FlowTable } from './flow-table.ts';
