@@ -15,9 +15,8 @@ export interface AuthoritiesOptions {
   readonly log: Logger;
 }
 
-/** Opts pods, or all pods of a namespace, in for a sidecar. */
+/** With `enabled` pods ask for a sidecar, and namespaces for all of theirs. */
 const INJECT_LABEL = 'l7mp.io/inject';
-const INJECTION_LABEL = 'l7mp.io/injection';
 
 /** No namespace is called so. */
 const WEBHOOK_KEY = '/webhook';
@@ -71,7 +70,7 @@ export class Authorities {
     const { reader, namespaces } = this.#options;
     if (namespaces().has(namespace)) return true;
     const labels = reader.get('Namespace', '', namespace)?.metadata.labels ?? {};
-    if (labels[INJECTION_LABEL] === 'enabled') return true;
+    if (labels[INJECT_LABEL] === 'enabled') return true;
     for (const { metadata } of reader.by('Pod', BY_INJECTION, namespace))
       if (metadata.namespace === namespace) return true;
     return false;
@@ -82,7 +81,7 @@ export class Authorities {
 export const BY_INJECTION = 'injection';
 
 export function injectionOf({ metadata }: { readonly metadata: PodMetadata }): readonly string[] {
-  return metadata.labels?.[INJECT_LABEL] === 'true' ? [metadata.namespace ?? ''] : [];
+  return metadata.labels?.[INJECT_LABEL] === 'enabled' ? [metadata.namespace ?? ''] : [];
 }
 
 interface PodMetadata {

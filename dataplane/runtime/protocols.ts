@@ -26,13 +26,7 @@ export class ProtocolRegistry {
   private readonly capture: CaptureTable | undefined;
   private readonly loaded = new Map<string, AnyProtocol>();
 
-  constructor(
-    load: ProtocolLoader,
-    services: Services,
-    log: Logger,
-    secrets: SecretSource,
-    capture: CaptureTable | undefined = undefined,
-  ) {
+  constructor(load: ProtocolLoader, services: Services, log: Logger, secrets: SecretSource, capture?: CaptureTable) {
     this.load = load;
     this.services = services;
     this.log = log;
