@@ -12,8 +12,9 @@ import { createGrpcServer } from './rpc/server.ts';
 import { createHealth } from './rpc/health.ts';
 import { createReflection } from './rpc/reflection.ts';
 import type { SourceFactory } from './model/source.ts';
-import { createSecurity, type SecurityOptions } from './security/index.ts';
+import { createSecurity, type Security, type SecurityOptions } from './security/index.ts';
 import type { Kubernetes, KubernetesOptions } from './kubernetes/main.ts';
+import type { Credentials } from './kubernetes/webhook/server.ts';
 import { storeFault } from './live/committer.ts';
 import type { BackupFunctions } from './service/model.ts';
 import { backup, restore } from './store/backup.ts';
@@ -45,7 +46,9 @@ export interface ControlPlaneOptions {
   /** How long proxies keep what nothing refers to any more, in ms: see `StreamLimits`. */
   readonly removalDelayMs: number;
   /** The cluster of Kubernetes that is followed: its objects are configuration, and its tokens tell who calls. */
-  readonly kubernetes?: Omit<KubernetesOptions, 'log'>;
+  readonly kubernetes?: Omit<KubernetesOptions, 'log' | 'injects'>;
+  /** Where its webhook listens, which puts sidecars beside pods. */
+  readonly webhook?: Address;
   /** Where /ready, /healthz and /metrics are. */
   readonly http?: Address;
   readonly log: Logger;
@@ -76,7 +79,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { log, id } = options;
   const closing = new Closing(log);
   try {
-    const kubernetes = options.kubernetes && (await openKubernetesAt(options.kubernetes, log));
+    const kubernetes = options.kubernetes && (await openKubernetesAt(options.kubernetes, options));
     if (kubernetes) closing.add('kubernetes', () => kubernetes.close());
 
     const security = await createSecurity(securityOf(options, kubernetes), log);
@@ -114,7 +117,15 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       limits: { maxConnectionAgeMs: options.maxConnectionAgeMs },
       ...(tls && { tls: { ...tls, requestCert: tls.ca !== undefined } }),
     });
-    security.onTls = (files) => server.setSecureContext(files);
+    const heardOfTls = new Set<() => void>();
+    security.onTls = (files) => {
+      server.setSecureContext(files);
+      for (const listener of heardOfTls) listener();
+    };
+    if (kubernetes && options.webhook) {
+      const webhook = await kubernetes.serveWebhook(options.webhook, credentialsOf(security, heardOfTls));
+      closing.add('webhook', () => webhook.close());
+    }
 
     let ready = false;
     const setReady = (now: boolean): void => {
@@ -150,9 +161,12 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 }
 
 /** It is loaded when it is used: the official client takes a while. */
-async function openKubernetesAt(options: Omit<KubernetesOptions, 'log'>, log: Logger): Promise<Kubernetes> {
+async function openKubernetesAt(
+  options: NonNullable<ControlPlaneOptions['kubernetes']>,
+  { webhook, log }: ControlPlaneOptions,
+): Promise<Kubernetes> {
   const { openKubernetes } = await import('./kubernetes/main.ts');
-  return await openKubernetes({ ...options, log });
+  return await openKubernetes({ ...options, injects: webhook !== undefined, log });
 }
 
 /** In plain text on loopback, as without Kubernetes, unless a certificate is there. */
@@ -161,6 +175,20 @@ function securityOf({ security }: ControlPlaneOptions, kubernetes: Kubernetes | 
   const { review, certificates } = kubernetes;
   const isPlain = security.insecure === true || isLoopback(security.host);
   return { ...security, review, ...(certificates && !isPlain && { certificate: certificates }) };
+}
+
+/** What the webhook shows: the same certificate. */
+function credentialsOf(security: Security, listeners: Set<() => void>): Credentials {
+  return {
+    current: () => {
+      if (security.tls === undefined) throw new Error('expected a certificate for the webhook, found none');
+      return security.tls;
+    },
+    watch: (changed) => {
+      listeners.add(changed);
+      return () => void listeners.delete(changed);
+    },
+  };
 }
 
 function sourcesOf({ folder, log }: ControlPlaneOptions): SourceFactory[] {

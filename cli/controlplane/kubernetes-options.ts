@@ -9,6 +9,8 @@ export interface KubernetesFlags {
   readonly kubeconfig?: string;
   readonly namespace?: string;
   readonly gatewayDefaults?: string;
+  readonly webhookListen?: string;
+  readonly insecure?: true;
   readonly tlsCa?: string;
   readonly tlsCert?: string;
 }
@@ -18,6 +20,7 @@ const NAMES = {
   kubeconfig: '--kubeconfig',
   namespace: '--namespace',
   gatewayDefaults: '--gateway-defaults',
+  webhookListen: '--webhook-listen',
   tlsCa: '--tls-ca',
 } as const;
 
@@ -28,9 +31,18 @@ export function kubernetesFaults(flags: KubernetesFlags): string[] {
       flags[key as keyof typeof NAMES] === undefined ? [] : [`${option}: expected --kubernetes beside it, found none`],
     );
   }
-  if ((flags.tlsCa === undefined) === (flags.tlsCert === undefined)) return [];
-  const [found, missing] = flags.tlsCa === undefined ? ['--tls-cert', '--tls-ca'] : ['--tls-ca', '--tls-cert'];
-  return [`expected --tls-ca and --tls-cert together with --kubernetes, found ${found} without ${missing}`];
+  const faults: string[] = [];
+  if ((flags.tlsCa === undefined) !== (flags.tlsCert === undefined)) {
+    const [found, missing] = flags.tlsCa === undefined ? ['--tls-cert', '--tls-ca'] : ['--tls-ca', '--tls-cert'];
+    faults.push(`expected --tls-ca and --tls-cert together with --kubernetes, found ${found} without ${missing}`);
+  }
+  if (flags.webhookListen !== undefined) {
+    if (flags.gatewayDefaults === undefined) {
+      faults.push('--webhook-listen: expected --gateway-defaults beside it, which has the image, found none');
+    }
+    if (flags.insecure === true) faults.push('--webhook-listen: expected a certificate, found --insecure');
+  }
+  return faults;
 }
 
 /** @throws UsageError: a file can't be read, or does not say what it should. */

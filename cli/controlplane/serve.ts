@@ -17,6 +17,7 @@ interface ServeOptions {
   readonly kubeconfig?: string;
   readonly namespace?: string;
   readonly gatewayDefaults?: string;
+  readonly webhookListen?: string;
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -60,6 +61,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     log,
     ...(options.folder !== undefined && { folder: options.folder }),
     ...(kubernetes && { kubernetes }),
+    ...(options.webhookListen !== undefined && { webhook: toAddress('--webhook-listen', options.webhookListen) }),
     ...(http !== undefined && { http: toAddress('--http', http) }),
   };
   let running: ControlPlane;

@@ -2,6 +2,7 @@
 import type { Logger } from '../../common/log.ts';
 import { AuthorityPublisher } from './certificates/publisher.ts';
 import { CONTROL_PLANE } from './api/names.ts';
+import type { OwnerReference } from './api/object.ts';
 import { type Changes, type Indexer, type KubeClient, WorkQueue } from './runtime/index.ts';
 
 export interface AuthoritiesOptions {
@@ -10,7 +11,10 @@ export interface AuthoritiesOptions {
   readonly ca: () => string;
   /** Namespaces with Gateways. */
   readonly namespaces: () => ReadonlySet<string>;
+  /** The configuration of the webhook that is told of them. */
   readonly webhook: string | undefined;
+  /** With which what is published goes. */
+  readonly owner: OwnerReference | undefined;
   readonly leads: () => boolean;
   readonly log: Logger;
 }
@@ -26,7 +30,7 @@ export class Authorities {
   readonly #queue: WorkQueue;
 
   constructor(options: AuthoritiesOptions) {
-    const { client, reader, ca, webhook, leads, log } = options;
+    const { client, reader, ca, webhook, owner, leads, log } = options;
     this.#options = options;
     const publisher = new AuthorityPublisher({
       client,
@@ -34,6 +38,7 @@ export class Authorities {
       isNeeded: (namespace) => this.#isNeeded(namespace),
       live: (namespace) => reader.get('ConfigMap', namespace, CONTROL_PLANE.caConfigMap),
       ...(webhook !== undefined && { webhook }),
+      ...(owner && { owner }),
       leads,
       log,
     });

@@ -3,6 +3,7 @@ import type { Logger } from '../../common/log.ts';
 import type { TokenReviewer } from '../core/identity.ts';
 import type { SourceFactory } from '../model/source.ts';
 import { CONTROL_PLANE, CONTROLLER_NAME, controlPlaneAddress } from './api/names.ts';
+import type { OwnerReference } from './api/object.ts';
 import type { KubeReader, KubeTranslation } from './api/reader.ts';
 import { Authorities, BY_INJECTION, injectionOf } from './authorities.ts';
 import { CertificateManager } from './certificates/manager.ts';
@@ -10,12 +11,14 @@ import { BY_SERVICE, serviceOf } from './endpoints-feed.ts';
 import { translateGateways } from './gateway/translate.ts';
 import type { InfrastructureSettings } from './infrastructure/settings.ts';
 import { GATEWAY_INDEXES, InfrastructureFeed } from './infrastructure-feed.ts';
-import { Cache, openClient, StatusWriter } from './runtime/index.ts';
+import { Cache, type KubeClient, KubeError, openClient, type ResourceType, StatusWriter } from './runtime/index.ts';
 import { translateResources } from './resources/translate.ts';
 import { SessionReaper } from './session-reaper.ts';
 import { KubernetesSource, type TimedTranslation } from './source.ts';
 import { createTokenReviewer } from './token-reviewer.ts';
 import { OWN_STATUSES, STATUS_TYPES, WATCHED_KINDS } from './watched-kinds.ts';
+import { type Credentials, serveWebhook, type Webhook } from './webhook/server.ts';
+import type { InjectorSettings } from './webhook/settings.ts';
 
 export interface KubernetesOptions {
   /** A kubeconfig; absent: `KUBECONFIG`, or the service account of the pod that this runs in. */
@@ -26,8 +29,8 @@ export interface KubernetesOptions {
   readonly gateways?: InfrastructureSettings['defaults'];
   /** Authorities, in PEM, of a certificate that somebody else made; absent: the control plane makes its own. */
   readonly ca?: string;
-  /** The MutatingWebhookConfiguration that is told of the authorities. */
-  readonly webhook?: string;
+  /** Whether there is a webhook that puts sidecars beside pods: its configuration is told of the authorities. */
+  readonly injects?: boolean;
   readonly log: Logger;
 }
 
@@ -36,18 +39,42 @@ export interface Kubernetes {
   /** Of the control plane's own making; undefined where the options have authorities. */
   readonly certificates: CertificateManager | undefined;
   readonly source: SourceFactory;
+  /**
+   * Serves the webhook that puts sidecars beside pods.
+   *
+   * @throws Error with the system's code, as EADDRINUSE; RangeError without `gateways` in the options, which have the image.
+   */
+  serveWebhook(where: Where, credentials: Credentials): Promise<Webhook>;
   /** After the sources are closed. */
   close(): Promise<void>;
 }
 
+export interface Where {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Of the sidecars: where probes and scrapers ask them, and how long their sessions may go on. */
+const SIDECAR = { pagesPort: 15_020, drainSeconds: 30 };
+
+const CLUSTER_ROLE: ResourceType = {
+  group: 'rbac.authorization.k8s.io',
+  version: 'v1',
+  kind: 'ClusterRole',
+  plural: 'clusterroles',
+  namespaced: false,
+};
+
 /** @throws KubeError: there is no such kubeconfig, or no certificate could be made. Nothing is left behind then. */
 export async function openKubernetes(options: KubernetesOptions): Promise<Kubernetes> {
-  const { kubeconfig, gateways: defaults, ca, webhook, log } = options;
+  const { kubeconfig, gateways: defaults, ca, injects = false, log } = options;
   const client = await openClient(kubeconfig === undefined ? {} : { file: kubeconfig });
   const namespace = options.namespace ?? client.namespace;
   const names = ['', `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`];
   let certificates: CertificateManager | undefined;
+  let owner: OwnerReference | undefined;
   try {
+    owner = await installationOf(client);
     if (ca === undefined) {
       certificates = await CertificateManager.open({
         client,
@@ -100,7 +127,8 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       reader,
       ca: () => certificates?.current.ca ?? ca ?? '',
       namespaces: () => feed?.namespaces ?? new Set(),
-      webhook,
+      webhook: injects ? CONTROL_PLANE.injector : undefined,
+      owner,
       leads,
       log,
     });
@@ -141,6 +169,22 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     review: createTokenReviewer(client, reader),
     certificates,
     source,
+    async serveWebhook({ host, port }, credentials) {
+      if (defaults === undefined) throw new RangeError('expected the image of sidecars, found none');
+      const settings: InjectorSettings = {
+        image: defaults.image,
+        imagePullPolicy: defaults.imagePullPolicy ?? 'IfNotPresent',
+        controlPlane: controlPlaneAddress(namespace),
+        audience: CONTROL_PLANE.audience,
+        caConfigMap: CONTROL_PLANE.caConfigMap,
+        caKey: CONTROL_PLANE.caKey,
+        logLevel: defaults.logLevel ?? 'info',
+        capture: 'all',
+        resources: (defaults.resources ?? {}) as InjectorSettings['resources'],
+        ...SIDECAR,
+      };
+      return await serveWebhook({ host, port, credentials, settings: () => settings, log });
+    },
     async close() {
       await Promise.all(closers.map((close) => close()));
       await cache.close();
@@ -148,4 +192,16 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       client.close();
     },
   };
+}
+
+/** What is made in other namespaces goes with it; undefined where the control plane was not installed as the chart does. */
+async function installationOf(client: KubeClient): Promise<OwnerReference | undefined> {
+  const name = CONTROL_PLANE.clusterRole;
+  try {
+    const { apiVersion, kind, metadata } = await client.get(CLUSTER_ROLE, { namespace: '', name });
+    return { apiVersion, kind, name, uid: metadata.uid ?? '' };
+  } catch (error) {
+    if (error instanceof KubeError && (error.code === 404 || error.code === 403)) return undefined;
+    throw error;
+  }
 }
