@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { productVersion } from '../../../common/version.ts';
 import { runCommand } from '../../support/command.ts';
 import { Kube } from '../../support/kubernetes/kube.ts';
 import { sharedKube } from '../../support/kubernetes/shared.ts';
@@ -219,6 +220,15 @@ describe('The testbed', function () {
     expect((await logs()).replace(/[\t ]+/gu, ' ')).to.match(
       /^65532\nCapEff: 0000000000000000\nCapBnd: 0000000000001000\nNoNewPrivs: 1\n80\n(?:.*\n)?refused\n$/u,
     );
+  });
+
+  it("runs the project's own images, as their user", async () => {
+    const securityContext = { runAsNonRoot: true, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
+    const proxy = { name: 'proxy', image: 'l7mp/proxy:latest', args: ['--version'], securityContext };
+    await kube().apply(pod(namespace, { restartPolicy: 'Never', containers: [proxy] }));
+    const isDone = ['wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/one', '-n', namespace, '--timeout=30s'];
+    await kube().kubectl(isDone);
+    expect(await logs()).to.include(productVersion());
   });
 
   it('starts what is not alive anew, and keeps what it printed', async () => {

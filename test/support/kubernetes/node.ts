@@ -5,19 +5,33 @@ import type { Credentials } from './credentials.ts';
 import type { Network } from './network.ts';
 import { BIN, Program } from './program.ts';
 
-/** What images stand for: the project's own is what `npm run build` made. */
-const IMAGES = {
-  'l7mp/l7mp': [resolve('bin/l7mp')],
-  'registry.k8s.io/gateway-api/echo-basic': [join(BIN, 'echo-basic')],
-  'registry.k8s.io/coredns/coredns': [join(BIN, 'dnsstub'), 'whoami'],
-  host: [],
+/** What stands for an image. */
+export interface Image {
+  /** Its entry point; empty: containers have commands of their own, of this machine. */
+  readonly command: readonly string[];
+  /** The arguments of containers that have none of their own. Default: none. */
+  readonly args?: readonly string[];
+  /** The number of the user. Default: root. */
+  readonly user?: number;
+}
+
+/** By name without tag. The project's own are what `npm run build` made. */
+export type Images = Readonly<Record<string, Image>>;
+
+const L7MP = { command: [resolve('bin/l7mp')], user: 65_532 };
+const IMAGES: Images = {
+  'l7mp/controlplane': { ...L7MP, args: ['controlplane'] },
+  'l7mp/proxy': { ...L7MP, args: ['proxy'] },
+  'registry.k8s.io/gateway-api/echo-basic': { command: [join(BIN, 'echo-basic')] },
+  'registry.k8s.io/coredns/coredns': { command: [join(BIN, 'dnsstub'), 'whoami'] },
+  host: { command: [] },
 };
 
 export interface NodeSettings {
   readonly directory: string;
   readonly network: Network;
   readonly credentials: Credentials;
-  readonly images: Readonly<Record<string, readonly string[]>>;
+  readonly images: Images;
   /** Of the API server. */
   readonly url: string;
   /** Of one who may do everything. */

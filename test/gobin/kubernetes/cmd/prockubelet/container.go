@@ -146,13 +146,9 @@ func (k *kubelet) launchOf(p *pod, c *container) (*launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := image.Command
-	if len(c.Command) > 0 {
-		command = c.Command
-	}
 	l := &launch{Pause: p.sandbox.process.pid(), HostNetwork: p.Spec.HostNetwork, Root: filepath.Join(p.directory, "root-"+c.Name),
 		Directory: "/", Env: environment, Privileges: privileges, Mounts: p.ownFiles()}
-	for _, word := range append(append([]string{}, command...), c.Args...) {
+	for _, word := range image.words(c.Command, c.Args) {
 		l.Args = append(l.Args, expansion.Expand(word, expansion.MappingFuncFor(byName)))
 	}
 	if len(l.Args) == 0 {

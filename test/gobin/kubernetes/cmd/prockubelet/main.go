@@ -63,7 +63,7 @@ func main() {
 	flag.StringVar(&o.kubeconfig, "kubeconfig", "", "file")
 	flag.StringVar(&o.node, "node", "node", "name of the node")
 	flag.StringVar(&o.directory, "directory", "", "where pods have their files")
-	flag.StringVar(&o.images, "images", "", "JSON file: image without tag -> command, or {command, user}")
+	flag.StringVar(&o.images, "images", "", "JSON file: image without tag -> {command, args, user}")
 	flag.StringVar(&o.dns, "dns", "", "name server of the pods")
 	flag.StringVar(&o.service, "service", "", "host:port of the API server, as pods are told")
 	flag.Var(&o.addresses, "addresses", "addresses of the node, as in 10.64.0.1/32,fd00::1/128")
