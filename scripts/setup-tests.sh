@@ -62,6 +62,9 @@ build kubernetes ./cmd/prockubelet prockubelet
 build kubernetes ./cmd/dnsstub dnsstub
 build kubernetes sigs.k8s.io/gateway-api/conformance/echo-basic echo-basic
 build kubernetes sigs.k8s.io/gateway-api/conformance conformance.test
+# The image of mesh tests: a server, and a client that tests run in its pods.
+build echo-advanced istio.io/istio/pkg/test/echo/cmd/server echo-advanced/server
+build echo-advanced istio.io/istio/pkg/test/echo/cmd/client echo-advanced/client
 build helm helm.sh/helm/v3/cmd/helm helm
 
 # The CRDs of Gateway API, as its module has them.

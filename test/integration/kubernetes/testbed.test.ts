@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { productVersion } from '../../../common/version.ts';
 import { runCommand } from '../../support/command.ts';
@@ -10,7 +10,7 @@ import { Kube } from '../../support/kubernetes/kube.ts';
 import { sharedKube } from '../../support/kubernetes/shared.ts';
 import { until } from '../../support/until.ts';
 
-const ECHO = 'registry.k8s.io/gateway-api/echo-basic:v1';
+const ECHO = 'gateway-api/echo-basic:v1';
 
 /** Of the kind Widget, whose size has a default and an upper bound. */
 const WIDGETS = {
@@ -296,7 +296,15 @@ describe('A testbed that was killed', function () {
       .join('\n');
   const devices = (): string => execFileSync('ip', ['-br', 'link'], { encoding: 'utf8' });
 
-  it('leaves nothing but a directory, which the next one removes', async () => {
+  /** Of kubelets whose process is gone. */
+  const cgroups = (): string[] => {
+    const mounted = /^\S+ (\S+) cgroup2 /mu.exec(readFileSync('/proc/mounts', 'utf8'))?.[1];
+    const names = mounted === undefined ? [] : readdirSync(mounted);
+    const pids = names.map((name) => /^prockubelet-(\d+)$/u.exec(name)?.[1] ?? '');
+    return pids.filter((pid) => pid !== '' && !existsSync(`/proc/${pid}`));
+  };
+
+  it('leaves nothing but a directory and cgroups, which the next one removes', async () => {
     const code = `
       import { Kube } from './test/support/kubernetes/kube.ts';
       const kube = await Kube.start({ hasNode: true });
@@ -318,8 +326,9 @@ describe('A testbed that was killed', function () {
     await until('its processes to be gone', () => leftOf(directory) === '');
     await until('its network to be gone', () => !devices().includes(device));
     expect(existsSync(directory)).to.equal(true);
-    const next = await Kube.start({ hasControllers: false });
+    const next = await Kube.start({ hasNode: true });
     await next.stop();
+    expect(cgroups()).to.deep.equal([]);
     expect(existsSync(directory)).to.equal(false);
     expect(existsSync(next.directory)).to.equal(false);
   });

@@ -7,11 +7,16 @@ type image struct {
 	Command []string `json:"command"` // its entry point; empty: containers have commands of their own, of this machine
 	Args    []string `json:"args"`    // of containers that have neither a command nor arguments
 	User    int64    `json:"user"`
+
+	Files map[string]string `json:"files"` // of its own, by path: where they are on this machine
 }
 
-// imageName is the name without tag and digest.
+// imageName is the name without registry, tag and digest.
 func imageName(reference string) string {
 	reference, _, _ = strings.Cut(reference, "@")
+	if host, rest, ok := strings.Cut(reference, "/"); ok && strings.ContainsAny(host, ".:") {
+		reference = rest
+	}
 	if i := strings.LastIndexByte(reference, ':'); i > strings.LastIndexByte(reference, '/') {
 		return reference[:i]
 	}
