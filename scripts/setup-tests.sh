@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-debian=(clang-14 curl dnsmasq-base dnsutils haproxy iperf3 iproute2 man-db ncat nghttp2-client openssl python3 python3-venv sip-tester socat)
+debian=(clang-14 curl dnsmasq-base dnsutils haproxy iperf3 iproute2 man-db ncat nftables nghttp2-client openssl python3 python3-venv sip-tester socat)
 missing=()
 for package in "${debian[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -62,6 +62,10 @@ build kubernetes ./cmd/prockubelet prockubelet
 build kubernetes ./cmd/dnsstub dnsstub
 build kubernetes sigs.k8s.io/gateway-api/conformance/echo-basic echo-basic
 build kubernetes sigs.k8s.io/gateway-api/conformance conformance.test
+# The image of mesh tests: a server, and a client that tests run in its pods.
+build echo-advanced istio.io/istio/pkg/test/echo/cmd/server echo-advanced/server
+build echo-advanced istio.io/istio/pkg/test/echo/cmd/client echo-advanced/client
+build helm helm.sh/helm/v3/cmd/helm helm
 
 # The CRDs of Gateway API, as its module has them.
 crds=.cache/gobin/gateway-api-crds

@@ -2,14 +2,16 @@
 import { expect } from 'chai';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { productVersion } from '../../../common/version.ts';
+import { makeCertificate } from '../../support/certificates.ts';
 import { runCommand } from '../../support/command.ts';
 import { Kube } from '../../support/kubernetes/kube.ts';
 import { sharedKube } from '../../support/kubernetes/shared.ts';
 import { until } from '../../support/until.ts';
 
-const ECHO = 'registry.k8s.io/gateway-api/echo-basic:v1';
+const ECHO = 'gateway-api/echo-basic:v1';
 
 /** Of the kind Widget, whose size has a default and an upper bound. */
 const WIDGETS = {
@@ -72,6 +74,25 @@ async function curl(address: string): Promise<{ pod?: string; host?: string }> {
   if (code !== 0) throw new Error(stderr);
   return JSON.parse(stdout) as { pod?: string };
 }
+
+/** An admission webhook that refuses everything; its arguments are the files of its certificate. */
+const REFUSER = `
+import http.server, json, ssl, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        review = json.loads(self.rfile.read(int(self.headers['content-length'])))
+        review['response'] = {'uid': review['request']['uid'], 'allowed': False, 'status': {'message': 'not here'}}
+        body = json.dumps(review).encode()
+        self.send_response(200)
+        self.send_header('content-length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+server = http.server.ThreadingHTTPServer(('', 8443), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(*sys.argv[1:])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+`;
 
 describe('The testbed', function () {
   this.timeout(60_000);
@@ -221,6 +242,55 @@ describe('The testbed', function () {
     );
   });
 
+  it("runs the project's own images, as their user", async () => {
+    const securityContext = { runAsNonRoot: true, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
+    const proxy = { name: 'proxy', image: 'l7mp/proxy:latest', args: ['--version'], securityContext };
+    await kube().apply(pod(namespace, { restartPolicy: 'Never', containers: [proxy] }));
+    const isDone = ['wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/one', '-n', namespace, '--timeout=30s'];
+    await kube().kubectl(isDone);
+    expect(await logs()).to.include(productVersion());
+  });
+
+  it('has an API server that asks webhooks in pods, by their Service', async () => {
+    const { cert, key } = makeCertificate(kube().directory, namespace, `DNS:hook.${namespace}.svc`);
+    const readinessProbe = { tcpSocket: { port: 8443 } };
+    const hook = { name: 'hook', image: 'host', command: ['python3', '-c', REFUSER, cert, key], readinessProbe };
+    const service = { name: 'hook', namespace, port: 443 };
+    await kube().apply(
+      { ...pod(namespace, { containers: [hook] }), metadata: { name: 'one', namespace, labels: { app: 'hook' } } },
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'hook', namespace },
+        spec: { selector: { app: 'hook' }, ports: [{ port: 443, targetPort: 8443 }] },
+      },
+    );
+    await ready();
+    const configuration = ['validatingwebhookconfiguration', namespace];
+    await kube().apply({
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingWebhookConfiguration',
+      metadata: { name: namespace },
+      webhooks: [
+        {
+          name: 'hook.testbed.example',
+          clientConfig: { service, caBundle: readFileSync(cert).toString('base64') },
+          rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }],
+          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+          ...{ sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Ignore', timeoutSeconds: 5 },
+        },
+      ],
+    });
+    try {
+      await until('the webhook to refuse', async () => {
+        const dryRun = ['create', 'secret', 'generic', 'any', '-n', namespace, '--dry-run=server'];
+        return (await kube().tryKubectl(dryRun)).stderr.includes('not here');
+      });
+    } finally {
+      await kube().kubectl(['delete', ...configuration]);
+    }
+  });
+
   it('starts what is not alive anew, and keeps what it printed', async () => {
     await run('echo run; touch /alive; trap "exit 0" TERM; sleep infinity & wait', {
       livenessProbe: { exec: { command: ['test', '-e', '/alive'] }, periodSeconds: 1, failureThreshold: 1 },
@@ -286,7 +356,15 @@ describe('A testbed that was killed', function () {
       .join('\n');
   const devices = (): string => execFileSync('ip', ['-br', 'link'], { encoding: 'utf8' });
 
-  it('leaves nothing but a directory, which the next one removes', async () => {
+  /** Of kubelets whose process is gone. */
+  const cgroups = (): string[] => {
+    const mounted = /^\S+ (\S+) cgroup2 /mu.exec(readFileSync('/proc/mounts', 'utf8'))?.[1];
+    const names = mounted === undefined ? [] : readdirSync(mounted);
+    const pids = names.map((name) => /^prockubelet-(\d+)$/u.exec(name)?.[1] ?? '');
+    return pids.filter((pid) => pid !== '' && !existsSync(`/proc/${pid}`));
+  };
+
+  it('leaves nothing but a directory and cgroups, which the next one removes', async () => {
     const code = `
       import { Kube } from './test/support/kubernetes/kube.ts';
       const kube = await Kube.start({ hasNode: true });
@@ -308,8 +386,9 @@ describe('A testbed that was killed', function () {
     await until('its processes to be gone', () => leftOf(directory) === '');
     await until('its network to be gone', () => !devices().includes(device));
     expect(existsSync(directory)).to.equal(true);
-    const next = await Kube.start({ hasControllers: false });
+    const next = await Kube.start({ hasNode: true });
     await next.stop();
+    expect(cgroups()).to.deep.equal([]);
     expect(existsSync(directory)).to.equal(false);
     expect(existsSync(next.directory)).to.equal(false);
   });

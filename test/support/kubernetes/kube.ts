@@ -10,7 +10,7 @@ import { ControllerManager } from './controller-manager.ts';
 import { Credentials } from './credentials.ts';
 import { ownDirectory } from './directory.ts';
 import { Network } from './network.ts';
-import { Node } from './node.ts';
+import { type Images, Node } from './node.ts';
 import { BIN } from './program.ts';
 
 /** How long a command may take, in ms. */
@@ -21,8 +21,8 @@ export interface KubeOptions {
   readonly hasControllers?: boolean;
   /** Whether pods run, which needs root. Default: false. */
   readonly hasNode?: boolean;
-  /** Commands for images, by name without tag: beside the built `l7mp` and what conformance tests use. An empty one: the container's own. */
-  readonly images?: Readonly<Record<string, readonly string[]>>;
+  /** Beside the project's own, those that conformance tests use, and `host`, whose containers run commands of this machine. */
+  readonly images?: Images;
   /** Further flags of the API server, as in `--audit-log-path=…`. */
   readonly apiServerArgs?: readonly string[];
   /** Installs the CRDs of Gateway API of this channel. */

@@ -1,24 +1,47 @@
 /** The node of a testbed: cluster DNS, real kube-proxy, and a kubelet whose pods are processes (test/gobin/kubernetes). */
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { makeCertificate } from '../certificates.ts';
 import type { Credentials } from './credentials.ts';
 import type { Network } from './network.ts';
 import { BIN, Program } from './program.ts';
 
-/** What images stand for: the project's own is what `npm run build` made. */
-const IMAGES = {
-  'l7mp/controlplane': [resolve('bin/l7mp')],
-  'l7mp/proxy': [resolve('bin/l7mp')],
-  'registry.k8s.io/gateway-api/echo-basic': [join(BIN, 'echo-basic')],
-  'registry.k8s.io/coredns/coredns': [join(BIN, 'dnsstub'), 'whoami'],
-  host: [],
+/** What stands for an image. */
+export interface Image {
+  /** Its entry point; empty: containers have commands of their own, of this machine. */
+  readonly command: readonly string[];
+  /** The arguments of containers that have none of their own. Default: none. */
+  readonly args?: readonly string[];
+  /** The number of the user. Default: root. */
+  readonly user?: number;
+  /** Its own files by path: where they are on this machine. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** By name without registry and tag. The project's own are what `npm run build` made. */
+export type Images = Readonly<Record<string, Image>>;
+
+const ECHO_ADVANCED = 'gateway-api/echo-advanced';
+const L7MP = { command: [resolve('bin/l7mp')], user: 65_532 };
+const IMAGES: Images = {
+  'l7mp/controlplane': { ...L7MP, args: ['controlplane'] },
+  'l7mp/proxy': { ...L7MP, args: ['proxy'] },
+  'gateway-api/echo-basic': { command: [join(BIN, 'echo-basic')] },
+  'coredns/coredns': { command: [join(BIN, 'dnsstub'), 'whoami'] },
+  host: { command: [] },
 };
+
+/** The image of mesh tests: a server and the command `client`, with a certificate of its own. */
+function echoAdvanced(directory: string): Image {
+  const { cert, key } = makeCertificate(directory, 'echo', 'DNS:echo');
+  return { command: [join(BIN, 'echo-advanced/server')], files: { '/cert.crt': cert, '/cert.key': key } };
+}
 
 export interface NodeSettings {
   readonly directory: string;
   readonly network: Network;
   readonly credentials: Credentials;
-  readonly images: Readonly<Record<string, readonly string[]>>;
+  readonly images: Images;
   /** Of the API server. */
   readonly url: string;
   /** Of one who may do everything. */
@@ -54,7 +77,7 @@ export class Node {
     const name = 'node';
     const [dns] = network.node;
     const file = join(directory, 'images.json');
-    writeFileSync(file, JSON.stringify({ ...IMAGES, ...images }));
+    writeFileSync(file, JSON.stringify({ ...IMAGES, [ECHO_ADVANCED]: echoAdvanced(directory), ...images }));
     mkdirSync(join(this.pods, 'logs'), { recursive: true });
     const kubelet = start('prockubelet', [
       ...['-kubeconfig', kubeconfig, '-node', name, '-directory', this.pods, '-images', file],
@@ -82,7 +105,7 @@ export class Node {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.programs.map((program) => program.kill()));
+    await Promise.all(this.programs.map((program) => program.stop()));
   }
 }
 

@@ -58,7 +58,7 @@ func (k *kubelet) keep(p *pod, c *container, policy v1.RestartPolicy) int {
 		if isClosed(c.stop) || err == nil && (policy == v1.RestartPolicyNever || policy == v1.RestartPolicyOnFailure && code == 0) {
 			return code
 		}
-		if time.Since(since) > steady {
+		if err != nil || time.Since(since) > steady { // an error may pass: what it names may come later
 			pause = firstPause
 		}
 		select {
@@ -99,10 +99,16 @@ func (k *kubelet) once(p *pod, c *container) (int, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.WaitDelay = time.Second // what it started in the background may hold its output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID, Setsid: true}
-	process, err := start(cmd)
+	cgroup, err := k.enter(p, c, cmd.SysProcAttr)
 	if err != nil {
 		return 0, err
 	}
+	process, err := start(cmd)
+	cgroup.Close()
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(k.cgroupOf(p, c))
 	p.change(func() {
 		c.process, c.environment, c.privileges = process, l.Env, l.Privileges
 		c.state = v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: metav1.Now()}}
@@ -146,17 +152,16 @@ func (k *kubelet) launchOf(p *pod, c *container) (*launch, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := image.Command
-	if len(c.Command) > 0 {
-		command = c.Command
-	}
 	l := &launch{Pause: p.sandbox.process.pid(), HostNetwork: p.Spec.HostNetwork, Root: filepath.Join(p.directory, "root-"+c.Name),
 		Directory: "/", Env: environment, Privileges: privileges, Mounts: p.ownFiles()}
-	for _, word := range append(append([]string{}, command...), c.Args...) {
+	for _, word := range image.words(c.Command, c.Args) {
 		l.Args = append(l.Args, expansion.Expand(word, expansion.MappingFuncFor(byName)))
 	}
 	if len(l.Args) == 0 {
 		return nil, fmt.Errorf("container %s has no command", c.Name)
+	}
+	for path, from := range image.Files {
+		l.Mounts = append(l.Mounts, mount{From: from, To: path})
 	}
 	if c.WorkingDir != "" {
 		l.Directory = c.WorkingDir
@@ -165,7 +170,20 @@ func (k *kubelet) launchOf(p *pod, c *container) (*launch, error) {
 		l.ReadOnlyRoot = *s.ReadOnlyRootFilesystem
 	}
 	for _, m := range c.VolumeMounts {
-		l.Mounts = append(l.Mounts, mount{From: filepath.Join(p.volumes[m.Name], m.SubPath), To: m.MountPath, ReadOnly: m.ReadOnly})
+		part := m.SubPath
+		if m.SubPathExpr != "" {
+			part = expansion.Expand(m.SubPathExpr, expansion.MappingFuncFor(byName))
+		}
+		from := filepath.Join(p.volumes[m.Name], part)
+		if _, err := os.Stat(from); os.IsNotExist(err) {
+			if err := os.MkdirAll(from, 0o755); err != nil {
+				return nil, err
+			}
+			if err := p.own(from, 0o755); err != nil {
+				return nil, err
+			}
+		}
+		l.Mounts = append(l.Mounts, mount{From: from, To: m.MountPath, ReadOnly: m.ReadOnly})
 	}
 	return l, os.MkdirAll(l.Root, 0o755)
 }

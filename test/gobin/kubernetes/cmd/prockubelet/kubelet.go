@@ -26,6 +26,7 @@ type kubelet struct {
 	*options
 	client kubernetes.Interface
 	images map[string]image
+	cgroup string // above those of the containers; empty: there are none
 	pools  []*pool
 
 	mu   sync.Mutex

@@ -63,7 +63,7 @@ func main() {
 	flag.StringVar(&o.kubeconfig, "kubeconfig", "", "file")
 	flag.StringVar(&o.node, "node", "node", "name of the node")
 	flag.StringVar(&o.directory, "directory", "", "where pods have their files")
-	flag.StringVar(&o.images, "images", "", "JSON file: image without tag -> command, or {command, user}")
+	flag.StringVar(&o.images, "images", "", "JSON file: image without registry and tag -> {command, args, user, files}")
 	flag.StringVar(&o.dns, "dns", "", "name server of the pods")
 	flag.StringVar(&o.service, "service", "", "host:port of the API server, as pods are told")
 	flag.Var(&o.addresses, "addresses", "addresses of the node, as in 10.64.0.1/32,fd00::1/128")
@@ -85,11 +85,14 @@ func run(ctx context.Context, o *options, config *rest.Config) {
 	must(err)
 	k := newKubelet(o, client)
 	must(json.Unmarshal(text, &k.images))
+	k.cgroup, err = ownCgroup()
+	must(err)
 	port := k.serve()
 	k.register(ctx, port)
 	k.schedule(ctx)
 	k.watch(ctx)
 	(&loadBalancers{client: client, pools: pools(o.loadBalancers)}).watch(ctx)
 	fmt.Println("ready")
-	<-ctx.Done() // the processes die with this one, and with them their namespaces
+	<-ctx.Done()
+	emptyCgroup(k.cgroup) // what is left dies with this process, and with it its namespaces
 }

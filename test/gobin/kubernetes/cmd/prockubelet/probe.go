@@ -124,7 +124,7 @@ func (k *kubelet) act(p *pod, c *container, h *v1.LifecycleHandler, timeout time
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
 		var out bytes.Buffer
-		if err := p.exec(ctx, c, h.Exec.Command, nil, &out, &out); err != nil {
+		if err := k.exec(ctx, p, c, h.Exec.Command, nil, &out, &out); err != nil {
 			return fmt.Errorf("%w: %s", err, out.Bytes())
 		}
 	case h.Sleep != nil:

@@ -73,20 +73,21 @@ func (k *kubelet) serveExec(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	remotecommand.ServeExec(w, r, executor{p, c}, p.Name, string(p.UID), c.Name, r.URL.Query()["command"], options, idle, idle, remotecommand.SupportedStreamingProtocols)
+	remotecommand.ServeExec(w, r, executor{k, p, c}, p.Name, string(p.UID), c.Name, r.URL.Query()["command"], options, idle, idle, remotecommand.SupportedStreamingProtocols)
 }
 
 type executor struct {
+	kubelet   *kubelet
 	pod       *pod
 	container *container
 }
 
 func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, command []string, in io.Reader, out, errors io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
-	return e.pod.exec(ctx, e.container, command, in, out, errors)
+	return e.kubelet.exec(ctx, e.pod, e.container, command, in, out, errors)
 }
 
 // exec runs a command beside the container's process. Its error tells of an exit code that is not 0 (utilexec.ExitError).
-func (p *pod) exec(ctx context.Context, c *container, command []string, in io.Reader, out, errors io.Writer) error {
+func (k *kubelet) exec(ctx context.Context, p *pod, c *container, command []string, in io.Reader, out, errors io.Writer) error {
 	p.mu.Lock()
 	process, environment, user := c.process, c.environment, c.privileges
 	p.mu.Unlock()
@@ -109,7 +110,12 @@ func (p *pod) exec(ctx context.Context, c *container, command []string, in io.Re
 			to.Close()
 		}()
 	}
+	cgroup, err := k.enter(p, c, cmd.SysProcAttr)
+	if err != nil {
+		return err
+	}
 	running, err := start(cmd)
+	cgroup.Close()
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,10 @@ func (k *kubelet) write(p *pod) error {
 		return err
 	}
 	_, err = k.client.CoreV1().Pods(p.Namespace).Patch(context.Background(), p.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
-	if errors.IsNotFound(err) || errors.IsConflict(err) || errors.IsInvalid(err) { // another pod of this name, or none
+	switch {
+	case errors.IsNotFound(err) || errors.IsConflict(err): // no such pod any more, or another of its name
+		return nil
+	case errors.IsInvalid(err):
 		log.Printf("status of %s/%s: %v", p.Namespace, p.Name, err)
 		return nil
 	}
