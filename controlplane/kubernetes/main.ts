@@ -180,7 +180,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
         caKey: CONTROL_PLANE.caKey,
         logLevel: defaults.logLevel ?? 'info',
         capture: 'all',
-        resources: (defaults.resources ?? {}) as InjectorSettings['resources'],
+        resources: (defaults.resources ?? {}),
         ...SIDECAR,
       };
       return await serveWebhook({ host, port, credentials, settings: () => settings, log });
