@@ -1,4 +1,5 @@
 /** Has what each Gateway needs made: the queue and the cache around `infrastructure`. */
+import { formatFault } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { GatewayNeeds, GatewayOutcome } from './api/gateway-needs.ts';
 import { GATEWAY_NAME_LABEL, MANAGED_BY, MANAGED_BY_LABEL } from './api/names.ts';
@@ -20,6 +21,8 @@ export interface InfrastructureFeedOptions {
   readonly reader: Indexer;
   readonly settings: InfrastructureSettings;
   readonly leads: () => boolean;
+  /** `faultOf` has changed for some Gateway. */
+  readonly onFault: () => void;
   readonly log: Logger;
 }
 
@@ -31,13 +34,15 @@ export class InfrastructureFeed {
   readonly #reader: Indexer;
   readonly #queue: WorkQueue;
   readonly #log: Logger;
+  readonly #onFault: () => void;
   #needs: ReadonlyMap<string, GatewayNeeds> = new Map();
   /** What was said last of each that could not be made. */
   readonly #faults = new Map<string, string>();
   /** Of what has gone it is not known any more. */
   readonly #gatewayOf = new Map<string, string>();
 
-  constructor({ client, reader, settings, leads, log }: InfrastructureFeedOptions) {
+  constructor({ client, reader, settings, leads, onFault, log }: InfrastructureFeedOptions) {
+    this.#onFault = onFault;
     this.#reader = reader;
     this.#log = log;
     const infrastructure = new Infrastructure({
@@ -51,6 +56,11 @@ export class InfrastructureFeed {
       log,
     });
     this.#queue = new WorkQueue({ work: (key) => infrastructure.reconcile(key), concurrency: 4 });
+  }
+
+  /** Why what the Gateway `NAMESPACE/NAME` needs could not be made. */
+  faultOf(gateway: string): string | undefined {
+    return this.#faults.get(gateway);
   }
 
   /** The namespaces in which there are Gateways. */
@@ -94,12 +104,14 @@ export class InfrastructureFeed {
   }
 
   #tell(key: string, { faults }: GatewayOutcome): void {
-    const text = faults.map(({ path, expected, found }) => `${path}: expected ${expected}, found ${found}`).join('; ');
-    if (text !== '' && this.#faults.get(key) !== text) {
+    const text = faults.map(formatFault).join('; ');
+    if ((this.#faults.get(key) ?? '') === text) return;
+    if (text === '') this.#faults.delete(key);
+    else {
+      this.#faults.set(key, text);
       this.#log.error({ gateway: key, faults: text }, 'what a gateway needs could not be made: what was there stays');
     }
-    if (text === '') this.#faults.delete(key);
-    else this.#faults.set(key, text);
+    this.#onFault();
   }
 }
 

@@ -120,6 +120,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
         reader,
         settings: { controlPlane: controlPlaneAddress(namespace), defaults },
         leads,
+        onFault: () => made.refresh(),
         log,
       });
     const authorities = new Authorities({
@@ -152,7 +153,9 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     host.onLead(() => reaper.refresh());
 
     const translate = (from: KubeReader): KubeTranslation & TimedTranslation => {
-      const { infrastructure, ...gateways } = translateGateways(from);
+      const { infrastructure, ...gateways } = translateGateways(from, {
+        infrastructureFault: (gateway) => feed?.faultOf(gateway),
+      });
       const { expired, nextExpiry, ...resources } = translateResources(from);
       feed?.set(infrastructure);
       authorities.refresh();
@@ -163,7 +166,8 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
         ...(nextExpiry !== undefined && { again: nextExpiry }),
       };
     };
-    return new KubernetesSource(host, { cache, writer, translate, log });
+    const made = new KubernetesSource(host, { cache, writer, translate, log });
+    return made;
   };
   return {
     review: createTokenReviewer(client, reader),
@@ -180,7 +184,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
         caKey: CONTROL_PLANE.caKey,
         logLevel: defaults.logLevel ?? 'info',
         capture: 'all',
-        resources: (defaults.resources ?? {}),
+        resources: defaults.resources ?? {},
         ...SIDECAR,
       };
       return await serveWebhook({ host, port, credentials, settings: () => settings, log });

@@ -83,6 +83,11 @@ export class KubernetesSource implements ObjectSource {
     this.#translating.ask();
   }
 
+  /** What translations read beside the API server has changed. */
+  refresh(): void {
+    this.#translating.ask();
+  }
+
   async reload(): Promise<void> {
     // It hears of all changes.
   }

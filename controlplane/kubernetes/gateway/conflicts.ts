@@ -1,8 +1,7 @@
 /** Listeners of one Gateway that can't be served beside each other. */
 import { ANY } from './hostnames.ts';
 import { groupBy } from '../api/order.ts';
-import { isAccepted, type ListenerState } from './state.ts';
-import type { Verdict } from '../api/verdict.ts';
+import { type Conflict, isAccepted, type ListenerState } from './state.ts';
 
 /**
  * Marks the conflicts among listeners. `groups` come in their order of precedence: the Gateway's, then each ListenerSet's.
@@ -43,14 +42,14 @@ function portOf({ spec, protocol }: ListenerState): string {
   return `${protocol?.transport ?? ''}/${spec.port}`;
 }
 
-function conflictOf(listener: ListenerState, other: ListenerState): Verdict | undefined {
+function conflictOf(listener: ListenerState, other: ListenerState): Conflict | undefined {
   const { spec, passthrough, hostname } = listener;
   if (spec.protocol !== other.spec.protocol) {
     return { reason: 'ProtocolConflict', message: `port ${spec.port} is for ${other.spec.protocol}, too` };
   }
   if (passthrough !== other.passthrough) {
     const message = `port ${spec.port} is both for TLS that is terminated and for TLS that is passed through`;
-    return { reason: 'ProtocolConflict', message };
+    return { reason: 'ProtocolConflict', message, isUnsupported: true };
   }
   if (listener.protocol?.byHostname !== true) {
     const message = `port ${spec.port} is for two listeners, and ${spec.protocol} has no names to tell them apart`;

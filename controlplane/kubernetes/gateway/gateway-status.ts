@@ -33,13 +33,22 @@ export function classStatus({ gatewayClass, parameters }: ClassState, bundleVers
   return { ref: refOf(gatewayClass), objects: [], render: () => ({ conditions, supportedFeatures }) };
 }
 
-export function gatewayStatus(reader: KubeReader, state: GatewayState, output: Output): StatusPlan {
+/** `fault`: why what the Gateway needs could not be made. */
+export function gatewayStatus(
+  reader: KubeReader,
+  state: GatewayState,
+  output: Output,
+  fault: string | undefined,
+): StatusPlan {
   const { gateway, listeners, sets } = state;
   const { generation } = gateway.metadata;
   const all = allListeners(state);
   const addresses = addressesOf(gatewayService(reader, gateway));
   const refused = refusalOf(state);
-  const unserved = parentOf(refused) ?? (all.some(isServed) ? undefined : NOTHING_SERVED);
+  const unserved =
+    parentOf(refused) ??
+    (all.some(isServed) ? undefined : NOTHING_SERVED) ??
+    (fault === undefined ? undefined : { reason: 'NoResources', message: fault });
   const unresolved = listeners.filter((listener) => listener.unresolved !== undefined).map(({ spec }) => spec.name);
   const lacking =
     state.unresolved ??

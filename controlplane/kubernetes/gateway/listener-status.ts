@@ -34,7 +34,7 @@ export function listenerStatus(
   }
   return {
     name: spec.name,
-    supportedKinds: kinds.map((kind) => ({ group: GATEWAY_GROUP, kind })),
+    supportedKinds: conflict?.isUnsupported ? [] : kinds.map((kind) => ({ group: GATEWAY_GROUP, kind })),
     attachedRoutes: attached.length,
     conditions,
   };

@@ -26,6 +26,12 @@ export interface Attachment {
   readonly hostnames: readonly string[];
 }
 
+/** Why a listener can't be served beside another. */
+export interface Conflict extends Verdict {
+  /** What the port is to do for both is not supported at all: no kind of route is. */
+  readonly isUnsupported?: boolean;
+}
+
 export interface ListenerState {
   readonly owner: Gateway | ListenerSet;
   readonly spec: GatewayListener;
@@ -44,7 +50,7 @@ export interface ListenerState {
   /** Whether it can't be served though it is accepted: what it refers to is missing. */
   readonly incomplete: boolean;
   /** Set once all listeners of the Gateway are known. */
-  conflict?: Verdict;
+  conflict?: Conflict;
   /** Routes that are accepted. */
   readonly attached: Attachment[];
   readonly attachedKinds: Set<string>;

@@ -9,7 +9,7 @@ import { classStatus, gatewayStatus, listenerSetStatus, refusalOf } from './gate
 import { readClasses, readGateways } from './gateways.ts';
 import { readGrants } from '../api/grants.ts';
 import { infrastructureOf } from './infrastructure.ts';
-import { sortByName } from '../api/order.ts';
+import { fullName, sortByName } from '../api/order.ts';
 import { createOutput } from './output.ts';
 import { policyStatuses } from './policy-status.ts';
 import { addPorts } from './ports.ts';
@@ -26,10 +26,15 @@ export interface GatewayTranslation extends KubeTranslation {
 export interface GatewayOptions {
   /** What Gateway API's CRDs say of themselves (`gateway.networking.k8s.io/bundle-version`). */
   readonly bundleVersion?: string;
+  /** Why what the Gateway `NAMESPACE/NAME` needs could not be made; undefined: it is there, or on its way. */
+  readonly infrastructureFault?: (gateway: string) => string | undefined;
 }
 
 /** Translates all Gateways of our classes. The same input gives the same, in the same order. */
-export function translateGateways(reader: KubeReader, { bundleVersion }: GatewayOptions = {}): GatewayTranslation {
+export function translateGateways(
+  reader: KubeReader,
+  { bundleVersion, infrastructureFault }: GatewayOptions = {},
+): GatewayTranslation {
   const grants = readGrants(reader);
   const policies = readTlsPolicies(reader);
   const backends = createBackends(reader, grants, policies);
@@ -49,7 +54,7 @@ export function translateGateways(reader: KubeReader, { bundleVersion }: Gateway
       infrastructure.push(infrastructureOf(gateway));
     }
     objects.push(...output.objects());
-    statuses.push(gatewayStatus(reader, gateway, output));
+    statuses.push(gatewayStatus(reader, gateway, output, infrastructureFault?.(fullName(gateway.gateway))));
     statuses.push(...gateway.sets.map((set) => listenerSetStatus(gateway, set, output)));
     return output;
   });
