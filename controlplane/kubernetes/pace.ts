@@ -42,20 +42,20 @@ export class Pace {
   #begin(): void {
     this.#timer = undefined;
     this.#isAsked = false;
-    const start = performance.now();
-    this.#busy = this.#run().finally(() => {
-      const now = performance.now();
-      this.#rest = now + SHARE * (now - start);
-      this.#busy = undefined;
-      if (this.#isAsked) this.ask();
-    });
+    // Not at once: who asks while it is done has to find it under way.
+    this.#busy = Promise.resolve().then(() => this.#run());
   }
 
   async #run(): Promise<void> {
+    const start = performance.now();
     try {
       await this.#options.work();
     } catch (error) {
       this.#options.onError(error);
     }
+    const now = performance.now();
+    this.#rest = now + SHARE * (now - start);
+    this.#busy = undefined;
+    if (this.#isAsked) this.ask();
   }
 }
