@@ -42,7 +42,7 @@ describe('tokens of service accounts', () => {
         open: 'nobody',
         log: recordingLog(),
       });
-      // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is to be a rejection
+       
       return async () => authenticate({ ...facts, metadata: authorization === undefined ? {} : { authorization } });
     };
     const failure = async (call: () => Promise<Identity>): Promise<string> => {
