@@ -130,6 +130,8 @@ export class StatusWriter {
         object = await client.get(type, ref, { signal });
       }
       for (let conflicts = 0; object !== undefined;) {
+        // What is asked for may change while it is written.
+        const desired = this.#desired.get(key)?.status;
         const next = this.#next(key, object);
         const patch = next && mergePatchOf(statusOf(object), next);
         if (!patch || !leads()) break;
@@ -137,7 +139,7 @@ export class StatusWriter {
           const body = { metadata: { resourceVersion: object.metadata.resourceVersion }, status: patch };
           const after: KubeObject = await client.mergePatch(type, ref, body, { subresource: 'status', signal });
           this.counters.written += 1;
-          this.#remember(key, after);
+          if (desired) this.#remember(key, desired, after);
           break;
         } catch (error) {
           if (!isConflict(error) || ++conflicts >= MAX_CONFLICTS) throw error;
@@ -179,11 +181,9 @@ export class StatusWriter {
     return canonicalJson(next) === canonicalJson(current) ? undefined : next;
   }
 
-  #remember(key: string, after: KubeObject): void {
-    const desired = this.#desired.get(key);
-    if (!desired) return;
+  #remember(key: string, desired: Status, after: KubeObject): void {
     this.#written.set(key, {
-      desired: canonicalJson(desired.status),
+      desired: canonicalJson(desired),
       version: after.metadata.resourceVersion,
       status: canonicalJson(statusOf(after)),
     });

@@ -115,6 +115,17 @@ describe('kubernetes: statuses', function () {
     expect(second).to.deep.equal({ ...first, message: 'other' });
   });
 
+  it('writes what is asked for while something else is being written', async () => {
+    await make('a');
+    for (const last of ['True', 'False']) {
+      writer.set([{ ref: ref('a'), status: { conditions: conditions(last === 'True' ? 'False' : 'True') } }]);
+      writer.set([{ ref: ref('a'), status: { conditions: conditions(last) } }]);
+      await writer.idle();
+      const [condition] = (await read('a')).status!['conditions'] as Status[];
+      expect(condition).to.include({ status: last });
+    }
+  });
+
   it('loses nothing of a second controller that writes to the same lists all the time', async () => {
     await make('a');
     let round = 0;
