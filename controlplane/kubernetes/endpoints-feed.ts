@@ -39,6 +39,16 @@ export class EndpointsFeed {
     return changed;
   }
 
+  /** Takes note of all slices that there are, for when they go. Gives all services of which ports are wanted. */
+  learn(): Set<string> {
+    for (const slice of this.#reader.list('EndpointSlice')) {
+      const service = serviceOf(slice);
+      const { namespace = '', name } = slice.metadata;
+      if (service !== undefined) this.#serviceOf.set(`${namespace}/${name}`, service);
+    }
+    return new Set(this.#wanted.keys());
+  }
+
   /** The services whose endpoints may have changed. */
   changed(changes: Changes): Set<string> {
     const services = new Set<string>();

@@ -92,6 +92,13 @@ export class InfrastructureFeed {
 
   /** Looks at all of them: when this replica begins to lead. */
   refresh(): void {
+    for (const kind of KINDS) {
+      for (const object of this.#reader.list(kind) as Iterable<KubeObject>) {
+        const { namespace = '', name } = object.metadata;
+        const gateway = gatewayOf(object);
+        if (gateway !== undefined) this.#gatewayOf.set(`${kind}/${namespace}/${name}`, gateway);
+      }
+    }
     for (const key of new Set([...this.#needs.keys(), ...this.#gatewayOf.values()])) this.#queue.add(key);
   }
 

@@ -68,18 +68,16 @@ export class KubernetesSource implements ObjectSource {
 
   /** However long the API server is away: proxies have what they had. */
   async start(): Promise<void> {
-    const { cache, writer } = this.#options;
+    const { cache } = this.#options;
     await cache.synced;
     await this.#translate();
     this.#ends.push(
       cache.reader.onChange((changes) => this.#changed(changes)),
       this.#host.onStatus(() => this.#telling.ask()),
     );
-    this.#host.onLead(() => {
-      if (this.#host.leads) this.#telling.ask();
-      writer.refresh();
-    });
+    this.#host.onLead(() => this.#telling.ask());
     // What came in between.
+    this.#put(this.#partsOf(this.#endpoints.learn()));
     this.#translating.ask();
   }
 
