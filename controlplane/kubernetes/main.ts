@@ -12,6 +12,7 @@ import { translateGateways } from './gateway/translate.ts';
 import type { InfrastructureSettings } from './infrastructure/settings.ts';
 import { GATEWAY_INDEXES, InfrastructureFeed } from './infrastructure-feed.ts';
 import { Cache, type KubeClient, KubeError, openClient, type ResourceType, StatusWriter } from './runtime/index.ts';
+import { translatePolicies } from './policies/traffic-policies.ts';
 import { translateResources } from './resources/translate.ts';
 import { SessionReaper } from './session-reaper.ts';
 import { KubernetesSource, type TimedTranslation } from './source.ts';
@@ -153,16 +154,18 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     host.onLead(() => reaper.refresh());
 
     const translate = (from: KubeReader): KubeTranslation & TimedTranslation => {
+      const { settingsOf, ...policies } = translatePolicies(from);
       const { infrastructure, ...gateways } = translateGateways(from, {
+        settingsOf,
         infrastructureFault: (gateway) => feed?.faultOf(gateway),
       });
-      const { expired, nextExpiry, ...resources } = translateResources(from);
+      const { expired, nextExpiry, ...resources } = translateResources(from, { settingsOf });
       feed?.set(infrastructure);
       authorities.refresh();
       reaper.set(expired);
       return {
         objects: [...gateways.objects, ...resources.objects],
-        statuses: [...gateways.statuses, ...resources.statuses],
+        statuses: [...policies.statuses, ...gateways.statuses, ...resources.statuses],
         ...(nextExpiry !== undefined && { again: nextExpiry }),
       };
     };

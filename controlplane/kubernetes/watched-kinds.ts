@@ -55,6 +55,7 @@ const OWN: Readonly<Record<string, WatchedKind>> = {
   RuleList: { type: type(GROUP, 'v1', 'RuleList', 'rulelists') },
   Session: { type: type(GROUP, 'v1', 'Session', 'sessions') },
   OffloadPolicy: { type: type(GROUP, 'v1', 'OffloadPolicy', 'offloadpolicies') },
+  TrafficPolicy: { type: type(GROUP, 'v1', 'TrafficPolicy', 'trafficpolicies') },
   GatewayParameters: { type: type(GROUP, 'v1', 'GatewayParameters', 'gatewayparameters') },
 };
 
@@ -64,7 +65,7 @@ export const WATCHED_KINDS = new Map(
 
 /** Kinds whose status nobody else writes. */
 export const OWN_STATUSES: ReadonlySet<KindName> = new Set([
-  ...(['VirtualService', 'Target', 'Route', 'RuleList', 'Session', 'OffloadPolicy'] as const),
+  ...(['VirtualService', 'Target', 'Route', 'RuleList', 'Session', 'OffloadPolicy', 'TrafficPolicy'] as const),
 ]);
 
 /** Whose statuses are written here. */

@@ -8,6 +8,7 @@ import type {
   SessionStatus,
   Status,
   TargetSpec,
+  TrafficPolicySpec,
   VirtualServiceSpec,
 } from '../../../gen/l7mp/kubernetes/v1/types.ts';
 import type { KubeObject } from './object.ts';
@@ -19,6 +20,7 @@ export interface OwnKinds {
   readonly RuleList: RuleList;
   readonly Session: Session;
   readonly OffloadPolicy: OffloadPolicy;
+  readonly TrafficPolicy: TrafficPolicy;
 }
 
 export type VirtualService = KubeObject<VirtualServiceSpec, Status>;
@@ -27,3 +29,4 @@ export type Route = KubeObject<RouteSpec, Status>;
 export type RuleList = KubeObject<RuleListSpec, Status>;
 export type Session = KubeObject<SessionSpec, SessionStatus>;
 export type OffloadPolicy = KubeObject<OffloadPolicySpec, PolicyStatus>;
+export type TrafficPolicy = KubeObject<TrafficPolicySpec, PolicyStatus>;

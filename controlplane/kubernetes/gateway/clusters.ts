@@ -4,6 +4,7 @@ import { endpointsName } from '../api/names.ts';
 import type { Backend } from './backends.ts';
 import { fullName } from '../api/order.ts';
 import type { Output } from './output.ts';
+import type { ServiceSettings } from '../api/service-settings.ts';
 import type { GatewayState, UsedKeyPair } from './state.ts';
 
 /** Adds the cluster of a backend, and gives its name; `raw` leaves TLS to the client, whose stream passes as it is. */
@@ -11,6 +12,7 @@ export function addCluster(
   output: Output,
   { gateway, clientCertificate }: GatewayState,
   to: Backend,
+  settingsOf: ServiceSettings,
   raw = false,
 ): string {
   const { service, port, protocol, policy } = to;
@@ -29,7 +31,7 @@ export function addCluster(
     return {
       spec,
       discovery: { service: endpointsName(namespace, name, port.port, transport) },
-      loadbalancer: { policy: 'RoundRobin' },
+      ...settingsOf(service, port),
     };
   });
 }

@@ -5,6 +5,7 @@ import type { Backends } from './backends.ts';
 import { addCluster } from './clusters.ts';
 import type { Output } from './output.ts';
 import type { GatewayState } from './state.ts';
+import type { ServiceSettings } from '../api/service-settings.ts';
 import type { Usage } from './usage.ts';
 
 /** What routes of one Gateway are made with. */
@@ -13,6 +14,7 @@ export interface Making {
   readonly output: Output;
   readonly backends: Backends;
   readonly usage: Usage;
+  readonly settingsOf: ServiceSettings;
   /** Rules that are made already: several listeners have the same routes. */
   readonly made: Map<AnyRoute, readonly RankedRule[]>;
 }
@@ -56,7 +58,7 @@ export function destinationsOf<Ref extends BackendReference>(
 
 /** The cluster of a backend; undefined where it can't be spoken to. */
 export function clusterOf(
-  { gateway, output, backends, usage }: Making,
+  { gateway, output, backends, usage, settingsOf }: Making,
   route: AnyRoute,
   ref: BackendReference,
   raw = false,
@@ -67,5 +69,5 @@ export function clusterOf(
   if (resolved.fault !== undefined) return undefined;
   // Nothing is sent in the clear, or to somebody else, because a policy could not be read (GEP-1897).
   if (!raw && resolved.backend.policy?.refused !== undefined) return undefined;
-  return addCluster(output, gateway, resolved.backend, raw);
+  return addCluster(output, gateway, resolved.backend, settingsOf, raw);
 }

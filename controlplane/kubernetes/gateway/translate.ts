@@ -10,6 +10,7 @@ import { readClasses, readGateways } from './gateways.ts';
 import { readGrants } from '../api/grants.ts';
 import { infrastructureOf } from './infrastructure.ts';
 import { fullName, sortByName } from '../api/order.ts';
+import { type ServiceSettings, withoutPolicies } from '../api/service-settings.ts';
 import { createOutput } from './output.ts';
 import { policyStatuses } from './policy-status.ts';
 import { addPorts } from './ports.ts';
@@ -28,12 +29,14 @@ export interface GatewayOptions {
   readonly bundleVersion?: string;
   /** Why what the Gateway `NAMESPACE/NAME` needs could not be made; undefined: it is there, or on its way. */
   readonly infrastructureFault?: (gateway: string) => string | undefined;
+  /** What policies say of Services. */
+  readonly settingsOf?: ServiceSettings;
 }
 
 /** Translates all Gateways of our classes. The same input gives the same, in the same order. */
 export function translateGateways(
   reader: KubeReader,
-  { bundleVersion, infrastructureFault }: GatewayOptions = {},
+  { bundleVersion, infrastructureFault, settingsOf = withoutPolicies }: GatewayOptions = {},
 ): GatewayTranslation {
   const grants = readGrants(reader);
   const policies = readTlsPolicies(reader);
@@ -49,7 +52,7 @@ export function translateGateways(
   const outputs = gateways.map((gateway) => {
     const output = createOutput(gateway.gateway);
     if (refusalOf(gateway) === undefined) {
-      const making = { gateway, output, backends, usage, made: new Map() };
+      const making = { gateway, output, backends, usage, settingsOf, made: new Map() };
       addPorts(making, allListeners(gateway), takesIPv6(gatewayService(reader, gateway.gateway)));
       infrastructure.push(infrastructureOf(gateway));
     }

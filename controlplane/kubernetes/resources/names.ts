@@ -49,7 +49,7 @@ function clusterOf(context: Context, { kind, object }: Found, { port }: Referenc
     case 'VirtualService':
       return memoized(context.shared, `Cluster/${fullName(object)}`, () => towards(context, object));
     case 'Service':
-      return ofService(context.shared, object, port);
+      return ofService(context, object, port);
     default:
       return fullName(object);
   }
@@ -102,8 +102,8 @@ function groupOf(kind: Found['kind']): string {
   return kind === 'Service' ? '' : GROUP;
 }
 
-function ofService(shared: Map<string, Shared>, service: Service, port: string | undefined): Shared {
-  const derived = clusterOfService(service, port);
+function ofService({ shared, settingsOf }: Context, service: Service, port: string | undefined): Shared {
+  const derived = clusterOfService(service, port, settingsOf);
   if (derived.spec === undefined) return { fault: derived.fault };
   const { name, spec } = derived;
   const id = `Cluster/${name}`;

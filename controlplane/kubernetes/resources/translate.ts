@@ -6,6 +6,7 @@ import type { KubeObject, KubeRef } from '../api/object.ts';
 import type { OwnKinds, Session } from '../api/own-kinds.ts';
 import { byName } from '../api/order.ts';
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf } from '../api/reader.ts';
+import { type ServiceSettings, withoutPolicies } from '../api/service-settings.ts';
 import { audienceOf } from './audience.ts';
 import { findConflicts } from './conflicts.ts';
 import type { Context } from './context.ts';
@@ -16,7 +17,7 @@ import { readOffloadPolicies } from './offload-policies.ts';
 import { createPods } from './pods.ts';
 import { verdict } from './reasons.ts';
 import type { Selection } from './selectors.ts';
-import { formFaults, soundReader } from './sound.ts';
+import { formFaults, soundReader } from '../api/sound.ts';
 import { statusOf } from './status.ts';
 
 export interface ResourcesTranslation extends KubeTranslation {
@@ -29,15 +30,18 @@ export interface ResourcesTranslation extends KubeTranslation {
 export interface ResourcesOptions {
   /** In ms since the epoch. */
   readonly now?: number;
+  /** What policies say of Services. */
+  readonly settingsOf?: ServiceSettings;
 }
 
 /** Translates all of our kinds. The same input gives the same, in the same order. */
 export function translateResources(
   reader: KubeReader,
-  { now = Date.now() }: ResourcesOptions = {},
+  { now = Date.now(), settingsOf = withoutPolicies }: ResourcesOptions = {},
 ): ResourcesTranslation {
   const sound = soundReader(reader);
-  const context: Context = { reader: sound, grants: readGrants(reader), pods: createPods(reader), shared: new Map() };
+  const grants = readGrants(reader);
+  const context: Context = { reader: sound, grants, pods: createPods(reader), settingsOf, shared: new Map() };
   const policies = readOffloadPolicies(sound);
   const made = <Kind extends keyof OwnKinds>(kind: Kind, make: (object: OwnKinds[Kind]) => Making): Making[] =>
     [...reader.list(kind)].sort(byName).map((object) => {

@@ -1,9 +1,9 @@
 /** Puts a proxy beside an application: a pod, and what is to change of it. Pure. */
 import type { Fault } from '../../../common/errors.ts';
 import { type AdmissionRequest, type PatchOperation, plain, type Verdict } from './admission.ts';
-import { ANNOTATIONS, readParameters } from './parameters.ts';
+import { ANNOTATIONS, type Parameters, readParameters } from './parameters.ts';
 import type { InjectorSettings } from './settings.ts';
-import { CONTAINER, proxyConfig, sidecarContainer, sidecarVolumes } from './sidecar.ts';
+import { CONTAINER, OWN_PATHS, proxyConfig, sidecarContainer, sidecarVolumes } from './sidecar.ts';
 
 /** The label of pods with which they ask for a proxy, or refuse one. Namespaces ask for all of theirs by it. */
 export const INJECT_LABEL = 'l7mp.io/inject';
@@ -26,8 +26,9 @@ export function injectSidecar({ kind, operation, object }: AdmissionRequest, set
   const reason = unfit(spec);
   if (reason !== undefined) return skipped(metadata, annotations, reason);
   const parameters = readParameters(annotations, settings);
-  const faults = [...('capture' in parameters ? [] : parameters), ...clashes(spec, settings)];
-  if (!('capture' in parameters) || faults.length > 0) return { faults };
+  const isRead = 'capture' in parameters;
+  const faults = [...(isRead ? volumeFaults(spec, parameters) : parameters), ...clashes(spec, settings)];
+  if (!isRead || faults.length > 0) return { faults };
   const { terminationGracePeriodSeconds: grace } = spec;
   const container = sidecarContainer(parameters, settings, typeof grace === 'number' ? grace : undefined);
   return {
@@ -86,6 +87,20 @@ function clashes(spec: Plain, settings: InjectorSettings): Fault[] {
     });
   }
   return faults;
+}
+
+/** Volumes for the proxy that the pod does not have, or that would hide the proxy's own. */
+function volumeFaults(spec: Plain, { volumes }: Parameters): Fault[] {
+  const names = listOf(spec['volumes']).map(({ name }) => name);
+  const path = `metadata.annotations[${ANNOTATIONS.volumes}]`;
+  return Array.from(volumes).flatMap(([where, name]): Fault[] => {
+    if (!names.includes(name)) {
+      const expected = names.length === 0 ? 'none, as the pod has no volumes' : `one of ${names.join(', ')}`;
+      return [{ path, expected, found: name, code: 'INVALID_CONFIG' }];
+    }
+    if (!OWN_PATHS.some((own) => `${own}/`.startsWith(`${where}/`) || `${where}/`.startsWith(`${own}/`))) return [];
+    return [{ path, expected: `a path apart from ${OWN_PATHS.join(', ')}`, found: where, code: 'INVALID_CONFIG' }];
+  });
 }
 
 /** Adds to a map, which may not be there. */

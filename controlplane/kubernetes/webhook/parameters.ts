@@ -22,6 +22,7 @@ export const ANNOTATIONS = {
   memoryLimit: 'l7mp.io/proxy-memory-limit',
   logLevel: 'l7mp.io/proxy-log-level',
   drainSeconds: 'l7mp.io/proxy-drain-seconds',
+  volumes: 'l7mp.io/proxy-volumes',
 } as const;
 
 type Name = keyof typeof ANNOTATIONS;
@@ -39,6 +40,8 @@ export interface Parameters {
   readonly resources: Resources;
   readonly logLevel: string;
   readonly drainSeconds: number;
+  /** Volumes of the pod that the proxy has, too: names by paths. */
+  readonly volumes: ReadonlyMap<string, string>;
 }
 
 const MODES: readonly string[] = ['all', 'inbound', 'outbound', 'none'];
@@ -89,12 +92,28 @@ export function readParameters(
       limits: { ...resources.limits, ...amounts('cpuLimit', 'memoryLimit') },
     },
     logLevel: read('logLevel', `one of ${LEVELS.join(', ')}`, (text) => LEVELS.includes(text)) ?? logLevel,
+    volumes: new Map(
+      partsOf(read('volumes', VOLUMES, areVolumes) ?? '').map((part): [string, string] => {
+        const [name = '', path = ''] = part.split('=');
+        return [path, name];
+      }),
+    ),
     drainSeconds: Number(read('drainSeconds', `seconds, from 0 to ${LONGEST_DRAIN}`, isSeconds) ?? drainSeconds),
   };
   return faults.length > 0 ? faults : parameters;
 }
 
 const PORTS = 'ports, as in 80,8000-8999,53/udp';
+const VOLUMES = 'volumes of the pod with paths of their own, as in sockets=/run/daemon';
+/** A volume's name (RFC 1123 label), and an absolute path without a colon (core/v1, VolumeMount). */
+const VOLUME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?=(\/[^/,=:]+)+$/u;
+
+function areVolumes(text: string): boolean {
+  const paths = partsOf(text).map((part) => part.slice(part.indexOf('=') + 1));
+  return (
+    partsOf(text).every((part) => VOLUME.test(part) && !part.includes('/..')) && new Set(paths).size === paths.length
+  );
+}
 
 function partsOf(text: string): string[] {
   return text

@@ -49,7 +49,7 @@ export function sidecarContainer(
   graceSeconds: number = GRACE_SECONDS,
 ): object {
   const { image, imagePullPolicy = 'IfNotPresent', controlPlane, caKey, pagesPort } = settings;
-  const { logLevel, resources, capture } = parameters;
+  const { logLevel, resources, capture, volumes } = parameters;
   const drainSeconds = Math.max(0, Math.min(parameters.drainSeconds, graceSeconds - END_SECONDS));
   const probe = (path: string, periodSeconds: number, failureThreshold: number): object => ({
     httpGet: { path, port: pagesPort },
@@ -86,6 +86,7 @@ export function sidecarContainer(
       { name: VOLUMES.config, mountPath: CONFIG, readOnly: true },
       { name: VOLUMES.state, mountPath: STATE },
       { name: VOLUMES.secrets, mountPath: SECRETS, readOnly: true },
+      ...Array.from(volumes, ([mountPath, name]) => ({ name, mountPath })),
     ],
   };
 }
@@ -103,6 +104,9 @@ function securityContext(captures: boolean): object {
     capabilities: { drop: ['ALL'], ...(captures && { add: ['BPF', 'NET_ADMIN'] }) },
   };
 }
+
+/** Where the proxy has what is its own: other volumes have no place there. */
+export const OWN_PATHS: readonly string[] = [CONFIG, STATE, SECRETS];
 
 export function sidecarVolumes({
   audience,

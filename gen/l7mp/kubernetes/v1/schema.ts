@@ -8,6 +8,7 @@ export const specs: Readonly<Record<string, string>> = {
   RuleList: 'RuleListSpec',
   Session: 'SessionSpec',
   OffloadPolicy: 'OffloadPolicySpec',
+  TrafficPolicy: 'TrafficPolicySpec',
 };
 export const schema: Schema = {
   VirtualServiceSpec: {
@@ -116,6 +117,36 @@ export const schema: Schema = {
       name: { type: 'string', required: true },
     },
   },
+  TrafficPolicySpec: {
+    fields: {
+      health_check: { type: 'message', message: 'HealthCheck' },
+      outlier_detection: { type: 'message', message: 'OutlierDetection' },
+      circuit_breaker: { type: 'message', message: 'CircuitBreaker', default: {} },
+      connect_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
+      targetRefs: { type: 'message', message: 'ServiceRef', repeated: true, required: true },
+      loadbalancer: { type: 'message', message: 'ServiceLoadBalancer' },
+    },
+  },
+  ServiceLoadBalancer: {
+    fields: {
+      key: { type: 'string' },
+      table_size: { type: 'integer', optional: true, min: 7, max: 5000011, default: 65537 },
+      points: { type: 'integer', optional: true, min: 1, max: 10000, default: 160 },
+      policy: {
+        type: 'string',
+        required: true,
+        values: ['Trivial', 'RoundRobin', 'Random', 'LeastSessions', 'HashRing', 'ConsistentHash', 'Maglev'],
+      },
+    },
+  },
+  ServiceRef: {
+    fields: {
+      group: { type: 'string', optional: true, default: '', values: [''] },
+      kind: { type: 'string', required: true, values: ['Service'] },
+      name: { type: 'string', required: true },
+      sectionName: { type: 'string' },
+    },
+  },
   Selector: {
     fields: {
       matchLabels: { type: 'string', map: true },
@@ -164,6 +195,7 @@ export const schema: Schema = {
       kind: { type: 'string' },
       namespace: { type: 'string' },
       name: { type: 'string', required: true },
+      sectionName: { type: 'string' },
     },
   },
   Condition: {

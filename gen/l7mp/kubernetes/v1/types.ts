@@ -168,6 +168,53 @@ export interface TargetRef {
   readonly name: string;
 }
 
+/** TrafficPolicySpec is what clusters of Services have beside their protocol and endpoints. */
+export interface TrafficPolicySpec {
+  /** Asks the endpoints whether they are well. */
+  readonly health_check?: Readonly<Record<string, Json>>;
+  /** Takes endpoints out that fail the sessions they get. */
+  readonly outlier_detection?: Readonly<Record<string, Json>>;
+  /** Limits of the whole cluster. */
+  readonly circuit_breaker?: Readonly<Record<string, Json>>;
+  /**
+   * The most time a connect may take, in ms. When 0 or absent, the route's `timeouts.connect`, or else its
+   * `retry.timeout` (2000).
+   */
+  readonly connect_timeout?: number;
+  /** The Services that it is attached to, in its own namespace. */
+  readonly targetRefs: readonly ServiceRef[];
+  /** How an endpoint is chosen. In turns when absent. */
+  readonly loadbalancer?: ServiceLoadBalancer;
+}
+
+/** ServiceLoadBalancer chooses an endpoint of a Service for a session. */
+export interface ServiceLoadBalancer {
+  /**
+   * HashRing, ConsistentHash, Maglev: what is hashed: a JSON pointer into the session's metadata, as in `/IP/src_addr`, or
+   * the id of a protocol's field, as in `IP_src_addr` or `src_port`. A session that has no such value goes anywhere, and
+   * so do all with `<RANDOM>` or without a key.
+   */
+  readonly key?: string;
+  /** Maglev: the number of slots; what is no prime is taken for the next one. */
+  readonly table_size?: number;
+  /** HashRing: points on the ring for a weight of one. */
+  readonly points?: number;
+  /** How it chooses. `Trivial` takes the first healthy one. */
+  readonly policy: 'Trivial' | 'RoundRobin' | 'Random' | 'LeastSessions' | 'HashRing' | 'ConsistentHash' | 'Maglev';
+}
+
+/** ServiceRef names a Service, or a port of it. */
+export interface ServiceRef {
+  /** Its API group. */
+  readonly group?: '';
+  /** Its kind. */
+  readonly kind: 'Service';
+  /** Its name. */
+  readonly name: string;
+  /** The name of a port. All ports when absent. */
+  readonly sectionName?: string;
+}
+
 /** Selector selects pods: all of its conditions must hold. An empty one selects every pod of the namespace. */
 export interface Selector {
   /** Labels that a pod has, with these values. */
@@ -241,6 +288,8 @@ export interface AncestorRef {
   readonly namespace?: string;
   /** Its name. */
   readonly name: string;
+  /** The part of it that is meant, where not all of it is: the name of a Service's port. */
+  readonly sectionName?: string;
 }
 
 /** Condition is one aspect of how an object fares. */

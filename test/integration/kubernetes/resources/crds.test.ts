@@ -13,7 +13,16 @@ import { sharedKube } from '../../../support/kubernetes/shared.ts';
 
 const CRDS = 'k8s/crds';
 const GOLDEN = 'test/golden/kubernetes/resources';
-const KINDS = ['offloadpolicies', 'routes', 'rulelists', 'sessions', 'targets', 'virtualservices'];
+const KINDS = [
+  'gatewayparameters',
+  'offloadpolicies',
+  'routes',
+  'rulelists',
+  'sessions',
+  'targets',
+  'trafficpolicies',
+  'virtualservices',
+];
 
 /** A listener, as it is in the object whose field is changed. */
 const listener = { spec: { UDP: { port: 1 } }, rules: [] };
@@ -134,6 +143,26 @@ const BROKEN: readonly [kind: string, spec: object, ...says: string[]][] = [
     'OffloadPolicy',
     { targetRefs: [{ kind: 'Session', name: 'a' }], offload: { policy: 'perhaps' } },
     'spec.offload.policy',
+  ],
+  ['TrafficPolicy', { connect_timeout: 5 }, 'spec.targetRefs', 'Required'],
+  ['TrafficPolicy', { targetRefs: [{ kind: 'Service', name: 'a' }] }, 'spec', 'expected loadbalancer, health_check'],
+  ['TrafficPolicy', { targetRefs: [{ kind: 'Target', name: 'a' }], connect_timeout: 5 }, 'spec.targetRefs[0].kind'],
+  [
+    'TrafficPolicy',
+    {
+      targetRefs: [
+        { kind: 'Service', name: 'a' },
+        { kind: 'Service', name: 'a' },
+      ],
+      connect_timeout: 5,
+    },
+    'expected each target once in targetRefs',
+  ],
+  [
+    'TrafficPolicy',
+    { targetRefs: [{ kind: 'Service', name: 'a' }], loadbalancer: { key: '/IP/src_addr' } },
+    'spec.loadbalancer.policy',
+    'Required',
   ],
 ];
 

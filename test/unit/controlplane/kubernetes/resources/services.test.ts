@@ -1,6 +1,7 @@
 /** What a Service is spoken to as, by its ports and the one that is wanted. */
 import { expect } from 'chai';
 import type { ServiceSpec } from '../../../../../controlplane/kubernetes/api/core-kinds.ts';
+import { withoutPolicies } from '../../../../../controlplane/kubernetes/api/service-settings.ts';
 import { clusterOfService } from '../../../../../controlplane/kubernetes/resources/services.ts';
 
 const TABLE: readonly [spec: ServiceSpec, wanted: string | undefined, gives: string | object][] = [
@@ -56,7 +57,7 @@ describe('clusters of Services', () => {
   for (const [spec, wanted, gives] of TABLE) {
     it(`are ${JSON.stringify(gives)} for ${JSON.stringify(spec)} and ${wanted ?? 'no port'}`, () => {
       const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's', namespace: 'n' }, spec };
-      const derived = clusterOfService(service, wanted);
+      const derived = clusterOfService(service, wanted, withoutPolicies);
       expect(derived.fault?.reason ?? derived.spec?.['spec']).to.deep.equal(gives);
     });
   }

@@ -148,6 +148,36 @@ describe('the injection of a sidecar', () => {
     ]);
   });
 
+  it('has volumes of the pod where annotations say so', () => {
+    const annotations = { 'l7mp.io/proxy-volumes': 'sockets=/run/daemon, data=/srv/data' };
+    const volumes = [{ name: 'sockets' }, { name: 'data' }];
+    const mounts = (sidecarOf(injected(pod({ annotations }, { volumes })))['volumeMounts'] as object[]).slice(3);
+    expect(mounts).to.deep.equal([
+      { name: 'sockets', mountPath: '/run/daemon' },
+      { name: 'data', mountPath: '/srv/data' },
+    ]);
+    expect(sidecarOf(injected(pod({}, { volumes })))['volumeMounts']).to.have.length(3);
+  });
+
+  for (const [value, says] of [
+    ['sockets', 'expected volumes of the pod with paths of their own, as in sockets=/run/daemon, found "sockets"'],
+    ['sockets=run', 'found "sockets=run"'],
+    ['sockets=/a/../etc', 'found "sockets=/a/../etc"'],
+    ['sockets=/a,data=/a', 'found "sockets=/a,data=/a"'],
+    ['other=/a', 'expected one of sockets, data, found other'],
+    ['sockets=/etc', 'expected a path apart from /etc/l7mp, /var/lib/l7mp, /var/run/secrets/l7mp, found /etc'],
+    ['sockets=/var/lib/l7mp/a', 'found /var/lib/l7mp/a'],
+  ] as const) {
+    it(`refuses volumes ${value}`, () => {
+      const spec = { volumes: [{ name: 'sockets' }, { name: 'data' }] };
+      const [fault = '', ...more] = faultsOf(pod({ annotations: { 'l7mp.io/proxy-volumes': value } }, spec));
+      expect(fault)
+        .to.match(/^metadata\.annotations\[l7mp\.io\/proxy-volumes\]: /u)
+        .and.include(says);
+      expect(more).to.deep.equal([]);
+    });
+  }
+
   it('takes well under the time that an API server waits: some ms with the slowest machine', () => {
     const rounds = 1000;
     const started = performance.now();

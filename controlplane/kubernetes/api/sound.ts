@@ -5,10 +5,9 @@
 import type { Fault } from '../../../gen/messages.ts';
 import { schema, specs } from '../../../gen/l7mp/kubernetes/v1/schema.ts';
 import type { FieldSchema } from '../../../gen/schema-types.ts';
-import { describe } from '../../../config/scalars.ts';
-import type { KubeObject } from '../api/object.ts';
-import type { KubeKinds, KubeReader } from '../api/reader.ts';
-import { isPlain } from './plain.ts';
+import { describe, isPlain } from '../../../config/scalars.ts';
+import type { KubeObject } from './object.ts';
+import type { KubeKinds, KubeReader } from './reader.ts';
 
 // Objects never change.
 const known = new WeakMap<KubeObject, readonly Fault[]>();
