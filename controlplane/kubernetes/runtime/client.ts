@@ -122,8 +122,10 @@ export class KubeClient {
         headers: accept(options, 'PartialObjectMetadataList'),
       },
       options,
-    )) as Partial<{ items: KubeObject[]; metadata: { resourceVersion?: string; continue?: string } }>;
-    const { items, metadata } = answer;
+    )) as Partial<{ items: KubeObject[] | null; metadata: { resourceVersion?: string; continue?: string } }>;
+    const { metadata } = answer;
+    // An empty list of metadata has none.
+    const items = answer.items === null ? [] : answer.items;
     if (!Array.isArray(items) || metadata?.resourceVersion === undefined) {
       throw badAnswer(`list ${type.plural}`, new TypeError('no list'));
     }
@@ -262,7 +264,9 @@ export class KubeClient {
   ): Promise<unknown> {
     const query = { fieldManager: FIELD_MANAGER, ...(options.dryRun === true && { dryRun: 'All' }), ...more };
     const headers = { 'content-type': contentType };
-    return this.#call({ what, method, path, query, headers, body: JSON.stringify(body) }, options);
+    const json = JSON.stringify(body);
+    const text = contentType === APPLY_TYPE ? json.replace(NOT_IN_YAML, escapeOf) : json;
+    return this.#call({ what, method, path, query, headers, body: text }, options);
   }
 
   /** One call with its tries. */
@@ -294,8 +298,14 @@ export class KubeClient {
 
 const JSON_TYPE = 'application/json';
 const APPLY_TYPE = 'application/apply-patch+yaml';
+/** What JSON has as it is, and YAML, as which these are read, does not have (YAML 1.2, 5.1), or folds as a line's end (YAML 1.1). */
+const NOT_IN_YAML = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/gu;
 const MERGE_TYPE = 'application/merge-patch+json';
 const JSON_PATCH_TYPE = 'application/json-patch+json';
+
+function escapeOf(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
 
 function selectors({
   labelSelector,

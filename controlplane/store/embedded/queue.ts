@@ -1,13 +1,7 @@
 /** Writes that wait for the disk: taken in groups, so that many share one flush; bounded. */
-import { type Entry, StoreError } from '../../core/store.ts';
+import { StoreError } from '../../core/store.ts';
+import type { Planner } from '../memory/plan.ts';
 import type { FileRecord } from './records.ts';
-
-/** What a write sees: the entries as those before it in its group leave them. */
-export interface Planner {
-  readonly revision: number;
-  get(key: string): Entry | undefined;
-  keys(): Iterable<string>;
-}
 
 /** What becomes of a write: a record, or none; `settle` tells its caller once all before it and it are on the disk. */
 export interface Plan {

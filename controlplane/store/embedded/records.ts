@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Entry, StoreEvent } from '../../core/store.ts';
-import type { DatedChange } from './history.ts';
+import type { DatedChange } from '../memory/history.ts';
 
 export const HEADER_BYTES = 16;
 

@@ -1,7 +1,7 @@
 /** What the store has in memory; made from the records of its file, and written to a new file as such. */
 import { type Entry, StoreError } from '../../core/store.ts';
-import { Entries, sizeOf } from './entries.ts';
-import { type DatedChange, History, type HistoryLimits } from './history.ts';
+import { Entries, sizeOf } from '../memory/entries.ts';
+import { type DatedChange, History, type HistoryLimits } from '../memory/history.ts';
 import { readLog } from './log-file.ts';
 import { encodeRecord, type FileRecord } from './records.ts';
 

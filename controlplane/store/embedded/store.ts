@@ -16,11 +16,11 @@ import {
 import { checkEntries, checkTransaction } from '../limits.ts';
 import { Slices } from '../../../common/slices.ts';
 import { isOver } from '../../../common/signal.ts';
-import { changesUnder, type HistoryLimits } from './history.ts';
+import { changesUnder, type HistoryLimits } from '../memory/history.ts';
 import { lockDirectory } from './lock.ts';
 import { LogFile } from './log-file.ts';
-import { changeOf, failedConditions, Overlay, replacement } from './plan.ts';
-import { type Plan, type Planner, type Write, WriteQueue } from './queue.ts';
+import { changeOf, failedConditions, Overlay, type Planner, replacement } from '../memory/plan.ts';
+import { type Plan, type Write, WriteQueue } from './queue.ts';
 import { encodeRecord, type FileRecord } from './records.ts';
 import { loadState, State } from './state.ts';
 

@@ -1,19 +1,30 @@
-/** What writes come to, one after the other, before any of it is on the disk. */
+/** What writes come to, one after the other, before any of it is kept. */
 import { type Condition, type Entry, type Operation, type StoreEvent, StoreError } from '../../core/store.ts';
-import { sizeOf } from './entries.ts';
+import { type Entries, sizeOf } from './entries.ts';
 import type { DatedChange } from './history.ts';
-import type { Planner } from './queue.ts';
-import type { State } from './state.ts';
+
+/** What a write sees: the entries as those before it in its group leave them. */
+export interface Planner {
+  readonly revision: number;
+  get(key: string): Entry | undefined;
+  keys(): Iterable<string>;
+}
+
+/** All entries as of a revision. */
+export interface Base {
+  readonly revision: number;
+  readonly entries: Entries;
+}
 
 /** A state with the changes of a group on top of it. */
 export class Overlay implements Planner {
   revision: number;
-  readonly #state: State;
+  readonly #state: Base;
   readonly #quotaBytes: number;
   readonly #changed = new Map<string, Entry | undefined>();
   #bytes: number;
 
-  constructor(state: State, quotaBytes: number) {
+  constructor(state: Base, quotaBytes: number) {
     this.#state = state;
     this.#quotaBytes = quotaBytes;
     this.revision = state.revision;
