@@ -18,6 +18,7 @@ import type { Credentials } from './kubernetes/webhook/server.ts';
 import { storeFault } from './live/committer.ts';
 import type { BackupFunctions } from './service/model.ts';
 import { backup, restore } from './store/backup.ts';
+import type { KubernetesAccess } from './store/kubernetes/api.ts';
 import { openStore } from './store/open.ts';
 import { ControlPlaneTotals } from './telemetry/totals.ts';
 import { Folder } from './sources/folder.ts';
@@ -33,7 +34,7 @@ export interface Address {
 export interface ControlPlaneOptions {
   /** Where proxies and commands connect. */
   readonly listen: Address;
-  /** `embedded:DIRECTORY` or `etcd://HOST:PORT,…/PREFIX`. */
+  /** `embedded:DIRECTORY`, `etcd://HOST:PORT,…/PREFIX` or `kubernetes:NAMESPACE/NAME`. */
   readonly store: string;
   /** A directory of files with objects. */
   readonly folder?: string;
@@ -45,6 +46,8 @@ export interface ControlPlaneOptions {
   readonly maxConnectionAgeMs: number;
   /** How long proxies keep what nothing refers to any more, in ms: see `StreamLimits`. */
   readonly removalDelayMs: number;
+  /** How a store in Kubernetes is reached; absent: as `KubernetesOptions.kubeconfig`. */
+  readonly kubeconfig?: string;
   /** The cluster of Kubernetes that is followed: its objects are configuration, and its tokens tell who calls. */
   readonly kubernetes?: Omit<KubernetesOptions, 'log' | 'injects'>;
   /** Where its webhook listens, which puts sidecars beside pods. */
@@ -85,7 +88,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     const security = await createSecurity(securityOf(options, kubernetes), log);
     closing.add('security', () => security.close());
 
-    const store = await openStore(options.store, log);
+    const store = await openStore(options.store, log, () => accessOf(options));
     closing.add('store', () => store.close());
 
     const replicated = !options.store.startsWith('embedded:');
@@ -167,6 +170,12 @@ async function openKubernetesAt(
 ): Promise<Kubernetes> {
   const { openKubernetes } = await import('./kubernetes/main.ts');
   return await openKubernetes({ ...options, injects: webhook !== undefined, log });
+}
+
+/** A client of its own: what it is asked ends with the store, which is the last to end. */
+async function accessOf({ kubeconfig, log }: ControlPlaneOptions): Promise<KubernetesAccess> {
+  const { openStoreAccess } = await import('./kubernetes/store-access.ts');
+  return await openStoreAccess(kubeconfig === undefined ? {} : { file: kubeconfig }, log);
 }
 
 /** In plain text on loopback, as without Kubernetes, unless a certificate is there. */

@@ -9,7 +9,7 @@ export function addControlPlaneCommand(program: Command): void {
     .option('--listen <address>', 'where proxies and commands connect', '127.0.0.1:1235')
     .option(
       '--store <url>',
-      'what is applied is kept in: embedded:DIRECTORY, or etcd://HOST:PORT,…/PREFIX',
+      'what is applied is kept in: embedded:DIRECTORY, etcd://HOST:PORT,…/PREFIX, or kubernetes:NAMESPACE/NAME',
       'embedded:l7mp-data',
     )
     .option('--folder <directory>', 'take objects from the files of a directory, too, and follow them')

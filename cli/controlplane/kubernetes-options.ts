@@ -5,6 +5,7 @@ import type { KubernetesOptions } from '../../controlplane/kubernetes/main.ts';
 import { UsageError } from '../exit.ts';
 
 export interface KubernetesFlags {
+  readonly store: string;
   readonly kubernetes?: true;
   readonly kubeconfig?: string;
   readonly namespace?: string;
@@ -27,8 +28,12 @@ const NAMES = {
 /** What the options say that must not be. */
 export function kubernetesFaults(flags: KubernetesFlags): string[] {
   if (flags.kubernetes !== true) {
+    // A store in Kubernetes is reached by it, too.
+    const isReached = flags.store.startsWith('kubernetes:');
     return Object.entries(NAMES).flatMap(([key, option]) =>
-      flags[key as keyof typeof NAMES] === undefined ? [] : [`${option}: expected --kubernetes beside it, found none`],
+      flags[key as keyof typeof NAMES] === undefined || (isReached && key === 'kubeconfig')
+        ? []
+        : [`${option}: expected --kubernetes beside it, found none`],
     );
   }
   const faults: string[] = [];

@@ -62,6 +62,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(options.folder !== undefined && { folder: options.folder }),
     ...(kubernetes && { kubernetes }),
     ...(options.webhookListen !== undefined && { webhook: toAddress('--webhook-listen', options.webhookListen) }),
+    ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
     ...(http !== undefined && { http: toAddress('--http', http) }),
   };
   let running: ControlPlane;

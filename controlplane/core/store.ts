@@ -82,6 +82,12 @@ export interface Store {
    * Resolves once it no longer leads, after `signal` aborted or the store was closed: whoever led hears false before.
    */
   lead(name: string, onChange: (leads: boolean) => void, signal: AbortSignal): Promise<void>;
+  /**
+   * Says that a replica lives until `signal` aborts, and hears of each of the others every few seconds that it does, or when it
+   * last did (in ms since 1970). Of a store that has means for that which cost less than its keys; absent: replicas write a key
+   * now and then. Resolves once others can know that it is gone.
+   */
+  presence?(id: string, onSign: (id: string, at: number) => void, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 

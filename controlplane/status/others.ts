@@ -92,6 +92,14 @@ export class Others {
     other.beat({ revision }, modRevision, listed ? Date.parse(at) || 0 : Date.now());
   }
 
+  /** A sign of life, of one that has said something. */
+  heard(id: string, at: number): void {
+    const other = this.all.get(id);
+    if (!other) return;
+    other.seenAt = Date.now();
+    other.heardAt = Math.max(other.heardAt, at);
+  }
+
   remove(id: string, name: string): void {
     if (name === BEAT) this.all.delete(id);
     else this.all.get(id)?.stage(name, undefined);

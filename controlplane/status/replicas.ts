@@ -33,7 +33,7 @@ export interface ReplicasOptions {
   readonly forget?: number;
 }
 
-/** A heartbeat comes after so many intervals without a change. */
+/** A heartbeat comes after so many intervals without a change, where the store itself doesn't tell who lives. */
 const BEAT_INTERVALS = 5;
 /**
  * What one transaction has at most: etcd takes 128 operations and 1.5 MiB, unless it is told otherwise. And in bytes, the
@@ -83,6 +83,10 @@ export class Replicas {
   /** Reads what the others say, as soon as the store can be read, and says from then on what is here, until `signal` aborts. */
   async start(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => void this.follow(signal, resolve).then(resolve));
+    const { store, id, log } = this.options;
+    store
+      .presence?.(id, (other, at) => this.others.heard(other, at), signal)
+      .catch((error: unknown) => log.debug({ error: String(error) }, 'this replica does not say any more that it lives'));
     this.timer = setInterval(() => this.tick(), this.interval);
     this.timer.unref();
   }
@@ -201,7 +205,7 @@ export class Replicas {
 
   private async write(): Promise<void> {
     const { log } = this.options;
-    this.idle++;
+    if (!this.options.store.presence) this.idle++;
     if (this.options.applied() !== this.said) this.dirty = true;
     try {
       if (this.dirty || this.idle >= BEAT_INTERVALS) await this.writeChanged();

@@ -1,7 +1,11 @@
-/** Opens the store that a URL names: `embedded:DIRECTORY` or `etcd://HOST:PORT,…/PREFIX?…` (docs/stores.md). */
+/**
+ * Opens the store that a URL names: `embedded:DIRECTORY` or `etcd://HOST:PORT,…/PREFIX?…` or
+ * `kubernetes:NAMESPACE/NAME` (docs/stores.md).
+ */
 import { readFileSync } from 'node:fs';
 import type { Logger } from '../../common/log.ts';
 import type { Store } from '../core/store.ts';
+import type { KubernetesAccess } from './kubernetes/api.ts';
 
 const EMBEDDED_OPTIONS = ['history', 'history-age', 'quota'] as const;
 const ETCD_OPTIONS = ['ca', 'cert', 'key', 'password-file', 'tls', 'user'] as const;
@@ -9,18 +13,54 @@ const ETCD_OPTIONS = ['ca', 'cert', 'key', 'password-file', 'tls', 'user'] as co
 /** The prefix of keys in etcd where the URL names none. */
 const DEFAULT_ROOT = '/l7mp';
 
+/** The name of a store in Kubernetes where the URL has none, and how long one may be: names of objects begin with it. */
+const DEFAULT_NAME = 'l7mp';
+const MAX_NAME = 30;
+/** RFC 1123, as of namespaces. */
+const LABEL = /^[a-z\d]([-a-z\d]*[a-z\d])?$/u;
+
 type Options<Name extends string> = Partial<Record<Name, string>>;
 
 /**
  * @throws RangeError with all faults of the URL, one to a line.
+ * @param accessKubernetes called where the store is in Kubernetes: what it throws is thrown.
  * @throws StoreError where it can't be opened: `LOCKED`, `CORRUPT`, `FULL`, `UNAVAILABLE`.
  */
-export async function openStore(url: string, log: Logger): Promise<Store> {
+export async function openStore(
+  url: string,
+  log: Logger,
+  accessKubernetes: () => Promise<KubernetesAccess>,
+): Promise<Store> {
   const [, scheme = '', rest = '', query = ''] = /^([a-z]+):([^?]*)(?:\?(.*))?$/su.exec(url) ?? [];
   const faults: string[] = [];
   if (scheme === 'embedded') return await openEmbeddedAt(rest, optionsOf(query, EMBEDDED_OPTIONS, faults), faults, log);
   if (scheme === 'etcd') return await openEtcdAt(rest, optionsOf(query, ETCD_OPTIONS, faults), faults, log);
-  throw new RangeError(`store ${url}: expected embedded:DIRECTORY or etcd://HOST:PORT,…/PREFIX`);
+  if (scheme === 'kubernetes') {
+    optionsOf(query, [], faults);
+    return await openKubernetesAt(rest, faults, log, accessKubernetes);
+  }
+  const expected = 'embedded:DIRECTORY, etcd://HOST:PORT,…/PREFIX or kubernetes:NAMESPACE/NAME';
+  throw new RangeError(`store ${url}: expected ${expected}`);
+}
+
+async function openKubernetesAt(
+  rest: string,
+  faults: string[],
+  log: Logger,
+  access: () => Promise<KubernetesAccess>,
+): Promise<Store> {
+  const slash = rest.indexOf('/');
+  const [namespace, name] = slash < 0 ? [rest, DEFAULT_NAME] : [rest.slice(0, slash), rest.slice(slash + 1)];
+  const check = (what: string, text: string, longest: number): void => {
+    if (LABEL.test(text) && text.length <= longest) return;
+    const expected = `expected at most ${longest} of a-z, 0-9 and -, with no - first or last`;
+    faults.push(`${what}: ${expected}, found "${text}"`);
+  };
+  check('the namespace', namespace, 63);
+  check('the name', name, MAX_NAME);
+  failWith(faults, 'kubernetes');
+  const { openKubernetesStore } = await import('./kubernetes/store.ts');
+  return await openKubernetesStore(await access(), { namespace, name }, log);
 }
 
 async function openEmbeddedAt(
@@ -108,7 +148,7 @@ function optionsOf<Name extends string>(query: string, names: readonly Name[], f
   const options: Options<Name> = {};
   for (const [name, value] of new URLSearchParams(query)) {
     const known = names.find((each) => each === name);
-    if (known === undefined) faults.push(`${name}: expected one of ${names.join(', ')}`);
+    if (known === undefined) faults.push(`${name}: expected ${names.length === 0 ? 'no options' : `one of ${names.join(', ')}`}`);
     else if (options[known] !== undefined) faults.push(`${name}: expected once, found twice`);
     else options[known] = value;
   }

@@ -58,7 +58,8 @@ export interface StoreClient {
     type: ResourceKind,
     options: {
       readonly namespace: string;
-      readonly fieldSelector: string;
+      readonly fieldSelector?: string;
+      readonly labelSelector?: string;
       readonly resourceVersion: string;
       readonly timeoutSeconds: number;
       readonly silenceMs: () => number;

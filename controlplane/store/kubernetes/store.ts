@@ -16,6 +16,7 @@ import { changesUnder } from '../memory/history.ts';
 import { faultOf, isConflict, isMissing, type KubernetesAccess } from './api.ts';
 import { commitAll, patiently, QUOTA_BYTES, type Waiting } from './commit.ts';
 import { FIRST_HEAD, HEAD, headOf, objectOf } from './head.ts';
+import { keepPresence } from './presence.ts';
 import { listNames, type Scope } from './records.ts';
 import { Replica } from './replica.ts';
 import { compactTo, isSnapshotDue, makeSnapshot, replaceAll } from './snapshot.ts';
@@ -94,6 +95,7 @@ class KubernetesStore implements Store {
   readonly #following: Promise<void>;
   /** Whoever waits for a change or for the end. */
   readonly #sleeping = new Set<() => void>();
+  /** Leases that are held. */
   readonly #leading = new Set<Promise<void>>();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
@@ -193,6 +195,14 @@ class KubernetesStore implements Store {
     })();
     this.#leading.add(leading);
     await leading.finally(() => this.#leading.delete(leading));
+  }
+
+  async presence(id: string, onSign: (id: string, at: number) => void, signal: AbortSignal): Promise<void> {
+    this.#check();
+    const over = AbortSignal.any([signal, this.#closing.signal]);
+    const present = keepPresence(this.#replica.scope, id, onSign, over, this.#log);
+    this.#leading.add(present);
+    await present.finally(() => this.#leading.delete(present));
   }
 
   close(): Promise<void> {

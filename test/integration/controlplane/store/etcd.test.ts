@@ -10,7 +10,7 @@ import { expect } from 'chai';
 import { type Store, type StoreChange, StoreError } from '../../../../controlplane/core/store.ts';
 import { backup, restore } from '../../../../controlplane/store/backup.ts';
 import { openStore } from '../../../../controlplane/store/open.ts';
-import { silentLogger } from '../../../support/doubles.ts';
+import { noKubernetes, silentLogger } from '../../../support/doubles.ts';
 import { Etcd } from '../../../support/etcd.ts';
 import { bytes, codeOf, contents, heard, nextOf, put, remove, storeContract } from '../../../support/store-contract.ts';
 import { until } from '../../../support/until.ts';
@@ -65,7 +65,7 @@ describe('etcd', function () {
   const opened: Store[] = [];
 
   const open = async (root: string, address = etcd.address, query = ''): Promise<Store> => {
-    const store = await openStore(`etcd://${address}${root}${query}`, silentLogger);
+    const store = await openStore(`etcd://${address}${root}${query}`, silentLogger, noKubernetes);
     opened.push(store);
     return store;
   };
@@ -138,7 +138,7 @@ describe('etcd', function () {
 
   it('moves to and from another store by backup and restore', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'l7mp-move-'));
-    const embedded = await openStore(`embedded:${directory}`, silentLogger);
+    const embedded = await openStore(`embedded:${directory}`, silentLogger, noKubernetes);
     const store = await open(`/${randomUUID()}`);
     try {
       const values = Object.fromEntries(Array.from({ length: 250 }, (_, i) => [`a/${i}`, `${i}`]));
@@ -274,7 +274,7 @@ describe('etcd', function () {
     const watching = heard(store, '', start, () => true);
     await remove(store, 'a');
     expect(await watching).to.have.length(1);
-    expect(await codeOf(openStore(`etcd://${dead}`, silentLogger))).to.equal('UNAVAILABLE');
+    expect(await codeOf(openStore(`etcd://${dead}`, silentLogger, noKubernetes))).to.equal('UNAVAILABLE');
   });
 
   it('has nobody lead while whoever led is cut off and another leads', async () => {

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import type { Store } from '../../../../controlplane/core/store.ts';
 import { backup, restore } from '../../../../controlplane/store/backup.ts';
 import { openStore } from '../../../../controlplane/store/open.ts';
-import { silentLogger } from '../../../support/doubles.ts';
+import { noKubernetes, silentLogger } from '../../../support/doubles.ts';
 import { codeOf, contents, put } from '../../../support/store-contract.ts';
 
 describe('backup of a store', () => {
@@ -16,7 +16,7 @@ describe('backup of a store', () => {
 
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), 'l7mp-backup-'));
-    store = await openStore(`embedded:${directory}`, silentLogger);
+    store = await openStore(`embedded:${directory}`, silentLogger, noKubernetes);
   });
   afterEach(async () => {
     await store.close();
@@ -148,7 +148,7 @@ describe('backup of a store', () => {
 describe('the URL of a store', () => {
   const faultsOf = async (url: string): Promise<string[]> => {
     try {
-      await (await openStore(url, silentLogger)).close();
+      await (await openStore(url, silentLogger, noKubernetes)).close();
     } catch (error) {
       if (error instanceof RangeError) return error.message.split('\n');
       throw error;
@@ -158,7 +158,7 @@ describe('the URL of a store', () => {
 
   it('is refused with all of its faults', async () => {
     expect(await faultsOf('redis://a:1')).to.deep.equal([
-      'store redis://a:1: expected embedded:DIRECTORY or etcd://HOST:PORT,…/PREFIX',
+      'store redis://a:1: expected embedded:DIRECTORY, etcd://HOST:PORT,…/PREFIX or kubernetes:NAMESPACE/NAME',
     ]);
     expect(await faultsOf('embedded:?history=0&quota=x&wrong=1&history-age=1&history-age=2')).to.deep.equal([
       'store embedded: wrong: expected one of history, history-age, quota',
@@ -175,12 +175,17 @@ describe('the URL of a store', () => {
       'store etcd: tls: expected true or false, found "no"',
     ]);
     expect(etcd.at(-1)).to.match(/^store etcd: cert: .*\/missing/u);
+    expect(await faultsOf('kubernetes:A_b/?name=x')).to.deep.equal([
+      'store kubernetes: name: expected no options',
+      'store kubernetes: the namespace: expected at most 63 of a-z, 0-9 and -, with no - first or last, found "A_b"',
+      'store kubernetes: the name: expected at most 30 of a-z, 0-9 and -, with no - first or last, found ""',
+    ]);
     expect(await faultsOf('etcd:')).to.deep.equal(['store etcd: expected endpoints as HOST:PORT, found ""']);
   });
 
   it('sets what the embedded store keeps and takes', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'l7mp-url-'));
-    const store = await openStore(`embedded:${directory}?history=2&history-age=60&quota=1000`, silentLogger);
+    const store = await openStore(`embedded:${directory}?history=2&history-age=60&quota=1000`, silentLogger, noKubernetes);
     const { signal } = new AbortController();
     for (let i = 0; i < 4; i++) await put(store, { a: `${i}` });
     expect(await codeOf(store.watch('', 1, signal)[Symbol.asyncIterator]().next())).to.equal('COMPACTED');
