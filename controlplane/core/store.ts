@@ -48,6 +48,9 @@ export interface Listing {
   readonly revision: number;
 }
 
+/** @param onSign hears of the others: when one lived, in ms since 1970. */
+export type Presence = (id: string, onSign: (id: string, at: number) => void, signal: AbortSignal) => Promise<void>;
+
 export interface Store {
   /** The revision of now. */
   revision(): Promise<number>;
@@ -87,7 +90,7 @@ export interface Store {
    * last did (in ms since 1970). Of a store that has means for that which cost less than its keys; absent: replicas write a key
    * now and then. Resolves once others can know that it is gone.
    */
-  presence?(id: string, onSign: (id: string, at: number) => void, signal: AbortSignal): Promise<void>;
+  readonly presence?: Presence | undefined;
   close(): Promise<void>;
 }
 

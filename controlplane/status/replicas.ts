@@ -86,7 +86,9 @@ export class Replicas {
     const { store, id, log } = this.options;
     store
       .presence?.(id, (other, at) => this.others.heard(other, at), signal)
-      .catch((error: unknown) => log.debug({ error: String(error) }, 'this replica does not say any more that it lives'));
+      .catch((error: unknown) =>
+        log.debug({ error: String(error) }, 'this replica does not say any more that it lives'),
+      );
     this.timer = setInterval(() => this.tick(), this.interval);
     this.timer.unref();
   }

@@ -148,7 +148,8 @@ function optionsOf<Name extends string>(query: string, names: readonly Name[], f
   const options: Options<Name> = {};
   for (const [name, value] of new URLSearchParams(query)) {
     const known = names.find((each) => each === name);
-    if (known === undefined) faults.push(`${name}: expected ${names.length === 0 ? 'no options' : `one of ${names.join(', ')}`}`);
+    if (known === undefined)
+      faults.push(`${name}: expected ${names.length === 0 ? 'no options' : `one of ${names.join(', ')}`}`);
     else if (options[known] !== undefined) faults.push(`${name}: expected once, found twice`);
     else options[known] = value;
   }

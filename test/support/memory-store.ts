@@ -22,6 +22,8 @@ export class MemoryDisk {
   /** Who wants to lead, the first one does. */
   readonly candidates: { readonly name: string; readonly onChange: (leads: boolean) => void }[] = [];
   transactions = 0;
+  /** Replicas that say that they live. */
+  readonly present = new Set<string>();
 }
 
 export class MemoryStore implements Store {
@@ -32,8 +34,20 @@ export class MemoryStore implements Store {
   /** What a transaction may have at most, with its keys and values; absent: any. */
   most: { readonly operations: number; readonly bytes: number } | undefined;
 
-  constructor(disk = new MemoryDisk()) {
+  /** As `Store.presence`; `signs` has a sign of each replica come as often as it is called. */
+  readonly presence?: Store['presence'];
+
+  constructor(disk = new MemoryDisk(), signs?: Set<() => void>) {
     this.disk = disk;
+    if (!signs) return;
+    this.presence = async (id, onSign, signal) => {
+      const hear = (): void => [...disk.present].forEach((each) => each !== id && onSign(each, Date.now()));
+      disk.present.add(id);
+      signs.add(hear);
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      signs.delete(hear);
+      disk.present.delete(id);
+    };
   }
 
   revision(): Promise<number> {

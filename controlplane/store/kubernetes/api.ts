@@ -83,7 +83,9 @@ export const isConflict = (error: unknown): boolean => codeOf(error) === 409;
 /** Whether another try may go better: no answer, or one of a server that is busy or starts. */
 export function isPassing(error: unknown): boolean {
   const code = codeOf(error);
-  return typeof code === 'number' && (code === 0 || code === 429 || code >= 500) && faultOf(error).code === 'UNAVAILABLE';
+  return (
+    typeof code === 'number' && (code === 0 || code === 429 || code >= 500) && faultOf(error).code === 'UNAVAILABLE'
+  );
 }
 
 /** In the store's words. */

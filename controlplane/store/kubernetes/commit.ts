@@ -5,7 +5,16 @@ import type { DatedChange } from '../memory/history.ts';
 import { changeOf, failedConditions, Overlay } from '../memory/plan.ts';
 import { faultOf, isConflict, isPassing } from './api.ts';
 import { floorOf, HEAD, type Head, headOf, type HeadSpec, objectOf } from './head.ts';
-import { type Blob, encodeOperations, inParallel, MissingRecord, namesOf, remove, type Scope, write } from './records.ts';
+import {
+  type Blob,
+  encodeOperations,
+  inParallel,
+  MissingRecord,
+  namesOf,
+  remove,
+  type Scope,
+  write,
+} from './records.ts';
 import type { Replica } from './replica.ts';
 
 /** A transaction that waits. */

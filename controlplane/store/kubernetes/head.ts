@@ -5,6 +5,9 @@
 import { StoreError } from '../../core/store.ts';
 import type { ResourceKind, StoredObject } from './api.ts';
 
+/** The label of all that one store has; its value is the store's name. */
+export const STORE_LABEL = 'l7mp.io/store';
+
 export const HEAD: ResourceKind = {
   group: 'l7mp.io',
   version: 'v1',
@@ -56,9 +59,14 @@ export function headOf({ metadata, spec }: StoredObject): Head {
   return head;
 }
 
-export function objectOf(namespace: string, name: string, { version, ...head }: HeadSpec & { version?: string }): StoredObject {
+export function objectOf(
+  namespace: string,
+  name: string,
+  { version, ...head }: HeadSpec & { version?: string },
+): StoredObject {
   const { revision, commits, snapshot, compacted } = head;
-  const metadata = { namespace, name, ...(version !== undefined && { resourceVersion: version }) };
+  const labels = { [STORE_LABEL]: name };
+  const metadata = { namespace, name, labels, ...(version !== undefined && { resourceVersion: version }) };
   return { apiVersion: 'l7mp.io/v1', kind: HEAD.kind, metadata, spec: { revision, commits, snapshot, compacted } };
 }
 

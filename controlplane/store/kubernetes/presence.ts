@@ -4,9 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../../common/log.ts';
-import { pause } from '../../../common/signal.ts';
+import { isOver, pause } from '../../../common/signal.ts';
 import { isMissing, type ResourceKind, type StoredObject } from './api.ts';
-import { type Scope, STORE_LABEL } from './records.ts';
+import { STORE_LABEL } from './head.ts';
+import type { Scope } from './records.ts';
 
 const LEASE: ResourceKind = {
   group: 'coordination.k8s.io',
@@ -118,7 +119,7 @@ class Presence {
         failed = false;
         await pause(everyMs, signal);
       } catch (error) {
-        if (signal.aborted) return;
+        if (isOver(signal)) return;
         if (!failed) this.#log.warn({ error: (error as Error).message }, `${what}: it is tried again`);
         failed = true;
         await pause(RETRY_MS * (0.5 + Math.random() / 2), signal);

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { type Entry, type Operation, StoreError } from '../../core/store.ts';
 import type { ResourceKind, StoreClient, StoredObject } from './api.ts';
+import { STORE_LABEL } from './head.ts';
 
 export const RECORD: ResourceKind = {
   group: 'l7mp.io',
@@ -15,9 +16,6 @@ export const RECORD: ResourceKind = {
   plural: 'storerecords',
   namespaced: true,
 };
-
-/** The label of all that one store has; its value is the store's name. */
-export const STORE_LABEL = 'l7mp.io/store';
 
 /** Up to here it is plain JSON, for people, in characters. */
 const PLAIN_CHARACTERS = 16 * 1024;
@@ -67,22 +65,20 @@ export class MissingRecord extends Error {}
 
 export function encodeOperations(operations: readonly Operation[]): string {
   return JSON.stringify(
-    operations.map(
-      (each): JsonOperation => (each.type === 'put' ? { put: each.key, ...encode(each.value) } : { delete: each.key }),
+    operations.map((each): JsonOperation =>
+      each.type === 'put' ? { put: each.key, ...encode(each.value) } : { delete: each.key },
     ),
   );
 }
 
 export function encodeEntries(entries: readonly SnapshotEntry[]): string {
   return JSON.stringify(
-    entries.map(
-      ({ key, value, createRevision, modRevision }): JsonEntry => ({
-        key,
-        ...(createRevision !== undefined && { created: createRevision }),
-        ...(modRevision !== undefined && { modified: modRevision }),
-        ...encode(value),
-      }),
-    ),
+    entries.map(({ key, value, createRevision, modRevision }): JsonEntry => ({
+      key,
+      ...(createRevision !== undefined && { created: createRevision }),
+      ...(modRevision !== undefined && { modified: modRevision }),
+      ...encode(value),
+    })),
   );
 }
 

@@ -51,10 +51,7 @@ export async function makeSnapshot(replica: Replica, turns: Turns): Promise<void
 }
 
 /** As `Store.replace`. Whoever calls it has the turn. @returns the revision. @throws what the client throws; StoreError */
-export async function replaceAll(
-  replica: Replica,
-  entries: readonly Pick<Entry, 'key' | 'value'>[],
-): Promise<number> {
+export async function replaceAll(replica: Replica, entries: readonly Pick<Entry, 'key' | 'value'>[]): Promise<number> {
   const { scope } = replica;
   const end = performance.now() + DEADLINE_MS;
   const json = encodeEntries(entries);
@@ -118,4 +115,3 @@ function litterOf(before: Awaited<ReturnType<typeof listNames>>, { snapshot, com
   const named = new Set([snapshot.id, ...commits]);
   return before.filter(({ id }) => !named.has(id)).map(({ name }) => name);
 }
-

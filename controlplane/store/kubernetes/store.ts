@@ -1,6 +1,7 @@
 /** The store of several replicas inside a cluster of Kubernetes: custom resources of a namespace, in the API server. */
+import { setMaxListeners } from 'node:events';
 import type { Logger } from '../../../common/log.ts';
-import { pause } from '../../../common/signal.ts';
+import { isOver, pause } from '../../../common/signal.ts';
 import {
   type Condition,
   type Entry,
@@ -49,6 +50,7 @@ export async function openKubernetesStore(
 ): Promise<Store> {
   const { client } = access;
   const closing = new AbortController();
+  setMaxListeners(0, closing.signal); // one for each call that runs
   const replica = new Replica({ client, namespace, name, timeoutMs: TIMEOUT_MS, signal: closing.signal });
   try {
     await patiently(performance.now() + READING_MS, replica.scope, () => prepare(replica.scope));
@@ -301,7 +303,7 @@ class KubernetesStore implements Store {
         }
         await pause(RETRY_MS.first, signal);
       } catch (error) {
-        if (signal.aborted) return;
+        if (isOver(signal)) return;
         const isNews = failures++ === 0;
         const message = 'the watch of the store in Kubernetes was lost: it is tried again';
         if (isNews) this.#log.warn({ error: (error as Error).message }, message);

@@ -56,6 +56,38 @@ describe('replicas', () => {
     await shows(one, '1,1,');
   });
 
+  it('write nothing at rest, and live, at a store that tells who lives', async () => {
+    const { disk } = new MemoryStore();
+    const signs = new Set<() => void>();
+    const SILENCE_MS = 300;
+    const rigs = await Promise.all(['a', 'b'].map((id) => start(id, new MemoryStore(disk, signs), SILENCE_MS, 60_000)));
+    const [a, b] = rigs as [Rig, Rig];
+    let sign: NodeJS.Timeout | undefined;
+    try {
+      b.proxy('edge-1');
+      await knows(a, 'edge-1 at b');
+      sign = setInterval(() => signs.forEach((hear) => hear()), 20);
+      const last = { transactions: -1, at: 0 };
+      await until('rest', () => {
+        if (disk.transactions !== last.transactions)
+          Object.assign(last, { transactions: disk.transactions, at: Date.now() });
+        return Date.now() > last.at + SILENCE_MS;
+      });
+      const { transactions } = disk;
+      const over = Date.now() + 2 * SILENCE_MS;
+      await until('twice the silence', async () => {
+        expect(await proxiesOf(a)).to.equal('edge-1 at b');
+        return Date.now() > over;
+      });
+      expect(disk.transactions).to.equal(transactions);
+      clearInterval(sign);
+      await knows(a, '');
+    } finally {
+      clearInterval(sign);
+      await Promise.all(rigs.map((rig) => rig.close()));
+    }
+  });
+
   it('count a proxy once that comes from one that was killed, and is not known to be gone', async () => {
     // Nobody forgets what it has said.
     const { disk } = new MemoryStore();

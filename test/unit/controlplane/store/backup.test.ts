@@ -185,7 +185,11 @@ describe('the URL of a store', () => {
 
   it('sets what the embedded store keeps and takes', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'l7mp-url-'));
-    const store = await openStore(`embedded:${directory}?history=2&history-age=60&quota=1000`, silentLogger, noKubernetes);
+    const store = await openStore(
+      `embedded:${directory}?history=2&history-age=60&quota=1000`,
+      silentLogger,
+      noKubernetes,
+    );
     const { signal } = new AbortController();
     for (let i = 0; i < 4; i++) await put(store, { a: `${i}` });
     expect(await codeOf(store.watch('', 1, signal)[Symbol.asyncIterator]().next())).to.equal('COMPACTED');
