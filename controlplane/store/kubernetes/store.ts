@@ -20,6 +20,7 @@ import { FIRST_HEAD, HEAD, headOf, objectOf } from './head.ts';
 import { keepPresence } from './presence.ts';
 import { listNames, type Scope } from './records.ts';
 import { Replica } from './replica.ts';
+import { showObjects } from './shown.ts';
 import { compactTo, isSnapshotDue, makeSnapshot, replaceAll } from './snapshot.ts';
 import { Shared, Turns } from './turns.ts';
 
@@ -187,13 +188,25 @@ class KubernetesStore implements Store {
     await this.#turn(() => compactTo(this.#replica, revision));
   }
 
+  /** Whoever leads shows what is live, too. */
   async lead(name: string, onChange: (leads: boolean) => void, signal: AbortSignal): Promise<void> {
     this.#check();
     const { namespace, name: store } = this.#replica.scope;
     const leading = (async () => {
-      const lease = this.#access.lease(namespace, `${store}-${name}`, onChange);
+      let shows: AbortController | undefined;
+      let showing = Promise.resolve();
+      const lease = this.#access.lease(namespace, `${store}-${name}`, (leads) => {
+        shows?.abort();
+        if (leads) {
+          const { signal: until } = (shows = new AbortController());
+          setMaxListeners(0, until); // one for each call that runs
+          showing = showing.then(() => showObjects(this, this.#replica.scope, until, this.#log));
+        }
+        onChange(leads);
+      });
       while (!signal.aborted && !this.#closing.signal.aborted) await this.#sleep(signal);
       await lease.close();
+      await showing;
     })();
     this.#leading.add(leading);
     await leading.finally(() => this.#leading.delete(leading));

@@ -43,7 +43,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $subresource := index . 1 -}}
 {{- range $path, $_ := (index . 0).Files.Glob "files/crds/*.yaml" -}}
 {{- $crd := (index $ 0).Files.Get $path | fromYaml -}}
-{{- if and (eq $crd.spec.group "l7mp.io") (not (has $crd.spec.names.plural (list "storeheads" "storerecords"))) -}}
+{{- if and (eq $crd.spec.group "l7mp.io") (not (has $crd.spec.names.plural (list "storeheads" "storerecords" "configobjects"))) -}}
 {{- if not $subresource }}
 - {{ $crd.spec.names.plural }}
 {{- else if hasKey (dig "subresources" (dict) (first $crd.spec.versions)) $subresource }}

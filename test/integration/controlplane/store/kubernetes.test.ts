@@ -16,12 +16,16 @@ import type {
   StoreClient,
   StoredObject,
 } from '../../../../controlplane/store/kubernetes/api.ts';
+import type { Json } from '../../../../gen/l7mp/config/v1/types.ts';
+import { objectKey } from '../../../../controlplane/model/keys.ts';
+import { toStored } from '../../../../controlplane/model/object.ts';
+import { CONFIG_OBJECT } from '../../../../controlplane/store/kubernetes/shown.ts';
 import { HEAD } from '../../../../controlplane/store/kubernetes/head.ts';
 import { RECORD } from '../../../../controlplane/store/kubernetes/records.ts';
 import { openKubernetesStore } from '../../../../controlplane/store/kubernetes/store.ts';
 import { silentLogger } from '../../../support/doubles.ts';
 import { KubeApi, needKubeApi } from '../../../support/kube-api.ts';
-import { bytes, codeOf, contents, heard, put, storeContract } from '../../../support/store-contract.ts';
+import { bytes, codeOf, contents, heard, put, remove, storeContract } from '../../../support/store-contract.ts';
 import { until } from '../../../support/until.ts';
 
 const MIB = 1024 * 1024;
@@ -46,7 +50,7 @@ describe('store in Kubernetes', function () {
     needKubeApi(this);
     api = await KubeApi.start();
     client = await api.client();
-    for (const kind of ['storeheads', 'storerecords']) {
+    for (const kind of ['storeheads', 'storerecords', 'configobjects']) {
       await client.apply(DEFINITIONS, parse(readFileSync(`k8s/crds/${kind}.yaml`, 'utf8')) as KubeObject);
       await until(kind, () =>
         client.read(`/apis/l7mp.io/v1/${kind}`).then(
@@ -303,6 +307,49 @@ describe('store in Kubernetes', function () {
     await present;
     expect(await leases()).to.deep.equal([]);
     expect(await store.revision()).to.equal(1);
+  });
+
+  it('shows what is live while it leads, without secrets, and writes over what somebody edited', async () => {
+    const name = newName();
+    const store = await open(name);
+    const stored = (kind: string, called: string, spec: Record<string, Json>): [string, string] => [
+      objectKey({ kind, name: called }),
+      toStored({ key: { kind, name: called }, labels: {}, spec }, undefined).toString(),
+    ];
+    const first = await put(
+      store,
+      Object.fromEntries([stored('Cluster', 'a/B ü', { port: 1 }), stored('Secret', 's', { key: 'hush' })]),
+    );
+    const shown = async (): Promise<unknown[]> => {
+      const { items } = await client.list(CONFIG_OBJECT, {
+        namespace: 'default',
+        labelSelector: `l7mp.io/store=${name}`,
+      });
+      return items
+        .map(
+          ({ spec }) =>
+            spec as { kind: string; name: string; revision: number; content: { port?: number; key?: string } },
+        )
+        .map((spec) => [spec.kind, spec.name, spec.revision, spec.content.port ?? spec.content.key?.slice(0, 7)]);
+    };
+    const shows = (...wanted: unknown[]): Promise<boolean> =>
+      until(JSON.stringify(wanted), async () => JSON.stringify(await shown()) === JSON.stringify(wanted));
+    let stop = new AbortController();
+    let leading = store.lead('controlplane', () => undefined, stop.signal);
+    await shows(['Cluster', 'a/B ü', first, 1], ['Secret', 's', first, 'sha256:']);
+    const second = await put(store, Object.fromEntries([stored('Cluster', 'a/B ü', { port: 2 })]));
+    await shows(['Cluster', 'a/B ü', second, 2], ['Secret', 's', first, 'sha256:']);
+    stop.abort();
+    await leading;
+    const third = await put(store, Object.fromEntries([stored('Cluster', 'a/B ü', { port: 3 })]));
+    await remove(store, objectKey({ kind: 'Secret', name: 's' }));
+    stop = new AbortController();
+    leading = store.lead('controlplane', () => undefined, stop.signal);
+    await shows(['Cluster', 'a/B ü', third, 3]);
+    await store.replace([]);
+    await shows();
+    stop.abort();
+    await leading;
   });
 
   it('is refused where its head is gone, or what that names', async () => {
