@@ -7,7 +7,7 @@ import { errorOfAnswer, KubeError } from './errors.ts';
 import { jsonLines } from './json-lines.ts';
 import { type Access, type KubeConfigOptions, openAccess } from './kube-config.ts';
 import { collectionPath, describe, objectPath, type ResourceType } from './resource-type.ts';
-import { badAnswer, Deadline, type Exchange, readBody, send, unreached } from './transport.ts';
+import { badAnswer, Deadline, type Exchange, isIdempotent, readBody, send, unreached } from './transport.ts';
 
 /** Names an object of a type that is known. */
 export type ObjectName = Omit<KubeRef, 'kind'>;
@@ -21,6 +21,8 @@ export interface CallOptions {
 export interface WriteOptions extends CallOptions {
   /** As in `status`. */
   readonly subresource?: string;
+  /** Not made again where no answer tells whether it was made: a conflict is never with itself then. */
+  readonly once?: boolean;
   /** Checked and thrown away by the server. */
   readonly dryRun?: boolean;
 }
@@ -266,7 +268,8 @@ export class KubeClient {
     const headers = { 'content-type': contentType };
     const json = JSON.stringify(body);
     const text = contentType === APPLY_TYPE ? json.replace(NOT_IN_YAML, escapeOf) : json;
-    return this.#call({ what, method, path, query, headers, body: text }, options);
+    const once = options.once === true;
+    return this.#call({ what, method, path, query, headers, body: text, once }, options);
   }
 
   /** One call with its tries. */
@@ -280,7 +283,7 @@ export class KubeClient {
         const { statusCode = 0 } = answer;
         if (statusCode >= 200 && statusCode < 300) return await readBody(exchange.what, answer, deadline.signal);
         const error = await refusal(exchange.what, answer, deadline.signal);
-        wait = retryDelay(error, exchange.method, tries);
+        wait = retryDelay(error, exchange, tries);
         if (wait === undefined) throw error;
       } finally {
         deadline.clear();
@@ -328,15 +331,12 @@ async function refusal(what: string, answer: IncomingMessage, signal: AbortSigna
  * How long to wait before the call is made again; undefined: it isn't. What the server refused before it did anything (429, 503)
  * may be made again whatever it is; where it only gave up waiting, it must not be a creation.
  */
-function retryDelay(
-  { code, reason, retryAfterMs }: KubeError,
-  method: Exchange['method'],
-  tries: number,
-): number | undefined {
+function retryDelay({ code, reason, retryAfterMs }: KubeError, exchange: Exchange, tries: number): number | undefined {
   if (tries >= MAX_TRIES) return undefined;
-  const refused = code === 429 || code === 503;
+  // A proxy on the way may say 503 of what has reached the server.
+  const refused = code === 429 || (code === 503 && exchange.once !== true);
   const gaveUp = code === 504 || (code === 500 && (reason === 'Timeout' || reason === 'ServerTimeout'));
-  if (!refused && !(gaveUp && method !== 'POST')) return undefined;
+  if (!refused && !(gaveUp && isIdempotent(exchange))) return undefined;
   const least = Math.min(retryAfterMs ?? RETRY_MS * 2 ** (tries - 1), MAX_RETRY_MS);
   // Never before the time that was asked for, and not all at once after it.
   return least * (1 + Math.random() / 4);

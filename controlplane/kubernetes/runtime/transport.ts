@@ -12,6 +12,13 @@ export interface Exchange {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** It must not be made twice, though its method may be. */
+  readonly once?: boolean;
+}
+
+/** Whether it may be made again where it isn't known that it was made. */
+export function isIdempotent({ method, once = false }: Pick<Exchange, 'method' | 'once'>): boolean {
+  return method !== 'POST' && !once;
 }
 
 /** Like TCP_KEEPIDLE: the kernel then finds within some 10 s more that nobody is there, in ms. */
@@ -29,8 +36,7 @@ const RESETS = ['ECONNRESET', 'EPIPE'];
  */
 export async function send(access: Access, exchange: Exchange, signal: AbortSignal): Promise<IncomingMessage> {
   const options = await access.requestOptions();
-  const isIdempotent = exchange.method !== 'POST';
-  for (let again = isIdempotent; ; again = false) {
+  for (let again = isIdempotent(exchange); ; again = false) {
     if (signal.aborted) throw unreached(exchange.what, signal.reason, signal);
     try {
       return await attempt(access, exchange, options, signal);

@@ -48,11 +48,11 @@ export interface StoreClient {
     },
   ): Promise<{ readonly items: readonly StoredObject[]; readonly continue: string }>;
   create(type: ResourceKind, object: StoredObject, options?: CallOptions): Promise<StoredObject>;
-  /** Server-side apply; with a `resourceVersion`, only where the object still is of that. */
+  /** Server-side apply; `once`: not made again where its outcome is not known. With a `resourceVersion`, only where the object still is of that. */
   apply(
     type: ResourceKind,
     object: StoredObject,
-    options?: CallOptions & { readonly force?: boolean },
+    options?: CallOptions & { readonly force?: boolean; readonly once?: boolean },
   ): Promise<StoredObject>;
   delete(type: ResourceKind, name: ObjectName, options?: CallOptions): Promise<void>;
   watch(

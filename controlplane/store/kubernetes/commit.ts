@@ -191,7 +191,9 @@ async function writeRecords({ scope, head }: Replica, writers: readonly Waiting[
 /** @throws what the client throws: a conflict where it was moved by others. */
 export async function moveHead(scope: Scope, next: HeadSpec & { readonly version: string }): Promise<Head> {
   const { client, namespace, name, timeoutMs, signal } = scope;
-  return headOf(await client.apply(HEAD, objectOf(namespace, name, next), { force: true, timeoutMs, signal }));
+  return headOf(
+    await client.apply(HEAD, objectOf(namespace, name, next), { force: true, once: true, timeoutMs, signal }),
+  );
 }
 
 async function settle(scope: Scope, group: readonly Waiting[], { writers, outcomes, refused }: Plan): Promise<void> {

@@ -33,9 +33,13 @@ export class Replica {
     return this.#head;
   }
 
-  /** Asks what is so now. @throws StoreError `CORRUPT`; what the client throws. */
+  /** Asks what is so now. Whoever calls it has the turn. @throws StoreError `CORRUPT`; what the client throws. */
   async refresh(): Promise<void> {
-    await this.take(await this.#read());
+    const head = await this.#read();
+    const known = this.#head;
+    // etcd was put back to what it was before: then all is as that says.
+    if (known?.uid === head.uid && BigInt(head.version) < BigInt(known.version)) this.#head = undefined;
+    await this.take(head);
   }
 
   /** Goes on to a head. Whoever calls it has the turn. @throws StoreError `CORRUPT`; what the client throws. */

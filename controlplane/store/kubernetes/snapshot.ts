@@ -34,6 +34,8 @@ export async function makeSnapshot(replica: Replica, turns: Turns): Promise<void
   const before = await patiently(end, scope, () => listNames(scope));
   const blob = await patiently(end, scope, () => write(scope, json));
   const move = async (): Promise<boolean> => {
+    // Its answer was lost on the way.
+    if (replica.head.snapshot.id === blob.id) return true;
     // Somebody else has made one meanwhile, or has put others in the place of all entries.
     if (replica.head.uid !== head.uid || replica.head.snapshot.id !== head.snapshot.id) return false;
     const { commits, ...now } = replica.head;
@@ -59,6 +61,7 @@ export async function replaceAll(replica: Replica, entries: readonly Pick<Entry,
   const { uid, snapshot } = replica.head;
   const before = await patiently(end, scope, () => listNames(scope));
   const blob = await patiently(end, scope, () => write(scope, json));
+  const sent = { isUnknown: false };
   const move = async (): Promise<boolean> => {
     const { head } = replica;
     // Its answer was lost on the way.
@@ -72,12 +75,18 @@ export async function replaceAll(replica: Replica, entries: readonly Pick<Entry,
       snapshot: { id: blob.id, revision },
       compacted: revision,
     };
-    replica.replaced(await moveHead(scope, next), entries);
+    try {
+      replica.replaced(await moveHead(scope, next), entries);
+    } catch (error) {
+      sent.isUnknown ||= isPassing(error);
+      throw error;
+    }
     return true;
   };
   if (!(await retried(replica, move))) {
     await remove(scope, namesOf(scope, blob));
-    throw new StoreError('UNAVAILABLE', 'another replacement or snapshot came in between: nothing was changed');
+    const outcome = sent.isUnknown ? 'it may have been made before' : 'nothing was changed';
+    throw new StoreError('UNAVAILABLE', `another replacement or snapshot came in between: ${outcome}`);
   }
   const { revision } = replica.head.snapshot;
   await remove(scope, litterOf(before, replica.head));

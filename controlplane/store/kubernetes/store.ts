@@ -40,6 +40,8 @@ const WAITING = { transactions: 10_000, bytes: 64 * 1024 * 1024 };
 /** The server ends the watch after it, in s; it is silent between bookmarks, which come each minute, in ms. */
 const WATCH = { seconds: 600, silenceMs: 150_000 };
 const RETRY_MS = { first: 200, last: 10_000 };
+/** How long writes may take that have come before the end, in ms. */
+const CLOSING_MS = 5000;
 /** After a snapshot that failed, in ms. */
 const SNAPSHOT_RETRY_MS = 30_000;
 
@@ -102,7 +104,7 @@ class KubernetesStore implements Store {
   readonly #leading = new Set<Promise<void>>();
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #working = false;
+  #working: Promise<void> | undefined;
   #snapshot: Promise<void> | undefined;
   #snapshotFrom = 0;
   #closed: Promise<void> | undefined;
@@ -147,7 +149,7 @@ class KubernetesStore implements Store {
     return await new Promise<Outcome>((resolve, reject) => {
       this.#waiting.push({ conditions, operations: own, resolve, reject });
       this.#waitingBytes += bytes;
-      void this.#work();
+      this.#working ??= this.#work();
     });
   }
 
@@ -226,7 +228,9 @@ class KubernetesStore implements Store {
       this.#wake();
       // They give up their leases, for others to lead at once; what is being written comes to its end.
       await Promise.allSettled(this.#leading);
-      await this.#turns.take(() => Promise.resolve());
+      const written = Promise.allSettled([this.#working, this.#turns.take(() => Promise.resolve())]);
+      const over = new AbortController();
+      await Promise.race([written.finally(() => over.abort()), pause(CLOSING_MS, over.signal)]);
       this.#ending.abort();
       await Promise.allSettled([this.#following, this.#snapshot]);
       this.#access.client.close();
@@ -258,15 +262,14 @@ class KubernetesStore implements Store {
 
   /** Those that come while others are written share the next commit. It never fails: whoever waits is told. */
   async #work(): Promise<void> {
-    if (this.#working) return;
-    this.#working = true;
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       await this.#turn(() => commitAll(this.#replica, this.#take())).catch((error: unknown) => {
         this.#log.error({ error: String(error) }, 'a commit of the store');
       });
       this.#snapshotWhenDue();
     }
-    this.#working = false;
+    this.#working = undefined;
   }
 
   #take(): Waiting[] {

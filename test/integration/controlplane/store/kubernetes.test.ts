@@ -184,10 +184,14 @@ describe('store in Kubernetes', function () {
     }));
     const start = await store.revision();
     const revisions: number[] = [];
-    for (let n = 0; n < 40; n++) revisions.push(await put(store, { n: `${n}` }));
-    expect(calls).to.be.above(50);
-    expect(revisions).to.deep.equal(Array.from({ length: 40 }, (_, n) => start + 1 + n));
-    expect(await contents(await open(name))).to.deep.equal({ n: '39' });
+    // Large ones: there are snapshots, too.
+    const value = (n: number): string => `${n} ${randomBytes(100_000).toString('base64')}`;
+    for (let n = 0; n < 60; n++) revisions.push(await put(store, { n: value(n) }));
+    expect(calls).to.be.above(80);
+    expect(revisions).to.deep.equal(Array.from({ length: 60 }, (_, n) => start + 1 + n));
+    const { spec } = await client.get(HEAD, { namespace: 'default', name });
+    expect((spec as { snapshot: { revision: number } }).snapshot.revision).to.be.above(10);
+    expect((await contents(await open(name)))['n']?.slice(0, 3)).to.equal('59 ');
   });
 
   it('loses and doubles nothing of two replicas while the API server is killed, and etcd compacted', async () => {
@@ -337,6 +341,15 @@ describe('store in Kubernetes', function () {
     let stop = new AbortController();
     let leading = store.lead('controlplane', () => undefined, stop.signal);
     await shows(['Cluster', 'a/B ü', first, 1], ['Secret', 's', first, 'sha256:']);
+    const options = { namespace: 'default', labelSelector: `l7mp.io/store=${name}` };
+    const edited = (await client.list(CONFIG_OBJECT, options)).items.find(
+      ({ spec }) => (spec as { kind: string }).kind === 'Cluster',
+    );
+    await client.mergePatch(
+      CONFIG_OBJECT,
+      { namespace: 'default', name: edited!.metadata.name },
+      { spec: { content: { port: 9 } } },
+    );
     const second = await put(store, Object.fromEntries([stored('Cluster', 'a/B ü', { port: 2 })]));
     await shows(['Cluster', 'a/B ü', second, 2], ['Secret', 's', first, 'sha256:']);
     stop.abort();

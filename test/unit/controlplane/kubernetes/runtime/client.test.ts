@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { parse } from 'yaml';
 import { dirname, join } from 'node:path';
 import { KubeError } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
 import { openClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
@@ -83,6 +84,34 @@ describe('controlplane/kubernetes/runtime/client', () => {
     server.answer(refuse(500, 'ServerTimeout'), ok);
     await server.client.get(SERVICE, web);
     expect(server.asked).to.have.length(3);
+  });
+
+  it('makes nothing again that is to be made once, where it may have been made', async () => {
+    const apply = (): Promise<unknown> => server.client.apply(ROUTE, service('web', 1), { once: true });
+    for (const code of [503, 504]) {
+      server.answer(refuse(code, 'Timeout'), ok);
+      expect(await failure(apply())).to.include({ code });
+    }
+    await server.client.get(SERVICE, web);
+    server.answer((response) => response.socket?.destroy(), ok);
+    expect(await failure(apply())).to.include({ reason: 'Unreachable' });
+    server.answer(refuse(429, 'TooManyRequests', { 'retry-after': '1' }), ok);
+    await apply();
+  });
+
+  it('applies any text, in characters that YAML has', async () => {
+    const text = '\u0000\u007f\u0085\u2028\ufeff\uffff \u{1f600} ü';
+    const object = service('web', 1);
+    const labelled = { ...object, metadata: { ...object.metadata, annotations: { text } } };
+    await server.client.apply(ROUTE, labelled);
+    const { body } = server.asked[0]!;
+    expect(parse(body)).to.deep.equal(labelled);
+    expect(body).not.to.match(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/u);
+  });
+
+  it('lists metadata where there is none', async () => {
+    server.answer((response) => sendJson(response, 200, { items: null, metadata: { resourceVersion: '1' } }));
+    expect((await server.client.list(ROUTE, { namespace: '', metadataOnly: true })).items).to.deep.equal([]);
   });
 
   it('stops waiting for another try when it is told to', async () => {
