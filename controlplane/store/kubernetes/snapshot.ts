@@ -28,7 +28,7 @@ export function isSnapshotDue({ revision, head, entries, bytesSinceSnapshot }: R
 
 /** Writes what there is as of now, beside those who write; then the head names it. @throws what the client throws. */
 export async function makeSnapshot(replica: Replica, turns: Turns): Promise<void> {
-  const { scope, revision, head } = replica;
+  const { scope, revision, head, line } = replica;
   const json = encodeEntries(replica.entries.list(''));
   const end = performance.now() + DEADLINE_MS;
   const before = await patiently(end, scope, () => listNames(scope));
@@ -37,7 +37,7 @@ export async function makeSnapshot(replica: Replica, turns: Turns): Promise<void
     // Its answer was lost on the way.
     if (replica.head.snapshot.id === blob.id) return true;
     // Somebody else has made one meanwhile, or has put others in the place of all entries.
-    if (replica.head.uid !== head.uid || replica.head.snapshot.id !== head.snapshot.id) return false;
+    if (replica.line !== line || replica.head.snapshot.id !== head.snapshot.id) return false;
     const { commits, ...now } = replica.head;
     const kept = now.revision - Math.max(revision - KEPT_COMMITS, floorOf(replica.head));
     const next = {
