@@ -42,7 +42,7 @@ describe('tokens of service accounts', () => {
         open: 'nobody',
         log: recordingLog(),
       });
-       
+
       return async () => authenticate({ ...facts, metadata: authorization === undefined ? {} : { authorization } });
     };
     const failure = async (call: () => Promise<Identity>): Promise<string> => {
