@@ -51,6 +51,13 @@ function clusterAddresses(service: Service | undefined): string[] {
   return clusterIPs.filter((address) => isIP(address) !== 0);
 }
 
+/** Addresses that can't be had whatever there is: a Service has one. */
+export function unusable({ spec }: Gateway): Verdict | undefined {
+  const asked = (spec?.addresses ?? []).map(({ value = '' }) => value).filter((value) => value !== '');
+  if (asked.length <= 1) return undefined;
+  return { reason: 'AddressNotUsable', message: `expected one address at most, found ${asked.join(', ')}` };
+}
+
 /** Why a Gateway can't be reached where it should be. */
 export function unreachable({ spec }: Gateway, addresses: readonly StatusAddress[]): Verdict | undefined {
   if (addresses.length === 0) {

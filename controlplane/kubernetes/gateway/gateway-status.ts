@@ -1,7 +1,7 @@
 /** Statuses of GatewayClasses, Gateways and ListenerSets. */
 import type { KubeReader, StatusPlan } from '../api/reader.ts';
 import { refOf } from '../api/reader.ts';
-import { addressesOf, gatewayService, unreachable } from './addresses.ts';
+import { addressesOf, gatewayService, unreachable, unusable } from './addresses.ts';
 import { SUPPORTED_FEATURES } from './features.ts';
 import type { ClassState } from './gateways.ts';
 import { listenerStatus } from './listener-status.ts';
@@ -48,6 +48,7 @@ export function gatewayStatus(
   const unserved =
     parentOf(refused) ??
     (all.some(isServed) ? undefined : NOTHING_SERVED) ??
+    unusable(gateway) ??
     (fault === undefined ? undefined : { reason: 'NoResources', message: fault });
   const unresolved = listeners.filter((listener) => listener.unresolved !== undefined).map(({ spec }) => spec.name);
   const lacking =
