@@ -44,7 +44,8 @@ export class KubeControlPlane {
   readonly controlPlane: ControlPlaneProcess;
   private readonly replicas: ControlPlaneProcess[] = [];
   private readonly servers: Server[] = [];
-  private readonly args: readonly string[];
+  /** Of the command. */
+  readonly args: readonly string[];
 
   private constructor(
     kube: Kube,
@@ -85,7 +86,7 @@ export class KubeControlPlane {
 
   /** Another one beside it: both need a store that they share. */
   async addReplica(): Promise<ControlPlaneProcess> {
-    const replica = await ControlPlaneProcess.start(...this.args);
+    const replica = await ControlPlaneProcess.start(...this.args, '--id', `replica-${this.replicas.length + 1}`);
     this.replicas.push(replica);
     return replica;
   }
@@ -152,7 +153,8 @@ export class KubeControlPlane {
 
   /** An HTTP server that says its name. Gives its port. */
   async server(name: string): Promise<number> {
-    const server = createServer((_request, response) => response.end(name));
+    // No connection is left to the next test.
+    const server = createServer((_request, response) => response.setHeader('connection', 'close').end(name));
     this.servers.push(server);
     server.listen(0);
     await once(server, 'listening');
