@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envoyConfig } from './envoy.ts';
 import { SERVER } from './lab.ts';
-import { type Kind, PROXY_PORT, SERVER_PORT, type Traffic } from './route.ts';
+import { isServing, type Kind, PROXY_PORT, SERVER_PORT, type Serving, type Traffic } from './route.ts';
 
 export interface Contender {
   readonly name: string;
@@ -19,7 +19,7 @@ const TO_SERVER = `${SERVER}:${SERVER_PORT}`;
 const bare: Contender = {
   name: 'bare',
   command: (kind) => {
-    if (kind === 'xds' || isOffload(kind)) return undefined;
+    if (isServing(kind) || isOffload(kind)) return undefined;
     const file = join(import.meta.dirname, `baselines/${kind}.js`);
     return [process.execPath, file, String(PROXY_PORT), SERVER, String(SERVER_PORT)];
   },
@@ -41,6 +41,8 @@ const l7mp: Contender = {
     if (kind === 'xds') {
       return [process.execPath, '--max-semi-space-size=8', join(import.meta.dirname, '../support/view-server.js')];
     }
+    // What it follows is not there yet.
+    if (kind === 'kubernetes') return [join(ROOT, 'bin/l7mp'), 'controlplane', '--kubernetes'];
     const protocol = PROTOCOLS[trafficOf(kind)];
     const rules = [{ action: { route: { destination: 'server' } } }];
     const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };
@@ -94,7 +96,7 @@ const goControlPlane: Contender = {
 const envoy: Contender = {
   name: 'envoy',
   command: (kind, directory) => {
-    if (kind === 'xds') return undefined;
+    if (isServing(kind)) return undefined;
     const file = write(
       directory,
       'envoy.json',
@@ -109,7 +111,7 @@ const envoy: Contender = {
 const nginx: Contender = {
   name: 'nginx',
   command: (kind, directory) => {
-    if (kind === 'xds') return undefined;
+    if (isServing(kind)) return undefined;
     const stream = `stream {
   server { listen ${PROXY_PORT}${trafficOf(kind) === 'udp' ? ' udp' : ' backlog=4096'}; proxy_pass ${TO_SERVER}; }
 }`;
@@ -145,7 +147,7 @@ export function nginxCommand(directory: string, body: string): readonly string[]
 const haproxy: Contender = {
   name: 'haproxy',
   command: (kind, directory) => {
-    if (kind === 'xds' || trafficOf(kind) === 'udp') return undefined;
+    if (isServing(kind) || trafficOf(kind) === 'udp') return undefined;
     const protocol = kind === 'http2' ? ' proto h2' : '';
     const text = `global
   maxconn 9000
@@ -168,7 +170,7 @@ const socat: Contender = {
   name: 'socat',
   command: (kind) => {
     // A process for each of many flows.
-    if (kind === 'xds' || kind === 'offload-udp') return undefined;
+    if (isServing(kind) || kind === 'offload-udp') return undefined;
     const traffic = trafficOf(kind);
     if (traffic !== 'udp' && traffic !== 'tcp') return undefined;
     const transport = traffic.toUpperCase();
@@ -186,7 +188,7 @@ function isOffload(kind: Kind): kind is 'offload-udp' | 'offload-tcp' {
 }
 
 /** What passes on the wire. */
-function trafficOf(kind: Exclude<Kind, 'xds'>): Traffic {
+function trafficOf(kind: Exclude<Kind, Serving>): Traffic {
   if (!isOffload(kind)) return kind;
   return kind === 'offload-udp' ? 'udp' : 'tcp';
 }

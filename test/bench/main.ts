@@ -1,6 +1,7 @@
 /** `npm run bench`: our proxy beside a bare relay (and, with --peers, beside others), one JSON object a line. */
 import { parseArgs } from 'node:util';
 import { connections, http, http2 } from './cases/http.ts';
+import { kubernetes } from './cases/kubernetes.ts';
 import { memory } from './cases/memory.ts';
 import { offloadTcp } from './cases/offload-tcp.ts';
 import { offloadUdp } from './cases/offload-udp.ts';
@@ -27,17 +28,19 @@ const BENCHMARKS: readonly Benchmark[] = [
   memory,
   startup,
   xds,
+  kubernetes,
 ];
 
 const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 
-Measures the proxy beside a bare Node.js relay, and the discovery service (xds) beside go-control-plane. Prints one JSON
-object a line; a table goes to standard error.
+Measures the proxy beside a bare Node.js relay, the discovery service (xds) beside go-control-plane, and the control plane of a
+cluster (kubernetes) by itself. Prints one JSON object a line; a table goes to standard error.
 Needs root, and what scripts/setup-bench.sh installs. A name stands for all that begin with it: offload for
 offload-udp and offload-tcp.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
-  --repeats N    take the medians of N (default: 3; connections: 11, http: 7, xds: 1)
+  --repeats N    take the medians of N (default: 3; connections: 11, http: 7, xds
+                 and kubernetes: 1)
   --growth       only how the discovery service does with 250 to 4,000 proxies and 1,000 to 100,000 resources: tables
                  without bars, some minutes
   --quick        one short repeat, to see that everything works: its figures mean nothing

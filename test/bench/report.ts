@@ -108,6 +108,11 @@ function text(value: number | undefined): string {
   return value === undefined ? '-' : String(value);
 }
 
+/** The value that a share of all does not exceed, as 0.99: the nearest rank. */
+export function quantile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.max(Math.ceil(share * values.length) - 1, 0)] ?? NaN;
+}
+
 /** The least-squares slope of equidistant values, by step. */
 export function slope(values: readonly number[]): number {
   const middle = (values.length - 1) / 2;

@@ -72,9 +72,10 @@ func (c *client) serve(ctx context.Context, connection *grpc.ClientConn, again b
 	if err != nil {
 		return got, err
 	}
-	request := c.first(again)
-	if err := stream.SendMsg(&request); err != nil {
-		return got, err
+	for _, request := range c.first(again) {
+		if err := stream.SendMsg(&request); err != nil {
+			return got, err
+		}
 	}
 	if c.slow {
 		<-ctx.Done()
@@ -112,19 +113,26 @@ func (c *client) serve(ctx context.Context, connection *grpc.ClientConn, again b
 	}
 }
 
-func (c *client) first(again bool) []byte {
-	node := fmt.Sprintf("node-%05d", c.index)
+// first is what a stream begins with: a request for each type.
+func (c *client) first(again bool) (requests [][]byte) {
+	node := encodeNode(fmt.Sprintf("node-%05d", c.index), c.fleet.labels)
 	if c.fleet.variant == "sotw" {
-		return encodeSotw(sotwRequest{node: node, typeURL: c.fleet.typeURL, names: c.names})
+		return [][]byte{encodeSotw(sotwRequest{node: node, typeURL: c.fleet.typeURLs[0], names: c.names})}
 	}
-	request := deltaRequest{node: node, typeURL: c.fleet.typeURL, names: c.names}
-	switch {
-	case again && c.fleet.names > 0:
-		request.versions = appendVersions(nil, c.versions)
-	case again:
-		request.versions = c.fleet.known()
+	for _, typeURL := range c.fleet.typeURLs {
+		request := deltaRequest{node: node, typeURL: typeURL, names: c.names}
+		switch {
+		case len(c.fleet.typeURLs) > 1:
+			// Versions are kept without their types: it takes all again.
+		case again && c.fleet.names > 0:
+			request.versions = appendVersions(nil, c.versions)
+		case again:
+			request.versions = c.fleet.known()
+		}
+		requests = append(requests, encodeDelta(request))
+		node = nil
 	}
-	return encodeDelta(request)
+	return requests
 }
 
 // read takes a response: what acknowledges it, and whether the marker was in it.
@@ -132,16 +140,16 @@ func (c *client) read(message []byte) (answer []byte, seen bool) {
 	marker := c.goal.marker
 	look := func(value []byte) {
 		c.received++
-		seen = seen || marker != nil && bytes.HasPrefix(value, marker)
+		seen = seen || marker != nil && bytes.Contains(value, marker)
 	}
 	if c.fleet.variant == "sotw" {
 		version, nonce := readSotw(message, look)
 		return encodeSotw(sotwRequest{
-			typeURL: c.fleet.typeURL, names: c.names, version: version, nonce: nonce,
+			typeURL: c.fleet.typeURLs[0], names: c.names, version: version, nonce: nonce,
 		}), seen
 	}
 	remembers := c.fleet.names > 0 || c.index == 0
-	nonce := readDelta(message, func(name, version, value []byte) {
+	typeURL, nonce := readDelta(message, func(name, version, value []byte) {
 		look(value)
 		if remembers {
 			c.fleet.mu.Lock()
@@ -149,5 +157,5 @@ func (c *client) read(message []byte) (answer []byte, seen bool) {
 			c.fleet.mu.Unlock()
 		}
 	})
-	return encodeDelta(deltaRequest{typeURL: c.fleet.typeURL, nonce: nonce}), seen
+	return encodeDelta(deltaRequest{typeURL: typeURL, nonce: nonce}), seen
 }

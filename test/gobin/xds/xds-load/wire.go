@@ -26,8 +26,10 @@ func (raw) Unmarshal(data []byte, message any) error {
 // Field numbers of envoy.service.discovery.v3 follow.
 
 type deltaRequest struct {
-	node, typeURL string
-	names         []string
+	// By encodeNode.
+	node    []byte
+	typeURL string
+	names   []string
 	// By appendVersions.
 	versions []byte
 	nonce    []byte
@@ -53,7 +55,9 @@ func encodeDelta(request deltaRequest) []byte {
 }
 
 type sotwRequest struct {
-	node, typeURL  string
+	// By encodeNode.
+	node           []byte
+	typeURL        string
 	names          []string
 	version, nonce []byte
 }
@@ -68,12 +72,29 @@ func encodeSotw(request sotwRequest) []byte {
 	return appendText(out, 5, string(request.nonce))
 }
 
-func appendNode(out []byte, field protowire.Number, id string) []byte {
-	if id == "" {
+// encodeNode makes an envoy.config.core.v3.Node. Its metadata is a google.protobuf.Struct; labels are a Struct in it.
+func encodeNode(id string, labels map[string]string) []byte {
+	node := appendText(nil, 1, id)
+	if len(labels) == 0 {
+		return node
+	}
+	var fields []byte
+	for key, value := range labels {
+		fields = appendMessage(fields, 1, appendMessage(appendText(nil, 1, key), 2, appendText(nil, 3, value)))
+	}
+	value := appendMessage(nil, 5, fields)
+	return appendMessage(node, 3, appendMessage(nil, 1, appendMessage(appendText(nil, 1, "labels"), 2, value)))
+}
+
+func appendNode(out []byte, field protowire.Number, node []byte) []byte {
+	if node == nil {
 		return out
 	}
-	out = protowire.AppendTag(out, field, protowire.BytesType)
-	return protowire.AppendBytes(out, appendText(nil, 1, id))
+	return appendMessage(out, field, node)
+}
+
+func appendMessage(out []byte, field protowire.Number, message []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(out, field, protowire.BytesType), message)
 }
 
 func appendText(out []byte, field protowire.Number, text string) []byte {
@@ -83,7 +104,7 @@ func appendText(out []byte, field protowire.Number, text string) []byte {
 	return protowire.AppendString(protowire.AppendTag(out, field, protowire.BytesType), text)
 }
 
-func readDelta(message []byte, take func(name, version, value []byte)) (nonce []byte) {
+func readDelta(message []byte, take func(name, version, value []byte)) (typeURL string, nonce []byte) {
 	each(message, func(field protowire.Number, content []byte) {
 		switch field {
 		case 2:
@@ -99,11 +120,13 @@ func readDelta(message []byte, take func(name, version, value []byte)) (nonce []
 				}
 			})
 			take(name, version, value)
+		case 4:
+			typeURL = string(content)
 		case 5:
 			nonce = content
 		}
 	})
-	return nonce
+	return typeURL, nonce
 }
 
 func readSotw(message []byte, take func(value []byte)) (version, nonce []byte) {
