@@ -14,11 +14,13 @@ import { LONGEST_TIMER } from '../../common/timer.ts';
 import type { ConfigObject } from '../model/object.ts';
 import type { ObjectSource, SourceHost } from '../model/source.ts';
 import type { KubeReader, KubeTranslation, OwnedContent, StatusPlan } from './api/reader.ts';
+import { Asked } from './asked.ts';
 import { EndpointsFeed } from './endpoints-feed.ts';
 import { Pace } from './pace.ts';
 import { progressOf } from './progress.ts';
 import { endpointsPartOf, Publication, toObject } from './publication.ts';
 import type { Cache, Changes, StatusWriter } from './runtime/index.ts';
+import { STATUS_TYPES } from './watched-kinds.ts';
 
 export interface TimedTranslation {
   /** When it is to be made again though nothing has changed, in ms since the epoch. */
@@ -71,8 +73,9 @@ export class KubernetesSource implements ObjectSource {
     const { cache } = this.#options;
     await cache.synced;
     await this.#translate();
+    const asked = new Asked(cache.reader, STATUS_TYPES.keys());
     this.#ends.push(
-      cache.reader.onChange((changes) => this.#changed(changes)),
+      cache.reader.onChange((changes) => this.#changed(changes, asked)),
       this.#host.onStatus(() => this.#telling.ask()),
     );
     this.#host.onLead(() => this.#telling.ask());
@@ -97,10 +100,12 @@ export class KubernetesSource implements ObjectSource {
     await this.#telling.close();
   }
 
-  #changed(changes: Changes): void {
+  #changed(changes: Changes, asked: Asked): void {
     const services = this.#endpoints.changed(changes);
     if (services.size > 0) this.#put(this.#partsOf(services));
-    if ([...changes.keys()].some((kind) => kind !== 'EndpointSlice')) this.#translating.ask();
+    if ([...asked.changed(changes)].some((kind) => kind !== 'EndpointSlice')) this.#translating.ask();
+    // Somebody else may have written a status of ours.
+    else if ([...STATUS_TYPES.keys()].some((kind) => changes.has(kind))) this.#telling.ask();
   }
 
   async #translate(): Promise<void> {
