@@ -126,7 +126,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       for (const listener of heardOfTls) listener();
     };
     if (kubernetes && options.webhook) {
-      const webhook = await kubernetes.serveWebhook(options.webhook, credentialsOf(security, heardOfTls));
+      const webhook = await kubernetes.serveWebhook(options.webhook, credentialsOf(security, kubernetes, heardOfTls));
       closing.add('webhook', () => webhook.close());
     }
 
@@ -186,12 +186,20 @@ function securityOf({ security }: ControlPlaneOptions, kubernetes: Kubernetes | 
   return { ...security, review, ...(certificates && !isPlain && { certificate: certificates }) };
 }
 
-/** What the webhook shows: the same certificate. */
-function credentialsOf(security: Security, listeners: Set<() => void>): Credentials {
+/** What the webhook shows: the same certificate, or, where proxies come in plain text, the one that they would be shown. */
+function credentialsOf(
+  security: Security,
+  { certificates }: Pick<Kubernetes, 'certificates'>,
+  listeners: Set<() => void>,
+): Credentials {
+  certificates?.onChange(() => {
+    if (security.tls === undefined) for (const listener of listeners) listener();
+  });
   return {
     current: () => {
-      if (security.tls === undefined) throw new Error('expected a certificate for the webhook, found none');
-      return security.tls;
+      const shown = security.tls ?? certificates?.current;
+      if (shown === undefined) throw new Error('expected a certificate for the webhook, found none');
+      return shown;
     },
     watch: (changed) => {
       listeners.add(changed);
