@@ -20,9 +20,13 @@ export class LoggingProcess {
     return whole.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
   }
 
-  /** Resolves with the first line of the log with this message. */
-  logged(msg: string): Promise<LogLine> {
-    return until(`"${msg}" in the log`, () => this.log().find((line) => line.msg === msg));
+  /** Resolves with the first line of the log with this message; rejects with the end of the log. */
+  async logged(msg: string): Promise<LogLine> {
+    try {
+      return await until(`"${msg}" in the log`, () => this.log().find((line) => line.msg === msg));
+    } catch (error) {
+      throw new Error(`${(error as Error).message}, found: ${this.peer.stderr.slice(-3000)}`, { cause: error });
+    }
   }
 
   stop(): Promise<void> {

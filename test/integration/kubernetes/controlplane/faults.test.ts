@@ -51,7 +51,7 @@ describe('kubernetes: faults around the control plane', function () {
   const says = (path: string, text: string, limitMs?: number): Promise<unknown> =>
     until(`"${text}" of ${path}`, async () => (await ask(url(path)).catch(() => '')) === text, limitMs);
   const told = async (limitMs: number): Promise<void> => {
-    const wanted = { status: 'True', message: '1 of 1 proxies' };
+    const wanted = { status: 'True', message: '1 of 1 proxies' } as const;
     await rig.untilTold('Gateway', 'web', 'Programmed', wanted, limitMs);
     for (const route of ['still', 'busy']) {
       for (const type of ['Accepted', 'ResolvedRefs'])

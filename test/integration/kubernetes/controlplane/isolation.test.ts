@@ -1,5 +1,6 @@
 /** An object that is broken is refused, or has its reason in its status, and is of no consequence for the others. */
 import { expect } from 'chai';
+import type { Json } from '../../../../gen/l7mp/config/v1/types.ts';
 import { KubeError } from '../../../../controlplane/kubernetes/runtime/index.ts';
 import type { KindName } from '../../../../controlplane/kubernetes/runtime/index.ts';
 import { Asking } from '../../../support/asking.ts';
@@ -8,8 +9,6 @@ import { freePort } from '../../../support/free-port.ts';
 import { type AnyObject, CLASS, KubeControlPlane } from '../../../support/kubernetes/control-plane.ts';
 import { sharedKube } from '../../../support/kubernetes/shared.ts';
 import { until } from '../../../support/until.ts';
-
-type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
 const parentRefs = [{ name: 'web', sectionName: 'http' }];
 const backendRefs = [{ name: 'still', port: 80 }];
@@ -57,7 +56,7 @@ const VALID = {
     listeners: [{ name: 'a', spec: { TCP: { port: 9998 } }, rules: [{ action: { route: { destination } } }] }],
   },
   OffloadPolicy: { targetRefs: [{ kind: 'VirtualService', name: 'good' }], offload: { policy: 'never' } },
-} as const satisfies { readonly [Kind in KindName]?: Json | object };
+} as const satisfies Readonly<Partial<Record<KindName, Json | object>>>;
 
 type Kind = keyof typeof VALID;
 
@@ -179,7 +178,7 @@ function changed(value: Json, [key = '', ...rest]: readonly string[], by: Json):
 /** The paths of all texts, numbers and booleans. */
 function leaves(value: Json, path: readonly string[] = []): (readonly string[])[] {
   if (typeof value !== 'object' || value === null) return [path];
-  return Object.entries(value).flatMap(([key, item]) => leaves(item as Json, [...path, key]));
+  return Object.entries(value).flatMap(([key, item]) => leaves(item, [...path, key]));
 }
 
 interface Case {
@@ -192,7 +191,7 @@ const MUTATIONS: readonly (readonly [kind: Kind, path: string, value: Json])[] =
   ...BROKEN,
   // A list in the place of each single value.
   ...(Object.entries(VALID) as unknown as [Kind, Json][]).flatMap(([kind, valid]) =>
-    leaves(valid).map((path) => [kind, path.join('.'), [[]]] as const),
+    leaves(valid).map((path): [Kind, string, Json] => [kind, path.join('.'), [[]]]),
   ),
 ];
 
