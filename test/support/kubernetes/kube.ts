@@ -80,6 +80,8 @@ export class Kube {
     if (network) {
       const settings = { directory, network, credentials, images: options.images ?? {}, url: apiServer.url };
       parts.node = await Node.start({ ...settings, kubeconfig: this.kubeconfig });
+      // The API server taints nodes as they come, and the controller that takes that back is not here: DaemonSets keep to it.
+      await this.kubectl(['taint', 'nodes', '--all', 'node.kubernetes.io/not-ready:NoSchedule-']);
     }
     if (options.gatewayApi) await this.installCrds(join(BIN, 'gateway-api-crds', options.gatewayApi));
   }

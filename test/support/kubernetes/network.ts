@@ -72,6 +72,8 @@ export class Network {
       [
         ...['link set lo up', 'link set machine up'],
         ...[`addr add ${node[0]} peer ${machine[0]} dev machine`, `addr add ${node[1]}/126 dev machine nodad`],
+        // What pods in the node's network send to services needs a way before kube-proxy gives it its own.
+        ...[`route add ${this.services[0]} via ${machine[0]}`, `-6 route add ${this.services[1]} via ${machine[1]}`],
       ],
       this.runner,
     );

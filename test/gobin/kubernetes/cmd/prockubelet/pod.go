@@ -25,7 +25,7 @@ type pod struct {
 	ended      chan struct{} // closed: nothing of it runs
 	sandbox    *sandbox
 	volumes    map[string]string // directories by name
-	tokens     map[string]token  // by path
+	tokens     map[string]token  // by audience
 
 	mu          sync.Mutex
 	deadline    time.Time // when what has not ended is killed

@@ -125,7 +125,7 @@ func permissions(mode *int32) os.FileMode {
 
 // token gives one that is kept until a fifth of its time is left.
 func (k *kubelet) token(p *pod, s *v1.ServiceAccountTokenProjection) (string, error) {
-	if t, ok := p.tokens[s.Path]; ok && time.Now().Before(t.renew) {
+	if t, ok := p.tokens[s.Audience]; ok && time.Now().Before(t.renew) {
 		return t.text, nil
 	}
 	request := &authentication.TokenRequest{Spec: authentication.TokenRequestSpec{
@@ -141,7 +141,7 @@ func (k *kubelet) token(p *pod, s *v1.ServiceAccountTokenProjection) (string, er
 		return "", err
 	}
 	lasts := answer.Status.ExpirationTimestamp.Sub(now)
-	p.tokens[s.Path] = token{answer.Status.Token, now.Add(lasts * 4 / 5)}
+	p.tokens[s.Audience] = token{answer.Status.Token, now.Add(lasts * 4 / 5)}
 	return answer.Status.Token, nil
 }
 
