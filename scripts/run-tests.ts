@@ -10,8 +10,8 @@ import { join } from 'node:path';
 /** A test belongs to the first folder that it lies in. Those that take long come first. */
 const FOLDERS = [
   'test/integration/dataplane/offload',
+  'test/integration/controlplane/kubernetes',
   'test/integration/controlplane',
-  'test/integration/kubernetes',
   'test/integration/dataplane',
   'test/integration',
   'test/unit',

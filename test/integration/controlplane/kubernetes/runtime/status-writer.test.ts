@@ -1,15 +1,15 @@
 import { expect } from 'chai';
-import type { KubeObject, KubeRef } from '../../../../controlplane/kubernetes/api/object.ts';
-import { Cache } from '../../../../controlplane/kubernetes/runtime/cache.ts';
-import type { KubeClient } from '../../../../controlplane/kubernetes/runtime/client.ts';
-import { isConflict } from '../../../../controlplane/kubernetes/runtime/errors.ts';
-import type { KindName } from '../../../../controlplane/kubernetes/runtime/indexer.ts';
-import type { ResourceType } from '../../../../controlplane/kubernetes/runtime/resource-type.ts';
-import type { Status } from '../../../../controlplane/kubernetes/runtime/status-merge.ts';
-import { StatusWriter } from '../../../../controlplane/kubernetes/runtime/status-writer.ts';
-import { silentLogger } from '../../../support/doubles.ts';
-import { definition, KubeApi, needKubeApi } from '../../../support/kube-api.ts';
-import { until } from '../../../support/until.ts';
+import type { KubeObject, KubeRef } from '../../../../../controlplane/kubernetes/api/object.ts';
+import { Cache } from '../../../../../controlplane/kubernetes/runtime/cache.ts';
+import type { KubeClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
+import { isConflict } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
+import type { KindName } from '../../../../../controlplane/kubernetes/runtime/indexer.ts';
+import type { ResourceType } from '../../../../../controlplane/kubernetes/runtime/resource-type.ts';
+import type { Status } from '../../../../../controlplane/kubernetes/runtime/status-merge.ts';
+import { StatusWriter } from '../../../../../controlplane/kubernetes/runtime/status-writer.ts';
+import { silentLogger } from '../../../../support/doubles.ts';
+import { definition, KubeApi, needKubeApi } from '../../../../support/kube-api.ts';
+import { until } from '../../../../support/until.ts';
 
 const TYPE: ResourceType = {
   group: 'l7mp.io',

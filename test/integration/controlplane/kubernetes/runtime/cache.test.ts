@@ -1,16 +1,16 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
-import type { KubeObject } from '../../../../controlplane/kubernetes/api/object.ts';
-import { Cache, type CacheOptions, type KindState } from '../../../../controlplane/kubernetes/runtime/cache.ts';
-import type { KubeClient } from '../../../../controlplane/kubernetes/runtime/client.ts';
-import type { KubeError } from '../../../../controlplane/kubernetes/runtime/errors.ts';
-import type { KindName } from '../../../../controlplane/kubernetes/runtime/indexer.ts';
-import { openClient } from '../../../../controlplane/kubernetes/runtime/client.ts';
-import type { ResourceType } from '../../../../controlplane/kubernetes/runtime/resource-type.ts';
-import { CutProxy } from '../../../support/cut-proxy.ts';
-import { silentLogger } from '../../../support/doubles.ts';
-import { definition, KubeApi, needKubeApi } from '../../../support/kube-api.ts';
-import { until } from '../../../support/until.ts';
+import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
+import { Cache, type CacheOptions, type KindState } from '../../../../../controlplane/kubernetes/runtime/cache.ts';
+import type { KubeClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
+import type { KubeError } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
+import type { KindName } from '../../../../../controlplane/kubernetes/runtime/indexer.ts';
+import { openClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
+import type { ResourceType } from '../../../../../controlplane/kubernetes/runtime/resource-type.ts';
+import { CutProxy } from '../../../../support/cut-proxy.ts';
+import { silentLogger } from '../../../../support/doubles.ts';
+import { definition, KubeApi, needKubeApi } from '../../../../support/kube-api.ts';
+import { until } from '../../../../support/until.ts';
 
 const SERVICE: ResourceType = { group: '', version: 'v1', kind: 'Service', plural: 'services', namespaced: true };
 const OWN: ResourceType = {

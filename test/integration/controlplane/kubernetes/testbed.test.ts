@@ -4,12 +4,12 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { productVersion } from '../../../common/version.ts';
-import { makeCertificate } from '../../support/certificates.ts';
-import { runCommand } from '../../support/command.ts';
-import { Kube } from '../../support/kubernetes/kube.ts';
-import { sharedKube } from '../../support/kubernetes/shared.ts';
-import { until } from '../../support/until.ts';
+import { productVersion } from '../../../../common/version.ts';
+import { makeCertificate } from '../../../support/certificates.ts';
+import { runCommand } from '../../../support/command.ts';
+import { Kube } from '../../../support/kubernetes/kube.ts';
+import { sharedKube } from '../../../support/kubernetes/shared.ts';
+import { until } from '../../../support/until.ts';
 
 const ECHO = 'gateway-api/echo-basic:v1';
 

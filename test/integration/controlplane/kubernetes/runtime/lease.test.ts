@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { KubeApi, needKubeApi } from '../../../support/kube-api.ts';
-import { until } from '../../../support/until.ts';
+import { KubeApi, needKubeApi } from '../../../../support/kube-api.ts';
+import { until } from '../../../../support/until.ts';
 
 /** A candidate in a process of its own. */
 class Candidate {

@@ -4,19 +4,19 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { parseAllDocuments, stringify } from 'yaml';
-import type { Condition, KubeObject } from '../../../controlplane/kubernetes/api/object.ts';
-import { makeCertificate } from '../../support/certificates.ts';
-import { type Result, runCommand } from '../../support/command.ts';
-import type { Images } from '../../support/kubernetes/node.ts';
-import { BIN } from '../../support/kubernetes/program.ts';
-import { PYTHON as VENV_PYTHON } from '../../support/peer.ts';
-import { sharedKube } from '../../support/kubernetes/shared.ts';
-import { until } from '../../support/until.ts';
+import type { Condition, KubeObject } from '../../../../controlplane/kubernetes/api/object.ts';
+import { makeCertificate } from '../../../support/certificates.ts';
+import { type Result, runCommand } from '../../../support/command.ts';
+import type { Images } from '../../../support/kubernetes/node.ts';
+import { BIN } from '../../../support/kubernetes/program.ts';
+import { PYTHON as VENV_PYTHON } from '../../../support/peer.ts';
+import { sharedKube } from '../../../support/kubernetes/shared.ts';
+import { until } from '../../../support/until.ts';
 
 const EXAMPLES = 'k8s/examples';
 const SYSTEM = 'l7mp-system';
 const PYTHON = resolve(VENV_PYTHON);
-const script = (name: string): string => resolve('test/integration/kubernetes/examples', name);
+const script = (name: string): string => resolve('test/integration/controlplane/kubernetes/examples', name);
 
 /** What stands for the images that examples name. */
 const IMAGES: Images = {

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parseAllDocuments, stringify } from 'yaml';
-import { emptySnapshot } from '../../../../config/decode.ts';
-import type { KubeObject } from '../../../../controlplane/kubernetes/api/object.ts';
-import { translateResources } from '../../../../controlplane/kubernetes/resources/translate.ts';
-import { decodeContent } from '../../../../controlplane/model/decode-content.ts';
-import { kubeReader, readManifests } from '../../../support/kube-reader.ts';
-import { sharedKube } from '../../../support/kubernetes/shared.ts';
+import { emptySnapshot } from '../../../../../config/decode.ts';
+import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
+import { translateResources } from '../../../../../controlplane/kubernetes/resources/translate.ts';
+import { decodeContent } from '../../../../../controlplane/model/decode-content.ts';
+import { kubeReader, readManifests } from '../../../../support/kube-reader.ts';
+import { sharedKube } from '../../../../support/kubernetes/shared.ts';
 
 const CRDS = 'k8s/crds';
 const GOLDEN = 'test/golden/kubernetes/resources';
