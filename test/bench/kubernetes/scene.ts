@@ -28,11 +28,12 @@ export const TYPE_URLS = (['Cluster', 'ClusterLoadAssignment', 'Listener', 'Rule
 );
 
 /**
- * How many resources all of it comes to: a cluster and its endpoints for each service; a route, its rule and the rules of its
- * hostname for each route; and the listener with its rules, and those of the port.
+ * How many resources all of it comes to: a cluster and its endpoints for each service; for each route itself and its rule, and of
+ * its hostname the list of rules and the rule that leads to it; the listener, and the lists of its port and of all hostnames with the
+ * rule between them.
  */
 export function resourcesOf({ services, routes }: Size): number {
-  return 2 * services + 3 * routes + 3;
+  return 2 * services + 4 * routes + 4;
 }
 
 export async function fill(api: Api, { services, endpoints, routes }: Size): Promise<void> {

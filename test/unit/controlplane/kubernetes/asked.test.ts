@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { KubeObject, ObjectMeta } from '../../../../controlplane/kubernetes/api/object.ts';
 import { Asked } from '../../../../controlplane/kubernetes/asked.ts';
-import type { Changes, KindName } from '../../../../controlplane/kubernetes/runtime/index.ts';
+import type { KindName } from '../../../../controlplane/kubernetes/runtime/index.ts';
 import { kubeReader } from '../../../support/kube-reader.ts';
 
 const route = (metadata: Partial<ObjectMeta>, status: object = {}): KubeObject => ({
@@ -14,7 +14,7 @@ describe('what somebody asks for', () => {
   let asked: Asked;
   const changed = (changes: Partial<Record<KindName, string[]>>): string[] => {
     const kinds = Object.entries(changes).map(([kind, keys]) => [kind as KindName, new Set(keys)] as const);
-    return [...asked.changed(new Map(kinds) as Changes)];
+    return [...asked.changed(new Map(kinds))];
   };
   /** The objects that are there from now on. */
   const have = (...now: KubeObject[]): unknown => objects.splice(0, objects.length, ...now);
