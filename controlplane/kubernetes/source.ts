@@ -17,8 +17,8 @@ import type { KubeReader, KubeTranslation, OwnedContent, StatusPlan } from './ap
 import { Asked } from './asked.ts';
 import { EndpointsFeed } from './endpoints-feed.ts';
 import { Pace } from './pace.ts';
-import { progressOf } from './progress.ts';
 import { endpointsPartOf, Publication, toObject } from './publication.ts';
+import { Renderings } from './renderings.ts';
 import type { Cache, Changes, StatusWriter } from './runtime/index.ts';
 import { STATUS_TYPES } from './watched-kinds.ts';
 
@@ -47,6 +47,7 @@ export class KubernetesSource implements ObjectSource {
   readonly #publication = new Publication();
   readonly #translating: Pace;
   readonly #telling: Pace;
+  readonly #renderings = new Renderings();
   #plans: readonly StatusPlan[] = [];
   #again: NodeJS.Timeout | undefined;
   readonly #ends: (() => void)[] = [];
@@ -145,8 +146,6 @@ export class KubernetesSource implements ObjectSource {
   #tell(): void {
     if (!this.#host.leads) return;
     const statusOf = this.#host.statusOf.bind(this.#host);
-    this.#options.writer.set(
-      this.#plans.map((plan) => ({ ref: plan.ref, status: plan.render(progressOf(plan.objects, statusOf)) })),
-    );
+    this.#options.writer.set(this.#renderings.of(this.#plans, statusOf));
   }
 }

@@ -162,7 +162,7 @@ export class StatusWriter {
   #isDue(key: string, object: KubeObject): boolean {
     const written = this.#written.get(key);
     if (!isOlder(object.metadata.resourceVersion, written?.version)) return this.#next(key, object) !== undefined;
-    return written?.desired !== canonicalJson(this.#desired.get(key)?.status);
+    return written?.desired !== textOf(this.#desired.get(key)?.status ?? NONE);
   }
 
   /** The whole status that an object is to have; undefined: it is as it should be. */
@@ -172,26 +172,37 @@ export class StatusWriter {
     const desired = this.#desired.get(key)?.status;
     if (!desired) return clearedStatus(current, controllerName);
     const written = this.#written.get(key);
-    if (written?.desired === canonicalJson(desired) && written.status === canonicalJson(current)) return undefined;
+    if (written?.desired === textOf(desired) && written.status === textOf(current)) return undefined;
     // Somebody who knew a newer generation wrote it; so will we, soon.
     const told = newestGeneration(current, controllerName);
     const ours = newestGeneration(desired, controllerName);
     if (ours > 0 && ours < told && told <= (object.metadata.generation ?? 0)) return undefined;
     const next = mergedStatus(desired, current, controllerName, new Date().toISOString().replace(/\.\d+/u, ''));
-    return canonicalJson(next) === canonicalJson(current) ? undefined : next;
+    return canonicalJson(next) === textOf(current) ? undefined : next;
   }
 
   #remember(key: string, desired: Status, after: KubeObject): void {
     this.#written.set(key, {
-      desired: canonicalJson(desired),
+      desired: textOf(desired),
       version: after.metadata.resourceVersion,
-      status: canonicalJson(statusOf(after)),
+      status: textOf(statusOf(after)),
     });
   }
 }
 
+const NONE: Status = {};
+
+/** They are compared again and again, and never changed. */
+const texts = new WeakMap<Status, string>();
+
+function textOf(status: Status): string {
+  let text = texts.get(status);
+  if (text === undefined) texts.set(status, (text = canonicalJson(status)));
+  return text;
+}
+
 function statusOf({ status }: KubeObject): Status {
-  return (status ?? {}) as Status;
+  return (status ?? NONE) as Status;
 }
 
 /** `Kind/namespace/name`. */
