@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'chai';
 import type { KubeObject } from '../../controlplane/kubernetes/api/object.ts';
 import type { CertificatesClient, ResourceType } from '../../controlplane/kubernetes/certificates/client.ts';
 import { type Result, runCommand } from './command.ts';
@@ -98,6 +99,17 @@ export class InstallCluster {
       .split('\n')
       .filter((line) => line !== '')
       .sort();
+  }
+
+  /** What was defined goes some time after its definition, and so do the lists of what there is. @throws with what differs then */
+  async untilContents(expected: readonly string[]): Promise<void> {
+    let found: string[] = [];
+    const isSame = async (): Promise<boolean> => {
+      found = await this.contents();
+      return found.join('\n') === expected.join('\n');
+    };
+    await until('the API server to be as it was', isSame, 20_000).catch(() => undefined);
+    expect(found.join('\n')).to.equal(expected.join('\n'));
   }
 
   /** What the namespace controller would do: nothing runs here that does. */

@@ -127,7 +127,7 @@ describe('installing on Kubernetes', () => {
       expect(gone.stderr).to.equal('');
       expect(gone.code).to.equal(0);
       expect(gone.stdout.split('\n')[0]).to.contain('mutatingwebhookconfiguration');
-      expect(await cluster.contents()).to.deep.equal(before);
+      await cluster.untilContents(before);
       expect((await l7mp(['uninstall', ...flags(), '--yes'])).stdout).to.equal('');
     });
 

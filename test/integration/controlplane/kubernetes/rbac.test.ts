@@ -18,8 +18,8 @@ const ACCOUNT = 'l7mp-controlplane';
 const RARE: Readonly<Record<string, string>> = {
   'secrets update': 'the certificate is made anew before it ends',
   'leases *': 'of the store of Kubernetes',
-  'storecommits.l7mp.io *': 'of the store of Kubernetes',
-  'storeentries.l7mp.io *': 'of the store of Kubernetes',
+  'storeheads.l7mp.io *': 'of the store of Kubernetes',
+  'storerecords.l7mp.io *': 'of the store of Kubernetes',
   'configobjects.l7mp.io *': 'of the store of Kubernetes',
 };
 
@@ -145,6 +145,7 @@ describe('kubernetes: the rights of the control plane', function () {
           validation: { hostname: 'shop.example', wellKnownCACertificates: 'System' },
         },
       ],
+      ['TrafficPolicy', { targetRefs: [{ kind: 'Service', name: 'shop' }], loadbalancer: { policy: 'RoundRobin' } }],
       ['Target', { cluster: { spec: { TCP: { port: 1 } }, endpoints: [{ spec: { address: '192.0.2.1' } }] } }],
       ['Route', { destination: 'origin' }],
       ['RuleList', { rules }],

@@ -27,7 +27,7 @@ func ownCgroup() (string, error) {
 		left, _ := filepath.Glob(filepath.Join(words[1], cgroupPrefix+"*"))
 		for _, path := range left {
 			if _, err := os.Stat("/proc/" + strings.TrimPrefix(filepath.Base(path), cgroupPrefix)); os.IsNotExist(err) {
-				_ = removeCgroup(path)
+				emptyCgroup(path)
 			}
 		}
 		own := filepath.Join(words[1], fmt.Sprint(cgroupPrefix, os.Getpid()))
