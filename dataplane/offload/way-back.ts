@@ -12,14 +12,18 @@ import { type Half, HALF_FLAG } from './layout.ts';
 import type { Passage } from './passage.ts';
 import { refuse } from './routes.ts';
 import { add } from './sequence.ts';
-import { roundTripOf, stillness } from './silence.ts';
 import { other, type Side, SIDES, type StreamPair, type Two } from './stream-pair.ts';
 
 /** How long programs may still be at a packet that they have found the old state for, in ms. */
 const GRACE = 0.2;
 
-/** How long neither has had anything to say that is not told of no window, in ms. */
-const UNTOLD = 20;
+/**
+ * How long all has to be acknowledged, in ms: of ends that were told of no window, a round trip within bounds; of others, who have
+ * nothing to say, longer.
+ */
+const TOLD = 0.3;
+const FAR = 200;
+const UNTOLD = 5;
 
 /** Undefined: the sockets go on; or why that isn't possible now, and the kernel still relays it. @throws ProxyError where they are lost */
 export async function takeBack(passage: Passage): Promise<OffloadRefusal | undefined> {
@@ -35,9 +39,9 @@ export async function takeBack(passage: Passage): Promise<OffloadRefusal | undef
   };
   const drain = async (): Promise<OffloadRefusal | undefined> => {
     for (const deadline = performance.now() + limits.drain; ;) {
-      const isSilent = silence(passage);
+      const isCalm = calm(passage, isAcked);
       enter('drain');
-      const late = await passage.until(() => isSilent() && isAcked(), 0, deadline - performance.now());
+      const late = await passage.until(isCalm, 0, deadline - performance.now());
       if (late) return late;
       enter('hold');
       // From here on nobody else has a turn: both ends wait.
@@ -65,17 +69,20 @@ export async function takeBack(passage: Passage): Promise<OffloadRefusal | undef
 }
 
 /**
- * Whether both ends have been told of no window, and nothing is on its way from either since. Who has not been told may send as soon
- * as it has its turn, and what is dropped then is sent again after 200 ms.
+ * Whether both ends have been told of no window, and all that they have sent was acknowledged for as long as more may be on its way. Who
+ * has not been told may send as soon as it has its turn, and what is dropped then is sent again after 200 ms.
  */
-function silence({ legs, pair }: Passage): () => boolean {
+function calm({ legs, pair }: Passage, isAcked: () => boolean): () => boolean {
   const start = pair.relayed;
-  const both = SIDES.map((side) => ({ side, leg: legs[side], still: stillness(() => pair.relayed[side]) }));
+  let since = performance.now();
   return () => {
+    const now = performance.now();
+    if (!isAcked()) since = now;
     const { relayed } = pair;
     // What is relayed of one tells the other.
     const isTold = SIDES.every((side) => relayed[side] > start[side]);
-    return both.every(({ leg, still }) => still() >= (isTold ? roundTripOf(leg) : UNTOLD));
+    const least = isTold ? Math.max(TOLD, ...legs.map(({ info }) => Math.min(info?.roundTrip ?? 0, FAR))) : UNTOLD;
+    return now - since >= least;
   };
 }
 
