@@ -4,6 +4,7 @@ import { AuthorityPublisher } from './certificates/publisher.ts';
 import { CONTROL_PLANE } from './api/names.ts';
 import type { OwnerReference } from './api/object.ts';
 import { type Changes, type Indexer, type KubeClient, WorkQueue } from './runtime/index.ts';
+import { INJECT_LABEL } from './webhook/inject.ts';
 
 export interface AuthoritiesOptions {
   readonly client: KubeClient;
@@ -18,9 +19,6 @@ export interface AuthoritiesOptions {
   readonly leads: () => boolean;
   readonly log: Logger;
 }
-
-/** With `enabled` pods ask for a sidecar, and namespaces for all of theirs. */
-const INJECT_LABEL = 'l7mp.io/inject';
 
 /** No namespace is called so. */
 const WEBHOOK_KEY = '/webhook';
@@ -76,9 +74,7 @@ export class Authorities {
     if (namespaces().has(namespace)) return true;
     const labels = reader.get('Namespace', '', namespace)?.metadata.labels ?? {};
     if (labels[INJECT_LABEL] === 'enabled') return true;
-    for (const { metadata } of reader.by('Pod', BY_INJECTION, namespace))
-      if (metadata.namespace === namespace) return true;
-    return false;
+    return [...reader.by('Pod', BY_INJECTION, namespace)].length > 0;
   }
 }
 

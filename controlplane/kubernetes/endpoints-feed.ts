@@ -1,5 +1,6 @@
 /** The endpoints of the services that clusters name: worked out service by service, as their slices change. */
 import type { ObjectContent } from '../model/object.ts';
+import { type EndpointSlice, SERVICE_NAME_LABEL } from './api/core-kinds.ts';
 import { parseEndpointsName } from './api/names.ts';
 import type { OwnedContent } from './api/reader.ts';
 import { assignmentOf, type ServicePortRef } from './endpoints/assignment.ts';
@@ -79,14 +80,9 @@ export class EndpointsFeed {
 }
 
 /** `NAMESPACE/NAME` of the service that a slice belongs to. */
-export function serviceOf({ metadata }: { readonly metadata: SliceMetadata }): string | undefined {
-  const name = metadata.labels?.['kubernetes.io/service-name'];
+export function serviceOf({ metadata }: EndpointSlice): string | undefined {
+  const name = metadata.labels?.[SERVICE_NAME_LABEL];
   return name === undefined ? undefined : `${metadata.namespace ?? ''}/${name}`;
-}
-
-interface SliceMetadata {
-  readonly namespace?: string;
-  readonly labels?: Readonly<Record<string, string>>;
 }
 
 function serviceNameOf({ key, spec }: ObjectContent): string | undefined {

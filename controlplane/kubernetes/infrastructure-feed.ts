@@ -131,8 +131,5 @@ export function gatewayOf({ metadata }: Pick<KubeObject, 'metadata'>): string | 
 
 /** For the cache: all kinds that are made, by Gateway. */
 export const GATEWAY_INDEXES = Object.fromEntries(
-  KINDS.map((kind) => [
-    kind,
-    { [BY_GATEWAY]: (object: KubeObject) => (gatewayOf(object) === undefined ? [] : [gatewayOf(object) ?? '']) },
-  ]),
+  KINDS.map((kind) => [kind, { [BY_GATEWAY]: (object: KubeObject) => [gatewayOf(object) ?? []].flat() }]),
 );

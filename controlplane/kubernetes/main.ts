@@ -11,7 +11,8 @@ import { BY_SERVICE, serviceOf } from './endpoints-feed.ts';
 import { translateGateways } from './gateway/translate.ts';
 import type { InfrastructureSettings } from './infrastructure/settings.ts';
 import { GATEWAY_INDEXES, InfrastructureFeed } from './infrastructure-feed.ts';
-import { Cache, type KubeClient, KubeError, openClient, type ResourceType, StatusWriter } from './runtime/index.ts';
+import type { ResourceType } from './api/addressing.ts';
+import { Cache, type KubeClient, KubeError, openClient, StatusWriter } from './runtime/index.ts';
 import { translatePolicies } from './policies/traffic-policies.ts';
 import { translateResources } from './resources/translate.ts';
 import { SessionReaper } from './session-reaper.ts';
@@ -95,7 +96,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     kinds: WATCHED_KINDS,
     indexes: {
       ...GATEWAY_INDEXES,
-      EndpointSlice: { [BY_SERVICE]: (slice) => [serviceOf(slice) ?? ''].filter((service) => service !== '') },
+      EndpointSlice: { [BY_SERVICE]: (slice) => [serviceOf(slice) ?? []].flat() },
       Pod: { [BY_INJECTION]: injectionOf },
     },
     log,

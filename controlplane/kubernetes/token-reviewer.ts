@@ -2,13 +2,11 @@
 import { createHash } from 'node:crypto';
 import type { ServiceAccountToken, TokenReviewer } from '../core/identity.ts';
 import type { Pod } from './api/core-kinds.ts';
-import { PROXY_LABELS } from './api/names.ts';
+import { CONTROL_PLANE, PROXY_LABELS } from './api/names.ts';
 import type { KubeObject } from './api/object.ts';
 import type { KubeReader } from './api/reader.ts';
-import { isNotFound, type KubeClient, type ResourceType } from './runtime/index.ts';
-
-/** Tokens are for it, and so of no use elsewhere. */
-export const TOKEN_AUDIENCE = 'l7mp';
+import type { ResourceType } from './api/addressing.ts';
+import { isNotFound, type KubeClient } from './runtime/index.ts';
 
 /** How long an answer is believed, in ms: a stream that reconnects does not ask anew. */
 const BELIEVED_MS = 60_000;
@@ -40,12 +38,12 @@ export function createTokenReviewer(client: KubeClient, reader: KubeReader): Tok
   const remembered = new Map<string, Remembered>();
 
   async function review(token: string): Promise<ServiceAccountToken | undefined> {
-    const spec = { token, audiences: [TOKEN_AUDIENCE] };
+    const spec = { token, audiences: [CONTROL_PLANE.audience] };
     const request = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', metadata: { name: '' }, spec };
     const { status } = await client.create<KubeObject<unknown, ReviewStatus>>(TOKEN_REVIEW, request);
     const { authenticated = false, audiences = [], user: { username: user = '', extra = {} } = {} } = status ?? {};
     const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/u.exec(user) ?? [];
-    if (!authenticated || namespace === undefined || !audiences.includes(TOKEN_AUDIENCE)) return undefined;
+    if (!authenticated || namespace === undefined || !audiences.includes(CONTROL_PLANE.audience)) return undefined;
     const name = extra['authentication.kubernetes.io/pod-name']?.[0];
     if (name === undefined) return { user };
     const pod = await find(namespace, name);

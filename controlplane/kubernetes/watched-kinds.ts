@@ -1,6 +1,8 @@
 /** What is watched of Kubernetes: kinds, and which objects of them. */
 import { GROUP, MANAGED_BY, MANAGED_BY_LABEL } from './api/names.ts';
-import type { KindName, ResourceType, WatchedKind } from './runtime/index.ts';
+import { INFRASTRUCTURE_TYPES } from './infrastructure/kinds.ts';
+import type { ResourceType } from './api/addressing.ts';
+import type { KindName, WatchedKind } from './runtime/index.ts';
 import { trimPod } from './runtime/index.ts';
 
 const GATEWAY_API = 'gateway.networking.k8s.io';
@@ -24,16 +26,9 @@ const CORE: Readonly<Record<string, WatchedKind>> = {
   ConfigMap: { type: type('', 'v1', 'ConfigMap', 'configmaps') },
 };
 
-const INFRASTRUCTURE: Readonly<Record<string, WatchedKind>> = {
-  Deployment: { type: type('apps', 'v1', 'Deployment', 'deployments'), ...OURS },
-  DaemonSet: { type: type('apps', 'v1', 'DaemonSet', 'daemonsets'), ...OURS },
-  ServiceAccount: { type: type('', 'v1', 'ServiceAccount', 'serviceaccounts'), ...OURS },
-  PodDisruptionBudget: { type: type('policy', 'v1', 'PodDisruptionBudget', 'poddisruptionbudgets'), ...OURS },
-  HorizontalPodAutoscaler: {
-    type: type('autoscaling', 'v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers'),
-    ...OURS,
-  },
-};
+const INFRASTRUCTURE: Readonly<Record<string, WatchedKind>> = Object.fromEntries(
+  INFRASTRUCTURE_TYPES.filter(({ kind }) => !(kind in CORE)).map((each) => [each.kind, { type: each, ...OURS }]),
+);
 
 const GATEWAY: Readonly<Record<string, WatchedKind>> = {
   GatewayClass: { type: type(GATEWAY_API, 'v1', 'GatewayClass', 'gatewayclasses', 'cluster') },

@@ -46,3 +46,8 @@ function checkValue({ key, value }: Pick<Entry, 'key' | 'value'>): void {
     throw new StoreError('TOO_LARGE', `the value of ${key}: expected at most ${MAX_VALUE_BYTES} bytes, ${found}`);
   }
 }
+
+/** Of keys and values together. */
+export function bytesOf(operations: readonly { readonly key: string; readonly value?: Buffer }[]): number {
+  return operations.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + (value?.length ?? 0), 0);
+}

@@ -20,6 +20,8 @@ import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 const LOOK = { observe: 20, catchUp: 1, narrow: 0, freeze: 0, acked: 1 };
 /** Bytes that may wait when neither end gets a window any more. */
 const LITTLE = 64 * 1024;
+/** How long nothing has to come at least for nothing to be on its way, in ms. */
+const SILENCE = 1;
 /** How far beyond a window sequence numbers may be, in bytes: windows grow while they are on their way. */
 const REACH = 2 ** 20;
 /** How far what was observed may be from where sockets are. */
@@ -85,7 +87,7 @@ export async function handOver(passage: Passage, settle: () => boolean): Promise
 /** Whether nothing has come from either for as long as what is on its way may take. */
 function silence(legs: Two<Leg>): () => boolean {
   const both = legs.map((leg) => ({ leg, still: stillness(() => leg.info?.received) }));
-  return () => both.every(({ leg, still }) => still() >= roundTripOf(leg));
+  return () => both.every(({ leg, still }) => still() >= roundTripOf(leg, SILENCE));
 }
 
 /** Both sockets are left as they are, and the kernel goes on from there. */

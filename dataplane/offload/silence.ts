@@ -1,8 +1,8 @@
 /** Whether nothing is on its way any more: nothing has come for as long as what is on its way may take. */
 import type { Leg } from './leg.ts';
 
-/** Bounds of a round trip, in ms. A busy host needs more than it says. */
-const ROUND_TRIP = { least: 1, most: 200 };
+/** The longest that is waited for, in ms. */
+const MOST = 200;
 
 /** For how long what is counted has stayed as it is, in ms, as far as it was looked at. */
 export function stillness(read: () => number | bigint | undefined): () => number {
@@ -14,7 +14,7 @@ export function stillness(read: () => number | bigint | undefined): () => number
   };
 }
 
-/** How long what a leg's peer has sent may be on its way, in ms. */
-export function roundTripOf({ info }: Leg): number {
-  return Math.min(Math.max(info?.roundTrip ?? 0, ROUND_TRIP.least), ROUND_TRIP.most);
+/** How long what a leg's peer has sent may be on its way, in ms: `least` at least, as a busy host needs more than it says. */
+export function roundTripOf({ info }: Leg, least: number): number {
+  return Math.min(Math.max(info?.roundTrip ?? 0, least), MOST);
 }

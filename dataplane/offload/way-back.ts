@@ -12,17 +12,17 @@ import { type Half, HALF_FLAG } from './layout.ts';
 import type { Passage } from './passage.ts';
 import { refuse } from './routes.ts';
 import { add } from './sequence.ts';
+import { roundTripOf } from './silence.ts';
 import { other, type Side, SIDES, type StreamPair, type Two } from './stream-pair.ts';
 
 /** How long programs may still be at a packet that they have found the old state for, in ms. */
 const GRACE = 0.2;
 
 /**
- * How long all has to be acknowledged, in ms: of ends that were told of no window, a round trip within bounds; of others, who have
+ * How long all has to be acknowledged, in ms: of ends that were told of no window, a round trip, and so long at least; of others, who have
  * nothing to say, longer.
  */
 const TOLD = 0.3;
-const FAR = 200;
 const UNTOLD = 5;
 
 /** Undefined: the sockets go on; or why that isn't possible now, and the kernel still relays it. @throws ProxyError where they are lost */
@@ -81,7 +81,7 @@ function calm({ legs, pair }: Passage, isAcked: () => boolean): () => boolean {
     const { relayed } = pair;
     // What is relayed of one tells the other.
     const isTold = SIDES.every((side) => relayed[side] > start[side]);
-    const least = isTold ? Math.max(TOLD, ...legs.map(({ info }) => Math.min(info?.roundTrip ?? 0, FAR))) : UNTOLD;
+    const least = isTold ? Math.max(...legs.map((leg) => roundTripOf(leg, TOLD))) : UNTOLD;
     return now - since >= least;
   };
 }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openClient, type KubeClient } from '../../controlplane/kubernetes/runtime/client.ts';
 import type { KubeObject } from '../../controlplane/kubernetes/api/object.ts';
-import type { ResourceType } from '../../controlplane/kubernetes/runtime/resource-type.ts';
+import type { ResourceType } from '../../controlplane/kubernetes/api/addressing.ts';
 import { Etcd } from './etcd.ts';
 import { freePort } from './free-port.ts';
 import { until } from './until.ts';

@@ -1,10 +1,11 @@
 /** The control plane's own certificate: replicas share it by a Secret, and whoever finds it due first makes it anew. */
 import type { Logger } from '../../../common/log.ts';
 import { LONGEST_TIMER } from '../../../common/timer.ts';
+import { codeOf, type ResourceType } from '../api/addressing.ts';
 import type { Secret } from '../api/core-kinds.ts';
 import { MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import { type Bundle, fromSecretData, toSecretData, trusted } from './bundle.ts';
-import { type CertificatesClient, codeOf, type ResourceType } from './client.ts';
+import type { CertificatesClient } from './client.ts';
 import { AGES, type Ages, nextChange, renewed } from './rotation.ts';
 
 /** PEM texts. */

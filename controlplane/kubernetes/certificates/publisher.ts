@@ -1,9 +1,10 @@
 /** Tells those who connect which authorities to trust: proxies by a ConfigMap in their namespace, the API server in the webhook. */
 import type { Logger } from '../../../common/log.ts';
+import { codeOf, type ResourceType } from '../api/addressing.ts';
 import type { ConfigMap } from '../api/core-kinds.ts';
 import { CONTROL_PLANE, MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import type { KubeObject, OwnerReference } from '../api/object.ts';
-import { type CertificatesClient, codeOf, type ResourceType } from './client.ts';
+import type { CertificatesClient } from './client.ts';
 
 export interface AuthorityPublisherOptions {
   readonly client: CertificatesClient;

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { Fault } from '../../../common/errors.ts';
 import type { Logger } from '../../../common/log.ts';
+import { codeOf, type ObjectName, type ResourceType } from '../api/addressing.ts';
 import type { GatewayNeeds, GatewayOutcome } from '../api/gateway-needs.ts';
 import type { KubeObject } from '../api/object.ts';
-import { type ResourceType, typeOf } from './kinds.ts';
+import { typeOf } from './kinds.ts';
 import { type Manifest, renderGateway } from './render.ts';
 import type { InfrastructureSettings } from './settings.ts';
 import { isAvailable, isWorkload, keepReplicas } from './workloads.ts';
@@ -15,11 +16,6 @@ export interface InfrastructureClient {
   /** Server-side apply. */
   apply(type: ResourceType, object: KubeObject, options: { readonly force: boolean }): Promise<KubeObject>;
   delete(type: ResourceType, name: ObjectName, options: { readonly uid?: string | undefined }): Promise<void>;
-}
-
-interface ObjectName {
-  readonly namespace: string;
-  readonly name: string;
 }
 
 export interface InfrastructureOptions {
@@ -155,10 +151,6 @@ function faultOf(error: unknown): Fault {
     expected: 'that the API server takes it',
     found: error instanceof Error ? error.message : String(error),
   };
-}
-
-function codeOf(error: unknown): unknown {
-  return (error as { readonly code?: unknown }).code;
 }
 
 function ownerOf({ metadata }: KubeObject): string | undefined {

@@ -1,13 +1,5 @@
 /** The kinds of what is made for a Gateway: those to watch for changes by others, with the label `MANAGED_BY_LABEL`. */
-
-/** As the runtime layer addresses kinds. */
-export interface ResourceType {
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-  readonly plural: string;
-  readonly namespaced: boolean;
-}
+import type { ResourceType } from '../api/addressing.ts';
 
 const type = (group: string, version: string, kind: string, plural: string): ResourceType => ({
   ...{ group, version, kind, plural },

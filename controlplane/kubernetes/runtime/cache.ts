@@ -3,7 +3,7 @@ import type { Logger } from '../../../common/log.ts';
 import type { KubeClient } from './client.ts';
 import { Indexer, type IndexerOptions, type KindName } from './indexer.ts';
 import { Reflector, type ReflectorCounters, type ReflectorState, type ReflectorTiming } from './reflector.ts';
-import type { ResourceType } from './resource-type.ts';
+import type { ResourceType } from '../api/addressing.ts';
 import { ServedKinds } from './served-kinds.ts';
 import type { Trim } from './trim.ts';
 

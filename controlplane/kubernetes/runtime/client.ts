@@ -2,15 +2,13 @@
 import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { pause } from '../../../common/signal.ts';
-import type { KubeObject, KubeRef } from '../api/object.ts';
+import type { KubeObject } from '../api/object.ts';
 import { errorOfAnswer, KubeError } from './errors.ts';
 import { jsonLines } from './json-lines.ts';
 import { type Access, type KubeConfigOptions, openAccess } from './kube-config.ts';
-import { collectionPath, describe, objectPath, type ResourceType } from './resource-type.ts';
+import type { ObjectName, ResourceType } from '../api/addressing.ts';
+import { collectionPath, describe, objectPath } from './resource-type.ts';
 import { badAnswer, Deadline, type Exchange, isIdempotent, readBody, send, unreached } from './transport.ts';
-
-/** Names an object of a type that is known. */
-export type ObjectName = Omit<KubeRef, 'kind'>;
 
 export interface CallOptions {
   readonly signal?: AbortSignal;

@@ -10,19 +10,11 @@
  * Nothing of the official client is loaded before `openClient` is called. Close in the opposite order.
  */
 export { Cache, type CacheOptions, type KindState, type WatchedKind } from './cache.ts';
-export {
-  type CallOptions,
-  FIELD_MANAGER,
-  KubeClient,
-  type ObjectName,
-  openClient,
-  type WriteOptions,
-} from './client.ts';
+export { type CallOptions, FIELD_MANAGER, KubeClient, openClient, type WriteOptions } from './client.ts';
 export { isConflict, isNotFound, KubeError } from './errors.ts';
 export type { Changes, Indexer, Indexes, KindName } from './indexer.ts';
 export type { KubeConfigOptions } from './kube-config.ts';
 export { Lease, type LeaseOptions } from './lease.ts';
-export type { ResourceType } from './resource-type.ts';
 export { type DesiredStatus, StatusWriter, type StatusWriterOptions } from './status-writer.ts';
 export { type Trim, trimPod } from './trim.ts';
 export { WorkQueue, type WorkQueueOptions } from './work-queue.ts';

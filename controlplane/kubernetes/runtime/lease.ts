@@ -4,7 +4,7 @@ import { isOver, pause } from '../../../common/signal.ts';
 import type { KubeObject } from '../api/object.ts';
 import type { KubeClient } from './client.ts';
 import { isConflict, isNotFound } from './errors.ts';
-import type { ResourceType } from './resource-type.ts';
+import type { ResourceType } from '../api/addressing.ts';
 
 export interface LeaseOptions {
   readonly client: KubeClient;

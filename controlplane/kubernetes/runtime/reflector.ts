@@ -4,7 +4,7 @@ import { isOver, pause } from '../../../common/signal.ts';
 import type { KubeObject } from '../api/object.ts';
 import { INITIAL_EVENTS_END, type KubeClient, type WatchEvent, type WatchOptions } from './client.ts';
 import { isExpired, isUnsupported, KubeError } from './errors.ts';
-import type { ResourceType } from './resource-type.ts';
+import type { ResourceType } from '../api/addressing.ts';
 import { keyOfObject, type Table } from './table.ts';
 import { type Trim, trimMetadata } from './trim.ts';
 import { isOlder } from './versions.ts';

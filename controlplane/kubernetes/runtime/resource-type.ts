@@ -1,17 +1,5 @@
-/** Kinds as the API server addresses them. */
-import type { KubeRef } from '../api/object.ts';
-
-export interface ResourceType {
-  /** Empty for Kubernetes' core group. */
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-  /** As in URLs: `endpointslices`. */
-  readonly plural: string;
-  readonly namespaced: boolean;
-  /** Of a CustomResourceDefinition: it may come and go. */
-  readonly custom?: boolean;
-}
+/** Where the API server has kinds and their objects. */
+import type { ObjectName, ResourceType } from '../api/addressing.ts';
 
 export function apiVersionOf({ group, version }: ResourceType): string {
   return group === '' ? version : `${group}/${version}`;
@@ -24,12 +12,12 @@ export function collectionPath(type: ResourceType, namespace: string): string {
   return `/${group === '' ? 'api' : 'apis'}/${apiVersionOf(type)}${scope}/${plural}`;
 }
 
-export function objectPath(type: ResourceType, { namespace, name }: Omit<KubeRef, 'kind'>, subresource = ''): string {
+export function objectPath(type: ResourceType, { namespace, name }: ObjectName, subresource = ''): string {
   const path = `${collectionPath(type, namespace)}/${encodeURIComponent(name)}`;
   return subresource === '' ? path : `${path}/${subresource}`;
 }
 
 /** `Service default/web`, for people. */
-export function describe({ kind }: ResourceType, { namespace, name }: Omit<KubeRef, 'kind'>): string {
+export function describe({ kind }: ResourceType, { namespace, name }: ObjectName): string {
   return `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`;
 }

@@ -6,7 +6,8 @@ import type { KubeClient } from './client.ts';
 import { isNotFound } from './errors.ts';
 import type { KindName } from './indexer.ts';
 import { Reflector, type ReflectorTiming } from './reflector.ts';
-import { apiVersionOf, type ResourceType } from './resource-type.ts';
+import type { ResourceType } from '../api/addressing.ts';
+import { apiVersionOf } from './resource-type.ts';
 import { keyOf, Table } from './table.ts';
 import { WorkQueue } from './work-queue.ts';
 

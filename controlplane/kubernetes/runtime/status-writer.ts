@@ -6,7 +6,7 @@ import type { KubeReader } from '../api/reader.ts';
 import type { KubeClient } from './client.ts';
 import { isConflict, isNotFound } from './errors.ts';
 import type { KindName } from './indexer.ts';
-import type { ResourceType } from './resource-type.ts';
+import type { ResourceType } from '../api/addressing.ts';
 import { clearedStatus, hasOurs, mergedStatus, mergePatchOf, newestGeneration, type Status } from './status-merge.ts';
 import { isOlder } from './versions.ts';
 import { WorkQueue } from './work-queue.ts';

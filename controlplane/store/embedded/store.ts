@@ -13,7 +13,8 @@ import {
   type StoreChange,
   StoreError,
 } from '../../core/store.ts';
-import { checkEntries, checkTransaction } from '../limits.ts';
+import { bytesOf, checkEntries, checkTransaction } from '../limits.ts';
+import { Sleepers } from '../sleepers.ts';
 import { Slices } from '../../../common/slices.ts';
 import { isOver } from '../../../common/signal.ts';
 import { changesUnder, type HistoryLimits } from '../memory/history.ts';
@@ -83,7 +84,7 @@ class EmbeddedStore implements Store {
   readonly #state: State;
   readonly #queue = new WriteQueue();
   /** Whoever waits for a change or for the end. */
-  readonly #waiting = new Set<() => void>();
+  readonly #sleepers = new Sleepers();
   #file: LogFile;
   #working: Promise<void> | undefined;
   #rewriting: Promise<void> | undefined;
@@ -155,7 +156,7 @@ class EmbeddedStore implements Store {
       }
       const change = history.after(seen);
       if (!change) {
-        await this.#wait(signal);
+        await this.#sleepers.sleep(signal);
         continue;
       }
       seen = change.revision;
@@ -168,7 +169,7 @@ class EmbeddedStore implements Store {
     this.#check();
     if (signal.aborted) return;
     onChange(true);
-    while (!isOver(signal) && !this.#closed) await this.#wait(signal);
+    while (!isOver(signal) && !this.#closed) await this.#sleepers.sleep(signal);
     onChange(false);
   }
 
@@ -179,7 +180,7 @@ class EmbeddedStore implements Store {
   }
 
   async #close(): Promise<void> {
-    this.#wake();
+    this.#sleepers.wake();
     try {
       await this.#working;
       // A file that is being rewritten gives the worker its last task.
@@ -270,7 +271,7 @@ class EmbeddedStore implements Store {
     }
     for (const { settle } of plans) settle();
     for (const refuse of refused) refuse();
-    this.#wake();
+    this.#sleepers.wake();
   }
 
   /** Endless changes of the same keys must not fill the disk. Writes go on while a new file is made. */
@@ -309,24 +310,4 @@ class EmbeddedStore implements Store {
     this.#rewriteFrom = this.#file.size + this.#options.slackBytes;
     this.#log.warn({ error: (error as Error).message }, 'the store could not be rewritten smaller: later again');
   }
-
-  #wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#waiting.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#waiting.add(done);
-      signal.addEventListener('abort', done, { once: true });
-    });
-  }
-
-  #wake(): void {
-    for (const done of [...this.#waiting]) done();
-  }
-}
-
-function bytesOf(operations: readonly { readonly key: string; readonly value?: Buffer }[]): number {
-  return operations.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + (value?.length ?? 0), 0);
 }

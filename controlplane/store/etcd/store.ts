@@ -12,7 +12,7 @@ import {
   StoreError,
   type StoreEvent,
 } from '../../core/store.ts';
-import { checkEntries, checkTransaction } from '../limits.ts';
+import { bytesOf, checkEntries, checkTransaction } from '../limits.ts';
 import { changes, type Revision } from './changes.ts';
 import { EtcdClient, type EtcdEndpoints } from './client.ts';
 import { isAnswerTooLarge, isDenied } from './faults.ts';
@@ -310,10 +310,7 @@ function replaced(): StoreError {
 /** Of a transaction that etcd finds too large: it says neither what it takes nor what it found. */
 function withSize(error: unknown, operations: readonly Operation[]): unknown {
   if (!(error instanceof StoreError) || error.code !== 'TOO_LARGE') return error;
-  const bytes = operations.reduce(
-    (sum, each) => sum + Buffer.byteLength(each.key) + (each.type === 'put' ? each.value.length : 0),
-    0,
-  );
+  const bytes = bytesOf(operations);
   const found = `expected a transaction within etcd's limits, found ${operations.length} operations with ${bytes} bytes`;
   return new StoreError('TOO_LARGE', `${found}: ${error.message}`, error);
 }

@@ -12,7 +12,8 @@ import {
   type StoreChange,
   StoreError,
 } from '../../core/store.ts';
-import { checkEntries, checkTransaction } from '../limits.ts';
+import { bytesOf, checkEntries, checkTransaction } from '../limits.ts';
+import { Sleepers } from '../sleepers.ts';
 import { changesUnder } from '../memory/history.ts';
 import { faultOf, isConflict, isMissing, type KubernetesAccess } from './api.ts';
 import { commitAll, patiently, QUOTA_BYTES, type Waiting } from './commit.ts';
@@ -99,7 +100,7 @@ class KubernetesStore implements Store {
   readonly #ending: AbortController;
   readonly #following: Promise<void>;
   /** Whoever waits for a change or for the end. */
-  readonly #sleeping = new Set<() => void>();
+  readonly #sleepers = new Sleepers();
   /** Leases that are held. */
   readonly #leading = new Set<Promise<void>>();
   #waiting: Waiting[] = [];
@@ -176,7 +177,7 @@ class KubernetesStore implements Store {
       }
       const change = history.after(seen);
       if (!change) {
-        await this.#sleep(signal);
+        await this.#sleepers.sleep(signal);
         continue;
       }
       seen = change.revision;
@@ -206,7 +207,7 @@ class KubernetesStore implements Store {
         }
         onChange(leads);
       });
-      while (!signal.aborted && !this.#closing.signal.aborted) await this.#sleep(signal);
+      while (!signal.aborted && !this.#closing.signal.aborted) await this.#sleepers.sleep(signal);
       await lease.close();
       await showing;
     })();
@@ -225,7 +226,7 @@ class KubernetesStore implements Store {
   close(): Promise<void> {
     this.#closed ??= (async () => {
       this.#closing.abort();
-      this.#wake();
+      this.#sleepers.wake();
       // They give up their leases, for others to lead at once; what is being written comes to its end.
       await Promise.allSettled(this.#leading);
       const written = Promise.allSettled([this.#working, this.#turns.take(() => Promise.resolve())]);
@@ -255,7 +256,7 @@ class KubernetesStore implements Store {
       } catch (error) {
         throw faultOf(error);
       } finally {
-        this.#wake();
+        this.#sleepers.wake();
       }
     });
   }
@@ -328,24 +329,4 @@ class KubernetesStore implements Store {
       }
     }
   }
-
-  #sleep(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#sleeping.delete(done);
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      this.#sleeping.add(done);
-      signal.addEventListener('abort', done, { once: true });
-    });
-  }
-
-  #wake(): void {
-    for (const done of [...this.#sleeping]) done();
-  }
-}
-
-function bytesOf(operations: readonly { readonly key: string; readonly value?: Buffer }[]): number {
-  return operations.reduce((sum, { key, value }) => sum + Buffer.byteLength(key) + (value?.length ?? 0), 0);
 }

@@ -6,7 +6,7 @@ import type { KubeClient } from '../../../../../controlplane/kubernetes/runtime/
 import type { KubeError } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
 import type { KindName } from '../../../../../controlplane/kubernetes/runtime/indexer.ts';
 import { openClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
-import type { ResourceType } from '../../../../../controlplane/kubernetes/runtime/resource-type.ts';
+import type { ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
 import { CutProxy } from '../../../../support/cut-proxy.ts';
 import { silentLogger } from '../../../../support/doubles.ts';
 import { definition, KubeApi, needKubeApi } from '../../../../support/kube-api.ts';

@@ -4,7 +4,7 @@ import { Cache } from '../../../../../controlplane/kubernetes/runtime/cache.ts';
 import type { KubeClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
 import { isConflict } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
 import type { KindName } from '../../../../../controlplane/kubernetes/runtime/indexer.ts';
-import type { ResourceType } from '../../../../../controlplane/kubernetes/runtime/resource-type.ts';
+import type { ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
 import type { Status } from '../../../../../controlplane/kubernetes/runtime/status-merge.ts';
 import { StatusWriter } from '../../../../../controlplane/kubernetes/runtime/status-writer.ts';
 import { silentLogger } from '../../../../support/doubles.ts';

@@ -3,7 +3,7 @@ import { createLogger } from '../../../../../common/telemetry/log.ts';
 import type { GatewayNeeds, GatewayOutcome } from '../../../../../controlplane/kubernetes/api/gateway-needs.ts';
 import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
 import { Infrastructure } from '../../../../../controlplane/kubernetes/infrastructure/controller.ts';
-import type { ResourceType } from '../../../../../controlplane/kubernetes/infrastructure/kinds.ts';
+import type { ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
 
 const KEY = 'shop/web';
 const needs = (more: Partial<GatewayNeeds> = {}): GatewayNeeds => ({

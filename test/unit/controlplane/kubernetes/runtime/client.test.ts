@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { dirname, join } from 'node:path';
 import { KubeError } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
 import { openClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
-import type { ResourceType } from '../../../../../controlplane/kubernetes/runtime/resource-type.ts';
+import type { ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
 import { FaultyServer, refuse, sendJson, service, status, type Answer } from '../../../../support/kube-faults.ts';
 import { until } from '../../../../support/until.ts';
 

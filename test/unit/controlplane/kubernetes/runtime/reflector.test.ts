@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
 import { Reflector, type ReflectorOptions } from '../../../../../controlplane/kubernetes/runtime/reflector.ts';
-import type { ResourceType } from '../../../../../controlplane/kubernetes/runtime/resource-type.ts';
+import type { ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
 import { Table } from '../../../../../controlplane/kubernetes/runtime/table.ts';
 import {
   bookmark,
