@@ -68,7 +68,8 @@ INLINE void record_ack(struct half *half, const struct stream *stream, const str
 /* What the segment's end has sent, so that sockets can go on where it was. */
 INLINE void record(struct half *half, const struct stream *stream, const struct segment *segment) {
   u32 end = end_of(segment), flags = HALF_SEEN;
-  advance(&half->next, end);
+  /* A bare acknowledgement stands behind what may not have come here, or was not relayed. */
+  if (end != segment->sequence) advance(&half->next, end);
   record_ack(half, stream, segment);
   if (segment->timestamps_at) {
     flags |= HALF_TIMESTAMP;

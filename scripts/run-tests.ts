@@ -1,6 +1,7 @@
 /**
  * Runs all tests, some folders beside each other, each folder in a mocha of its own: many wait more than they work. What a folder's
- * tests print stays together, in the order of the folders. The last line tells how many tests passed and failed.
+ * tests print stays together, in the order of the folders. What failed is printed once more at the end, where a log that is cut
+ * still shows it. The last line tells how many tests passed and failed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -33,6 +34,8 @@ interface Outcome {
   readonly failed: number;
   readonly skipped: number;
   readonly seconds: number;
+  /** What mocha says of those that failed. */
+  readonly failures: string;
 }
 
 const running = new Set<ChildProcess>();
@@ -89,7 +92,9 @@ async function execute(run: Run, told: () => void): Promise<Outcome> {
   }
   run.isDone = true;
   told();
+  const failing = failed > 0 ? text.lastIndexOf(`\n  ${failed} failing`) : -1;
   return {
+    failures: failing < 0 ? '' : text.slice(failing).trim(),
     passed: passed ?? 0,
     failed: isWhole ? failed : failed + 1,
     skipped: count('pending') ?? 0,
@@ -115,6 +120,9 @@ const lane = async (): Promise<void> => {
 };
 await Promise.all(Array.from({ length: LANES }, lane));
 
+for (const [{ folder }, { failures }] of outcomes) {
+  if (failures) console.log(`${folder}: ${failures}\n`);
+}
 let passed = 0;
 let failed = 0;
 for (const run of runs) {

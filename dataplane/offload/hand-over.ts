@@ -18,6 +18,8 @@ import { other, type Side, SIDES, type Two, UNKNOWN } from './stream-pair.ts';
 
 /** How often a step looks, in ms. */
 const LOOK = { observe: 20, catchUp: 1, narrow: 0, freeze: 0, acked: 1 };
+/** What is read of one end at a time, at most, in bytes: libuv reads 32 times 64 KiB. */
+const TURN = 2 ** 21;
 /** Bytes that may wait when neither end gets a window any more. */
 const LITTLE = 64 * 1024;
 /** How long nothing has to come at least for nothing to be on its way, in ms. */
@@ -55,8 +57,8 @@ export async function handOver(passage: Passage, settle: () => boolean): Promise
     const [client, upstream] = SIDES.map((side) => legs[side].unread + legs[other(side)].unsent) as [number, number];
     if (Math.max(client, upstream) <= LITTLE) return true;
     // Both come to an end at about the same time: who is done first has to wait.
-    if (client >= upstream) narrow(0);
-    if (upstream >= client) narrow(1);
+    if (client + TURN / 2 >= upstream) narrow(0);
+    if (upstream + TURN / 2 >= client) narrow(1);
     return false;
   };
   const caughtUp = await passage.until(isLittle, LOOK.catchUp, limits.catchUp);

@@ -41,6 +41,8 @@ export async function takeBack(passage: Passage): Promise<OffloadRefusal | undef
     for (const deadline = performance.now() + limits.drain; ;) {
       const isCalm = calm(passage, isAcked);
       enter('drain');
+      // Their answers tell each other of it, and acknowledge what they would let wait.
+      for (const leg of legs) leg.ask();
       const late = await passage.until(isCalm, 0, deadline - performance.now());
       if (late) return late;
       enter('hold');

@@ -48,7 +48,9 @@ const OPTION_SACK = 2;
 const OPTION_WINDOW_SCALE = 4;
 const OPTION_ECN = 8;
 /** `struct tcp_info` up to the field that is read last. */
-const INFO_SIZE = 136;
+const INFO_SIZE = 152;
+/** A shortest round trip that is not known. */
+const UNMEASURED = 0xffff_ffff;
 const AF_UNSPEC = Buffer.alloc(16);
 
 /** What both ends of a connection have agreed on, and what is known of it. */
@@ -65,7 +67,7 @@ export interface ConnectionInfo {
   readonly maxSegment: number;
   /** Segments that the peer has not acknowledged. */
   readonly unacked: number;
-  /** How long the peer's acknowledgements take, on average, in ms. */
+  /** The shortest that the peer took to acknowledge, in ms: of the path, without what waits in queues; where unknown, what it takes on average. */
   readonly roundTrip: number;
   /** Bytes that the peer has sent, in order, so far. */
   readonly received: bigint;
@@ -75,6 +77,7 @@ export function connectionInfo(fd: number): ConnectionInfo {
   const info = getOption(fd, IPPROTO_TCP, TCP_INFO, INFO_SIZE);
   const options = info.readUInt8(5);
   const scales = options & OPTION_WINDOW_SCALE ? info.readUInt8(6) : undefined;
+  const shortest = info.readUInt32LE(148);
   return {
     isEstablished: info.readUInt8(0) === TCP_ESTABLISHED,
     timestamps: (options & OPTION_TIMESTAMPS) !== 0,
@@ -84,7 +87,7 @@ export function connectionInfo(fd: number): ConnectionInfo {
     ownScale: scales === undefined ? undefined : scales >> 4,
     maxSegment: info.readUInt32LE(84),
     unacked: info.readUInt32LE(24),
-    roundTrip: info.readUInt32LE(68) / 1000,
+    roundTrip: (shortest === UNMEASURED ? info.readUInt32LE(68) : shortest) / 1000,
     received: info.readBigUInt64LE(128),
   };
 }

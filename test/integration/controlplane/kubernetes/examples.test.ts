@@ -168,9 +168,15 @@ describe('examples for Kubernetes', function () {
         expect(await socat(`${transport}:${address}:5060`, 'OPTIONS')).to.equal('OPTIONS');
       }
       const [node] = kube().network.node;
-      const workers = await Promise.all([30_000, 30_001].map((port) => serversOf(`UDP:${node}:${port}`)));
-      const [worker = '', ...others] = new Set(workers.flatMap((names) => [...names]));
-      expect([worker.startsWith('media-'), others]).to.deep.equal([true, []]);
+      const workers = async (): Promise<string[]> => {
+        const names = await Promise.all([30_000, 30_001].map((port) => serversOf(`UDP:${node}:${port}`)));
+        return [...new Set(names.flatMap((some) => [...some]))];
+      };
+      // As soon as proxies have heard of both workers.
+      await until('one worker for both', async () => (await workers()).length === 1);
+      expect(await workers())
+        .to.have.lengthOf(1)
+        .and.satisfy(([name = '']: string[]) => name.startsWith('media-'));
     },
     async 'tls-passthrough.yaml'() {
       const address = `${await addressOf('passthrough')}:443`;

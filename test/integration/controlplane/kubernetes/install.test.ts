@@ -93,7 +93,9 @@ describe('installing on Kubernetes', () => {
     }
   });
 
-  describe('l7mp install', () => {
+  describe('l7mp install', function () {
+    // One test runs the command six times, each with some 50 calls.
+    this.timeout(120_000);
     const flags = (): string[] => ['--kubeconfig', cluster.kubeconfig];
 
     it('and uninstall leave the API server as it was, in a namespace of its own', async () => {

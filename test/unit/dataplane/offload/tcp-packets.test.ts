@@ -312,6 +312,9 @@ describe('the kernel program for TCP, packet by packet', () => {
       fin: 0,
       flags: HALF_FLAG.seen | HALF_FLAG.timestamp,
     });
+    // What is in front of it may not have come.
+    rewrites(at({ sequence: CLIENT.next + 900, payload: Buffer.alloc(0) }));
+    expect(halves()[0].next).to.equal(CLIENT.next + 200);
     rewrites(at({ sequence: CLIENT.next + 200, flags: ACK | FIN, payload }));
     expect(halves()[0]).to.deep.include({ next: CLIENT.next + 301, fin: CLIENT.next + 301 });
     expect(halves()[0].flags).to.equal(HALF_FLAG.seen | HALF_FLAG.timestamp | HALF_FLAG.fin);

@@ -9,14 +9,18 @@ import { takeBack } from '../../../../dataplane/offload/way-back.ts';
 const BUSY = 50;
 
 /** A pair of which everything is acknowledged but while `isBusy`. `relayed` is asked with each look, in ms since the start. */
-function passage(relayed: (passed: number) => readonly [number, number], isBusy: (passed: number) => boolean) {
+function passage(
+  relayed: (passed: number, asked: number) => readonly [number, number],
+  isBusy: (passed: number) => boolean,
+) {
+  let asked = 0;
   const start = performance.now();
   const states: { readonly state: SpliceState | 'widen'; readonly at: number }[] = [];
   const passed = (): number => performance.now() - start;
-  const leg = { info: { roundTrip: 0.1 }, move: () => undefined, wake: () => undefined, ask: () => undefined };
+  const leg = { info: { roundTrip: 0.1 }, move: () => undefined, wake: () => undefined, ask: () => (asked += 1) };
   const pair = {
     get relayed() {
-      return relayed(passed());
+      return relayed(passed(), asked);
     },
     halves: [UNKNOWN, UNKNOWN],
     changeBoth: ({ state }: { readonly state: SpliceState }) => void states.push({ state, at: passed() }),
@@ -39,7 +43,7 @@ function passage(relayed: (passed: number) => readonly [number, number], isBusy:
 }
 
 async function heldAt(
-  relayed: (passed: number) => readonly [number, number],
+  relayed: (passed: number, asked: number) => readonly [number, number],
   isBusy: (passed: number) => boolean = () => false,
 ): Promise<number> {
   const { passage: taken, states } = passage(relayed, isBusy);
@@ -59,6 +63,15 @@ describe('the way back of spliced connections', () => {
 
   it('waits longer while only one end was told of no window', async () => {
     expect(await heldAt((passed) => [passed > 0.1 ? 1 : 0, 0])).to.be.at.least(5);
+  });
+
+  it('asks both for a word, which tells the other', async () => {
+    const seen: number[] = [];
+    await heldAt((_, asked) => {
+      seen.push(asked);
+      return [asked, asked];
+    });
+    expect([seen[0], ...new Set(seen.slice(1))]).to.deep.equal([0, 2]);
   });
 
   it('waits as long for two that have nothing to say', async () => {
