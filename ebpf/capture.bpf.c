@@ -108,7 +108,14 @@ INLINE int read_packet(struct __sk_buff *skb, struct packet *packet, int directi
 /* Where the proxy takes such packets; 0: nowhere. */
 INLINE u16 listener_of(const struct settings *set, const struct packet *packet, int direction) {
   u32 lane = LANE(direction, packet->ends.transport == IPPROTO_UDP);
-  return set->listeners[(lane * 2 + (packet->ends.six & 1)) & 7];
+  struct place place = {
+    .port = direction == OUTBOUND ? packet->ends.remote_port : packet->ends.local_port,
+    .lane = lane,
+    .six = packet->ends.six,
+  };
+  __builtin_memcpy(place.address, direction == OUTBOUND ? packet->ends.remote : packet->ends.local, 16);
+  u16 *door = bpf_map_lookup_elem(&doors, &place);
+  return door ? *door : set->listeners[(lane * 2 + (packet->ends.six & 1)) & 7];
 }
 
 INLINE int is_listener(const struct settings *set, u16 port) {

@@ -48,6 +48,14 @@ struct settings {
   u16 listeners[8];  /* where the proxy takes them, in network order: by LANE, then by family; 0: nowhere */
 };
 
+/* Where a session is to go: of IPv4 the first word is used. Address and port in network order. */
+struct place {
+  u32 address[4];
+  u16 port;
+  u8 lane;
+  u8 six;
+};
+
 /* A key of what is excluded: a prefix of the direction and the address, in which IPv4 is as IPv6 maps it. */
 struct prefix {
   u32 length;
@@ -62,12 +70,14 @@ SECTION(".layout") const u32 layout[] = {
   sizeof(struct other), OFFSET(other, kind), OFFSET(other, local_port), OFFSET(other, remote_port),
   sizeof(struct settings), OFFSET(settings, cgroup), OFFSET(settings, listeners),
   sizeof(struct ports), sizeof(struct prefix), OFFSET(prefix, length), OFFSET(prefix, direction), OFFSET(prefix, address),
+  sizeof(struct place), OFFSET(place, address), OFFSET(place, port), OFFSET(place, lane), OFFSET(place, six),
 };
 
 /* Maps are made by user space, and known by these names. */
 struct map { u32 unused; };
 SECTION(".maps") struct map flows = {0};    /* LRU hash: ends -> other */
 SECTION(".maps") struct map settings = {0}; /* array of one */
+SECTION(".maps") struct map doors = {0};    /* hash: place -> the port of the listener that takes what is for it, before others */
 SECTION(".maps") struct map ports = {0};    /* array of one */
 SECTION(".maps") struct map excluded = {0}; /* LPM trie: prefix -> anything */
 SECTION(".maps") struct map users = {0};    /* hash: a uid whose packets are let out -> anything */

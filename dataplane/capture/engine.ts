@@ -30,9 +30,25 @@ import { CHANGES, Netlink } from '../kernel/netlink.ts';
 import { bindMaps, type ObjectFile } from '../kernel/object-file.ts';
 import { close, EPOLLIN, interfaceIndex, systemError } from '../sockets/native/libc.ts';
 import { watch } from '../sockets/native/poller.ts';
+import { Doors } from './doors.ts';
 import { encodeExcluded, encodePorts } from './filters.ts';
-import { checkLayout, decodeOther, encodeEnds, ENDS, laneOf, OTHER, PORTS_SIZE, PREFIX, SETTINGS } from './layout.ts';
+import {
+  checkLayout,
+  decodeOther,
+  DOOR_SIZE,
+  encodeEnds,
+  ENDS,
+  laneOf,
+  OTHER,
+  PLACE,
+  PORTS_SIZE,
+  PREFIX,
+  SETTINGS,
+} from './layout.ts';
 import { ownCgroup } from './own-cgroup.ts';
+
+/** The most destinations of listeners. */
+const MAX_DOORS = 65_536;
 
 /** Entries of a session: what its program's side sees, and what the proxy sees. */
 const ENTRIES = 2;
@@ -54,8 +70,9 @@ export class CaptureEngine implements CaptureTable {
   private readonly placed: readonly Attachment[];
   private readonly flows: MapReader;
   private readonly settings: MapWriter;
+  private readonly doors: Doors;
   private readonly own: bigint;
-  /** The last one of each place has what is captured. */
+  /** Those that take all: the last one of each place has what is captured. */
   private readonly listeners: CaptureListener[] = [];
   private readonly attached = new Set<number>();
   private addresses: readonly string[] = [];
@@ -71,12 +88,14 @@ export class CaptureEngine implements CaptureTable {
       const maps = {
         flows: this.map('flows', MAP_LRU_HASH, ENDS.size, OTHER.size, ENTRIES * capture.max_sessions),
         settings: this.map('settings', MAP_ARRAY, 4, SETTINGS.size, 1),
+        doors: this.map('doors', MAP_HASH, PLACE.size, DOOR_SIZE, MAX_DOORS, NO_PREALLOC),
         ports: this.map('ports', MAP_ARRAY, 4, PORTS_SIZE, 1),
         excluded: this.map('excluded', MAP_LPM_TRIE, PREFIX.size, 4, 65_536, NO_PREALLOC),
         users: this.map('users', MAP_HASH, 4, 4, 65_536, NO_PREALLOC),
       };
       this.flows = new MapReader(maps.flows, ENDS.size, OTHER.size);
       this.settings = new MapWriter(maps.settings, 4, SETTINGS.size);
+      this.doors = new Doors(new MapWriter(maps.doors, PLACE.size, DOOR_SIZE));
       put(new MapWriter(maps.ports, 4, PORTS_SIZE), 0, encodePorts(capture));
       const excluded = new MapWriter(maps.excluded, PREFIX.size, 4);
       for (const key of encodeExcluded(capture)) put(excluded, key, 1);
@@ -107,6 +126,10 @@ export class CaptureEngine implements CaptureTable {
   }
 
   open(listener: CaptureListener): () => void {
+    if (listener.destinations.length > 0) {
+      this.doors.open(listener);
+      return () => this.doors.close(listener);
+    }
     this.listeners.push(listener);
     this.write();
     return () => {
