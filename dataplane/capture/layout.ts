@@ -14,7 +14,7 @@ export const ENDS = {
   remote: 24,
 } as const;
 export const OTHER = { size: 8, kind: 0, localPort: 2, remotePort: 4 } as const;
-export const SETTINGS = { size: 24, cgroup: 0, listeners: 8 } as const;
+export const SETTINGS = { size: 8, cgroup: 0 } as const;
 export const PLACE = { size: 20, address: 0, port: 16, lane: 18, six: 19 } as const;
 /** Of a port. */
 export const DOOR_SIZE = 2;
@@ -34,7 +34,7 @@ export function checkLayout(found: Buffer): void {
   compareLayout('ebpf/capture.h', [ENDS, OTHER, SETTINGS, { size: PORTS_SIZE }, PREFIX, PLACE], found);
 }
 
-/** The bit of a port, and half of the place of a listener. */
+/** The bit of a port, and a part of places. */
 export function laneOf(direction: CaptureDirection, transport: 'tcp' | 'udp'): number {
   return DIRECTIONS.indexOf(direction) * 2 + TRANSPORTS.indexOf(transport);
 }
@@ -68,7 +68,7 @@ export function encodePrefix(direction: CaptureDirection, address: string, bits:
   return bytes;
 }
 
-/** `struct place`. */
+/** `struct place`; an address of zeros is every one, and a port of 0, too. */
 export function encodePlace(lane: number, { address, port }: CapturePlace): Buffer {
   const bytes = Buffer.alloc(PLACE.size);
   addressBytes(address).copy(bytes, PLACE.address);

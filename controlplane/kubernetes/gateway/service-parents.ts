@@ -108,8 +108,8 @@ function portsFor(kind: RouteKind, service: Service, { port, sectionName }: Pare
     (each) => (port === undefined || each.port === port) && (sectionName === undefined || each.name === sectionName),
   );
   if (named.length === 0) {
-    const wanted = [port !== undefined && `port ${port}`, sectionName !== undefined && `name ${sectionName}`];
-    return `has no port of ${wanted.filter(Boolean).join(' and ') || 'its own'}`;
+    const wanted = [port ?? [], sectionName === undefined ? [] : `named ${sectionName}`].flat().join(' ');
+    return wanted === '' ? 'has no ports' : `has no port ${wanted}`;
   }
   const fitting = named.filter((each) => isFor(kind, each));
   if (fitting.length > 0) return fitting;

@@ -182,6 +182,13 @@ describe(`a proxy that captures a pod's traffic, ${WITH}`, () => {
     expect(await listenersOf()).to.deep.equal(['TCP-outbound']);
   });
 
+  it('needs no more than the capabilities that sidecars have', async () => {
+    await bed.startProxy({}, 'setpriv --bounding-set=-all,+bpf,+net_admin --inh-caps=-all');
+    await bed.curl('pod', FOUR.server);
+    await bed.datagrams('pod', 10, [FOUR.server, 5000]);
+    expect(await listenersOf()).to.have.members(['TCP-outbound', 'UDP-outbound']);
+  });
+
   it('leaves connections alone that were there before, and those of after work while it ends', async () => {
     const client = bed.start('pod', PYTHON, '-c', KEEP, FOUR.server);
     await client.output(/answer 1\n/u);
