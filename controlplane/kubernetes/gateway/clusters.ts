@@ -3,7 +3,7 @@ import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { endpointsName } from '../api/names.ts';
 import type { Backend } from './backends.ts';
 import { fullName } from '../api/order.ts';
-import type { Making } from './destinations.ts';
+import type { Making } from './making.ts';
 import type { UsedKeyPair } from './state.ts';
 
 /** Adds the cluster of a backend, and gives its name; `raw` leaves TLS to the client, whose stream passes as it is. */

@@ -1,6 +1,6 @@
 /** Rules that look at hostnames: of requests, or of TLS. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import type { Making } from './destinations.ts';
+import type { Making } from './making.ts';
 import { ANY, bySpecificity, covers } from './hostnames.ts';
 import { addHttpList } from './http-rules.ts';
 import { groupBy } from '../api/order.ts';

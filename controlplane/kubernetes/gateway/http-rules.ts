@@ -9,7 +9,8 @@ import type {
   HTTPRoute,
   HTTPRouteRule,
 } from '../api/gateway-kinds.ts';
-import { clusterOf, destinationsOf, type Making, type RankedRule } from './destinations.ts';
+import { clusterOf, destinationsOf } from './destinations.ts';
+import type { Making, RankedRule } from './making.ts';
 import { parseDuration } from '../api/durations.ts';
 import { type Effects, readFilters } from './http-filters.ts';
 import { byRank, grpcMatches, httpMatches, type Matches, type RankedMatch } from './http-matches.ts';

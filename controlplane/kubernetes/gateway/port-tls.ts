@@ -1,7 +1,7 @@
 /** What a port's listeners ask of TLS: certificates by server name, and who clients are. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { addKeyPair } from './clusters.ts';
-import type { Making } from './destinations.ts';
+import type { Making } from './making.ts';
 import { ANY, covers } from './hostnames.ts';
 import { MIN_VERSION_OPTION } from './listeners.ts';
 import type { ListenerState, UsedKeyPair } from './state.ts';

@@ -7,7 +7,7 @@
  * most specific hostname are asked first, and where none of their rules matches, those of the next.
  */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import type { Making } from './destinations.ts';
+import type { Making } from './making.ts';
 import { ANY, bySpecificity } from './hostnames.ts';
 import { hostRules, type HostField, HTTP_HOST, misdirected, SERVER_NAME } from './host-rules.ts';
 import { groupBy } from '../api/order.ts';

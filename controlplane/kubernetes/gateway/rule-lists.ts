@@ -1,6 +1,6 @@
 /** Rule lists of any length. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import type { Making } from './destinations.ts';
+import type { Making } from './making.ts';
 
 /** The most rules of one list: an object is bounded, and a change of one rule should not push thousands. */
 const MAX_RULES = 500;

@@ -6,13 +6,13 @@ import type { LabelRequirement, Selector } from '../../../gen/messages.ts';
 import { formatAddress } from '../../../common/format-address.ts';
 import { idOf } from '../../model/object.ts';
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import type { AnyRoute, GRPCRoute, HTTPRoute } from '../api/gateway-kinds.ts';
+import type { AnyRoute } from '../api/gateway-kinds.ts';
 import { CAPTURED_LABEL, CAPTURES_OUTBOUND, PROXY_LABELS } from '../api/names.ts';
 import { compare } from '../api/order.ts';
 import type { ServiceSettings } from '../api/service-settings.ts';
 import { clusterAddresses } from './addresses.ts';
 import type { Backends } from './backends.ts';
-import type { Making, RankedRule } from './destinations.ts';
+import type { Making, RankedRule } from './making.ts';
 import { addHttpList } from './http-rules.ts';
 import { createOutput, type Output } from './output.ts';
 import { routesOf, type ServiceParents, type ServicePortState } from './service-parents.ts';
@@ -104,7 +104,7 @@ function served(
   switch (oldest?.kind) {
     case 'HTTPRoute':
     case 'GRPCRoute': {
-      const list = addHttpList(making, parts, routes as readonly (HTTPRoute | GRPCRoute)[]);
+      const list = addHttpList(making, parts, routes);
       return { protocol: 'HTTP', rules: [{ action: { apply: list, respond: { status: 404 } } }] };
     }
     default: {
