@@ -1,4 +1,4 @@
-/** Networks and ranges of ports as configuration writes them. Pure. */
+/** Networks, places and ranges of ports as configuration writes them. Pure. */
 import { isIP } from 'node:net';
 
 /** `10.0.0.0/8`: an address, and how many of its bits count. */
@@ -34,4 +34,18 @@ export function parsePortRange(text: string): PortRange | undefined {
   const last = Number(to ?? 65_535);
   if (first < 1 || last > 65_535 || first > last) return undefined;
   return { first, last, transports: transport === 'tcp' || transport === 'udp' ? [transport] : ['tcp', 'udp'] };
+}
+
+export interface AddressPort {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** `10.0.0.1:80`, `[fd00::1]:80`. Undefined where it is neither. */
+export function parseAddressPort(text: string): AddressPort | undefined {
+  const [, six, four, digits] = /^(?:\[([^\]%]+)\]|([^:]+)):(\d{1,5})$/u.exec(text) ?? [];
+  const address = six ?? four ?? '';
+  const port = Number(digits);
+  if (isIP(address) !== (six === undefined ? 4 : 6) || port < 1 || port > 65_535) return undefined;
+  return { address, port };
 }

@@ -41,6 +41,7 @@ const NAME: JsonSchema = { type: 'string', pattern: '^[^\\u0000-\\u001f\\u007f-\
 const PATTERNS: Partial<Record<NonNullable<FieldSchema['format']>, string>> = {
   'json-pointer': '^(?:[^~]|~[01])*$',
   'file-mode': '^[0-7]{3,4}$',
+  'address-port': '^(\\d{1,3}(\\.\\d{1,3}){3}|\\[[\\da-fA-F:.]+\\]):\\d{1,5}$',
   'port-range': '^(\\*|\\d{1,5}(-\\d{1,5})?)(/(tcp|udp))?$',
 };
 

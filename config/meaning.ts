@@ -121,8 +121,16 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
 /** What is captured is led to a listener with any address of the host, whoever it was for. */
 function checkListener(decoder: Decoder, { spec }: Plain, path: string): void {
   if (!isPlain(spec)) return;
-  const { captured, address, connect, options } = transportOf(spec);
-  if (captured === undefined || captured === '') return;
+  const { captured, captured_destinations: given, address, connect, options } = transportOf(spec);
+  const destinations: readonly unknown[] = Array.isArray(given) ? given : [];
+  if (captured === undefined || captured === '') {
+    if (destinations.length > 0)
+      decoder.tell(`${path}.spec.captured`, 'outbound or inbound, as there are destinations', 'nothing');
+    return;
+  }
+  if (address === '0.0.0.0' && destinations.some((each) => String(each).startsWith('['))) {
+    decoder.fault(`${path}.spec.address`, '::, as there are destinations of IPv6', address);
+  }
   if (typeof address === 'string' && address !== '0.0.0.0' && address !== '::') {
     decoder.fault(`${path}.spec.address`, '0.0.0.0 or ::, as with captured', address);
   }

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import type { FieldSchema } from '../gen/schema-types.ts';
 import type { Plain } from '../common/address.ts';
-import { parseCidr, parsePortRange } from '../common/networks.ts';
+import { parseAddressPort, parseCidr, parsePortRange } from '../common/networks.ts';
 import { nearest } from '../common/nearest.ts';
 import { HIDDEN } from '../common/secrets.ts';
 import { parsePointer } from '../common/json-pointer.ts';
@@ -87,6 +87,8 @@ function fits(format: NonNullable<FieldSchema['format']>, text: string): boolean
       return parsePortRange(text) !== undefined;
     case 'cidr':
       return parseCidr(text) !== undefined;
+    case 'address-port':
+      return parseAddressPort(text) !== undefined;
   }
 }
 
@@ -106,6 +108,8 @@ function expectedText(format: FieldSchema['format']): string {
       return 'ports, as in 80, 8000-8999, 53/udp or */tcp';
     case 'cidr':
       return 'a network, as in 10.0.0.0/8 or fd00::/8';
+    case 'address-port':
+      return 'an IP address with a port, as in 10.0.0.1:80 or [fd00::1]:80';
     case undefined:
       return 'a string';
   }

@@ -34,12 +34,14 @@ struct fragment {
   u32 id;
 };
 
-INLINE int read4(struct __sk_buff *skb, struct packet *packet) {
+INLINE int read4(struct __sk_buff *skb, struct packet *packet, int direction) {
   struct ipv4 ip;
   if (bpf_skb_load_bytes(skb, ETHERNET, &ip, IPV4) < 0 || ip.version_ihl != 0x45) return 0;
   u16 fragment = htons(ip.fragment);
   packet->addresses[0] = ip.source;
   packet->addresses[1] = ip.destination;
+  packet->ends.local[0] = direction == OUTBOUND ? ip.source : ip.destination;
+  packet->ends.remote[0] = direction == OUTBOUND ? ip.destination : ip.source;
   packet->at = ETHERNET + 12;
   packet->transport_at = ETHERNET + IPV4;
   packet->ends.transport = ip.protocol;
@@ -49,10 +51,12 @@ INLINE int read4(struct __sk_buff *skb, struct packet *packet) {
   return 1;
 }
 
-INLINE int read6(struct __sk_buff *skb, struct packet *packet) {
+INLINE int read6(struct __sk_buff *skb, struct packet *packet, int direction) {
   struct ipv6 ip;
   if (bpf_skb_load_bytes(skb, ETHERNET, &ip, IPV6) < 0) return 0;
   __builtin_memcpy(packet->addresses, ip.source, 32);
+  __builtin_memcpy(packet->ends.local, packet->addresses + (direction == OUTBOUND ? 0 : 4), 16);
+  __builtin_memcpy(packet->ends.remote, packet->addresses + (direction == OUTBOUND ? 4 : 0), 16);
   packet->at = ETHERNET + 8;
   packet->transport_at = ETHERNET + IPV6;
   packet->ends.transport = ip.next_header;
@@ -74,24 +78,14 @@ INLINE int read_packet(struct __sk_buff *skb, struct packet *packet, int directi
   u8 first_byte;
   if (skb->vlan_present) return 0;
   if (skb->protocol == htons(ETH_P_IP)) {
-    if (!read4(skb, packet)) return 0;
-  } else if (skb->protocol != htons(ETH_P_IPV6) || !read6(skb, packet)) {
+    if (!read4(skb, packet, direction)) return 0;
+  } else if (skb->protocol != htons(ETH_P_IPV6) || !read6(skb, packet, direction)) {
     return 0;
   }
   u8 transport = packet->ends.transport;
   if (transport != IPPROTO_TCP && transport != IPPROTO_UDP) return 0;
   u16 ports[2] = {0, 0};
   if (!packet->is_later && bpf_skb_load_bytes(skb, packet->transport_at, ports, 4) < 0) return 0;
-  u32 *source = packet->addresses, *destination = packet->addresses + (packet->ends.six ? 4 : 1);
-  u32 size = packet->ends.six ? 16 : 4;
-  u32 *local = direction == OUTBOUND ? source : destination, *remote = direction == OUTBOUND ? destination : source;
-  if (packet->ends.six) {
-    __builtin_memcpy(packet->ends.local, local, 16);
-    __builtin_memcpy(packet->ends.remote, remote, 16);
-  } else {
-    packet->ends.local[0] = *local;
-    packet->ends.remote[0] = *remote;
-  }
   packet->ends.local_port = ports[direction == OUTBOUND ? 0 : 1];
   packet->ends.remote_port = ports[direction == OUTBOUND ? 1 : 0];
   packet->begins = transport == IPPROTO_UDP;
@@ -105,16 +99,20 @@ INLINE int read_packet(struct __sk_buff *skb, struct packet *packet, int directi
   return 1;
 }
 
-/* Where the proxy takes such packets; 0: nowhere. */
-INLINE u16 listener_of(const struct settings *set, const struct packet *packet, int direction) {
-  u32 lane = LANE(direction, packet->ends.transport == IPPROTO_UDP);
-  return set->listeners[(lane * 2 + (packet->ends.six & 1)) & 7];
-}
-
-INLINE int is_listener(const struct settings *set, u16 port) {
-  int found = 0;
-  for (int i = 0; i < 8; i++) found |= set->listeners[i] == port;
-  return found;
+/* Where the proxy takes such packets, in network order; 0: nowhere. */
+INLINE u16 listener_of(const struct packet *packet, int direction) {
+  struct place place = {
+    .port = direction == OUTBOUND ? packet->ends.remote_port : packet->ends.local_port,
+    .lane = LANE(direction, packet->ends.transport == IPPROTO_UDP),
+    .six = packet->ends.six,
+  };
+  __builtin_memcpy(place.address, direction == OUTBOUND ? packet->ends.remote : packet->ends.local, 16);
+  u16 *door = bpf_map_lookup_elem(&doors, &place);
+  __builtin_memset(place.address, 0, 16);
+  if (!door && direction == INBOUND) door = bpf_map_lookup_elem(&doors, &place);
+  place.port = 0;
+  if (!door) door = bpf_map_lookup_elem(&doors, &place);
+  return door ? *door : 0;
 }
 
 INLINE int is_excluded(const struct packet *packet, int direction) {
@@ -129,15 +127,15 @@ INLINE int is_excluded(const struct packet *packet, int direction) {
 }
 
 /* Whether it is to be captured, by what was configured. */
-INLINE int is_wanted(struct __sk_buff *skb, const struct settings *set, const struct packet *packet, int direction) {
-  if (packet->is_group || !listener_of(set, packet, direction)) return 0;
+INLINE int is_wanted(struct __sk_buff *skb, const struct packet *packet, int direction) {
+  if (packet->is_group) return 0;
   u32 zero = 0;
   struct ports *all = bpf_map_lookup_elem(&ports, &zero);
   u16 port = htons(direction == OUTBOUND ? packet->ends.remote_port : packet->ends.local_port);
   if (!all || !(all->lanes[port] >> LANE(direction, packet->ends.transport == IPPROTO_UDP) & 1)) return 0;
   /* Links have addresses of their own, fe80::/10, which are nobody's elsewhere. */
   if (packet->ends.six && (packet->ends.remote[0] & 0xc0ff) == 0x80fe) return 0;
-  if (direction == INBOUND) return !is_listener(set, packet->ends.local_port) && !is_excluded(packet, direction);
+  if (direction == INBOUND) return !is_excluded(packet, direction);
   u32 uid = bpf_get_socket_uid(skb);
   return !bpf_map_lookup_elem(&users, &uid) && !is_excluded(packet, direction);
 }
@@ -148,15 +146,17 @@ INLINE u16 first_port(const struct packet *packet, int direction) {
 }
 
 /* A flow that begins. Whether there is room for it. */
-INLINE int open_flow(struct other *app, const struct settings *set, const struct packet *packet, int direction) {
+INLINE int open_flow(struct other *app, u16 listener, const struct packet *packet, int direction) {
   struct ends ends = packet->ends;
   struct other back = {
     .kind = direction == OUTBOUND ? PROXY_OUT : PROXY_IN,
     .local_port = packet->ends.local_port,
     .remote_port = packet->ends.remote_port,
   };
-  ends.local_port = listener_of(set, packet, direction);
+  ends.local_port = listener;
   ends.remote_port = first_port(packet, direction);
+  /* Unrolled: without CAP_PERFMON the verifier also follows a processor that guesses a loop's end wrongly, and goes on for ever. */
+#pragma unroll
   for (int i = 0; i < 8; i++) {
     struct other *there = bpf_map_lookup_elem(&flows, &ends);
     int is_same = there && there->kind == back.kind && there->local_port == back.local_port &&
@@ -256,11 +256,12 @@ SECTION("tc/egress") int egress(struct __sk_buff *skb) {
   }
   /* One that the proxy has from the network goes on without it where a program answers by itself. A listener may have gone,
    * or have come again elsewhere. */
-  int is_known = kind == BEGUN_THERE || kind == APP_IN || (kind == APP_OUT && flow.local_port == listener_of(set, &packet, OUTBOUND));
-  if (!is_known && packet.begins) {
+  u16 listener = packet.begins ? listener_of(&packet, OUTBOUND) : 0;
+  int is_known = kind == BEGUN_THERE || kind == APP_IN || (kind == APP_OUT && flow.local_port == listener);
+  if (packet.begins && !is_known) {
     kind = 0;
-    if (is_wanted(skb, set, &packet, OUTBOUND)) {
-      if (!open_flow(&flow, set, &packet, OUTBOUND)) return TC_ACT_SHOT;
+    if (listener && is_wanted(skb, &packet, OUTBOUND)) {
+      if (!open_flow(&flow, listener, &packet, OUTBOUND)) return TC_ACT_SHOT;
       kind = APP_OUT;
     } else if (!found || found->kind != BEGUN_HERE) {
       pass_by(&packet, BEGUN_HERE);
@@ -285,11 +286,11 @@ SECTION("tc/ingress") int ingress(struct __sk_buff *skb) {
   if (kind) flow = *found;
   /* Somebody pretends to be one whom the proxy has from here. */
   if (kind == PROXY_OUT || kind == PROXY_IN) return TC_ACT_SHOT;
-  int is_known = kind == BEGUN_HERE || kind == APP_OUT ||
-                 (kind == APP_IN && flow.local_port == listener_of(set, &packet, INBOUND));
-  if (!is_known && packet.begins) {
-    if (is_wanted(skb, set, &packet, INBOUND)) {
-      if (!open_flow(&flow, set, &packet, INBOUND)) return TC_ACT_SHOT;
+  u16 listener = packet.begins ? listener_of(&packet, INBOUND) : 0;
+  int is_known = kind == BEGUN_HERE || kind == APP_OUT || (kind == APP_IN && flow.local_port == listener);
+  if (packet.begins && !is_known) {
+    if (listener && is_wanted(skb, &packet, INBOUND)) {
+      if (!open_flow(&flow, listener, &packet, INBOUND)) return TC_ACT_SHOT;
       kind = APP_IN;
     } else {
       if (kind != BEGUN_THERE) pass_by(&packet, BEGUN_THERE);

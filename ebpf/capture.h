@@ -44,8 +44,16 @@ struct ports {
 };
 
 struct settings {
-  u64 cgroup;        /* the proxy's own sockets are in it; 0: nobody is */
-  u16 listeners[8];  /* where the proxy takes them, in network order: by LANE, then by family; 0: nowhere */
+  u64 cgroup; /* the proxy's own sockets are in it; 0: nobody is */
+};
+
+/* Where a session is to go, by LANE: address and port in network order, of IPv4 the first word. Zeros stand for every address, and for
+ * every port of every address. */
+struct place {
+  u32 address[4];
+  u16 port;
+  u8 lane;
+  u8 six;
 };
 
 /* A key of what is excluded: a prefix of the direction and the address, in which IPv4 is as IPv6 maps it. */
@@ -60,14 +68,16 @@ SECTION(".layout") const u32 layout[] = {
   sizeof(struct ends), OFFSET(ends, transport), OFFSET(ends, six), OFFSET(ends, local_port), OFFSET(ends, remote_port),
   OFFSET(ends, local), OFFSET(ends, remote),
   sizeof(struct other), OFFSET(other, kind), OFFSET(other, local_port), OFFSET(other, remote_port),
-  sizeof(struct settings), OFFSET(settings, cgroup), OFFSET(settings, listeners),
+  sizeof(struct settings), OFFSET(settings, cgroup),
   sizeof(struct ports), sizeof(struct prefix), OFFSET(prefix, length), OFFSET(prefix, direction), OFFSET(prefix, address),
+  sizeof(struct place), OFFSET(place, address), OFFSET(place, port), OFFSET(place, lane), OFFSET(place, six),
 };
 
 /* Maps are made by user space, and known by these names. */
 struct map { u32 unused; };
 SECTION(".maps") struct map flows = {0};    /* LRU hash: ends -> other */
 SECTION(".maps") struct map settings = {0}; /* array of one */
+SECTION(".maps") struct map doors = {0};    /* hash: place -> the port of the listener for it, in network order; 0: nobody */
 SECTION(".maps") struct map ports = {0};    /* array of one */
 SECTION(".maps") struct map excluded = {0}; /* LPM trie: prefix -> anything */
 SECTION(".maps") struct map users = {0};    /* hash: a uid whose packets are let out -> anything */

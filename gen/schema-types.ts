@@ -19,7 +19,8 @@ export interface FieldSchema {
   readonly aliases?: readonly string[];
   readonly values?: readonly string[];
   readonly unit?: string;
-  readonly format?: 'json-pointer' | 'regex' | 'address' | 'host' | 'file-mode' | 'port-range' | 'cidr';
+  readonly format?:
+    'json-pointer' | 'regex' | 'address' | 'host' | 'file-mode' | 'port-range' | 'cidr' | 'address-port';
   /** The kind that a name or an inline object refers to. */
   readonly reference?: string;
   readonly infix?: string;

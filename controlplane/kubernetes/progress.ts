@@ -7,13 +7,13 @@ import type { Progress } from './api/reader.ts';
 const MAX_FAILURES = 5;
 
 /**
- * Objects of one status are for the same proxies, each of which takes some of them or all: so the smallest count is of those that are
- * done with all. An object that no proxy asks for is not waited for.
+ * Objects of one status are for the same proxies, or for some of them: so the most that one of them lacks is what is not done with all. An
+ * object that no proxy asks for is not waited for.
  */
 export function progressOf(ids: readonly string[], statusOf: (id: string) => ObjectStatus | undefined): Progress {
   let selected = 0;
-  let acked = Infinity;
-  let serving = Infinity;
+  let unacked = 0;
+  let unserved = 0;
   const failures: string[] = [];
   for (const id of ids) {
     const status = statusOf(id);
@@ -21,9 +21,9 @@ export function progressOf(ids: readonly string[], statusOf: (id: string) => Obj
     for (const { proxy, message } of status?.failed ?? []) failures.push(`${proxy}: ${message}`);
     if (status === undefined || status.selected === 0) continue;
     selected = Math.max(selected, status.selected);
-    acked = Math.min(acked, status.acked);
-    serving = Math.min(serving, status.serving);
+    unacked = Math.max(unacked, status.selected - status.acked);
+    unserved = Math.max(unserved, status.selected - status.serving);
   }
-  if (selected === 0) [acked, serving] = [0, 0];
-  return { selected, acked, serving, failures: [...new Set(failures)].sort().slice(0, MAX_FAILURES) };
+  const told = [...new Set(failures)].sort().slice(0, MAX_FAILURES);
+  return { selected, acked: selected - unacked, serving: selected - unserved, failures: told };
 }

@@ -30,9 +30,24 @@ import { CHANGES, Netlink } from '../kernel/netlink.ts';
 import { bindMaps, type ObjectFile } from '../kernel/object-file.ts';
 import { close, EPOLLIN, interfaceIndex, systemError } from '../sockets/native/libc.ts';
 import { watch } from '../sockets/native/poller.ts';
+import { Doors } from './doors.ts';
 import { encodeExcluded, encodePorts } from './filters.ts';
-import { checkLayout, decodeOther, encodeEnds, ENDS, laneOf, OTHER, PORTS_SIZE, PREFIX, SETTINGS } from './layout.ts';
+import {
+  checkLayout,
+  decodeOther,
+  DOOR_SIZE,
+  encodeEnds,
+  ENDS,
+  OTHER,
+  PLACE,
+  PORTS_SIZE,
+  PREFIX,
+  SETTINGS,
+} from './layout.ts';
 import { ownCgroup } from './own-cgroup.ts';
+
+/** The most places that listeners take. */
+const MAX_DOORS = 65_536;
 
 /** Entries of a session: what its program's side sees, and what the proxy sees. */
 const ENTRIES = 2;
@@ -53,10 +68,7 @@ export class CaptureEngine implements CaptureTable {
   private readonly netlink: Netlink;
   private readonly placed: readonly Attachment[];
   private readonly flows: MapReader;
-  private readonly settings: MapWriter;
-  private readonly own: bigint;
-  /** The last one of each place has what is captured. */
-  private readonly listeners: CaptureListener[] = [];
+  private readonly doors: Doors;
   private readonly attached = new Set<number>();
   private addresses: readonly string[] = [];
   private readonly undo: (() => void)[] = [];
@@ -67,22 +79,24 @@ export class CaptureEngine implements CaptureTable {
     this.log = log;
     try {
       checkLayout(object.section('.layout'));
-      this.own = ownSockets(capture);
       const maps = {
         flows: this.map('flows', MAP_LRU_HASH, ENDS.size, OTHER.size, ENTRIES * capture.max_sessions),
         settings: this.map('settings', MAP_ARRAY, 4, SETTINGS.size, 1),
+        doors: this.map('doors', MAP_HASH, PLACE.size, DOOR_SIZE, MAX_DOORS, NO_PREALLOC),
         ports: this.map('ports', MAP_ARRAY, 4, PORTS_SIZE, 1),
         excluded: this.map('excluded', MAP_LPM_TRIE, PREFIX.size, 4, 65_536, NO_PREALLOC),
         users: this.map('users', MAP_HASH, 4, 4, 65_536, NO_PREALLOC),
       };
       this.flows = new MapReader(maps.flows, ENDS.size, OTHER.size);
-      this.settings = new MapWriter(maps.settings, 4, SETTINGS.size);
+      this.doors = new Doors(new MapWriter(maps.doors, PLACE.size, DOOR_SIZE));
       put(new MapWriter(maps.ports, 4, PORTS_SIZE), 0, encodePorts(capture));
       const excluded = new MapWriter(maps.excluded, PREFIX.size, 4);
       for (const key of encodeExcluded(capture)) put(excluded, key, 1);
       const users = new MapWriter(maps.users, 4, 4);
       for (const uid of capture.outbound.exclude_uids) put(users, uid, 1);
-      this.write();
+      const settings = Buffer.alloc(SETTINGS.size);
+      settings.writeBigUInt64LE(ownSockets(capture), SETTINGS.cgroup);
+      put(new MapWriter(maps.settings, 4, SETTINGS.size), 0, settings);
       this.netlink = this.owned(new Netlink());
       this.placed = (['egress', 'ingress'] as const).map((end) => {
         const program = loadProgram(`l7mp_${end}`, bindMaps(object.program(`tc/${end}`), maps));
@@ -107,12 +121,8 @@ export class CaptureEngine implements CaptureTable {
   }
 
   open(listener: CaptureListener): () => void {
-    this.listeners.push(listener);
-    this.write();
-    return () => {
-      this.listeners.splice(this.listeners.indexOf(listener), 1);
-      this.write();
-    };
+    this.doors.open(listener);
+    return () => this.doors.close(listener);
   }
 
   original({ transport, direction, port }: CaptureListener, remote: CapturePlace): CapturedEnds | undefined {
@@ -142,19 +152,6 @@ export class CaptureEngine implements CaptureTable {
   private owned<T extends { close(): void }>(thing: T): T {
     this.undo.push(() => thing.close());
     return thing;
-  }
-
-  /** `struct settings` */
-  private write(): void {
-    const bytes = Buffer.alloc(SETTINGS.size);
-    bytes.writeBigUInt64LE(this.own, SETTINGS.cgroup);
-    for (const { direction, transport, address, port } of this.listeners) {
-      const at = SETTINGS.listeners + 4 * laneOf(direction, transport);
-      // IPv4 has its place before IPv6, and a listener of IPv6 takes both.
-      bytes.writeUInt16BE(port, at);
-      if (!isIPv4(address)) bytes.writeUInt16BE(port, at + 2);
-    }
-    put(this.settings, 0, bytes);
   }
 
   /** Those of Ethernet that may be used; addresses of this host are known from then on. */

@@ -14,7 +14,10 @@ export const ENDS = {
   remote: 24,
 } as const;
 export const OTHER = { size: 8, kind: 0, localPort: 2, remotePort: 4 } as const;
-export const SETTINGS = { size: 24, cgroup: 0, listeners: 8 } as const;
+export const SETTINGS = { size: 8, cgroup: 0 } as const;
+export const PLACE = { size: 20, address: 0, port: 16, lane: 18, six: 19 } as const;
+/** Of a port. */
+export const DOOR_SIZE = 2;
 export const PORTS_SIZE = 65_536;
 export const PREFIX = { size: 24, length: 0, direction: 4, address: 8 } as const;
 
@@ -28,10 +31,10 @@ const KINDS = { outbound: 4, inbound: 6 } as const;
 
 /** `found`: the section .layout. @throws ProxyError where it differs */
 export function checkLayout(found: Buffer): void {
-  compareLayout('ebpf/capture.h', [ENDS, OTHER, SETTINGS, { size: PORTS_SIZE }, PREFIX], found);
+  compareLayout('ebpf/capture.h', [ENDS, OTHER, SETTINGS, { size: PORTS_SIZE }, PREFIX, PLACE], found);
 }
 
-/** The bit of a port, and half of the place of a listener. */
+/** The bit of a port, and a part of places. */
 export function laneOf(direction: CaptureDirection, transport: 'tcp' | 'udp'): number {
   return DIRECTIONS.indexOf(direction) * 2 + TRANSPORTS.indexOf(transport);
 }
@@ -62,6 +65,16 @@ export function encodePrefix(direction: CaptureDirection, address: string, bits:
   bytes.writeUInt32BE(DIRECTIONS.indexOf(direction), PREFIX.direction);
   if (isShort) bytes.writeUInt16BE(0xffff, PREFIX.address + 10);
   addressBytes(address).copy(bytes, PREFIX.address + (isShort ? 12 : 0));
+  return bytes;
+}
+
+/** `struct place`; an address of zeros is every one, and a port of 0, too. */
+export function encodePlace(lane: number, { address, port }: CapturePlace): Buffer {
+  const bytes = Buffer.alloc(PLACE.size);
+  addressBytes(address).copy(bytes, PLACE.address);
+  bytes.writeUInt16BE(port, PLACE.port);
+  bytes.writeUInt8(lane, PLACE.lane);
+  bytes.writeUInt8(isIPv4(address) ? 0 : 1, PLACE.six);
   return bytes;
 }
 

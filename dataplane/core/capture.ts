@@ -12,6 +12,8 @@ export interface CapturePlace {
 export interface CaptureListener extends CapturePlace {
   readonly direction: CaptureDirection;
   readonly transport: 'tcp' | 'udp';
+  /** It takes what is for these only, before listeners that take all. Empty: it takes all. */
+  readonly destinations: readonly CapturePlace[];
 }
 
 /** A session's ends as they were before it was led here. */
@@ -25,7 +27,7 @@ export interface CapturedEnds {
 export interface CaptureTable {
   /**
    * Has the kernel lead sessions to a listener that listens; what is called when it doesn't any more. That which came last has
-   * them. @throws ProxyError `UNSUPPORTED` where the configuration asks for no capture
+   * them. @throws ProxyError where the kernel has no room for its destinations
    */
   open(listener: CaptureListener): () => void;
   /** `remote`: whom the listener sees. Undefined: the session was not led here. */

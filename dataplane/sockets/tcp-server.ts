@@ -7,18 +7,16 @@ import type { CaptureTable } from '../core/capture.ts';
 import type { Listener } from '../core/protocol.ts';
 import type { Refused } from '../core/session.ts';
 import { type Ends, formatAddress, plainAddress } from './addresses.ts';
-import { type CapturedDoor, capturedDoor } from './captured.ts';
+import { type CapturedDoor, capturedDoor, type CapturedSpec } from './captured.ts';
 import { refuseLast } from './descriptors.ts';
 import { listen } from './listen.ts';
 
-export interface TcpServerOptions {
+export interface TcpServerOptions extends CapturedSpec {
   readonly address: string;
   readonly port: number;
   readonly no_delay?: boolean;
   readonly keepalive?: Keepalive;
   readonly backlog?: number;
-  /** `outbound` or `inbound`: takes what the kernel captures, and nothing else. */
-  readonly captured?: string | undefined;
 }
 
 export interface TcpServerSurroundings {
@@ -41,7 +39,7 @@ export class TcpServer implements Listener {
   ) {
     this.options = options;
     this.log = log;
-    this.door = capturedDoor(capture, options.captured, 'tcp');
+    this.door = capturedDoor(capture, options, 'tcp');
     this.server = createServer(
       {
         allowHalfOpen: true,

@@ -13,6 +13,24 @@ import { BIN } from '../support/kubernetes/program.ts';
 
 const PROFILES = ['GATEWAY-TCP', 'GATEWAY-UDP', 'GATEWAY-TLS', 'GATEWAY-HTTP', 'GATEWAY-GRPC'];
 
+/** Of Services as parents: the GatewayClass has no word for what is supported there. */
+const MESH = {
+  'conformance-profiles': 'MESH-HTTP,MESH-GRPC',
+  'supported-features': [
+    ...['Mesh', 'MeshClusterIPMatching', 'MeshConsumerRoute', 'MeshHTTPRouteBackendRequestHeaderModification'],
+    ...['MeshHTTPRouteNamedRouteRule', 'MeshHTTPRouteQueryParamMatching', 'MeshHTTPRouteRedirectPath'],
+    ...['MeshHTTPRouteRedirectPort', 'MeshHTTPRouteRewritePath', 'MeshHTTPRouteSchemeRedirect'],
+    ...[
+      'HTTPRoute',
+      'HTTPRoute303RedirectStatusCode',
+      'HTTPRoute307RedirectStatusCode',
+      'HTTPRoute308RedirectStatusCode',
+    ],
+    ...['HTTPRouteParentRefPort', 'HTTPRouteResponseHeaderModification', 'GRPCRoute'],
+  ].join(),
+  'namespace-labels': 'l7mp.io/inject=enabled',
+};
+
 /** How long the suite may wait for states, in s: what is there at all is there sooner, and what is not costs this each time. */
 const WAITS = {
   ...{ CreateTimeout: 20, DeleteTimeout: 20, GatewayMustHaveAddress: 30, GatewayMustHaveCondition: 30 },
@@ -26,6 +44,7 @@ const USAGE = `npm run conformance -- [OPTION…] [-- FLAG…]
   --install COMMAND   a shell's command that installs the control plane, with KUBECONFIG set
   --uninstall COMMAND one that removes it again
   --profiles LIST     of the suite, with commas (${PROFILES.join()})
+  --mesh              in place of these the profiles of Services as parents, with sidecars beside the suite's pods
   --features LIST     extended ones that are supported, with commas; "all" for all there are
   --channel NAME      of the CRDs: standard or experimental (experimental)
   --class NAME        the GatewayClass (l7mp)
@@ -57,6 +76,7 @@ function readArgs() {
         install: { type: 'string' },
         uninstall: { type: 'string' },
         profiles: { type: 'string', default: PROFILES.join() },
+        mesh: { type: 'boolean', default: false },
         features: { type: 'string' },
         channel: { type: 'string', default: 'experimental' },
         class: { type: 'string', default: 'l7mp' },
@@ -102,6 +122,7 @@ function suiteFlags(kube: Kube): string[] {
     url: 'https://l7mp.io',
     version: productVersion(),
     contact: 'https://l7mp.io',
+    ...(values.mesh ? MESH : {}),
     ...(values.features === 'all' ? { 'all-features': true } : {}),
     ...(values.features !== undefined && values.features !== 'all' ? { 'supported-features': values.features } : {}),
     ...(values.run === undefined ? {} : { 'run-test': values.run }),

@@ -31,6 +31,7 @@ const FORMATS: Readonly<Record<NonNullable<FieldSchema['format']>, readonly stri
   address: ['127.0.0.1', '::1', 'host'],
   host: ['127.0.0.1', 'example.com', '-'],
   'file-mode': ['0660', '999'],
+  'address-port': ['10.0.0.1:80', '[fd00::1]:53', '10.0.0.1', 'fd00::1:80', '[::1]:0'],
   'port-range': ['80', '8000-8999/udp', '*/tcp', '90-80', '70000'],
   cidr: ['10.0.0.0/8', 'fd00::/8', '127.0.0.1', '10.0.0.0/33', 'x/8'],
 };

@@ -21,6 +21,11 @@ export const PROXY_LABELS = {
 /** The label of pods, services and deployments that are made for a Gateway; its value is the Gateway's name. */
 export const GATEWAY_NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
 
+/** The label of pods with a sidecar that captures; its value is what: `all`, `inbound` or `outbound`. */
+export const CAPTURED_LABEL = 'l7mp.io/captured';
+/** The values with which it has what programs send. */
+export const CAPTURES_OUTBOUND = ['all', 'outbound'] as const;
+
 /** The load assignment that has the endpoints of a service's port, by the number that the service gives it. */
 export function endpointsName(
   namespace: string,

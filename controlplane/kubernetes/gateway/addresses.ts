@@ -46,7 +46,8 @@ export function takesIPv6(service: Service | undefined): boolean {
   return clusterAddresses(service).some((address) => isIP(address) === 6);
 }
 
-function clusterAddresses(service: Service | undefined): string[] {
+/** Those by which the cluster reaches a Service; none where it is headless. */
+export function clusterAddresses(service: Service | undefined): string[] {
   const { clusterIP, clusterIPs = clusterIP === undefined ? [] : [clusterIP] } = service?.spec ?? {};
   return clusterIPs.filter((address) => isIP(address) !== 0);
 }

@@ -6,13 +6,13 @@ import { intersect, intersections } from './hostnames.ts';
 import { allowsNamespace } from './namespaces.ts';
 import { fullName, sortByAge } from '../api/order.ts';
 import { unsupportedOf } from './route-faults.ts';
+import { isServiceParent, type ServiceParents } from './service-parents.ts';
 import type { GatewayState, ListenerState } from './state.ts';
 import type { Verdict } from '../api/verdict.ts';
 
-/** A parentRef of a route that names one of our Gateways, or a ListenerSet of one. */
+/** A parentRef of a route that names one of our Gateways, a ListenerSet of one, or a Service. */
 export interface ParentState {
   readonly ref: ParentReference;
-  readonly gateway: GatewayState;
   /** Why it is not accepted. */
   readonly refused?: Verdict;
 }
@@ -22,7 +22,7 @@ export interface RouteState {
   readonly parents: readonly ParentState[];
 }
 
-export const ROUTE_KINDS = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'] as const;
+const ROUTE_KINDS = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'] as const;
 
 interface Parent {
   readonly gateway: GatewayState;
@@ -30,8 +30,18 @@ interface Parent {
   readonly listeners?: readonly ListenerState[];
 }
 
-/** Routes of all kinds that have parents of ours, the oldest first; what they attach to knows of them from then on. */
-export function attachRoutes(reader: KubeReader, gateways: readonly GatewayState[]): RouteState[] {
+/** Routes of all kinds, the oldest first. */
+export function readRoutes(reader: KubeReader): AnyRoute[] {
+  return sortByAge(ROUTE_KINDS.flatMap((kind): AnyRoute[] => [...reader.list(kind)]));
+}
+
+/** Of all routes those that have parents of ours; Gateways that they attach to know of them from then on. */
+export function attachRoutes(
+  reader: KubeReader,
+  routes: readonly AnyRoute[],
+  gateways: readonly GatewayState[],
+  services: ServiceParents,
+): RouteState[] {
   const parents = new Map<string, Parent>();
   for (const gateway of gateways) {
     parents.set(`Gateway ${fullName(gateway.gateway)}`, { gateway, listeners: gateway.listeners });
@@ -39,13 +49,12 @@ export function attachRoutes(reader: KubeReader, gateways: readonly GatewayState
       parents.set(`ListenerSet ${fullName(set)}`, { gateway, ...(refused === undefined && { listeners }) });
     }
   }
-  const routes = ROUTE_KINDS.flatMap((kind): AnyRoute[] => [...reader.list(kind)]);
-  return sortByAge(routes).flatMap((route) => {
+  return routes.flatMap((route) => {
     const states = (route.spec?.parentRefs ?? []).flatMap((ref): ParentState[] => {
       const parent = parents.get(keyOf(route, ref));
-      if (parent === undefined) return [];
-      const refused = attach(reader, route, ref, parent);
-      return [{ ref, gateway: parent.gateway, ...(refused && { refused }) }];
+      if (parent === undefined && !isServiceParent(ref)) return [];
+      const refused = parent === undefined ? services.refusal(route, ref) : attach(reader, route, ref, parent);
+      return [{ ref, ...(refused && { refused }) }];
     });
     return states.length === 0 ? [] : [{ route, parents: states }];
   });

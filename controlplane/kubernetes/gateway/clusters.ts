@@ -1,29 +1,23 @@
-/** Clusters of a Gateway: one for a port of a Service and how it is spoken to, whichever routes lead there. */
+/** Clusters of some proxies: one for a port of a Service and how it is spoken to, whichever routes lead there. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { endpointsName } from '../api/names.ts';
 import type { Backend } from './backends.ts';
 import { fullName } from '../api/order.ts';
-import type { Output } from './output.ts';
-import type { ServiceSettings } from '../api/service-settings.ts';
-import type { GatewayState, UsedKeyPair } from './state.ts';
+import type { Making } from './making.ts';
+import type { UsedKeyPair } from './state.ts';
 
 /** Adds the cluster of a backend, and gives its name; `raw` leaves TLS to the client, whose stream passes as it is. */
-export function addCluster(
-  output: Output,
-  { gateway, clientCertificate }: GatewayState,
-  to: Backend,
-  settingsOf: ServiceSettings,
-  raw = false,
-): string {
+export function addCluster(making: Making, to: Backend, raw = false): string {
+  const { owner, output, settingsOf } = making;
   const { service, port, protocol, policy } = to;
   const { namespace = '', name } = service.metadata;
   const transport = port.protocol ?? 'TCP';
   const secure = policy !== undefined && !raw && transport === 'TCP';
   const spoken = `${protocol.name.toLowerCase()}${protocol.version ?? ''}${secure ? '+tls' : ''}`;
   const parts = ['service', namespace, name, String(port.port), transport.toLowerCase(), spoken];
-  return output.add('Cluster', gateway, parts, () => {
+  return output.add('Cluster', owner, parts, () => {
     const { version } = protocol;
-    const tls = secure ? { tls: tlsOf(output, gateway, clientCertificate, policy) } : {};
+    const tls = secure ? { tls: tlsOf(making, policy) } : {};
     const spec =
       secure && protocol.name === 'TCP'
         ? { protocol: 'TLS', ...tls }
@@ -36,17 +30,13 @@ export function addCluster(
   });
 }
 
-function tlsOf(
-  output: Output,
-  gateway: GatewayState['gateway'],
-  shown: UsedKeyPair | undefined,
-  { policy, authorities, serverName, san }: NonNullable<Backend['policy']>,
-): Json {
+function tlsOf(making: Making, { policy, authorities, serverName, san }: NonNullable<Backend['policy']>): Json {
+  const { owner, output, clientCertificate: shown } = making;
   const ca =
     authorities === undefined
       ? undefined
-      : output.add('Secret', gateway, ['backendtlspolicy', fullName(policy)], () => ({ ca: authorities }));
-  const own = shown && addKeyPair(output, gateway, shown);
+      : output.add('Secret', owner, ['backendtlspolicy', fullName(policy)], () => ({ ca: authorities }));
+  const own = shown && addKeyPair(making, shown);
   return {
     server_name: serverName,
     ...(ca !== undefined && { ca: `secret:${ca}` }),
@@ -56,10 +46,6 @@ function tlsOf(
 }
 
 /** Adds a certificate with its key, and gives what TLS settings call it. */
-export function addKeyPair(
-  output: Output,
-  gateway: GatewayState['gateway'],
-  { secret, cert, key }: UsedKeyPair,
-): string {
-  return `secret:${output.add('Secret', gateway, ['secret', fullName(secret)], () => ({ cert, key }))}`;
+export function addKeyPair({ owner, output }: Making, { secret, cert, key }: UsedKeyPair): string {
+  return `secret:${output.add('Secret', owner, ['secret', fullName(secret)], () => ({ cert, key }))}`;
 }

@@ -1,29 +1,8 @@
 /** Where a rule's sessions go: clusters by weight, and for the share of backends that lead nowhere an answer that says so. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { AnyRoute, BackendReference } from '../api/gateway-kinds.ts';
-import type { Backends } from './backends.ts';
 import { addCluster } from './clusters.ts';
-import type { Output } from './output.ts';
-import type { GatewayState } from './state.ts';
-import type { ServiceSettings } from '../api/service-settings.ts';
-import type { Usage } from './usage.ts';
-
-/** What routes of one Gateway are made with. */
-export interface Making {
-  readonly gateway: GatewayState;
-  readonly output: Output;
-  readonly backends: Backends;
-  readonly usage: Usage;
-  readonly settingsOf: ServiceSettings;
-  /** Rules that are made already: several listeners have the same routes. */
-  readonly made: Map<AnyRoute, readonly RankedRule[]>;
-}
-
-/** A rule of the proxy, and where it stands in the order in which rules are asked (see `byRank`). */
-export interface RankedRule {
-  readonly name: string;
-  readonly rank: readonly number[];
-}
+import type { Making } from './making.ts';
 
 /** Which changes a backend makes of its own. */
 export type BackendExtras<Ref> = (ref: Ref) => Record<string, Json>;
@@ -57,17 +36,13 @@ export function destinationsOf<Ref extends BackendReference>(
 }
 
 /** The cluster of a backend; undefined where it can't be spoken to. */
-export function clusterOf(
-  { gateway, output, backends, usage, settingsOf }: Making,
-  route: AnyRoute,
-  ref: BackendReference,
-  raw = false,
-): string | undefined {
+export function clusterOf(making: Making, route: AnyRoute, ref: BackendReference, raw = false): string | undefined {
+  const { owner, backends, usage } = making;
   const resolved = backends.resolve(route, ref);
   const service = resolved.fault === undefined ? resolved.backend.service : resolved.service;
-  if (service !== undefined) usage.note(gateway.gateway, service);
+  if (service !== undefined) usage.note(owner, service);
   if (resolved.fault !== undefined) return undefined;
   // Nothing is sent in the clear, or to somebody else, because a policy could not be read (GEP-1897).
   if (!raw && resolved.backend.policy?.refused !== undefined) return undefined;
-  return addCluster(output, gateway, resolved.backend, settingsOf, raw);
+  return addCluster(making, resolved.backend, raw);
 }

@@ -1,12 +1,9 @@
 /** Rules that look at hostnames: of requests, or of TLS. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import type { GRPCRoute, HTTPRoute } from '../api/gateway-kinds.ts';
-import type { Making, RankedRule } from './destinations.ts';
+import type { Making } from './making.ts';
 import { ANY, bySpecificity, covers } from './hostnames.ts';
-import { byRank } from './http-matches.ts';
-import { addHttpRules } from './http-rules.ts';
+import { addHttpList } from './http-rules.ts';
 import { groupBy } from '../api/order.ts';
-import { addRuleList } from './rule-lists.ts';
 import type { ListenerState } from './state.ts';
 import { streamAction, type StreamRoute } from './stream-rules.ts';
 
@@ -31,7 +28,6 @@ function hostField(path: string): HostField {
 
 /** The rules of a listener: for each hostname of its routes, the most specific first, those of the routes that have it. */
 export function hostRules(making: Making, parts: readonly string[], listener: ListenerState, field: HostField): Json[] {
-  const { output, gateway } = making;
   const routes = listener.attached.flatMap(({ route, hostnames }) =>
     hostnames.map((hostname) => ({ hostname, route })),
   );
@@ -42,7 +38,7 @@ export function hostRules(making: Making, parts: readonly string[], listener: Li
       const action =
         field === HTTP_HOST
           ? {
-              apply: httpList(
+              apply: addHttpList(
                 making,
                 [...parts, hostname],
                 found.map(({ route }) => route),
@@ -52,18 +48,6 @@ export function hostRules(making: Making, parts: readonly string[], listener: Li
       // A listener that is for one name only has asked for it.
       return hostname === listener.hostname ? { action } : { match: field.match(hostname), action };
     });
-
-  function httpList(of: Making, name: readonly string[], found: readonly (HTTPRoute | GRPCRoute)[]): string {
-    // Routes come in the order of their age, and sorting keeps it where the rank is the same.
-    const rules: RankedRule[] = found.flatMap((route) => addHttpRules(of, route));
-    rules.sort((one, other) => byRank(one.rank, other.rank));
-    return addRuleList(
-      output,
-      gateway.gateway,
-      name,
-      rules.map((rule) => rule.name),
-    );
-  }
 }
 
 /**

@@ -9,11 +9,13 @@ import type {
   HTTPRoute,
   HTTPRouteRule,
 } from '../api/gateway-kinds.ts';
-import { clusterOf, destinationsOf, type Making, type RankedRule } from './destinations.ts';
+import { clusterOf, destinationsOf } from './destinations.ts';
+import type { Making, RankedRule } from './making.ts';
 import { parseDuration } from '../api/durations.ts';
 import { type Effects, readFilters } from './http-filters.ts';
-import { grpcMatches, httpMatches, type Matches, type RankedMatch } from './http-matches.ts';
+import { byRank, grpcMatches, httpMatches, type Matches, type RankedMatch } from './http-matches.ts';
 import { fullName } from '../api/order.ts';
+import { addRuleList } from './rule-lists.ts';
 
 /** What a rule says, checked. */
 interface ReadRule {
@@ -81,8 +83,22 @@ function limitsOf({ timeouts = {}, retry }: HTTPRouteRule): { limits: Record<str
   return { limits, faults };
 }
 
-/** Adds the rules of a route for the proxies of a Gateway. */
-export function addHttpRules(making: Making, route: HTTPRoute | GRPCRoute): readonly RankedRule[] {
+/** Adds a list of the rules of routes, which come in the order of their age: of rules with the same rank the older goes first. */
+export function addHttpList(
+  making: Making,
+  parts: readonly string[],
+  routes: readonly (HTTPRoute | GRPCRoute)[],
+): string {
+  const rules = routes.flatMap((route) => addHttpRules(making, route));
+  rules.sort((one, other) => byRank(one.rank, other.rank));
+  return addRuleList(
+    making,
+    parts,
+    rules.map((rule) => rule.name),
+  );
+}
+
+function addHttpRules(making: Making, route: HTTPRoute | GRPCRoute): readonly RankedRule[] {
   const made = making.made.get(route) ?? makeRules(making, route);
   making.made.set(route, made);
   return made;

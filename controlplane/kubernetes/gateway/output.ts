@@ -1,4 +1,4 @@
-/** Collects what is made for the proxies of one Gateway. */
+/** Collects what is made for some proxies. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Selector } from '../../../gen/messages.ts';
 import type { WireKind } from '../../../config/wire-kinds.ts';
@@ -12,8 +12,14 @@ import { type OwnedContent, refOf } from '../api/reader.ts';
 import { fullName } from '../api/order.ts';
 
 export interface Output {
-  /** Adds an object unless it is there, and gives its name: that of the Gateway, and `parts` behind it. */
-  add(kind: WireKind, owner: KubeObject, parts: readonly string[], spec: () => Record<string, Json>): string;
+  /** Adds an object unless it is there, and gives its name: the prefix, and `parts` behind it. `only`: for which of the proxies. */
+  add(
+    kind: WireKind,
+    owner: KubeObject,
+    parts: readonly string[],
+    spec: () => Record<string, Json>,
+    only?: Selector,
+  ): string;
   /** In the order that they were added in. */
   objects(): OwnedContent[];
   /** Ids of what was added for an owner. */
@@ -22,17 +28,17 @@ export interface Output {
   ids(): string[];
 }
 
-export function createOutput(gateway: Gateway): Output {
+/** `prefix`: what names begin with. */
+export function createOutput(prefix: readonly string[], selector: Selector): Output {
   const found = new Map<string, OwnedContent>();
   const byOwner = new Map<KubeObject, string[]>();
-  const selector = selectorOf(gateway);
   return {
-    add(kind, owner, parts, spec) {
-      const name = bounded(['gateway', fullName(gateway), ...parts].join('/'));
+    add(kind, owner, parts, spec, only = selector) {
+      const name = bounded([...prefix, ...parts].join('/'));
       const key = { kind, name };
       const id = idOf(key);
       if (!found.has(id)) {
-        found.set(id, { owner: refOf(owner), content: { key, selector, labels: {}, spec: spec() } });
+        found.set(id, { owner: refOf(owner), content: { key, selector: only, labels: {}, spec: spec() } });
         const ids = byOwner.get(owner);
         if (ids === undefined) byOwner.set(owner, [id]);
         else ids.push(id);
@@ -45,13 +51,14 @@ export function createOutput(gateway: Gateway): Output {
   };
 }
 
-/** The proxies of a Gateway: their pods' labels say whose they are. */
-function selectorOf({ metadata }: Gateway): Selector {
-  return {
-    match_labels: { [GATEWAY_NAME_LABEL]: metadata.name, [PROXY_LABELS.namespace]: metadata.namespace ?? '' },
+/** For the proxies of a Gateway: their pods' labels say whose they are. */
+export function gatewayOutput(gateway: Gateway): Output {
+  const { name, namespace = '' } = gateway.metadata;
+  return createOutput(['gateway', fullName(gateway)], {
+    match_labels: { [GATEWAY_NAME_LABEL]: name, [PROXY_LABELS.namespace]: namespace },
     match_expressions: [],
     match_ids: [],
-  };
+  });
 }
 
 /** Names of Kubernetes, several in a row, may be longer than ours. */

@@ -1,4 +1,5 @@
-/** Statuses of BackendTLSPolicies: for each Gateway that sends to a Service of theirs. */
+/** Statuses of BackendTLSPolicies: for each Gateway, or Service with routes, that sends to a Service of theirs. */
+import type { Service } from '../api/core-kinds.ts';
 import type { BackendTLSPolicy, Gateway } from '../api/gateway-kinds.ts';
 import { CONTROLLER_NAME } from '../api/names.ts';
 import { refOf, type StatusPlan } from '../api/reader.ts';
@@ -24,8 +25,11 @@ export function policyStatuses({ all }: TlsPolicies, usage: Usage): StatusPlan[]
         message: 'all that the policy refers to is there',
       }),
     ];
-    const ancestors = ancestorsOf(policy, usage).map(({ metadata }) => ({
-      ancestorRef: { group: GATEWAY_GROUP, kind: 'Gateway', namespace: metadata.namespace ?? '', name: metadata.name },
+    const ancestors = ancestorsOf(policy, usage).map(({ kind, metadata }) => ({
+      ancestorRef: {
+        ...{ group: kind === 'Service' ? CORE_GROUP : GATEWAY_GROUP, kind },
+        ...{ namespace: metadata.namespace ?? '', name: metadata.name },
+      },
       controllerName: CONTROLLER_NAME,
       conditions,
     }));
@@ -33,7 +37,7 @@ export function policyStatuses({ all }: TlsPolicies, usage: Usage): StatusPlan[]
   });
 }
 
-function ancestorsOf({ metadata, spec }: BackendTLSPolicy, usage: Usage): Gateway[] {
+function ancestorsOf({ metadata, spec }: BackendTLSPolicy, usage: Usage): (Gateway | Service)[] {
   const services = (spec?.targetRefs ?? []).filter(({ group, kind }) => group === CORE_GROUP && kind === 'Service');
   const users = services.flatMap(({ name }) => usage.of(`${metadata.namespace ?? ''}/${name}`));
   return sortByName(new Set(users)).slice(0, MAX_ANCESTORS);

@@ -1,20 +1,21 @@
 /** What a port's listeners ask of TLS: certificates by server name, and who clients are. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { addKeyPair } from './clusters.ts';
-import type { Making } from './destinations.ts';
+import type { Making } from './making.ts';
 import { ANY, covers } from './hostnames.ts';
 import { MIN_VERSION_OPTION } from './listeners.ts';
 import type { ListenerState, UsedKeyPair } from './state.ts';
 
 /** TLS of a port, or undefined where it has none, or passes it on. */
-export function tlsServer({ output, gateway }: Making, listeners: readonly ListenerState[]): Json | undefined {
+export function tlsServer(making: Making, listeners: readonly ListenerState[]): Json | undefined {
+  const { owner, output } = making;
   const encrypted = listeners.filter(({ certificates }) => certificates.length > 0);
   // Clients that name nobody, or somebody else, get the certificate of the listener that is for all.
   const fallback = encrypted.find(({ hostname }) => hostname === ANY) ?? encrypted[0];
   if (fallback?.certificates[0] === undefined) return undefined;
-  const own = addKeyPair(output, gateway.gateway, fallback.certificates[0]);
+  const own = addKeyPair(making, fallback.certificates[0]);
   const certificates = namesOf(encrypted).map(({ names, pair }): Json => {
-    const name = addKeyPair(output, gateway.gateway, pair);
+    const name = addKeyPair(making, pair);
     return { server_names: names, cert: name, key: name };
   });
   // All listeners of a port ask the same of clients.
@@ -22,7 +23,7 @@ export function tlsServer({ output, gateway }: Making, listeners: readonly Liste
   const ca =
     authorities === undefined
       ? undefined
-      : `secret:${output.add('Secret', gateway.gateway, ['clients', String(fallback.spec.port)], () => ({ ca: authorities }))}`;
+      : `secret:${output.add('Secret', owner, ['clients', String(fallback.spec.port)], () => ({ ca: authorities }))}`;
   const version = encrypted.map(({ spec }) => spec.tls?.options?.[MIN_VERSION_OPTION]).includes('TLSv1.3');
   return {
     cert: own,

@@ -7,7 +7,7 @@
  * most specific hostname are asked first, and where none of their rules matches, those of the next.
  */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import type { Making } from './destinations.ts';
+import type { Making } from './making.ts';
 import { ANY, bySpecificity } from './hostnames.ts';
 import { hostRules, type HostField, HTTP_HOST, misdirected, SERVER_NAME } from './host-rules.ts';
 import { groupBy } from '../api/order.ts';
@@ -29,12 +29,12 @@ function portName({ spec, protocol }: ListenerState): string {
 function addPort(making: Making, port: string, listeners: readonly ListenerState[], ipv6: boolean): void {
   const [first] = listeners;
   if (first?.protocol === undefined) return;
-  const { output, gateway } = making;
+  const { output, owner } = making;
   const { name: protocol, byHostname } = first.protocol;
   const rules = byHostname ? hostnameRules(making, port, listeners) : streamRules(making, first);
-  const list = addRuleList(output, gateway.gateway, [port], rules);
+  const list = addRuleList(making, [port], rules);
   const tls = tlsServer(making, listeners);
-  output.add('Listener', gateway.gateway, [port], () => ({
+  output.add('Listener', owner, [port], () => ({
     spec: {
       protocol: first.passthrough ? 'TCP' : protocol,
       port: first.spec.port,
@@ -48,7 +48,6 @@ function addPort(making: Making, port: string, listeners: readonly ListenerState
 
 /** The rules of a port whose listeners are told apart by hostname. */
 function hostnameRules(making: Making, port: string, listeners: readonly ListenerState[]): Json[] {
-  const { output, gateway } = making;
   const field: HostField = listeners[0]?.protocol?.name === 'HTTP' ? HTTP_HOST : SERVER_NAME;
   const secure = listeners[0]?.spec.protocol === 'HTTPS';
   const names = listeners.map(({ hostname }) => hostname);
@@ -58,7 +57,7 @@ function hostnameRules(making: Making, port: string, listeners: readonly Listene
       const { hostname } = listener;
       const rules = hostRules(making, [port, hostname], listener, field);
       if (secure) rules.unshift(...misdirected(hostname, names));
-      const list = addRuleList(output, gateway.gateway, [port, hostname], rules);
+      const list = addRuleList(making, [port, hostname], rules);
       // What this listener has no route for is not the business of another.
       const action = { apply: list, respond: { status: 404 } };
       return [hostname === ANY ? { action } : { match: field.match(hostname), action }];

@@ -6,24 +6,34 @@ import { refOf, type StatusPlan } from '../api/reader.ts';
 import type { ParentState, RouteState } from './attachment.ts';
 import type { Backends } from './backends.ts';
 import { programmed } from './progress.ts';
+import { isServiceParent } from './service-parents.ts';
 import { unsupportedOf } from './route-faults.ts';
 import { condition, joined, stated, type Verdict } from '../api/verdict.ts';
+
+/** What backends are to routes, by the kind of their parent. */
+export interface BackendsByParent {
+  readonly gateway: Backends;
+  readonly service: Backends;
+}
 
 /** `objects` are the ids of what was made of the route. */
 export function routeStatus(
   { route, parents }: RouteState,
-  backends: Backends,
+  backends: BackendsByParent,
   objects: readonly string[],
 ): StatusPlan {
   const { generation } = route.metadata;
-  const unresolved = joined(unresolvedOf(route, backends));
+  const unresolved = {
+    gateway: joined(unresolvedOf(route, backends.gateway)),
+    service: joined(unresolvedOf(route, backends.service)),
+  };
   const { faults } = unsupportedOf(route);
-  const conditionsOf = ({ refused }: ParentState): Condition[] => [
+  const conditionsOf = ({ ref, refused }: ParentState): Condition[] => [
     condition('Accepted', generation, refused, {
       reason: 'Accepted',
       message: 'the route is attached',
     }),
-    condition('ResolvedRefs', generation, unresolved, {
+    condition('ResolvedRefs', generation, unresolved[isServiceParent(ref) ? 'service' : 'gateway'], {
       reason: 'ResolvedRefs',
       message: 'all that the route refers to is there',
     }),

@@ -1,7 +1,8 @@
 /** The one rule of a TLSRoute, TCPRoute or UDPRoute. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { TCPRoute, TLSRoute, UDPRoute } from '../api/gateway-kinds.ts';
-import { destinationsOf, type Making } from './destinations.ts';
+import { destinationsOf } from './destinations.ts';
+import type { Making } from './making.ts';
 import { fullName } from '../api/order.ts';
 
 export type StreamRoute = TLSRoute | TCPRoute | UDPRoute;

@@ -1,9 +1,8 @@
-/** Gateway API: what Gateways and routes come to for the proxies, their statuses, and what each Gateway needs to be there. */
+/** Gateway API: what Gateways, Services and routes come to for the proxies, their statuses, and what each Gateway needs to be there. */
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf, type StatusPlan } from '../api/reader.ts';
 import { gatewayService, takesIPv6 } from './addresses.ts';
-import type { AnyRoute } from '../api/gateway-kinds.ts';
 import type { GatewayNeeds } from '../api/gateway-needs.ts';
-import { attachRoutes, ROUTE_KINDS } from './attachment.ts';
+import { attachRoutes, readRoutes } from './attachment.ts';
 import { createBackends } from './backends.ts';
 import { classStatus, gatewayStatus, listenerSetStatus, refusalOf } from './gateway-status.ts';
 import { readClasses, readGateways } from './gateways.ts';
@@ -11,10 +10,12 @@ import { readGrants } from '../api/grants.ts';
 import { infrastructureOf } from './infrastructure.ts';
 import { fullName, sortByName } from '../api/order.ts';
 import { type ServiceSettings, withoutPolicies } from '../api/service-settings.ts';
-import { createOutput } from './output.ts';
+import { gatewayOutput } from './output.ts';
 import { policyStatuses } from './policy-status.ts';
 import { addPorts } from './ports.ts';
 import { hasOurStatus, routeStatus } from './route-status.ts';
+import { readServiceParents } from './service-parents.ts';
+import { addServicePorts } from './service-ports.ts';
 import { allListeners } from './state.ts';
 import { readTlsPolicies } from './tls-policies.ts';
 import { createUsage } from './usage.ts';
@@ -33,26 +34,36 @@ export interface GatewayOptions {
   readonly settingsOf?: ServiceSettings;
 }
 
-/** Translates all Gateways of our classes. The same input gives the same, in the same order. */
+/** Translates all Gateways of our classes, and all routes of Services. The same input gives the same, in the same order. */
 export function translateGateways(
   reader: KubeReader,
   { bundleVersion, infrastructureFault, settingsOf = withoutPolicies }: GatewayOptions = {},
 ): GatewayTranslation {
   const grants = readGrants(reader);
   const policies = readTlsPolicies(reader);
-  const backends = createBackends(reader, grants, policies);
+  const backends = {
+    gateway: createBackends(reader, grants, policies),
+    // What programs could reach by themselves, routes may lead them to (GEP-1294).
+    service: createBackends(reader, () => true, policies),
+  };
   const usage = createUsage();
   const classes = readClasses(reader);
   const gateways = readGateways(reader, grants, classes);
-  const routes = attachRoutes(reader, gateways);
+  const all = readRoutes(reader);
+  const services = readServiceParents(reader, all);
+  const routes = attachRoutes(reader, all, gateways, services);
 
   const objects: OwnedContent[] = [];
   const statuses: StatusPlan[] = classes.map((state) => classStatus(state, bundleVersion));
   const infrastructure: GatewayNeeds[] = [];
   const outputs = gateways.map((gateway) => {
-    const output = createOutput(gateway.gateway);
+    const output = gatewayOutput(gateway.gateway);
     if (refusalOf(gateway) === undefined) {
-      const making = { gateway, output, backends, usage, settingsOf, made: new Map() };
+      const { gateway: owner, clientCertificate } = gateway;
+      const making = {
+        ...{ owner, clientCertificate, output, usage, settingsOf },
+        ...{ backends: backends.gateway, made: new Map() },
+      };
       addPorts(making, allListeners(gateway), takesIPv6(gatewayService(reader, gateway.gateway)));
       infrastructure.push(infrastructureOf(gateway));
     }
@@ -61,12 +72,15 @@ export function translateGateways(
     statuses.push(...gateway.sets.map((set) => listenerSetStatus(gateway, set, output)));
     return output;
   });
+  const mesh = addServicePorts(services, { backends: backends.service, usage, settingsOf });
+  objects.push(...mesh.outputs.flatMap((output) => output.objects()));
+  outputs.push(...mesh.outputs);
   for (const state of routes) {
     const ids = outputs.flatMap((output) => output.idsOf(state.route));
-    statuses.push(routeStatus(state, backends, ids));
+    statuses.push(routeStatus(state, backends, [...ids, ...mesh.listenersOf(state.route)]));
   }
   const attached = new Set(routes.map(({ route }) => route));
-  for (const route of sortByName(ROUTE_KINDS.flatMap((kind): AnyRoute[] => [...reader.list(kind)]))) {
+  for (const route of sortByName(all)) {
     // What we said of a route that has left us is taken back.
     if (attached.has(route) || !hasOurStatus(route)) continue;
     statuses.push({ ref: refOf(route), objects: [], render: () => ({ parents: [] }) });

@@ -1,5 +1,6 @@
 /** Puts a proxy beside an application: a pod, and what is to change of it. Pure. */
 import type { Fault } from '../../../common/errors.ts';
+import { CAPTURED_LABEL } from '../api/names.ts';
 import { type AdmissionRequest, type PatchOperation, plain, type Verdict } from './admission.ts';
 import { ANNOTATIONS, type Parameters, readParameters } from './parameters.ts';
 import type { InjectorSettings } from './settings.ts';
@@ -33,7 +34,10 @@ export function injectSidecar({ kind, operation, object }: AdmissionRequest, set
   const container = sidecarContainer(parameters, settings, typeof grace === 'number' ? grace : undefined);
   return {
     patch: [
-      ...entries(metadata, '/metadata', 'labels', { [SIDECAR_LABEL]: 'sidecar' }),
+      ...entries(metadata, '/metadata', 'labels', {
+        [SIDECAR_LABEL]: 'sidecar',
+        ...(parameters.capture !== 'none' && { [CAPTURED_LABEL]: parameters.capture }),
+      }),
       ...entries(metadata, '/metadata', 'annotations', {
         [ANNOTATIONS.status]: 'injected',
         [ANNOTATIONS.config]: proxyConfig(parameters, settings),

@@ -36,7 +36,7 @@ abstract class SocketListener implements Listener, Receiver {
   constructor(context: ListenerContext<UdpListener>, isConnected: boolean) {
     this.context = context;
     this.isConnected = isConnected;
-    this.door = capturedDoor(context.capture, context.spec.captured, 'udp');
+    this.door = capturedDoor(context.capture, context.spec, 'udp');
   }
 
   get address(): string {

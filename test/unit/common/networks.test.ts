@@ -1,6 +1,6 @@
-/** Networks and ranges of ports, as configuration writes them. */
+/** Networks, places and ranges of ports, as configuration writes them. */
 import { expect } from 'chai';
-import { parseCidr, parsePortRange } from '../../../common/networks.ts';
+import { parseAddressPort, parseCidr, parsePortRange } from '../../../common/networks.ts';
 
 describe('networks', () => {
   it('are addresses, with how many bits count', () => {
@@ -24,6 +24,28 @@ describe('ranges of ports', () => {
     expect(parsePortRange('*/udp')).to.deep.equal({ first: 1, last: 65_535, transports: ['udp'] });
     for (const text of ['', '0', '65536', '90-80', '80/sctp', '80-', '-80', '*-80', '8 0']) {
       expect(parsePortRange(text), text).to.equal(undefined);
+    }
+  });
+});
+
+describe('an address with a port', () => {
+  it('is of either family, and whole', () => {
+    expect(parseAddressPort('10.0.0.1:80')).to.deep.equal({ address: '10.0.0.1', port: 80 });
+    expect(parseAddressPort('[fd00::1]:65535')).to.deep.equal({ address: 'fd00::1', port: 65_535 });
+    for (const text of [
+      '',
+      '10.0.0.1',
+      '10.0.0.1:',
+      ':80',
+      '10.0.0.1:0',
+      '10.0.0.1:65536',
+      'host:80',
+      '10.0.0.1:80:80',
+    ]) {
+      expect(parseAddressPort(text), text).to.equal(undefined);
+    }
+    for (const text of ['fd00::1', 'fd00::1:80', '[fd00::1]', '[10.0.0.1]:80', '[fe80::1%lo]:80', '[::1]:x', '[]:80']) {
+      expect(parseAddressPort(text), text).to.equal(undefined);
     }
   });
 });

@@ -19,6 +19,14 @@ describe('a configuration that captures', () => {
       listeners: [
         { name: 'a', spec: { protocol: 'TCP', port: 1, captured: 'outbound' }, rules },
         { name: 'b', spec: { protocol: 'UDP', address: '::', port: 1, captured: 'inbound' }, rules },
+        {
+          name: 'c',
+          spec: {
+            ...{ protocol: 'HTTP', address: '::', port: 1, captured: 'outbound' },
+            captured_destinations: ['10.96.0.10:80', '[fd00::10]:80'],
+          },
+          rules,
+        },
       ],
       clusters: [{ name: 'c', spec: { protocol: 'TCP' }, original_destination: true }],
     });
@@ -34,6 +42,16 @@ describe('a configuration that captures', () => {
         {
           name: 'd',
           spec: { protocol: 'UDP', port: 1, captured: 'inbound', connect: { port: 5 }, options: { mode: 'singleton' } },
+          rules,
+        },
+        {
+          name: 'f',
+          spec: { protocol: 'TCP', port: 1, captured_destinations: ['10.96.0.10', '[::1]:0', '10.96.0.10:80'] },
+          rules,
+        },
+        {
+          name: 'g',
+          spec: { protocol: 'TCP', port: 1, captured: 'outbound', captured_destinations: ['[fd00::1]:80'] },
           rules,
         },
       ],
@@ -56,6 +74,10 @@ describe('a configuration that captures', () => {
       'listeners[1].spec.captured: expected one of outbound, inbound, found "both"',
       'listeners[2].spec.connect: expected nothing beside captured, found a peer',
       'listeners[2].spec.options.mode: expected server, as with captured, found singleton',
+      'listeners[3].spec.captured_destinations[0]: expected an IP address with a port, as in 10.0.0.1:80 or [fd00::1]:80, found "10.96.0.10"',
+      'listeners[3].spec.captured_destinations[1]: expected an IP address with a port, as in 10.0.0.1:80 or [fd00::1]:80, found "[::1]:0"',
+      'listeners[3].spec.captured: expected outbound or inbound, as there are destinations, found nothing',
+      'listeners[4].spec.address: expected ::, as there are destinations of IPv6, found "0.0.0.0"',
       'clusters[0].endpoints: expected none, as original_destination says where sessions go, found some',
       'clusters[0].health_check: expected none, as original_destination says where sessions go, found one',
       'clusters[1].original_destination: expected a protocol with ports, found Echo',

@@ -223,6 +223,7 @@ export const schema: Schema = {
       keep_alive_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647, default: 65000 },
       forwarded: { type: 'string', optional: true, default: 'append', values: ['append', 'replace', 'off'] },
       captured: { type: 'string', values: ['outbound', 'inbound'] },
+      captured_destinations: { type: 'string', repeated: true, format: 'address-port' },
     },
   },
   HttpCluster: {
@@ -293,6 +294,7 @@ export const schema: Schema = {
       tls_inspector: { type: 'boolean' },
       tls_inspector_timeout: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647, default: 10000 },
       captured: { type: 'string', values: ['outbound', 'inbound'] },
+      captured_destinations: { type: 'string', repeated: true, format: 'address-port' },
     },
   },
   TcpCluster: {
@@ -312,6 +314,7 @@ export const schema: Schema = {
       proxy_protocol: { type: 'string', optional: true, default: 'off', values: ['off', 'optional', 'required'] },
       handshake_timeout: { type: 'integer', optional: true, min: 1, unit: 'ms', max: 2147483647, default: 10000 },
       captured: { type: 'string', values: ['outbound', 'inbound'] },
+      captured_destinations: { type: 'string', repeated: true, format: 'address-port' },
     },
   },
   TlsCluster: {
@@ -329,6 +332,7 @@ export const schema: Schema = {
       connect: { type: 'message', message: 'PeerAddress' },
       options: { type: 'message', message: 'UdpListenerOptions', default: {} },
       captured: { type: 'string', values: ['outbound', 'inbound'] },
+      captured_destinations: { type: 'string', repeated: true, format: 'address-port' },
     },
   },
   UdpListenerOptions: {
@@ -381,6 +385,7 @@ export const schema: Schema = {
       compress: { type: 'boolean' },
       proxy_protocol: { type: 'string', optional: true, default: 'off', values: ['off', 'optional', 'required'] },
       captured: { type: 'string', values: ['outbound', 'inbound'] },
+      captured_destinations: { type: 'string', repeated: true, format: 'address-port' },
     },
   },
   WebSocketCluster: {

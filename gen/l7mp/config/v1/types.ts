@@ -383,6 +383,11 @@ export interface HttpListener {
    * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
    */
   readonly captured?: 'outbound' | 'inbound';
+  /**
+   * Of what is captured, this takes only what is for these destinations, as in `10.96.0.10:80` or `[fd00::10]:80`: before listeners that
+   * take all. All when empty.
+   */
+  readonly captured_destinations: readonly string[];
 }
 
 /** HttpCluster sends each session as a request, over kept connections. */
@@ -521,6 +526,11 @@ export interface TcpListener {
    * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
    */
   readonly captured?: 'outbound' | 'inbound';
+  /**
+   * Of what is captured, this takes only what is for these destinations, as in `10.96.0.10:80` or `[fd00::10]:80`: before listeners that
+   * take all. All when empty.
+   */
+  readonly captured_destinations: readonly string[];
 }
 
 /** TcpCluster connects to its endpoints. */
@@ -554,6 +564,11 @@ export interface TlsListener {
    * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
    */
   readonly captured?: 'outbound' | 'inbound';
+  /**
+   * Of what is captured, this takes only what is for these destinations, as in `10.96.0.10:80` or `[fd00::10]:80`: before listeners that
+   * take all. All when empty.
+   */
+  readonly captured_destinations: readonly string[];
 }
 
 /** TlsCluster connects to its endpoints and starts TLS. */
@@ -586,6 +601,11 @@ export interface UdpListener {
    * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
    */
   readonly captured?: 'outbound' | 'inbound';
+  /**
+   * Of what is captured, this takes only what is for these destinations, as in `10.96.0.10:80` or `[fd00::10]:80`: before listeners that
+   * take all. All when empty.
+   */
+  readonly captured_destinations: readonly string[];
 }
 
 /** UdpListenerOptions say how sessions are made. */
@@ -682,6 +702,11 @@ export interface WebSocketListener {
    * (`inbound`), and nothing else. The address has to be that of all interfaces, `0.0.0.0` or `::`.
    */
   readonly captured?: 'outbound' | 'inbound';
+  /**
+   * Of what is captured, this takes only what is for these destinations, as in `10.96.0.10:80` or `[fd00::10]:80`: before listeners that
+   * take all. All when empty.
+   */
+  readonly captured_destinations: readonly string[];
 }
 
 /** WebSocketCluster connects to its endpoints. */

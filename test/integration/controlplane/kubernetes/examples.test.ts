@@ -3,40 +3,28 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
-import { parseAllDocuments, stringify } from 'yaml';
+import { parseAllDocuments } from 'yaml';
 import type { Condition, KubeObject } from '../../../../controlplane/kubernetes/api/object.ts';
 import { makeCertificate } from '../../../support/certificates.ts';
 import { type Result, runCommand } from '../../../support/command.ts';
+import { installChart } from '../../../support/kubernetes/chart.ts';
 import type { Images } from '../../../support/kubernetes/node.ts';
-import { BIN } from '../../../support/kubernetes/program.ts';
 import { PYTHON as VENV_PYTHON } from '../../../support/peer.ts';
 import { sharedKube } from '../../../support/kubernetes/shared.ts';
 import { until } from '../../../support/until.ts';
 
 const EXAMPLES = 'k8s/examples';
-const SYSTEM = 'l7mp-system';
 const PYTHON = resolve(VENV_PYTHON);
 const script = (name: string): string => resolve('test/integration/controlplane/kubernetes/examples', name);
 
 /** What stands for the images that examples name. */
 const IMAGES: Images = {
   'alpine/socat': { command: ['socat'] },
+  'curlimages/curl': { command: [] },
   'hashicorp/http-echo': { command: ['python3', script('http-echo.py')] },
   'moul/grpcbin': { command: [PYTHON, script('grpc-names.py'), 'serve'] },
   // What clients say comes back: what passes on its way is what is tested.
   'eclipse-mosquitto': { command: ['socat', 'TCP-LISTEN:1883,fork,reuseaddr', 'SYSTEM:cat'] },
-};
-
-/** The chart's values: as few processes as can be. The store is gone with the pod. */
-const VALUES = {
-  controlPlane: {
-    replicas: 1,
-    store: 'embedded:/data',
-    extraVolumes: [{ name: 'data', emptyDir: {} }],
-    extraVolumeMounts: [{ name: 'data', mountPath: '/data' }],
-  },
-  gatewayClass: { create: true },
-  gateways: { defaults: { replicas: 1 } },
 };
 
 describe('examples for Kubernetes', function () {
@@ -48,15 +36,7 @@ describe('examples for Kubernetes', function () {
 
   before(async function () {
     this.timeout(240_000);
-    const helm = await runCommand(
-      join(BIN, 'helm'),
-      ['template', 'l7mp', 'k8s/chart', '--namespace', SYSTEM, '--kube-version', '1.30.0', '--values', '-'],
-      stringify(VALUES),
-    );
-    if (helm.code !== 0) throw new Error(helm.stderr);
-    await kube().kubectl(['create', 'namespace', SYSTEM]);
-    await kube().kubectl(['apply', '--server-side', '--namespace', SYSTEM, '-f', '-'], helm.stdout);
-    await kube().kubectl(['-n', SYSTEM, 'rollout', 'status', 'deployment/l7mp-controlplane', '--timeout=100s']);
+    await installChart(kube());
   });
   after(() => rmSync(directory, { recursive: true }));
 
@@ -154,6 +134,17 @@ describe('examples for Kubernetes', function () {
         const texts = await answered('curl', ['-sS', '--fail', `${url}?[1-50]`]);
         return !texts.includes('version 1');
       });
+    },
+    async 'mesh.yaml'() {
+      const ask = (...args: string[]): Promise<string> =>
+        kubectl('exec', 'deployment/client', '--container=client', '--', 'curl', '-sS', ...args);
+      await until('the route to be in effect', async () =>
+        (await ask('-H', 'x-version: 2', 'http://shop/')).includes('version 2'),
+      );
+      const versions = (await ask('--fail', 'http://shop/?[1-200]')).trim().split('\n');
+      expect(versions).to.have.length(200);
+      const canaries = versions.filter((text) => text === 'version 2').length;
+      expect(canaries).to.be.within(3, 45); // a tenth, within five standard deviations
     },
     async 'mqtt.yaml'() {
       const address = await addressOf('mqtt');

@@ -149,9 +149,14 @@ for _ in to:
     return text.trim().split('\n').sort();
   }
 
-  async startProxy(capture: object | undefined, runner = '', admin: object = {}): Promise<ProxyProcess> {
+  async startProxy(
+    capture: object | undefined,
+    runner = '',
+    admin: object = {},
+    more: readonly object[] = [],
+  ): Promise<ProxyProcess> {
     const enterCgroup = `echo $$ > ${this.cgroup}/cgroup.procs;`;
-    const config = configuration({ ...(capture && { capture }), ...admin });
+    const config = configuration({ ...(capture && { capture }), ...admin }, more);
     this.proxyProcess = await ProxyProcess.start(config, [], enterCgroup, `nsenter ${enter('pod')} ${runner}`);
     return this.proxyProcess;
   }
@@ -172,8 +177,8 @@ for _ in to:
   }
 }
 
-/** Listeners for all that is captured; what goes to port 81 of anybody is led to port 80. */
-function configuration(admin: object): object {
+/** Listeners for all that is captured, after others; what goes to port 81 of anybody is led to port 80. */
+function configuration(admin: object, more: readonly object[]): object {
   const listeners = (['TCP', 'UDP'] as const).flatMap((protocol) =>
     (['outbound', 'inbound'] as const).map((captured) => ({
       name: `${protocol}-${captured}`,
@@ -189,7 +194,7 @@ function configuration(admin: object): object {
     })),
   );
   const clusters = ['TCP', 'UDP'].map((name) => ({ name, spec: { protocol: name }, original_destination: true }));
-  return { admin, listeners, clusters };
+  return { admin, listeners: [...more, ...listeners], clusters };
 }
 
 function ip(command: string): void {

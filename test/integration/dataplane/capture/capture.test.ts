@@ -94,6 +94,44 @@ describe(`a proxy that captures a pod's traffic, ${WITH}`, () => {
         });
       });
 
+      it('leads what is for a destination to the listener that names it, whichever came last', async () => {
+        await bed.serve('pod');
+        const at = (host: string, port: number): string => `${name === 'IPv4' ? host : `[${host}]`}:${port}`;
+        const listener = (protocol: string, captured: string, ...captured_destinations: string[]): object => ({
+          name: `${protocol}-${captured}-named`,
+          spec: { protocol, address: '::', port: 0, captured, captured_destinations },
+          options: { track: 60 },
+          rules: [{ action: { route: { destination: protocol === 'HTTP' ? 'TCP' : protocol } } }],
+        });
+        const named = [
+          listener('TCP', 'outbound', at(server, 81), at(excluded, 80)),
+          listener('UDP', 'outbound', at(server, 5001)),
+          listener('TCP', 'inbound', at(pod, 81)),
+        ];
+        const proxy = await bed.startProxy({}, '', {}, named);
+        const ask = async (): Promise<string[]> => {
+          for (const [host, port] of [
+            [server, 80],
+            [server, 81],
+            [excluded, 80],
+            [excluded, 81],
+          ] as const) {
+            expect(await bed.curl('pod', host, port)).to.match(/^server/u);
+          }
+          await bed.datagrams('pod', 10, [server, 5000], [server, 5001]);
+          for (const port of [80, 81]) expect(await bed.curl('server', pod, port)).to.match(/^pod/u);
+          return (await listenersOf()).sort();
+        };
+        const all = ['TCP-inbound', 'TCP-outbound', 'UDP-outbound'];
+        const ofNames = ['TCP-inbound-named', 'TCP-outbound-named', 'TCP-outbound-named', 'UDP-outbound-named'];
+        expect(await ask()).to.deep.equal([...all, ...ofNames, 'TCP-outbound'].sort());
+        // Without them, the rest is as without them.
+        for (const each of ['TCP-outbound-named', 'UDP-outbound-named', 'TCP-inbound-named']) {
+          await bed.run('pod', 'curl', '-sSf', '-X', 'DELETE', `${proxy.api}/api/v1/listeners/${each}`);
+        }
+        expect((await ask()).filter((each) => each.endsWith('-named'))).to.deep.equal(ofNames);
+      });
+
       it('lets through what is excluded, by port and by address, and its answers', async () => {
         await bed.serve('pod');
         await bed.startProxy({
@@ -142,6 +180,13 @@ describe(`a proxy that captures a pod's traffic, ${WITH}`, () => {
     expect(await listenersOf()).to.deep.equal([]);
     await bed.run('pod', 'setpriv', '--reuid', '65534', 'curl', '-sSf', `http://${FOUR.server}/`);
     expect(await listenersOf()).to.deep.equal(['TCP-outbound']);
+  });
+
+  it('needs no more than the capabilities that sidecars have', async () => {
+    await bed.startProxy({}, 'setpriv --bounding-set=-all,+bpf,+net_admin --inh-caps=-all');
+    await bed.curl('pod', FOUR.server);
+    await bed.datagrams('pod', 10, [FOUR.server, 5000]);
+    expect(await listenersOf()).to.have.members(['TCP-outbound', 'UDP-outbound']);
   });
 
   it('leaves connections alone that were there before, and those of after work while it ends', async () => {

@@ -19,6 +19,11 @@ describe('the progress of several objects', () => {
     expect(of(status(3, 3, 2), status(3, 1, 1))).to.deep.equal({ selected: 3, acked: 1, serving: 1, failures: [] });
   });
 
+  it('counts proxies that have less to take for no less', () => {
+    expect(of(status(2, 2, 2), status(1, 1, 1))).to.include({ selected: 2, acked: 2, serving: 2 });
+    expect(of(status(2, 2, 2), status(1, 1, 0))).to.include({ selected: 2, acked: 2, serving: 1 });
+  });
+
   it('does not wait for what nobody asks for, or is not there', () => {
     expect(of(status(3, 3, 3), status(0, 0, 0), undefined)).to.include({ selected: 3, acked: 3, serving: 3 });
     expect(of()).to.include({ selected: 0, acked: 0, serving: 0 });

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
 import { idOf } from '../../../../../controlplane/model/object.ts';
+import { compileSelector } from '../../../../../controlplane/model/selector.ts';
 import type { Progress } from '../../../../../controlplane/kubernetes/api/reader.ts';
 import {
   type GatewayTranslation,
@@ -62,6 +63,24 @@ describe('translating Gateway API', () => {
       '{"gateway.networking.k8s.io/gateway-name":"other","l7mp.io/namespace":"default"}',
       '{"gateway.networking.k8s.io/gateway-name":"web","l7mp.io/namespace":"default"}',
     ]);
+  });
+
+  it('hands what is made of routes of Services to sidecars that capture: consumers’ to those of their namespace only', () => {
+    const { objects } = translateGateways(kubeReader(readManifests(`${GOLDEN}/mesh.in.yaml`)));
+    const wanted = (name: string, ...pods: Record<string, string>[]): boolean[] => {
+      const { selector } = objects.find(({ content }) => idOf(content.key) === `Listener/${name}`)!.content;
+      return pods.map((labels) => compileSelector(selector)({ id: 'pod', labels }));
+    };
+    const pods = [
+      { 'l7mp.io/captured': 'all', 'l7mp.io/namespace': 'shop' },
+      { 'l7mp.io/captured': 'outbound', 'l7mp.io/namespace': 'far' },
+      { 'l7mp.io/captured': 'inbound', 'l7mp.io/namespace': 'shop' },
+      { 'l7mp.io/namespace': 'shop' },
+    ];
+    expect(wanted('mesh/producer/shop/shop/80/tcp', ...pods)).to.deep.equal([true, false, false, false]);
+    expect(wanted('mesh/consumer/far/shop/shop/80/tcp', ...pods)).to.deep.equal([false, true, false, false]);
+    // Who has routes of his own for one port has the producer's for others.
+    expect(wanted('mesh/producer/shop/shop/443/tcp', ...pods)).to.deep.equal([true, true, false, false]);
   });
 
   it('is Programmed once all proxies have it, and says how many do', () => {

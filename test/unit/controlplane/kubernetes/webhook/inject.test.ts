@@ -39,7 +39,7 @@ describe('the injection of a sidecar', () => {
     for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) expect(sidecar).to.have.property(probe);
     expect(sidecar.args.join(' ')).to.include('--controlplane l7mp-controlplane.l7mp-system:1235');
     expect(sidecar.args.join(' ')).to.include('--drain-timeout 10000');
-    expect(after.metadata.labels).to.deep.equal({ 'l7mp.io/proxy': 'sidecar' });
+    expect(after.metadata.labels).to.deep.equal({ 'l7mp.io/proxy': 'sidecar', 'l7mp.io/captured': 'all' });
     expect(after.metadata.annotations).to.include({ 'l7mp.io/injection-status': 'injected' });
   });
 
