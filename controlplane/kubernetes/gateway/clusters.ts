@@ -1,10 +1,10 @@
-/** Clusters of a Gateway: one for a port of a Service and how it is spoken to, whichever routes lead there. */
+/** Clusters of a Gateway: one for a port of a Service, how it is spoken to, and what policies say, whichever routes lead there. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { endpointsName } from '../api/names.ts';
 import type { Backend } from './backends.ts';
 import { fullName } from '../api/order.ts';
 import type { Output } from './output.ts';
-import type { ServiceSettings } from '../api/service-settings.ts';
+import type { clusterScope } from './policy-scopes.ts';
 import type { GatewayState, UsedKeyPair } from './state.ts';
 
 /** Adds the cluster of a backend, and gives its name; `raw` leaves TLS to the client, whose stream passes as it is. */
@@ -12,7 +12,7 @@ export function addCluster(
   output: Output,
   { gateway, clientCertificate }: GatewayState,
   to: Backend,
-  settingsOf: ServiceSettings,
+  { settings, parts: ofPolicies }: ReturnType<typeof clusterScope>,
   raw = false,
 ): string {
   const { service, port, protocol, policy } = to;
@@ -20,7 +20,7 @@ export function addCluster(
   const transport = port.protocol ?? 'TCP';
   const secure = policy !== undefined && !raw && transport === 'TCP';
   const spoken = `${protocol.name.toLowerCase()}${protocol.version ?? ''}${secure ? '+tls' : ''}`;
-  const parts = ['service', namespace, name, String(port.port), transport.toLowerCase(), spoken];
+  const parts = ['service', namespace, name, String(port.port), transport.toLowerCase(), spoken, ...ofPolicies];
   return output.add('Cluster', gateway, parts, () => {
     const { version } = protocol;
     const tls = secure ? { tls: tlsOf(output, gateway, clientCertificate, policy) } : {};
@@ -31,7 +31,7 @@ export function addCluster(
     return {
       spec,
       discovery: { service: endpointsName(namespace, name, port.port, transport) },
-      ...settingsOf(service, port),
+      ...settings,
     };
   });
 }

@@ -1,11 +1,13 @@
 /** Where a rule's sessions go: clusters by weight, and for the share of backends that lead nowhere an answer that says so. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { AnyRoute, BackendReference } from '../api/gateway-kinds.ts';
+import type { Referrer } from '../api/grants.ts';
+import type { Policies } from '../api/policies.ts';
 import type { Backends } from './backends.ts';
 import { addCluster } from './clusters.ts';
 import type { Output } from './output.ts';
+import { clusterScope, type RuleScope, type Scope } from './policy-scopes.ts';
 import type { GatewayState } from './state.ts';
-import type { ServiceSettings } from '../api/service-settings.ts';
 import type { Usage } from './usage.ts';
 
 /** What routes of one Gateway are made with. */
@@ -14,9 +16,16 @@ export interface Making {
   readonly output: Output;
   readonly backends: Backends;
   readonly usage: Usage;
-  readonly settingsOf: ServiceSettings;
-  /** Rules that are made already: several listeners have the same routes. */
-  readonly made: Map<AnyRoute, readonly RankedRule[]>;
+  readonly policies: Policies;
+  /** Whom it is made for. */
+  readonly scope: Scope;
+  /** Rules that are made already, by scope and route: several listeners have the same routes. */
+  readonly made: Map<string, readonly RankedRule[]>;
+}
+
+/** The same for one rule of a route. */
+export interface RuleMaking extends Making {
+  readonly rule: RuleScope;
 }
 
 /** A rule of the proxy, and where it stands in the order in which rules are asked (see `byRank`). */
@@ -33,22 +42,21 @@ export type BackendExtras<Ref> = (ref: Ref) => Record<string, Json>;
  * share that has no backend, `raw` as in `addCluster`.
  */
 export function destinationsOf<Ref extends BackendReference>(
-  making: Making,
+  making: RuleMaking,
   route: AnyRoute,
   refs: readonly Ref[],
   failure: Json,
   extras: BackendExtras<Ref> = () => ({}),
   raw = false,
 ): Record<string, Json> | undefined {
-  const found = refs
-    .filter(({ weight = 1 }) => weight > 0)
-    .map((ref) => {
-      const cluster = clusterOf(making, route, ref, raw);
-      const weight = ref.weight ?? 1;
-      if (cluster === undefined) return { respond: failure, weight };
-      return { cluster, weight, ...extras(ref) };
-    });
-  if (!found.some((entry) => 'cluster' in entry)) return undefined;
+  const isKept = (ref: Ref): boolean => (ref.weight ?? 1) > 0 || persists(making, route, refs);
+  const found = refs.filter(isKept).map((ref) => {
+    const cluster = clusterOf(making, route, ref, { raw });
+    const weight = ref.weight ?? 1;
+    if (cluster === undefined) return { respond: failure, weight };
+    return { cluster, weight, ...extras(ref) };
+  });
+  if (!found.some((entry) => 'cluster' in entry && entry.weight > 0)) return undefined;
   const [first] = found;
   if (found.length === 1 && first !== undefined && 'cluster' in first && Object.keys(first).length === 2) {
     return { destination: first.cluster };
@@ -56,18 +64,47 @@ export function destinationsOf<Ref extends BackendReference>(
   return { destinations: found };
 }
 
+/** Whether clients come back to where they were: then a backend without weight has those that it had. */
+function persists(
+  { rule, policies, backends }: RuleMaking,
+  route: AnyRoute,
+  refs: readonly BackendReference[],
+): boolean {
+  if (rule.fields['persistence'] !== undefined) return true;
+  return refs.some((ref) => {
+    const { backend } = { backend: undefined, ...backends.resolve(route, ref) };
+    if (backend === undefined) return false;
+    return clusterScope(policies, rule, backend.service, backend.port).settings['persistence'] !== undefined;
+  });
+}
+
+/** The mirrors of a rule by policies, as routes have them. */
+export function policyMirrors(making: RuleMaking, route: AnyRoute): Json[] {
+  return making.rule.mirrors.flatMap(({ backendRef, percent, from }) => {
+    const cluster = clusterOf(making, route, backendRef, { from });
+    return cluster === undefined ? [] : [{ cluster, percent }];
+  });
+}
+
+/** `from`: who refers to the backend where that isn't the route; `raw` as in `addCluster`. */
+export interface Reference {
+  readonly from?: Referrer;
+  readonly raw?: boolean;
+}
+
 /** The cluster of a backend; undefined where it can't be spoken to. */
 export function clusterOf(
-  { gateway, output, backends, usage, settingsOf }: Making,
+  { gateway, output, backends, usage, policies, rule }: RuleMaking,
   route: AnyRoute,
   ref: BackendReference,
-  raw = false,
+  { from, raw = false }: Reference = {},
 ): string | undefined {
-  const resolved = backends.resolve(route, ref);
+  const resolved = backends.resolve(route, ref, from);
   const service = resolved.fault === undefined ? resolved.backend.service : resolved.service;
   if (service !== undefined) usage.note(gateway.gateway, service);
   if (resolved.fault !== undefined) return undefined;
   // Nothing is sent in the clear, or to somebody else, because a policy could not be read (GEP-1897).
   if (!raw && resolved.backend.policy?.refused !== undefined) return undefined;
-  return addCluster(output, gateway, resolved.backend, settingsOf, raw);
+  const { service: to, port } = resolved.backend;
+  return addCluster(output, gateway, resolved.backend, clusterScope(policies, rule, to, port), raw);
 }

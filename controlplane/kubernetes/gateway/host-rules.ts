@@ -6,6 +6,7 @@ import { ANY, bySpecificity, covers } from './hostnames.ts';
 import { byRank } from './http-matches.ts';
 import { addHttpRules } from './http-rules.ts';
 import { groupBy } from '../api/order.ts';
+import { listenerScope } from './policy-scopes.ts';
 import { addRuleList } from './rule-lists.ts';
 import type { ListenerState } from './state.ts';
 import { streamAction, type StreamRoute } from './stream-rules.ts';
@@ -30,8 +31,9 @@ function hostField(path: string): HostField {
 }
 
 /** The rules of a listener: for each hostname of its routes, the most specific first, those of the routes that have it. */
-export function hostRules(making: Making, parts: readonly string[], listener: ListenerState, field: HostField): Json[] {
-  const { output, gateway } = making;
+export function hostRules(of: Making, parts: readonly string[], listener: ListenerState, field: HostField): Json[] {
+  const { output, gateway, policies } = of;
+  const making = { ...of, scope: listenerScope(policies, gateway, listener) };
   const routes = listener.attached.flatMap(({ route, hostnames }) =>
     hostnames.map((hostname) => ({ hostname, route })),
   );

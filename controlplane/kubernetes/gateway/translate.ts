@@ -10,8 +10,9 @@ import { readClasses, readGateways } from './gateways.ts';
 import { readGrants } from '../api/grants.ts';
 import { infrastructureOf } from './infrastructure.ts';
 import { fullName, sortByName } from '../api/order.ts';
-import { type ServiceSettings, withoutPolicies } from '../api/service-settings.ts';
+import { type Policies, withoutPolicies } from '../api/policies.ts';
 import { createOutput } from './output.ts';
+import { gatewayScope } from './policy-scopes.ts';
 import { policyStatuses } from './policy-status.ts';
 import { addPorts } from './ports.ts';
 import { hasOurStatus, routeStatus } from './route-status.ts';
@@ -29,18 +30,17 @@ export interface GatewayOptions {
   readonly bundleVersion?: string;
   /** Why what the Gateway `NAMESPACE/NAME` needs could not be made; undefined: it is there, or on its way. */
   readonly infrastructureFault?: (gateway: string) => string | undefined;
-  /** What policies say of Services. */
-  readonly settingsOf?: ServiceSettings;
+  readonly policies?: Policies;
 }
 
 /** Translates all Gateways of our classes. The same input gives the same, in the same order. */
 export function translateGateways(
   reader: KubeReader,
-  { bundleVersion, infrastructureFault, settingsOf = withoutPolicies }: GatewayOptions = {},
+  { bundleVersion, infrastructureFault, policies = withoutPolicies }: GatewayOptions = {},
 ): GatewayTranslation {
   const grants = readGrants(reader);
-  const policies = readTlsPolicies(reader);
-  const backends = createBackends(reader, grants, policies);
+  const tlsPolicies = readTlsPolicies(reader);
+  const backends = createBackends(reader, grants, tlsPolicies);
   const usage = createUsage();
   const classes = readClasses(reader);
   const gateways = readGateways(reader, grants, classes);
@@ -52,7 +52,7 @@ export function translateGateways(
   const outputs = gateways.map((gateway) => {
     const output = createOutput(gateway.gateway);
     if (refusalOf(gateway) === undefined) {
-      const making = { gateway, output, backends, usage, settingsOf, made: new Map() };
+      const making = { gateway, output, backends, usage, policies, scope: gatewayScope(gateway), made: new Map() };
       addPorts(making, allListeners(gateway), takesIPv6(gatewayService(reader, gateway.gateway)));
       infrastructure.push(infrastructureOf(gateway));
     }
@@ -71,6 +71,6 @@ export function translateGateways(
     if (attached.has(route) || !hasOurStatus(route)) continue;
     statuses.push({ ref: refOf(route), objects: [], render: () => ({ parents: [] }) });
   }
-  statuses.push(...policyStatuses(policies, usage));
+  statuses.push(...policyStatuses(tlsPolicies, usage));
   return { objects, statuses, infrastructure };
 }

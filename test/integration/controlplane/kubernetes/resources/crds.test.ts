@@ -6,8 +6,8 @@ import { expect } from 'chai';
 import { parseAllDocuments, stringify } from 'yaml';
 import { emptySnapshot } from '../../../../../config/decode.ts';
 import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
-import { translateResources } from '../../../../../controlplane/kubernetes/resources/translate.ts';
 import { decodeContent } from '../../../../../controlplane/model/decode-content.ts';
+import { translateOwn } from '../../../../support/translate-own.ts';
 import { kubeReader, readManifests } from '../../../../support/kube-reader.ts';
 import { sharedKube } from '../../../../support/kubernetes/shared.ts';
 
@@ -241,7 +241,7 @@ describe('custom resources on a real API server', function () {
       ...each,
       metadata: { ...each.metadata, namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' },
     }));
-    for (const plan of translateResources(kubeReader(there), { now }).statuses) {
+    for (const plan of translateOwn(kubeReader(there), { now }).statuses) {
       const { conditions } = plan.render({ selected: 1, acked: 1, serving: 1, failures: [] }) as {
         conditions: { type: string; status: string }[];
       };
@@ -267,7 +267,7 @@ describe('custom resources on a real API server', function () {
         }),
       );
       const [before, after] = [all, [...filled, ...all.filter((each) => !isOwn(each))]].map((objects) => {
-        const { objects: contents, statuses } = translateResources(kubeReader(objects), { now });
+        const { objects: contents, statuses } = translateOwn(kubeReader(objects), { now });
         const decoded = contents.map(({ content }) => {
           const { parts } = decodeContent(content, emptySnapshot());
           return [content.key, content.selector, content.key.kind === 'Secret' || parts];
@@ -314,7 +314,7 @@ describe('custom resources on a real API server', function () {
     ];
     await kube().apply(...objects);
     const stored = await Promise.all(objects.map(({ kind, metadata }) => kube().read<KubeObject>(kind, metadata.name)));
-    for (const plan of translateResources(kubeReader(stored)).statuses) {
+    for (const plan of translateOwn(kubeReader(stored)).statuses) {
       const { ref } = plan;
       const text = JSON.stringify(plan.render({ selected: 2, acked: 1, serving: 0, failures: [] }));
       const status = JSON.parse(text, (key, value: unknown) =>
