@@ -40,6 +40,19 @@ describe('opening a session of a cluster', () => {
     expect('stream' in opened && opened.endpoint.address).to.equal('10.0.0.1');
   });
 
+  it('goes to the endpoint that a token leads to, as long as it may be picked and was not tried', () => {
+    const { cluster, connector } = testCluster();
+    const asked = (preferred: string, tried?: Set<string>): string | undefined => {
+      cluster.open(request({ preferred, tried }));
+      return connector.requests.at(-1)?.target.address;
+    };
+    expect(asked('10.0.0.3:80')).to.equal('10.0.0.3');
+    expect(asked('10.0.0.3:80', new Set(['c']))).to.equal('10.0.0.1');
+    expect(asked('10.0.0.9:80')).to.equal('10.0.0.1');
+    cluster.update(clusterConfig({ endpoints: [endpoint('a'), endpoint('d')] }));
+    expect([asked('10.0.0.3:80'), asked('10.0.0.4:80')]).to.deep.equal(['10.0.0.1', '10.0.0.4']);
+  });
+
   it('tells the connector what its endpoints are, and are no more', () => {
     const { cluster, connector } = testCluster({ endpoints: [endpoint('a'), endpoint('b')] });
     const addresses = (): string[] => connector.retained.map((key) => (JSON.parse(key) as [string])[0]);

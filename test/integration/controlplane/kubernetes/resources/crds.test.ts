@@ -144,8 +144,20 @@ const BROKEN: readonly [kind: string, spec: object, ...says: string[]][] = [
     { targetRefs: [{ kind: 'Session', name: 'a' }], offload: { policy: 'perhaps' } },
     'spec.offload.policy',
   ],
+  [
+    'OffloadPolicy',
+    { targetRefs: [{ kind: 'Session', name: 'a', sectionName: 'b' }], offload: {} },
+    'spec.targetRefs[0]',
+    'expected no sectionName',
+  ],
+  [
+    'OffloadPolicy',
+    { targetRefs: [{ group: 'l7mp.io', kind: 'Gateway', name: 'a' }], offload: {} },
+    'spec.targetRefs[0]',
+    'expected the group of the kind',
+  ],
   ['TrafficPolicy', { connect_timeout: 5 }, 'spec.targetRefs', 'Required'],
-  ['TrafficPolicy', { targetRefs: [{ kind: 'Service', name: 'a' }] }, 'spec', 'expected loadbalancer, health_check'],
+  ['TrafficPolicy', { targetRefs: [{ kind: 'Service', name: 'a' }] }, 'spec', 'expected something for its targets'],
   ['TrafficPolicy', { targetRefs: [{ kind: 'Target', name: 'a' }], connect_timeout: 5 }, 'spec.targetRefs[0].kind'],
   [
     'TrafficPolicy',
@@ -157,6 +169,35 @@ const BROKEN: readonly [kind: string, spec: object, ...says: string[]][] = [
       connect_timeout: 5,
     },
     'expected each target once in targetRefs',
+  ],
+  [
+    'TrafficPolicy',
+    { targetRefs: [{ group: 'apps', kind: 'UDPRoute', name: 'a' }], retry: {} },
+    'spec.targetRefs[0]',
+    'expected the group of the kind',
+  ],
+  [
+    'TrafficPolicy',
+    {
+      targetRefs: [
+        { kind: 'UDPRoute', name: 'a' },
+        { kind: 'Service', name: 'a' },
+      ],
+      limits: { max_sessions: 1 },
+    },
+    'spec',
+    'expected no retry, timeouts, fault, limits or mirrors where a Service is a target',
+  ],
+  [
+    'TrafficPolicy',
+    { targetRefs: [{ kind: 'UDPRoute', name: 'a' }], mirrors: [{ backendRef: { name: 'b' } }] },
+    'spec.mirrors[0].backendRef.port',
+    'Required',
+  ],
+  [
+    'TrafficPolicy',
+    { targetRefs: [{ kind: 'Service', name: 'a' }], persistence: { type: 'address' } },
+    'spec.persistence.type',
   ],
   [
     'TrafficPolicy',
