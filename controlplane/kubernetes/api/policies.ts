@@ -28,6 +28,8 @@ export interface TrafficSettings {
   readonly cluster: Plain;
   /** Fields of routes. */
   readonly route: Plain;
+  /** Fields of the options of listeners. */
+  readonly listener: Plain;
   /** Absent: they say nothing of it. */
   readonly mirrors?: readonly MirrorWish[];
 }
@@ -39,7 +41,7 @@ export interface Policies {
   readonly offload: (targets: readonly PolicyTarget[]) => Plain | undefined;
 }
 
-const NOTHING: TrafficSettings = { cluster: {}, route: {} };
+const NOTHING: TrafficSettings = { cluster: {}, route: {}, listener: {} };
 
 export const withoutPolicies: Policies = { traffic: () => NOTHING, offload: () => undefined };
 

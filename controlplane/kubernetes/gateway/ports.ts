@@ -34,7 +34,9 @@ function addPort(making: Making, port: string, listeners: readonly ListenerState
   const { output, gateway, policies, scope } = making;
   const { name: protocol, byHostname } = first.protocol;
   // Where listeners share a port, policies say the same of all of them.
-  const offload = policies.offload([...scope.targets, ...targetsOf(first.owner, first.spec.name)]);
+  const targets = [...scope.targets, ...targetsOf(first.owner, first.spec.name)];
+  const offload = policies.offload(targets);
+  const options = { ...policies.traffic(targets).listener, ...(offload && { offload }) };
   const rules = byHostname ? hostnameRules(making, port, listeners) : streamRules(making, first);
   const list = addRuleList(output, gateway.gateway, [port], rules);
   const tls = tlsServer(making, listeners);
@@ -47,7 +49,7 @@ function addPort(making: Making, port: string, listeners: readonly ListenerState
       ...(first.passthrough && { tls_inspector: true }),
     },
     rules: list,
-    ...(offload && { options: { offload } }),
+    ...(Object.keys(options).length > 0 && { options }),
   }));
 }
 

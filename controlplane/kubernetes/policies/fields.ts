@@ -27,6 +27,11 @@ export function routeFields({ spec }: TrafficPolicy): Plain {
   return pick(spec, OF_ROUTES);
 }
 
+/** Fields of a listener's options. */
+export function listenerFields(policy: TrafficPolicy | undefined): Plain {
+  return (policy?.spec?.listener ?? {}) as Plain;
+}
+
 function pick(spec: TrafficPolicySpec | undefined, fields: readonly Field[]): Plain {
   const entries = fields.flatMap((field) => (spec?.[field] === undefined ? [] : [[field, spec[field]]]));
   return Object.fromEntries(entries) as Plain;
@@ -42,11 +47,15 @@ export function contentFault(policy: TrafficPolicy): Verdict | undefined {
     // Which protocol it is says nothing of what a policy may have: those of Services all have addresses.
     const cluster = { spec: { protocol: 'TCP' }, discovery: { service: 'any' }, ...clusterFields(policy) };
     const route = { destination: 'any', ...routeFields(policy) };
+    const listener = { spec: { protocol: 'UDP', port: 1 }, rules: [], options: listenerFields(policy) };
     const faults = [
+      ...contentFaults({ key: { kind: 'Listener', name: 'any' }, labels: {}, spec: listener }),
       ...contentFaults({ key: { kind: 'Cluster', name: 'any' }, labels: {}, spec: cluster }),
       ...contentFaults({ key: { kind: 'Route', name: 'any' }, labels: {}, spec: route }),
     ];
-    const texts = faults.map((fault) => formatFault({ ...fault, path: `spec.${fault.path}` }));
+    const texts = faults.map((fault) =>
+      formatFault({ ...fault, path: `spec.${fault.path.replace(/^options\./u, 'listener.')}` }),
+    );
     found = texts.length > 0 && { reason: 'Invalid', message: texts.join('; ') };
     known.set(policy, found);
   }
@@ -61,6 +70,7 @@ const BYTES: readonly Kind[] = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute'
 /** Fields that some kinds can't have, and why. What a Gateway says counts for those of its routes that can have it. */
 const REFUSED: readonly (readonly [path: string, kinds: readonly Kind[], why: string])[] = [
   ...[...OF_ROUTES, 'mirrors'].map((field) => [field, ['Service'], 'it is of routes'] as const),
+  ['listener', ['Service', ...BYTES, 'UDPRoute'], 'it is of listeners'],
   ['persistence', STREAMS, 'there is no header that could carry a token'],
   ['retry.statuses', STREAMS, 'there are no answers with a status'],
   ['timeouts.attempt', STREAMS, 'there are no answers'],

@@ -1,6 +1,7 @@
 /** What policies are attached to: whether it is there, and has such a part. */
-import type { Gateway, GatewayListener, ListenerSet } from '../api/gateway-kinds.ts';
+import type { Gateway, GatewayListener, ListenerSet, ParentReference } from '../api/gateway-kinds.ts';
 import { CONTROLLER_NAME, GROUP } from '../api/names.ts';
+import type { KubeObject } from '../api/object.ts';
 import { fullName } from '../api/order.ts';
 import type { KubeKinds, KubeReader } from '../api/reader.ts';
 import type { Verdict } from '../api/verdict.ts';
@@ -45,8 +46,9 @@ export function missing(reader: KubeReader, namespace: string, target: TargetRef
   }
   const object = reader.get(kind, namespace, name);
   if (object === undefined) return notFound(`there is no ${kind} ${namespace}/${name}`);
-  if (object.kind === 'Gateway' && !isOurs(reader, object as Gateway)) {
-    return notFound(`the Gateway ${namespace}/${name} is of a class that is not ours`);
+  if (groupOf(kind) === GATEWAY_GROUP && !isOurs(reader, object as GatewayObject)) {
+    const why = kind === 'Gateway' ? 'is of a class that is not ours' : 'has no parent that is ours';
+    return notFound(`the ${kind} ${namespace}/${name} ${why}`);
   }
   if (sectionName === undefined) return undefined;
   const word = SECTIONS[kind];
@@ -66,8 +68,24 @@ function sectionsOf(spec: unknown): readonly Named[] {
   return ports ?? listeners ?? rules ?? [];
 }
 
-function isOurs(reader: KubeReader, { spec }: Gateway): boolean {
-  return reader.get('GatewayClass', '', spec?.gatewayClassName ?? '')?.spec?.controllerName === CONTROLLER_NAME;
+type GatewayObject = KubeObject<
+  Partial<NonNullable<Gateway['spec']>> & {
+    readonly parentRef?: ParentReference;
+    readonly parentRefs?: readonly ParentReference[];
+  }
+>;
+
+/** Whether an object of Gateway API is for us: by its class, or by one of its parents, as a Service is anybody's. */
+function isOurs(reader: KubeReader, { kind, metadata, spec }: GatewayObject): boolean {
+  if (kind === 'Gateway') {
+    return reader.get('GatewayClass', '', spec?.gatewayClassName ?? '')?.spec?.controllerName === CONTROLLER_NAME;
+  }
+  const parents = spec?.parentRefs ?? (spec?.parentRef ? [spec.parentRef] : []);
+  return parents.some(({ kind: of = 'Gateway', namespace = metadata.namespace ?? '', name }) => {
+    if (of !== 'Gateway' && of !== 'ListenerSet') return of === 'Service';
+    const parent = reader.get(of, namespace, name);
+    return parent !== undefined && isOurs(reader, parent);
+  });
 }
 
 /** Why what is said of a target's listeners can't be said of them alone: a port is one listener of the proxies. */

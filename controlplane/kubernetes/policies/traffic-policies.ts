@@ -9,7 +9,8 @@ import type { KubeReader, StatusPlan } from '../api/reader.ts';
 import { soundReader } from '../api/sound.ts';
 import { condition, joined, type Verdict } from '../api/verdict.ts';
 import { attachPolicies } from './attachment.ts';
-import { clusterFields, contentFault, routeFields, unfitting } from './fields.ts';
+import { clusterFields, contentFault, listenerFields, routeFields, unfitting } from './fields.ts';
+import { sharedPorts } from './targets.ts';
 
 export interface TrafficPolicies extends Pick<Policies, 'traffic'> {
   readonly statuses: readonly StatusPlan[];
@@ -19,7 +20,10 @@ export function readTrafficPolicies(reader: KubeReader): TrafficPolicies {
   const grants = readGrants(reader);
   const { at, statuses } = attachPolicies(reader, soundReader(reader).list('TrafficPolicy'), {
     // Its targets are of kinds that its form allows.
-    refusal: (policy, { kind }) => contentFault(policy) ?? unfitting(policy, kind as Parameters<typeof unfitting>[1]),
+    refusal: (policy, target) =>
+      contentFault(policy) ??
+      unfitting(policy, target.kind as Parameters<typeof unfitting>[1]) ??
+      (policy.spec?.listener && sharedPorts(reader, policy.metadata.namespace ?? '', target)),
     beside: (policy) => resolvedRefs(reader, grants, policy),
   });
   return {
@@ -30,6 +34,8 @@ export function readTrafficPolicies(reader: KubeReader): TrafficPolicies {
       return {
         cluster: Object.assign({}, ...found.map(clusterFields)) as ReturnType<typeof clusterFields>,
         route: Object.assign({}, ...found.map(routeFields)) as ReturnType<typeof routeFields>,
+        // As any other field, it stands in place of another's as a whole: the API server fills in what is standard in it.
+        listener: listenerFields(found.findLast(({ spec }) => spec?.listener !== undefined)),
         ...(mirrored && { mirrors: mirrorsOf(mirrored) }),
       };
     },

@@ -135,6 +135,17 @@ export const schema: Schema = {
       fault: { type: 'message', message: 'Fault' },
       limits: { type: 'message', message: 'RouteLimits' },
       mirrors: { type: 'message', message: 'PolicyMirror', repeated: true },
+      listener: { type: 'message', message: 'ListenerLimits' },
+    },
+  },
+  ListenerLimits: {
+    fields: {
+      max_sessions: { type: 'integer', optional: true, unit: 'sessions' },
+      sessions_per_second: { type: 'number', min: 0, unit: 'sessions/s' },
+      datagrams_per_second: { type: 'number', min: 0, unit: 'datagrams/s' },
+      bytes_per_second: { type: 'number', min: 0, unit: 'bytes/s' },
+      idle_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647 },
+      queue_limit: { type: 'integer', optional: true, min: 1, unit: 'datagrams', default: 1024 },
     },
   },
   ClientPersistence: {

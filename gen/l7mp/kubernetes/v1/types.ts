@@ -205,6 +205,33 @@ export interface TrafficPolicySpec {
   readonly limits?: Readonly<Record<string, Json>>;
   /** Copies of what clients send, to other Services. What those answer is dropped. Not of Services. */
   readonly mirrors?: readonly PolicyMirror[];
+  /** Limits of listeners as a whole, whichever routes their sessions take. Of Gateways, ListenerSets and their listeners only. */
+  readonly listener?: ListenerLimits;
+}
+
+/** ListenerLimits are the limits of a listener, in each proxy. */
+export interface ListenerLimits {
+  /**
+   * The most sessions open at once. Datagram listeners, to which anybody may pretend to be many (UDP, UnixDatagram), take
+   * 65536 when absent; others have no limit. 0 is no limit.
+   */
+  readonly max_sessions?: number;
+  /** The most new sessions a second; 0 is no limit. */
+  readonly sessions_per_second?: number;
+  /**
+   * The most datagrams (or chunks) a second that a session's client may send; more are dropped, or held back where
+   * the protocol can. 0 is no limit.
+   */
+  readonly datagrams_per_second?: number;
+  /** The most bytes a second that a session's client may send; 0 is no limit. */
+  readonly bytes_per_second?: number;
+  /**
+   * A session in which nothing moved for this long is ended, in ms. Datagram listeners that have no end of their own
+   * (UDP, UnixDatagram) take 60000 when absent; others take none. 0 is never.
+   */
+  readonly idle_timeout?: number;
+  /** The most datagrams that wait for a slow receiver, or 4 MiB of them; the oldest are dropped, and counted. */
+  readonly queue_limit?: number;
 }
 
 /** ClientPersistence brings the requests of a client to the endpoint that its first one went to, by a token that it is given. */

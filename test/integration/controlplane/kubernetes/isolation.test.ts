@@ -66,6 +66,7 @@ const VALID = {
     limits: { max_sessions: 1000 },
     persistence: { type: 'cookie', name: 'shop' },
     mirrors: [{ backendRef: { name: 'still', port: 80 }, percent: 1 }],
+    listener: { max_sessions: 100 },
   },
 } as const satisfies Readonly<Partial<Record<KindName, Json | object>>>;
 
@@ -183,6 +184,7 @@ const BROKEN: readonly [kind: Kind, path: string, value: Json][] = [
   ['TrafficPolicy', 'targetRefs.0', { kind: 'HTTPRoute', name: 'good', sectionName: 'nope' }],
   ['TrafficPolicy', 'targetRefs.0', { kind: 'Service', name: 'still' }],
   ['TrafficPolicy', 'loadbalancer.key', '/a~b'],
+  ['TrafficPolicy', 'listener.max_sessions', -1],
   ['TrafficPolicy', 'retry.statuses', [99]],
   ['TrafficPolicy', 'fault.abort.status', 700],
   ['TrafficPolicy', 'limits.sessions_per_second', -1],

@@ -190,6 +190,12 @@ const BROKEN: readonly [kind: string, spec: object, ...says: string[]][] = [
   ],
   [
     'TrafficPolicy',
+    { targetRefs: [{ kind: 'UDPRoute', name: 'a' }], listener: { max_sessions: 1 } },
+    'spec',
+    'expected no listener where a target is no Gateway or ListenerSet',
+  ],
+  [
+    'TrafficPolicy',
     { targetRefs: [{ kind: 'UDPRoute', name: 'a' }], mirrors: [{ backendRef: { name: 'b' } }] },
     'spec.mirrors[0].backendRef.port',
     'Required',

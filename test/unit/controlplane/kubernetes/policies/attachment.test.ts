@@ -62,6 +62,11 @@ kind: TCPRoute
 metadata: { name: raw, namespace: default }
 spec: { parentRefs: [{ name: edge, sectionName: tcp }], rules: [{ backendRefs: [{ name: one, port: 80 }] }] }
 ---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TCPRoute
+metadata: { name: foreign, namespace: default }
+spec: { parentRefs: [{ name: foreign }, { name: none }], rules: [{ backendRefs: [{ name: one, port: 80 }] }] }
+---
 apiVersion: v1
 kind: Service
 metadata: { name: one, namespace: default }
@@ -271,6 +276,7 @@ describe('policy attachment', () => {
     ['ListenerSet more/x', {}, 'TargetNotFound: the ListenerSet default/more has no listener named x: it has http'],
     ['HTTPRoute web/x', {}, 'TargetNotFound: the HTTPRoute default/web has no rule named x: it has cart'],
     ['TCPRoute raw/x', {}, 'TargetNotFound: the TCPRoute default/raw has no rule named x: its rules have no names'],
+    ['TCPRoute foreign', {}, 'TargetNotFound: the TCPRoute default/foreign has no parent that is ours'],
     ['GRPCRoute web', {}, 'TargetNotFound: there is no GRPCRoute default/web'],
     ['UDPRoute game/all', { fault: { drop: { percent: 5 } } }, IN_EFFECT],
     ['Gateway edge', { fault: { drop: { percent: 5 } }, retry: { statuses: [503] } }, IN_EFFECT],
@@ -285,6 +291,12 @@ describe('policy attachment', () => {
       'Invalid: spec.persistence: expected nothing where a UDPRoute is the target, as there is no header that could carry a token; ' +
         'spec.retry.statuses: expected nothing where a UDPRoute is the target, as there are no answers with a status; ' +
         'spec.timeouts.attempt: expected nothing where a UDPRoute is the target, as there are no answers',
+    ],
+    ['Gateway edge', { listener: { queue_limit: 0 } }, /^Invalid: .*spec\.listener\.queue_limit: expected /u],
+    [
+      'TCPRoute raw',
+      { listener: { max_sessions: 1 } },
+      'Invalid: spec.listener: expected nothing where a TCPRoute is the target, as it is of listeners',
     ],
     ['Service one', { limits: {}, timeouts: {} }, `Invalid: spec.timeouts: ${NO_ROUTE}; spec.limits: ${NO_ROUTE}`],
     ['HTTPRoute web', { retry: { statuses: [700] } }, /^Invalid: .*spec\.retry\.statuses\[0\]: expected a status/u],
@@ -322,6 +334,23 @@ describe('offload policies of Gateways', () => {
     expect(options(outcome)).to.deep.equal({
       ...{ 'Listener 80/tcp': said('never'), 'Listener 80/udp': said('always') },
       ...{ 'Listener 81/tcp': said('never'), 'Listener 8080/tcp': said('auto') },
+    });
+  });
+
+  it('stand beside limits of listeners, which are those of the most specific policy', async () => {
+    const outcome = await translate(
+      offload('Gateway edge', 'never'),
+      policy('Gateway edge', { listener: { max_sessions: 9, idle_timeout: 5000 } }),
+      policy('Gateway edge/game', { listener: { max_sessions: 1_000_000 } }),
+      policy('Gateway edge/wild', { listener: { max_sessions: 1 } }),
+    );
+    const shared =
+      'expected listeners with a port of their own, found that others have it, too: listener wild has port 80';
+    expect(outcome.statuses).to.deep.equal([IN_EFFECT, IN_EFFECT, `Invalid: ${shared}`, IN_EFFECT]);
+    const all = { max_sessions: 9, idle_timeout: 5000, ...said('never') };
+    expect(options(outcome)).to.deep.equal({
+      ...{ 'Listener 80/tcp': all, 'Listener 81/tcp': all, 'Listener 8080/tcp': all },
+      'Listener 80/udp': { max_sessions: 1_000_000, ...said('never') },
     });
   });
 
