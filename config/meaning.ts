@@ -5,7 +5,7 @@ import type { ConfigObjects } from './snapshot.ts';
 import { checkCircles } from './circles.ts';
 import type { Decoder } from './decoder.ts';
 import { describe, isPlain, oneOf, readScalar } from './scalars.ts';
-import { checkAction, checkSubjectAltNames, checkTraffic } from './traffic.ts';
+import { checkAction, checkPersistence, checkSubjectAltNames, checkTraffic } from './traffic.ts';
 import { listOf, missing } from './wanted.ts';
 
 /** Adds its faults to the decoder's. `existing` objects are those beside what was decoded. */
@@ -90,7 +90,7 @@ function checkRoute(decoder: Decoder, route: Plain, path: string): void {
 }
 
 function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
-  const { spec, endpoints, discovery, loadbalancer, health_check: check } = cluster;
+  const { spec, endpoints, discovery, loadbalancer, health_check: check, persistence } = cluster;
   if (discovery !== undefined && listOf(endpoints).length > 0) {
     decoder.tell(`${path}.endpoints`, 'none, as discovery takes them from the control plane', 'some');
   }
@@ -107,6 +107,7 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
     const { expected } = readScalar({ type: 'string', format: 'json-pointer' }, loadbalancer['key']);
     if (expected !== undefined) decoder.fault(`${path}.loadbalancer.key`, expected, loadbalancer['key']);
   }
+  if (isPlain(persistence)) checkPersistence(decoder, persistence, `${path}.persistence`);
   if (isPlain(check)) {
     if (isPlain(spec)) checkProbed(decoder, spec, `${path}.health_check`);
     for (const field of ['send', 'expect']) {

@@ -18,12 +18,13 @@ export function checkAction(decoder: Decoder, action: Plain, path: string): void
 
 /** The same of a route's parts that concern what passes on it. */
 export function checkTraffic(decoder: Decoder, route: Plain, path: string): void {
-  const { destinations, response_headers: headers, cors, retry } = route;
+  const { destinations, response_headers: headers, cors, retry, persistence } = route;
   listOf(destinations).forEach((destination, index) => {
     checkDestination(decoder, destination, `${path}.destinations[${index}]`);
   });
   if (isPlain(headers)) checkHeaderChanges(decoder, headers, `${path}.response_headers`);
   if (isPlain(cors)) checkCors(decoder, cors, `${path}.cors`);
+  if (isPlain(persistence)) checkPersistence(decoder, persistence, `${path}.persistence`);
   const statuses: unknown = isPlain(retry) ? retry['statuses'] : undefined;
   if (Array.isArray(statuses)) {
     statuses.forEach((status: unknown, index) => {
@@ -105,6 +106,30 @@ function checkNames(decoder: Decoder, names: unknown, path: string, expected = '
   names.forEach((name: unknown, index) => {
     if (typeof name === 'string' && !TOKEN.test(name)) decoder.fault(`${path}[${index}]`, expected, name);
   });
+}
+
+/** A cookie's path (RFC 6265, section 4.1.1), which clients compare with those of requests. */
+const COOKIE_PATH = /^\/[\x20-\x3a\x3c-\x7e]*$/u;
+
+/** The fewest characters that are hard to guess. */
+const MIN_KEY = 16;
+
+/** A route's, or a cluster's. */
+export function checkPersistence(decoder: Decoder, persistence: Plain, path: string): void {
+  const { type, name, lifetime, absolute_timeout: age, path: below, key } = persistence;
+  if (typeof name === 'string' && !TOKEN.test(name)) {
+    decoder.fault(`${path}.name`, 'the name of a cookie or a header field', name);
+  }
+  if (lifetime === 'permanent') {
+    if (type === 'header') decoder.tell(`${path}.lifetime`, '"session", as a header field is no cookie', '"permanent"');
+    else if (age === 0) decoder.tell(`${path}.absolute_timeout`, 'how long the cookie stays, as it is permanent', '0');
+  }
+  if (typeof below === 'string' && !COOKIE_PATH.test(below)) {
+    decoder.fault(`${path}.path`, 'a path that begins with "/", without ";"', below);
+  }
+  if (typeof key === 'string' && key.length < MIN_KEY) {
+    decoder.tell(`${path}.key`, `at least ${MIN_KEY} characters`, String(key.length));
+  }
 }
 
 /** `https://*.example.org:8443`: a scheme, and a host whose first labels any may stand for (`*`). */

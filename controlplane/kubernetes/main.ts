@@ -13,7 +13,7 @@ import type { InfrastructureSettings } from './infrastructure/settings.ts';
 import { GATEWAY_INDEXES, InfrastructureFeed } from './infrastructure-feed.ts';
 import type { ResourceType } from './api/addressing.ts';
 import { Cache, type KubeClient, KubeError, openClient, StatusWriter } from './runtime/index.ts';
-import { translatePolicies } from './policies/traffic-policies.ts';
+import { translatePolicies } from './policies/translate.ts';
 import { translateResources } from './resources/translate.ts';
 import { SessionReaper } from './session-reaper.ts';
 import { KubernetesSource, type TimedTranslation } from './source.ts';
@@ -155,12 +155,12 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     host.onLead(() => reaper.refresh());
 
     const translate = (from: KubeReader): KubeTranslation & TimedTranslation => {
-      const { settingsOf, ...policies } = translatePolicies(from);
+      const policies = translatePolicies(from);
       const { infrastructure, ...gateways } = translateGateways(from, {
-        settingsOf,
+        policies,
         infrastructureFault: (gateway) => feed?.faultOf(gateway),
       });
-      const { expired, nextExpiry, ...resources } = translateResources(from, { settingsOf });
+      const { expired, nextExpiry, ...resources } = translateResources(from, { policies });
       feed?.set(infrastructure);
       authorities.refresh();
       reaper.set(expired);

@@ -156,6 +156,8 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
     'response_headers?': object,
     'cors?': object,
     'fault?': object,
+    'limits?': object,
+    'persistence?': object,
     'source?': source,
   }),
   ControlPlane: closed({

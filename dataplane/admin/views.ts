@@ -1,5 +1,13 @@
 /** Objects as the REST API shows them: l7mp's forms, with more fields beside. */
-import type { Cluster, Endpoint, Listener, Route, Rule, RuleList } from '../../gen/l7mp/config/v1/types.ts';
+import type {
+  Cluster,
+  Endpoint,
+  Listener,
+  Persistence,
+  Route,
+  Rule,
+  RuleList,
+} from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../../common/address.ts';
 import { withAssigned } from '../core/assigned.ts';
 import type { ConfigSnapshot, Kind } from '../../config/snapshot.ts';
@@ -94,7 +102,7 @@ export function listenerView(context: ViewContext, { name, spec, rules, options 
 }
 
 export function clusterView(context: ViewContext, cluster: Cluster): Plain {
-  const { name, loadbalancer } = cluster;
+  const { name, loadbalancer, persistence } = cluster;
   const { endpoints } = withAssigned(cluster, context.objects);
   const plain = context.cluster(cluster);
   const shown = endpointViews(endpoints, context.endpoints(name), name);
@@ -104,6 +112,7 @@ export function clusterView(context: ViewContext, cluster: Cluster): Plain {
     ...plain,
     endpoints: context.recursive ? shown : shown.length,
     loadbalancer: { policy, ...(random && { key: '<RANDOM>' }), ...(plain['loadbalancer'] as Plain | undefined) },
+    ...(persistence && { persistence: withoutKey(persistence) }),
     ...fateOf(context, 'Cluster', name),
   };
 }
@@ -175,11 +184,16 @@ function predicate({ op, path, value, ignore_case, apply }: NonNullable<Rule['ma
   };
 }
 
+/** What tokens are encrypted with is shown to nobody. */
+function withoutKey({ key: _, ...shown }: Persistence): Plain {
+  return shown;
+}
+
 export function routeView(context: ViewContext, route: Route): Plain {
   const cluster = (name: string): string | Plain =>
     refer(context, context.objects.clusters, name, (value) => clusterView(context, value));
   const { name, destination, destinations, ingress, egress, retry, timeouts, mirrors } = route;
-  const { response_headers, cors, fault } = route;
+  const { response_headers, cors, fault, limits, persistence } = route;
   return {
     name,
     ...(destination !== undefined && { destination: cluster(destination) }),
@@ -198,6 +212,8 @@ export function routeView(context: ViewContext, route: Route): Plain {
     ...(response_headers && { response_headers }),
     ...(cors && { cors }),
     ...(fault && { fault }),
+    ...(limits && { limits }),
+    ...(persistence && { persistence: withoutKey(persistence) }),
     ...fateOf(context, 'Route', name),
   };
 }

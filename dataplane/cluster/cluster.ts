@@ -212,13 +212,16 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
 
   private newAttempt(request: OpenRequest): Attempt {
     const { list, usable } = this.endpoints;
-    const { tried, metadata, flow } = request;
+    const { tried, metadata, flow, preferred } = request;
+    const wanted = preferred === undefined ? undefined : this.endpoints.withKey(preferred);
     const endpoint = this.config.original_destination
       ? originalEndpoint(metadata)
       : flow
         ? this.endpoints.at(flow.remote)
         : usable > 0
-          ? this.endpoints.passingOver(tried, () => this.balancer.pick(list, metadata))
+          ? wanted && tried?.has(wanted.name) !== true
+            ? wanted
+            : this.endpoints.passingOver(tried, () => this.balancer.pick(list, metadata))
           : undefined;
     if (endpoint === undefined) throw this.failed(this.noEndpoint(flow));
     tried?.add(endpoint.name);

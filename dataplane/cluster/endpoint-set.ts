@@ -16,6 +16,8 @@ export class EndpointSet {
   list: readonly Endpoint[] = [];
   /** How many may be picked. */
   usable = 0;
+  /** Made when it is first asked. */
+  private byKey: Map<string, Endpoint> | undefined;
 
   /** Makes the list anew. Endpoints that are gone keep nothing running. */
   follow(config: Config, surroundings: Surroundings): void {
@@ -31,6 +33,7 @@ export class EndpointSet {
     const stay = new Set(next);
     for (const endpoint of this.list) if (!stay.has(endpoint)) endpoint.readmit();
     this.list = next;
+    this.byKey = undefined;
     this.refresh();
   }
 
@@ -44,6 +47,13 @@ export class EndpointSet {
   /** That at this place, whether it may be picked or not: who has a session with it keeps it. */
   at({ address, port }: Pick<Endpoint, 'address' | 'port'>): Endpoint | undefined {
     return this.list.find((endpoint) => endpoint.address === address && endpoint.port === port);
+  }
+
+  /** That of this `hashKey`, where it may be picked. */
+  withKey(key: string): Endpoint | undefined {
+    this.byKey ??= new Map(this.list.map((endpoint) => [endpoint.hashKey, endpoint]));
+    const endpoint = this.byKey.get(key);
+    return endpoint?.usable === true ? endpoint : undefined;
   }
 
   hasOther(tried: ReadonlySet<string>): boolean {

@@ -52,7 +52,8 @@ export class Endpoint implements Candidate, Target {
     this.hostname = spec.address ?? address;
     this.port = port;
     this.located = located;
-    this.hashKey = port > 0 ? formatAddress(host, port) : host || name;
+    // The port of the cluster is the same for all: where two clusters have the same hosts, as for RTP and RTCP, a key finds the same one.
+    this.hashKey = spec.port > 0 ? formatAddress(host, spec.port) : host || name;
     this.weight = weight;
     this.bind = spec.bind ?? bind;
     this.connectionKey = JSON.stringify([address, port, this.hostname, this.bind]);

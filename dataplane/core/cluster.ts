@@ -17,6 +17,8 @@ export interface OpenRequest {
   readonly altered: boolean;
   /** Endpoints that the session has tried already: others are preferred. The one that is picked is added. */
   readonly tried?: Set<string> | undefined;
+  /** By its `hashKey`, the endpoint to pick where it may be picked and was not tried: the client's token leads there. */
+  readonly preferred?: string | undefined;
   /** Of a session that goes on from before: the endpoint at its remote end alone, from its local end. */
   readonly flow?: Flow | undefined;
 }
@@ -24,7 +26,13 @@ export interface OpenRequest {
 /** A connected stage. */
 export interface Opened {
   readonly stream: Stream;
-  readonly endpoint: { readonly name: string; readonly address: string; readonly port?: number };
+  readonly endpoint: {
+    readonly name: string;
+    readonly address: string;
+    readonly port?: number;
+    /** See `Candidate.hashKey`. */
+    readonly hashKey: string;
+  };
   /** Once, when the session has done with it: with the error where the endpoint failed. */
   release(error?: ProxyError): void;
 }

@@ -13,14 +13,15 @@ export interface AnswerEdit {
   readonly refusal: (error: ProxyError) => ProxyError;
 }
 
-/** Undefined where it does nothing. */
+/** Undefined where it does nothing. `token` gives what an endpoint's answer has beside its own fields. */
 export function answerEdit(
   { cors, response_headers: changes }: Route,
   destination: Destination | undefined,
   metadata: Metadata,
+  token?: () => HeaderList,
 ): AnswerEdit | undefined {
   const own = destination?.response_headers;
-  if (!cors && !changes && !own) return undefined;
+  if (!cors && !changes && !own && !token) return undefined;
   const origin = cors && originOf(metadata); // before a destination changes it
   const edit = (headers: HeaderList): HeaderList => {
     let edited = headers;
@@ -32,7 +33,7 @@ export function answerEdit(
     // What comes before an answer is no answer.
     signal: (signal) =>
       signal.type === 'response' && (signal.status >= 200 || signal.status === 101)
-        ? { ...signal, headers: edit(signal.headers) }
+        ? { ...signal, headers: [...edit(signal.headers), ...(token?.() ?? [])] }
         : signal,
     refusal: (error) => {
       const answer = answerOf(error);

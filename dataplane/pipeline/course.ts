@@ -3,9 +3,11 @@ import type { Destination, Route } from '../../gen/l7mp/config/v1/types.ts';
 import type { ProxyError } from '../../common/errors.ts';
 import { Answered } from '../core/answer.ts';
 import type { Metadata } from '../core/session.ts';
+import type { HeaderList } from '../core/stream.ts';
 import { type AnswerEdit, answerEdit } from './answer-edit.ts';
 import { preflightAnswer } from './cors.ts';
 import { drawFaults } from './faults.ts';
+import type { TokenPlace, Visit } from './persistence.ts';
 import { responseAnswer } from './responses.ts';
 import { pickDestination } from './routing.ts';
 
@@ -19,15 +21,31 @@ export interface Course {
   readonly answer: ProxyError | undefined;
 }
 
-/** `isNew`: a session that goes on from before has met its faults. */
-export function courseOf(route: Route, metadata: Metadata, isNew: boolean): Course {
-  const destination = pickDestination(route);
+/** How a session comes to a route. */
+export interface Arrival {
+  readonly metadata: Metadata;
+  /** One that goes on from before has met its faults. */
+  readonly isNew: boolean;
+  readonly visit: Visit | undefined;
+  /** Where it is when it is answered; undefined: nowhere. */
+  readonly placeNow: () => TokenPlace | undefined;
+}
+
+export function courseOf(route: Route, { metadata, isNew, visit, placeNow }: Arrival): Course {
+  const destination = pickDestination(route, visit);
   const faults = route.fault && isNew ? drawFaults(route.fault) : undefined;
   return {
     destination,
-    edit: answerEdit(route, destination, metadata),
+    edit: answerEdit(route, destination, metadata, visit && tokenOf(visit, placeNow)),
     delay: faults?.delay ?? 0,
     answer: answerOn(route, destination, metadata) ?? faults?.abort,
+  };
+}
+
+function tokenOf(visit: Visit, placeNow: Arrival['placeNow']): () => HeaderList {
+  return () => {
+    const place = placeNow();
+    return place === undefined ? [] : visit.fields(place);
   };
 }
 

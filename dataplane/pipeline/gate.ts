@@ -5,7 +5,13 @@ import type { Signal } from '../core/stream.ts';
 import type { Gate, Link } from './link.ts';
 import { TokenBucket } from './rate-limit.ts';
 
-/** Datagrams and bytes a second of one session: too many are held back where that is possible, dropped elsewhere. */
+/** What may come of one session a second; 0 is no limit. */
+export type Rates = Pick<ListenerOptions, 'datagrams_per_second' | 'bytes_per_second'>;
+
+/**
+ * Datagrams and bytes a second of one session, by limits that hold beside each other: too many are held back where that is possible,
+ * dropped elsewhere.
+ */
 export class RateGate implements Gate {
   readonly keepsOut = {
     reason: 'rate-limit',
@@ -13,32 +19,31 @@ export class RateGate implements Gate {
   } as const;
   private readonly link: Link;
   private readonly reliable: boolean;
-  private readonly datagrams: TokenBucket | undefined;
-  private readonly bytes: TokenBucket | undefined;
+  private readonly datagrams: readonly TokenBucket[];
+  private readonly bytes: readonly TokenBucket[];
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    link: Link,
-    reliable: boolean,
-    options: Pick<ListenerOptions, 'datagrams_per_second' | 'bytes_per_second'>,
-  ) {
+  constructor(link: Link, reliable: boolean, limits: readonly Rates[]) {
     this.link = link;
     this.reliable = reliable;
-    this.datagrams = options.datagrams_per_second > 0 ? new TokenBucket(options.datagrams_per_second) : undefined;
-    this.bytes = options.bytes_per_second > 0 ? new TokenBucket(options.bytes_per_second) : undefined;
+    this.datagrams = limits.flatMap(({ datagrams_per_second: rate }) => (rate > 0 ? new TokenBucket(rate) : []));
+    this.bytes = limits.flatMap(({ bytes_per_second: rate }) => (rate > 0 ? new TokenBucket(rate) : []));
   }
 
   pass(chunk: Buffer): boolean {
     if (!this.reliable) {
-      // What one bucket refuses, the other doesn't pay for.
-      const passes = (this.datagrams?.has(1) ?? true) && (this.bytes?.has(chunk.length) ?? true);
+      // What one bucket refuses, the others don't pay for.
+      const { length } = chunk;
+      const passes = this.datagrams.every((bucket) => bucket.has(1)) && this.bytes.every((each) => each.has(length));
       if (passes) {
-        this.datagrams?.take();
-        this.bytes?.take(chunk.length);
+        for (const bucket of this.datagrams) bucket.take();
+        for (const bucket of this.bytes) bucket.take(length);
       }
       return passes;
     }
-    const wait = Math.max(this.datagrams?.borrow(1) ?? 0, this.bytes?.borrow(chunk.length) ?? 0);
+    let wait = 0;
+    for (const bucket of this.datagrams) wait = Math.max(wait, bucket.borrow(1));
+    for (const bucket of this.bytes) wait = Math.max(wait, bucket.borrow(chunk.length));
     if (wait > 0) {
       this.link.hold(true);
       this.timer ??= setTimeout(() => {

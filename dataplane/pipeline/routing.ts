@@ -6,6 +6,7 @@ import { Answered } from '../core/answer.ts';
 import type { SessionNote } from '../core/offload.ts';
 import type { Metadata } from '../core/session.ts';
 import { predicateOf } from './match.ts';
+import type { Visit } from './persistence.ts';
 import { redirectAnswer } from './redirect.ts';
 import { responseAnswer } from './responses.ts';
 import { rewriteMetadata } from './rewrite.ts';
@@ -76,9 +77,18 @@ export function changedRoute(note: SessionNote, route: Route | undefined): Proxy
   return new ProxyError('NO_ROUTE', `${before}, found ${found}`);
 }
 
-/** One of a route's several destinations, by weight; undefined where it has but one. `random` is from 0 up to 1. */
-export function pickDestination({ destinations }: Route, random: () => number = Math.random): Destination | undefined {
+/**
+ * One of a route's several destinations: the one that the client's token leads to, whatever its weight (GEP-1619), or else one by
+ * weight; undefined where the route has but one. `random` is from 0 up to 1.
+ */
+export function pickDestination(
+  { destinations }: Route,
+  visit?: Visit,
+  random: () => number = Math.random,
+): Destination | undefined {
   if (destinations.length === 0) return undefined;
+  const known = visit && destinations.find(({ cluster }) => cluster !== undefined && visit.in(cluster) !== undefined);
+  if (known) return known;
   const total = destinations.reduce((sum, { weight }) => sum + weight, 0);
   let point = random() * total;
   for (const destination of destinations) {

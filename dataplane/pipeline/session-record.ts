@@ -49,6 +49,11 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'de
     }
   }
 
+  /** It goes on from an earlier process. */
+  get isResumed(): boolean {
+    return this.resumed !== undefined;
+  }
+
   protected event(event: string, message: string, content?: Json): void {
     const timestamp = Date.now();
     this.timeline.add(content === undefined ? { event, timestamp, message } : { event, timestamp, message, content });

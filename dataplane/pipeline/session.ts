@@ -21,6 +21,7 @@ import { type Course, courseOf } from './course.ts';
 import { framed } from './framing.ts';
 import { flowEndsOf } from './flow-ends.ts';
 import { Link, type LinkOwner } from './link.ts';
+import { type Visit, visitOf } from './persistence.ts';
 import { changedRoute, type Decision, decide, type RoutingTable } from './routing.ts';
 import { rewriteMetadata } from './rewrite.ts';
 import { SessionRecord } from './session-record.ts';
@@ -35,6 +36,8 @@ export interface SessionContext {
   readonly kernel: KernelPath;
   /** For a session in which nothing moves and whose route has no limit of its own, in ms; 0 is never. */
   readonly idleTimeout: number;
+  /** Why it may not go on its route; undefined: it may, and is counted. */
+  refusalOn(session: PipelineSession, route: Route): ProxyError | undefined;
   /** Its route is known, and nothing has been read yet: gates are set. */
   onRouted(session: PipelineSession, route: Route): void;
   /** Its stages are connected, for the first time. */
@@ -79,6 +82,8 @@ export class PipelineSession
   private lingering = false;
   /** What the route does to the header of an answer, if anything. */
   private edit: AnswerEdit | undefined;
+  /** What its client's token says, where the route has such. */
+  private visit: Visit | undefined;
   /** It waits before it is connected, on purpose. */
   private delay: NodeJS.Timeout | undefined;
   /** When what was written must be out. */
@@ -120,7 +125,16 @@ export class PipelineSession
 
   /** Goes on a route: connects, or is answered on the way. */
   private take(route: Route, rule: string): boolean {
-    const course = courseOf(route, this.metadata, !this.resumed);
+    const refused = this.context.refusalOn(this, route);
+    if (refused) return this.answer(refused, rule);
+    const { metadata, context } = this;
+    this.visit = visitOf(route, context.table, metadata);
+    const course = courseOf(route, {
+      metadata,
+      isNew: !this.resumed,
+      visit: this.visit,
+      placeNow: () => this.stages[this.destinationAt]?.place,
+    });
     const { edit, delay, answer, destination } = course;
     this.edit = edit;
     this.toClient.edit = edit?.signal;
@@ -279,6 +293,10 @@ export class PipelineSession
 
   cluster(name: string): ClusterHandle | undefined {
     return this.context.table.cluster(name);
+  }
+
+  preferred(stage: Stage): string | undefined {
+    return this.visit && stage === this.stages[this.destinationAt] ? this.visit.in(stage.cluster) : undefined;
   }
 
   alters(stage: Stage): boolean {

@@ -11,6 +11,7 @@ import type { Gate } from './link.ts';
 import { MirrorGate } from './mirror.ts';
 import { TokenBucket } from './rate-limit.ts';
 import type { RoutingTable } from './routing.ts';
+import { RouteCounts } from './route-limits.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { KernelPath } from '../core/kernel-path.ts';
 import { PipelineSession, type SessionContext } from './session.ts';
@@ -51,6 +52,7 @@ export class Sessions {
   private readonly options: SessionsOptions;
   private readonly kernel: KernelPath;
   private readonly boundaries: BoundaryNotes;
+  private readonly routes = new RouteCounts();
   private readonly live = new SessionList<PipelineSession>();
   private readonly tracked = new Map<PipelineSession, NodeJS.Timeout>();
   private sweeper: NodeJS.Timeout | undefined;
@@ -103,8 +105,11 @@ export class Sessions {
         return new ProxyError('RATE_LIMITED', `listener ${current.name}: too many new sessions`);
       return undefined;
     };
+    const refusalOn = (session: PipelineSession, route: Route): ProxyError | undefined =>
+      this.routes.take(session, route, !session.isResumed);
     const ended = (session: PipelineSession): void => {
       active--;
+      this.routes.left(session);
       this.ended(session, current.options.track);
     };
     const routed = (session: PipelineSession, route: Route): void => this.routed(session, route, current);
@@ -122,7 +127,7 @@ export class Sessions {
       if (context?.listener !== current || context.table !== table) {
         const { log } = this.options;
         const idleTimeout = current.options.idle_timeout ?? defaults.idleTimeout ?? 0;
-        const told = { onRouted: routed, onConnected: connected, onDestroyed: ended };
+        const told = { refusalOn, onRouted: routed, onConnected: connected, onDestroyed: ended };
         context = { listener: current, table, log, kernel: this.kernel, idleTimeout, ...told };
       }
       const session = new PipelineSession(++this.lastId, incoming, context);
@@ -141,10 +146,10 @@ export class Sessions {
 
   private routed(session: PipelineSession, route: Route, { options }: Listener): void {
     const gates: Gate[] = [];
-    const { datagrams_per_second, bytes_per_second, queue_limit } = options;
     const { stream, output } = session.client;
-    if (datagrams_per_second > 0 || bytes_per_second > 0) {
-      gates.push(new RateGate(output, stream.reliable, options));
+    const rates = [options, ...(route.limits ? [route.limits] : [])];
+    if (rates.some((each) => each.datagrams_per_second > 0 || each.bytes_per_second > 0)) {
+      gates.push(new RateGate(output, stream.reliable, rates));
     }
     if (route.fault?.drop && stream.framing === 'datagrams') {
       gates.push(new DropGate(route.fault.drop));
@@ -152,7 +157,7 @@ export class Sessions {
     }
     const mirrors = route.mirrors.filter(({ percent }) => Math.random() * 100 < percent);
     if (mirrors.length > 0) {
-      gates.push(new MirrorGate(session, mirrors, queue_limit, this.options.log));
+      gates.push(new MirrorGate(session, mirrors, options.queue_limit, this.options.log));
     }
     if (gates.length > 0) output.gate = gates.length === 1 ? gates[0] : new Gates(gates);
   }

@@ -9,6 +9,7 @@ import { statusOf } from '../core/status.ts';
 import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';
 import type { Link } from './link.ts';
+import type { TokenPlace } from './persistence.ts';
 
 /** The first pause after an answer that is no good, in ms. */
 const ANSWER_BACKOFF = 25;
@@ -24,6 +25,8 @@ export interface StageOwner {
   /** The session goes on from before: its first connection is this one. */
   readonly resumedFlow: Flow | undefined;
   cluster(name: string): ClusterHandle | undefined;
+  /** See `OpenRequest.preferred`. */
+  preferred(stage: Stage): string | undefined;
   /** Whether the payload may be changed, on its way, elsewhere than in this stage. */
   alters(stage: Stage): boolean;
   /** It is connected, for the first time or again. */
@@ -86,6 +89,11 @@ export class Stage {
     return { origin: cluster, endpoint: opened?.endpoint, status, attempts };
   }
 
+  /** The endpoint that it is connected to; undefined: it isn't. */
+  get place(): TokenPlace | undefined {
+    return this.opened && { cluster: this.cluster, endpoint: this.opened.endpoint.hashKey };
+  }
+
   connect(): void {
     const { owner } = this;
     this.attempts++;
@@ -102,6 +110,7 @@ export class Stage {
       retry: this.retries > 0,
       altered: this.altered,
       flow: this.attempts === 1 ? owner.resumedFlow : undefined,
+      preferred: owner.preferred(this),
       tried: this.mayRetry ? (this.tried ??= new Set()) : undefined,
     };
     this.triedBefore = this.tried?.size ?? 0;

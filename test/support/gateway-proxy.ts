@@ -1,6 +1,7 @@
 /** A proxy that serves what a Gateway was translated to: a control plane would hand it the same objects. */
 import type { KubeObject } from '../../controlplane/kubernetes/api/object.ts';
 import { translateGateways } from '../../controlplane/kubernetes/gateway/translate.ts';
+import { translatePolicies } from '../../controlplane/kubernetes/policies/translate.ts';
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { kubeReader } from './kube-reader.ts';
 import { startProxy, type TestProxy } from './proxy.ts';
@@ -12,7 +13,9 @@ export async function serveGateways(
   objects: readonly KubeObject[],
   backends: Readonly<Record<string, number>>,
 ): Promise<TestProxy> {
-  const made = translateGateways(kubeReader(objects)).objects.map(({ content }) => content);
+  const reader = kubeReader(objects);
+  const translated = translateGateways(reader, { policies: translatePolicies(reader) });
+  const made = translated.objects.map(({ content }) => content);
   const of = (kind: string): Spec[] =>
     made.filter(({ key }) => key.kind === kind).map(({ key, spec }) => ({ name: key.name, ...spec }));
   const secrets = new Map(of('Secret').map((secret) => [`secret:${secret['name'] as string}`, secret]));

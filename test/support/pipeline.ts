@@ -57,7 +57,7 @@ export class FakeCluster implements ClusterHandle {
     }
     if (outcome instanceof ProxyError) throw outcome;
     this.streams.push(outcome);
-    const endpoint = { name, address: '127.0.0.1', port: 1 };
+    const endpoint = { name, address: '127.0.0.1', port: 1, hashKey: name };
     const opened: Opened = { stream: outcome, endpoint, release: (error) => this.released.push(error) };
     return this.wait ? { opened: this.wait.then(() => opened), abort: () => undefined } : opened;
   }

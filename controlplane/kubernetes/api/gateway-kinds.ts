@@ -201,7 +201,17 @@ interface RuleParts {
   readonly filters?: readonly RouteFilter[];
   readonly backendRefs?: readonly FilteredBackend[];
   /** Of the experimental channel. */
-  readonly sessionPersistence?: unknown;
+  readonly sessionPersistence?: SessionPersistence;
+}
+
+export interface SessionPersistence {
+  readonly sessionName?: string;
+  /** A duration. */
+  readonly absoluteTimeout?: string;
+  /** `Cookie` when absent. */
+  readonly type?: string;
+  /** `Session` when absent. */
+  readonly cookieConfig?: { readonly lifetimeType?: string };
 }
 
 export interface HTTPRouteRule extends RuleParts {

@@ -2,7 +2,7 @@
 import type { Service, ServicePort } from '../api/core-kinds.ts';
 import type { AnyRoute, BackendReference, RouteKind } from '../api/gateway-kinds.ts';
 import type { KubeReader } from '../api/reader.ts';
-import type { Grants } from '../api/grants.ts';
+import type { Grants, Referrer } from '../api/grants.ts';
 import { CORE_GROUP, GATEWAY_GROUP } from './group.ts';
 import { fullName } from '../api/order.ts';
 import { backendProtocol, type BackendProtocol } from './protocols.ts';
@@ -20,22 +20,22 @@ export type Resolved =
   { readonly backend: Backend; readonly fault?: undefined } | { readonly fault: Verdict; readonly service?: Service };
 
 export interface Backends {
-  resolve(route: AnyRoute, ref: BackendReference): Resolved;
+  /** `from`: who refers to it, and from where; the route when absent. */
+  resolve(route: AnyRoute, ref: BackendReference, from?: Referrer): Resolved;
 }
 
 export function createBackends(reader: KubeReader, grants: Grants, policies: TlsPolicies): Backends {
   return {
-    resolve(route, ref) {
+    resolve(route, ref, from = { group: GATEWAY_GROUP, kind: route.kind, namespace: route.metadata.namespace ?? '' }) {
       const { group = CORE_GROUP, kind = 'Service', name, port: number } = ref;
       if (group !== CORE_GROUP || kind !== 'Service') {
         const found = group === CORE_GROUP ? kind : `${group}/${kind}`;
         return { fault: { reason: 'InvalidKind', message: `backend ${name}: expected a Service, found ${found}` } };
       }
-      const home = route.metadata.namespace ?? '';
+      const { kind: by, namespace: home } = from;
       const { namespace = home } = ref;
-      const from = { group: GATEWAY_GROUP, kind: route.kind, namespace: home };
       if (!grants(from, { group, kind, namespace, name })) {
-        const message = `Service ${namespace}/${name}: no ReferenceGrant of ${namespace} lets ${route.kind}s of ${home} refer to it`;
+        const message = `Service ${namespace}/${name}: no ReferenceGrant of ${namespace} lets ${by}s of ${home} refer to it`;
         return { fault: { reason: 'RefNotPermitted', message } };
       }
       const service = reader.get('Service', namespace, name);

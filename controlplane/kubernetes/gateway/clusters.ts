@@ -1,20 +1,26 @@
-/** Clusters of some proxies: one for a port of a Service and how it is spoken to, whichever routes lead there. */
+/** Clusters of some proxies: one for a port of a Service, how it is spoken to, and what policies say, whichever routes lead there. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { endpointsName } from '../api/names.ts';
 import type { Backend } from './backends.ts';
 import { fullName } from '../api/order.ts';
 import type { Making } from './making.ts';
+import type { clusterScope } from './policy-scopes.ts';
 import type { UsedKeyPair } from './state.ts';
 
 /** Adds the cluster of a backend, and gives its name; `raw` leaves TLS to the client, whose stream passes as it is. */
-export function addCluster(making: Making, to: Backend, raw = false): string {
-  const { owner, output, settingsOf } = making;
+export function addCluster(
+  making: Making,
+  to: Backend,
+  { settings, parts: ofPolicies }: ReturnType<typeof clusterScope>,
+  raw = false,
+): string {
+  const { owner, output } = making;
   const { service, port, protocol, policy } = to;
   const { namespace = '', name } = service.metadata;
   const transport = port.protocol ?? 'TCP';
   const secure = policy !== undefined && !raw && transport === 'TCP';
   const spoken = `${protocol.name.toLowerCase()}${protocol.version ?? ''}${secure ? '+tls' : ''}`;
-  const parts = ['service', namespace, name, String(port.port), transport.toLowerCase(), spoken];
+  const parts = ['service', namespace, name, String(port.port), transport.toLowerCase(), spoken, ...ofPolicies];
   return output.add('Cluster', owner, parts, () => {
     const { version } = protocol;
     const tls = secure ? { tls: tlsOf(making, policy) } : {};
@@ -25,7 +31,7 @@ export function addCluster(making: Making, to: Backend, raw = false): string {
     return {
       spec,
       discovery: { service: endpointsName(namespace, name, port.port, transport) },
-      ...settingsOf(service, port),
+      ...settings,
     };
   });
 }

@@ -4,6 +4,7 @@ import type { Making } from './making.ts';
 import { ANY, bySpecificity, covers } from './hostnames.ts';
 import { addHttpList } from './http-rules.ts';
 import { groupBy } from '../api/order.ts';
+import { listenerScope } from './policy-scopes.ts';
 import type { ListenerState } from './state.ts';
 import { streamAction, type StreamRoute } from './stream-rules.ts';
 
@@ -27,7 +28,8 @@ function hostField(path: string): HostField {
 }
 
 /** The rules of a listener: for each hostname of its routes, the most specific first, those of the routes that have it. */
-export function hostRules(making: Making, parts: readonly string[], listener: ListenerState, field: HostField): Json[] {
+export function hostRules(of: Making, parts: readonly string[], listener: ListenerState, field: HostField): Json[] {
+  const making = { ...of, scope: listenerScope(of, listener) };
   const routes = listener.attached.flatMap(({ route, hostnames }) =>
     hostnames.map((hostname) => ({ hostname, route })),
   );

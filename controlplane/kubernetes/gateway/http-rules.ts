@@ -9,19 +9,22 @@ import type {
   HTTPRoute,
   HTTPRouteRule,
 } from '../api/gateway-kinds.ts';
-import { clusterOf, destinationsOf } from './destinations.ts';
-import type { Making, RankedRule } from './making.ts';
+import { clusterOf, destinationsOf, policyMirrors } from './destinations.ts';
+import type { Making, RankedRule, RuleMaking } from './making.ts';
 import { parseDuration } from '../api/durations.ts';
 import { type Effects, readFilters } from './http-filters.ts';
 import { byRank, grpcMatches, httpMatches, type Matches, type RankedMatch } from './http-matches.ts';
 import { fullName } from '../api/order.ts';
+import { ruleScope } from './policy-scopes.ts';
 import { addRuleList } from './rule-lists.ts';
+import { readPersistence } from './session-persistence.ts';
 
 /** What a rule says, checked. */
 interface ReadRule {
   readonly matches: Matches;
   readonly effects: Effects;
   readonly limits: Record<string, Json>;
+  readonly persistence?: Json;
   readonly faults: readonly string[];
 }
 
@@ -43,12 +46,13 @@ function readRule({ kind }: AnyRoute, rule: HTTPRouteRule | GRPCRouteRule): Read
   const backendFaults = (rule.backendRefs ?? []).flatMap(({ filters }, index) =>
     readFilters(filters, 'backend').faults.map((fault) => `backendRefs[${index}].${fault}`),
   );
-  const persistence = rule.sessionPersistence === undefined ? [] : ['sessionPersistence: expected nothing, found it'];
+  const persistence = readPersistence(rule);
   found = {
     matches,
     effects,
     limits,
-    faults: [...matches.faults, ...effects.faults, ...backendFaults, ...faults, ...persistence],
+    ...(persistence.value !== undefined && { persistence: persistence.value }),
+    faults: [...matches.faults, ...effects.faults, ...backendFaults, ...faults, ...persistence.faults],
   };
   read.set(rule, found);
   return found;
@@ -99,18 +103,21 @@ export function addHttpList(
 }
 
 function addHttpRules(making: Making, route: HTTPRoute | GRPCRoute): readonly RankedRule[] {
-  const made = making.made.get(route) ?? makeRules(making, route);
-  making.made.set(route, made);
+  const key = [route.kind, fullName(route), ...making.scope.parts].join(' ');
+  const made = making.made.get(key) ?? makeRules(making, route);
+  making.made.set(key, made);
   return made;
 }
 
 function makeRules(making: Making, route: HTTPRoute | GRPCRoute): RankedRule[] {
   return (route.spec?.rules ?? []).flatMap((rule, index) => {
-    const { matches, effects, limits, faults } = readRule(route, rule);
+    const { matches, effects, limits, persistence, faults } = readRule(route, rule);
     // Nobody knows which requests are meant.
     if (matches.faults.length > 0) return [];
-    const parts = [route.kind.toLowerCase(), fullName(route), String(index)];
-    const action = faults.length > 0 ? fail(route) : actionOf(making, route, rule, parts, effects, limits);
+    const { policies, scope } = making;
+    const parts = [route.kind.toLowerCase(), fullName(route), String(index), ...scope.parts];
+    const within = { ...making, rule: ruleScope(policies, scope, route, rule, index, persistence) };
+    const action = faults.length > 0 ? fail(route) : actionOf(within, route, rule, parts, effects, limits);
     return matches.matches.map((ranked, place): RankedRule => {
       const name = making.output.add('Rule', route, [...parts, String(place)], () => ({
         ...(ranked.match !== undefined && { match: ranked.match }),
@@ -124,7 +131,7 @@ function makeRules(making: Making, route: HTTPRoute | GRPCRoute): RankedRule[] {
 type Action = (match: RankedMatch) => Json;
 
 function actionOf(
-  making: Making,
+  making: RuleMaking,
   route: HTTPRoute | GRPCRoute,
   { backendRefs = [] }: HTTPRouteRule | GRPCRouteRule,
   parts: readonly string[],
@@ -135,14 +142,20 @@ function actionOf(
   if (redirect !== undefined) return ({ prefix }) => ({ redirect: redirect(prefix) });
   const failure = failureOf(route);
   const destinations = destinationsOf(making, route, backendRefs, failure, extrasOf);
-  const copies = mirrors.flatMap(({ ref, percent }) => {
+  const own = mirrors.flatMap(({ ref, percent }): Json[] => {
     const cluster = clusterOf(making, route, ref);
     return cluster === undefined ? [] : [{ cluster, percent }];
   });
+  // What a rule says itself counts more than what policies say, field by field.
+  const copies = mirrors.length > 0 ? own : policyMirrors(making, route);
+  const { fields } = making.rule;
+  const timeouts = { ...(fields['timeouts'] as object | undefined), ...(limits['timeouts'] as object | undefined) };
   if (destinations === undefined) return fail(route);
   const name = making.output.add('Route', route, parts, () => ({
     ...destinations,
+    ...fields,
     ...limits,
+    ...(Object.keys(timeouts).length > 0 && { timeouts }),
     ...(copies.length > 0 && { mirrors: copies }),
     ...(responseHeaders !== undefined && { response_headers: responseHeaders }),
     ...(cors !== undefined && { cors }),

@@ -11,6 +11,8 @@ import type { Making } from './making.ts';
 import { ANY, bySpecificity } from './hostnames.ts';
 import { hostRules, type HostField, HTTP_HOST, misdirected, SERVER_NAME } from './host-rules.ts';
 import { groupBy } from '../api/order.ts';
+import { listenerScope } from './policy-scopes.ts';
+import { targetsOf } from '../api/policies.ts';
 import { tlsServer } from './port-tls.ts';
 import { addRuleList } from './rule-lists.ts';
 import { isServed, type ListenerState } from './state.ts';
@@ -29,8 +31,12 @@ function portName({ spec, protocol }: ListenerState): string {
 function addPort(making: Making, port: string, listeners: readonly ListenerState[], ipv6: boolean): void {
   const [first] = listeners;
   if (first?.protocol === undefined) return;
-  const { output, owner } = making;
+  const { output, owner, policies, scope } = making;
   const { name: protocol, byHostname } = first.protocol;
+  // Where listeners share a port, policies say the same of all of them.
+  const targets = [...scope.targets, ...targetsOf(first.owner, first.spec.name)];
+  const offload = policies.offload(targets);
+  const options = { ...policies.traffic(targets).listener, ...(offload && { offload }) };
   const rules = byHostname ? hostnameRules(making, port, listeners) : streamRules(making, first);
   const list = addRuleList(making, [port], rules);
   const tls = tlsServer(making, listeners);
@@ -43,6 +49,7 @@ function addPort(making: Making, port: string, listeners: readonly ListenerState
       ...(first.passthrough && { tls_inspector: true }),
     },
     rules: list,
+    ...(Object.keys(options).length > 0 && { options }),
   }));
 }
 
@@ -65,7 +72,8 @@ function hostnameRules(making: Making, port: string, listeners: readonly Listene
 }
 
 /** The rules of a port that one listener has for itself: of several routes the oldest has it. */
-function streamRules(making: Making, { attached }: ListenerState): Json[] {
-  const [oldest] = attached;
-  return oldest === undefined ? [] : [{ action: streamAction(making, oldest.route, false) }];
+function streamRules(making: Making, listener: ListenerState): Json[] {
+  const [oldest] = listener.attached;
+  const scope = listenerScope(making, listener);
+  return oldest === undefined ? [] : [{ action: streamAction({ ...making, scope }, oldest.route, false) }];
 }

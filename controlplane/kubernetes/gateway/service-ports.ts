@@ -9,12 +9,13 @@ import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { AnyRoute } from '../api/gateway-kinds.ts';
 import { CAPTURED_LABEL, CAPTURES_OUTBOUND, PROXY_LABELS } from '../api/names.ts';
 import { compare } from '../api/order.ts';
-import type { ServiceSettings } from '../api/service-settings.ts';
+import type { Policies } from '../api/policies.ts';
 import { clusterAddresses } from './addresses.ts';
 import type { Backends } from './backends.ts';
 import type { Making, RankedRule } from './making.ts';
 import { addHttpList } from './http-rules.ts';
 import { createOutput, type Output } from './output.ts';
+import type { Scope } from './policy-scopes.ts';
 import { routesOf, type ServiceParents, type ServicePortState } from './service-parents.ts';
 import { streamAction, type StreamRoute } from './stream-rules.ts';
 import type { Usage } from './usage.ts';
@@ -29,12 +30,15 @@ export interface MeshOutput {
 interface MeshMaking {
   readonly backends: Backends;
   readonly usage: Usage;
-  readonly settingsOf: ServiceSettings;
+  readonly policies: Policies;
 }
+
+/** Policies of Gateways say nothing of sidecars. */
+const MESH: Scope = { targets: [], parts: [] };
 
 interface Clients {
   readonly output: Output;
-  readonly made: Map<AnyRoute, readonly RankedRule[]>;
+  readonly made: Map<string, readonly RankedRule[]>;
 }
 
 export function addServicePorts(parents: ServiceParents, making: MeshMaking): MeshOutput {
@@ -52,7 +56,7 @@ export function addServicePorts(parents: ServiceParents, making: MeshMaking): Me
     const clients = byConsumer.get(state.consumer);
     if (clients === undefined) continue;
     const excluded = state.consumer === undefined ? (others.get(keyOf(state)) ?? []) : [];
-    listeners.set(state, addListener({ ...making, ...clients, owner: state.service }, state, excluded));
+    listeners.set(state, addListener({ ...making, ...clients, owner: state.service, scope: MESH }, state, excluded));
   }
   return {
     outputs: Array.from(byConsumer.values(), ({ output }) => output),

@@ -9,8 +9,9 @@ import { readClasses, readGateways } from './gateways.ts';
 import { readGrants } from '../api/grants.ts';
 import { infrastructureOf } from './infrastructure.ts';
 import { fullName, sortByName } from '../api/order.ts';
-import { type ServiceSettings, withoutPolicies } from '../api/service-settings.ts';
+import { type Policies, withoutPolicies } from '../api/policies.ts';
 import { gatewayOutput } from './output.ts';
+import { gatewayScope } from './policy-scopes.ts';
 import { policyStatuses } from './policy-status.ts';
 import { addPorts } from './ports.ts';
 import { hasOurStatus, routeStatus } from './route-status.ts';
@@ -30,21 +31,20 @@ export interface GatewayOptions {
   readonly bundleVersion?: string;
   /** Why what the Gateway `NAMESPACE/NAME` needs could not be made; undefined: it is there, or on its way. */
   readonly infrastructureFault?: (gateway: string) => string | undefined;
-  /** What policies say of Services. */
-  readonly settingsOf?: ServiceSettings;
+  readonly policies?: Policies;
 }
 
 /** Translates all Gateways of our classes, and all routes of Services. The same input gives the same, in the same order. */
 export function translateGateways(
   reader: KubeReader,
-  { bundleVersion, infrastructureFault, settingsOf = withoutPolicies }: GatewayOptions = {},
+  { bundleVersion, infrastructureFault, policies = withoutPolicies }: GatewayOptions = {},
 ): GatewayTranslation {
   const grants = readGrants(reader);
-  const policies = readTlsPolicies(reader);
+  const tlsPolicies = readTlsPolicies(reader);
   const backends = {
-    gateway: createBackends(reader, grants, policies),
+    gateway: createBackends(reader, grants, tlsPolicies),
     // What programs could reach by themselves, routes may lead them to (GEP-1294).
-    service: createBackends(reader, () => true, policies),
+    service: createBackends(reader, () => true, tlsPolicies),
   };
   const usage = createUsage();
   const classes = readClasses(reader);
@@ -61,8 +61,8 @@ export function translateGateways(
     if (refusalOf(gateway) === undefined) {
       const { gateway: owner, clientCertificate } = gateway;
       const making = {
-        ...{ owner, clientCertificate, output, usage, settingsOf },
-        ...{ backends: backends.gateway, made: new Map() },
+        ...{ owner, clientCertificate, output, usage, policies },
+        ...{ backends: backends.gateway, scope: gatewayScope(gateway), made: new Map() },
       };
       addPorts(making, allListeners(gateway), takesIPv6(gatewayService(reader, gateway.gateway)));
       infrastructure.push(infrastructureOf(gateway));
@@ -72,7 +72,7 @@ export function translateGateways(
     statuses.push(...gateway.sets.map((set) => listenerSetStatus(gateway, set, output)));
     return output;
   });
-  const mesh = addServicePorts(services, { backends: backends.service, usage, settingsOf });
+  const mesh = addServicePorts(services, { backends: backends.service, usage, policies });
   objects.push(...mesh.outputs.flatMap((output) => output.objects()));
   outputs.push(...mesh.outputs);
   for (const state of routes) {
@@ -85,6 +85,6 @@ export function translateGateways(
     if (attached.has(route) || !hasOurStatus(route)) continue;
     statuses.push({ ref: refOf(route), objects: [], render: () => ({ parents: [] }) });
   }
-  statuses.push(...policyStatuses(policies, usage));
+  statuses.push(...policyStatuses(tlsPolicies, usage));
   return { objects, statuses, infrastructure };
 }

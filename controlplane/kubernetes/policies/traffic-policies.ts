@@ -1,93 +1,87 @@
-/** TrafficPolicies: which of them counts for a Service's port, what clusters have of it, and the policies' statuses. */
-import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import type { ServiceRef } from '../../../gen/l7mp/kubernetes/v1/types.ts';
-import { formatFault } from '../../../common/errors.ts';
-import { contentFaults } from '../../model/decode-content.ts';
-import { CONTROLLER_NAME } from '../api/names.ts';
+/** TrafficPolicies: what they come to for a row of targets, and their statuses. */
+import type { PolicyMirror } from '../../../gen/l7mp/kubernetes/v1/types.ts';
+import { type Grants, readGrants } from '../api/grants.ts';
+import { GROUP } from '../api/names.ts';
+import type { Condition } from '../api/object.ts';
 import type { TrafficPolicy } from '../api/own-kinds.ts';
-import { fullName, sortByAge } from '../api/order.ts';
-import { type KubeReader, type KubeTranslation, refOf, type StatusPlan } from '../api/reader.ts';
-import { type ServiceSettings, STANDARD_SETTINGS } from '../api/service-settings.ts';
+import type { MirrorWish, Policies } from '../api/policies.ts';
+import type { KubeReader, StatusPlan } from '../api/reader.ts';
 import { soundReader } from '../api/sound.ts';
-import { condition, type Verdict } from '../api/verdict.ts';
+import { condition, joined, type Verdict } from '../api/verdict.ts';
+import { attachPolicies } from './attachment.ts';
+import { clusterFields, contentFault, listenerFields, routeFields, unfitting } from './fields.ts';
+import { sharedPorts } from './targets.ts';
 
-export interface PoliciesTranslation extends KubeTranslation {
-  readonly settingsOf: ServiceSettings;
+export interface TrafficPolicies extends Pick<Policies, 'traffic'> {
+  readonly statuses: readonly StatusPlan[];
 }
 
-/** Nothing of a policy is merged with another's, or half of it taken: the one that counts says all. */
-export function translatePolicies(reader: KubeReader): PoliciesTranslation {
-  const effective = new Map<string, TrafficPolicy>();
-  const statuses = sortByAge(soundReader(reader).list('TrafficPolicy')).map((policy): StatusPlan => {
-    const { namespace = '', generation } = policy.metadata;
-    const wrong = faultOf(policy);
-    const ancestors = (policy.spec?.targetRefs ?? []).map((target) => {
-      const { group = '', kind, name, sectionName } = target;
-      const key = keyOf(namespace, name, sectionName);
-      const against = wrong ?? missing(reader, namespace, target) ?? taken(effective.get(key));
-      if (against === undefined) effective.set(key, policy);
-      return {
-        ancestorRef: { group, kind, namespace, name, ...(sectionName !== undefined && { sectionName }) },
-        controllerName: CONTROLLER_NAME,
-        conditions: [
-          condition('Accepted', generation, against, { reason: 'Accepted', message: 'the policy is in effect' }),
-        ],
-      };
-    });
-    return { ref: refOf(policy), objects: [], render: () => ({ ancestors }) };
+export function readTrafficPolicies(reader: KubeReader): TrafficPolicies {
+  const grants = readGrants(reader);
+  const { at, statuses } = attachPolicies(reader, soundReader(reader).list('TrafficPolicy'), {
+    // Its targets are of kinds that its form allows.
+    refusal: (policy, target) =>
+      contentFault(policy) ??
+      unfitting(policy, target.kind as Parameters<typeof unfitting>[1]) ??
+      (policy.spec?.listener && sharedPorts(reader, policy.metadata.namespace ?? '', target)),
+    beside: (policy) => resolvedRefs(reader, grants, policy),
   });
   return {
-    objects: [],
     statuses,
-    settingsOf({ metadata: { namespace = '', name } }, port) {
-      const ofPort = port.name === undefined ? undefined : effective.get(keyOf(namespace, name, port.name));
-      const policy = ofPort ?? effective.get(keyOf(namespace, name));
-      return policy === undefined ? STANDARD_SETTINGS : { ...STANDARD_SETTINGS, ...settingsIn(policy) };
+    traffic(targets) {
+      const found = targets.flatMap((target) => at(target) ?? []);
+      const mirrored = found.findLast(({ spec }) => spec?.mirrors !== undefined);
+      return {
+        cluster: Object.assign({}, ...found.map(clusterFields)) as ReturnType<typeof clusterFields>,
+        route: Object.assign({}, ...found.map(routeFields)) as ReturnType<typeof routeFields>,
+        // As any other field, it stands in place of another's as a whole: the API server fills in what is standard in it.
+        listener: listenerFields(found.findLast(({ spec }) => spec?.listener !== undefined)),
+        ...(mirrored && { mirrors: mirrorsOf(mirrored) }),
+      };
     },
   };
 }
 
-function keyOf(namespace: string, name: string, section = ''): string {
-  return `${namespace}/${name}/${section}`;
+function mirrorsOf({ metadata, spec }: TrafficPolicy): MirrorWish[] {
+  const { namespace = '' } = metadata;
+  const from = { group: GROUP, kind: 'TrafficPolicy', namespace };
+  return (spec?.mirrors ?? []).map(({ backendRef, percent = 100 }) => ({
+    backendRef: { namespace, ...backendRef },
+    percent,
+    from,
+  }));
 }
 
-/** What stands in a policy is fields of a cluster, but for what it is attached to. */
-function settingsIn({ spec }: TrafficPolicy): Record<string, Json> {
-  return Object.fromEntries(Object.entries(spec ?? {}).filter(([field]) => field !== 'targetRefs'));
+/** Whether the Services are there that get copies: only of policies that name some. */
+function resolvedRefs(reader: KubeReader, grants: Grants, { metadata, spec }: TrafficPolicy): readonly Condition[] {
+  const { namespace = '', generation } = metadata;
+  const mirrors = spec?.mirrors ?? [];
+  if (mirrors.length === 0) return [];
+  const faults = mirrors.flatMap((mirror, index) => unresolved(reader, grants, namespace, mirror, index) ?? []);
+  return [
+    condition('ResolvedRefs', generation, joined(faults), {
+      reason: 'ResolvedRefs',
+      message: 'all that the policy refers to is there',
+    }),
+  ];
 }
 
-// Objects never change.
-const known = new WeakMap<TrafficPolicy, Verdict | false>();
-
-/** What is wrong with it must not be what is wrong with the clusters of all who use the Service. */
-function faultOf(policy: TrafficPolicy): Verdict | undefined {
-  let found = known.get(policy);
-  if (found === undefined) {
-    // Which protocol it is says nothing of what a policy may have: those of Services all have addresses.
-    const cluster = { spec: { protocol: 'TCP' }, discovery: { service: 'any' }, ...settingsIn(policy) };
-    const faults = contentFaults({ key: { kind: 'Cluster', name: 'any' }, labels: {}, spec: cluster });
-    const texts = faults.map((fault) => formatFault({ ...fault, path: `spec.${fault.path}` }));
-    found = texts.length > 0 && { reason: 'Invalid', message: texts.join('; ') };
-    known.set(policy, found);
+function unresolved(
+  reader: KubeReader,
+  grants: Grants,
+  home: string,
+  { backendRef }: PolicyMirror,
+  index: number,
+): Verdict | undefined {
+  const { namespace = home, name, port } = backendRef;
+  const where = `spec.mirrors[${index}]: `;
+  const to = { group: '', kind: 'Service', namespace, name };
+  if (!grants({ group: GROUP, kind: 'TrafficPolicy', namespace: home }, to)) {
+    const message = `${where}no ReferenceGrant of ${namespace} lets TrafficPolicies of ${home} refer to Service ${namespace}/${name}`;
+    return { reason: 'RefNotPermitted', message };
   }
-  return found === false ? undefined : found;
-}
-
-function missing(reader: KubeReader, namespace: string, { name, sectionName }: ServiceRef): Verdict | undefined {
   const service = reader.get('Service', namespace, name);
-  if (service === undefined) {
-    return { reason: 'TargetNotFound', message: `there is no Service ${namespace}/${name}` };
-  }
-  const ports = service.spec?.ports ?? [];
-  if (sectionName === undefined || ports.some((port) => port.name === sectionName)) return undefined;
-  const names = ports.flatMap((port) => port.name ?? []);
-  const has = names.length === 0 ? 'its ports have no names' : `it has ${names.join(', ')}`;
-  return {
-    reason: 'TargetNotFound',
-    message: `the Service ${namespace}/${name} has no port named ${sectionName}: ${has}`,
-  };
-}
-
-function taken(holder: TrafficPolicy | undefined): Verdict | undefined {
-  return holder && { reason: 'Conflicted', message: `the TrafficPolicy ${fullName(holder)} is older, and counts` };
+  if (service?.spec?.ports?.some((each) => each.port === port) === true) return undefined;
+  const found = service === undefined ? 'does not exist' : `has no port ${port}`;
+  return { reason: 'BackendNotFound', message: `${where}Service ${namespace}/${name} ${found}` };
 }

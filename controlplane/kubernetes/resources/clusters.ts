@@ -3,6 +3,7 @@ import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Place } from './context.ts';
 import { endpointsOf } from './endpoints.ts';
 import { addPart } from './making.ts';
+import { persistenceIn } from './persistence.ts';
 import { flatSpec, isPlain, keyOf, type Plain } from './plain.ts';
 import { verdict } from './reasons.ts';
 import { withSecrets } from './secrets.ts';
@@ -17,7 +18,7 @@ export function clusterIn(place: Place, name: string, raw: Plain, path: string):
     making.faults.push(verdict('Invalid', message));
   }
   const spec = isPlain(rawSpec) ? withSecrets(place, flatSpec('ClusterSpec', rawSpec), `${path}.spec`) : rawSpec;
-  const cluster = { ...others, ...(spec !== undefined && { spec }) };
+  const cluster = { ...others, ...persistenceIn(place, raw, path), ...(spec !== undefined && { spec }) };
   if (!Array.isArray(endpoints)) return { ...cluster, endpoints };
   if (!isPlain(spec)) return { ...cluster, ...(endpoints.length > 0 && { endpoints }) };
   const found = endpointsOf(context, making, spec, endpoints, `${path}.endpoints`);

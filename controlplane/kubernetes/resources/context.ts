@@ -1,5 +1,5 @@
 /** What the translation of one custom resource has at hand. Types only. */
-import type { ServiceSettings } from '../api/service-settings.ts';
+import type { Policies } from '../api/policies.ts';
 import type { Verdict } from '../api/verdict.ts';
 import type { Making, Part } from './making.ts';
 import type { Selecting } from './selectors.ts';
@@ -9,7 +9,7 @@ export type Shared =
   { readonly part: Part; readonly fault?: undefined } | { readonly part?: undefined; readonly fault: Verdict };
 
 export interface Context extends Selecting {
-  readonly settingsOf: ServiceSettings;
+  readonly policies: Policies;
   /** By id; what was named so far. */
   readonly shared: Map<string, Shared>;
 }

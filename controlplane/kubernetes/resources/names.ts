@@ -102,8 +102,8 @@ function groupOf(kind: Found['kind']): string {
   return kind === 'Service' ? '' : GROUP;
 }
 
-function ofService({ shared, settingsOf }: Context, service: Service, port: string | undefined): Shared {
-  const derived = clusterOfService(service, port, settingsOf);
+function ofService({ shared, policies }: Context, service: Service, port: string | undefined): Shared {
+  const derived = clusterOfService(service, port, policies);
   if (derived.spec === undefined) return { fault: derived.fault };
   const { name, spec } = derived;
   const id = `Cluster/${name}`;

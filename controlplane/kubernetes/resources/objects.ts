@@ -1,9 +1,9 @@
 /** What is made of each custom resource. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { SessionListener, VirtualServiceListener } from '../../../gen/l7mp/kubernetes/v1/types.ts';
-import type { KubeObject } from '../api/object.ts';
 import type { Route, RuleList, Session, Target, VirtualService } from '../api/own-kinds.ts';
 import { fullName } from '../api/order.ts';
+import { targetsOf } from '../api/policies.ts';
 import { clusterIn, pathsIn } from './clusters.ts';
 import type { Context, Place } from './context.ts';
 import { endpointsSelected } from './endpoints.ts';
@@ -17,22 +17,19 @@ import { withSecrets } from './secrets.ts';
 import { refused, selectionOf } from './selectors.ts';
 import { GROUP } from '../api/names.ts';
 
-/** The offload settings that take the place of a listener's own. */
-export type OffloadOf = (object: KubeObject) => Plain | undefined;
-
-export function makeVirtualService(context: Context, object: VirtualService, offloadOf: OffloadOf): Making {
+export function makeVirtualService(context: Context, object: VirtualService): Making {
   const making = newMaking(object);
   select(context, making, object.spec?.selector);
-  addListener(context, making, fullName(object), object.spec?.listener, 'spec.listener', offloadOf(object));
+  addListener(context, making, fullName(object), object.spec?.listener, 'spec.listener');
   return making;
 }
 
-export function makeSession(context: Context, object: Session, offloadOf: OffloadOf): Making {
+export function makeSession(context: Context, object: Session): Making {
   const making = newMaking(object);
   select(context, making, object.spec?.selector);
   (object.spec?.listeners ?? []).forEach((listener, index) => {
     const name = `${fullName(object)}/${listener.name}`;
-    addListener(context, making, name, listener, `spec.listeners[${index}]`, offloadOf(object));
+    addListener(context, making, name, listener, `spec.listeners[${index}]`);
   });
   return making;
 }
@@ -84,8 +81,9 @@ function addListener(
   name: string,
   raw: VirtualServiceListener | SessionListener | undefined,
   path: string,
-  offload: Plain | undefined,
 ): void {
+  // It takes the place of what the listener says itself.
+  const offload = context.policies.offload(targetsOf(making.object, undefined));
   const place = placeIn(context, making);
   const { spec, rules, options } = raw ?? {};
   const listener = {

@@ -7,6 +7,7 @@ import { clusterIn, isSelective, pathsIn } from './clusters.ts';
 import type { Place } from './context.ts';
 import { addPart, nameWithin } from './making.ts';
 import { resolveCluster, resolveObject } from './names.ts';
+import { persistenceIn } from './persistence.ts';
 import { isPlain, type Plain } from './plain.ts';
 import { verdict } from './reasons.ts';
 
@@ -68,6 +69,7 @@ export function routeIn(place: Place, route: Plain, path: string): Plain {
     ...each('mirrors', inField),
     ...each('ingress', cluster),
     ...each('egress', cluster),
+    ...persistenceIn(place, route, path),
   };
 }
 

@@ -2,7 +2,8 @@
 import type { Service, ServicePort } from '../api/core-kinds.ts';
 import { endpointsName } from '../api/names.ts';
 import { fullName } from '../api/order.ts';
-import type { ServiceSettings } from '../api/service-settings.ts';
+import type { Policies } from '../api/policies.ts';
+import { serviceSettings } from '../api/service-settings.ts';
 import type { Verdict } from '../api/verdict.ts';
 import type { Plain } from './plain.ts';
 import { verdict } from './reasons.ts';
@@ -13,7 +14,7 @@ export type Derived =
   | { readonly spec?: undefined; readonly fault: Verdict };
 
 /** The cluster of a Service's port, the same for all who name it. `wanted`: its number or name. */
-export function clusterOfService(service: Service, wanted: string | undefined, settingsOf: ServiceSettings): Derived {
+export function clusterOfService(service: Service, wanted: string | undefined, policies: Policies): Derived {
   const found = portOfService(service, wanted);
   if ('fault' in found) return { fault: found.fault };
   const { port, protocol = 'TCP' } = found;
@@ -25,7 +26,7 @@ export function clusterOfService(service: Service, wanted: string | undefined, s
   const assignment = endpointsName(namespace, name, port, protocol);
   return {
     name: assignment,
-    spec: { spec, ...settingsOf(service, found), discovery: { service: assignment } },
+    spec: { spec, ...serviceSettings(policies, service, found), discovery: { service: assignment } },
   };
 }
 

@@ -6,14 +6,13 @@ import type { KubeObject, KubeRef } from '../api/object.ts';
 import type { OwnKinds, Session } from '../api/own-kinds.ts';
 import { byName } from '../api/order.ts';
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf } from '../api/reader.ts';
-import { type ServiceSettings, withoutPolicies } from '../api/service-settings.ts';
+import { type Policies, withoutPolicies } from '../api/policies.ts';
 import { audienceOf } from './audience.ts';
 import { findConflicts } from './conflicts.ts';
 import type { Context } from './context.ts';
 import { expiryOf } from './expiry.ts';
 import { contentOfPart, type Making, newMaking, type Part } from './making.ts';
 import { makeRoute, makeRuleList, makeSession, makeTarget, makeVirtualService } from './objects.ts';
-import { readOffloadPolicies } from './offload-policies.ts';
 import { createPods } from './pods.ts';
 import { verdict } from './reasons.ts';
 import type { Selection } from './selectors.ts';
@@ -30,28 +29,26 @@ export interface ResourcesTranslation extends KubeTranslation {
 export interface ResourcesOptions {
   /** In ms since the epoch. */
   readonly now?: number;
-  /** What policies say of Services. */
-  readonly settingsOf?: ServiceSettings;
+  readonly policies?: Policies;
 }
 
 /** Translates all of our kinds. The same input gives the same, in the same order. */
 export function translateResources(
   reader: KubeReader,
-  { now = Date.now(), settingsOf = withoutPolicies }: ResourcesOptions = {},
+  { now = Date.now(), policies = withoutPolicies }: ResourcesOptions = {},
 ): ResourcesTranslation {
   const sound = soundReader(reader);
   const grants = readGrants(reader);
-  const context: Context = { reader: sound, grants, pods: createPods(reader), settingsOf, shared: new Map() };
-  const policies = readOffloadPolicies(sound);
+  const context: Context = { reader: sound, grants, pods: createPods(reader), policies, shared: new Map() };
   const made = <Kind extends keyof OwnKinds>(kind: Kind, make: (object: OwnKinds[Kind]) => Making): Making[] =>
     [...reader.list(kind)].sort(byName).map((object) => {
       const faults = formFaults(object);
       return faults.length === 0 ? make(object) : brokenObject(object, faults);
     });
 
-  const services = made('VirtualService', (object) => makeVirtualService(context, object, policies.offloadOf));
+  const services = made('VirtualService', (object) => makeVirtualService(context, object));
   const sessions = made('Session', (object) =>
-    isOver(object, now) ? expiredSession(object) : makeSession(context, object, policies.offloadOf),
+    isOver(object, now) ? expiredSession(object) : makeSession(context, object),
   );
   const makings = [
     ...services,
@@ -87,7 +84,7 @@ export function translateResources(
   const nextExpiry = Math.min(...times.filter((time) => time > now), Infinity);
   return {
     objects,
-    statuses: [...statuses, ...policies.statuses],
+    statuses,
     expired: sessions.filter((making) => (endOf(making) ?? Infinity) <= now).map(({ object }) => refOf(object)),
     ...(nextExpiry !== Infinity && { nextExpiry }),
   };

@@ -207,7 +207,7 @@ export class KubeControlPlane {
 }
 
 /** Endpoints of Services can't be at the loopback address. */
-function machineAddress(): string {
+export function machineAddress(): string {
   const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   const found = all.find(({ family, internal }) => family === 'IPv4' && !internal);
   if (!found) throw new Error('expected an IPv4 address of this machine that is not of loopback, found none');

@@ -544,6 +544,23 @@ describe('Decoding a configuration', () => {
         { routes: [{ name: 'r', destination: 'c', retry: { statuses: [503, 600] } }] },
         'routes[0].retry.statuses[1]: expected a status from 200 to 599, found 600',
       ],
+      'persistence that clients could not keep': [
+        {
+          routes: [
+            {
+              name: 'r',
+              destination: 'c',
+              persistence: { name: 'a=b', lifetime: 'permanent', path: '/a;b', key: 'too short' },
+            },
+          ],
+          clusters: [{ name: 'c', spec: 'echo', persistence: { type: 'header', lifetime: 'permanent' } }],
+        },
+        'routes[0].persistence.name: expected the name of a cookie or a header field, found "a=b"',
+        'routes[0].persistence.absolute_timeout: expected how long the cookie stays, as it is permanent, found 0',
+        'routes[0].persistence.path: expected a path that begins with "/", without ";", found "/a;b"',
+        'routes[0].persistence.key: expected at least 16 characters, found 9',
+        'clusters[0].persistence.lifetime: expected "session", as a header field is no cookie, found "permanent"',
+      ],
       'names of a certificate that are none': [
         {
           clusters: [

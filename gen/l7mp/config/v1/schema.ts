@@ -35,6 +35,7 @@ export const schema: Schema = {
       connect_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
       discovery: { type: 'message', message: 'EndpointDiscovery', shorthand: 'service' },
       original_destination: { type: 'boolean' },
+      persistence: { type: 'message', message: 'Persistence' },
     },
   },
   EndpointDiscovery: { fields: { service: { type: 'string' } } },
@@ -139,6 +140,17 @@ export const schema: Schema = {
     },
   },
   SubjectAltName: { fields: { dns: { type: 'string' }, uri: { type: 'string' } } },
+  Persistence: {
+    fields: {
+      type: { type: 'string', optional: true, default: 'cookie', values: ['cookie', 'header'] },
+      name: { type: 'string' },
+      lifetime: { type: 'string', optional: true, default: 'session', values: ['session', 'permanent'] },
+      absolute_timeout: { type: 'integer', max: 2147483647, unit: 's' },
+      path: { type: 'string', optional: true, default: '/' },
+      same_site: { type: 'string', optional: true, default: 'strict', values: ['strict', 'lax', 'none'] },
+      key: { type: 'string' },
+    },
+  },
   ListenerSpec: {
     variants: {
       UDP: { message: 'UdpListener', field: 'udp' },
@@ -584,6 +596,16 @@ export const schema: Schema = {
       response_headers: { type: 'message', message: 'HeaderChanges' },
       cors: { type: 'message', message: 'Cors' },
       fault: { type: 'message', message: 'Fault' },
+      limits: { type: 'message', message: 'RouteLimits' },
+      persistence: { type: 'message', message: 'Persistence' },
+    },
+  },
+  RouteLimits: {
+    fields: {
+      max_sessions: { type: 'integer', unit: 'sessions' },
+      sessions_per_second: { type: 'number', min: 0, unit: 'sessions/s' },
+      datagrams_per_second: { type: 'number', min: 0, unit: 'datagrams/s' },
+      bytes_per_second: { type: 'number', min: 0, unit: 'bytes/s' },
     },
   },
   Destination: {

@@ -77,6 +77,8 @@ export interface Cluster {
    * There are no endpoints then.
    */
   readonly original_destination: boolean;
+  /** Brings the requests of a client to one endpoint, on every route that leads here and says nothing of it. */
+  readonly persistence?: Persistence;
 }
 
 /** EndpointDiscovery takes a cluster's endpoints from the control plane's load assignments. */
@@ -263,6 +265,34 @@ export interface SubjectAltName {
   readonly dns?: string;
   /** A URI, as in `spiffe://example.org/service`, to the letter. */
   readonly uri?: string;
+}
+
+/**
+ * Persistence brings the requests of a client to the endpoint that its first one went to: with that one's answer it is given a token,
+ * which it shows from then on. Tokens are encrypted, and lead to endpoints of the route's clusters only. Where an endpoint is gone or
+ * not well, another one is chosen, and the client gets another token. Sessions whose answers have no header have no tokens.
+ */
+export interface Persistence {
+  /** What carries the token: a cookie, or a header field of that name, which the client is to send as it got it. */
+  readonly type: 'cookie' | 'header';
+  /**
+   * The name of the cookie or header field. Made of the route's when absent. Of a cluster's persistence, every route has one of its
+   * own: what is made of the route's name is added.
+   */
+  readonly name?: string;
+  /** cookie: `session` goes when the browser ends, `permanent` stays for `absolute_timeout`. */
+  readonly lifetime: 'session' | 'permanent';
+  /** How long a token leads to its endpoint, in seconds, however often it is shown. 0 is for ever. */
+  readonly absolute_timeout: number;
+  /** cookie: the path below which clients show it. */
+  readonly path: string;
+  /** cookie: whether clients show it on their way from pages of other sites. `none` needs TLS. */
+  readonly same_site: 'strict' | 'lax' | 'none';
+  /**
+   * What tokens are encrypted with: proxies of the same clients need the same, of at least 16 characters. When absent, tokens are
+   * worth nothing to other proxies, nor to this one once it is started anew.
+   */
+  readonly key?: string;
 }
 
 /** ListenerSpec is where a listener listens: one protocol and its settings. */
@@ -1068,6 +1098,25 @@ export interface Route {
   readonly cors?: Cors;
   /** Faults that are made on purpose, to see how others bear them. */
   readonly fault?: Fault;
+  /** How much may come on it, beside the limits of its listeners. */
+  readonly limits?: RouteLimits;
+  /** Brings the requests of a client to one endpoint, of whichever destination. That of the first cluster that has one when absent. */
+  readonly persistence?: Persistence;
+}
+
+/** RouteLimits are the limits of what comes on a route, in each proxy. */
+export interface RouteLimits {
+  /** The most sessions at once; 0 is no limit. */
+  readonly max_sessions: number;
+  /** The most new sessions (of HTTP, requests) a second; 0 is no limit. */
+  readonly sessions_per_second: number;
+  /**
+   * The most datagrams (or chunks) a second that a session's client may send; more are dropped, or held back where
+   * the protocol can. 0 is no limit.
+   */
+  readonly datagrams_per_second: number;
+  /** The most bytes a second that a session's client may send; 0 is no limit. */
+  readonly bytes_per_second: number;
 }
 
 /** Destination is one of several: a cluster, or an answer of the proxy's own. */

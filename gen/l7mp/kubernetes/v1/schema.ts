@@ -47,6 +47,7 @@ export const schema: Schema = {
       },
       connect_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
       original_destination: { type: 'boolean' },
+      persistence: { type: 'message', message: 'Persistence' },
       endpoints: { type: 'message', message: 'TargetEndpoint', repeated: true },
     },
   },
@@ -77,6 +78,8 @@ export const schema: Schema = {
       response_headers: { type: 'message', message: 'HeaderChanges' },
       cors: { type: 'message', message: 'Cors' },
       fault: { type: 'message', message: 'Fault' },
+      limits: { type: 'message', message: 'RouteLimits' },
+      persistence: { type: 'message', message: 'Persistence' },
     },
   },
   RuleListSpec: { fields: { rules: { type: 'string', repeated: true, reference: 'Rule' } } },
@@ -106,15 +109,16 @@ export const schema: Schema = {
   },
   OffloadPolicySpec: {
     fields: {
-      targetRefs: { type: 'message', message: 'TargetRef', repeated: true, required: true },
+      targetRefs: { type: 'message', message: 'OffloadTarget', repeated: true, required: true },
       offload: { type: 'message', message: 'Offload', required: true },
     },
   },
-  TargetRef: {
+  OffloadTarget: {
     fields: {
-      group: { type: 'string', optional: true, default: 'l7mp.io', values: ['l7mp.io'] },
-      kind: { type: 'string', required: true, values: ['VirtualService', 'Session'] },
+      group: { type: 'string' },
+      kind: { type: 'string', required: true, values: ['VirtualService', 'Session', 'Gateway', 'ListenerSet'] },
       name: { type: 'string', required: true },
+      sectionName: { type: 'string' },
     },
   },
   TrafficPolicySpec: {
@@ -123,8 +127,48 @@ export const schema: Schema = {
       outlier_detection: { type: 'message', message: 'OutlierDetection' },
       circuit_breaker: { type: 'message', message: 'CircuitBreaker', default: {} },
       connect_timeout: { type: 'integer', unit: 'ms', max: 2147483647 },
-      targetRefs: { type: 'message', message: 'ServiceRef', repeated: true, required: true },
+      targetRefs: { type: 'message', message: 'TrafficTarget', repeated: true, required: true },
       loadbalancer: { type: 'message', message: 'ServiceLoadBalancer' },
+      persistence: { type: 'message', message: 'ClientPersistence' },
+      retry: { type: 'message', message: 'Retry' },
+      timeouts: { type: 'message', message: 'Timeouts' },
+      fault: { type: 'message', message: 'Fault' },
+      limits: { type: 'message', message: 'RouteLimits' },
+      mirrors: { type: 'message', message: 'PolicyMirror', repeated: true },
+      listener: { type: 'message', message: 'ListenerLimits' },
+    },
+  },
+  ListenerLimits: {
+    fields: {
+      max_sessions: { type: 'integer', optional: true, unit: 'sessions' },
+      sessions_per_second: { type: 'number', min: 0, unit: 'sessions/s' },
+      datagrams_per_second: { type: 'number', min: 0, unit: 'datagrams/s' },
+      bytes_per_second: { type: 'number', min: 0, unit: 'bytes/s' },
+      idle_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647 },
+      queue_limit: { type: 'integer', optional: true, min: 1, unit: 'datagrams', default: 1024 },
+    },
+  },
+  ClientPersistence: {
+    fields: {
+      type: { type: 'string', optional: true, default: 'cookie', values: ['cookie', 'header'] },
+      name: { type: 'string' },
+      lifetime: { type: 'string', optional: true, default: 'session', values: ['session', 'permanent'] },
+      absolute_timeout: { type: 'integer', max: 2147483647, unit: 's' },
+      path: { type: 'string', optional: true, default: '/' },
+      same_site: { type: 'string', optional: true, default: 'strict', values: ['strict', 'lax', 'none'] },
+    },
+  },
+  PolicyMirror: {
+    fields: {
+      backendRef: { type: 'message', message: 'MirrorBackend', required: true },
+      percent: { type: 'number', optional: true, min: 0, max: 100, default: 100 },
+    },
+  },
+  MirrorBackend: {
+    fields: {
+      name: { type: 'string', required: true },
+      namespace: { type: 'string' },
+      port: { type: 'integer', required: true, min: 1, max: 65535 },
     },
   },
   ServiceLoadBalancer: {
@@ -139,10 +183,14 @@ export const schema: Schema = {
       },
     },
   },
-  ServiceRef: {
+  TrafficTarget: {
     fields: {
-      group: { type: 'string', optional: true, default: '', values: [''] },
-      kind: { type: 'string', required: true, values: ['Service'] },
+      group: { type: 'string' },
+      kind: {
+        type: 'string',
+        required: true,
+        values: ['Service', 'Gateway', 'ListenerSet', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute'],
+      },
       name: { type: 'string', required: true },
       sectionName: { type: 'string' },
     },

@@ -55,6 +55,8 @@ export interface TargetCluster {
    * There are no endpoints then.
    */
   readonly original_destination?: boolean;
+  /** Brings the requests of a client to one endpoint, on every route that leads here and says nothing of it. */
+  readonly persistence?: Readonly<Record<string, Json>>;
   /** The endpoints: addresses, or pods. */
   readonly endpoints?: readonly TargetEndpoint[];
 }
@@ -103,6 +105,10 @@ export interface RouteSpec {
   readonly cors?: Readonly<Record<string, Json>>;
   /** Faults that are made on purpose, to see how others bear them. */
   readonly fault?: Readonly<Record<string, Json>>;
+  /** How much may come on it, beside the limits of its listeners. */
+  readonly limits?: Readonly<Record<string, Json>>;
+  /** Brings the requests of a client to one endpoint, of whichever destination. That of the first cluster that has one when absent. */
+  readonly persistence?: Readonly<Record<string, Json>>;
 }
 
 /** RuleListSpec is a list of rules, which is named after its object. */
@@ -153,22 +159,24 @@ export interface SessionStatus {
 /** OffloadPolicySpec is what is offloaded, and of whom. */
 export interface OffloadPolicySpec {
   /** What it is attached to, in its own namespace. */
-  readonly targetRefs: readonly TargetRef[];
+  readonly targetRefs: readonly OffloadTarget[];
   /** Which sessions the kernel relays. */
   readonly offload: Readonly<Record<string, Json>>;
 }
 
-/** TargetRef names what a policy is attached to. */
-export interface TargetRef {
-  /** Its API group. */
-  readonly group?: 'l7mp.io';
+/** OffloadTarget names what has listeners, or one listener of a Gateway or ListenerSet. */
+export interface OffloadTarget {
+  /** The API group of the kind; not needed. */
+  readonly group?: string;
   /** Its kind. */
-  readonly kind: 'VirtualService' | 'Session';
+  readonly kind: 'VirtualService' | 'Session' | 'Gateway' | 'ListenerSet';
   /** Its name. */
   readonly name: string;
+  /** The name of a listener that has its port for itself. All listeners when absent. */
+  readonly sectionName?: string;
 }
 
-/** TrafficPolicySpec is what clusters of Services have beside their protocol and endpoints. */
+/** TrafficPolicySpec is what clusters have beside their protocol and endpoints, and routes beside their destinations. */
 export interface TrafficPolicySpec {
   /** Asks the endpoints whether they are well. */
   readonly health_check?: Readonly<Record<string, Json>>;
@@ -181,10 +189,86 @@ export interface TrafficPolicySpec {
    * `retry.timeout` (2000).
    */
   readonly connect_timeout?: number;
-  /** The Services that it is attached to, in its own namespace. */
-  readonly targetRefs: readonly ServiceRef[];
+  /** What it is attached to, in its own namespace. */
+  readonly targetRefs: readonly TrafficTarget[];
   /** How an endpoint is chosen. In turns when absent. */
   readonly loadbalancer?: ServiceLoadBalancer;
+  /** Brings the requests of a client to one endpoint. */
+  readonly persistence?: ClientPersistence;
+  /** What to do when an endpoint fails. Not of Services. */
+  readonly retry?: Readonly<Record<string, Json>>;
+  /** Limits in time. Not of Services. */
+  readonly timeouts?: Readonly<Record<string, Json>>;
+  /** Faults that are made on purpose. Not of Services. */
+  readonly fault?: Readonly<Record<string, Json>>;
+  /** How much may come on each rule of a route, in each proxy. Not of Services. */
+  readonly limits?: Readonly<Record<string, Json>>;
+  /** Copies of what clients send, to other Services. What those answer is dropped. Not of Services. */
+  readonly mirrors?: readonly PolicyMirror[];
+  /** Limits of listeners as a whole, whichever routes their sessions take. Of Gateways, ListenerSets and their listeners only. */
+  readonly listener?: ListenerLimits;
+}
+
+/** ListenerLimits are the limits of a listener, in each proxy. */
+export interface ListenerLimits {
+  /**
+   * The most sessions open at once. Datagram listeners, to which anybody may pretend to be many (UDP, UnixDatagram), take
+   * 65536 when absent; others have no limit. 0 is no limit.
+   */
+  readonly max_sessions?: number;
+  /** The most new sessions a second; 0 is no limit. */
+  readonly sessions_per_second?: number;
+  /**
+   * The most datagrams (or chunks) a second that a session's client may send; more are dropped, or held back where
+   * the protocol can. 0 is no limit.
+   */
+  readonly datagrams_per_second?: number;
+  /** The most bytes a second that a session's client may send; 0 is no limit. */
+  readonly bytes_per_second?: number;
+  /**
+   * A session in which nothing moved for this long is ended, in ms. Datagram listeners that have no end of their own
+   * (UDP, UnixDatagram) take 60000 when absent; others take none. 0 is never.
+   */
+  readonly idle_timeout?: number;
+  /** The most datagrams that wait for a slow receiver, or 4 MiB of them; the oldest are dropped, and counted. */
+  readonly queue_limit?: number;
+}
+
+/** ClientPersistence brings the requests of a client to the endpoint that its first one went to, by a token that it is given. */
+export interface ClientPersistence {
+  /** What carries the token: a cookie, or a header field of that name, which the client is to send as it got it. */
+  readonly type?: 'cookie' | 'header';
+  /**
+   * The name of the cookie or header field. Made of the route's when absent. Of a cluster's persistence, every route has one of its
+   * own: what is made of the route's name is added.
+   */
+  readonly name?: string;
+  /** cookie: `session` goes when the browser ends, `permanent` stays for `absolute_timeout`. */
+  readonly lifetime?: 'session' | 'permanent';
+  /** How long a token leads to its endpoint, in seconds, however often it is shown. 0 is for ever. */
+  readonly absolute_timeout?: number;
+  /** cookie: the path below which clients show it. */
+  readonly path?: string;
+  /** cookie: whether clients show it on their way from pages of other sites. `none` needs TLS. */
+  readonly same_site?: 'strict' | 'lax' | 'none';
+}
+
+/** PolicyMirror is one copy of a session. */
+export interface PolicyMirror {
+  /** The Service that gets it. */
+  readonly backendRef: MirrorBackend;
+  /** The part of the sessions that is copied, in percent. */
+  readonly percent?: number;
+}
+
+/** MirrorBackend names a port of a Service. */
+export interface MirrorBackend {
+  /** Its name. */
+  readonly name: string;
+  /** Its namespace; the policy's own when absent. Another one must allow it with a ReferenceGrant from TrafficPolicies of group `l7mp.io`. */
+  readonly namespace?: string;
+  /** The number of its port. */
+  readonly port: number;
 }
 
 /** ServiceLoadBalancer chooses an endpoint of a Service for a session. */
@@ -203,15 +287,16 @@ export interface ServiceLoadBalancer {
   readonly policy: 'Trivial' | 'RoundRobin' | 'Random' | 'LeastSessions' | 'HashRing' | 'ConsistentHash' | 'Maglev';
 }
 
-/** ServiceRef names a Service, or a port of it. */
-export interface ServiceRef {
-  /** Its API group. */
-  readonly group?: '';
+/** TrafficTarget names what a policy is attached to, or a part of it. */
+export interface TrafficTarget {
+  /** The API group of the kind; not needed. */
+  readonly group?: string;
   /** Its kind. */
-  readonly kind: 'Service';
+  readonly kind:
+    'Service' | 'Gateway' | 'ListenerSet' | 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute' | 'UDPRoute';
   /** Its name. */
   readonly name: string;
-  /** The name of a port. All ports when absent. */
+  /** The name of a Service's port, of a listener, or of a route's rule. All of them when absent. */
   readonly sectionName?: string;
 }
 
@@ -274,7 +359,7 @@ export interface Ancestor {
   readonly ancestorRef: AncestorRef;
   /** What writes the entry. */
   readonly controllerName: string;
-  /** `Accepted`. */
+  /** `Accepted`, and `ResolvedRefs` of policies that name others. */
   readonly conditions?: readonly Condition[];
 }
 
@@ -288,7 +373,7 @@ export interface AncestorRef {
   readonly namespace?: string;
   /** Its name. */
   readonly name: string;
-  /** The part of it that is meant, where not all of it is: the name of a Service's port. */
+  /** The part of it that is meant, where not all of it is: the name of a port, of a listener, or of a rule. */
   readonly sectionName?: string;
 }
 

@@ -56,6 +56,18 @@ const VALID = {
     listeners: [{ name: 'a', spec: { TCP: { port: 9998 } }, rules: [{ action: { route: { destination } } }] }],
   },
   OffloadPolicy: { targetRefs: [{ kind: 'VirtualService', name: 'good' }], offload: { policy: 'never' } },
+  // Of the rest of the Gateway that all go on to ask.
+  TrafficPolicy: {
+    targetRefs: [{ kind: 'Gateway', name: 'web', sectionName: 'grpc' }],
+    ...{ loadbalancer: { policy: 'Maglev', key: '/IP/src_addr' }, connect_timeout: 500 },
+    retry: { retry_on: 'always', statuses: [503] },
+    timeouts: { session: 60_000 },
+    fault: { abort: { percent: 1, status: 503 } },
+    limits: { max_sessions: 1000 },
+    persistence: { type: 'cookie', name: 'shop' },
+    mirrors: [{ backendRef: { name: 'still', port: 80 }, percent: 1 }],
+    listener: { max_sessions: 100 },
+  },
 } as const satisfies Readonly<Partial<Record<KindName, Json | object>>>;
 
 type Kind = keyof typeof VALID;
@@ -165,6 +177,24 @@ const BROKEN: readonly [kind: Kind, path: string, value: Json][] = [
   ['Session', 'ttl', '-1h'],
   ['OffloadPolicy', 'targetRefs.0.name', 'nowhere'],
   ['OffloadPolicy', 'offload.policy', 'perhaps'],
+  ['OffloadPolicy', 'targetRefs.0', { kind: 'Gateway', name: 'nowhere' }],
+  ['OffloadPolicy', 'targetRefs.0', { kind: 'Gateway', name: 'web', sectionName: 'nope' }],
+  ['TrafficPolicy', 'targetRefs.0.name', 'nowhere'],
+  ['TrafficPolicy', 'targetRefs.0.sectionName', 'nope'],
+  ['TrafficPolicy', 'targetRefs.0', { kind: 'HTTPRoute', name: 'good', sectionName: 'nope' }],
+  ['TrafficPolicy', 'targetRefs.0', { kind: 'Service', name: 'still' }],
+  ['TrafficPolicy', 'loadbalancer.key', '/a~b'],
+  ['TrafficPolicy', 'listener.max_sessions', -1],
+  ['TrafficPolicy', 'retry.statuses', [99]],
+  ['TrafficPolicy', 'fault.abort.status', 700],
+  ['TrafficPolicy', 'limits.sessions_per_second', -1],
+  ['TrafficPolicy', 'persistence.name', 'a b'],
+  ['TrafficPolicy', 'persistence', { lifetime: 'permanent' }],
+  ['TrafficPolicy', 'persistence', { path: 'x' }],
+  ['TrafficPolicy', 'mirrors.0.backendRef.name', 'nowhere'],
+  ['TrafficPolicy', 'mirrors.0.backendRef.namespace', 'kube-system'],
+  ['HTTPRoute', 'rules.0.sessionPersistence', { sessionName: 'a b' }],
+  ['HTTPRoute', 'rules.0.sessionPersistence', { cookieConfig: { lifetimeType: 'Permanent' } }],
 ];
 
 /** A copy with another value at a path, as in `rules.0.name`. */

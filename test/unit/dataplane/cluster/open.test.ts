@@ -40,6 +40,33 @@ describe('opening a session of a cluster', () => {
     expect('stream' in opened && opened.endpoint.address).to.equal('10.0.0.1');
   });
 
+  it('goes to the same host by the same key, whatever the port of the cluster', () => {
+    const hostOf = (port: number, key: string): string | undefined => {
+      const { cluster, connector } = testCluster({
+        spec: { protocol: 'TCP', port, no_delay: true, proxy_protocol: 'off' },
+        loadbalancer: { policy: 'HashRing', key: '/key', table_size: 65_537, points: 160 },
+      });
+      cluster.open(request({ metadata: { key } }));
+      return connector.requests[0]?.target.address;
+    };
+    const keys = Array.from({ length: 20 }, (_, index) => `call-${index}`);
+    expect(keys.map((key) => hostOf(40_001, key))).to.deep.equal(keys.map((key) => hostOf(40_000, key)));
+    expect(new Set(keys.map((key) => hostOf(40_000, key)))).to.have.property('size', 3);
+  });
+
+  it('goes to the endpoint that a token leads to, as long as it may be picked and was not tried', () => {
+    const { cluster, connector } = testCluster();
+    const asked = (preferred: string, tried?: Set<string>): string | undefined => {
+      cluster.open(request({ preferred, tried }));
+      return connector.requests.at(-1)?.target.address;
+    };
+    expect(asked('10.0.0.3')).to.equal('10.0.0.3');
+    expect(asked('10.0.0.3', new Set(['c']))).to.equal('10.0.0.1');
+    expect(asked('10.0.0.9')).to.equal('10.0.0.1');
+    cluster.update(clusterConfig({ endpoints: [endpoint('a'), endpoint('d')] }));
+    expect([asked('10.0.0.3'), asked('10.0.0.4')]).to.deep.equal(['10.0.0.1', '10.0.0.4']);
+  });
+
   it('tells the connector what its endpoints are, and are no more', () => {
     const { cluster, connector } = testCluster({ endpoints: [endpoint('a'), endpoint('b')] });
     const addresses = (): string[] => connector.retained.map((key) => (JSON.parse(key) as [string])[0]);

@@ -178,7 +178,7 @@ describe('Gates', () => {
 
     function limited() {
       const made = testLink();
-      made.link.gate = new RateGate(made.link, true, { datagrams_per_second: 0, bytes_per_second: 10 });
+      made.link.gate = new RateGate(made.link, true, [{ datagrams_per_second: 0, bytes_per_second: 10 }]);
       made.link.setWriter(made.writer);
       made.push('x'.repeat(15));
       return made;
@@ -209,7 +209,7 @@ describe('Gates', () => {
 
 describe('A rate gate of datagrams', () => {
   const gate = (datagrams_per_second: number, bytes_per_second: number): ((size: number) => boolean) => {
-    const limited = new RateGate(testLink().link, false, { datagrams_per_second, bytes_per_second });
+    const limited = new RateGate(testLink().link, false, [{ datagrams_per_second, bytes_per_second }]);
     return (size) => limited.pass(Buffer.alloc(size));
   };
   let clock: ReturnType<typeof stopClock>;

@@ -151,13 +151,13 @@ describe('Weighted destinations', () => {
   it('share sessions by their weights, and none goes to a weight of 0', () => {
     const counts: Record<string, number> = {};
     for (let point = 0; point < 400; point++) {
-      const cluster = pickDestination(weighted, () => point / 400)?.cluster ?? '';
+      const cluster = pickDestination(weighted, undefined, () => point / 400)?.cluster ?? '';
       counts[cluster] = (counts[cluster] ?? 0) + 1;
     }
     expect(counts).to.deep.equal({ a: 100, c: 300 });
   });
 
   it('are not asked where there is one destination', () => {
-    expect(pickDestination(route({ destination: 'only' }), () => 0.5)).to.equal(undefined);
+    expect(pickDestination(route({ destination: 'only' }), undefined, () => 0.5)).to.equal(undefined);
   });
 });

@@ -6,8 +6,8 @@ import { expect } from 'chai';
 import { parseAllDocuments, stringify } from 'yaml';
 import { emptySnapshot } from '../../../../../config/decode.ts';
 import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
-import { translateResources } from '../../../../../controlplane/kubernetes/resources/translate.ts';
 import { decodeContent } from '../../../../../controlplane/model/decode-content.ts';
+import { translateOwn } from '../../../../support/translate-own.ts';
 import { kubeReader, readManifests } from '../../../../support/kube-reader.ts';
 import { sharedKube } from '../../../../support/kubernetes/shared.ts';
 
@@ -144,8 +144,20 @@ const BROKEN: readonly [kind: string, spec: object, ...says: string[]][] = [
     { targetRefs: [{ kind: 'Session', name: 'a' }], offload: { policy: 'perhaps' } },
     'spec.offload.policy',
   ],
+  [
+    'OffloadPolicy',
+    { targetRefs: [{ kind: 'Session', name: 'a', sectionName: 'b' }], offload: {} },
+    'spec.targetRefs[0]',
+    'expected no sectionName',
+  ],
+  [
+    'OffloadPolicy',
+    { targetRefs: [{ group: 'l7mp.io', kind: 'Gateway', name: 'a' }], offload: {} },
+    'spec.targetRefs[0]',
+    'expected the group of the kind',
+  ],
   ['TrafficPolicy', { connect_timeout: 5 }, 'spec.targetRefs', 'Required'],
-  ['TrafficPolicy', { targetRefs: [{ kind: 'Service', name: 'a' }] }, 'spec', 'expected loadbalancer, health_check'],
+  ['TrafficPolicy', { targetRefs: [{ kind: 'Service', name: 'a' }] }, 'spec', 'expected something for its targets'],
   ['TrafficPolicy', { targetRefs: [{ kind: 'Target', name: 'a' }], connect_timeout: 5 }, 'spec.targetRefs[0].kind'],
   [
     'TrafficPolicy',
@@ -157,6 +169,41 @@ const BROKEN: readonly [kind: string, spec: object, ...says: string[]][] = [
       connect_timeout: 5,
     },
     'expected each target once in targetRefs',
+  ],
+  [
+    'TrafficPolicy',
+    { targetRefs: [{ group: 'apps', kind: 'UDPRoute', name: 'a' }], retry: {} },
+    'spec.targetRefs[0]',
+    'expected the group of the kind',
+  ],
+  [
+    'TrafficPolicy',
+    {
+      targetRefs: [
+        { kind: 'UDPRoute', name: 'a' },
+        { kind: 'Service', name: 'a' },
+      ],
+      limits: { max_sessions: 1 },
+    },
+    'spec',
+    'expected no retry, timeouts, fault, limits or mirrors where a Service is a target',
+  ],
+  [
+    'TrafficPolicy',
+    { targetRefs: [{ kind: 'UDPRoute', name: 'a' }], listener: { max_sessions: 1 } },
+    'spec',
+    'expected no listener where a target is no Gateway or ListenerSet',
+  ],
+  [
+    'TrafficPolicy',
+    { targetRefs: [{ kind: 'UDPRoute', name: 'a' }], mirrors: [{ backendRef: { name: 'b' } }] },
+    'spec.mirrors[0].backendRef.port',
+    'Required',
+  ],
+  [
+    'TrafficPolicy',
+    { targetRefs: [{ kind: 'Service', name: 'a' }], persistence: { type: 'address' } },
+    'spec.persistence.type',
   ],
   [
     'TrafficPolicy',
@@ -241,7 +288,7 @@ describe('custom resources on a real API server', function () {
       ...each,
       metadata: { ...each.metadata, namespace: 'default', creationTimestamp: '2026-01-01T00:00:00Z' },
     }));
-    for (const plan of translateResources(kubeReader(there), { now }).statuses) {
+    for (const plan of translateOwn(kubeReader(there), { now }).statuses) {
       const { conditions } = plan.render({ selected: 1, acked: 1, serving: 1, failures: [] }) as {
         conditions: { type: string; status: string }[];
       };
@@ -267,7 +314,7 @@ describe('custom resources on a real API server', function () {
         }),
       );
       const [before, after] = [all, [...filled, ...all.filter((each) => !isOwn(each))]].map((objects) => {
-        const { objects: contents, statuses } = translateResources(kubeReader(objects), { now });
+        const { objects: contents, statuses } = translateOwn(kubeReader(objects), { now });
         const decoded = contents.map(({ content }) => {
           const { parts } = decodeContent(content, emptySnapshot());
           return [content.key, content.selector, content.key.kind === 'Secret' || parts];
@@ -314,7 +361,7 @@ describe('custom resources on a real API server', function () {
     ];
     await kube().apply(...objects);
     const stored = await Promise.all(objects.map(({ kind, metadata }) => kube().read<KubeObject>(kind, metadata.name)));
-    for (const plan of translateResources(kubeReader(stored)).statuses) {
+    for (const plan of translateOwn(kubeReader(stored)).statuses) {
       const { ref } = plan;
       const text = JSON.stringify(plan.render({ selected: 2, acked: 1, serving: 0, failures: [] }));
       const status = JSON.parse(text, (key, value: unknown) =>

@@ -5,7 +5,7 @@ import { emptySnapshot } from '../../../../../config/decode.ts';
 import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
 import type { KubeTranslation } from '../../../../../controlplane/kubernetes/api/reader.ts';
 import { translateGateways } from '../../../../../controlplane/kubernetes/gateway/translate.ts';
-import { translatePolicies } from '../../../../../controlplane/kubernetes/policies/traffic-policies.ts';
+import { translatePolicies } from '../../../../../controlplane/kubernetes/policies/translate.ts';
 import { translateResources } from '../../../../../controlplane/kubernetes/resources/translate.ts';
 import { checkEnvelope, decodeContent } from '../../../../../controlplane/model/decode-content.ts';
 import { kubeReader } from '../../../../support/kube-reader.ts';
@@ -55,14 +55,11 @@ interface Outcome {
   readonly statuses: string[];
 }
 
-function translate(...policies: KubeObject[]): Outcome {
+function translate(...given: KubeObject[]): Outcome {
   const objects = parseAllDocuments(WAYS).map((document) => document.toJS() as KubeObject);
-  const reader = kubeReader([...objects, ...policies]);
-  const { settingsOf, ...translated } = translatePolicies(reader);
-  const all: KubeTranslation[] = [
-    translateGateways(reader, { settingsOf }),
-    translateResources(reader, { settingsOf }),
-  ];
+  const reader = kubeReader([...objects, ...given]);
+  const policies = translatePolicies(reader);
+  const all: KubeTranslation[] = [translateGateways(reader, { policies }), translateResources(reader, { policies })];
   const settings: Record<string, object> = {};
   for (const { content } of all.flatMap((each) => each.objects)) {
     if (content.key.kind !== 'Cluster') continue;
@@ -71,7 +68,7 @@ function translate(...policies: KubeObject[]): Outcome {
     const fields = Object.entries(content.spec ?? {}).filter(([field]) => field !== 'spec' && field !== 'discovery');
     settings[discovery.service.split('/')[3] ?? ''] = Object.fromEntries(fields);
   }
-  const statuses = translated.statuses.flatMap((plan) => {
+  const statuses = policies.statuses.flatMap((plan) => {
     const { ancestors } = plan.render({ selected: 0, acked: 0, serving: 0, failures: [] }) as {
       ancestors: { conditions: { reason: string; message: string; observedGeneration: number }[] }[];
     };
@@ -104,12 +101,15 @@ describe('traffic policies', () => {
     expect(settings['7777']).to.deep.equal({ ...IN_TURNS, outlier_detection: {} });
   });
 
-  it('count for a port more than for the whole Service, and are not merged', () => {
+  it('count for a port more than for the whole Service, field by field', () => {
     const { settings } = translate(
       policy('all', 1, {}, { connect_timeout: 500 }),
       policy('lobby', 2, { sectionName: 'lobby' }, BY_CLIENT),
     );
-    expect(settings).to.deep.equal({ 7777: { ...IN_TURNS, connect_timeout: 500 }, 7778: BY_CLIENT });
+    expect(settings).to.deep.equal({
+      7777: { ...IN_TURNS, connect_timeout: 500 },
+      7778: { ...BY_CLIENT, connect_timeout: 500 },
+    });
   });
 
   it('yield to the oldest, and say so', () => {

@@ -1,7 +1,7 @@
 /** What a Service is spoken to as, by its ports and the one that is wanted. */
 import { expect } from 'chai';
 import type { ServiceSpec } from '../../../../../controlplane/kubernetes/api/core-kinds.ts';
-import { withoutPolicies } from '../../../../../controlplane/kubernetes/api/service-settings.ts';
+import { withoutPolicies } from '../../../../../controlplane/kubernetes/api/policies.ts';
 import { clusterOfService } from '../../../../../controlplane/kubernetes/resources/services.ts';
 
 const TABLE: readonly [spec: ServiceSpec, wanted: string | undefined, gives: string | object][] = [

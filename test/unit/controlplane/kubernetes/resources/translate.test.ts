@@ -5,10 +5,10 @@ import { parse, stringify } from 'yaml';
 import { emptySnapshot } from '../../../../../config/decode.ts';
 import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
 import type { KubeReader, Progress } from '../../../../../controlplane/kubernetes/api/reader.ts';
-import { translateResources } from '../../../../../controlplane/kubernetes/resources/translate.ts';
 import { checkEnvelope, decodeContent } from '../../../../../controlplane/model/decode-content.ts';
 import { asObject, idOf } from '../../../../../controlplane/model/object.ts';
 import { Translator } from '../../../../../controlplane/translate/translator.ts';
+import { translateOwn } from '../../../../support/translate-own.ts';
 import { kubeReader, readManifests } from '../../../../support/kube-reader.ts';
 
 const GOLDEN = 'test/golden/kubernetes/resources';
@@ -24,12 +24,7 @@ describe('translating our own kinds', () => {
     const objects = read(file);
 
     it(`gives what ${file.replace('.in.yaml', '.out.yaml')} says, and nothing that proxies would refuse`, () => {
-      const {
-        objects: contents,
-        statuses,
-        expired,
-        nextExpiry,
-      } = translateResources(kubeReader(objects), { now: NOW });
+      const { objects: contents, statuses, expired, nextExpiry } = translateOwn(kubeReader(objects), { now: NOW });
       for (const { content } of contents) {
         expect([idOf(content.key), ...checkEnvelope(content)]).to.deep.equal([idOf(content.key)]);
         expect([idOf(content.key), ...decodeContent(content, emptySnapshot()).faults]).to.have.length(1);
@@ -56,7 +51,7 @@ describe('translating our own kinds', () => {
     });
 
     it(`gives the control plane of ${file} what it takes, and no name twice`, async () => {
-      const { objects: contents } = translateResources(kubeReader(objects), { now: NOW });
+      const { objects: contents } = translateOwn(kubeReader(objects), { now: NOW });
       const ids = contents.map(({ content }) => idOf(content.key));
       expect(new Set(ids).size).to.equal(ids.length);
       const translator = new Translator();
@@ -74,7 +69,7 @@ describe('translating our own kinds', () => {
 
     it(`gives the same for ${file}, whatever the order`, () => {
       const text = (all: readonly KubeObject[]): string => {
-        const { statuses, ...rest } = translateResources(kubeReader(all), { now: NOW });
+        const { statuses, ...rest } = translateOwn(kubeReader(all), { now: NOW });
         return JSON.stringify([rest, statuses.map((plan) => [plan, plan.render(PROGRESS)])]);
       };
       expect(text(objects.toReversed())).to.equal(text(objects));
@@ -87,21 +82,21 @@ describe('translating our own kinds', () => {
       ...reader,
       list: ((kind) => (kind === 'ReferenceGrant' ? [] : reader.list(kind))) as KubeReader['list'],
     };
-    const plan = translateResources(without).statuses.find(({ ref }) => ref.name === 'works');
+    const plan = translateOwn(without).statuses.find(({ ref }) => ref.name === 'works');
     expect(JSON.stringify(plan?.render(PROGRESS))).to.contain('Gateway API is not installed');
     expect(plan?.objects).to.deep.equal([]);
   });
 
   it('gives a port to the next one when its holder is gone', () => {
     const objects = read('conflicts.in.yaml').filter(({ metadata }) => metadata.name !== 'old');
-    const ids = translateResources(kubeReader(objects), { now: NOW }).objects.map(({ content }) => idOf(content.key));
+    const ids = translateOwn(kubeReader(objects), { now: NOW }).objects.map(({ content }) => idOf(content.key));
     expect(ids).to.include('Listener/default/young').and.to.not.include('Listener/default/elsewhere');
   });
 
   it('lets the pods of a cluster change without the cluster', () => {
     const objects = read('udp-to-websocket.in.yaml');
     const fewer = objects.filter(({ metadata }) => metadata.name !== 'backend-1');
-    const [before, after] = [objects, fewer].map((all) => translateResources(kubeReader(all)).objects);
+    const [before, after] = [objects, fewer].map((all) => translateOwn(kubeReader(all)).objects);
     const changed = before!.filter(
       ({ content }, index) => JSON.stringify(content) !== JSON.stringify(after![index]?.content),
     );
@@ -110,7 +105,7 @@ describe('translating our own kinds', () => {
 
   it('takes a session from the proxies when its time is over', () => {
     const reader = kubeReader(read('sessions.in.yaml'));
-    const at = (time: string) => translateResources(reader, { now: Date.parse(time) });
+    const at = (time: string) => translateOwn(reader, { now: Date.parse(time) });
     const before = at('2026-01-01T01:59:59.999Z');
     expect([before.expired.length, before.objects.length]).to.deep.equal([1, 4]);
     expect(before.nextExpiry).to.equal(Date.parse('2026-01-01T02:00:00Z'));
@@ -133,7 +128,7 @@ describe('translating our own kinds', () => {
       if (object.apiVersion !== 'l7mp.io/v1') return;
       for (const broken of mutations(object.spec)) {
         const all = [...objects.with(index, { ...object, spec: broken }), beside];
-        const { objects: contents, statuses } = translateResources(kubeReader(all), { now: NOW });
+        const { objects: contents, statuses } = translateOwn(kubeReader(all), { now: NOW });
         for (const plan of statuses) plan.render(PROGRESS);
         const ids = contents.map(({ content }) => idOf(content.key));
         expect(ids, JSON.stringify(broken)).to.include('Listener/z/a');
