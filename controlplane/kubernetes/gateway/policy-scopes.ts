@@ -9,10 +9,10 @@ import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { shortHash } from '../../model/canonical.ts';
 import type { Service, ServicePort } from '../api/core-kinds.ts';
 import type { AnyRoute } from '../api/gateway-kinds.ts';
+import type { KubeObject } from '../api/object.ts';
 import { fullName } from '../api/order.ts';
 import { type MirrorWish, type Policies, type PolicyTarget, targetsOf } from '../api/policies.ts';
 import { secretOf, serviceSettings, withKey } from '../api/service-settings.ts';
-import type { Making } from './making.ts';
 import type { GatewayState, ListenerState } from './state.ts';
 
 /** What is made for listeners of a Gateway that policies say the same of. */
@@ -38,7 +38,7 @@ export function gatewayScope({ gateway }: GatewayState): Scope {
 
 /** The Gateway's own where no policy says more of the listener. */
 export function listenerScope(
-  { policies, owner: gateway, scope: whole }: Pick<Making, 'policies' | 'owner' | 'scope'>,
+  { policies, owner: gateway, scope: whole }: { policies: Policies; owner: KubeObject; scope: Scope },
   { owner, spec }: ListenerState,
 ): Scope {
   const targets = targetsOf(owner, spec.name).slice(owner === gateway ? 1 : 0);
