@@ -12,7 +12,13 @@ export class ConditionLog {
   }
 
   /** `object`: as in `gateway/web`; `conditions`: where they are, as in `.status.conditions`. Resolves when it was told what it is now. */
-  static async start(kube: Kube, namespace: string, object: string, type: string, conditions: string): Promise<ConditionLog> {
+  static async start(
+    kube: Kube,
+    namespace: string,
+    object: string,
+    type: string,
+    conditions: string,
+  ): Promise<ConditionLog> {
     const path = `{range ${conditions}[?(@.type=="${type}")]}{.status} {.reason}: {.message}{"\\n"}{end}`;
     const log = new ConditionLog(
       new Peer(join(BIN, 'kubectl'), [
@@ -30,7 +36,7 @@ export class ConditionLog {
     return lines.filter((line, index) => line !== lines[index - 1]);
   }
 
-  stop(): Promise<unknown> {
-    return this.kubectl.stop();
+  async stop(): Promise<void> {
+    await this.kubectl.stop();
   }
 }
