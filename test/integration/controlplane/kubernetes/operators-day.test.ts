@@ -41,8 +41,13 @@ describe(`The operator's day, with ${versionOf('curl', '--version')} and ${versi
   after(() => cleanup.run());
 
   /** Prints what the operator types, or sees. */
-  const type = (command: string): void => console.log(`      $ ${command}`);
-  const see = (text: string): void => console.log(`        ${text.trim().replaceAll('\n', '\n        ')}`);
+  const print = (line: string): void => void process.stdout.write(`      ${line}\n`);
+  const type = (command: string): void => print(`$ ${command}`);
+  const see = (text: string): void =>
+    text
+      .trim()
+      .split('\n')
+      .forEach((line) => print(`  ${line}`));
 
   const checked = ({ code, stdout, stderr }: Result): string => {
     if (code !== 0) throw new Error(`exit code ${code}\n${stderr}${stdout}`);
@@ -101,9 +106,9 @@ describe(`The operator's day, with ${versionOf('curl', '--version')} and ${versi
     all.map(({ spec }) => (spec as { containers: { image: string }[] }).containers[0]?.image ?? '').sort();
 
   const tell = ({ tallies }: Load): void => {
-    for (const [name, { count: times, numbers, repeated, faults }] of Object.entries(tallies)) {
-      const sessions = numbers > 0 ? ` ended well, with ${numbers} numbers there and back, ${repeated} sent again` : '';
-      see(`${name}: ${times}${sessions}, ${faults.length} faults`);
+    for (const [name, { ended, numbers, repeated, faults }] of Object.entries(tallies)) {
+      const sessions = `sessions ended, ${numbers} numbers there and back, ${repeated} sent again`;
+      see(`${name}: ${ended} ${name.startsWith('HTTP') ? 'requests' : sessions}, ${faults.length} faults`);
     }
   };
   const faultsOf = ({ tallies }: Load): string[] =>
@@ -150,24 +155,33 @@ describe(`The operator's day, with ${versionOf('curl', '--version')} and ${versi
     cleanup.add(() => load.end());
     const watch = async (object: string, type: string, conditions: string): Promise<ConditionLog> => {
       const log = await ConditionLog.start(kube, SHOP, object, type, conditions);
-      cleanup.add(async () => void (await log.stop()));
+      cleanup.add(() => log.stop());
       return log;
     };
     const programmed = [
       await watch('gateway/shop', 'Programmed', '.status.conditions'),
       await watch('httproute/shop', 'l7mp.io/Programmed', '.status.parents[*].conditions'),
     ];
-    await until('sessions of all kinds', () => Object.values(load.tallies).every((each) => each.count > 0 || true));
+    await until('sessions and requests of all kinds', () => load.isRunning);
 
     const before = await pods(SHOP, GATEWAY_PODS);
     await l7mp('install', '--image', 'l7mp/controlplane:next', '--wait').then((text) =>
-      see(text.split('\n').filter((line) => /configured|available/u.test(line)).join('\n')),
+      see(
+        text
+          .split('\n')
+          .filter((line) => /configured|available/u.test(line))
+          .join('\n'),
+      ),
     );
     const controlPlane = 'app.kubernetes.io/component=controlplane';
-    await until('the old control planes to be gone', async () => {
-      const images = imagesOf(await pods(SYSTEM, controlPlane));
-      return images.length === 2 && images.every((image) => image === 'l7mp/controlplane:next');
-    }, PATIENCE);
+    await until(
+      'the old control planes to be gone',
+      async () => {
+        const images = imagesOf(await pods(SYSTEM, controlPlane));
+        return images.length === 2 && images.every((image) => image === 'l7mp/controlplane:next');
+      },
+      PATIENCE,
+    );
     see(`control planes: ${imagesOf(await pods(SYSTEM, controlPlane)).join(', ')}`);
     const uids = (all: readonly KubeObject[]): unknown[] => all.map(({ metadata }) => metadata.uid).sort();
     expect(uids(await pods(SHOP, GATEWAY_PODS)), 'the pods of the Gateway').to.deep.equal(uids(before));
@@ -175,12 +189,21 @@ describe(`The operator's day, with ${versionOf('curl', '--version')} and ${versi
 
     const upgrade = ['--image', 'l7mp/controlplane:next', '--proxy-image', 'l7mp/proxy:next', '--wait'];
     await l7mp('install', ...upgrade).then((text) =>
-      see(text.split('\n').filter((line) => /configured|available/u.test(line)).join('\n')),
+      see(
+        text
+          .split('\n')
+          .filter((line) => /configured|available/u.test(line))
+          .join('\n'),
+      ),
     );
-    await until('the old proxies to be gone', async () => {
-      const images = imagesOf(await pods(SHOP, GATEWAY_PODS));
-      return images.length === 2 && images.every((image) => image === 'l7mp/proxy:next');
-    }, PATIENCE);
+    await until(
+      'the old proxies to be gone',
+      async () => {
+        const images = imagesOf(await pods(SHOP, GATEWAY_PODS));
+        return images.length === 2 && images.every((image) => image === 'l7mp/proxy:next');
+      },
+      PATIENCE,
+    );
     see(`proxies: ${imagesOf(await pods(SHOP, GATEWAY_PODS)).join(', ')}`);
     await load.end();
     tell(load);
@@ -193,19 +216,7 @@ describe(`The operator's day, with ${versionOf('curl', '--version')} and ${versi
 
     see('--- uninstall');
     await l7mp('uninstall', '--yes').then((text) => see(`${text.trim().split('\n').length} objects deleted`));
-    // Each Service of the operator's has Endpoints; the rest of what was made for them is owned by it.
-    const services = new Set(['v1', 'v2']);
-    const isOperators = (object: KubeObject): boolean => {
-      const { kind, metadata } = object;
-      if (titleOf(object) === `Namespace ${SHOP}`) return true;
-      if (metadata.namespace !== SHOP) return false;
-      if (kind === 'Endpoints') return services.has(metadata.name);
-      return (
-        [...applied].some((name) => name.startsWith(kind.toLowerCase()) && name.endsWith(`/${metadata.name}`)) ||
-        titleOf(object) === `ServiceAccount ${SHOP}/default` ||
-        titleOf(object) === `ConfigMap ${SHOP}/kube-root-ca.crt`
-      );
-    };
+    const isOperators = ownedBy(applied);
     await untilNothing('objects', async () => unexplained(await contentsOf(kube), empty, isOperators));
     await untilNothing('processes', () => ownProcesses());
     see('nothing is left but what the operator made');
@@ -217,6 +228,24 @@ describe(`The operator's day, with ${versionOf('curl', '--version')} and ${versi
     see('the cluster is as it was');
   });
 });
+
+/** Whether an object is one of those that were applied, or what Kubernetes makes for them without an owner. */
+function ownedBy(applied: ReadonlySet<string>): (object: KubeObject) => boolean {
+  const isApplied = (kind: string, name: string): boolean =>
+    Array.from(applied, (each) => each.split('/')).some(
+      ([type = '', each]) => each === name && type.split('.')[0] === kind.toLowerCase(),
+    );
+  const besides = [`Namespace ${SHOP}`, `ServiceAccount ${SHOP}/default`, `ConfigMap ${SHOP}/kube-root-ca.crt`];
+  return (object) => {
+    const { kind, metadata, spec } = object;
+    if (besides.includes(titleOf(object))) return true;
+    if (kind === 'IPAddress') {
+      const { parentRef } = spec as { parentRef: { namespace?: string; name: string } };
+      return parentRef.namespace === SHOP && isApplied('Service', parentRef.name);
+    }
+    return metadata.namespace === SHOP && isApplied(kind === 'Endpoints' ? 'Service' : kind, metadata.name);
+  };
+}
 
 interface Parents {
   readonly parents?: readonly { readonly conditions: readonly Condition[] }[];

@@ -4,8 +4,8 @@ import { type LoadProtocol, type UseOptions, useSession } from '../../../../supp
 
 /** What became of it. */
 export interface Tally {
-  /** How many sessions, or requests. */
-  readonly count: number;
+  /** How many sessions or requests have ended. */
+  readonly ended: number;
   /** How many numbers of sessions came back. */
   readonly numbers: number;
   /** How many datagrams were sent again. */
@@ -15,6 +15,8 @@ export interface Tally {
 
 export interface Load {
   readonly tallies: Readonly<Record<string, Tally>>;
+  /** Whether there was something of each kind. */
+  readonly isRunning: boolean;
   /** Ends it; all that was begun has ended well then, or is told as a fault. */
   end(): Promise<void>;
 }
@@ -23,6 +25,8 @@ export interface Load {
 const PAUSE = 20;
 /** A client of UDP sends again after so many ms. */
 const AGAIN = 500;
+/** How long an answer to a request may take, in ms. */
+const LIMIT = 5000;
 /** Between two requests of one client, in ms. */
 const BETWEEN_REQUESTS = 5;
 
@@ -49,7 +53,7 @@ export function startLoad(host: string): Load {
   const running: Promise<void>[] = [];
   const tallies: Record<string, Tally> = {};
   const begin = (name: string, clients: number, run: (tally: Counting, turn: number) => Promise<void>): void => {
-    const tally: Counting = { count: 0, numbers: 0, repeated: 0, faults: [] };
+    const tally: Counting = { ended: 0, numbers: 0, repeated: 0, faults: [] };
     tallies[name] = tally;
     for (let turn = 0; turn < clients; turn++) {
       running.push(
@@ -73,6 +77,9 @@ export function startLoad(host: string): Load {
   begin('HTTP, a connection for each', 1, (tally) => request(host, false, tally));
   return {
     tallies,
+    get isRunning() {
+      return Object.values(tallies).every(({ ended, numbers }) => ended + numbers > 0);
+    },
     async end() {
       ending.abort();
       await Promise.all(running);
@@ -82,7 +89,7 @@ export function startLoad(host: string): Load {
 }
 
 interface Counting extends Tally {
-  count: number;
+  ended: number;
   numbers: number;
   repeated: number;
   readonly faults: string[];
@@ -101,33 +108,39 @@ async function session(
 ): Promise<void> {
   const used = await useSession(protocol, port, { host, pause: PAUSE, again: AGAIN, ...options });
   const deadline = performance.now() + lifetime;
-  while (!signal.aborted && used.fault === undefined && performance.now() < deadline) await pause(PAUSE);
+  let [numbers, repeated] = [0, 0];
+  const count = (): void => {
+    tally.numbers += used.count - numbers;
+    tally.repeated += used.repeated - repeated;
+    [numbers, repeated] = [used.count, used.repeated];
+  };
+  while (!signal.aborted && used.fault === undefined && performance.now() < deadline) {
+    await pause(PAUSE);
+    count();
+  }
   await used.end();
-  tally.count += 1;
-  tally.numbers += used.count;
-  tally.repeated += used.repeated;
+  count();
+  tally.ended += 1;
   if (used.fault !== undefined) throw new Error(`after ${used.count} numbers: ${used.fault}`);
 }
 
 async function request(host: string, agent: Agent | false, tally: Counting): Promise<void> {
   const { status, text } = await answerOf(host, agent);
-  tally.count += 1;
+  tally.ended += 1;
   if (status !== 200 || !text.startsWith('version ')) throw new Error(`found ${status} ${JSON.stringify(text)}`);
   await pause(BETWEEN_REQUESTS);
 }
 
 function answerOf(host: string, agent: Agent | false): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    get(`http://${host}/`, { agent, timeout: 5000 }, (response) => {
+    const asked = get(`http://${host}/`, { agent, timeout: LIMIT }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part));
       response.once('error', reject);
       response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
-    })
-      .once('timeout', function () {
-        this.destroy(new Error('no answer within 5 s'));
-      })
-      .once('error', reject);
+    });
+    asked.once('timeout', () => asked.destroy(new Error(`no answer within ${LIMIT} ms`)));
+    asked.once('error', reject);
   });
 }
 
