@@ -205,15 +205,20 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     await xds?.close();
     stopResuming?.();
     sessions.leave();
-    const stopped = reconciler.stopListening();
     await end();
-    await stopped;
+    await reconciler.stopListening();
     kernel?.close();
     capture?.close();
     await apiListener.close();
     await reconciler.close();
     stopCatching();
     await Promise.all([accessLog && accessLog.close(), log.close()]);
+  };
+
+  const endAll = async (): Promise<void> => {
+    const stopped = reconciler.stopListening();
+    await sessions.close();
+    await stopped;
   };
 
   try {
@@ -244,7 +249,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
         watch: (changed) => reconciler.watch(changed),
       });
   } catch (error) {
-    await close(() => sessions.close());
+    await close(endAll);
     throw error;
   }
   return {
@@ -266,8 +271,8 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       log.reopen();
       if (accessLog) accessLog.reopen();
     },
-    drain: (timeout) => close(() => sessions.drain(timeout)),
-    close: () => close(() => sessions.close()),
+    drain: (timeout) => close(() => sessions.drain(timeout, reconciler.drain())),
+    close: () => close(endAll),
     abandonKernel: () => kernel?.close(),
   };
 }

@@ -33,10 +33,13 @@ export interface KubernetesSourceOptions {
   /** All translations, in one. */
   readonly translate: (reader: KubeReader) => KubeTranslation & TimedTranslation;
   readonly log: Logger;
+  /** How long proxies may be away before statuses say so, in ms. 15,000 when absent. */
+  readonly patience?: number;
 }
 
 /** Changes of what is watched come together for so long, in ms. */
 const QUIET_MS = 20;
+const PATIENCE_MS = 15_000;
 /** Statuses follow what proxies say after so long, in ms. */
 const STATUS_QUIET_MS = 200;
 
@@ -47,14 +50,16 @@ export class KubernetesSource implements ObjectSource {
   readonly #publication = new Publication();
   readonly #translating: Pace;
   readonly #telling: Pace;
-  readonly #renderings = new Renderings();
+  readonly #renderings: Renderings;
   #plans: readonly StatusPlan[] = [];
   #again: NodeJS.Timeout | undefined;
+  #waiting: NodeJS.Timeout | undefined;
   readonly #ends: (() => void)[] = [];
 
   constructor(host: SourceHost, options: KubernetesSourceOptions) {
-    const { cache, log } = options;
+    const { cache, log, patience = PATIENCE_MS } = options;
     this.#options = options;
+    this.#renderings = new Renderings(patience);
     this.#host = host;
     this.#endpoints = new EndpointsFeed(cache.reader);
     this.#translating = new Pace({
@@ -99,6 +104,7 @@ export class KubernetesSource implements ObjectSource {
     clearTimeout(this.#again);
     await this.#translating.close();
     await this.#telling.close();
+    clearTimeout(this.#waiting);
   }
 
   #changed(changes: Changes, asked: Asked): void {
@@ -144,8 +150,14 @@ export class KubernetesSource implements ObjectSource {
   }
 
   #tell(): void {
-    if (!this.#host.leads) return;
+    clearTimeout(this.#waiting);
+    if (!this.#host.leads) {
+      this.#renderings.forget();
+      return;
+    }
     const statusOf = this.#host.statusOf.bind(this.#host);
     this.#options.writer.set(this.#renderings.of(this.#plans, statusOf));
+    const rest = this.#renderings.restAt(performance.now());
+    if (rest !== undefined) this.#waiting = setTimeout(() => this.#telling.ask(), rest).unref();
   }
 }

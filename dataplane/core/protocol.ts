@@ -15,6 +15,11 @@ export interface Listener {
   start(): Promise<void>;
   /** Stops listening, and ends what can't live without it (UDP sessions on its socket). Resolves when it's done. */
   close(): Promise<void>;
+  /**
+   * The proxy drains: what sessions can't live without stays until `close`. Resolves when no client that was there before may yet ask
+   * for a session. Absent: `close` comes at once, as it leaves sessions alone.
+   */
+  drain?(): Promise<void>;
   /** Where it listens, as in `127.0.0.1:5000`, after `start`. */
   readonly address: string;
   /** Datagrams that the kernel dropped since its socket's receive buffer was full; undefined: that can't be, or be known. */

@@ -15,6 +15,8 @@ export interface Incoming {
   readonly stream: Stream;
   /** It is none that begins: the kernel has it from an earlier process. */
   readonly resumed?: LeftPair | undefined;
+  /** Its client was there before, on a connection that serves one after the other: a proxy that drains takes it, too. */
+  readonly isKept?: boolean;
 }
 
 /**

@@ -95,9 +95,9 @@ export class Sessions {
       current = next;
     };
     configure(config);
-    const refusal = ({ resumed }: Incoming): ProxyError | undefined => {
+    const refusal = ({ resumed, isKept }: Incoming): ProxyError | undefined => {
       const maxSessions = current.options.max_sessions ?? defaults.maxSessions ?? 0;
-      if (this.draining) return new ProxyError('DRAINED', 'the proxy is draining');
+      if (this.draining && !isKept) return new ProxyError('DRAINED', 'the proxy is draining');
       if (maxSessions > 0 && active >= maxSessions) {
         return new ProxyError('LIMIT_EXCEEDED', `listener ${current.name} has its ${maxSessions} sessions`);
       }
@@ -195,28 +195,31 @@ export class Sessions {
     for (const session of this.live.all()) session.leave();
   }
 
-  /** Takes no new sessions; resolves when the last has ended. Those left after `timeout` ms are ended as drained. */
-  async drain(timeout: number): Promise<void> {
+  /**
+   * Takes no sessions of new clients; resolves when listeners are `quiet` and the last session has ended. Those left after `timeout` ms
+   * are ended as drained.
+   */
+  async drain(timeout: number, quiet: Promise<void> = Promise.resolve()): Promise<void> {
     this.draining = true;
-    if (this.live.size > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, timeout);
-        this.onEmpty = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeout)));
+    try {
+      await Promise.race([late, quiet.then(() => this.empty())]);
+    } finally {
+      clearTimeout(timer);
     }
     await this.close();
+  }
+
+  private empty(): Promise<void> {
+    if (this.live.size === 0) return Promise.resolve();
+    return new Promise((resolve) => (this.onEmpty = resolve));
   }
 
   /** Ends every session at once; resolves when all are gone. */
   async close(): Promise<void> {
     this.draining = true;
-    const empty = new Promise<void>((resolve) => {
-      if (this.live.size === 0) resolve();
-      else this.onEmpty = resolve;
-    });
+    const empty = this.empty();
     const reason = new ProxyError('DRAINED', 'the proxy is stopping');
     for (const session of this.live.all()) session.destroy(reason);
     await empty;

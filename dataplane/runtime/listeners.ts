@@ -188,6 +188,19 @@ export class Listeners {
     return next === Infinity ? undefined : Math.max(next - Date.now(), 0);
   }
 
+  /** No more clients come. Resolves when those that are there ask for nothing new; sessions keep what they need. */
+  async drain(): Promise<void> {
+    this.standby.clear();
+    await Promise.all(
+      Array.from(this.live, async ([name, { listener }]) => {
+        if (listener.drain) return listener.drain();
+        this.live.delete(name);
+        return listener.close();
+      }),
+    );
+  }
+
+  /** Also after `drain`. */
   async close(): Promise<void> {
     this.standby.clear();
     await Promise.all([...this.live.values()].map(({ listener }) => listener.close()));

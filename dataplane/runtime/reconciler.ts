@@ -200,12 +200,21 @@ export class Reconciler<C extends LiveCluster> implements ConfigSink, SecretSour
     }
   }
 
-  /** Stops listening; sessions go on with their clusters. */
+  /** Takes no more clients, and resolves when those that are there ask for nothing new; sessions go on. */
+  drain(): Promise<void> {
+    return this.enqueueLast(() => this.listeners.drain());
+  }
+
+  /** Stops listening; sessions go on with their clusters, where they need no listener. */
   stopListening(): Promise<void> {
+    return this.enqueueLast(() => this.listeners.close());
+  }
+
+  private enqueueLast(stop: () => Promise<void>): Promise<void> {
     return this.enqueue(async () => {
       this.closed = true;
       clearTimeout(this.timer);
-      await this.listeners.close();
+      await stop();
     });
   }
 

@@ -9,6 +9,8 @@ import type { Closers } from './grpc.ts';
 export interface Used {
   /** How many numbers came back. */
   readonly count: number;
+  /** How many had to be sent again: see `again`. */
+  readonly repeated: number;
   /** What went wrong first. */
   readonly fault: string | undefined;
   /** Stops; all that was sent has come back then. */
@@ -23,7 +25,21 @@ interface Line {
   close(): void;
 }
 
+const LOOPBACK = '127.0.0.1';
+
 export type LoadProtocol = 'TCP' | 'UDP' | 'WebSocket';
+
+/** Where a session leads, and how it is used. */
+export interface UseOptions {
+  /** 127.0.0.1 when absent. */
+  readonly host?: string;
+  /** Of WebSocket; `/` when absent. */
+  readonly path?: string;
+  /** Between two numbers, in ms. 2 when absent. */
+  readonly pause?: number;
+  /** A datagram without an answer is sent again after so many ms, as clients of UDP do; when absent it is not. */
+  readonly again?: number;
+}
 
 /** How long one number may take, in ms: a packet that was lost doesn't come later. */
 const LIMIT = 3000;
@@ -35,19 +51,22 @@ export async function echoServers(cleanup: Closers): Promise<{ readonly tcp: num
     socket.on('error', () => undefined);
     socket.pipe(socket);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
   cleanup.add(() => new Promise<void>((resolve) => void server.close(() => resolve())));
   const socket = createSocket('udp4');
   socket.on('message', (message, { port, address }) => socket.send(message, port, address));
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => socket.bind(0, LOOPBACK, resolve));
   cleanup.add(() => new Promise<void>((resolve) => void socket.close(() => resolve())));
   return { tcp: (server.address() as AddressInfo).port, udp: socket.address().port };
 }
 
 /** Opens a session to a listener, and uses it until `end`. */
-export async function useSession(protocol: LoadProtocol, port: number): Promise<Used> {
-  const line = await OPEN[protocol](port);
+export async function useSession(protocol: LoadProtocol, port: number, options: UseOptions = {}): Promise<Used> {
+  const { pause = PAUSE } = options;
+  const again = protocol === 'UDP' ? options.again : undefined;
+  const line = await OPEN[protocol](port, options);
   let count = 0;
+  let repeated = 0;
   let fault: string | undefined;
   const ending = new AbortController();
   line.onEnd = (reason) => {
@@ -56,14 +75,17 @@ export async function useSession(protocol: LoadProtocol, port: number): Promise<
   const run = (async () => {
     while (!ending.signal.aborted && fault === undefined) {
       const sent = `${count}\n`;
-      fault ??= await answerTo(line, sent);
+      fault ??= await answerTo(line, sent, again, () => repeated++);
       if (fault === undefined) count++;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   })();
   return {
     get count() {
       return count;
+    },
+    get repeated() {
+      return repeated;
     },
     get fault() {
       return fault;
@@ -77,26 +99,39 @@ export async function useSession(protocol: LoadProtocol, port: number): Promise<
 }
 
 /** A session of one number; rejects where it doesn't come back. */
-export async function useOnce(protocol: LoadProtocol, port: number): Promise<void> {
-  const line = await OPEN[protocol](port);
+export async function useOnce(protocol: LoadProtocol, port: number, options: UseOptions = {}): Promise<void> {
+  const line = await OPEN[protocol](port, options);
   line.onEnd = () => undefined;
   const fault = await answerTo(line, 'once\n');
   line.close();
   if (fault !== undefined) throw new Error(fault);
 }
 
-/** Sends a text and waits for it to come back; gives what went wrong. */
-function answerTo(line: Line, sent: string): Promise<string | undefined> {
+/** Sends a text and waits for it to come back; gives what went wrong. `again`: see `UseOptions`. */
+function answerTo(line: Line, sent: string, again?: number, onAgain?: () => void): Promise<string | undefined> {
   return new Promise((resolve) => {
     let found = '';
-    const timer = setTimeout(() => resolve(`expected ${JSON.stringify(sent)}, found nothing in ${LIMIT} ms`), LIMIT);
+    const timer = setTimeout(
+      () => done(`expected ${JSON.stringify(sent)}, found ${JSON.stringify(found)} in ${LIMIT} ms`),
+      LIMIT,
+    );
+    const repeating =
+      again === undefined
+        ? undefined
+        : setInterval(() => {
+            onAgain?.();
+            line.send(sent);
+          }, again);
     const { onEnd } = line;
     const done = (fault?: string): void => {
       clearTimeout(timer);
+      clearInterval(repeating);
       line.onEnd = onEnd;
       resolve(fault);
     };
     line.onText = (text) => {
+      // The second answer to what was sent twice, for which nobody waits any more.
+      if (again !== undefined && Number(text) < Number(sent)) return;
       found += text;
       if (found.length < sent.length) return;
       done(found === sent ? undefined : `expected ${JSON.stringify(sent)}, found ${JSON.stringify(found)}`);
@@ -109,9 +144,9 @@ function answerTo(line: Line, sent: string): Promise<string | undefined> {
   });
 }
 
-const OPEN: Readonly<Record<LoadProtocol, (port: number) => Promise<Line>>> = {
-  async TCP(port) {
-    const socket = connect(port, '127.0.0.1');
+const OPEN: Readonly<Record<LoadProtocol, (port: number, options: UseOptions) => Promise<Line>>> = {
+  async TCP(port, { host = LOOPBACK }) {
+    const socket = connect(port, host);
     await once(socket, 'connect');
     const line = idle(
       (text) => void socket.write(text),
@@ -122,9 +157,9 @@ const OPEN: Readonly<Record<LoadProtocol, (port: number) => Promise<Line>>> = {
     socket.on('close', () => line.onEnd('it was closed'));
     return line;
   },
-  async UDP(port) {
+  async UDP(port, { host = LOOPBACK }) {
     const socket = createSocket('udp4');
-    socket.connect(port, '127.0.0.1');
+    socket.connect(port, host);
     await once(socket, 'connect');
     const line = idle(
       (text) => socket.send(text),
@@ -134,8 +169,8 @@ const OPEN: Readonly<Record<LoadProtocol, (port: number) => Promise<Line>>> = {
     socket.on('error', (error) => line.onEnd(error.message));
     return line;
   },
-  async WebSocket(port) {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
+  async WebSocket(port, { host = LOOPBACK, path = '/' }) {
+    const socket = new WebSocket(`ws://${host}:${port}${path}`);
     await once(socket, 'open');
     const line = idle(
       (text) => socket.send(text),

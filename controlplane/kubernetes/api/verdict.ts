@@ -7,6 +7,9 @@ export interface Verdict {
   readonly message: string;
 }
 
+/** Reasons of conditions that wait for proxies: nothing is known to be wrong. */
+export const WAITING: ReadonlySet<string> = new Set(['Pending', 'NoProxies']);
+
 /** The most that a condition's message may have, in characters. */
 const MAX_MESSAGE = 32_768;
 

@@ -3,7 +3,7 @@ import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Pod } from '../api/core-kinds.ts';
 import type { Making } from './making.ts';
 import { hasPort, isPlain, type Plain, portOf, protocolOf, transportOf } from './plain.ts';
-import { verdict } from './reasons.ts';
+import { OF_REFERENCES, verdict } from './reasons.ts';
 import { selectedPods, type Selecting, type Selection, selectionOf } from './selectors.ts';
 
 /** The endpoints of a cluster; a fault of the object where it can't be said which. `spec` is the cluster's, flat. */
@@ -37,7 +37,9 @@ export function endpointsOf(
     }
     making.faults.push(...wrong.map((message) => verdict('Invalid', message)));
     const selection = selectionOf(context, making.object, isPlain(selector) ? selector : {}, `${at}.selector`);
-    making.unresolved.push(...selection.faults);
+    for (const fault of selection.faults) {
+      (OF_REFERENCES.has(fault.reason) ? making.unresolved : making.faults).push(fault);
+    }
     for (const each of endpointsSelected(context, selection, isPlain(place) ? place : {}, weight)) {
       const { name } = each;
       if (!found.has(name)) found.set(name, each);

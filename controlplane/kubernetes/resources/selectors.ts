@@ -8,6 +8,7 @@ import type { KubeObject } from '../api/object.ts';
 import { compare } from '../api/order.ts';
 import type { KubeReader } from '../api/reader.ts';
 import type { Verdict } from '../api/verdict.ts';
+import { impossibleLabels } from './labels.ts';
 import type { Pods, SelectablePod } from './pods.ts';
 import { verdict } from './reasons.ts';
 import { parseReference } from './references.ts';
@@ -43,7 +44,8 @@ export function selectionOf(
 ): Selection {
   const home = object.metadata.namespace ?? '';
   const { matchNamespace = [], matchLabels = {}, matchExpressions = [], matchFields = [], matchService } = selector;
-  const faults: Verdict[] = [];
+  const faults = impossibleLabels(selector, path).map((message) => verdict('Invalid', message));
+  const isImpossible = faults.length > 0;
   const from = { group: GROUP, kind: object.kind, namespace: home };
   const namespaces: string[] = [];
   for (const namespace of new Set(matchNamespace.length === 0 ? [home] : matchNamespace)) {
@@ -64,6 +66,7 @@ export function selectionOf(
     }
     expressions.push(...found);
   }
+  if (isImpossible) return { namespaces: [], faults };
   if (namespaces.length === 0) return { namespaces, faults };
   return {
     selector: { match_labels: { ...matchLabels }, match_expressions: expressions, match_ids: [] },

@@ -1,19 +1,35 @@
 /** What a status is to become: ours, beside what others wrote, with times that tell when conditions really changed. Pure. */
 import { canonicalJson } from '../../model/canonical.ts';
+import { WAITING } from '../api/verdict.ts';
 
 export type Status = Readonly<Record<string, unknown>>;
 
 /** Lists that several controllers write to, each its entries with its `controllerName`, and the most that they hold (Gateway API). */
 const SHARED: Readonly<Record<string, number>> = { parents: 32, ancestors: 16 };
 
+/** A field beside conditions that says, to people, what they say of proxies. */
+const COUNT = 'proxies';
+
+export interface Merging {
+  /** By which our entries of shared lists are known. */
+  readonly controller: string;
+  /** RFC 3339: for conditions whose status is another than before. */
+  readonly now: string;
+  /**
+   * A condition that held for this very generation, and would now only wait for proxies, stays as it is: they may just have lost their
+   * control plane, or it them.
+   */
+  readonly isProvisional?: boolean | undefined;
+}
+
 /**
  * The status of an object after we wrote ours.
  *
  * @param desired of shared lists, our entries only
- * @param now RFC 3339: for conditions whose status is another than before
  */
-export function mergedStatus(desired: Status, current: Status, controller: string, now: string): Status {
-  const timed = withTimes(desired, current, now) as Record<string, unknown>;
+export function mergedStatus(desired: Status, current: Status, merging: Merging): Status {
+  const { controller } = merging;
+  const timed = withTimes(desired, current, merging) as Record<string, unknown>;
   for (const [list, limit] of Object.entries(SHARED)) {
     if (list in timed) timed[list] = mergedEntries(entriesOf(timed, list), entriesOf(current, list), controller, limit);
   }
@@ -78,22 +94,37 @@ function mergedEntries(
   return [...merged, ...rest.values()].slice(0, Math.max(limit, merged.length));
 }
 
-function withTimes(desired: unknown, current: unknown, now: string, isConditions = false): unknown {
+function withTimes(desired: unknown, current: unknown, merging: Merging, isConditions = false): unknown {
   if (Array.isArray(desired)) {
     const before = new Map((Array.isArray(current) ? current : []).map((item) => [identityOf(item), item as unknown]));
     return desired.map((item: unknown) => {
       const old = before.get(identityOf(item));
-      return isConditions ? timedCondition(item as Status, old as Status | undefined, now) : withTimes(item, old, now);
+      return isConditions
+        ? timedCondition(item as Status, old as Status | undefined, merging)
+        : withTimes(item, old, merging);
     });
   }
   if (!isFields(desired)) return desired;
   const old = isFields(current) ? current : {};
-  return Object.fromEntries(
-    Object.entries(desired).map(([key, value]) => [key, withTimes(value, old[key], now, key === 'conditions')]),
+  const merged = Object.fromEntries(
+    Object.entries(desired).map(([key, value]) => [key, withTimes(value, old[key], merging, key === 'conditions')]),
   );
+  const held = conditionsOf(old).some((each) => conditionsOf(merged).includes(each));
+  return held && COUNT in merged && COUNT in old ? { ...merged, [COUNT]: old[COUNT] } : merged;
 }
 
-function timedCondition(condition: Status, old: Status | undefined, now: string): Status {
+/** Of a status, or of an entry of its lists. */
+function conditionsOf({ conditions }: Status): readonly Status[] {
+  return Array.isArray(conditions) ? (conditions as Status[]) : [];
+}
+
+function isHeld(condition: Status, old: Status): boolean {
+  const waits = condition['status'] === 'False' && WAITING.has(String(condition['reason']));
+  return waits && old['status'] === 'True' && old['observedGeneration'] === condition['observedGeneration'];
+}
+
+function timedCondition(condition: Status, old: Status | undefined, { now, isProvisional = false }: Merging): Status {
+  if (isProvisional && old && isHeld(condition, old)) return old;
   const kept = old && old['status'] === condition['status'] ? old['lastTransitionTime'] : undefined;
   return { ...condition, lastTransitionTime: kept ?? now };
 }

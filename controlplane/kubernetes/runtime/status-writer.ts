@@ -15,6 +15,8 @@ export interface DesiredStatus {
   readonly ref: KubeRef;
   /** Conditions without `lastTransitionTime`; of `parents` and `ancestors`, our entries only. */
   readonly status: Status;
+  /** Proxies that it waits for may be on their way back: see `mergedStatus`. */
+  readonly isProvisional?: boolean;
 }
 
 export interface StatusWriterOptions {
@@ -43,6 +45,7 @@ export interface StatusCounters {
 /** What was written last: the watch may tell of it later than somebody asks. */
 interface Written {
   readonly desired: string;
+  readonly isProvisional: boolean | undefined;
   readonly version: string | undefined;
   /** As the server has it, which may fill in defaults. */
   readonly status: string;
@@ -131,7 +134,7 @@ export class StatusWriter {
       }
       for (let conflicts = 0; object !== undefined;) {
         // What is asked for may change while it is written.
-        const desired = this.#desired.get(key)?.status;
+        const desired = this.#desired.get(key);
         const next = this.#next(key, object);
         const patch = next && mergePatchOf(statusOf(object), next);
         if (!patch || !leads()) break;
@@ -162,28 +165,32 @@ export class StatusWriter {
   #isDue(key: string, object: KubeObject): boolean {
     const written = this.#written.get(key);
     if (!isOlder(object.metadata.resourceVersion, written?.version)) return this.#next(key, object) !== undefined;
-    return written?.desired !== textOf(this.#desired.get(key)?.status ?? NONE);
+    const { status = NONE, isProvisional } = this.#desired.get(key) ?? {};
+    return written?.desired !== textOf(status) || written.isProvisional !== isProvisional;
   }
 
   /** The whole status that an object is to have; undefined: it is as it should be. */
   #next(key: string, object: KubeObject): Status | undefined {
     const { controllerName } = this.#options;
     const current = statusOf(object);
-    const desired = this.#desired.get(key)?.status;
+    const { status: desired, isProvisional } = this.#desired.get(key) ?? {};
     if (!desired) return clearedStatus(current, controllerName);
     const written = this.#written.get(key);
-    if (written?.desired === textOf(desired) && written.status === textOf(current)) return undefined;
+    const isSame = written?.desired === textOf(desired) && written.isProvisional === isProvisional;
+    if (isSame && written.status === textOf(current)) return undefined;
     // Somebody who knew a newer generation wrote it; so will we, soon.
     const told = newestGeneration(current, controllerName);
     const ours = newestGeneration(desired, controllerName);
     if (ours > 0 && ours < told && told <= (object.metadata.generation ?? 0)) return undefined;
-    const next = mergedStatus(desired, current, controllerName, new Date().toISOString().replace(/\.\d+/u, ''));
+    const now = new Date().toISOString().replace(/\.\d+/u, '');
+    const next = mergedStatus(desired, current, { controller: controllerName, now, isProvisional });
     return canonicalJson(next) === textOf(current) ? undefined : next;
   }
 
-  #remember(key: string, desired: Status, after: KubeObject): void {
+  #remember(key: string, { status, isProvisional }: DesiredStatus, after: KubeObject): void {
     this.#written.set(key, {
-      desired: textOf(desired),
+      desired: textOf(status),
+      isProvisional,
       version: after.metadata.resourceVersion,
       status: textOf(statusOf(after)),
     });

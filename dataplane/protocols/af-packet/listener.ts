@@ -69,6 +69,11 @@ class InterfaceListener implements Listener {
     }
   }
 
+  /** The socket is that of the sessions, too. */
+  drain(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);

@@ -9,6 +9,8 @@ import { type Http1Connection, Http1Stream } from './h1-stream.ts';
 
 /** The connection that a request came on. */
 export interface AnsweredConnection extends Http1Connection {
+  /** It takes no request after this one. */
+  readonly isLast: boolean;
   /** The response is out, and the session has let go. `keep`: another request may follow. */
   responded(stream: ServerStream, keep: boolean): void;
   /** Bytes follow, in both directions. */
@@ -193,6 +195,7 @@ export class ServerStream extends Http1Stream implements Stream {
       this.coding = 'close';
       this.keepAlive = false;
     }
+    if (this.connection.isLast) this.keepAlive = false;
     if (!this.keepAlive) text += 'connection: close\r\n';
     else if (minor === 0) text += 'connection: keep-alive\r\n';
     outbox.write(`${text}\r\n`);

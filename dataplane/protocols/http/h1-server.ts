@@ -32,7 +32,10 @@ export type Doors = Pick<ListenerContext<unknown>, 'accept' | 'refused'>;
 /** The start of every HTTP/2 connection (RFC 9113, section 3.4). */
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
-/** How long a client may take to read some of the last response, and to close when it has read all, in ms. */
+/**
+ * How long a client may take to read some of the last response, to close when it has read all, and to send a last request while the
+ * proxy drains, in ms.
+ */
 export const LINGER = 5000;
 
 /** When a client that only waits is asked whether it is still there, and how often, in ms. */
@@ -59,6 +62,7 @@ export class ServerConnection implements AnsweredConnection {
   private timerKind: 'head' | 'idle' | undefined;
   /** No more requests are taken. */
   private ended = false;
+  private isRetiring = false;
   /** The client has closed its side: what it sent before is still answered. */
   private inputEnded = false;
 
@@ -102,10 +106,23 @@ export class ServerConnection implements AnsweredConnection {
     this.onPreface?.();
   }
 
+  /** No request follows the one that is answered: its response says so (RFC 9112, section 9.6). */
+  get isLast(): boolean {
+    return this.ended || this.isRetiring;
+  }
+
   /** Closes it once no request is being answered. */
   finish(): void {
     this.ended = true;
     if (this.stream === undefined) this.hangUp();
+  }
+
+  /** Closes it after its next response, which says so, or when no request has come for some seconds: one may be on its way. */
+  retire(): void {
+    this.isRetiring = true;
+    if (this.ended || this.timerKind !== 'idle') return;
+    this.timerKind = undefined;
+    this.wait('idle');
   }
 
   private receive(chunk: Buffer): void {
@@ -179,7 +196,8 @@ export class ServerConnection implements AnsweredConnection {
     this.stream = stream;
     this.body = new BodyDecoder(body, stream);
     const name = `${sessionName('HTTP', this.facts.ends)}-${this.nextNumber()}`;
-    if (this.doors.accept({ name, metadata, stream }) && this.body.done && !stream.tunnel) stream.requestEnded();
+    if (this.doors.accept({ name, metadata, stream, isKept: true }) && this.body.done && !stream.tunnel)
+      stream.requestEnded();
     return end;
   }
 
@@ -292,7 +310,7 @@ export class ServerConnection implements AnsweredConnection {
     if (this.timerKind === kind) return; // a head that trickles in gets no more time
     this.timerKind = kind;
     clearTimeout(this.timer);
-    const limit = kind === 'head' ? this.options.headerTimeout : this.options.keepAliveTimeout;
+    const limit = kind === 'head' ? this.options.headerTimeout : this.idleLimit();
     if (limit === 0) return;
     this.timer = setTimeout(() => {
       if (kind === 'idle') {
@@ -302,6 +320,13 @@ export class ServerConnection implements AnsweredConnection {
       this.answer(408, `${reasonOf(408)}: the head did not come in time\n`);
       this.tell(new ProxyError('IDLE_TIMEOUT', `the head of a request did not come within ${limit} ms`));
     }, limit).unref();
+  }
+
+  /** 0: none. */
+  private idleLimit(): number {
+    const { keepAliveTimeout } = this.options;
+    if (!this.isRetiring) return keepAliveTimeout;
+    return keepAliveTimeout === 0 ? LINGER : Math.min(keepAliveTimeout, LINGER);
   }
 
   private closed(): void {

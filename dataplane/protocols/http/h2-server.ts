@@ -42,7 +42,12 @@ export function serveHttp2(
     const method = String(headers[':method']);
     const target = headers[':path'] ?? headers[':authority'] ?? '';
     const metadata = requestMetadata({ names, keys, values, method, target }, '2', facts);
-    accept({ name: `${prefix}-${nextNumber()}`, metadata, stream: new ServerStream(stream, headers, empty) });
+    accept({
+      name: `${prefix}-${nextNumber()}`,
+      metadata,
+      stream: new ServerStream(stream, headers, empty),
+      isKept: true,
+    });
   });
   return session;
 }

@@ -11,13 +11,22 @@ export function createListener(context: ListenerContext<HttpListener>): Listener
   return new HttpServer(context);
 }
 
+/** Of either version. */
+interface ServedConnection {
+  /** Closes it once no request is being answered. */
+  finish(): void;
+  /** Lets its client know that it ends, and closes it once that knows. */
+  retire(): void;
+}
+
 class HttpServer implements Listener {
   private readonly context: ListenerContext<HttpListener>;
   private readonly server: ConnectionServer;
   private readonly options: ServerOptions;
-  private readonly connections = new Set<{ finish(): void }>();
+  private readonly connections = new Set<ServedConnection>();
   private counter = 0;
   private closed = false;
+  private onEmpty: (() => void) | undefined;
 
   constructor(context: ListenerContext<HttpListener>) {
     const { spec } = context;
@@ -36,6 +45,14 @@ class HttpServer implements Listener {
 
   start(): Promise<void> {
     return this.server.start();
+  }
+
+  /** A client may send its next request while it has not heard that it should not: that is answered, too. */
+  async drain(): Promise<void> {
+    this.closed = true;
+    await this.server.close();
+    for (const connection of this.connections) connection.retire();
+    if (this.connections.size > 0) await new Promise<void>((resolve) => (this.onEmpty = resolve));
   }
 
   /** Connections without a request are closed; the others go on until theirs is answered. */
@@ -65,7 +82,7 @@ class HttpServer implements Listener {
       this.options,
       this.context,
       () => this.counter++,
-      (closed) => this.connections.delete(closed),
+      (closed) => this.forget(closed),
       onPreface,
     );
     this.connections.add(connection);
@@ -75,9 +92,15 @@ class HttpServer implements Listener {
     const { serveHttp2 } = await import('./h2-server.ts');
     if (socket.destroyed) return;
     const session = serveHttp2(socket, facts, this.options, this.context.accept, () => this.counter++);
-    const connection = { finish: () => session.close() };
+    // GOAWAY says which requests are answered (RFC 9113, section 6.8).
+    const connection = { finish: () => session.close(), retire: () => session.close() };
     this.connections.add(connection);
     if (this.closed) connection.finish(); // while HTTP/2 was loaded
-    session.once('close', () => this.connections.delete(connection));
+    session.once('close', () => this.forget(connection));
+  }
+
+  private forget(connection: ServedConnection): void {
+    this.connections.delete(connection);
+    if (this.connections.size === 0) this.onEmpty?.();
   }
 }

@@ -46,6 +46,7 @@ export function createListener(context: ListenerContext<JsonSocketListener>): Li
       return transport.overflow;
     },
     start: () => transport.start(),
+    drain: () => (transport.drain ? transport.drain() : transport.close()),
     close: async () => {
       const reason = new ProxyError('LISTENER_CLOSED', `listener ${name} was closed`);
       for (const stream of waiting) stream.destroy(reason);

@@ -67,6 +67,11 @@ abstract class SocketListener implements Listener, Receiver {
     this.started();
   }
 
+  /** The socket is that of the sessions, too. */
+  drain(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async close(): Promise<void> {
     const { socket } = this;
     if (socket === undefined) return;

@@ -126,6 +126,11 @@ class DatagramListener implements Listener, SharedSocket {
     this.context.log.warn({ listener: this.context.name, error }, 'receiving datagrams failed');
   }
 
+  /** The socket is that of the sessions, too. */
+  drain(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     if (this.closed || this.watch === undefined) return Promise.resolve();
     const reason = new ProxyError('LISTENER_CLOSED', `listener ${this.context.name} was closed`);

@@ -3,15 +3,16 @@ import { ProxyProcess, runCommand } from '../../support/command.ts';
 import { Peer, versionOf } from '../../support/peer.ts';
 import { until } from '../../support/until.ts';
 
-const CONFIG = {
+const config = (protocol: string): object => ({
   listeners: [
     {
       name: 'in',
-      spec: { protocol: 'TCP', address: '127.0.0.1', port: 0 },
+      spec: { protocol, address: '127.0.0.1', port: 0 },
       rules: [{ action: { route: { destination: { spec: { protocol: 'Echo' } } } } }],
     },
   ],
-};
+});
+const CONFIG = config('TCP');
 
 describe(`draining, with ${versionOf('socat', '-V')} and ${versionOf('curl', '--version')}`, () => {
   let proxy: ProxyProcess;
@@ -47,6 +48,38 @@ describe(`draining, with ${versionOf('socat', '-V')} and ${versionOf('curl', '--
     await client.output(/^while it drains$/mu);
 
     client.endInput();
+    expect([await client.exit, await proxy.peer.exit]).to.deep.equal([0, 0]);
+  });
+
+  it('lets sessions of UDP go on, too, and takes no new ones', async () => {
+    proxy = await ProxyProcess.start(config('UDP'));
+    const to = `UDP:127.0.0.1:${proxy.port()}`;
+    client = new Peer('socat', ['-t', '3', '-', to]);
+    client.write('before\n');
+    await client.output(/^before$/mu);
+
+    proxy.peer.signal('SIGTERM');
+    await proxy.logged('draining');
+    const other = await runCommand('socat', ['-t', '0.5', '-', to], 'new\n');
+    expect(other).to.deep.include({ code: 0, stdout: '', stderr: '' });
+    client.write('while it drains\n');
+    await client.output(/^while it drains$/mu);
+  });
+
+  it('answers the next request on a connection that it has kept, and says that it is the last', async () => {
+    proxy = await ProxyProcess.start(config('HTTP'));
+    client = new Peer('socat', ['-t', '0.1', '-', `TCP:127.0.0.1:${proxy.port()}`]);
+    const ask = async (body: string): Promise<string> => {
+      client.write(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+      const [text] = await client.output(new RegExp(`HTTP/1.1 200 OK(?:(?!HTTP)[^])*${body}\r\n0`, 'u'));
+      return text;
+    };
+    expect(await ask('before')).to.not.include('connection: close');
+
+    proxy.peer.signal('SIGTERM');
+    await proxy.logged('draining');
+    expect((await proxy.sessions()).filter(({ status }) => status !== 'DESTROYED')).to.deep.equal([]);
+    expect(await ask('last')).to.include('connection: close');
     expect([await client.exit, await proxy.peer.exit]).to.deep.equal([0, 0]);
   });
 

@@ -7,6 +7,7 @@ import type { ControlPlaneProcess, LoggingProcess } from '../../../support/contr
 import { CutProxy } from '../../../support/cut-proxy.ts';
 import { Etcd } from '../../../support/etcd.ts';
 import { freePort } from '../../../support/free-port.ts';
+import { ConditionLog } from '../../../support/kubernetes/condition-log.ts';
 import { KubeControlPlane } from '../../../support/kubernetes/control-plane.ts';
 import { sharedKube } from '../../../support/kubernetes/shared.ts';
 import { until } from '../../../support/until.ts';
@@ -143,9 +144,15 @@ describe('kubernetes: faults around the control plane', function () {
       };
       const before = await accepted();
       await until('another second', () => Date.now() - Date.parse(before) > 2000);
-      await rig.controlPlane.restart(...rig.args);
-      await settles();
-      expect(await accepted()).to.equal(before);
+      const log = await ConditionLog.start(kube(), rig.namespace, 'gateway/web', 'Programmed', '.status.conditions');
+      try {
+        await rig.controlPlane.restart(...rig.args);
+        await settles();
+        expect(await accepted()).to.equal(before);
+        expect(log.told).to.deep.equal(['True Programmed: 1 of 1 proxies']);
+      } finally {
+        await log.stop();
+      }
     });
 
     it('tells the truth of proxies that come at about the same time while there are changes', async () => {

@@ -41,8 +41,9 @@ describe('Kubernetes as a source', () => {
       translate: () => {
         translations++;
         const ref = { kind: 'HTTPRoute', namespace: 'shop', name: 'web' };
-        return { objects: [], statuses: [{ ref, objects: [], render: () => ({ parents: [] }) }] };
+        return { objects: [], statuses: [{ ref, objects: ['Rule/a'], render: () => ({ parents: [] }) }] };
       },
+      patience: 50,
       log: silentLogger,
     });
     await source.start();
@@ -60,6 +61,11 @@ describe('Kubernetes as a source', () => {
     reader.open('HTTPRoute').put(route(1, { parents: [{ controllerName: 'another' }] }));
     await until('the statuses to be told again', () => told.length > before);
     expect(translations).to.equal(2);
+  });
+
+  it('tells by itself that proxies have not come back in time', async () => {
+    await until('statuses that are no more provisional', () => told.at(-1)?.[0]?.isProvisional === undefined);
+    expect(told[0]?.[0]?.isProvisional).to.equal(true);
   });
 
   it('translates what somebody asks for', async () => {

@@ -12,6 +12,7 @@ const US = 'l7mp.io/gateway-controller';
 const THEM = 'other.io/controller';
 const OLD = '2020-01-01T00:00:00Z';
 const NOW = '2026-01-01T00:00:00Z';
+const MERGING = { controller: US, now: NOW };
 
 const condition = (type: string, status: string, at?: string): Status => ({
   type,
@@ -40,7 +41,7 @@ describe('controlplane/kubernetes/runtime/status-merge', () => {
         { name: 'y', conditions: [{ ...condition('A', 'True'), message: 'new' }] },
       ],
     };
-    expect(mergedStatus(desired, current, US, NOW)).to.deep.equal({
+    expect(mergedStatus(desired, current, MERGING)).to.deep.equal({
       conditions: [condition('B', 'True', NOW), condition('A', 'True', OLD)],
       listeners: [
         { name: 'x', conditions: [condition('A', 'True', NOW)] },
@@ -49,15 +50,58 @@ describe('controlplane/kubernetes/runtime/status-merge', () => {
     });
   });
 
+  describe('as long as proxies may come back', () => {
+    const told = (type: string, status: string, reason: string, generation = 2): Status => ({
+      ...condition(type, status, OLD),
+      ...{ reason, observedGeneration: generation },
+    });
+    const current = {
+      proxies: '2 of 2',
+      conditions: [told('Programmed', 'True', 'Programmed'), told('Other', 'True', 'Pending', 1)],
+      listeners: [{ name: 'a', conditions: [told('Programmed', 'True', 'Programmed')] }],
+    };
+    const desired = (reason: string): Status => ({
+      proxies: '0 of 0',
+      conditions: [told('Programmed', 'False', reason), told('Other', 'False', 'Pending')],
+      listeners: [{ name: 'a', conditions: [told('Programmed', 'False', reason)] }],
+    });
+    const merge = (reason: string, isProvisional = true): Status =>
+      mergedStatus(desired(reason), current, { ...MERGING, isProvisional });
+
+    it('keeps what held for the same generation, and would only wait', () => {
+      const other = { ...told('Other', 'False', 'Pending'), lastTransitionTime: NOW };
+      for (const reason of ['Pending', 'NoProxies']) {
+        expect(merge(reason)).to.deep.equal({ ...current, conditions: [current.conditions[0], other] });
+      }
+    });
+
+    it('tells what is wrong at once, and all when that time is over', () => {
+      for (const merged of [merge('Failed'), merge('Pending', false)]) {
+        expect(merged).to.include({ proxies: '0 of 0' });
+        const { conditions, listeners } = merged as typeof current;
+        for (const each of [...conditions, ...listeners[0]!.conditions]) expect(each).to.include({ status: 'False' });
+      }
+    });
+
+    it('keeps nothing that did not hold', () => {
+      const before = { conditions: [told('Programmed', 'False', 'Failed')] };
+      const { conditions } = mergedStatus({ conditions: [told('Programmed', 'False', 'Pending')] }, before, {
+        ...MERGING,
+        isProvisional: true,
+      }) as typeof before;
+      expect(conditions[0]).to.include({ reason: 'Pending' });
+    });
+  });
+
   it('leaves entries of others, and the places of ours', () => {
     const others = parent('a', THEM, condition('Accepted', 'True', OLD));
     const current = { parents: [parent('a', US, condition('Accepted', 'True', OLD)), others, parent('gone', US)] };
     const desired = { parents: [parent('b', US), parent('a', US, condition('Accepted', 'True'))] };
-    const merged = mergedStatus(desired, current, US, NOW);
+    const merged = mergedStatus(desired, current, MERGING);
     expect(merged).to.deep.equal({
       parents: [parent('a', US, condition('Accepted', 'True', OLD)), others, parent('b', US)],
     });
-    expect(mergePatchOf(merged, mergedStatus(desired, merged, US, 'later'))).to.equal(undefined);
+    expect(mergePatchOf(merged, mergedStatus(desired, merged, { controller: US, now: 'later' }))).to.equal(undefined);
   });
 
   it('knows a parent by what the server fills in', () => {
@@ -68,8 +112,7 @@ describe('controlplane/kubernetes/runtime/status-merge', () => {
     const { parents } = mergedStatus(
       { parents: [parent('a', US, condition('Accepted', 'True'))] },
       { parents: [filled] },
-      US,
-      NOW,
+      MERGING,
     );
     expect(parents).to.deep.equal([parent('a', US, condition('Accepted', 'True', OLD))]);
   });
@@ -80,7 +123,7 @@ describe('controlplane/kubernetes/runtime/status-merge', () => {
       controllerName: THEM,
     }));
     const ours = ['x', 'y'].map((name) => ({ ancestorRef: { name }, controllerName: US }));
-    const merged = mergedStatus({ ancestors: ours }, { ancestors }, US, NOW)['ancestors'] as Status[];
+    const merged = mergedStatus({ ancestors: ours }, { ancestors }, MERGING)['ancestors'] as Status[];
     expect(merged).to.have.length(16);
     expect(merged.slice(0, 15)).to.deep.equal(ancestors);
     expect(merged[15]).to.deep.equal(ours[0]);
