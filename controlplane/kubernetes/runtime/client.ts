@@ -25,6 +25,12 @@ export interface WriteOptions extends CallOptions {
   readonly dryRun?: boolean;
 }
 
+/** What must be so still; otherwise it is a conflict. */
+export interface DeletePreconditions {
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+}
+
 export interface ListOptions extends CallOptions {
   /** Empty: all. */
   readonly namespace: string;
@@ -230,13 +236,13 @@ export class KubeClient {
     return (await this.#write(`patch ${describe(type, name)}`, 'PATCH', path, JSON_PATCH_TYPE, patch, options)) as Kind;
   }
 
-  /** `uid`: only where it still is that very object. What depends on it goes after it. */
+  /** With `uid`, only where it still is that very object; with `resourceVersion`, only as it is. What depends on it goes after it. */
   async delete(
     type: ResourceType,
     name: ObjectName,
-    { uid, ...options }: CallOptions & { readonly uid?: string | undefined } = {},
+    { uid, resourceVersion, ...options }: CallOptions & DeletePreconditions = {},
   ): Promise<void> {
-    const body = { propagationPolicy: 'Background', ...(uid !== undefined && { preconditions: { uid } }) };
+    const body = { propagationPolicy: 'Background', preconditions: { uid, resourceVersion } };
     const exchange: Exchange = {
       what: `delete ${describe(type, name)}`,
       method: 'DELETE',
