@@ -2,25 +2,16 @@
 import { createHash } from 'node:crypto';
 import type { ServiceAccountToken, TokenReviewer } from '../core/identity.ts';
 import type { Pod } from './api/core-kinds.ts';
+import { POD, TOKEN_REVIEW } from './api/core-types.ts';
 import { CONTROL_PLANE, PROXY_LABELS } from './api/names.ts';
 import type { KubeObject } from './api/object.ts';
 import type { KubeReader } from './api/reader.ts';
-import type { ResourceType } from './api/addressing.ts';
 import { isNotFound, type KubeClient } from './runtime/index.ts';
 
 /** How long an answer is believed, in ms: a stream that reconnects does not ask anew. */
 const BELIEVED_MS = 60_000;
 /** Answers that are remembered. */
 const MAX_REMEMBERED = 10_000;
-
-const TOKEN_REVIEW: ResourceType = {
-  group: 'authentication.k8s.io',
-  version: 'v1',
-  kind: 'TokenReview',
-  plural: 'tokenreviews',
-  namespaced: false,
-};
-const POD: ResourceType = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
 
 interface ReviewStatus {
   readonly authenticated?: boolean;

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { createLogger } from '../../../../common/telemetry/log.ts';
 import type { KubeObject } from '../../../../controlplane/kubernetes/api/object.ts';
+import { MUTATING_WEBHOOK } from '../../../../controlplane/kubernetes/api/core-types.ts';
 import { CertificateManager } from '../../../../controlplane/kubernetes/certificates/manager.ts';
 import { AuthorityPublisher } from '../../../../controlplane/kubernetes/certificates/publisher.ts';
 import { l7mp } from '../../../support/command.ts';
@@ -218,8 +219,9 @@ describe('installing on Kubernetes', () => {
         );
         const webhook = ['apply', '--server-side', '-f', '-'];
         await cluster.kubectl(webhook, rendered.stdout);
+        const found = await client.get(MUTATING_WEBHOOK, { namespace: '', name: 'l7mp-injector' });
         const publisher = new AuthorityPublisher({
-          ...{ client, log, webhook: 'l7mp-injector', ca: () => first!.current.ca },
+          ...{ client, log, webhook: () => found, ca: () => first!.current.ca },
           ...{ isNeeded: () => true, live: () => undefined, leads: () => true },
         });
         await publisher.reconcile('here');
