@@ -4,7 +4,7 @@ import { formatFault } from '../../../common/errors.ts';
 import { CONTROLLER_NAME, GROUP } from '../api/names.ts';
 import type { KubeObject } from '../api/object.ts';
 import type { OffloadPolicy } from '../api/own-kinds.ts';
-import { byAge, fullName } from '../api/order.ts';
+import { fullName, sortByAge } from '../api/order.ts';
 import { type KubeReader, refOf, type StatusPlan } from '../api/reader.ts';
 import { condition, type Verdict } from '../api/verdict.ts';
 import { faultsOf } from './making.ts';
@@ -19,7 +19,7 @@ export interface OffloadPolicies {
 
 export function readOffloadPolicies(reader: KubeReader): OffloadPolicies {
   const effective = new Map<string, OffloadPolicy>();
-  const statuses = [...reader.list('OffloadPolicy')].sort(byAge).map((policy): StatusPlan => {
+  const statuses = sortByAge(reader.list('OffloadPolicy')).map((policy): StatusPlan => {
     const { namespace = '', generation } = policy.metadata;
     const wrong = faultOf(policy);
     const ancestors = (policy.spec?.targetRefs ?? []).map(({ group = GROUP, kind, name }) => {
