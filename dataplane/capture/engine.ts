@@ -110,7 +110,9 @@ export class CaptureEngine implements CaptureTable {
     this.listeners.push(listener);
     this.write();
     return () => {
-      this.listeners.splice(this.listeners.indexOf(listener), 1);
+      const at = this.listeners.indexOf(listener);
+      if (at < 0) return;
+      this.listeners.splice(at, 1);
       this.write();
     };
   }
