@@ -14,7 +14,7 @@ import { AuthorityPublisher } from '../../../../controlplane/kubernetes/certific
 import { l7mp, type Result, runCommand } from '../../../support/command.ts';
 import { dyingWithUs } from '../../../support/dying-with-us.ts';
 import { freePort } from '../../../support/free-port.ts';
-import { contentsOf, finalizeNamespace, untilContents } from '../../../support/kubernetes/contents.ts';
+import { contentsOf, finalizeNamespace, untilContents } from '../../../support/kubernetes/leftovers.ts';
 import { definition } from '../../../support/kubernetes/definition.ts';
 import { Kube } from '../../../support/kubernetes/kube.ts';
 import { BIN } from '../../../support/kubernetes/program.ts';
