@@ -110,9 +110,7 @@ export class CaptureEngine implements CaptureTable {
     this.listeners.push(listener);
     this.write();
     return () => {
-      const at = this.listeners.indexOf(listener);
-      if (at < 0) return;
-      this.listeners.splice(at, 1);
+      this.listeners.splice(this.listeners.indexOf(listener), 1);
       this.write();
     };
   }
