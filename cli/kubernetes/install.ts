@@ -26,6 +26,14 @@ export async function install(options: InstallOptions): Promise<void> {
     return;
   }
   const cluster = await openCluster(options);
+  try {
+    await bring(cluster, manifests, options);
+  } finally {
+    cluster.close();
+  }
+}
+
+async function bring(cluster: Cluster, manifests: readonly Manifest[], options: InstallOptions): Promise<void> {
   const { dryRun = false } = options;
   const refused: string[] = [];
   let namespaceIsThere = false;

@@ -38,16 +38,29 @@ const POD: Kind = { apiVersion: 'v1', kind: 'Pod' };
 const LEASE: Kind = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
 
 export async function uninstall(options: UninstallOptions): Promise<void> {
-  const { namespace, dryRun = false, timeout } = options;
+  const { namespace } = options;
   if (!isNamespace(namespace)) {
     throw new UsageError(`--namespace: expected a name of a namespace, found ${JSON.stringify(namespace)}`);
   }
   const all = readManifests({ namespace, injector: true });
-  const isDefinition = ({ kind }: Manifest): boolean => kind === 'CustomResourceDefinition';
   const definitions = all.filter(isDefinition);
   const keepCrds = options.keepCrds ?? !(await confirmed(options, definitions));
   const cluster = await openCluster(options);
+  try {
+    await take(cluster, all, keepCrds ? [] : definitions, options);
+  } finally {
+    cluster.close();
+  }
+}
 
+/** All but definitions, and those `definitions`. */
+async function take(
+  cluster: Cluster,
+  all: readonly Manifest[],
+  definitions: readonly Manifest[],
+  options: UninstallOptions,
+): Promise<void> {
+  const { namespace, dryRun = false, timeout } = options;
   const others = all.filter((each) => !isDefinition(each) && each.kind !== 'Namespace');
   const first = FIRST.flatMap((kind) => others.filter((each) => each.kind === kind));
   const rest = others.filter((each) => !first.includes(each)).reverse();
@@ -60,10 +73,8 @@ export async function uninstall(options: UninstallOptions): Promise<void> {
   await run.remove(rest);
   const leases = await cluster.list(LEASE, '', namespace);
   await run.remove(leases.filter(({ metadata }) => metadata.name.startsWith('l7mp')));
-  if (!keepCrds) {
-    await run.remove(definitions);
-    await run.gone('definitions of custom resources', () => present(cluster, definitions));
-  }
+  await run.remove(definitions);
+  await run.gone('definitions of custom resources', () => present(cluster, definitions));
   const [own] = all;
   const found = own && (await cluster.read(own));
   if (found && Object.entries(INSTALLED).every(([label, value]) => found.metadata.labels?.[label] === value)) {
@@ -71,6 +82,10 @@ export async function uninstall(options: UninstallOptions): Promise<void> {
     await run.gone(`namespace ${namespace}`, () => present(cluster, [found]));
   }
   if (run.refused.length > 0) throw new ApiError(run.refused.join('\nl7mp: '));
+}
+
+function isDefinition({ kind }: Manifest): boolean {
+  return kind === 'CustomResourceDefinition';
 }
 
 /** Whether the definitions may go, and all objects with them. @throws UsageError where nobody is there to be asked */

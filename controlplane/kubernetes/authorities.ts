@@ -10,8 +10,6 @@ export interface AuthoritiesOptions {
   readonly client: KubeClient;
   readonly reader: Indexer;
   readonly ca: () => string;
-  /** Namespaces with Gateways. */
-  readonly namespaces: () => ReadonlySet<string>;
   /** The configuration of the webhook that is told of them. */
   readonly webhook: string | undefined;
   /** With which what is published goes. */
@@ -24,18 +22,20 @@ export interface AuthoritiesOptions {
 const WEBHOOK_KEY = '/webhook';
 
 export class Authorities {
-  readonly #options: AuthoritiesOptions;
+  readonly #reader: Indexer;
   readonly #queue: WorkQueue;
+  /** With Gateways. */
+  #namespaces: ReadonlySet<string> = new Set();
 
   constructor(options: AuthoritiesOptions) {
     const { client, reader, ca, webhook, owner, leads, log } = options;
-    this.#options = options;
+    this.#reader = reader;
     const publisher = new AuthorityPublisher({
       client,
       ca,
       isNeeded: (namespace) => this.#isNeeded(namespace),
       live: (namespace) => reader.get('ConfigMap', namespace, CONTROL_PLANE.caConfigMap),
-      ...(webhook !== undefined && { webhook }),
+      ...(webhook !== undefined && { webhook: () => reader.get('MutatingWebhookConfiguration', '', webhook) }),
       ...(owner && { owner }),
       leads,
       log,
@@ -50,32 +50,54 @@ export class Authorities {
     });
   }
 
-  /** Something may have changed that decides where they are needed. */
-  changed(changes: Changes): void {
-    if (changes.has('Namespace') || changes.has('Pod') || changes.has('ConfigMap')) this.#addNamespaces();
+  /** The namespaces in which there are Gateways, from now on. */
+  set(namespaces: ReadonlySet<string>): void {
+    const before = this.#namespaces;
+    this.#namespaces = namespaces;
+    for (const each of namespaces) if (!before.has(each)) this.#queue.add(each);
+    for (const each of before) if (!namespaces.has(each)) this.#queue.add(each);
   }
 
-  /** The authorities have changed, Gateways have come or gone, or this replica begins to lead. */
+  /** Something may have changed that decides where they are needed, or what was published. */
+  changed(changes: Changes): void {
+    for (const key of changes.get('Namespace') ?? []) this.#queue.add(nameIn(key));
+    for (const key of changes.get('Pod') ?? []) this.#queue.add(namespaceIn(key));
+    for (const key of changes.get('ConfigMap') ?? []) {
+      if (nameIn(key) === CONTROL_PLANE.caConfigMap) this.#queue.add(namespaceIn(key));
+    }
+    if (changes.has('MutatingWebhookConfiguration')) this.#queue.add(WEBHOOK_KEY);
+  }
+
+  /** The authorities have changed, or this replica begins to lead. */
   refresh(): void {
-    this.#addNamespaces();
+    for (const { metadata } of this.#reader.list('Namespace')) this.#queue.add(metadata.name);
     this.#queue.add(WEBHOOK_KEY);
+  }
+
+  /** Resolves once nothing waits to be published. */
+  idle(): Promise<void> {
+    return this.#queue.idle();
   }
 
   async close(): Promise<void> {
     await this.#queue.close();
   }
 
-  #addNamespaces(): void {
-    for (const { metadata } of this.#options.reader.list('Namespace')) this.#queue.add(metadata.name);
-  }
-
   #isNeeded(namespace: string): boolean {
-    const { reader, namespaces } = this.#options;
-    if (namespaces().has(namespace)) return true;
-    const labels = reader.get('Namespace', '', namespace)?.metadata.labels ?? {};
+    if (this.#namespaces.has(namespace)) return true;
+    const labels = this.#reader.get('Namespace', '', namespace)?.metadata.labels ?? {};
     if (labels[INJECT_LABEL] === 'enabled') return true;
-    return [...reader.by('Pod', BY_INJECTION, namespace)].length > 0;
+    const [injected] = this.#reader.by('Pod', BY_INJECTION, namespace);
+    return injected !== undefined;
   }
+}
+
+function namespaceIn(key: string): string {
+  return key.slice(0, key.indexOf('/'));
+}
+
+function nameIn(key: string): string {
+  return key.slice(key.indexOf('/') + 1);
 }
 
 /** The index of pods with a sidecar, by their namespace. */

@@ -1,4 +1,5 @@
 /** Has what each Gateway needs made: the queue and the cache around `infrastructure`. */
+import { isDeepStrictEqual } from 'node:util';
 import { formatFault } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { GatewayNeeds, GatewayOutcome } from './api/gateway-needs.ts';
@@ -63,16 +64,14 @@ export class InfrastructureFeed {
     return this.#faults.get(gateway);
   }
 
-  /** The namespaces in which there are Gateways. */
-  get namespaces(): ReadonlySet<string> {
-    return new Set(Array.from(this.#needs.values(), ({ gateway }) => gateway.namespace));
-  }
-
   /** What all Gateways need from now on. */
   set(needs: readonly GatewayNeeds[]): void {
     const before = this.#needs;
     this.#needs = new Map(needs.map((each) => [`${each.gateway.namespace}/${each.gateway.name}`, each]));
-    for (const key of new Set([...before.keys(), ...this.#needs.keys()])) this.#queue.add(key);
+    // Translations are many, and few of them change what a Gateway needs.
+    for (const key of new Set([...before.keys(), ...this.#needs.keys()])) {
+      if (!isDeepStrictEqual(before.get(key), this.#needs.get(key))) this.#queue.add(key);
+    }
   }
 
   /** Others may have changed what was made. */
@@ -100,6 +99,11 @@ export class InfrastructureFeed {
       }
     }
     for (const key of new Set([...this.#needs.keys(), ...this.#gatewayOf.values()])) this.#queue.add(key);
+  }
+
+  /** Resolves once nothing waits to be made. */
+  idle(): Promise<void> {
+    return this.#queue.idle();
   }
 
   async close(): Promise<void> {

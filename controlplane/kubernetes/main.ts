@@ -2,6 +2,7 @@
 import type { Logger } from '../../common/log.ts';
 import type { TokenReviewer } from '../core/identity.ts';
 import type { SourceFactory } from '../model/source.ts';
+import { CLUSTER_ROLE } from './api/core-types.ts';
 import { CONTROL_PLANE, CONTROLLER_NAME, controlPlaneAddress } from './api/names.ts';
 import type { OwnerReference } from './api/object.ts';
 import type { KubeReader, KubeTranslation } from './api/reader.ts';
@@ -11,14 +12,13 @@ import { BY_SERVICE, serviceOf } from './endpoints-feed.ts';
 import { translateGateways } from './gateway/translate.ts';
 import type { InfrastructureSettings } from './infrastructure/settings.ts';
 import { GATEWAY_INDEXES, InfrastructureFeed } from './infrastructure-feed.ts';
-import type { ResourceType } from './api/addressing.ts';
 import { Cache, type KubeClient, KubeError, openClient, StatusWriter } from './runtime/index.ts';
 import { translatePolicies } from './policies/translate.ts';
 import { translateResources } from './resources/translate.ts';
 import { SessionReaper } from './session-reaper.ts';
 import { KubernetesSource, type TimedTranslation } from './source.ts';
 import { createTokenReviewer } from './token-reviewer.ts';
-import { OWN_STATUSES, STATUS_TYPES, WATCHED_KINDS } from './watched-kinds.ts';
+import { INJECTOR, OWN_STATUSES, STATUS_TYPES, WATCHED_KINDS } from './watched-kinds.ts';
 import { type Credentials, serveWebhook, type Webhook } from './webhook/server.ts';
 import type { InjectorSettings } from './webhook/settings.ts';
 
@@ -59,14 +59,6 @@ export interface Where {
 /** Of the sidecars: where probes and scrapers ask them, and how long their sessions may go on. */
 const SIDECAR = { pagesPort: 15_020, drainSeconds: 30 };
 
-const CLUSTER_ROLE: ResourceType = {
-  group: 'rbac.authorization.k8s.io',
-  version: 'v1',
-  kind: 'ClusterRole',
-  plural: 'clusterroles',
-  namespaced: false,
-};
-
 /** @throws KubeError: there is no such kubeconfig, or no certificate could be made. Nothing is left behind then. */
 export async function openKubernetes(options: KubernetesOptions): Promise<Kubernetes> {
   const { kubeconfig, gateways: defaults, ca, injects = false, log } = options;
@@ -93,7 +85,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
 
   const cache = new Cache({
     client,
-    kinds: WATCHED_KINDS,
+    kinds: injects ? new Map([...WATCHED_KINDS, INJECTOR]) : WATCHED_KINDS,
     indexes: {
       ...GATEWAY_INDEXES,
       EndpointSlice: { [BY_SERVICE]: (slice) => [serviceOf(slice) ?? []].flat() },
@@ -129,7 +121,6 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       client,
       reader,
       ca: () => certificates?.current.ca ?? ca ?? '',
-      namespaces: () => feed?.namespaces ?? new Set(),
       webhook: injects ? CONTROL_PLANE.injector : undefined,
       owner,
       leads,
@@ -161,8 +152,10 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
         infrastructureFault: (gateway) => feed?.faultOf(gateway),
       });
       const { expired, nextExpiry, ...resources } = translateResources(from, { policies });
-      feed?.set(infrastructure);
-      authorities.refresh();
+      if (feed) {
+        feed.set(infrastructure);
+        authorities.set(new Set(infrastructure.map(({ gateway }) => gateway.namespace)));
+      }
       reaper.set(expired);
       return {
         objects: [...gateways.objects, ...resources.objects],

@@ -1,6 +1,7 @@
 /** Deletes Sessions whose time is over. */
 import type { KubeRef } from './api/object.ts';
 import type { KubeReader } from './api/reader.ts';
+import { expiryOf } from './resources/expiry.ts';
 import { isNotFound, type KubeClient, WorkQueue } from './runtime/index.ts';
 import { WATCHED_KINDS } from './watched-kinds.ts';
 
@@ -9,17 +10,18 @@ export class SessionReaper {
   readonly #leads: () => boolean;
   #expired: readonly KubeRef[] = [];
 
-  constructor(client: KubeClient, reader: KubeReader, leads: () => boolean) {
+  constructor(client: Pick<KubeClient, 'delete'>, reader: Pick<KubeReader, 'get'>, leads: () => boolean) {
     this.#leads = leads;
     this.#queue = new WorkQueue({
       work: async (key) => {
         const [namespace = '', name = ''] = key.split('/');
         const session = reader.get('Session', namespace, name);
         const type = WATCHED_KINDS.get('Session')?.type;
-        // Another of that name may have come since.
-        if (!leads() || !session || !type || !this.#has(namespace, name)) return;
+        // It may have been given more time since, or another may have come that is called so.
+        if (!leads() || !session || !type || (expiryOf(session) ?? Infinity) > Date.now()) return;
+        const { uid, resourceVersion } = session.metadata;
         try {
-          await client.delete(type, { namespace, name }, { uid: session.metadata.uid });
+          await client.delete(type, { namespace, name }, { uid, resourceVersion });
         } catch (error) {
           if (!isNotFound(error)) throw error;
         }
@@ -39,11 +41,12 @@ export class SessionReaper {
     for (const { namespace, name } of this.#expired) this.#queue.add(`${namespace}/${name}`);
   }
 
-  async close(): Promise<void> {
-    await this.#queue.close();
+  /** Resolves once nothing waits to be deleted. */
+  idle(): Promise<void> {
+    return this.#queue.idle();
   }
 
-  #has(namespace: string, name: string): boolean {
-    return this.#expired.some((each) => each.namespace === namespace && each.name === name);
+  async close(): Promise<void> {
+    await this.#queue.close();
   }
 }

@@ -55,6 +55,9 @@ export class KubernetesSource implements ObjectSource {
   #again: NodeJS.Timeout | undefined;
   #waiting: NodeJS.Timeout | undefined;
   readonly #ends: (() => void)[] = [];
+  /** Services whose endpoints are to be put, once those of before are. */
+  readonly #due = new Set<string>();
+  #putting: Promise<void> | undefined;
 
   constructor(host: SourceHost, options: KubernetesSourceOptions) {
     const { cache, log, patience = PATIENCE_MS } = options;
@@ -86,7 +89,7 @@ export class KubernetesSource implements ObjectSource {
     );
     this.#host.onLead(() => this.#telling.ask());
     // What came in between.
-    this.#put(this.#partsOf(this.#endpoints.learn()));
+    this.#put(this.#endpoints.learn());
     this.#translating.ask();
   }
 
@@ -102,14 +105,15 @@ export class KubernetesSource implements ObjectSource {
   async close(): Promise<void> {
     for (const end of this.#ends) end();
     clearTimeout(this.#again);
+    this.#due.clear();
     await this.#translating.close();
     await this.#telling.close();
     clearTimeout(this.#waiting);
+    await this.#putting;
   }
 
   #changed(changes: Changes, asked: Asked): void {
-    const services = this.#endpoints.changed(changes);
-    if (services.size > 0) this.#put(this.#partsOf(services));
+    this.#put(this.#endpoints.changed(changes));
     if ([...asked.changed(changes)].some((kind) => kind !== 'EndpointSlice')) this.#translating.ask();
     // Somebody else may have written a status of ours.
     else if ([...STATUS_TYPES.keys()].some((kind) => changes.has(kind))) this.#telling.ask();
@@ -143,10 +147,23 @@ export class KubernetesSource implements ObjectSource {
     );
   }
 
-  #put(change: ReadonlyMap<string, readonly ConfigObject[]>): void {
-    this.#host.put(change).catch((error: unknown) => {
-      this.#options.log.error({ error }, 'endpoints could not be brought on their way: they are those of before');
-    });
+  /** Changes that come while others are put go together after them: a storm costs no more memory than there are services. */
+  #put(services: Iterable<string>): void {
+    for (const service of services) this.#due.add(service);
+    if (this.#due.size > 0) this.#putting ??= this.#putDue();
+  }
+
+  async #putDue(): Promise<void> {
+    while (this.#due.size > 0) {
+      const parts = this.#partsOf(this.#due);
+      this.#due.clear();
+      try {
+        await this.#host.put(parts);
+      } catch (error) {
+        this.#options.log.error({ error }, 'endpoints could not be brought on their way: they are those of before');
+      }
+    }
+    this.#putting = undefined;
   }
 
   #tell(): void {

@@ -1,26 +1,21 @@
 /** Asks the API server whose a token is (authentication.k8s.io/v1, TokenReview), and what the labels of its pod are. */
 import { createHash } from 'node:crypto';
+import { createTurns } from '../../common/turns.ts';
 import type { ServiceAccountToken, TokenReviewer } from '../core/identity.ts';
 import type { Pod } from './api/core-kinds.ts';
-import { CONTROL_PLANE, PROXY_LABELS } from './api/names.ts';
+import { POD, TOKEN_REVIEW } from './api/core-types.ts';
+import { CONTROL_PLANE } from './api/names.ts';
 import type { KubeObject } from './api/object.ts';
+import { proxyLabels } from './api/proxy-labels.ts';
 import type { KubeReader } from './api/reader.ts';
-import type { ResourceType } from './api/addressing.ts';
 import { isNotFound, type KubeClient } from './runtime/index.ts';
 
 /** How long an answer is believed, in ms: a stream that reconnects does not ask anew. */
 const BELIEVED_MS = 60_000;
-/** Answers that are remembered. */
+/** Answers that are remembered, and tokens that wait to be asked about. */
 const MAX_REMEMBERED = 10_000;
-
-const TOKEN_REVIEW: ResourceType = {
-  group: 'authentication.k8s.io',
-  version: 'v1',
-  kind: 'TokenReview',
-  plural: 'tokenreviews',
-  namespaced: false,
-};
-const POD: ResourceType = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
+/** Tokens that are asked about at once, so that all proxies may come back together: each call has a connection of its own. */
+const MAX_AT_ONCE = 16;
 
 interface ReviewStatus {
   readonly authenticated?: boolean;
@@ -34,8 +29,9 @@ interface Remembered {
 }
 
 /** `reader`: where pods are looked for first. */
-export function createTokenReviewer(client: KubeClient, reader: KubeReader): TokenReviewer {
+export function createTokenReviewer(client: Pick<KubeClient, 'create' | 'get'>, reader: KubeReader): TokenReviewer {
   const remembered = new Map<string, Remembered>();
+  const inTurn = createTurns({ atOnce: MAX_AT_ONCE, waiting: MAX_REMEMBERED });
 
   async function review(token: string): Promise<ServiceAccountToken | undefined> {
     const spec = { token, audiences: [CONTROL_PLANE.audience] };
@@ -49,7 +45,7 @@ export function createTokenReviewer(client: KubeClient, reader: KubeReader): Tok
     const pod = await find(namespace, name);
     const uid = extra['authentication.kubernetes.io/pod-uid']?.[0];
     if (pod === undefined || (uid !== undefined && pod.metadata.uid !== uid)) return undefined;
-    return { user, pod: { namespace, name, labels: labelsOf(pod) } };
+    return { user, pod: { namespace, name, labels: proxyLabels(pod) } };
   }
 
   async function find(namespace: string, name: string): Promise<Pod | undefined> {
@@ -69,7 +65,7 @@ export function createTokenReviewer(client: KubeClient, reader: KubeReader): Tok
     const known = remembered.get(key);
     if (known && known.until > now) return known.answer;
     remembered.delete(key);
-    const answer = review(token);
+    const answer = inTurn(() => review(token));
     remembered.set(key, { until: now + BELIEVED_MS, answer });
     answer.catch(() => remembered.delete(key));
     // The oldest come first.
@@ -78,18 +74,5 @@ export function createTokenReviewer(client: KubeClient, reader: KubeReader): Tok
       remembered.delete(oldest);
     }
     return answer;
-  };
-}
-
-/** What selectors match on: the pod's labels, and where it is. */
-function labelsOf({ metadata, spec }: Pod): Record<string, string> {
-  const { namespace = '', name, labels = {} } = metadata;
-  const { nodeName, serviceAccountName } = spec ?? {};
-  return {
-    ...labels,
-    [PROXY_LABELS.namespace]: namespace,
-    [PROXY_LABELS.pod]: name,
-    ...(nodeName !== undefined && { [PROXY_LABELS.node]: nodeName }),
-    ...(serviceAccountName !== undefined && { [PROXY_LABELS.serviceAccount]: serviceAccountName }),
   };
 }

@@ -1,62 +1,66 @@
 /** What is watched of Kubernetes: kinds, and which objects of them. */
-import { GROUP, MANAGED_BY, MANAGED_BY_LABEL } from './api/names.ts';
+import { clusterWide, namespaced, type ResourceType } from './api/addressing.ts';
+import { CONFIG_MAP, ENDPOINT_SLICE, MUTATING_WEBHOOK, NAMESPACE, POD, SECRET, SERVICE } from './api/core-types.ts';
+import { CONTROL_PLANE, GROUP, MANAGED_BY, MANAGED_BY_LABEL } from './api/names.ts';
 import { INFRASTRUCTURE_TYPES } from './infrastructure/kinds.ts';
-import type { ResourceType } from './api/addressing.ts';
-import type { KindName, WatchedKind } from './runtime/index.ts';
-import { trimPod } from './runtime/index.ts';
+import { type KindName, trimConfigMap, trimEndpointSlice, trimPod, type WatchedKind } from './runtime/index.ts';
 
 const GATEWAY_API = 'gateway.networking.k8s.io';
 
 /** What the control plane made: of other workloads nothing is of interest. */
 const OURS = { labelSelector: `${MANAGED_BY_LABEL}=${MANAGED_BY}` };
 
-type Scope = 'namespaced' | 'cluster';
-
-function type(group: string, version: string, kind: string, plural: string, scope: Scope = 'namespaced'): ResourceType {
-  const custom = group === GROUP || group === GATEWAY_API;
-  return { group, version, kind, plural, namespaced: scope === 'namespaced', ...(custom && { custom }) };
-}
-
 const CORE: Readonly<Record<string, WatchedKind>> = {
-  Service: { type: type('', 'v1', 'Service', 'services') },
-  EndpointSlice: { type: type('discovery.k8s.io', 'v1', 'EndpointSlice', 'endpointslices') },
-  Pod: { type: type('', 'v1', 'Pod', 'pods'), trim: trimPod },
-  Namespace: { type: type('', 'v1', 'Namespace', 'namespaces', 'cluster') },
-  Secret: { type: type('', 'v1', 'Secret', 'secrets'), fieldSelector: 'type=kubernetes.io/tls' },
-  ConfigMap: { type: type('', 'v1', 'ConfigMap', 'configmaps') },
+  Service: { type: SERVICE },
+  EndpointSlice: { type: ENDPOINT_SLICE, trim: trimEndpointSlice },
+  Pod: { type: POD, trim: trimPod },
+  Namespace: { type: NAMESPACE },
+  Secret: { type: SECRET, fieldSelector: 'type=kubernetes.io/tls' },
+  ConfigMap: { type: CONFIG_MAP, trim: trimConfigMap },
 };
 
 const INFRASTRUCTURE: Readonly<Record<string, WatchedKind>> = Object.fromEntries(
   INFRASTRUCTURE_TYPES.filter(({ kind }) => !(kind in CORE)).map((each) => [each.kind, { type: each, ...OURS }]),
 );
 
+/** Of a definition, which may come and go. */
+function custom(group: string, kind: string, plural: string): WatchedKind {
+  return { type: { ...namespaced(group, 'v1', kind, plural), custom: true } };
+}
+
 const GATEWAY: Readonly<Record<string, WatchedKind>> = {
-  GatewayClass: { type: type(GATEWAY_API, 'v1', 'GatewayClass', 'gatewayclasses', 'cluster') },
-  Gateway: { type: type(GATEWAY_API, 'v1', 'Gateway', 'gateways') },
-  ListenerSet: { type: type(GATEWAY_API, 'v1', 'ListenerSet', 'listenersets') },
-  HTTPRoute: { type: type(GATEWAY_API, 'v1', 'HTTPRoute', 'httproutes') },
-  GRPCRoute: { type: type(GATEWAY_API, 'v1', 'GRPCRoute', 'grpcroutes') },
-  TLSRoute: { type: type(GATEWAY_API, 'v1', 'TLSRoute', 'tlsroutes') },
-  TCPRoute: { type: type(GATEWAY_API, 'v1', 'TCPRoute', 'tcproutes') },
-  UDPRoute: { type: type(GATEWAY_API, 'v1', 'UDPRoute', 'udproutes') },
-  BackendTLSPolicy: { type: type(GATEWAY_API, 'v1', 'BackendTLSPolicy', 'backendtlspolicies') },
-  ReferenceGrant: { type: type(GATEWAY_API, 'v1', 'ReferenceGrant', 'referencegrants') },
+  GatewayClass: { type: { ...clusterWide(GATEWAY_API, 'v1', 'GatewayClass', 'gatewayclasses'), custom: true } },
+  Gateway: custom(GATEWAY_API, 'Gateway', 'gateways'),
+  ListenerSet: custom(GATEWAY_API, 'ListenerSet', 'listenersets'),
+  HTTPRoute: custom(GATEWAY_API, 'HTTPRoute', 'httproutes'),
+  GRPCRoute: custom(GATEWAY_API, 'GRPCRoute', 'grpcroutes'),
+  TLSRoute: custom(GATEWAY_API, 'TLSRoute', 'tlsroutes'),
+  TCPRoute: custom(GATEWAY_API, 'TCPRoute', 'tcproutes'),
+  UDPRoute: custom(GATEWAY_API, 'UDPRoute', 'udproutes'),
+  BackendTLSPolicy: custom(GATEWAY_API, 'BackendTLSPolicy', 'backendtlspolicies'),
+  ReferenceGrant: custom(GATEWAY_API, 'ReferenceGrant', 'referencegrants'),
 };
 
 const OWN: Readonly<Record<string, WatchedKind>> = {
-  VirtualService: { type: type(GROUP, 'v1', 'VirtualService', 'virtualservices') },
-  Target: { type: type(GROUP, 'v1', 'Target', 'targets') },
-  Route: { type: type(GROUP, 'v1', 'Route', 'routes') },
-  RuleList: { type: type(GROUP, 'v1', 'RuleList', 'rulelists') },
-  Session: { type: type(GROUP, 'v1', 'Session', 'sessions') },
-  OffloadPolicy: { type: type(GROUP, 'v1', 'OffloadPolicy', 'offloadpolicies') },
-  TrafficPolicy: { type: type(GROUP, 'v1', 'TrafficPolicy', 'trafficpolicies') },
-  GatewayParameters: { type: type(GROUP, 'v1', 'GatewayParameters', 'gatewayparameters') },
+  VirtualService: custom(GROUP, 'VirtualService', 'virtualservices'),
+  Target: custom(GROUP, 'Target', 'targets'),
+  Route: custom(GROUP, 'Route', 'routes'),
+  RuleList: custom(GROUP, 'RuleList', 'rulelists'),
+  Session: custom(GROUP, 'Session', 'sessions'),
+  OffloadPolicy: custom(GROUP, 'OffloadPolicy', 'offloadpolicies'),
+  TrafficPolicy: custom(GROUP, 'TrafficPolicy', 'trafficpolicies'),
+  GatewayParameters: custom(GROUP, 'GatewayParameters', 'gatewayparameters'),
 };
 
 export const WATCHED_KINDS = new Map(
   Object.entries({ ...CORE, ...INFRASTRUCTURE, ...GATEWAY, ...OWN }) as [KindName, WatchedKind][],
 );
+
+/** What asks for sidecars, where there is a webhook for them: this one alone, as rights go no further. */
+export const INJECTOR: readonly [KindName, WatchedKind] = [
+  'MutatingWebhookConfiguration',
+  { type: MUTATING_WEBHOOK, fieldSelector: `metadata.name=${CONTROL_PLANE.injector}` },
+];
 
 /** Kinds whose status nobody else writes. */
 export const OWN_STATUSES: ReadonlySet<KindName> = new Set([

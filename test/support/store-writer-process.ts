@@ -1,21 +1,12 @@
 /** Writers at a store in Kubernetes, as a process that can be killed: prints each acknowledgement: writer, number, revision. */
-import { readFileSync } from 'node:fs';
-import { Agent } from 'node:https';
-import { KubeClient } from '../../controlplane/kubernetes/runtime/client.ts';
 import { openKubernetesStore } from '../../controlplane/store/kubernetes/store.ts';
 import { silentLogger } from './doubles.ts';
+import { bareClient } from './kubernetes/bare-client.ts';
 
-const [server = '', ca = '', name = '', round = ''] = process.argv.slice(2);
+const [kubeconfig = '', name = '', round = ''] = process.argv.slice(2);
 const WRITERS = 4;
 
-// Without the official client, whose thousands of files take long to load where each goes through a compiler.
-const agent = new Agent({ ca: readFileSync(ca), keepAlive: true });
-const client = new KubeClient({
-  server: new URL(server),
-  namespace: 'default',
-  requestOptions: () => Promise.resolve({ agent, headers: { authorization: 'Bearer admin-token' } }),
-  close: () => agent.destroy(),
-});
+const client = bareClient(kubeconfig);
 const lease = (): never => {
   throw new Error('nobody leads here');
 };

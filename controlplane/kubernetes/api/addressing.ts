@@ -14,6 +14,14 @@ export interface ResourceType {
   readonly custom?: boolean;
 }
 
+export function namespaced(group: string, version: string, kind: string, plural: string): ResourceType {
+  return { group, version, kind, plural, namespaced: true };
+}
+
+export function clusterWide(group: string, version: string, kind: string, plural: string): ResourceType {
+  return { group, version, kind, plural, namespaced: false };
+}
+
 /** Names an object of a type that is known. */
 export type ObjectName = Omit<KubeRef, 'kind'>;
 

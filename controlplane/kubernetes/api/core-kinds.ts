@@ -44,9 +44,6 @@ export interface EndpointSlice extends KubeObject<never, never> {
 export interface SliceEndpoint {
   readonly addresses: readonly string[];
   readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
-  readonly zone?: string;
-  readonly nodeName?: string;
-  readonly targetRef?: { readonly kind?: string; readonly namespace?: string; readonly name?: string };
 }
 
 /** The label of a slice that names its service. */
@@ -55,20 +52,11 @@ export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 export interface PodSpec {
   readonly nodeName?: string;
   readonly serviceAccountName?: string;
-  readonly containers?: readonly {
-    readonly name: string;
-    readonly ports?: readonly {
-      readonly name?: string;
-      readonly containerPort: number;
-      readonly protocol?: Protocol;
-    }[];
-  }[];
 }
 
 export interface PodStatus {
   readonly phase?: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';
   readonly podIP?: string;
-  readonly podIPs?: readonly { readonly ip: string }[];
   readonly conditions?: readonly { readonly type: string; readonly status: string }[];
 }
 
@@ -84,4 +72,10 @@ export interface Secret extends KubeObject {
 
 export interface ConfigMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
+}
+
+/** admissionregistration.k8s.io/v1. */
+export interface MutatingWebhookConfiguration extends KubeObject {
+  /** `caBundle`: the authorities of the server's certificate, PEM in base64. */
+  readonly webhooks?: readonly { readonly name: string; readonly clientConfig?: { readonly caBundle?: string } }[];
 }

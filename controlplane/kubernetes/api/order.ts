@@ -2,28 +2,31 @@
 import type { KubeObject } from './object.ts';
 
 export function sortByAge<T extends KubeObject>(objects: Iterable<T>): T[] {
-  return sort(objects, ({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') || 0);
+  return sortByAgeOf(objects, (object) => object);
+}
+
+/** Things by the age of an object of theirs; where it is one of the same name and time, by its kind. */
+export function sortByAgeOf<T>(things: Iterable<T>, objectOf: (thing: T) => KubeObject): T[] {
+  return sort(things, objectOf, ({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') || 0);
 }
 
 /** By namespace and name. */
 export function sortByName<T extends KubeObject>(objects: Iterable<T>): T[] {
-  return sort(objects, () => 0);
+  return sort(
+    objects,
+    (object) => object,
+    () => 0,
+  );
 }
 
 /** Keys are made once for each: there may be thousands. */
-function sort<T extends KubeObject>(objects: Iterable<T>, timeOf: (object: T) => number): T[] {
-  const keyed = Array.from(objects, (object) => ({ object, time: timeOf(object), name: fullName(object) }));
-  keyed.sort((one, other) => one.time - other.time || compare(one.name, other.name));
-  return keyed.map(({ object }) => object);
-}
-
-export function byAge(one: KubeObject, other: KubeObject): number {
-  const [older, newer] = [one, other].map(({ metadata }) => Date.parse(metadata.creationTimestamp ?? '') || 0);
-  return (older ?? 0) - (newer ?? 0) || byName(one, other);
-}
-
-export function byName(one: KubeObject, other: KubeObject): number {
-  return compare(fullName(one), fullName(other));
+function sort<T>(things: Iterable<T>, objectOf: (thing: T) => KubeObject, timeOf: (object: KubeObject) => number): T[] {
+  const keyed = Array.from(things, (thing) => {
+    const object = objectOf(thing);
+    return { thing, time: timeOf(object), name: fullName(object), kind: object.kind };
+  });
+  keyed.sort((one, other) => one.time - other.time || compare(one.name, other.name) || compare(one.kind, other.kind));
+  return keyed.map(({ thing }) => thing);
 }
 
 /** As in `default/web`: what people see, and what ties are broken by. */

@@ -1,6 +1,14 @@
 /** What translations read, and what they give: data, so that each is a pure function. Types only. */
 import type { ObjectContent } from '../../model/object.ts';
-import type { ConfigMap, EndpointSlice, Namespace, Pod, Secret, Service } from './core-kinds.ts';
+import type {
+  ConfigMap,
+  EndpointSlice,
+  MutatingWebhookConfiguration,
+  Namespace,
+  Pod,
+  Secret,
+  Service,
+} from './core-kinds.ts';
 import type { GatewayKinds } from './gateway-kinds.ts';
 import type { InfrastructureKinds } from './infrastructure-kinds.ts';
 import type { KubeObject, KubeRef } from './object.ts';
@@ -14,6 +22,7 @@ export interface KubeKinds extends GatewayKinds, InfrastructureKinds, OwnKinds {
   readonly Namespace: Namespace;
   readonly Secret: Secret;
   readonly ConfigMap: ConfigMap;
+  readonly MutatingWebhookConfiguration: MutatingWebhookConfiguration;
 }
 
 /** What the API server holds, as of one instant. */

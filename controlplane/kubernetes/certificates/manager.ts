@@ -1,8 +1,9 @@
 /** The control plane's own certificate: replicas share it by a Secret, and whoever finds it due first makes it anew. */
 import type { Logger } from '../../../common/log.ts';
 import { LONGEST_TIMER } from '../../../common/timer.ts';
-import { codeOf, type ResourceType } from '../api/addressing.ts';
+import { codeOf } from '../api/addressing.ts';
 import type { Secret } from '../api/core-kinds.ts';
+import { SECRET } from '../api/core-types.ts';
 import { MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import { type Bundle, fromSecretData, toSecretData, trusted } from './bundle.ts';
 import type { CertificatesClient } from './client.ts';
@@ -28,8 +29,6 @@ export interface CertificateManagerOptions {
   /** In ms since the epoch. */
   readonly now?: () => number;
 }
-
-const SECRET: ResourceType = { group: '', version: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true };
 
 /** Replicas that are as fast as each other try again; so often. */
 const MAX_TRIES = 10;

@@ -1,9 +1,10 @@
 /** Tells those who connect which authorities to trust: proxies by a ConfigMap in their namespace, the API server in the webhook. */
 import type { Logger } from '../../../common/log.ts';
-import { codeOf, type ResourceType } from '../api/addressing.ts';
-import type { ConfigMap } from '../api/core-kinds.ts';
+import { codeOf } from '../api/addressing.ts';
+import type { ConfigMap, MutatingWebhookConfiguration } from '../api/core-kinds.ts';
+import { CONFIG_MAP, MUTATING_WEBHOOK } from '../api/core-types.ts';
 import { CONTROL_PLANE, MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
-import type { KubeObject, OwnerReference } from '../api/object.ts';
+import type { OwnerReference } from '../api/object.ts';
 import type { CertificatesClient } from './client.ts';
 
 export interface AuthorityPublisherOptions {
@@ -16,30 +17,11 @@ export interface AuthorityPublisherOptions {
   readonly live: (namespace: string) => ConfigMap | undefined;
   /** With which the ConfigMaps go: something cluster-wide of the installation. */
   readonly owner?: OwnerReference;
-  /** The MutatingWebhookConfiguration. */
-  readonly webhook?: string;
+  /** The configuration of the webhook, from a cache; undefined: it is not there. Absent: there is no webhook. */
+  readonly webhook?: () => MutatingWebhookConfiguration | undefined;
   /** Asked right before each change. */
   readonly leads: () => boolean;
   readonly log: Logger;
-}
-
-const CONFIG_MAP: ResourceType = {
-  group: '',
-  version: 'v1',
-  kind: 'ConfigMap',
-  plural: 'configmaps',
-  namespaced: true,
-};
-const WEBHOOK: ResourceType = {
-  group: 'admissionregistration.k8s.io',
-  version: 'v1',
-  kind: 'MutatingWebhookConfiguration',
-  plural: 'mutatingwebhookconfigurations',
-  namespaced: false,
-};
-
-interface WebhookConfiguration extends KubeObject {
-  readonly webhooks?: readonly { readonly name: string; readonly clientConfig?: { readonly caBundle?: string } }[];
 }
 
 export class AuthorityPublisher {
@@ -78,23 +60,25 @@ export class AuthorityPublisher {
     }
   }
 
-  /** The same for the webhook: when the authorities have changed, and when this replica begins to lead. */
+  /** The same for the webhook: when its configuration or the authorities have changed, and when this replica begins to lead. */
   async reconcileWebhook(): Promise<void> {
-    const { client, ca, webhook: name, leads, log } = this.#options;
-    if (name === undefined || !leads()) return;
-    let found: WebhookConfiguration;
-    try {
-      found = await client.get(WEBHOOK, { namespace: '', name });
-    } catch (error) {
-      if (codeOf(error) !== 404) throw error;
-      log.warn({ webhook: name }, 'there is no such webhook configuration: no sidecars are injected');
+    const { client, ca, webhook, leads, log } = this.#options;
+    if (webhook === undefined || !leads()) return;
+    const found = webhook();
+    if (found === undefined) {
+      log.warn({}, 'the configuration of the webhook is not there: no sidecars are injected');
       return;
     }
     const caBundle = Buffer.from(ca()).toString('base64');
-    const { webhooks = [], apiVersion, kind } = found;
+    const { webhooks = [], apiVersion, kind, metadata } = found;
     if (webhooks.every(({ clientConfig }) => clientConfig?.caBundle === caBundle)) return;
-    const ours = webhooks.map((each) => ({ name: each.name, clientConfig: { caBundle } }));
-    const object: WebhookConfiguration = { apiVersion, kind, metadata: { name }, webhooks: ours };
-    await client.apply(WEBHOOK, object, { force: true });
+    const ours = webhooks.map(({ name }) => ({ name, clientConfig: { caBundle } }));
+    const object: MutatingWebhookConfiguration = {
+      apiVersion,
+      kind,
+      metadata: { name: metadata.name },
+      webhooks: ours,
+    };
+    await client.apply(MUTATING_WEBHOOK, object, { force: true });
   }
 }

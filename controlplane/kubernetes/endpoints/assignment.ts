@@ -30,7 +30,9 @@ interface Found extends Place {
  * terminate (KEP-1669). A service or a port that doesn't exist has no endpoints. An ExternalName service has one: the DNS name, at the
  * service's port.
  *
- * Of a service with both families, the endpoints of the first are taken if there are any: each pod stands in both.
+ * Of a service with both families, the endpoints of the one that it prefers are taken, and only where that has none, those of the
+ * other. kube-proxy, too, sends what comes to an address of the service to endpoints of the same family only (KEP-563), and by its
+ * name clients come to the preferred one; a pod that has both addresses stands in both families, and would be taken twice.
  *
  * @param slices of the service: others are not looked for in them
  */

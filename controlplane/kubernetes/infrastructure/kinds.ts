@@ -1,19 +1,18 @@
 /** The kinds of what is made for a Gateway: those to watch for changes by others, with the label `MANAGED_BY_LABEL`. */
 import type { ResourceType } from '../api/addressing.ts';
-
-const type = (group: string, version: string, kind: string, plural: string): ResourceType => ({
-  ...{ group, version, kind, plural },
-  namespaced: true,
-});
+import {
+  AUTOSCALER,
+  CONFIG_MAP,
+  DAEMON_SET,
+  DEPLOYMENT,
+  DISRUPTION_BUDGET,
+  SERVICE,
+  SERVICE_ACCOUNT,
+} from '../api/core-types.ts';
 
 export const INFRASTRUCTURE_TYPES: readonly ResourceType[] = [
-  type('', 'v1', 'ServiceAccount', 'serviceaccounts'),
-  type('', 'v1', 'ConfigMap', 'configmaps'),
-  type('', 'v1', 'Service', 'services'),
-  type('apps', 'v1', 'Deployment', 'deployments'),
-  type('apps', 'v1', 'DaemonSet', 'daemonsets'),
-  type('policy', 'v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
-  type('autoscaling', 'v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers'),
+  ...[SERVICE_ACCOUNT, CONFIG_MAP, SERVICE],
+  ...[DEPLOYMENT, DAEMON_SET, DISRUPTION_BUDGET, AUTOSCALER],
 ];
 
 /** @throws RangeError for a kind that is not among them */

@@ -1,6 +1,6 @@
 /** Listeners that want the same port of the same proxies: the oldest object has it. */
 import { isIP } from 'node:net';
-import { byAge, fullName, groupBy } from '../api/order.ts';
+import { fullName, groupBy, sortByAgeOf } from '../api/order.ts';
 import type { Verdict } from '../api/verdict.ts';
 import { selectorKey } from './audience.ts';
 import type { Making } from './making.ts';
@@ -33,9 +33,8 @@ const FAMILIES: Readonly<Record<string, string>> = {
 
 /** By object, what it clashes with, for all objects that come after another one. Those that are not accepted take no ports. */
 export function findConflicts(context: Selecting, makings: readonly Making[]): ReadonlyMap<Making, Verdict> {
-  const inOrder = makings
-    .filter(({ faults }) => faults.length === 0)
-    .sort((one, other) => byAge(one.object, other.object) || (one.object.kind < other.object.kind ? -1 : 1));
+  const sound = makings.filter(({ faults }) => faults.length === 0);
+  const inOrder = sortByAgeOf(sound, ({ object }) => object);
   const bindings = inOrder.flatMap((making) => making.parts.flatMap((part) => bindingOf(making, part.kind, part.spec)));
   const proxies = createProxies(context);
   const found = new Map<Making, Verdict>();

@@ -1,8 +1,8 @@
 /** Pods by namespace, as selectors see them: with the labels that proxies in them have. */
 import type { Selectable } from '../../model/selector.ts';
 import type { Pod } from '../api/core-kinds.ts';
-import { PROXY_LABELS } from '../api/names.ts';
 import { compare, groupBy } from '../api/order.ts';
+import { proxyLabels } from '../api/proxy-labels.ts';
 import type { KubeReader } from '../api/reader.ts';
 
 export interface SelectablePod extends Selectable {
@@ -51,19 +51,8 @@ const known = new WeakMap<Pod, SelectablePod>();
 function selectable(pod: Pod): SelectablePod {
   let found = known.get(pod);
   if (found === undefined) {
-    found = { id: `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`, labels: labelsOf(pod), pod };
+    found = { id: `${pod.metadata.namespace ?? ''}/${pod.metadata.name}`, labels: proxyLabels(pod), pod };
     known.set(pod, found);
   }
   return found;
-}
-
-function labelsOf({ metadata, spec = {} }: Pod): Record<string, string> {
-  const { nodeName, serviceAccountName } = spec;
-  return {
-    ...metadata.labels,
-    [PROXY_LABELS.namespace]: metadata.namespace ?? '',
-    [PROXY_LABELS.pod]: metadata.name,
-    ...(nodeName !== undefined && { [PROXY_LABELS.node]: nodeName }),
-    ...(serviceAccountName !== undefined && { [PROXY_LABELS.serviceAccount]: serviceAccountName }),
-  };
 }

@@ -4,7 +4,7 @@ import { formatFault } from '../../../common/errors.ts';
 import { readGrants } from '../api/grants.ts';
 import type { KubeObject, KubeRef } from '../api/object.ts';
 import type { OwnKinds, Session } from '../api/own-kinds.ts';
-import { byName } from '../api/order.ts';
+import { sortByName } from '../api/order.ts';
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf } from '../api/reader.ts';
 import { type Policies, withoutPolicies } from '../api/policies.ts';
 import { audienceOf } from './audience.ts';
@@ -41,7 +41,7 @@ export function translateResources(
   const grants = readGrants(reader);
   const context: Context = { reader: sound, grants, pods: createPods(reader), policies, shared: new Map() };
   const made = <Kind extends keyof OwnKinds>(kind: Kind, make: (object: OwnKinds[Kind]) => Making): Making[] =>
-    [...reader.list(kind)].sort(byName).map((object) => {
+    sortByName(reader.list(kind)).map((object) => {
       const faults = formFaults(object);
       return faults.length === 0 ? make(object) : brokenObject(object, faults);
     });

@@ -23,6 +23,17 @@ export interface WriteOptions extends CallOptions {
   readonly once?: boolean;
   /** Checked and thrown away by the server. */
   readonly dryRun?: boolean;
+  /** `FIELD_MANAGER` when absent. */
+  readonly fieldManager?: string;
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** Only where it still is that very object; otherwise it is a conflict. */
+  readonly uid?: string | undefined;
+  /** Only as it is. */
+  readonly resourceVersion?: string | undefined;
+  /** Checked, and not done. */
+  readonly dryRun?: boolean;
 }
 
 export interface ListOptions extends CallOptions {
@@ -230,13 +241,17 @@ export class KubeClient {
     return (await this.#write(`patch ${describe(type, name)}`, 'PATCH', path, JSON_PATCH_TYPE, patch, options)) as Kind;
   }
 
-  /** `uid`: only where it still is that very object. What depends on it goes after it. */
+  /** What depends on it goes after it. */
   async delete(
     type: ResourceType,
     name: ObjectName,
-    { uid, ...options }: CallOptions & { readonly uid?: string | undefined } = {},
+    { uid, resourceVersion, dryRun = false, ...options }: DeleteOptions = {},
   ): Promise<void> {
-    const body = { propagationPolicy: 'Background', ...(uid !== undefined && { preconditions: { uid } }) };
+    const body = {
+      propagationPolicy: 'Background',
+      preconditions: { uid, resourceVersion },
+      ...(dryRun && { dryRun: ['All'] }),
+    };
     const exchange: Exchange = {
       what: `delete ${describe(type, name)}`,
       method: 'DELETE',
@@ -262,7 +277,8 @@ export class KubeClient {
     options: WriteOptions,
     more: Readonly<Record<string, string>> = {},
   ): Promise<unknown> {
-    const query = { fieldManager: FIELD_MANAGER, ...(options.dryRun === true && { dryRun: 'All' }), ...more };
+    const { fieldManager = FIELD_MANAGER } = options;
+    const query = { fieldManager, ...(options.dryRun === true && { dryRun: 'All' }), ...more };
     const headers = { 'content-type': contentType };
     const json = JSON.stringify(body);
     const text = contentType === APPLY_TYPE ? json.replace(NOT_IN_YAML, escapeOf) : json;

@@ -16,5 +16,5 @@ export type { Changes, Indexer, Indexes, KindName } from './indexer.ts';
 export type { KubeConfigOptions } from './kube-config.ts';
 export { Lease, type LeaseOptions } from './lease.ts';
 export { type DesiredStatus, StatusWriter, type StatusWriterOptions } from './status-writer.ts';
-export { type Trim, trimPod } from './trim.ts';
+export { type Trim, trimConfigMap, trimEndpointSlice, trimPod } from './trim.ts';
 export { WorkQueue, type WorkQueueOptions } from './work-queue.ts';

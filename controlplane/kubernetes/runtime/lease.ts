@@ -1,10 +1,10 @@
 /** Who leads among replicas: whoever holds a Lease (coordination.k8s.io/v1), by client-go's rules. */
 import type { Logger } from '../../../common/log.ts';
 import { isOver, pause } from '../../../common/signal.ts';
+import { LEASE } from '../api/core-types.ts';
 import type { KubeObject } from '../api/object.ts';
 import type { KubeClient } from './client.ts';
 import { isConflict, isNotFound } from './errors.ts';
-import type { ResourceType } from '../api/addressing.ts';
 
 export interface LeaseOptions {
   readonly client: KubeClient;
@@ -29,14 +29,6 @@ export interface LeaseTiming {
 }
 
 const TIMING: LeaseTiming = { duration: 15_000, renew: 10_000, retry: 2000 };
-
-const LEASE: ResourceType = {
-  group: 'coordination.k8s.io',
-  version: 'v1',
-  kind: 'Lease',
-  plural: 'leases',
-  namespaced: true,
-};
 
 interface LeaseSpec {
   readonly holderIdentity?: string;

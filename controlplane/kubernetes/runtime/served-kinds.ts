@@ -1,6 +1,7 @@
 /** Which kinds the server has, now and later: by discovery, asked again when a CustomResourceDefinition changes. */
 import type { Logger } from '../../../common/log.ts';
 import { pause } from '../../../common/signal.ts';
+import { DEFINITION } from '../api/core-types.ts';
 import type { KubeObject } from '../api/object.ts';
 import type { KubeClient } from './client.ts';
 import { isNotFound } from './errors.ts';
@@ -19,14 +20,6 @@ export interface ServedKindsOptions {
   readonly log: Logger;
   readonly timing?: Partial<ReflectorTiming> | undefined;
 }
-
-const DEFINITION: ResourceType = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-};
 
 /** How long the definitions are waited for before discovery is asked without them, in ms. */
 const PATIENCE_MS = 5000;

@@ -1,5 +1,9 @@
-/** Objects of one kind by namespace and name, with indexes; what is older than what it has does it no harm. */
-import type { KubeObject } from '../api/object.ts';
+/**
+ * Objects of one kind by namespace and name, with indexes. What is older than what it has does it no harm; and of changes in what is
+ * kept of no object, as others' fields, it tells nothing.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { KubeObject, ObjectMeta } from '../api/object.ts';
 import { isOlder } from './versions.ts';
 
 /** The values by which an object is found, as the name of a slice's service. */
@@ -107,8 +111,14 @@ export class Table<Kind extends KubeObject = KubeObject> {
         else values.set(value, new Map([[key, after]]));
       }
     }
-    this.#onChange(key);
+    if (!before || !after || !isEqual(before, after)) this.#onChange(key);
   }
+}
+
+/** But for its version. */
+function isEqual({ metadata: one, ...rest }: KubeObject, { metadata: other, ...otherRest }: KubeObject): boolean {
+  const unversioned = (metadata: ObjectMeta): object => ({ ...metadata, resourceVersion: undefined });
+  return isDeepStrictEqual(unversioned(one), unversioned(other)) && isDeepStrictEqual(rest, otherRest);
 }
 
 /** Of the same version: what is there needs no other copy. */

@@ -1,4 +1,6 @@
-/** Leaves out of objects what nobody here reads: it is the larger part of many. */
+/** Leaves out of objects what nobody here reads: it is the larger part of many, and changes more often than the rest. */
+import type { ConfigMap, EndpointSlice, Pod } from '../api/core-kinds.ts';
+import { CONTROL_PLANE, MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import type { KubeObject } from '../api/object.ts';
 
 /** Gives the part of an object that is kept; it may change what it is given. */
@@ -21,22 +23,59 @@ export function trimMetadata(object: KubeObject): KubeObject {
   return object;
 }
 
-/** Of pods: where they are, their labels, and the ports that have names. */
+/** Of pods: where they are, their labels, and whether they are ready. */
 export function trimPod(object: KubeObject): KubeObject {
-  const { spec, status } = object as KubeObject<Loose, Loose>;
-  const containers = (spec?.['containers'] ?? []) as readonly Loose[];
+  const { spec = {}, status = {} } = object as Pod;
+  const { nodeName, serviceAccountName } = spec;
+  const { phase, podIP, conditions = [] } = status;
   return {
-    ...object,
-    spec: {
-      nodeName: spec?.['nodeName'],
-      serviceAccountName: spec?.['serviceAccountName'],
-      containers: containers.map(({ name, ports }) => ({ name, ports })),
-    },
+    ...named(object),
+    spec: present({ nodeName, serviceAccountName }),
     status: {
-      phase: status?.['phase'],
-      podIP: status?.['podIP'],
-      podIPs: status?.['podIPs'],
-      conditions: status?.['conditions'],
+      ...present({ phase, podIP }),
+      conditions: conditions
+        .filter(({ type }) => type === 'Ready')
+        .map(({ type, status: value }) => ({ type, status: value })),
     },
   };
+}
+
+/** Of slices: addresses, ports and conditions. */
+export function trimEndpointSlice(object: KubeObject): KubeObject {
+  const { addressType, ports, endpoints } = object as EndpointSlice;
+  const slice: EndpointSlice = {
+    ...named(object),
+    addressType,
+    ports: ports ?? [],
+    endpoints: (endpoints ?? []).map(({ addresses, conditions }) => ({ addresses, ...(conditions && { conditions }) })),
+  };
+  return slice;
+}
+
+/** Of ConfigMaps: the authorities that they may have, and all of those that we have made. */
+export function trimConfigMap(object: KubeObject): KubeObject {
+  const { metadata, data } = object as ConfigMap;
+  if (metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY) return object;
+  const { [CONTROL_PLANE.caKey]: authorities } = data ?? {};
+  const map: ConfigMap = {
+    ...named(object),
+    ...(authorities !== undefined && { data: { [CONTROL_PLANE.caKey]: authorities } }),
+  };
+  return map;
+}
+
+/** What an object is called, and found by. */
+function named({ apiVersion, kind, metadata }: KubeObject): Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'> {
+  const { name, namespace, uid, resourceVersion, labels, deletionTimestamp } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, ...present({ namespace, uid, resourceVersion, labels, deletionTimestamp }) },
+  };
+}
+
+type Present<Fields> = { [Name in keyof Fields]?: Exclude<Fields[Name], undefined> };
+
+function present<Fields extends object>(fields: Fields): Present<Fields> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<Fields>;
 }

@@ -1,9 +1,9 @@
-/** The server that the API server asks: /inject, /validate, and /healthz for probes. */
+/** The server that the API server asks: /inject, and /healthz for probes. */
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { type Fault, ProxyError } from '../../../common/errors.ts';
+import { ProxyError } from '../../../common/errors.ts';
 import { formatAddress } from '../../../common/format-address.ts';
 import type { Logger } from '../../../common/log.ts';
 import { answerReview, parseReview } from './admission.ts';
@@ -23,8 +23,6 @@ export interface WebhookOptions {
   readonly credentials: Credentials;
   /** Asked for each pod, so that they may change. */
   readonly settings: () => InjectorSettings;
-  /** What is wrong with an object of one of our kinds. Without it there is no /validate. */
-  readonly validate?: (object: unknown) => readonly Fault[];
   readonly log: Logger;
 }
 
@@ -34,6 +32,7 @@ export interface Webhook {
   close(): Promise<void>;
 }
 
+const PATHS = ['/healthz', '/inject'];
 /** Objects have at most 3 MB (kube-apiserver), and a review may have an old one, too; in bytes. */
 const MAX_BODY = 8 * 1024 * 1024;
 /** How long a request may take to arrive, in ms: the API server waits for 30 s at most. */
@@ -89,10 +88,8 @@ async function respond(request: IncomingMessage, response: ServerResponse, optio
     response.end(request.method === 'HEAD' ? undefined : isText ? body : JSON.stringify(body));
   };
   const path = (request.url ?? '').split('?')[0] ?? '';
-  const { validate } = options;
   const isRead = request.method === 'GET' || request.method === 'HEAD';
-  const paths = ['/healthz', '/inject', ...(validate ? ['/validate'] : [])];
-  if (!paths.includes(path)) return send(404, `expected one of ${paths.join(', ')}\n`);
+  if (!PATHS.includes(path)) return send(404, `expected one of ${PATHS.join(', ')}\n`);
   if (path === '/healthz') return isRead ? send(200, 'ok\n') : send(405, 'expected GET\n', { allow: 'GET, HEAD' });
   if (request.method !== 'POST') return send(405, 'expected POST\n', { allow: 'POST' });
   try {
@@ -102,9 +99,7 @@ async function respond(request: IncomingMessage, response: ServerResponse, optio
       return send(413, `expected at most ${MAX_BODY} bytes\n`, { connection: 'close' });
     }
     const review = parseReview(body);
-    if (path === '/inject') return send(200, answerReview(review, injectSidecar(review, options.settings())));
-    const faults = review.operation === 'DELETE' ? [] : (validate?.(review.object) ?? []);
-    send(200, answerReview(review, faults.length > 0 ? { faults } : { patch: [] }));
+    send(200, answerReview(review, injectSidecar(review, options.settings())));
   } catch (error) {
     if (response.headersSent || response.destroyed) return;
     const { code, message } = ProxyError.from(error);

@@ -31,7 +31,8 @@ export class ApiServer {
   private readonly directory: string;
   private readonly credentials: Credentials;
   private readonly options: ApiServerOptions;
-  private readonly port: number;
+  /** It stays, through restarts. */
+  readonly port: number;
   private program: Program | undefined;
 
   private constructor(
@@ -120,6 +121,12 @@ export class ApiServer {
       asked.once('error', reject);
       asked.end();
     });
+  }
+
+  /** What etcd had before now can't be asked for any more. */
+  async compact(): Promise<void> {
+    const { header } = (await this.etcd.post('kv/range', { key: 'AA==' })) as { header: { revision: string } };
+    await this.etcd.post('kv/compaction', { revision: header.revision, physical: true });
   }
 
   /** Ends it; etcd goes on. */

@@ -9,6 +9,7 @@ const USERS = {
   admin: ['admin', 'system:masters'],
   manager: ['system:kube-controller-manager'],
   proxy: ['system:kube-proxy'],
+  user: ['user'],
 } as const;
 
 export class Credentials {

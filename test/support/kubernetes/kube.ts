@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { type KubeClient, openClient } from '../../../controlplane/kubernetes/runtime/index.ts';
 import { type Result, runCommand } from '../command.ts';
 import { type ApiAnswer, ApiServer } from './api-server.ts';
 import { ControllerManager } from './controller-manager.ts';
@@ -153,6 +154,24 @@ export class Kube {
     const names = await this.kubectl(['apply', '--server-side', '--output', 'name', '-f', path]);
     const crds = names.split('\n').filter((name) => name.startsWith('customresourcedefinition'));
     await this.kubectl(['wait', '--for=condition=Established', '--timeout=60s', ...crds]);
+  }
+
+  /** A client of the control plane's own, as one who may do everything or with a kubeconfig; whoever asks closes it. */
+  client(kubeconfig = this.kubeconfig): Promise<KubeClient> {
+    return openClient({ file: kubeconfig });
+  }
+
+  /** A kubeconfig of one who may do everything, through another port of the machine: where something stands in between. */
+  kubeconfigThrough(port: number): string {
+    const credentials = there(this.credentials, 'credentials');
+    const { hostname } = new URL(this.url);
+    return credentials.kubeconfig(`through-${port}`, `https://${hostname}:${port}`, credentials.token('admin'));
+  }
+
+  /** A kubeconfig of a user who may do nothing, but what RBAC says of `user`. */
+  kubeconfigOfUser(): string {
+    const credentials = there(this.credentials, 'credentials');
+    return credentials.kubeconfig('user', this.url, credentials.token('user'));
   }
 
   /** A kubeconfig of a service account, by a token that lasts an hour: it may do what RBAC says. */

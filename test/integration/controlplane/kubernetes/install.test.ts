@@ -1,36 +1,47 @@
 /** The chart, `l7mp install` and what gateways are made of, as a real API server takes them. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { expect } from 'chai';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { createLogger } from '../../../../common/telemetry/log.ts';
+import { clusterWide, namespaced } from '../../../../controlplane/kubernetes/api/addressing.ts';
 import type { KubeObject } from '../../../../controlplane/kubernetes/api/object.ts';
+import { MUTATING_WEBHOOK } from '../../../../controlplane/kubernetes/api/core-types.ts';
 import { CertificateManager } from '../../../../controlplane/kubernetes/certificates/manager.ts';
 import { AuthorityPublisher } from '../../../../controlplane/kubernetes/certificates/publisher.ts';
-import { l7mp } from '../../../support/command.ts';
-import { anyKind, helm, InstallCluster, needInstallCluster } from '../../../support/install-cluster.ts';
+import { l7mp, type Result, runCommand } from '../../../support/command.ts';
+import { dyingWithUs } from '../../../support/dying-with-us.ts';
+import { freePort } from '../../../support/free-port.ts';
+import { contentsOf, finalizeNamespace, untilContents } from '../../../support/kubernetes/leftovers.ts';
+import { definition } from '../../../support/kubernetes/definition.ts';
+import { Kube } from '../../../support/kubernetes/kube.ts';
+import { BIN } from '../../../support/kubernetes/program.ts';
+import { until } from '../../../support/until.ts';
 
 const CHART = 'k8s/chart';
 const KUBERNETES = ['--kube-version', '1.36.0', '--api-versions', 'gateway.networking.k8s.io/v1/GatewayClass'];
 const values = readdirSync(`${CHART}/ci`).map((file) => `${CHART}/ci/${file}`);
 
+const helm = (...args: string[]): Promise<Result> => runCommand(join(BIN, 'helm'), args);
 const log = createLogger('silent', 'stderr');
 
-describe('installing on Kubernetes', () => {
-  let cluster: InstallCluster;
+describe('installing on Kubernetes', function () {
+  this.timeout(120_000);
+  /** With nothing in it: it is looked at whole. */
+  let cluster: Kube;
 
-  before(async function () {
-    needInstallCluster(this);
-    cluster = await InstallCluster.start();
-    for (const definition of [
-      anyKind('gateway.networking.k8s.io', 'GatewayClass', 'gatewayclasses', 'Cluster'),
-      anyKind('monitoring.coreos.com', 'ServiceMonitor', 'servicemonitors', 'Namespaced'),
-    ]) {
-      expect((await cluster.kubectl(['apply', '-f', '-'], definition)).stderr).to.equal('');
-    }
+  before(async () => {
+    cluster = await Kube.start({ hasControllers: false });
+    await cluster.apply(
+      definition(clusterWide('gateway.networking.k8s.io', 'v1', 'GatewayClass', 'gatewayclasses')),
+      definition(namespaced('monitoring.coreos.com', 'v1', 'ServiceMonitor', 'servicemonitors')),
+    );
     await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=20s']);
     await cluster.kubectl(['create', 'namespace', 'here']);
   });
-  after(() => (cluster as InstallCluster | undefined)?.stop());
+  after(() => (cluster as Kube | undefined)?.stop());
 
   describe('the chart', () => {
     for (const file of values) {
@@ -39,7 +50,7 @@ describe('installing on Kubernetes', () => {
         expect(lint.code, lint.stdout).to.equal(0);
         const { stdout, stderr, code } = await helm('template', 'l7mp', CHART, '-n', 'here', '-f', file, ...KUBERNETES);
         expect(code, stderr).to.equal(0);
-        const applied = await cluster.kubectl(['apply', '--server-side', '--dry-run=server', '-f', '-'], stdout);
+        const applied = await cluster.tryKubectl(['apply', '--server-side', '--dry-run=server', '-f', '-'], stdout);
         expect(applied.stderr).to.equal('');
         const objects = parseAllDocuments(stdout).filter(({ contents }) => contents !== null);
         expect(applied.stdout.trim().split('\n')).to.have.length(objects.length);
@@ -84,9 +95,9 @@ describe('installing on Kubernetes', () => {
         if (objects.length === 0) return;
         const text = objects.map((object) => stringify(object)).join('---\n');
         for (const { metadata } of objects.slice(0, 1)) {
-          await cluster.kubectl(['create', 'namespace', metadata.namespace!]);
+          await cluster.tryKubectl(['create', 'namespace', metadata.namespace!]);
         }
-        const applied = await cluster.kubectl(['apply', '--server-side', '--dry-run=server', '-f', '-'], text);
+        const applied = await cluster.tryKubectl(['apply', '--server-side', '--dry-run=server', '-f', '-'], text);
         expect(applied.stderr).to.equal('');
         expect(applied.stdout.trim().split('\n')).to.have.length(objects.length);
       });
@@ -99,10 +110,10 @@ describe('installing on Kubernetes', () => {
     const flags = (): string[] => ['--kubeconfig', cluster.kubeconfig];
 
     it('and uninstall leave the API server as it was, in a namespace of its own', async () => {
-      const before = await cluster.contents();
+      const before = await contentsOf(cluster);
       const dry = await l7mp(['install', ...flags(), '--dry-run']);
       expect(dry.stderr).to.equal('');
-      expect(await cluster.contents()).to.deep.equal(before);
+      expect(await contentsOf(cluster)).to.deep.equal(before);
 
       const first = await l7mp(['install', ...flags()]);
       expect(first.stderr).to.equal('');
@@ -120,32 +131,38 @@ describe('installing on Kubernetes', () => {
       const others = ['l7mp-ca', 'web-l7mp'].map((name) =>
         JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...made, name } }),
       );
-      await cluster.kubectl(['apply', '-f', '-'], others.join('\n---\n'));
+      await cluster.tryKubectl(['apply', '-f', '-'], others.join('\n---\n'));
 
+      const installed = await contentsOf(cluster);
+      const tried = await l7mp(['uninstall', ...flags(), '--dry-run']);
+      expect(tried.stdout).to.contain(
+        'customresourcedefinition.apiextensions.k8s.io/targets.l7mp.io deleted (dry run)',
+      );
+      expect(await contentsOf(cluster)).to.deep.equal(installed);
       const [gone] = await Promise.all([
         l7mp(['uninstall', ...flags(), '--yes']),
-        cluster.finalizeNamespace('l7mp-system'),
+        finalizeNamespace(cluster, 'l7mp-system'),
       ]);
       expect(gone.stderr).to.equal('');
       expect(gone.code).to.equal(0);
       expect(gone.stdout.split('\n')[0]).to.contain('mutatingwebhookconfiguration');
-      await cluster.untilContents(before);
+      await untilContents(cluster, before);
       expect((await l7mp(['uninstall', ...flags(), '--yes'])).stdout).to.equal('');
     });
 
     it('leaves a namespace that was there, and definitions where that is wanted', async () => {
-      await cluster.kubectl(['create', 'namespace', 'mine']);
-      const before = await cluster.contents();
+      await cluster.tryKubectl(['create', 'namespace', 'mine']);
+      const before = await contentsOf(cluster);
       expect((await l7mp(['install', ...flags(), '-n', 'mine', '--no-injector'])).code).to.equal(0);
       const gone = await l7mp(['uninstall', ...flags(), '-n', 'mine', '--keep-crds']);
       expect(gone.code).to.equal(0);
-      const after = await cluster.contents();
+      const after = await contentsOf(cluster);
       expect(after.filter((name) => !before.includes(name))).to.satisfy((names: string[]) =>
         names.every((name) => name.startsWith('customresourcedefinition') && name.endsWith('.l7mp.io')),
       );
       expect(after).to.include.members(before);
       await l7mp(['uninstall', ...flags(), '-n', 'mine', '--yes']);
-      expect(await cluster.contents()).to.deep.equal(before);
+      expect(await contentsOf(cluster)).to.deep.equal(before);
     });
 
     it('says what the API server refuses, and waits no longer than it is told', async () => {
@@ -156,29 +173,55 @@ describe('installing on Kubernetes', () => {
       await l7mp(['uninstall', ...flags(), '-n', 'here', '--yes']);
     });
 
+    it('goes through kubectl proxy, which speaks plain HTTP', async () => {
+      const port = await freePort();
+      const args = ['proxy', '--port', String(port), '--kubeconfig', cluster.kubeconfig];
+      const proxy = spawn(...dyingWithUs(join(BIN, 'kubectl'), args), { stdio: 'ignore' });
+      try {
+        await until('kubectl proxy', () =>
+          fetch(`http://127.0.0.1:${port}/readyz`).then(
+            ({ ok }) => ok,
+            () => false,
+          ),
+        );
+        const config = `${cluster.kubeconfig}-plain`;
+        const plain = JSON.parse(readFileSync(cluster.kubeconfig, 'utf8')) as { clusters: object[]; users: object[] };
+        // The official client takes no plain HTTP unless it is told that nobody checks certificates.
+        const server = { server: `http://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true };
+        plain.clusters = [{ name: 'testbed', cluster: server }];
+        writeFileSync(config, JSON.stringify(plain));
+        const { stderr, stdout, code } = await l7mp(['install', '--kubeconfig', config, '--dry-run']);
+        expect([stderr, code]).to.deep.equal(['', 0]);
+        expect(stdout).to.contain('namespace/l7mp-system created (dry run)');
+      } finally {
+        proxy.kill();
+        await once(proxy, 'close');
+      }
+    });
+
     it('says that no API server answers', async () => {
       const config = readFileSync(cluster.kubeconfig, 'utf8').replace(/127\.0\.0\.1:\d+/u, '127.0.0.1:1');
       const file = `${cluster.kubeconfig}-away`;
       writeFileSync(file, config);
       const { code, stderr } = await l7mp(['install', '--kubeconfig', file]);
-      expect(stderr).to.match(/^l7mp: namespace\/l7mp-system: .*ECONNREFUSED.*\n$/u);
+      expect(stderr).to.match(/^l7mp: get Namespace l7mp-system: .*ECONNREFUSED.*\n$/u);
       expect(code).to.equal(4);
     });
   });
 
   describe('GatewayParameters', () => {
-    before(() => cluster.kubectl(['apply', '-f', 'k8s/crds/gatewayparameters.yaml']));
-    after(() => cluster.kubectl(['delete', '-f', 'k8s/crds/gatewayparameters.yaml']));
+    before(() => cluster.tryKubectl(['apply', '-f', 'k8s/crds/gatewayparameters.yaml']));
+    after(() => cluster.tryKubectl(['delete', '-f', 'k8s/crds/gatewayparameters.yaml']));
 
     const apply = async (spec: object): Promise<string> => {
-      await cluster.kubectl(['wait', '--for=condition=Established', 'crd/gatewayparameters.l7mp.io']);
+      await cluster.tryKubectl(['wait', '--for=condition=Established', 'crd/gatewayparameters.l7mp.io']);
       const object = {
         apiVersion: 'l7mp.io/v1',
         kind: 'GatewayParameters',
         metadata: { name: 'a', namespace: 'here' },
         spec,
       };
-      return (await cluster.kubectl(['create', '--dry-run=server', '-f', '-'], JSON.stringify(object))).stderr;
+      return (await cluster.tryKubectl(['create', '--dry-run=server', '-f', '-'], JSON.stringify(object))).stderr;
     };
 
     it('take what can be had', async () => {
@@ -219,15 +262,16 @@ describe('installing on Kubernetes', () => {
           ...KUBERNETES,
         );
         const webhook = ['apply', '--server-side', '-f', '-'];
-        await cluster.kubectl(webhook, rendered.stdout);
+        await cluster.tryKubectl(webhook, rendered.stdout);
+        const found = await client.get(MUTATING_WEBHOOK, { namespace: '', name: 'l7mp-injector' });
         const publisher = new AuthorityPublisher({
-          ...{ client, log, webhook: 'l7mp-injector', ca: () => first!.current.ca },
+          ...{ client, log, webhook: () => found, ca: () => first!.current.ca },
           ...{ isNeeded: () => true, live: () => undefined, leads: () => true },
         });
         await publisher.reconcile('here');
         await publisher.reconcileWebhook();
-        await cluster.kubectl(webhook, rendered.stdout); // an upgrade
-        const get = async (...args: string[]): Promise<string> => (await cluster.kubectl(['get', ...args])).stdout;
+        await cluster.tryKubectl(webhook, rendered.stdout); // an upgrade
+        const get = async (...args: string[]): Promise<string> => (await cluster.tryKubectl(['get', ...args])).stdout;
         const name = 'mutatingwebhookconfiguration/l7mp-injector';
         const bundles = await get(name, '-o', 'jsonpath={.webhooks[*].clientConfig.caBundle}');
         const ca = Buffer.from(first!.current.ca).toString('base64');
@@ -237,7 +281,7 @@ describe('installing on Kubernetes', () => {
         );
       } finally {
         await Promise.all(replicas.map((replica) => replica.close()));
-        await cluster.kubectl(['delete', 'mutatingwebhookconfiguration/l7mp-injector', '--ignore-not-found']);
+        await cluster.tryKubectl(['delete', 'mutatingwebhookconfiguration/l7mp-injector', '--ignore-not-found']);
       }
     });
   });

@@ -23,35 +23,26 @@ import { CONFIG_OBJECT } from '../../../../controlplane/store/kubernetes/shown.t
 import { HEAD } from '../../../../controlplane/store/kubernetes/head.ts';
 import { RECORD } from '../../../../controlplane/store/kubernetes/records.ts';
 import { openKubernetesStore } from '../../../../controlplane/store/kubernetes/store.ts';
+import { DEFINITION, LEASE } from '../../../../controlplane/kubernetes/api/core-types.ts';
 import { silentLogger } from '../../../support/doubles.ts';
-import { KubeApi, needKubeApi } from '../../../support/kube-api.ts';
+import { sharedKube } from '../../../support/kubernetes/shared.ts';
 import { bytes, codeOf, contents, heard, put, remove, storeContract } from '../../../support/store-contract.ts';
 import { until } from '../../../support/until.ts';
 
 const MIB = 1024 * 1024;
 const ROUNDS = 24;
-const LEASE = { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease', plural: 'leases', namespaced: true };
-const DEFINITIONS = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-};
 
 describe('store in Kubernetes', function () {
   this.timeout(120_000);
-  let api: KubeApi;
+  const kube = sharedKube({ hasControllers: false });
   let client: KubeClient;
   let number = 0;
   const opened: Store[] = [];
 
-  before(async function () {
-    needKubeApi(this);
-    api = await KubeApi.start();
-    client = await api.client();
+  before(async () => {
+    client = await kube().client();
     for (const kind of ['storeheads', 'storerecords', 'configobjects']) {
-      await client.apply(DEFINITIONS, parse(readFileSync(`k8s/crds/${kind}.yaml`, 'utf8')) as KubeObject);
+      await client.apply(DEFINITION, parse(readFileSync(`k8s/crds/${kind}.yaml`, 'utf8')) as KubeObject);
       await until(kind, () =>
         client.read(`/apis/l7mp.io/v1/${kind}`).then(
           () => true,
@@ -60,10 +51,7 @@ describe('store in Kubernetes', function () {
       );
     }
   });
-  after(async () => {
-    client.close();
-    await api.stop();
-  });
+  after(() => client.close());
   afterEach(async () => {
     for (const store of opened.splice(0)) await store.close();
   });
@@ -73,7 +61,7 @@ describe('store in Kubernetes', function () {
     name: string,
     change = (access: KubernetesAccess) => access,
   ): Promise<Store> => {
-    const access = await openStoreAccess({ file: api.kubeconfig }, silentLogger);
+    const access = await openStoreAccess({ file: kube().kubeconfig }, silentLogger);
     const store = await openKubernetesStore(change(access), { namespace, name }, silentLogger);
     opened.push(store);
     return store;
@@ -222,9 +210,9 @@ describe('store in Kubernetes', function () {
     for (let round = 0; round < 2; round++) {
       const before = acknowledged.size;
       await until('40 acknowledged changes', () => acknowledged.size > before + 40, 60_000);
-      await api.kill();
-      if (round === 1) await api.compact();
-      await api.start();
+      await kube().apiServer.kill();
+      if (round === 1) await kube().apiServer.compact();
+      await kube().apiServer.start();
     }
     const before = acknowledged.size;
     await until('40 more', () => acknowledged.size > before + 40, 60_000);
@@ -274,7 +262,7 @@ describe('store in Kubernetes', function () {
     name: string,
     afterMs: number,
   ): Promise<Map<number, readonly [number, number]>> {
-    const args = [`https://127.0.0.1:${api.port}`, api.certificate, name, `${round}`];
+    const args = [kube().kubeconfig, name, `${round}`];
     const child = spawn(process.execPath, ['--import', 'tsx', 'test/support/store-writer-process.ts', ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

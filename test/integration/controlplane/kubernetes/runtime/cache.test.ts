@@ -1,33 +1,20 @@
 import { expect } from 'chai';
-import { join } from 'node:path';
 import type { KubeObject } from '../../../../../controlplane/kubernetes/api/object.ts';
 import { Cache, type CacheOptions, type KindState } from '../../../../../controlplane/kubernetes/runtime/cache.ts';
 import type { KubeClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
 import type { KubeError } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
 import type { KindName } from '../../../../../controlplane/kubernetes/runtime/indexer.ts';
 import { openClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
-import type { ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
+import { namespaced, type ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
+import { DEFINITION, SERVICE } from '../../../../../controlplane/kubernetes/api/core-types.ts';
 import { CutProxy } from '../../../../support/cut-proxy.ts';
 import { silentLogger } from '../../../../support/doubles.ts';
-import { definition, KubeApi, needKubeApi } from '../../../../support/kube-api.ts';
+import { definition } from '../../../../support/kubernetes/definition.ts';
+import { sharedKube } from '../../../../support/kubernetes/shared.ts';
 import { until } from '../../../../support/until.ts';
 
-const SERVICE: ResourceType = { group: '', version: 'v1', kind: 'Service', plural: 'services', namespaced: true };
-const OWN: ResourceType = {
-  group: 'l7mp.io',
-  version: 'v1',
-  kind: 'VirtualService',
-  plural: 'virtualservices',
-  namespaced: true,
-  custom: true,
-};
-const DEFINITION: ResourceType = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-};
+/** In a group of this test. */
+const OWN = { ...namespaced('cache.example', 'v1', 'VirtualService', 'virtualservices'), custom: true };
 const KINDS = new Map<KindName, { type: ResourceType }>([
   ['Service', { type: SERVICE }],
   ['VirtualService', { type: OWN }],
@@ -40,7 +27,7 @@ function service(name: string, labels: Record<string, string> = {}): KubeObject 
 
 describe('kubernetes: what is followed of an API server', function () {
   this.timeout(120_000);
-  let api: KubeApi;
+  const kube = sharedKube({ hasControllers: false });
   let client: KubeClient;
   let proxy: CutProxy;
   let proxied: KubeClient;
@@ -48,16 +35,12 @@ describe('kubernetes: what is followed of an API server', function () {
   let cache: Cache | undefined;
   const closers: (() => Promise<void> | void)[] = [];
 
-  before(async function () {
-    needKubeApi(this);
-    api = await KubeApi.start();
-    closers.push(() => api.stop());
-    client = await api.client();
+  before(async () => {
+    client = await kube().client();
     closers.push(() => client.close());
-    proxy = await CutProxy.start(api.port);
+    proxy = await CutProxy.start(kube().apiServer.port);
     closers.push(() => proxy.stop());
-    proxiedConfig = join(api.directory, 'proxied');
-    api.writeKubeconfig(proxiedConfig, proxy.port);
+    proxiedConfig = kube().kubeconfigThrough(proxy.port);
   });
 
   beforeEach(async () => {
@@ -131,10 +114,10 @@ describe('kubernetes: what is followed of an API server', function () {
     await client.apply(SERVICE, service('a'));
     await client.apply(SERVICE, service('b'));
     await open();
-    await api.kill();
+    await kube().apiServer.kill();
     await until('a fault', () => stateOf('Service').state === 'failing');
     expect(names()).to.deep.equal(['a', 'b']); // what was there is better than nothing
-    await api.start();
+    await kube().apiServer.start();
     await client.delete(SERVICE, { namespace: 'default', name: 'a' });
     await client.apply(SERVICE, service('c'));
     await holds('b', 'c');
@@ -148,11 +131,11 @@ describe('kubernetes: what is followed of an API server', function () {
     await proxy.stop();
     await client.delete(SERVICE, { namespace: 'default', name: 'a' });
     await client.apply(SERVICE, service('c'));
-    await api.compact();
+    await kube().apiServer.compact();
     // With nothing in its memory, the server has but what etcd keeps.
-    await api.kill();
-    await api.start();
-    proxy = await CutProxy.start(api.port, proxy.port);
+    await kube().apiServer.kill();
+    await kube().apiServer.start();
+    proxy = await CutProxy.start(kube().apiServer.port, proxy.port);
     await holds('b', 'c');
     expect(stateOf('Service').lists).to.equal(2);
   });
@@ -164,12 +147,16 @@ describe('kubernetes: what is followed of an API server', function () {
     await client.create(DEFINITION, definition(OWN));
     await until('the kind', () => cache!.reader.has('VirtualService'));
     await until('to be watched', () => stateOf('VirtualService').state === 'watching');
-    const own = { apiVersion: 'l7mp.io/v1', kind: 'VirtualService', metadata: { name: 'v', namespace: 'default' } };
+    const own = {
+      apiVersion: 'cache.example/v1',
+      kind: 'VirtualService',
+      metadata: { name: 'v', namespace: 'default' },
+    };
     await client.create(OWN, own);
     await until('the object', () => cache!.reader.get('VirtualService', 'default', 'v'));
     // Some looks whether it is served by now; no polling.
     expect(proxied.counters.requests - asked).to.be.within(2, 12);
-    await client.delete(DEFINITION, { namespace: '', name: 'virtualservices.l7mp.io' });
+    await client.delete(DEFINITION, { namespace: '', name: 'virtualservices.cache.example' });
     await until('the kind to go', () => !cache!.reader.has('VirtualService'));
     expect(cache!.reader.get('VirtualService', 'default', 'v')).to.equal(undefined);
   });
@@ -189,9 +176,7 @@ describe('kubernetes: what is followed of an API server', function () {
   });
 
   it('says what a user may not, and has it once that may', async () => {
-    const file = join(api.directory, 'user');
-    api.writeKubeconfig(file, api.port, 'user-token');
-    const user = await openClient({ file });
+    const user = await kube().client(kube().kubeconfigOfUser());
     cache = new Cache({
       client: user,
       kinds: KINDS,

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { KubeApi, needKubeApi } from '../../../../support/kube-api.ts';
+import { sharedKube } from '../../../../support/kubernetes/shared.ts';
 import { until } from '../../../../support/until.ts';
 
 /** A candidate in a process of its own. */
@@ -12,9 +12,8 @@ class Candidate {
   readonly led: number[] = [];
   readonly lost: number[] = [];
 
-  constructor(api: KubeApi, identity: string) {
-    const server = `https://127.0.0.1:${api.port}`;
-    const args = ['--import', 'tsx/esm', 'test/support/lease-process.ts', server, api.certificate, identity];
+  constructor(kubeconfig: string, identity: string) {
+    const args = ['--import', 'tsx/esm', 'test/support/lease-process.ts', kubeconfig, identity];
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     createInterface({ input: this.child.stdout! }).on('line', (line) => {
       const { leads, at } = JSON.parse(line) as { leads: boolean; at: number };
@@ -42,26 +41,16 @@ function expectOneLeader(candidates: readonly Candidate[]): void {
 
 describe('kubernetes: the lease', function () {
   this.timeout(120_000);
-  let api: KubeApi;
+  const kube = sharedKube({ hasControllers: false });
   let candidates: Candidate[] = [];
-  const closers: (() => Promise<void>)[] = [];
 
-  before(async function () {
-    needKubeApi(this);
-    api = await KubeApi.start();
-    closers.push(() => api.stop());
-  });
   beforeEach(() => {
-    candidates = ['one', 'two', 'three'].map((identity) => new Candidate(api, identity));
+    candidates = ['one', 'two', 'three'].map((identity) => new Candidate(kube().kubeconfig, identity));
   });
   afterEach(async () => {
     await Promise.all(candidates.map((candidate) => candidate.end('SIGKILL')));
     candidates = [];
   });
-  after(async () => {
-    for (const close of closers.reverse()) await close();
-  });
-
   const leader = (of = candidates): Promise<Candidate> =>
     until('a leader', () => of.find(({ leads }) => leads), 40_000);
 
@@ -96,9 +85,9 @@ describe('kubernetes: the lease', function () {
 
   it('is nobody’s while the API server is away, and somebody’s after that', async () => {
     const first = await leader();
-    await api.kill();
+    await kube().apiServer.kill();
     await until('no leader', () => first.lost.length === 1);
-    await api.start();
+    await kube().apiServer.start();
     await leader();
     const all = candidates.flatMap(({ led }) => led);
     expect(all.filter((at) => at > first.lost[0]!)).not.to.have.length(0);

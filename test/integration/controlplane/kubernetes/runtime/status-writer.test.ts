@@ -4,28 +4,17 @@ import { Cache } from '../../../../../controlplane/kubernetes/runtime/cache.ts';
 import type { KubeClient } from '../../../../../controlplane/kubernetes/runtime/client.ts';
 import { isConflict } from '../../../../../controlplane/kubernetes/runtime/errors.ts';
 import type { KindName } from '../../../../../controlplane/kubernetes/runtime/indexer.ts';
-import type { ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
+import { namespaced, type ResourceType } from '../../../../../controlplane/kubernetes/api/addressing.ts';
+import { DEFINITION } from '../../../../../controlplane/kubernetes/api/core-types.ts';
 import type { Status } from '../../../../../controlplane/kubernetes/runtime/status-merge.ts';
 import { StatusWriter } from '../../../../../controlplane/kubernetes/runtime/status-writer.ts';
 import { silentLogger } from '../../../../support/doubles.ts';
-import { definition, KubeApi, needKubeApi } from '../../../../support/kube-api.ts';
+import { definition } from '../../../../support/kubernetes/definition.ts';
+import { sharedKube } from '../../../../support/kubernetes/shared.ts';
 import { until } from '../../../../support/until.ts';
 
-const TYPE: ResourceType = {
-  group: 'l7mp.io',
-  version: 'v1',
-  kind: 'VirtualService',
-  plural: 'virtualservices',
-  namespaced: true,
-  custom: true,
-};
-const DEFINITION: ResourceType = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  kind: 'CustomResourceDefinition',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-};
+/** In a group of this test. */
+const TYPE = { ...namespaced('status.example', 'v1', 'VirtualService', 'virtualservices'), custom: true };
 const US = 'l7mp.io/gateway-controller';
 const THEM = 'other.io/controller';
 
@@ -39,20 +28,18 @@ const parents = (name: string, status: string): Status => ({
 
 describe('kubernetes: statuses', function () {
   this.timeout(120_000);
-  let api: KubeApi;
+  const kube = sharedKube({ hasControllers: false });
   let client: KubeClient;
   let cache: Cache;
   let writer: StatusWriter;
   let leads = true;
   const closers: (() => Promise<void> | void)[] = [];
 
-  before(async function () {
-    needKubeApi(this);
-    api = await KubeApi.start();
-    closers.push(() => api.stop());
-    client = await api.client();
+  before(async () => {
+    client = await kube().client();
     closers.push(() => client.close());
     await client.create(DEFINITION, definition(TYPE));
+    closers.push(() => client.delete(DEFINITION, { namespace: '', name: 'virtualservices.status.example' }));
     const kinds = new Map<KindName, { type: ResourceType }>([['VirtualService', { type: TYPE }]]);
     cache = new Cache({ client, kinds, log: silentLogger });
     closers.push(() => cache.close());
@@ -89,7 +76,7 @@ describe('kubernetes: statuses', function () {
 
   const make = async (name: string): Promise<void> => {
     const metadata = { name, namespace: 'default' };
-    await client.create(TYPE, { apiVersion: 'l7mp.io/v1', kind: 'VirtualService', metadata, spec: {} });
+    await client.create(TYPE, { apiVersion: 'status.example/v1', kind: 'VirtualService', metadata, spec: {} });
     await until(name, () => cache.reader.get('VirtualService', 'default', name));
   };
   const read = async (name: string): Promise<KubeObject<unknown, Status>> =>

@@ -9,7 +9,7 @@ import { pod, type Pod, SETTINGS } from '../../../../unit/controlplane/kubernete
 
 describe('sidecars on a real API server', function () {
   this.timeout(60_000);
-  const kube = sharedKube();
+  const kube = sharedKube({ gatewayApi: 'experimental' });
   const certificate = selfSigned('webhook');
   let port: number;
   let webhook: Webhook;

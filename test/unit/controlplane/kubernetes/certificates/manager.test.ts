@@ -119,7 +119,6 @@ describe('the certificate that replicas share', () => {
         isNeeded: () => true,
         live: () => undefined,
         leads: () => true,
-        webhook: 'l7mp',
         log,
         ...more,
       });
@@ -145,16 +144,21 @@ describe('the certificate that replicas share', () => {
     });
 
     it('are told to the webhook, once', async () => {
-      const webhook = (caBundle?: string): KubeObject =>
-        ({ ...configMap, kind: 'W', webhooks: [{ name: 'inject.l7mp.io', clientConfig: { caBundle } }] }) as KubeObject;
-      server.object = webhook();
-      await publisher({}).reconcileWebhook();
+      const metadata = { name: 'l7mp-injector', resourceVersion: '7' };
+      const configuration = {
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'MutatingWebhookConfiguration',
+        metadata,
+      };
+      const webhook = (caBundle?: string) => (): KubeObject =>
+        ({ ...configuration, webhooks: [{ name: 'inject.l7mp.io', clientConfig: { caBundle } }] }) as KubeObject;
+      await publisher({ webhook: webhook() }).reconcileWebhook();
       expect(server.applied[0]).to.deep.include({
+        metadata: { name: 'l7mp-injector' },
         webhooks: [{ name: 'inject.l7mp.io', clientConfig: { caBundle: 'UEVN' } }],
       });
-      server.object = webhook('UEVN');
-      await publisher({}).reconcileWebhook();
-      server.object = undefined;
+      await publisher({ webhook: webhook('UEVN') }).reconcileWebhook();
+      await publisher({ webhook: () => undefined }).reconcileWebhook();
       await publisher({}).reconcileWebhook();
       expect(server.applied).to.have.length(1);
     });

@@ -55,6 +55,20 @@ describe('controlplane/kubernetes/runtime/indexer', () => {
     expect([...changes[1]!.get('EndpointSlice')!]).to.deep.equal(['shop/other']);
   });
 
+  it('has the newest version, and tells nothing, of a change of which nothing is kept', async () => {
+    const table = indexer.open('EndpointSlice');
+    table.put(slice('a', 'web', 1));
+    await until('a change', () => changes.length === 1);
+    table.put(slice('a', 'web', 2));
+    table.replace(new Map([['shop/a', slice('a', 'web', 3)]]));
+    table.put(slice('b', 'web', 4));
+    await until('another', () => changes.length === 2);
+    expect([...changes[1]!.get('EndpointSlice')!]).to.deep.equal(['shop/b']);
+    expect(indexer.get('EndpointSlice', 'shop', 'a')?.metadata.resourceVersion).to.equal('3');
+    const indexed = [...indexer.by('EndpointSlice', 'service', 'shop/web')];
+    expect(indexed.map(({ metadata }) => metadata.resourceVersion)).to.deep.equal(['3', '4']);
+  });
+
   it('tells when a kind comes and goes', async () => {
     expect(indexer.has('EndpointSlice')).to.equal(false);
     expect([...indexer.list('EndpointSlice')]).to.deep.equal([]);

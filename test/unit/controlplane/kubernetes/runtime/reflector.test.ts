@@ -161,8 +161,8 @@ describe('controlplane/kubernetes/runtime/reflector', () => {
     changes.length = 0;
     watch.response!.write(
       [
-        line('MODIFIED', service('a', 7)),
-        line('MODIFIED', service('a', 7)),
+        line('MODIFIED', { ...service('a', 7), spec: {} }),
+        line('MODIFIED', { ...service('a', 7), spec: {} }),
         line('MODIFIED', service('a', 6)),
         line('DELETED', service('a', 5)),
         line('DELETED', service('b', 9)),

@@ -2,7 +2,6 @@
 import { expect } from 'chai';
 import { request as ask } from 'node:https';
 import { TLSSocket } from 'node:tls';
-import type { Fault } from '../../../../../common/errors.ts';
 import { serveWebhook, type Webhook } from '../../../../../controlplane/kubernetes/webhook/server.ts';
 import { selfSigned } from '../../../../support/self-signed.ts';
 import { pod, SETTINGS } from './pods.ts';
@@ -15,7 +14,6 @@ interface Answer {
 
 describe('the server of the webhook', () => {
   const [first, second] = [selfSigned('first'), selfSigned('second')];
-  const refusal: Fault = { path: 'spec.port', expected: 'a port', found: '0', code: 'INVALID_CONFIG' };
   let credentials: { cert: string; key: string };
   let changed: () => void;
   let isWatched: boolean;
@@ -43,7 +41,6 @@ describe('the server of the webhook', () => {
         },
       },
       settings: () => SETTINGS,
-      validate: (object) => ((object as { bad?: boolean }).bad === true ? [refusal] : []),
       log,
     });
   });
@@ -94,17 +91,10 @@ describe('the server of the webhook', () => {
       .with.length(4);
   });
 
-  it('says what is wrong with a pod, and with an object of ours', async () => {
+  it('says what is wrong with a pod', async () => {
     const wrong = responseOf(await send('POST', '/inject', review(pod({ annotations: { 'l7mp.io/capture': 'x' } }))));
     expect(wrong.allowed).to.equal(false);
     expect(wrong.status?.message).to.include('expected one of all, inbound, outbound, none');
-    const bad = responseOf(await send('POST', '/validate', review({ bad: true }, 'Target')));
-    expect(bad).to.deep.include({ allowed: false });
-    expect(bad.status?.message).to.equal('spec.port: expected a port, found 0');
-    expect(responseOf(await send('POST', '/validate', review({}, 'Target'))).allowed).to.equal(true);
-    expect(responseOf(await send('POST', '/validate', review({ bad: true }, 'Target', 'DELETE'))).allowed).to.equal(
-      true,
-    );
   });
 
   it('answers probes, and turns away what is no review', async () => {
