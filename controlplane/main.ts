@@ -20,6 +20,7 @@ import type { BackupFunctions } from './service/model.ts';
 import { backup, restore } from './store/backup.ts';
 import type { KubernetesAccess } from './store/kubernetes/api.ts';
 import { openStore } from './store/open.ts';
+import type { Figures } from './telemetry/metrics.ts';
 import { ControlPlaneTotals } from './telemetry/totals.ts';
 import { Folder } from './sources/folder.ts';
 import { createDiscoveryService } from './xds/service.ts';
@@ -135,9 +136,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       ready = now;
       for (const name of ['', ...names]) health.set(name, now ? 'SERVING' : 'NOT_SERVING');
     };
+    const figures = (): Figures => ({ ...configuration.figures(), connections: server.connections, totals });
     const metrics = async (): Promise<string> => {
-      const { makePage } = await import('./telemetry/metrics.ts'); // the SDK is loaded with the first page
-      return makePage({ ...configuration.figures(), connections: server.connections, totals });
+      const [{ makePrometheusPage }, { controlPlaneMetrics }] = await Promise.all([
+        import('../common/telemetry/prometheus-page.ts'), // the SDK is loaded with the first page
+        import('./telemetry/metrics.ts'),
+      ]);
+      return makePrometheusPage(controlPlaneMetrics(figures, undefined), 'l7mp-controlplane');
     };
     const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics }));
     if (pages) closing.add('pages', () => pages.close());

@@ -3,7 +3,8 @@ import { type Attributes, type HrTime, ValueType } from '@opentelemetry/api';
 import type { Resource } from '@opentelemetry/resources';
 import { AggregationTemporality, DataPointType, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
 
-const START = toHrTime(performance.timeOrigin);
+/** Since when everything is counted. */
+export const PROCESS_START = toHrTime(performance.timeOrigin);
 
 /** Counts with the labels that tell them apart. */
 export interface Durations {
@@ -19,7 +20,7 @@ export function durationMetric(
 ): ResourceMetrics {
   const endTime = toHrTime(Date.now());
   const dataPoints = durations.map(({ attributes, counted: { bounds, counts, sum } }) => ({
-    startTime: START,
+    startTime: PROCESS_START,
     endTime,
     attributes,
     value: {

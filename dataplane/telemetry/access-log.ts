@@ -31,6 +31,8 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   method: ({ metadata }) => getAt(metadata, ['HTTP', 'method']),
   path: ({ metadata }) => getAt(metadata, ['HTTP', 'url', 'path']),
   http_status: ({ httpStatus }) => httpStatus,
+  trace_id: ({ trace }) => trace?.traceId,
+  span_id: ({ trace }) => trace?.spanId,
 };
 
 const TEXT_TEMPLATE =

@@ -13,6 +13,7 @@ import type { Accept } from '../../core/session.ts';
 import { answerOf } from '../../core/answer.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
+import { traceOfRequest } from '../../sockets/http-metadata.ts';
 import { type Fields, responseFields, trailerFields } from './codec.ts';
 import { LINGER, type ServerOptions } from './h1-server.ts';
 import { fromList } from './h2-headers.ts';
@@ -42,7 +43,8 @@ export function serveHttp2(
     const method = String(headers[':method']);
     const target = headers[':path'] ?? headers[':authority'] ?? '';
     const metadata = requestMetadata({ names, keys, values, method, target }, '2', facts);
-    accept({ name: `${prefix}-${nextNumber()}`, metadata, stream: new ServerStream(stream, headers, empty) });
+    const name = `${prefix}-${nextNumber()}`;
+    accept({ name, metadata, stream: new ServerStream(stream, headers, empty), traceOf: traceOfRequest });
   });
   return session;
 }

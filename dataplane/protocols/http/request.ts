@@ -1,6 +1,7 @@
 /** Requests between the wire and a session's metadata, where rules read and rewrite them. */
-import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/types.ts';
+import type { HttpCluster, HttpListener, Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
+import { type TraceContext, traceFields } from '../../../common/telemetry/trace-context.ts';
 import type { Metadata } from '../../core/session.ts';
 import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
 import { Http, type HttpMetadata, httpOf, joinTarget, percentEncode, urlParts } from '../../sockets/http-metadata.ts';
@@ -88,7 +89,7 @@ export interface OutgoingRequest {
 
 /**
  * The request of a session: as it came, with what rules changed; or one of the cluster's making. `altered`: its body
- * won't be as it came.
+ * won't be as it came. `trace` takes the place of what its headers say of that.
  *
  * @throws ProxyError `PROTOCOL_ERROR` where what rules, or a JSONSocket's client, wrote as method or host is none.
  */
@@ -97,11 +98,12 @@ export function outgoingRequest(
   spec: HttpCluster,
   authority: string,
   altered: boolean,
+  trace?: TraceContext,
 ): OutgoingRequest {
   const http = metadata['HTTP'];
   const original = typeof http === 'object' && http !== null ? (http as unknown as WithOriginal)[ORIGINAL] : undefined;
   const now = httpOf(metadata);
-  const headers = now.headers ?? {};
+  const headers = withTrace(now.headers ?? {}, trace);
   const connection = text(headers['connection']);
   const list: string[] = [];
   const add = (name: string, key: string, value: string): void => {
@@ -135,6 +137,14 @@ export function outgoingRequest(
     trailers: hasToken(text(headers['te']), 'trailers'),
     body: original === undefined ? 'chunked' : bodyOf(original, altered),
   };
+}
+
+/** The same object where that is what they say already. */
+function withTrace(headers: Record<string, Json>, trace: TraceContext | undefined): Record<string, Json> {
+  if (trace === undefined || headers['traceparent'] === trace.traceparent) return headers;
+  const changed = { ...headers, ...traceFields(trace) };
+  if (trace.tracestate === undefined) delete changed['tracestate'];
+  return changed;
 }
 
 /** As it came, whatever rules made of its fields: the body is as long as it is, unless it is changed on its way. */

@@ -1,13 +1,16 @@
-/** The proxy's page of metrics. */
-import { collectPage } from '../../common/telemetry/collect-page.ts';
+/** The proxy's metrics: for the page, and for OTLP. */
+import type { MetricSource } from '../../common/telemetry/collect.ts';
 import { durationMetric } from '../../common/telemetry/durations.ts';
 import { observeAll } from './instruments.ts';
 import type { MetricsSource } from './metrics-source.ts';
 import type { NamedCounters } from './named-counters.ts';
 
-export function makePage(source: MetricsSource, named: NamedCounters): Promise<string> {
-  return collectPage({
-    serviceName: 'l7mp',
+export function metricSource(
+  source: MetricsSource,
+  named: NamedCounters,
+  others: MetricSource['others'],
+): MetricSource {
+  return {
     observe: (meter) => observeAll(meter, source, named),
     histograms: (resource) =>
       durationMetric(resource, {
@@ -18,5 +21,6 @@ export function makePage(source: MetricsSource, named: NamedCounters): Promise<s
           counted: connectLatency,
         })),
       }),
-  });
+    others,
+  };
 }
