@@ -59,7 +59,7 @@ export interface OtelSettings {
 }
 
 /** Of sessions that come without a trace, one in a hundred is recorded unless the sampler is told otherwise. */
-const DEFAULT_RATIO = 0.01;
+const SESSION_RATIO = 0.01;
 
 /** Longer attributes are cut, unless a limit is set: a peer's path of many kilobytes is not worth its way. */
 const MAX_VALUE_LENGTH = 4096;
@@ -81,10 +81,11 @@ type Signal = 'TRACES' | 'METRICS' | 'LOGS';
  * Endpoints, headers, certificates, compression and timeouts are read by the exporters themselves. Undefined: nothing is
  * exported.
  *
+ * @param ratio the share of what begins here that is recorded where no sampler is named.
  * @throws FaultsError with all that is wrong.
  */
-export function readOtelSettings(env: Environment): OtelSettings | undefined {
-  const reader = new Reader(env);
+export function readOtelSettings(env: Environment, ratio = SESSION_RATIO): OtelSettings | undefined {
+  const reader = new Reader(env, ratio);
   if (reader.choice('OTEL_SDK_DISABLED', ['true', 'false'], 'false') === 'true') return undefined;
   const isOn = {
     traces: reader.isExported('TRACES', []),
@@ -103,9 +104,11 @@ export function readOtelSettings(env: Environment): OtelSettings | undefined {
 class Reader {
   readonly faults: Fault[] = [];
   private readonly env: Environment;
+  private readonly ratio: number;
 
-  constructor(env: Environment) {
+  constructor(env: Environment, ratio: number) {
     this.env = env;
+    this.ratio = ratio;
   }
 
   isExported(signal: Signal, others: readonly string[]): boolean {
@@ -153,7 +156,7 @@ class Reader {
     const name = this.choice('OTEL_TRACES_SAMPLER', Object.keys(SAMPLERS), 'parentbased_traceidratio');
     const { parentBased, ratio } = SAMPLERS[name] ?? { parentBased: true, ratio: undefined };
     // A sampler that is named without a share takes all, says the specification.
-    const fallback = this.text('OTEL_TRACES_SAMPLER') === undefined ? DEFAULT_RATIO : 1;
+    const fallback = this.text('OTEL_TRACES_SAMPLER') === undefined ? this.ratio : 1;
     return { parentBased, ratio: ratio ?? this.number('OTEL_TRACES_SAMPLER_ARG', fallback, 0, 1) };
   }
 

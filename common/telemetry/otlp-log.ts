@@ -1,7 +1,7 @@
 /** Lines of the log as log records of OpenTelemetry. */
-import { type Context, ROOT_CONTEXT, trace, TraceFlags } from '@opentelemetry/api';
 import { type Logger, SeverityNumber } from '@opentelemetry/api-logs';
 import { type LineLevel, type LineSink, toPlainFields } from './log.ts';
+import { contextOf } from './span-context.ts';
 import type { SpanIds } from './trace-context.ts';
 
 const SEVERITIES: Readonly<Record<LineLevel, SeverityNumber>> = {
@@ -21,15 +21,9 @@ export function otlpLogSink(logger: Logger): LineSink {
       severityText: level.toUpperCase(),
       body: message,
       attributes,
-      ...(isTraced && { context: spanContext({ traceId, spanId, sampled: true }) }),
+      ...(isTraced && { context: contextOf({ traceId, spanId, sampled: true }) }),
     });
   };
-}
-
-/** What a record is emitted in to belong to a span. */
-export function spanContext({ traceId, spanId, sampled }: SpanIds): Context {
-  const traceFlags = sampled ? TraceFlags.SAMPLED : TraceFlags.NONE;
-  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags });
 }
 
 /** Fields of a log line by which it is found with a span. */

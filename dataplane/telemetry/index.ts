@@ -76,7 +76,7 @@ interface Exports {
 async function openExports(otel: OtelSettings, instance: string, log: ProcessLogger): Promise<Exports> {
   const [{ openOtlp }, { SpanIdSource }, { createTracing }, { otlpLogSink }, { metricSource }] = await Promise.all([
     import('../../common/telemetry/otlp.ts'),
-    import('./span-ids.ts'),
+    import('../../common/telemetry/span-ids.ts'),
     import('./tracing.ts'),
     import('../../common/telemetry/otlp-log.ts'),
     import('./metric-source.ts'),

@@ -1,6 +1,6 @@
 /** The access log as log records of OpenTelemetry: each is the event that a session has ended. */
 import { type Logger, SeverityNumber } from '@opentelemetry/api-logs';
-import { spanContext } from '../../common/telemetry/otlp-log.ts';
+import { contextOf } from '../../common/telemetry/span-context.ts';
 import { type AccessLog, formatter } from './access-log.ts';
 import { failureOf } from './failures.ts';
 import { attributesOf } from './span-attributes.ts';
@@ -23,7 +23,7 @@ export function createOtlpAccessLog(logger: Logger, format: string): AccessLog {
           'l7mp.duration': (endedAt - session.startedAt) / 1000,
           ...(failure !== undefined && { 'error.type': failure }),
         },
-        ...(session.trace && { context: spanContext(session.trace) }),
+        ...(session.trace && { context: contextOf(session.trace) }),
       });
     },
     reopen: () => undefined,

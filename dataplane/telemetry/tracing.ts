@@ -1,26 +1,16 @@
 /** Sessions as spans of OpenTelemetry: decides which are recorded, and records what they tell. Loaded where traces are exported. */
-import {
-  type Context,
-  createTraceState,
-  ROOT_CONTEXT,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-  TraceFlags,
-  type Tracer,
-} from '@opentelemetry/api';
-import { SamplingDecision, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace';
+import { type Context, type Span, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
 import type { ProxyError } from '../../common/errors.ts';
 import type { LogFields } from '../../common/log.ts';
 import { logFieldsOf } from '../../common/telemetry/otlp-log.ts';
 import type { TraceSettings } from '../../common/telemetry/otel-settings.ts';
-import { parseTraceparent, type SpanIds, type TraceContext } from '../../common/telemetry/trace-context.ts';
+import { beginIn, createSampling } from '../../common/telemetry/sampling.ts';
+import type { SpanIdSource } from '../../common/telemetry/span-ids.ts';
+import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import type { SessionEvent, SessionView } from '../core/session.ts';
 import type { AttemptSpan, SessionSpan, Tracing } from '../core/trace.ts';
 import { failureOf } from './failures.ts';
 import { attributesOf, spanNameOf } from './span-attributes.ts';
-import type { SpanIdSource } from './span-ids.ts';
 
 /** Whoever records, and is asked for those that are recorded. */
 export interface SessionTracing extends Tracing {
@@ -31,14 +21,12 @@ export interface SessionTracing extends Tracing {
 /** `ids` are those that the tracer's provider uses. */
 export function createTracing(
   tracer: Tracer,
-  { sampler: { parentBased, ratio }, propagators }: TraceSettings,
+  { sampler, propagators }: TraceSettings,
   ids: SpanIdSource,
 ): SessionTracing {
   /** Those that live, by name. */
   const recorded = new Map<string, SpanIds>();
-  const sampler = new TraceIdRatioBasedSampler(ratio);
-  const isInShare = (traceId: string): boolean =>
-    sampler.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED;
+  const decide = createSampling(sampler, ids);
   return {
     propagates: propagators,
     fieldsOf: (session) => {
@@ -47,16 +35,14 @@ export function createTracing(
     },
     begin: (incoming, { name }) => {
       const came = propagators.tracecontext ? incoming.traceOf?.(incoming.metadata) : undefined;
-      const parent = came && parseTraceparent(came.traceparent);
-      const traceId = parent?.traceId ?? ids.newTraceId();
-      const sampled = parent && parentBased ? parent.sampled : isInShare(traceId);
+      const decided = decide(came);
+      const { parent, traceId, sampled } = decided;
       if (!sampled) {
         if (parent?.sampled === false) return undefined;
         // Who decides anew on the way would record half a trace.
         return { ids: { traceId, spanId: parent?.spanId ?? ids.generateSpanId(), sampled } };
       }
-      if (!parent) ids.next = traceId;
-      const context = came && parent ? remoteContext(parent, came) : ROOT_CONTEXT;
+      const context = beginIn(decided, came, ids);
       const span = tracer.startSpan(name, { kind: SpanKind.SERVER }, context);
       const own = idsOf(span);
       recorded.set(incoming.name, own);
@@ -66,16 +52,6 @@ export function createTracing(
       return { ids: own, span: new RecordedSession(tracer, span, context, onEnd) };
     },
   };
-}
-
-function remoteContext({ traceId, spanId, sampled }: SpanIds, { tracestate }: TraceContext): Context {
-  return trace.setSpanContext(ROOT_CONTEXT, {
-    traceId,
-    spanId,
-    traceFlags: sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
-    isRemote: true,
-    ...(tracestate !== undefined && { traceState: createTraceState(tracestate) }),
-  });
 }
 
 function idsOf(span: Span): SpanIds {
