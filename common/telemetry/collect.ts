@@ -6,7 +6,6 @@ import {
   DataPointType,
   type MetricData,
   MeterProvider,
-  type MetricProducer,
   MetricReader,
   type ResourceMetrics,
   type ScopeMetrics,
@@ -21,15 +20,15 @@ export interface MetricSource {
   /** Makes the instruments. */
   readonly observe: (meter: Meter) => void;
   /** Metrics that the API has no observable instrument for. */
-  readonly histograms: (resource: Resource) => ResourceMetrics;
+  readonly histograms: () => readonly MetricData[];
   /** Metrics that others have collected. */
   readonly others?: (() => Promise<readonly ScopeMetrics[]>) | undefined;
 }
 
 /** Collects when it is asked. */
 export class PullReader extends MetricReader {
-  constructor(...metricProducers: MetricProducer[]) {
-    super({ metricProducers, cardinalitySelector: () => MAX_LABEL_SETS });
+  constructor() {
+    super({ cardinalitySelector: () => MAX_LABEL_SETS });
   }
 
   protected override onForceFlush(): Promise<void> {
@@ -46,9 +45,7 @@ export async function collectMetrics(
   { observe, histograms, others }: MetricSource,
   resource: Resource,
 ): Promise<ResourceMetrics> {
-  const reader = new PullReader({
-    collect: () => Promise.resolve({ resourceMetrics: histograms(resource), errors: [] }),
-  });
+  const reader = new PullReader();
   const provider = new MeterProvider({ readers: [reader], resource });
   try {
     observe(provider.getMeter('l7mp'));
@@ -58,6 +55,8 @@ export async function collectMetrics(
       scope,
       metrics: metrics.map(sinceStart),
     }));
+    const more = [...histograms()].filter(({ dataPoints }) => dataPoints.length > 0);
+    if (more.length > 0) scopes.push({ scope: { name: 'l7mp' }, metrics: more });
     return { resource, scopeMetrics: [...scopes, ...((await others?.()) ?? [])] };
   } finally {
     await provider.shutdown();

@@ -13,6 +13,7 @@ import type { InfrastructureSettings } from './infrastructure/settings.ts';
 import { GATEWAY_INDEXES, InfrastructureFeed } from './infrastructure-feed.ts';
 import type { ResourceType } from './api/addressing.ts';
 import { Cache, type KubeClient, KubeError, openClient, StatusWriter } from './runtime/index.ts';
+import { translateTelemetryPolicies } from './policies/telemetry-policies.ts';
 import { translatePolicies } from './policies/traffic-policies.ts';
 import { translateResources } from './resources/translate.ts';
 import { SessionReaper } from './session-reaper.ts';
@@ -156,17 +157,19 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
 
     const translate = (from: KubeReader): KubeTranslation & TimedTranslation => {
       const { settingsOf, ...policies } = translatePolicies(from);
+      const { telemetryOf, ...telemetry } = translateTelemetryPolicies(from);
       const { infrastructure, ...gateways } = translateGateways(from, {
         settingsOf,
+        telemetryOf,
         infrastructureFault: (gateway) => feed?.faultOf(gateway),
       });
-      const { expired, nextExpiry, ...resources } = translateResources(from, { settingsOf });
+      const { expired, nextExpiry, ...resources } = translateResources(from, { settingsOf, telemetryOf });
       feed?.set(infrastructure);
       authorities.refresh();
       reaper.set(expired);
       return {
         objects: [...gateways.objects, ...resources.objects],
-        statuses: [...policies.statuses, ...gateways.statuses, ...resources.statuses],
+        statuses: [...policies.statuses, ...telemetry.statuses, ...gateways.statuses, ...resources.statuses],
         ...(nextExpiry !== undefined && { again: nextExpiry }),
       };
     };

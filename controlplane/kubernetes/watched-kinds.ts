@@ -50,6 +50,7 @@ const OWN: Readonly<Record<string, WatchedKind>> = {
   RuleList: { type: type(GROUP, 'v1', 'RuleList', 'rulelists') },
   Session: { type: type(GROUP, 'v1', 'Session', 'sessions') },
   OffloadPolicy: { type: type(GROUP, 'v1', 'OffloadPolicy', 'offloadpolicies') },
+  TelemetryPolicy: { type: type(GROUP, 'v1', 'TelemetryPolicy', 'telemetrypolicies') },
   TrafficPolicy: { type: type(GROUP, 'v1', 'TrafficPolicy', 'trafficpolicies') },
   GatewayParameters: { type: type(GROUP, 'v1', 'GatewayParameters', 'gatewayparameters') },
 };

@@ -31,8 +31,8 @@ export function controlPlaneMetrics(figures: () => Figures, others: MetricSource
       observeControlPlane(meter, figures);
       observeProcess(meter);
     },
-    histograms: (resource) =>
-      durationMetric(resource, {
+    histograms: () => [
+      durationMetric({
         name: 'l7mp.controlplane.answer.duration',
         description: 'Time from a response of the discovery service to its ACK or NACK, by type',
         durations: [...figures().totals.types].map(([type, { answers }]) => ({
@@ -40,6 +40,7 @@ export function controlPlaneMetrics(figures: () => Figures, others: MetricSource
           counted: answers,
         })),
       }),
+    ],
     others,
   };
 }

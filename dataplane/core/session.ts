@@ -1,5 +1,5 @@
 /** The session: one client's stream from accept to close, and what became of it. Types only. */
-import type { Json } from '../../gen/l7mp/config/v1/types.ts';
+import type { Json, Telemetry } from '../../gen/l7mp/config/v1/types.ts';
 import type { ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { SpanIds, TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { FlowTraffic, LeftPair, OffloadView, SessionNote } from './offload.ts';
@@ -99,6 +99,8 @@ export interface SessionView {
   readonly retries: number;
   /** What the client was answered with, where it speaks HTTP. */
   readonly httpStatus?: number | undefined;
+  /** What its listener has told of it. */
+  readonly telemetry?: Telemetry | undefined;
   /** Its own span; where it is not recorded, the one that its client said. Undefined: there is neither. */
   readonly trace?: SpanIds | undefined;
   /** Ends it at once. */

@@ -16,7 +16,7 @@ import type { Decision } from './routing.ts';
 import type { Stage } from './stage.ts';
 import { Timeline } from './timeline.ts';
 
-export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'destroy'> {
+export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'telemetry' | 'destroy'> {
   readonly id: number;
   readonly name: string;
   readonly metadata: Metadata;

@@ -191,6 +191,10 @@ export class PipelineSession
     return this.context.kernel.view(this);
   }
 
+  get telemetry(): Listener['options']['telemetry'] {
+    return this.context.listener.options.telemetry;
+  }
+
   get offloadPolicy(): Listener['options']['offload'] {
     return this.context.listener.options.offload;
   }

@@ -6,7 +6,8 @@ import type { OtelSettings } from '../../common/telemetry/otel-settings.ts';
 import type { Otlp } from '../../common/telemetry/otlp.ts';
 import type { SessionView } from '../core/session.ts';
 import type { Tracing } from '../core/trace.ts';
-import { type AccessLog, createAccessLog } from './access-log.ts';
+import { type AccessLog, createAccessLog, isLogged } from './access-log.ts';
+import { SessionDurations } from './durations.ts';
 import { createMetrics, type MetricsPage } from './metrics.ts';
 import type { MetricsSource } from './metrics-source.ts';
 import { NamedCounters } from './named-counters.ts';
@@ -30,7 +31,7 @@ export interface Telemetry {
   ended(session: SessionView, goesOn: boolean): void;
   refused(listener: string, code: ErrorCode): void;
   /** Where metrics come from: gives the page, and has them exported from now on. */
-  follow(source: MetricsSource): MetricsPage;
+  follow(source: Omit<MetricsSource, 'sessionDurations'>): MetricsPage;
   /** Opens the access log's file anew. */
   reopen(): void;
   /** Sends and writes what waits. */
@@ -40,6 +41,7 @@ export interface Telemetry {
 export async function openTelemetry({ admin, otel, instance, log }: TelemetryOptions): Promise<Telemetry> {
   const totals = new SessionTotals();
   const counters = new NamedCounters();
+  const durations = new SessionDurations();
   const exported = otel && (await openExports(otel, instance, log));
   const { access_log_path: path, access_log_format: format } = admin;
   let accessLog: AccessLog | undefined;
@@ -53,12 +55,15 @@ export async function openTelemetry({ admin, otel, instance, log }: TelemetryOpt
     tracing: exported?.tracing,
     ended: (session, goesOn) => {
       totals.ended(session);
-      if (!goesOn) accessLog?.write(session);
+      if (goesOn) return;
+      durations.add(session);
+      if (accessLog && isLogged(session)) accessLog.write(session);
     },
     refused: (listener, code) => totals.refuse(listener, code),
     follow: (source) => {
-      exported?.follow(source, counters);
-      return createMetrics(source, counters, exported?.otlp.ownMetrics);
+      const all = { ...source, sessionDurations: () => durations.all() };
+      exported?.follow(all, counters);
+      return createMetrics(all, counters, exported?.otlp.ownMetrics);
     },
     reopen: () => accessLog?.reopen(),
     close: async () => {

@@ -1,13 +1,13 @@
 /** The access log as log records of OpenTelemetry: each is the event that a session has ended. */
 import { type Logger, SeverityNumber } from '@opentelemetry/api-logs';
 import { contextOf } from '../../common/telemetry/span-context.ts';
-import { type AccessLog, formatter } from './access-log.ts';
+import { type AccessLog, lineOf } from './access-log.ts';
 import { failureOf } from './failures.ts';
 import { attributesOf } from './span-attributes.ts';
 
 /** The body is the line that a file would have; attributes are those of the session's span. */
 export function createOtlpAccessLog(logger: Logger, format: string): AccessLog {
-  const line = formatter(format);
+  const line = lineOf(format);
   return {
     write: (session) => {
       const failure = failureOf(session);

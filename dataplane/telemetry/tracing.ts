@@ -1,6 +1,7 @@
 /** Sessions as spans of OpenTelemetry: decides which are recorded, and records what they tell. Loaded where traces are exported. */
 import { type Context, type Span, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
 import type { ProxyError } from '../../common/errors.ts';
+import { getAt, parsePointer } from '../../common/json-pointer.ts';
 import type { LogFields } from '../../common/log.ts';
 import { logFieldsOf } from '../../common/telemetry/otlp-log.ts';
 import type { TraceSettings } from '../../common/telemetry/otel-settings.ts';
@@ -10,7 +11,7 @@ import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import type { SessionEvent, SessionView } from '../core/session.ts';
 import type { AttemptSpan, SessionSpan, Tracing } from '../core/trace.ts';
 import { failureOf } from './failures.ts';
-import { attributesOf, spanNameOf } from './span-attributes.ts';
+import { attributesOf, spanNameOf, toAttribute } from './span-attributes.ts';
 
 /** Whoever records, and is asked for those that are recorded. */
 export interface SessionTracing extends Tracing {
@@ -33,9 +34,11 @@ export function createTracing(
       const found = typeof session === 'string' ? recorded.get(session) : undefined;
       return found && logFieldsOf(found);
     },
-    begin: (incoming, { name }) => {
+    begin: (incoming, { name, options }) => {
+      const { enabled, percent } = options.telemetry.tracing;
+      if (!enabled) return undefined;
       const came = propagators.tracecontext ? incoming.traceOf?.(incoming.metadata) : undefined;
-      const decided = decide(came);
+      const decided = decide(came, percent === undefined ? sampler : { ...sampler, ratio: percent / 100 });
       const { parent, traceId, sampled } = decided;
       if (!sampled) {
         if (parent?.sampled === false) return undefined;
@@ -100,6 +103,10 @@ class RecordedSession implements SessionSpan {
     const failure = failureOf(session);
     span.updateName(spanNameOf(session));
     span.setAttributes(attributesOf(session));
+    for (const { name, path } of session.telemetry?.tracing.attributes ?? []) {
+      const value = toAttribute(getAt(session.metadata, parsePointer(path)));
+      if (value !== undefined) span.setAttribute(name, value);
+    }
     if (failure !== undefined) {
       span.setAttribute('error.type', failure);
       span.setStatus({ code: SpanStatusCode.ERROR });

@@ -6,6 +6,7 @@ import { addCluster } from './clusters.ts';
 import type { Output } from './output.ts';
 import type { GatewayState } from './state.ts';
 import type { ServiceSettings } from '../api/service-settings.ts';
+import type { TelemetrySettings } from '../api/telemetry-settings.ts';
 import type { Usage } from './usage.ts';
 
 /** What routes of one Gateway are made with. */
@@ -15,6 +16,7 @@ export interface Making {
   readonly backends: Backends;
   readonly usage: Usage;
   readonly settingsOf: ServiceSettings;
+  readonly telemetryOf: TelemetrySettings;
   /** Rules that are made already: several listeners have the same routes. */
   readonly made: Map<AnyRoute, readonly RankedRule[]>;
 }

@@ -29,11 +29,12 @@ function portName({ spec, protocol }: ListenerState): string {
 function addPort(making: Making, port: string, listeners: readonly ListenerState[], ipv6: boolean): void {
   const [first] = listeners;
   if (first?.protocol === undefined) return;
-  const { output, gateway } = making;
+  const { output, gateway, telemetryOf } = making;
   const { name: protocol, byHostname } = first.protocol;
   const rules = byHostname ? hostnameRules(making, port, listeners) : streamRules(making, first);
   const list = addRuleList(output, gateway.gateway, [port], rules);
   const tls = tlsServer(making, listeners);
+  const telemetry = telemetryOf(gateway.gateway, first.spec.port);
   output.add('Listener', gateway.gateway, [port], () => ({
     spec: {
       protocol: first.passthrough ? 'TCP' : protocol,
@@ -43,6 +44,7 @@ function addPort(making: Making, port: string, listeners: readonly ListenerState
       ...(first.passthrough && { tls_inspector: true }),
     },
     rules: list,
+    ...(telemetry !== undefined && { options: { telemetry } }),
   }));
 }
 

@@ -11,6 +11,7 @@ import { readGrants } from '../api/grants.ts';
 import { infrastructureOf } from './infrastructure.ts';
 import { fullName, sortByName } from '../api/order.ts';
 import { type ServiceSettings, withoutPolicies } from '../api/service-settings.ts';
+import { type TelemetrySettings, withoutTelemetryPolicies } from '../api/telemetry-settings.ts';
 import { createOutput } from './output.ts';
 import { policyStatuses } from './policy-status.ts';
 import { addPorts } from './ports.ts';
@@ -31,12 +32,19 @@ export interface GatewayOptions {
   readonly infrastructureFault?: (gateway: string) => string | undefined;
   /** What policies say of Services. */
   readonly settingsOf?: ServiceSettings;
+  /** What policies say of listeners. */
+  readonly telemetryOf?: TelemetrySettings;
 }
 
 /** Translates all Gateways of our classes. The same input gives the same, in the same order. */
 export function translateGateways(
   reader: KubeReader,
-  { bundleVersion, infrastructureFault, settingsOf = withoutPolicies }: GatewayOptions = {},
+  {
+    bundleVersion,
+    infrastructureFault,
+    settingsOf = withoutPolicies,
+    telemetryOf = withoutTelemetryPolicies,
+  }: GatewayOptions = {},
 ): GatewayTranslation {
   const grants = readGrants(reader);
   const policies = readTlsPolicies(reader);
@@ -52,7 +60,7 @@ export function translateGateways(
   const outputs = gateways.map((gateway) => {
     const output = createOutput(gateway.gateway);
     if (refusalOf(gateway) === undefined) {
-      const making = { gateway, output, backends, usage, settingsOf, made: new Map() };
+      const making = { gateway, output, backends, usage, settingsOf, telemetryOf, made: new Map() };
       addPorts(making, allListeners(gateway), takesIPv6(gatewayService(reader, gateway.gateway)));
       infrastructure.push(infrastructureOf(gateway));
     }

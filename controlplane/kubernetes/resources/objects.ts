@@ -4,6 +4,7 @@ import type { SessionListener, VirtualServiceListener } from '../../../gen/l7mp/
 import type { KubeObject } from '../api/object.ts';
 import type { Route, RuleList, Session, Target, VirtualService } from '../api/own-kinds.ts';
 import { fullName } from '../api/order.ts';
+import type { TelemetrySettings } from '../api/telemetry-settings.ts';
 import { clusterIn, pathsIn } from './clusters.ts';
 import type { Context, Place } from './context.ts';
 import { endpointsSelected } from './endpoints.ts';
@@ -17,22 +18,25 @@ import { withSecrets } from './secrets.ts';
 import { refused, selectionOf } from './selectors.ts';
 import { GROUP } from '../api/names.ts';
 
-/** The offload settings that take the place of a listener's own. */
-export type OffloadOf = (object: KubeObject) => Plain | undefined;
+/** What policies say, which takes the place of a listener's own. */
+export interface ListenerPolicies {
+  readonly offloadOf: (object: KubeObject) => Plain | undefined;
+  readonly telemetryOf: TelemetrySettings;
+}
 
-export function makeVirtualService(context: Context, object: VirtualService, offloadOf: OffloadOf): Making {
+export function makeVirtualService(context: Context, object: VirtualService, policies: ListenerPolicies): Making {
   const making = newMaking(object);
   select(context, making, object.spec?.selector);
-  addListener(context, making, fullName(object), object.spec?.listener, 'spec.listener', offloadOf(object));
+  addListener(context, making, fullName(object), object.spec?.listener, 'spec.listener', policies);
   return making;
 }
 
-export function makeSession(context: Context, object: Session, offloadOf: OffloadOf): Making {
+export function makeSession(context: Context, object: Session, policies: ListenerPolicies): Making {
   const making = newMaking(object);
   select(context, making, object.spec?.selector);
   (object.spec?.listeners ?? []).forEach((listener, index) => {
     const name = `${fullName(object)}/${listener.name}`;
-    addListener(context, making, name, listener, `spec.listeners[${index}]`, offloadOf(object));
+    addListener(context, making, name, listener, `spec.listeners[${index}]`, policies);
   });
   return making;
 }
@@ -84,15 +88,20 @@ function addListener(
   name: string,
   raw: VirtualServiceListener | SessionListener | undefined,
   path: string,
-  offload: Plain | undefined,
+  { offloadOf, telemetryOf }: ListenerPolicies,
 ): void {
   const place = placeIn(context, making);
   const { spec, rules, options } = raw ?? {};
+  const [offload, telemetry] = [offloadOf(making.object), telemetryOf(making.object)];
   const listener = {
     ...(isPlain(spec) && { spec: withSecrets(place, flatSpec('ListenerSpec', spec), `${path}.spec`) }),
     ...(rules !== undefined && { rules: ruleListIn(place, rules, `${path}.rules`) }),
-    ...((options !== undefined || offload !== undefined) && {
-      options: { ...options, ...(offload && { offload: offload as Json }) },
+    ...((options ?? offload ?? telemetry) !== undefined && {
+      options: {
+        ...options,
+        ...(offload && { offload: offload as Json }),
+        ...(telemetry !== undefined && { telemetry }),
+      },
     }),
   };
   addPart(making, 'Listener', name, listener, place.uses, pathsIn('ListenerSpec', raw ?? {}, path));

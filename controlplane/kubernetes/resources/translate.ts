@@ -7,6 +7,7 @@ import type { OwnKinds, Session } from '../api/own-kinds.ts';
 import { byName } from '../api/order.ts';
 import { type KubeReader, type KubeTranslation, type OwnedContent, refOf } from '../api/reader.ts';
 import { type ServiceSettings, withoutPolicies } from '../api/service-settings.ts';
+import { type TelemetrySettings, withoutTelemetryPolicies } from '../api/telemetry-settings.ts';
 import { audienceOf } from './audience.ts';
 import { findConflicts } from './conflicts.ts';
 import type { Context } from './context.ts';
@@ -32,26 +33,29 @@ export interface ResourcesOptions {
   readonly now?: number;
   /** What policies say of Services. */
   readonly settingsOf?: ServiceSettings;
+  /** What policies say of listeners. */
+  readonly telemetryOf?: TelemetrySettings;
 }
 
 /** Translates all of our kinds. The same input gives the same, in the same order. */
 export function translateResources(
   reader: KubeReader,
-  { now = Date.now(), settingsOf = withoutPolicies }: ResourcesOptions = {},
+  { now = Date.now(), settingsOf = withoutPolicies, telemetryOf = withoutTelemetryPolicies }: ResourcesOptions = {},
 ): ResourcesTranslation {
   const sound = soundReader(reader);
   const grants = readGrants(reader);
   const context: Context = { reader: sound, grants, pods: createPods(reader), settingsOf, shared: new Map() };
-  const policies = readOffloadPolicies(sound);
+  const { offloadOf, statuses: policyStatuses } = readOffloadPolicies(sound);
+  const policies = { offloadOf, telemetryOf };
   const made = <Kind extends keyof OwnKinds>(kind: Kind, make: (object: OwnKinds[Kind]) => Making): Making[] =>
     [...reader.list(kind)].sort(byName).map((object) => {
       const faults = formFaults(object);
       return faults.length === 0 ? make(object) : brokenObject(object, faults);
     });
 
-  const services = made('VirtualService', (object) => makeVirtualService(context, object, policies.offloadOf));
+  const services = made('VirtualService', (object) => makeVirtualService(context, object, policies));
   const sessions = made('Session', (object) =>
-    isOver(object, now) ? expiredSession(object) : makeSession(context, object, policies.offloadOf),
+    isOver(object, now) ? expiredSession(object) : makeSession(context, object, policies),
   );
   const makings = [
     ...services,
@@ -87,7 +91,7 @@ export function translateResources(
   const nextExpiry = Math.min(...times.filter((time) => time > now), Infinity);
   return {
     objects,
-    statuses: [...statuses, ...policies.statuses],
+    statuses: [...statuses, ...policyStatuses],
     expired: sessions.filter((making) => (endOf(making) ?? Infinity) <= now).map(({ object }) => refOf(object)),
     ...(nextExpiry !== Infinity && { nextExpiry }),
   };

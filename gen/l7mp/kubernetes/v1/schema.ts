@@ -8,6 +8,7 @@ export const specs: Readonly<Record<string, string>> = {
   RuleList: 'RuleListSpec',
   Session: 'SessionSpec',
   OffloadPolicy: 'OffloadPolicySpec',
+  TelemetryPolicy: 'TelemetryPolicySpec',
   TrafficPolicy: 'TrafficPolicySpec',
 };
 export const schema: Schema = {
@@ -115,6 +116,20 @@ export const schema: Schema = {
       group: { type: 'string', optional: true, default: 'l7mp.io', values: ['l7mp.io'] },
       kind: { type: 'string', required: true, values: ['VirtualService', 'Session'] },
       name: { type: 'string', required: true },
+    },
+  },
+  TelemetryPolicySpec: {
+    fields: {
+      targetRefs: { type: 'message', message: 'TelemetryTarget', repeated: true, required: true },
+      telemetry: { type: 'message', message: 'Telemetry', required: true },
+    },
+  },
+  TelemetryTarget: {
+    fields: {
+      group: { type: 'string', optional: true, default: 'l7mp.io', values: ['l7mp.io', 'gateway.networking.k8s.io'] },
+      kind: { type: 'string', required: true, values: ['VirtualService', 'Session', 'Gateway'] },
+      name: { type: 'string', required: true },
+      sectionName: { type: 'string' },
     },
   },
   TrafficPolicySpec: {

@@ -168,6 +168,26 @@ export interface TargetRef {
   readonly name: string;
 }
 
+/** TelemetryPolicySpec is what is told, and of whom. */
+export interface TelemetryPolicySpec {
+  /** What it is attached to, in its own namespace. */
+  readonly targetRefs: readonly TelemetryTarget[];
+  /** What is told. */
+  readonly telemetry: Readonly<Record<string, Json>>;
+}
+
+/** TelemetryTarget names what a TelemetryPolicy is attached to. */
+export interface TelemetryTarget {
+  /** Its API group. */
+  readonly group?: 'l7mp.io' | 'gateway.networking.k8s.io';
+  /** Its kind. */
+  readonly kind: 'VirtualService' | 'Session' | 'Gateway';
+  /** Its name. */
+  readonly name: string;
+  /** A listener of a Gateway, by its name: what is told is told of all of its port. The whole Gateway when absent. */
+  readonly sectionName?: string;
+}
+
 /** TrafficPolicySpec is what clusters of Services have beside their protocol and endpoints. */
 export interface TrafficPolicySpec {
   /** Asks the endpoints whether they are well. */

@@ -56,6 +56,10 @@ const VALID = {
     listeners: [{ name: 'a', spec: { TCP: { port: 9998 } }, rules: [{ action: { route: { destination } } }] }],
   },
   OffloadPolicy: { targetRefs: [{ kind: 'VirtualService', name: 'good' }], offload: { policy: 'never' } },
+  TelemetryPolicy: {
+    targetRefs: [{ kind: 'VirtualService', name: 'good' }],
+    telemetry: { access_log: { sessions: 'failed' } },
+  },
 } as const satisfies Readonly<Partial<Record<KindName, Json | object>>>;
 
 type Kind = keyof typeof VALID;
@@ -165,6 +169,11 @@ const BROKEN: readonly [kind: Kind, path: string, value: Json][] = [
   ['Session', 'ttl', '-1h'],
   ['OffloadPolicy', 'targetRefs.0.name', 'nowhere'],
   ['OffloadPolicy', 'offload.policy', 'perhaps'],
+  ['TelemetryPolicy', 'targetRefs.0.name', 'nowhere'],
+  ['TelemetryPolicy', 'targetRefs.0', { kind: 'Gateway', name: 'good' }],
+  ['TelemetryPolicy', 'telemetry.access_log.sessions', 'some'],
+  ['TelemetryPolicy', 'telemetry.tracing', { percent: 200 }],
+  ['TelemetryPolicy', 'telemetry.metric_label', { name: 'a', path: 'no pointer' }],
 ];
 
 /** A copy with another value at a path, as in `rules.0.name`. */
