@@ -1,7 +1,7 @@
 /** Requests between the wire and a session's metadata, where rules read and rewrite them. */
-import type { HttpCluster, HttpListener, Json } from '../../../gen/l7mp/config/v1/types.ts';
+import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
-import { type TraceContext, traceFields } from '../../../common/telemetry/trace-context.ts';
+import type { TraceContext } from '../../../common/telemetry/trace-context.ts';
 import type { Metadata } from '../../core/session.ts';
 import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
 import { Http, type HttpMetadata, httpOf, joinTarget, percentEncode, urlParts } from '../../sockets/http-metadata.ts';
@@ -103,10 +103,12 @@ export function outgoingRequest(
   const http = metadata['HTTP'];
   const original = typeof http === 'object' && http !== null ? (http as unknown as WithOriginal)[ORIGINAL] : undefined;
   const now = httpOf(metadata);
-  const headers = withTrace(now.headers ?? {}, trace);
+  const headers = now.headers ?? {};
+  const renewed = trace?.traceparent === text(headers['traceparent']) ? undefined : trace;
   const connection = text(headers['connection']);
   const list: string[] = [];
   const add = (name: string, key: string, value: string): void => {
+    if (renewed !== undefined && (key === 'traceparent' || key === 'tracestate')) return;
     if (key !== 'host' && key !== 'content-length' && !isHopByHop(key, connection)) list.push(name, value);
   };
   const seen = original?.keys ?? [];
@@ -123,6 +125,11 @@ export function outgoingRequest(
     const value = text(headers[key]);
     if (value !== undefined && !seen.includes(key.toLowerCase())) add(key, key.toLowerCase(), value);
   }
+  if (renewed !== undefined) {
+    list.push('traceparent', renewed.traceparent);
+    if (renewed.tracestate !== undefined) list.push('tracestate', renewed.tracestate);
+    if (renewed.baggage !== undefined && headers['baggage'] === undefined) list.push('baggage', renewed.baggage);
+  }
   const method = now.method ?? spec.method;
   if (!isField(method, '')) throw unfit('an HTTP method', method);
   const host = spec.host ?? text(headers['host']) ?? authority;
@@ -137,14 +144,6 @@ export function outgoingRequest(
     trailers: hasToken(text(headers['te']), 'trailers'),
     body: original === undefined ? 'chunked' : bodyOf(original, altered),
   };
-}
-
-/** The same object where that is what they say already. */
-function withTrace(headers: Record<string, Json>, trace: TraceContext | undefined): Record<string, Json> {
-  if (trace === undefined || headers['traceparent'] === trace.traceparent) return headers;
-  const changed = { ...headers, ...traceFields(trace) };
-  if (trace.tracestate === undefined) delete changed['tracestate'];
-  return changed;
 }
 
 /** As it came, whatever rules made of its fields: the body is as long as it is, unless it is changed on its way. */

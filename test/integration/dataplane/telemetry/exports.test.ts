@@ -1,6 +1,6 @@
 /** Metrics and logs by OTLP: real collector, whole proxies as processes. */
 import { expect } from 'chai';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { l7mp, ProxyProcess, runCommand } from '../../../support/command.ts';
@@ -123,6 +123,52 @@ describe('metrics and logs by OTLP', () => {
     expect(record.body).to.equal('in 5');
     expect(record.attributes).to.include({ 'l7mp.ingress.bytes': 5, 'l7mp.reason': 'OK', 'l7mp.cluster': 'out' });
     expect([record.traceId, record.spanId]).to.deep.equal([span.traceId, span.spanId]);
+  });
+
+  it('a listener chooses what is told of its sessions', async () => {
+    const file = join(directory, 'access.log');
+    const telemetry = {
+      access_log: { sessions: 'failed', format: '%LISTENER% %METHOD% %HTTP_STATUS%' },
+      tracing: { attributes: [{ name: 'tenant', path: '/HTTP/headers/x-tenant' }] },
+      metric_label: { name: 'method', path: '/HTTP/method' },
+    };
+    const toEcho = [{ action: { route: { destination: 'echo' } } }];
+    const away = [{ action: { route: { destination: 'away' } } }];
+    const proxy = await start({
+      admin: { access_log_path: file },
+      listeners: [
+        { name: 'told', spec: { protocol: 'HTTP', port: 0 }, rules: toEcho, options: { telemetry } },
+        { name: 'bad', spec: { protocol: 'HTTP', port: 0 }, rules: away, options: { telemetry } },
+        {
+          name: 'quiet',
+          spec: { protocol: 'HTTP', port: 0 },
+          rules: away,
+          options: { telemetry: { access_log: 'none', tracing: { enabled: false } } },
+        },
+      ],
+      clusters: [
+        { name: 'echo', spec: { protocol: 'Echo' } },
+        { name: 'away', spec: { protocol: 'HTTP', port: 1 }, endpoints: ['127.0.0.1'] },
+      ],
+    });
+    for (const listener of ['quiet', 'told', 'bad']) {
+      const url = `http://127.0.0.1:${proxy.port(listener)}/`;
+      await runCommand('curl', ['-sS', '--max-time', '10', '-H', 'x-tenant: blue', '-d', 'x', url]);
+    }
+    const spans = await until('both spans', () => {
+      const servers = collector.spans.filter(({ kind }) => kind === 2);
+      return servers.length === 2 && servers;
+    });
+    expect(spans.map(({ attributes }) => attributes['l7mp.listener'])).to.have.members(['told', 'bad']);
+    for (const { attributes } of spans) expect(attributes['tenant']).to.equal('blue');
+    const text = await until('the line', () => existsSync(file) && readFileSync(file, 'utf8'));
+    expect(text).to.equal('bad POST 502\n');
+    await until(
+      'the label',
+      () => collector.metric('l7mp.session.duration', { listener: 'told', method: 'POST' }) === 1,
+    );
+    const { text: page } = await proxy.get('/metrics');
+    expect(page).to.match(/^l7mp_session_duration_seconds_count\{[^}]*listener="quiet"[^}]*\} 1$/mu);
   });
 
   it('lines of a session have its span', async () => {
