@@ -58,8 +58,8 @@ export interface OtelSettings {
   readonly logs?: LogSettings;
 }
 
-/** Of sessions that come without a trace, one in a hundred is recorded unless the sampler is told otherwise. */
-const SESSION_RATIO = 0.01;
+/** Of sessions that come without a trace, one in a thousand is recorded unless the sampler is told otherwise: busy proxies have many. */
+const SESSION_RATIO = 0.001;
 
 /** Longer attributes are cut, unless a limit is set: a peer's path of many kilobytes is not worth its way. */
 const MAX_VALUE_LENGTH = 4096;

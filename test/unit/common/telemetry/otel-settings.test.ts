@@ -21,8 +21,8 @@ describe('OTEL_* variables', () => {
 
   const sampler = (env: Record<string, string>) => readOtelSettings({ ...ENDPOINT, ...env })?.traces?.sampler;
 
-  it('samplers: one in a hundred unless told otherwise, and all where one is named without a share', () => {
-    expect(sampler({})).to.deep.equal({ parentBased: true, ratio: 0.01 });
+  it('samplers: one in a thousand unless told otherwise, and all where one is named without a share', () => {
+    expect(sampler({})).to.deep.equal({ parentBased: true, ratio: 0.001 });
     expect(sampler({ OTEL_TRACES_SAMPLER_ARG: '0.5' })).to.deep.equal({ parentBased: true, ratio: 0.5 });
     expect(sampler({ OTEL_TRACES_SAMPLER: 'traceidratio' })).to.deep.equal({ parentBased: false, ratio: 1 });
     expect(sampler({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' })).to.deep.equal({ parentBased: true, ratio: 0 });
