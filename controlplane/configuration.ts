@@ -11,6 +11,7 @@ import type { Logger } from '../common/log.ts';
 import { AudienceCatalog } from './catalog/catalog.ts';
 import { Pacer, type PacerOptions } from './catalog/pacer.ts';
 import type { View } from './core/catalog.ts';
+import type { ChangeFacts, ChangeTracing, PushedTranslation } from './core/change-trace.ts';
 import type { Service } from './core/rpc.ts';
 import type { Store } from './core/store.ts';
 import { Committer, supersede } from './live/committer.ts';
@@ -42,6 +43,8 @@ export interface ConfigurationOptions extends BackupFunctions {
   readonly id: string;
   /** Several replicas are at the store: they tell each other of their proxies. */
   readonly replicated: boolean;
+  /** Who records changes, if anybody. */
+  readonly tracing?: ChangeTracing | undefined;
   /** Where objects come from beside the store. */
   readonly sources?: readonly SourceFactory[];
   /** For tests. */
@@ -86,13 +89,14 @@ const MAX_FAILED = 5;
 const RECONNECT_MS = 10_000;
 
 export function createConfiguration(options: ConfigurationOptions): Configuration {
-  const { store, log, createView, id: controlPlane, backup, restore } = options;
+  const { store, log, createView, id: controlPlane, backup, restore, tracing } = options;
   const stopped = new AbortController();
   const mirror = new StoreMirror(store, log);
   const inventory = new Inventory(mirror);
   const translator = new Translator();
   const feeds = new Feeds();
   const committer = new Committer(store, mirror);
+  committer.onTraced = (version, trace) => tracing?.expect(version, trace);
   const catalog: AudienceCatalog = new AudienceCatalog({ createView, observe: (event) => tracker.observe(event) });
   const tracker = new Tracker({
     ...options.tracker,
@@ -102,7 +106,14 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   const pacer = new Pacer({
     ...options.pace,
     apply: async (translation) => {
-      await catalog.apply(translation);
+      const traced = tracing?.push(translation);
+      try {
+        await catalog.apply(translation);
+      } catch (error) {
+        traced?.failed(error);
+        throw error;
+      }
+      traced?.applied(countConcerned(translation));
       tracker.changed();
     },
     current: (id) => catalog.translated(id),
@@ -144,7 +155,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         const ids = new Set<string>();
         for (const [source, objects] of change)
           for (const id of draft.inventory.setSource(source, objects)) ids.add(id);
-        return update(draft, ids, () => undefined);
+        const facts = { sources: [...change.keys()], objects: ids, revision: mirror.revision };
+        return update(draft, facts, () => undefined);
       }),
     statusOf: (id) => {
       const object = inventory.get(id);
@@ -158,12 +170,12 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   };
   const sources = (options.sources ?? []).map((create) => create(host));
 
-  mirror.onChange = ({ objects, rollouts: changed, after, commit }) =>
+  mirror.onChange = ({ objects, rollouts: changed, revision, version, after, commit }) =>
     inTurn(() => {
       const draft = inventory.draft(after);
       const ids = new Set(objects);
       for (const rollout of changed) for (const id of draft.inventory.setRollout(rollout)) ids.add(id);
-      return update(draft, ids, commit);
+      return update(draft, { sources: ['store'], objects: ids, revision, version }, commit);
     });
   tracker.onChange(() => replicas?.changed());
 
@@ -182,12 +194,17 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
 
   async function update(
     draft: ReturnType<Inventory['draft']>,
-    ids: ReadonlySet<string>,
+    facts: ChangeFacts,
     commitSource: () => void,
   ): Promise<void> {
-    const { upsert, remove } = await draft.inventory.changes(ids);
-    const { translation, commit } = await translator.stage(upsert, remove);
+    const { objects: ids } = facts;
+    const traced = ids.size > 0 ? tracing?.begin(facts) : undefined;
+    const { translation, commit } = await stage(draft, ids).catch((error: unknown) => {
+      traced?.failed(error);
+      throw error;
+    });
     if (stopped.signal.aborted) return;
+    traced?.translated(translation);
     // In one go: whoever reads finds all of the old, or all of the new.
     commitSource();
     draft.commit();
@@ -195,6 +212,17 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
     pacer.take(translation, mirror.revision);
     feeds.tell([...ids, ...translation.restated]);
     tracker.changed();
+  }
+
+  async function stage(draft: ReturnType<Inventory['draft']>, ids: ReadonlySet<string>) {
+    const { upsert, remove } = await draft.inventory.changes(ids);
+    return translator.stage(upsert, remove);
+  }
+
+  /** The proxies here that get something of it. */
+  function countConcerned({ upsert }: PushedTranslation): number {
+    const shelves = new Set(upsert.flatMap(({ id }) => catalog.find(id)?.audiences ?? []));
+    return [...shelves].reduce((sum, { size }) => sum + size, 0);
   }
 
   /** In the proxies that are connected here. */

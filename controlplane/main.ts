@@ -1,7 +1,8 @@
 /** The control plane: its parts are made and joined here, and nowhere else. */
 import { formatAddress } from '../common/format-address.ts';
 import { servePages } from '../common/http-pages.ts';
-import type { Logger } from '../common/log.ts';
+import type { ProcessLogger } from '../common/telemetry/log.ts';
+import type { OtelSettings } from '../common/telemetry/otel-settings.ts';
 import { isLoopback } from '../common/loopback.ts';
 import { Closing } from './closing.ts';
 import { createConfiguration } from './configuration.ts';
@@ -20,6 +21,8 @@ import type { BackupFunctions } from './service/model.ts';
 import { backup, restore } from './store/backup.ts';
 import type { KubernetesAccess } from './store/kubernetes/api.ts';
 import { openStore } from './store/open.ts';
+import type { ControlPlaneExports } from './telemetry/exports.ts';
+import type { Figures } from './telemetry/metrics.ts';
 import { ControlPlaneTotals } from './telemetry/totals.ts';
 import { Folder } from './sources/folder.ts';
 import { createDiscoveryService } from './xds/service.ts';
@@ -54,7 +57,9 @@ export interface ControlPlaneOptions {
   readonly webhook?: Address;
   /** Where /ready, /healthz and /metrics are. */
   readonly http?: Address;
-  readonly log: Logger;
+  readonly log: ProcessLogger;
+  /** What is exported by OTLP: nothing when absent. */
+  readonly otel?: OtelSettings | undefined;
 }
 
 /** A running control plane. */
@@ -82,6 +87,9 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
   const { log, id } = options;
   const closing = new Closing(log);
   try {
+    const exported = options.otel && (await openExportsOf(options.otel, options));
+    if (exported) closing.add('telemetry', () => exported.close());
+
     const kubernetes = options.kubernetes && (await openKubernetesAt(options.kubernetes, options));
     if (kubernetes) closing.add('kubernetes', () => kubernetes.close());
 
@@ -98,6 +106,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       id,
       replicated,
       createView,
+      tracing: exported?.tracing,
       ...backups,
       sources: [...sourcesOf(options), ...(kubernetes ? [kubernetes.source] : [])],
     });
@@ -105,7 +114,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     await configuration.start();
 
     const totals = new ControlPlaneTotals();
-    const catalog = counted(configuration.catalog, totals);
+    const catalog = counted(configuration.catalog, (event) => {
+      totals.observe(event);
+      exported?.tracing?.observe(event);
+    });
     const limits = { removalDelayMs: options.removalDelayMs };
     const discovery = createDiscoveryService({ catalog, identifier: id, log, limits });
     const services = [...configuration.services, discovery];
@@ -135,10 +147,15 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       ready = now;
       for (const name of ['', ...names]) health.set(name, now ? 'SERVING' : 'NOT_SERVING');
     };
+    const figures = (): Figures => ({ ...configuration.figures(), connections: server.connections, totals });
     const metrics = async (): Promise<string> => {
-      const { makePage } = await import('./telemetry/metrics.ts'); // the SDK is loaded with the first page
-      return makePage({ ...configuration.figures(), connections: server.connections, totals });
+      const [{ makePrometheusPage }, { controlPlaneMetrics }] = await Promise.all([
+        import('../common/telemetry/prometheus-page.ts'), // the SDK is loaded with the first page
+        import('./telemetry/metrics.ts'),
+      ]);
+      return makePrometheusPage(controlPlaneMetrics(figures, exported?.otlp.ownMetrics), 'l7mp-controlplane');
     };
+    exported?.follow(figures);
     const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics }));
     if (pages) closing.add('pages', () => pages.close());
     // The first to close: probes see the others while calls end.
@@ -161,6 +178,11 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     await closing.run(0).catch(() => undefined); // it is in the log: what went wrong first is what is thrown
     throw error;
   }
+}
+
+async function openExportsOf(otel: OtelSettings, { id, log }: ControlPlaneOptions): Promise<ControlPlaneExports> {
+  const { openExports } = await import('./telemetry/exports.ts');
+  return openExports(otel, id, log);
 }
 
 /** It is loaded when it is used: the official client takes a while. */
@@ -228,12 +250,12 @@ const backups: BackupFunctions = {
 };
 
 /** The catalog, whose events are counted, too. */
-function counted(catalog: Catalog, totals: ControlPlaneTotals): Catalog {
+function counted(catalog: Catalog, observe: Catalog['observe']): Catalog {
   return {
     attach: (node) => catalog.attach(node),
     detach: (id) => catalog.detach(id),
     observe: (event) => {
-      totals.observe(event);
+      observe(event);
       catalog.observe(event);
     },
     get onMove() {

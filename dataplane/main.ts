@@ -26,11 +26,9 @@ import { protocols as builtin } from './protocols/index.ts';
 import { resumeSessions } from './resume.ts';
 import { ProtocolRegistry } from './runtime/protocols.ts';
 import { type Live, Reconciler } from './runtime/reconciler.ts';
-import { createAccessLog } from './telemetry/access-log.ts';
+import { openTelemetry } from './telemetry/index.ts';
 import { createLogger, type LogLevel, type ProcessLogger } from '../common/telemetry/log.ts';
-import { createMetrics } from './telemetry/metrics.ts';
-import { NamedCounters } from './telemetry/named-counters.ts';
-import { SessionTotals } from './telemetry/totals.ts';
+import type { OtelSettings } from '../common/telemetry/otel-settings.ts';
 import type { XdsClient } from './xds/client.ts';
 import type { ControlPlaneOptions } from './xds/types.ts';
 
@@ -50,6 +48,8 @@ export interface ProxyOptions {
   readonly controlPlane?: ControlPlaneOptions | undefined;
   /** Everything is made as for a start, and nothing starts: what is wrong shows. Default: false. */
   readonly dryRun?: boolean;
+  /** What is exported by OTLP: nothing when absent. */
+  readonly otel?: OtelSettings | undefined;
   /** Told of each session that has ended. */
   readonly onSessionEnd?: (session: SessionView) => void;
 }
@@ -83,16 +83,15 @@ export interface Proxy {
 export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const first = options.config ?? emptySnapshot();
   const { admin } = first;
-  checkFiles(admin, options.log === undefined);
+  checkFiles(admin, options.log === undefined, options.dryRun === true || options.otel?.logs !== undefined);
   const log = options.log ?? createLogger(options.logLevel ?? admin.log_level, admin.log_file);
-  const accessLog = admin.access_log_path && createAccessLog(admin.access_log_path, admin.access_log_format);
+  const instance = options.id ?? hostname();
+  const telemetry = await openTelemetry({ admin, otel: options.dryRun ? undefined : options.otel, instance, log });
 
-  const kernel = options.dryRun ? undefined : await openKernelPath(admin, options.id ?? hostname(), log);
+  const kernel = options.dryRun ? undefined : await openKernelPath(admin, instance, log);
 
   const capture = options.dryRun ? NO_CAPTURE : await openCapture(admin, log);
 
-  const totals = new SessionTotals();
-  const counters = new NamedCounters();
   const plugins = new Map(
     (options.plugins ?? []).map((plugin) => [plugin.protocol.name, new PluginGuard(plugin, log)]),
   );
@@ -104,7 +103,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       headers: { 'content-type': 'text/plain; version=0.0.4' },
       body: await metrics(),
     }),
-    meter: counters,
+    meter: telemetry.counters,
   };
   const registry = new ProtocolRegistry(
     async (name) => plugins.get(name)?.protocol ?? (await builtin[name]?.())?.protocol,
@@ -124,13 +123,12 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       return table;
     },
     kernel,
+    tracing: telemetry.tracing,
     onEnd: (session, goesOn) => {
-      totals.ended(session);
-      if (goesOn) return;
-      if (accessLog) accessLog.write(session);
-      options.onSessionEnd?.(session);
+      telemetry.ended(session, goesOn);
+      if (!goesOn) options.onSessionEnd?.(session);
     },
-    onRefused: (listener, code) => totals.refuse(listener, code),
+    onRefused: (listener, code) => telemetry.refused(listener, code),
   });
   const reconciler: Reconciler<Cluster> = new Reconciler<Cluster>(
     {
@@ -159,24 +157,21 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const isReady = (): boolean => ready && (xds?.ready ?? true);
   const isHandedOut = (listener: string): boolean =>
     reconciler.snapshot.listeners.get(listener)?.source === 'controlplane';
-  const metrics = createMetrics(
-    {
-      totals: () => totals.with(sessions.list()),
-      listeners: () =>
-        [...reconciler.snapshot.listeners.keys()].map((name) => ({ name, overflow: reconciler.overflowOf(name) })),
-      clusters: () =>
-        [...reconciler.live.clusters].map(([name, cluster]) => ({
-          name,
-          endpoints: cluster.view(),
-          overflow: cluster.overflow,
-          failures: cluster.totals.failures,
-          connectLatency: cluster.totals.connectLatency,
-        })),
-      controlPlane: () => xds?.state,
-      offload: () => kernel,
-    },
-    counters,
-  );
+  const metrics = telemetry.follow({
+    totals: () => telemetry.totals.with(sessions.list()),
+    listeners: () =>
+      [...reconciler.snapshot.listeners.keys()].map((name) => ({ name, overflow: reconciler.overflowOf(name) })),
+    clusters: () =>
+      [...reconciler.live.clusters].map(([name, cluster]) => ({
+        name,
+        endpoints: cluster.view(),
+        overflow: cluster.overflow,
+        failures: cluster.totals.failures,
+        connectLatency: cluster.totals.connectLatency,
+      })),
+    controlPlane: () => xds?.state,
+    offload: () => kernel,
+  });
   const schema = withPlugins([...plugins.values()].map(({ protocol }) => protocol));
   const { handle: api } = createAdminApi({
     admin: { ...admin, log_level: options.logLevel ?? admin.log_level },
@@ -212,7 +207,8 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     await apiListener.close();
     await reconciler.close();
     stopCatching();
-    await Promise.all([accessLog && accessLog.close(), log.close()]);
+    await telemetry.close();
+    await log.close();
   };
 
   const endAll = async (): Promise<void> => {
@@ -269,7 +265,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     metrics,
     reopenLogs: () => {
       log.reopen();
-      if (accessLog) accessLog.reopen();
+      telemetry.reopen();
     },
     drain: (timeout) => close(() => sessions.drain(timeout, reconciler.drain())),
     close: () => close(endAll),
@@ -278,11 +274,15 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
 }
 
 /** @throws FaultsError where a log's file can't be opened: afterwards, what fails is told, and costs lines only. */
-function checkFiles({ log_file, access_log_path }: Admin, ownLog: boolean): void {
+function checkFiles({ log_file, access_log_path }: Admin, ownLog: boolean, exportsLogs: boolean): void {
   const faults: Fault[] = [];
+  if (access_log_path === 'otlp' && !exportsLogs) {
+    const expected = 'an endpoint for logs in OTEL_EXPORTER_OTLP_ENDPOINT, or otlp in OTEL_LOGS_EXPORTER';
+    faults.push({ path: 'admin.access_log_path', expected, found: 'otlp, and neither' });
+  }
   for (const [field, target] of Object.entries({ ...(ownLog && { log_file }), access_log_path })) {
     try {
-      if (target) checkTarget(target);
+      if (target && (target !== 'otlp' || field === 'log_file')) checkTarget(target);
     } catch (error) {
       const { code, message } = ProxyError.from(error);
       faults.push({ path: `admin.${field}`, expected: 'a file that can be written to', found: message, code });

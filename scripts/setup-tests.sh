@@ -43,6 +43,7 @@ build() {
   fi
   cd - >/dev/null
 }
+build otel ./collector otel-collector
 build etcd go.etcd.io/etcd/server/v3 etcd
 build xds ./xds-server xds-server
 build xds ./xds-load xds-load

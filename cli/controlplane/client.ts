@@ -14,6 +14,7 @@ import {
 import { isLoopback } from '../../common/loopback.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { withPlainWords } from '../../common/openssl-text.ts';
+import { readTraceContext, traceFields } from '../../common/telemetry/trace-context.ts';
 import { type Method, serviceOf } from '../../rpc/services.ts';
 import { UsageError } from '../exit.ts';
 import { toCommandError } from './errors.ts';
@@ -43,6 +44,13 @@ interface Client {
   makeServerStreamRequest(...args: unknown[]): ClientReadableStream<object>;
   makeClientStreamRequest(...args: unknown[]): ClientWritableStream<object>;
   close(): void;
+}
+
+/** The trace of whoever runs the command (OpenTelemetry's "Environment Variables as Context Propagation Carriers"). */
+function traceOfProcess(): Record<string, string> {
+  const { TRACEPARENT: traceparent, TRACESTATE: tracestate, BAGGAGE: baggage } = process.env;
+  const trace = readTraceContext({ traceparent, tracestate, baggage });
+  return trace ? traceFields(trace) : {};
 }
 
 export class ControlPlane {
@@ -79,6 +87,7 @@ export class ControlPlane {
     this.methods = serviceOf(SERVICE);
     const token = options.tokenFile === undefined ? undefined : readOption('--token-file', options.tokenFile).trim();
     if (token !== undefined) this.metadata.set('authorization', `Bearer ${headerValue(token)}`);
+    for (const [name, value] of Object.entries(traceOfProcess())) this.metadata.set(name, value);
     const Service = makeGenericClientConstructor(this.methods, SERVICE);
     this.client = new Service(`${host}:${port}`, tls ? secure(options) : credentials.createInsecure(), {
       'grpc.max_receive_message_length': MAX_MESSAGE,

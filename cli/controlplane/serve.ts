@@ -4,6 +4,7 @@ import { type ControlPlane, type ControlPlaneOptions, createControlPlane } from 
 import { StoreError } from '../../controlplane/core/store.ts';
 import { listeningFaults } from '../../controlplane/security/listening.ts';
 import { createLogger, type LogLevel } from '../../common/telemetry/log.ts';
+import { readOtelSettings } from '../../common/telemetry/otel-settings.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { UsageError } from '../exit.ts';
 import { toAddress } from '../listen-address.ts';
@@ -50,6 +51,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const faults = [...listeningFaults(security), ...kubernetesFaults(options)];
   if (faults.length > 0) throw new UsageError(...faults);
   const kubernetes = options.kubernetes && (await kubernetesOf(options));
+  const otel = readOtelSettings(process.env, 1); // changes are few, and each matters
   const log = createLogger(logLevel, 'stderr');
   const settings: ControlPlaneOptions = {
     listen: where,
@@ -59,6 +61,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     maxConnectionAgeMs: maxConnectionAge === 0 ? Infinity : maxConnectionAge,
     removalDelayMs,
     log,
+    otel,
     ...(options.folder !== undefined && { folder: options.folder }),
     ...(kubernetes && { kubernetes }),
     ...(options.webhookListen !== undefined && { webhook: toAddress('--webhook-listen', options.webhookListen) }),

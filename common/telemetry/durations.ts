@@ -1,9 +1,9 @@
 /** Histograms as metrics, made of counts that others keep: OpenTelemetry has no observable histogram. */
 import { type Attributes, type HrTime, ValueType } from '@opentelemetry/api';
-import type { Resource } from '@opentelemetry/resources';
-import { AggregationTemporality, DataPointType, type ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
 
-const START = toHrTime(performance.timeOrigin);
+/** Since when everything is counted. */
+export const PROCESS_START = toHrTime(performance.timeOrigin);
 
 /** Counts with the labels that tell them apart. */
 export interface Durations {
@@ -13,13 +13,18 @@ export interface Durations {
 }
 
 /** A histogram in seconds. `name` is OpenTelemetry's, as in `l7mp.cluster.connect.duration`. */
-export function durationMetric(
-  resource: Resource,
-  { name, description, durations }: { name: string; description: string; durations: readonly Durations[] },
-): ResourceMetrics {
+export function durationMetric({
+  name,
+  description,
+  durations,
+}: {
+  name: string;
+  description: string;
+  durations: readonly Durations[];
+}): MetricData {
   const endTime = toHrTime(Date.now());
   const dataPoints = durations.map(({ attributes, counted: { bounds, counts, sum } }) => ({
-    startTime: START,
+    startTime: PROCESS_START,
     endTime,
     attributes,
     value: {
@@ -30,8 +35,7 @@ export function durationMetric(
   }));
   const descriptor = { name, description, unit: 's', valueType: ValueType.DOUBLE };
   const aggregationTemporality = AggregationTemporality.CUMULATIVE;
-  const metrics = [{ descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM as const, dataPoints }];
-  return { resource, scopeMetrics: [{ scope: { name: 'l7mp' }, metrics }] };
+  return { descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM, dataPoints };
 }
 
 function toHrTime(ms: number): HrTime {

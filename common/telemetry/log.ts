@@ -1,4 +1,5 @@
 /** The structured log: JSON lines with level, time, message, and the fields session, listener and cluster. */
+import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { LineWriter } from '../line-writer.ts';
 import type { LogFields, Logger } from '../log.ts';
 import { escapeJson, flatten } from './escape.ts';
@@ -18,15 +19,22 @@ const SEVERITY = {
 } as const;
 
 export type LogLevel = keyof typeof SEVERITY;
-type LineLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LineLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** Longer strings are cut: a peer's header of a megabyte is not the log's. */
 const MAX_STRING = 4096;
+
+/** Takes lines. */
+export type LineSink = (level: LineLevel, fields: LogFields, message: string) => void;
 
 /** A logger that is told where it writes, and closed. */
 export interface ProcessLogger extends Logger {
   /** Changes the level from the next line on. */
   setLevel(level: LogLevel): void;
+  /** Lines go there, too, from now on. */
+  follow(sink: LineSink): void;
+  /** Lines have more fields from now on, made of those that they have. */
+  complete(more: (fields: LogFields) => LogFields | undefined): void;
   /** Opens its file anew. */
   reopen(): void;
   close(): Promise<void>;
@@ -38,10 +46,15 @@ export function createLogger(level: LogLevel, target: string): ProcessLogger {
   const terminal = target === 'stderr' ? process.stderr.isTTY : isStdout(target) && process.stdout.isTTY;
   const format = terminal ? formatText : formatJson;
   let least: number = SEVERITY[level];
+  const sinks: LineSink[] = [];
+  let moreOf: (fields: LogFields) => LogFields | undefined = () => undefined;
   const at =
     (lineLevel: LineLevel) =>
     (fields: LogFields, message: string): void => {
-      if (SEVERITY[lineLevel] >= least) writer.write(format(lineLevel, fields, message));
+      if (SEVERITY[lineLevel] < least) return;
+      const all = { ...fields, ...moreOf(fields) };
+      writer.write(format(lineLevel, all, message));
+      for (const sink of sinks) sink(lineLevel, all, message);
     };
   return {
     debug: at('debug'),
@@ -50,6 +63,12 @@ export function createLogger(level: LogLevel, target: string): ProcessLogger {
     error: at('error'),
     setLevel: (next) => {
       least = SEVERITY[next];
+    },
+    follow: (sink) => {
+      sinks.push(sink);
+    },
+    complete: (more) => {
+      moreOf = more;
     },
     reopen: () => writer.reopen(),
     close: () => writer.close(),
@@ -72,6 +91,11 @@ export function formatText(level: LineLevel, fields: LogFields, message: string)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}=${stringify(value)}`);
   return flatten(`${new Date().toISOString().slice(11, 23)} ${level.padEnd(5)} ${message}${pairs.join('')}`);
+}
+
+/** Fields as plain JSON: errors by name and message, long texts cut. */
+export function toPlainFields(fields: LogFields): Record<string, Json> {
+  return JSON.parse(stringify(fields)) as Record<string, Json>;
 }
 
 /** JSON of anything: a log line must not fail. */

@@ -48,6 +48,7 @@ const OWN: Readonly<Record<string, WatchedKind>> = {
   RuleList: custom(GROUP, 'RuleList', 'rulelists'),
   Session: custom(GROUP, 'Session', 'sessions'),
   OffloadPolicy: custom(GROUP, 'OffloadPolicy', 'offloadpolicies'),
+  TelemetryPolicy: custom(GROUP, 'TelemetryPolicy', 'telemetrypolicies'),
   TrafficPolicy: custom(GROUP, 'TrafficPolicy', 'trafficpolicies'),
   GatewayParameters: custom(GROUP, 'GatewayParameters', 'gatewayparameters'),
 };

@@ -3,6 +3,7 @@
  * anew where something else was there by then. So changes are one after the other, on all replicas.
  */
 import { Slices } from '../../common/slices.ts';
+import type { TraceContext } from '../../common/telemetry/trace-context.ts';
 import { RpcError, STATUS } from '../core/rpc.ts';
 import { type Operation, type Store, StoreError } from '../core/store.ts';
 import { candidateKey, HEAD, objectKey, rolloutKey } from '../model/keys.ts';
@@ -21,6 +22,8 @@ export interface Plan {
   readonly rollout?: string;
   /** Changes beside those of objects. */
   readonly more?: readonly Operation[];
+  /** The trace that it belongs to. */
+  readonly trace?: TraceContext | undefined;
 }
 
 export interface Committed {
@@ -38,6 +41,8 @@ export class Committer {
   private readonly store: Store;
   private readonly mirror: StoreMirror;
   private turn: Promise<unknown> = Promise.resolve();
+  /** A version is about to be made by what belongs to a trace. */
+  onTraced: (version: number, trace: TraceContext) => void = () => undefined;
 
   constructor(store: Store, mirror: StoreMirror) {
     this.store = store;
@@ -64,6 +69,7 @@ export class Committer {
       const number = head.number + (changes.length > 0 ? 1 : 0);
       const operations = await this.operations(planned, number);
       operations.push({ type: 'put', key: HEAD, value: Buffer.from(`${number}`) });
+      if (planned.trace) this.onTraced(number, planned.trace);
       const outcome = await this.transact(head.modRevision, operations);
       const patience = AbortSignal.timeout(LONGEST_LAG_MS);
       if (outcome.ok) {

@@ -11,6 +11,8 @@ import type { RolloutRecord } from '../model/rollout-record.ts';
 /** What changes with a revision. */
 export interface MirrorChange {
   readonly revision: number;
+  /** The number of the last version after it. */
+  readonly version: number;
   /** What the store holds after it. */
   readonly after: {
     readonly objects: ReadonlyTable<string, ConfigObject>;
@@ -181,9 +183,13 @@ class MirrorDraft {
     this.byKey = new Draft(byKey);
     this.head = base.head;
     this.log = log;
+    const headNow = (): Head => this.head;
     this.change = {
       ...this.changed,
       revision,
+      get version() {
+        return headNow().number;
+      },
       after: { objects: this.objects, rollouts: this.rollouts, candidates: this.candidates },
       commit: () => {
         for (const table of [this.objects, this.rollouts, this.candidates, this.byKey]) table.commit();

@@ -1,6 +1,7 @@
 /** The configuration service: what `l7mp apply`, `get`, `wait` and every other client speak. */
 import type * as m from '../../gen/messages.ts';
 import type { Logger } from '../../common/log.ts';
+import { readTraceContext } from '../../common/telemetry/trace-context.ts';
 import { type Call, RpcError, type Service, STATUS } from '../core/rpc.ts';
 import { LONGEST_LAG_MS } from '../live/committer.ts';
 import { readChanges, readVersion, type VersionRecord } from '../live/history.ts';
@@ -117,7 +118,7 @@ async function change(
     result = NOTHING;
     result = await wanted();
     const { changes, unchanged } = result;
-    const plan = { changes, author, message };
+    const plan = { changes, author, message, trace: readTraceContext(call.metadata) };
     // Who asks for what is there already wants no other: a rollout would bring one.
     const ids = new Set([...changes, ...unchanged].map(({ key }) => idOf(key)));
     const ended = model.supersede(ids, `${author} changed the same objects`);

@@ -1,11 +1,11 @@
-/** The control plane's page of metrics. Plain counters are read when it is asked for. */
+/** The control plane's metrics. Plain counters are read when they are asked for. */
 import type { BatchObservableResult, Meter } from '@opentelemetry/api';
-import { collectPage } from '../../common/telemetry/collect-page.ts';
+import type { MetricSource } from '../../common/telemetry/collect.ts';
 import { durationMetric } from '../../common/telemetry/durations.ts';
 import { observeProcess } from '../../common/telemetry/process-instruments.ts';
 import type { ControlPlaneTotals } from './totals.ts';
 
-/** Asked anew for each page. */
+/** What is counted. */
 export interface Figures {
   readonly totals: ControlPlaneTotals;
   /** Connections that are open. */
@@ -24,23 +24,28 @@ export interface Figures {
   readonly leads: boolean;
 }
 
-export function makePage(figures: Figures): Promise<string> {
-  return collectPage({
-    serviceName: 'l7mp-controlplane',
+/** `figures` is asked anew each time. */
+export function controlPlaneMetrics(figures: () => Figures, others: MetricSource['others']): MetricSource {
+  return {
     observe: (meter) => {
       observeControlPlane(meter, figures);
       observeProcess(meter);
     },
-    histograms: (resource) =>
-      durationMetric(resource, {
+    histograms: () => [
+      durationMetric({
         name: 'l7mp.controlplane.answer.duration',
         description: 'Time from a response of the discovery service to its ACK or NACK, by type',
-        durations: [...figures.totals.types].map(([type, { answers }]) => ({ attributes: { type }, counted: answers })),
+        durations: [...figures().totals.types].map(([type, { answers }]) => ({
+          attributes: { type },
+          counted: answers,
+        })),
       }),
-  });
+    ],
+    others,
+  };
 }
 
-function observeControlPlane(meter: Meter, figures: Figures): void {
+function observeControlPlane(meter: Meter, figuresOf: () => Figures): void {
   const gauge = (name: string, description: string) =>
     meter.createObservableGauge(`l7mp.controlplane.${name}`, { description });
   const counter = (name: string, description: string) =>
@@ -57,6 +62,7 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
   const leader = gauge('leader', 'Whether this replica leads: 1 or 0');
   const all = [connections, proxies, connects, views, acks, nacks, objects, failures, revision, leader];
   meter.addBatchObservableCallback((result: BatchObservableResult) => {
+    const figures = figuresOf();
     const { totals } = figures;
     result.observe(connections, figures.connections);
     result.observe(proxies, totals.proxies.delta, { variant: 'delta' });

@@ -1,6 +1,7 @@
 /** One session's way to an endpoint: what its connector is asked, then the session's hold on what was connected. */
 import type { Opened, OpenRequest } from '../core/cluster.ts';
 import type { ProxyError } from '../../common/errors.ts';
+import type { TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { ConnectRequest } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Stream } from '../core/stream.ts';
@@ -22,6 +23,7 @@ export class Attempt implements ConnectRequest, Opened {
   altered: boolean;
   readonly target: Endpoint;
   readonly from: ConnectRequest['from'];
+  readonly trace: TraceContext | undefined;
   /** There once it is connected. */
   stream!: Stream;
   private readonly owner: AttemptOwner;
@@ -38,6 +40,7 @@ export class Attempt implements ConnectRequest, Opened {
     this.altered = request.altered;
     this.target = target;
     this.from = request.flow?.local;
+    this.trace = request.trace;
     this.owner = owner;
   }
 

@@ -225,6 +225,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
           : undefined;
     if (endpoint === undefined) throw this.failed(this.noEndpoint(flow));
     tried?.add(endpoint.name);
+    request.span?.picked(endpoint);
     return new Attempt(request, endpoint, this);
   }
 

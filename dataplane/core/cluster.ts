@@ -1,9 +1,11 @@
 /** The cluster as the pipeline sees it. Types only. */
 import type { Cluster } from '../../gen/l7mp/config/v1/types.ts';
 import type { ProxyError } from '../../common/errors.ts';
+import type { TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { Flow } from './offload.ts';
 import type { Metadata } from './session.ts';
 import type { Stream } from './stream.ts';
+import type { AttemptSpan } from './trace.ts';
 
 /** Asks a cluster for a stream of one session. */
 export interface OpenRequest {
@@ -21,6 +23,10 @@ export interface OpenRequest {
   readonly preferred?: string | undefined;
   /** Of a session that goes on from before: the endpoint at its remote end alone, from its local end. */
   readonly flow?: Flow | undefined;
+  /** See `ConnectRequest.trace`. */
+  readonly trace?: TraceContext | undefined;
+  /** Told of the endpoint that is picked. */
+  readonly span?: Pick<AttemptSpan, 'picked'> | undefined;
 }
 
 /** A connected stage. */

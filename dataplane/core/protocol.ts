@@ -4,6 +4,7 @@ import type { PluggedIn } from '../../config/decode.ts';
 import type { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { SecretSource } from '../../common/secrets.ts';
+import type { TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { CaptureTable } from './capture.ts';
 import type { Flow, LeftPair } from './offload.ts';
 import type { Accept, Metadata, Refused } from './session.ts';
@@ -79,6 +80,8 @@ export interface ConnectRequest {
    * nothing. A connector that puts something of its own before the payload sets it for its transport.
    */
   altered: boolean;
+  /** The trace that the endpoint is told of, where its protocol has a place for it. */
+  readonly trace?: TraceContext | undefined;
   /** Tells the cluster that the endpoint failed (or served) the session, where the protocol knows better (HTTP 5xx). */
   report(ok: boolean): void;
 }

@@ -1,6 +1,7 @@
 /** The session: one client's stream from accept to close, and what became of it. Types only. */
-import type { Json } from '../../gen/l7mp/config/v1/types.ts';
+import type { Json, Telemetry } from '../../gen/l7mp/config/v1/types.ts';
 import type { ErrorCode, ProxyError } from '../../common/errors.ts';
+import type { SpanIds, TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { FlowTraffic, LeftPair, OffloadView, SessionNote } from './offload.ts';
 import type { Stream } from './stream.ts';
 
@@ -17,6 +18,8 @@ export interface Incoming {
   readonly resumed?: LeftPair | undefined;
   /** Its client was there before, on a connection that serves one after the other: a proxy that drains takes it, too. */
   readonly isKept?: boolean;
+  /** The trace that the client says it belongs to, as the metadata has it now; absent: its protocol has no place for that. */
+  readonly traceOf?: ((metadata: Metadata) => TraceContext | undefined) | undefined;
 }
 
 /**
@@ -98,6 +101,10 @@ export interface SessionView {
   readonly retries: number;
   /** What the client was answered with, where it speaks HTTP. */
   readonly httpStatus?: number | undefined;
+  /** What its listener has told of it. */
+  readonly telemetry?: Telemetry | undefined;
+  /** Its own span; where it is not recorded, the one that its client said. Undefined: there is neither. */
+  readonly trace?: SpanIds | undefined;
   /** Ends it at once. */
   destroy(error: ProxyError): void;
 }

@@ -130,12 +130,13 @@ export class PluginGuard implements StreamGuard {
 
   /** What it does when the attempt is aborted is guarded, too. */
   private guardRequest(request: ConnectRequest): ConnectRequest {
-    const { session, metadata, target, timeout } = request;
+    const { session, metadata, target, timeout, trace } = request;
     return {
       session,
       metadata,
       target,
       timeout,
+      trace,
       get altered() {
         return request.altered;
       },

@@ -14,6 +14,7 @@ import type { Logger } from '../../common/log.ts';
 import { type KernelPath, type OffloadableSession, tellLost } from '../core/kernel-path.ts';
 import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView, SessionNote } from '../core/offload.ts';
 import type { DirectionCounters, Incoming, SessionView } from '../core/session.ts';
+import type { AttemptSpan, Tracing } from '../core/trace.ts';
 import { newCounters } from './activity.ts';
 import type { AnswerEdit } from './answer-edit.ts';
 import { type ClientOwner, ClientSide } from './client-side.ts';
@@ -34,6 +35,8 @@ export interface SessionContext {
   readonly table: RoutingTable;
   readonly log: Logger;
   readonly kernel: KernelPath;
+  /** Undefined: nothing is recorded. */
+  readonly tracing: Tracing | undefined;
   /** For a session in which nothing moves and whose route has no limit of its own, in ms; 0 is never. */
   readonly idleTimeout: number;
   /** Why it may not go on its route; undefined: it may, and is counted. */
@@ -90,7 +93,7 @@ export class PipelineSession
   private flushUntil = Infinity;
 
   constructor(id: number, incoming: Incoming, context: SessionContext) {
-    super(id, incoming, context.listener.name);
+    super(id, incoming, context.listener, context.tracing);
     this.context = context;
     this.isCaptured = 'Capture' in incoming.metadata;
     this.fromClient = this.newLink(this.counters.ingress);
@@ -202,6 +205,10 @@ export class PipelineSession
     return this.context.kernel.view(this);
   }
 
+  get telemetry(): Listener['options']['telemetry'] {
+    return this.context.listener.options.telemetry;
+  }
+
   get offloadPolicy(): Listener['options']['offload'] {
     return this.context.listener.options.offload;
   }
@@ -297,6 +304,10 @@ export class PipelineSession
 
   preferred(stage: Stage): string | undefined {
     return this.visit && stage === this.stages[this.destinationAt] ? this.visit.in(stage.cluster) : undefined;
+  }
+
+  spanOf(cluster: string): AttemptSpan | undefined {
+    return this.traced?.span?.attempt(cluster);
   }
 
   alters(stage: Stage): boolean {
@@ -475,6 +486,7 @@ export class PipelineSession
     this.endedAt = Date.now();
     this.activity.rate = 0;
     this.event('DESTROYED', `ended: ${this.reason ?? 'OK'}`);
+    this.traced?.span?.end(this);
     this.context.onDestroyed(this);
   }
 

@@ -4,6 +4,7 @@ import { type ErrorCode, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Protocol } from '../core/protocol.ts';
 import type { Accept, Incoming, Refused, SessionView } from '../core/session.ts';
+import type { Tracing } from '../core/trace.ts';
 import { BoundaryNotes } from './boundaries.ts';
 import { DropGate } from './faults.ts';
 import { Gates, RateGate } from './gate.ts';
@@ -23,6 +24,8 @@ export interface SessionsOptions {
   readonly log: Logger;
   /** The routing table of now: a session keeps the one that it started with. */
   readonly table: () => RoutingTable;
+  /** Who records traces, if anybody. */
+  readonly tracing?: Tracing | undefined;
   /** Where hot sessions may go, if anywhere. */
   readonly kernel?: KernelPath | undefined;
   /** A session is over: for logs and totals. `goesOn`: it is left in the kernel, and the next process tells of its end. */
@@ -125,10 +128,10 @@ export class Sessions {
       }
       const table = this.options.table();
       if (context?.listener !== current || context.table !== table) {
-        const { log } = this.options;
+        const { log, tracing } = this.options;
         const idleTimeout = current.options.idle_timeout ?? defaults.idleTimeout ?? 0;
         const told = { refusalOn, onRouted: routed, onConnected: connected, onDestroyed: ended };
-        context = { listener: current, table, log, kernel: this.kernel, idleTimeout, ...told };
+        context = { listener: current, table, log, tracing, kernel: this.kernel, idleTimeout, ...told };
       }
       const session = new PipelineSession(++this.lastId, incoming, context);
       active++;

@@ -3,8 +3,10 @@ import type { Cluster, Retry } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened, Opening, OpenRequest } from '../core/cluster.ts';
 import { discard } from '../core/discard.ts';
 import { ProxyError } from '../../common/errors.ts';
+import type { TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { Flow } from '../core/offload.ts';
 import type { Metadata, StageView } from '../core/session.ts';
+import type { AttemptSpan } from '../core/trace.ts';
 import { statusOf } from '../core/status.ts';
 import type { EndReason, Signal, Sink, Stream } from '../core/stream.ts';
 import { framed } from './framing.ts';
@@ -27,6 +29,10 @@ export interface StageOwner {
   cluster(name: string): ClusterHandle | undefined;
   /** See `OpenRequest.preferred`. */
   preferred(stage: Stage): string | undefined;
+  /** A span for an attempt, where the session is recorded. */
+  spanOf(cluster: string): AttemptSpan | undefined;
+  /** What the endpoint of an attempt is told of the trace. */
+  traceFor(attempt: AttemptSpan | undefined): TraceContext | undefined;
   /** Whether the payload may be changed, on its way, elsewhere than in this stage. */
   alters(stage: Stage): boolean;
   /** It is connected, for the first time or again. */
@@ -59,6 +65,8 @@ export class Stage {
   private readonly owner: StageOwner;
   private opened: Opened | undefined;
   private opening: Opening | undefined;
+  /** Of the attempt under way, or the connection that came of it. */
+  private span: AttemptSpan | undefined;
   private timer: NodeJS.Timeout | undefined;
   /** Ends an attempt whose answer takes too long. */
   private limit: NodeJS.Timeout | undefined;
@@ -98,6 +106,7 @@ export class Stage {
     const { owner } = this;
     this.attempts++;
     const handle = owner.cluster(this.cluster);
+    this.span = owner.spanOf(this.cluster);
     if (handle === undefined) {
       this.failed(new ProxyError('UNKNOWN_CLUSTER', `cluster ${this.cluster} does not exist`));
       return;
@@ -112,6 +121,8 @@ export class Stage {
       flow: this.attempts === 1 ? owner.resumedFlow : undefined,
       preferred: owner.preferred(this),
       tried: this.mayRetry ? (this.tried ??= new Set()) : undefined,
+      trace: owner.traceFor(this.span),
+      span: this.span,
     };
     this.triedBefore = this.tried?.size ?? 0;
     let result: Opening | Opened;
@@ -148,6 +159,7 @@ export class Stage {
     this.status = 'READY';
     this.lost = false;
     this.readyAt = performance.now();
+    this.span?.connected(stream);
     this.output.setReader(stream);
     if (stream.responds === true) this.awaitAnswer(stream);
     this.owner.stageReady(this);
@@ -183,7 +195,10 @@ export class Stage {
 
   /** Its stream told of what goes beside the payload. */
   signalled(signal: Signal): void {
-    if (signal.type === 'response' && this.isRepeated(signal)) return;
+    if (signal.type === 'response') {
+      this.span?.answered(signal.status);
+      if (this.isRepeated(signal)) return;
+    }
     const isOff = signal.type === 'response' && (this.altered || this.stream?.altered === true);
     this.output.signal(isOff ? { ...signal, altered: true } : signal);
   }
@@ -262,6 +277,12 @@ export class Stage {
     this.lost = true;
     this.opened?.release(error);
     this.opened = undefined;
+    this.endSpan(error);
+  }
+
+  private endSpan(error?: ProxyError): void {
+    this.span?.end(error);
+    this.span = undefined;
   }
 
   /** It was connected for longer than one waits between two attempts. */
@@ -279,6 +300,7 @@ export class Stage {
   }
 
   private failed(error: ProxyError): void {
+    this.endSpan(error);
     if (this.wantsRetry(this.lost ? 'disconnect' : 'connect-failure')) this.retry(error, false);
     else {
       this.status = 'FINALIZED';
@@ -345,6 +367,7 @@ export class Stage {
     clearTimeout(this.timer);
     clearTimeout(this.limit);
     this.opened?.release(fault);
+    this.endSpan(fault);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { isJsonObject, jsonObject } from '../../common/json.ts';
 import { DERIVED } from '../../common/json-pointer.ts';
+import { readTraceContext, type TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { Metadata } from '../core/session.ts';
 import { trimSpace } from './http-fields.ts';
 
@@ -123,6 +124,12 @@ export function httpOf(metadata: Metadata): {
     query: typeof query === 'string' ? query : undefined,
     headers: isJsonObject(headers) ? headers : undefined,
   };
+}
+
+/** The trace that a request belongs to, as rules have left its headers. */
+export function traceOfRequest(metadata: Metadata): TraceContext | undefined {
+  const { headers } = (metadata['HTTP'] ?? {}) as { readonly headers?: Json };
+  return isJsonObject(headers) && 'traceparent' in headers ? readTraceContext(headers) : undefined;
 }
 
 /** A request's target: a path, with the slash that it begins with, and a query. */

@@ -3,6 +3,7 @@ import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { getAt, parsePointer } from '../../common/json-pointer.ts';
 import { LineWriter } from '../../common/line-writer.ts';
 import type { Metadata, SessionView } from '../core/session.ts';
+import { failureOf } from './failures.ts';
 import { escapeJson, escapeText } from '../../common/telemetry/escape.ts';
 
 type Field = (session: SessionView) => Json | undefined;
@@ -31,6 +32,8 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   method: ({ metadata }) => getAt(metadata, ['HTTP', 'method']),
   path: ({ metadata }) => getAt(metadata, ['HTTP', 'url', 'path']),
   http_status: ({ httpStatus }) => httpStatus,
+  trace_id: ({ trace }) => trace?.traceId,
+  span_id: ({ trace }) => trace?.spanId,
 };
 
 const TEXT_TEMPLATE =
@@ -42,14 +45,39 @@ export interface AccessLog {
   close(): Promise<void>;
 }
 
+/** Whether its listener wants a line of it. */
+export function isLogged(session: SessionView): boolean {
+  const { sessions, percent } = session.telemetry?.access_log ?? { sessions: 'all', percent: 100 };
+  if (sessions === 'none') return false;
+  if (failureOf(session) !== undefined) return true;
+  return sessions === 'all' && (percent >= 100 || Math.random() * 100 < percent);
+}
+
 /** `format`: `json`, `text`, or a template with `%COMMAND%` and `%{/json/pointer}%` (of the metadata). */
 export function createAccessLog(target: string, format: string): AccessLog {
   const writer = new LineWriter(target, (message) => process.stderr.write(`l7mp: access log: ${message}\n`));
-  const line = formatter(format);
+  const line = lineOf(format);
   return {
     write: (session) => writer.write(line(session)),
     reopen: () => writer.reopen(),
     close: () => writer.close(),
+  };
+}
+
+/** Formats of listeners that are kept ready. */
+const MAX_FORMATS = 100;
+
+/** Lines in the format of a session's listener, or else in this one. */
+export function lineOf(format: string): (session: SessionView) => string {
+  const formatters = new Map<string, (session: SessionView) => string>();
+  return (session) => {
+    const wanted = session.telemetry?.access_log.format ?? format;
+    let line = formatters.get(wanted);
+    if (line === undefined) {
+      if (formatters.size >= MAX_FORMATS) formatters.clear();
+      formatters.set(wanted, (line = formatter(wanted)));
+    }
+    return line(session);
   };
 }
 

@@ -206,7 +206,7 @@ function observeNamed(meter: Meter, named: NamedCounters): void {
 }
 
 /** Labels of the configuration by names that Prometheus can read; of names that become the same, the first stays. */
-function toLabels(labels: Readonly<Record<string, string>>): Attributes {
+export function toLabels(labels: Attributes): Attributes {
   const safe: Attributes = {};
   for (const [name, value] of Object.entries(labels)) {
     // The serializer, too, makes one underscore of several.

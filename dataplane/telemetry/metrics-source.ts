@@ -1,5 +1,6 @@
 /** Where metrics come from: main.ts gives it. Types only. */
 import type { ControlPlaneState } from '../core/control-plane.ts';
+import type { Durations } from '../../common/telemetry/durations.ts';
 import type { OffloadStatus } from '../core/offload.ts';
 import type { Totals } from './totals.ts';
 
@@ -31,6 +32,8 @@ export interface MetricsSource {
   totals(): Totals;
   listeners(): Iterable<ListenerMetrics>;
   clusters(): Iterable<ClusterMetrics>;
+  /** Of sessions that have ended. */
+  sessionDurations(): Iterable<Durations>;
   /** Undefined where there is none. */
   controlPlane(): ControlPlaneState | undefined;
   /** Undefined where nobody asks for kernel offload. */

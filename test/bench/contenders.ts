@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { envoyConfig } from './envoy.ts';
 import { SERVER } from './lab.ts';
-import { isServing, type Kind, PROXY_PORT, SERVER_PORT, type Serving, type Traffic } from './route.ts';
+import { COLLECTOR_PORT, isServing, type Kind, PROXY_PORT, SERVER_PORT, type Serving, type Traffic } from './route.ts';
 
 export interface Contender {
   readonly name: string;
@@ -60,7 +60,10 @@ const l7mp: Contender = {
       clusters: [{ name: 'server', spec: server, endpoints: [{ spec: { address: SERVER } }] }],
     };
     // YAML takes JSON.
-    return [join(ROOT, 'bin/l7mp'), 'proxy', '-c', write(directory, 'l7mp.yaml', JSON.stringify(config))];
+    const command = [join(ROOT, 'bin/l7mp'), 'proxy', '-c', write(directory, 'l7mp.yaml', JSON.stringify(config))];
+    // All else is as it is by itself.
+    const collector = `OTEL_EXPORTER_OTLP_ENDPOINT=http://${SERVER}:${COLLECTOR_PORT}`;
+    return isTelemetry(kind) ? ['env', collector, ...command] : command;
   },
 };
 
@@ -68,6 +71,12 @@ const l7mp: Contender = {
 const l7mpInUserSpace: Contender = {
   name: 'l7mp in user space',
   command: (kind, directory) => (isOffload(kind) ? l7mp.command(trafficOf(kind), directory) : undefined),
+};
+
+/** The same, and nothing is exported. */
+const l7mpWithoutTelemetry: Contender = {
+  name: 'l7mp without telemetry',
+  command: (kind, directory) => (isTelemetry(kind) ? l7mp.command(trafficOf(kind), directory) : undefined),
 };
 
 /** No proxy at all: the host between forwards IP packets. What is measured sends to the server itself. */
@@ -180,15 +189,32 @@ const socat: Contender = {
 };
 
 /** The baselines, then ours. */
-export const CONTENDERS: readonly Contender[] = [bare, goControlPlane, forwarding, l7mp, l7mpInUserSpace, dnat];
+export const CONTENDERS: readonly Contender[] = [
+  bare,
+  goControlPlane,
+  forwarding,
+  l7mpWithoutTelemetry,
+  l7mp,
+  l7mpInUserSpace,
+  dnat,
+];
 export const PEERS: readonly Contender[] = [envoy, haproxy, nginx, socat];
+
+const TRAFFIC = { 'telemetry-udp': 'udp', 'telemetry-tcp': 'tcp', 'telemetry-http': 'http' } as const;
 
 function isOffload(kind: Kind): kind is 'offload-udp' | 'offload-tcp' {
   return kind === 'offload-udp' || kind === 'offload-tcp';
 }
 
+type TelemetryKind = Extract<Kind, `telemetry-${string}`>;
+
+function isTelemetry(kind: Kind): kind is TelemetryKind {
+  return kind.startsWith('telemetry-');
+}
+
 /** What passes on the wire. */
 function trafficOf(kind: Exclude<Kind, Serving>): Traffic {
+  if (isTelemetry(kind)) return TRAFFIC[kind];
   if (!isOffload(kind)) return kind;
   return kind === 'offload-udp' ? 'udp' : 'tcp';
 }

@@ -7,6 +7,7 @@ import { offloadTcp } from './cases/offload-tcp.ts';
 import { offloadUdp } from './cases/offload-udp.ts';
 import { startup } from './cases/startup.ts';
 import { tcp } from './cases/tcp.ts';
+import { telemetryHttp, telemetryTcp, telemetryUdp } from './cases/telemetry.ts';
 import { udp } from './cases/udp.ts';
 import { websocket } from './cases/websocket.ts';
 import { xds } from './cases/xds.ts';
@@ -27,14 +28,17 @@ const BENCHMARKS: readonly Benchmark[] = [
   websocket,
   memory,
   startup,
+  telemetryHttp,
+  telemetryTcp,
+  telemetryUdp,
   xds,
   kubernetes,
 ];
 
 const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 
-Measures the proxy beside a bare Node.js relay, the discovery service (xds) beside go-control-plane, and the control plane of a
-cluster (kubernetes) by itself. Prints one JSON object a line; a table goes to standard error.
+Measures the proxy beside a bare Node.js relay, the discovery service (xds) beside go-control-plane, the control plane of a
+cluster (kubernetes) by itself, and the proxy that exports traces, metrics and logs beside one that does not (telemetry). Prints one JSON object a line; a table goes to standard error.
 Needs root, and what scripts/setup-bench.sh installs. A name stands for all that begin with it: offload for
 offload-udp and offload-tcp.
 

@@ -54,7 +54,7 @@ export async function withProxy<T>(
 ): Promise<T> {
   const command = contender.command(kind, lab.directory);
   if (!command) throw new Error(`${contender.name} can't relay ${kind}`);
-  const proxy = await lab.serve('proxy', command, kind === 'udp' || kind === 'offload-udp' ? 'udp' : 'tcp', PROXY_PORT);
+  const proxy = await lab.serve('proxy', command, kind.endsWith('udp') ? 'udp' : 'tcp', PROXY_PORT);
   try {
     return await use(proxy);
   } finally {

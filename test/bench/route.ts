@@ -3,8 +3,8 @@
 export type Traffic = 'udp' | 'tcp' | 'http' | 'http2' | 'websocket';
 /** What control planes do: serve configuration, by itself or what a cluster of Kubernetes has. */
 export type Serving = 'xds' | 'kubernetes';
-/** What contenders do: relay traffic, have the kernel relay UDP or TCP, or serve configuration. */
-export type Kind = Traffic | 'offload-udp' | 'offload-tcp' | Serving;
+/** What contenders do: relay traffic, by itself or while they tell of it, have the kernel relay UDP or TCP, or serve configuration. */
+export type Kind = Traffic | `telemetry-${'udp' | 'tcp' | 'http'}` | 'offload-udp' | 'offload-tcp' | Serving;
 
 export function isServing(kind: Kind): kind is Serving {
   return kind === 'xds' || kind === 'kubernetes';
@@ -12,3 +12,5 @@ export function isServing(kind: Kind): kind is Serving {
 
 export const PROXY_PORT = 5000;
 export const SERVER_PORT = 6000;
+/** Where telemetry goes. */
+export const COLLECTOR_PORT = 4318;

@@ -139,6 +139,10 @@ export function harness(
       queue_limit: 4,
       framing: 'none',
       offload: { policy: 'auto', threshold: 1000, byte_threshold: 1e7 },
+      telemetry: {
+        access_log: { sessions: 'all', percent: 100 },
+        tracing: { enabled: true, attributes: [] },
+      },
       ...options,
     },
   };

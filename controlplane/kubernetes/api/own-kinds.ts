@@ -8,6 +8,7 @@ import type {
   SessionStatus,
   Status,
   TargetSpec,
+  TelemetryPolicySpec,
   TrafficPolicySpec,
   VirtualServiceSpec,
 } from '../../../gen/l7mp/kubernetes/v1/types.ts';
@@ -20,6 +21,7 @@ export interface OwnKinds {
   readonly RuleList: RuleList;
   readonly Session: Session;
   readonly OffloadPolicy: OffloadPolicy;
+  readonly TelemetryPolicy: TelemetryPolicy;
   readonly TrafficPolicy: TrafficPolicy;
 }
 
@@ -29,4 +31,5 @@ export type Route = KubeObject<RouteSpec, Status>;
 export type RuleList = KubeObject<RuleListSpec, Status>;
 export type Session = KubeObject<SessionSpec, SessionStatus>;
 export type OffloadPolicy = KubeObject<OffloadPolicySpec, PolicyStatus>;
+export type TelemetryPolicy = KubeObject<TelemetryPolicySpec, PolicyStatus>;
 export type TrafficPolicy = KubeObject<TrafficPolicySpec, PolicyStatus>;

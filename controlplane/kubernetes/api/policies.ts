@@ -39,11 +39,17 @@ export interface Policies {
   readonly traffic: (targets: readonly PolicyTarget[]) => TrafficSettings;
   /** The `offload` of the last of these targets that has an OffloadPolicy. */
   readonly offload: (targets: readonly PolicyTarget[]) => Plain | undefined;
+  /** The `telemetry` of the last of these targets that has a TelemetryPolicy. */
+  readonly telemetry: (targets: readonly PolicyTarget[]) => Plain | undefined;
 }
 
 const NOTHING: TrafficSettings = { cluster: {}, route: {}, listener: {} };
 
-export const withoutPolicies: Policies = { traffic: () => NOTHING, offload: () => undefined };
+export const withoutPolicies: Policies = {
+  traffic: () => NOTHING,
+  offload: () => undefined,
+  telemetry: () => undefined,
+};
 
 /** A target by one text, which no other has. */
 export function targetKey({ kind, namespace, name, section = '' }: PolicyTarget): string {

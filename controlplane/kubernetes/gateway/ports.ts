@@ -35,8 +35,12 @@ function addPort(making: Making, port: string, listeners: readonly ListenerState
   const { name: protocol, byHostname } = first.protocol;
   // Where listeners share a port, policies say the same of all of them.
   const targets = [...scope.targets, ...targetsOf(first.owner, first.spec.name)];
-  const offload = policies.offload(targets);
-  const options = { ...policies.traffic(targets).listener, ...(offload && { offload }) };
+  const [offload, telemetry] = [policies.offload(targets), policies.telemetry(targets)];
+  const options = {
+    ...policies.traffic(targets).listener,
+    ...(offload && { offload }),
+    ...(telemetry && { telemetry }),
+  };
   const rules = byHostname ? hostnameRules(making, port, listeners) : streamRules(making, first);
   const list = addRuleList(making, [port], rules);
   const tls = tlsServer(making, listeners);

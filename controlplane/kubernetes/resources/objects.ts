@@ -82,15 +82,20 @@ function addListener(
   raw: VirtualServiceListener | SessionListener | undefined,
   path: string,
 ): void {
-  // It takes the place of what the listener says itself.
-  const offload = context.policies.offload(targetsOf(making.object, undefined));
+  // They take the place of what the listener says itself.
+  const targets = targetsOf(making.object, undefined);
+  const [offload, telemetry] = [context.policies.offload(targets), context.policies.telemetry(targets)];
   const place = placeIn(context, making);
   const { spec, rules, options } = raw ?? {};
   const listener = {
     ...(isPlain(spec) && { spec: withSecrets(place, flatSpec('ListenerSpec', spec), `${path}.spec`) }),
     ...(rules !== undefined && { rules: ruleListIn(place, rules, `${path}.rules`) }),
-    ...((options !== undefined || offload !== undefined) && {
-      options: { ...options, ...(offload && { offload: offload as Json }) },
+    ...((options ?? offload ?? telemetry) !== undefined && {
+      options: {
+        ...options,
+        ...(offload && { offload: offload as Json }),
+        ...(telemetry && { telemetry: telemetry as Json }),
+      },
     }),
   };
   addPart(making, 'Listener', name, listener, place.uses, pathsIn('ListenerSpec', raw ?? {}, path));

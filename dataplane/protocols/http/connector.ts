@@ -40,9 +40,9 @@ class HttpConnector implements Connector {
   }
 
   connect(request: ConnectRequest): Stream | Promise<Stream> {
-    const { target, metadata, altered } = request;
+    const { target, metadata, altered, trace } = request;
     // It may throw: no connection is taken before.
-    const outgoing = outgoingRequest(metadata, this.spec, formatAddress(target.hostname, target.port), altered);
+    const outgoing = outgoingRequest(metadata, this.spec, formatAddress(target.hostname, target.port), altered, trace);
     const kept = this.pools.get(target.connectionKey)?.take();
     if (kept) return this.ask(kept, request, outgoing);
     return this.h2?.request(request, outgoing) ?? this.connectAnew(request, outgoing);

@@ -12,6 +12,7 @@ import { ProxyError } from '../../../common/errors.ts';
 import type { ListenerContext } from '../../core/protocol.ts';
 import { reasonOf } from '../../core/status.ts';
 import { formatAddress, sessionName } from '../../sockets/addresses.ts';
+import { traceOfRequest } from '../../sockets/http-metadata.ts';
 import { tlsRecordAt } from '../../sockets/tls-record.ts';
 import { BodyDecoder, findHeadEnd, parseRequestHead, requestBody } from './codec.ts';
 import { type AnsweredConnection, ServerStream } from './h1-server-stream.ts';
@@ -196,8 +197,8 @@ export class ServerConnection implements AnsweredConnection {
     this.stream = stream;
     this.body = new BodyDecoder(body, stream);
     const name = `${sessionName('HTTP', this.facts.ends)}-${this.nextNumber()}`;
-    if (this.doors.accept({ name, metadata, stream, isKept: true }) && this.body.done && !stream.tunnel)
-      stream.requestEnded();
+    const isTaken = this.doors.accept({ name, metadata, stream, isKept: true, traceOf: traceOfRequest });
+    if (isTaken && this.body.done && !stream.tunnel) stream.requestEnded();
     return end;
   }
 

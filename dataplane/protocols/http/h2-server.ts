@@ -13,6 +13,7 @@ import type { Accept } from '../../core/session.ts';
 import { answerOf } from '../../core/answer.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
+import { traceOfRequest } from '../../sockets/http-metadata.ts';
 import { type Fields, responseFields, trailerFields } from './codec.ts';
 import { LINGER, type ServerOptions } from './h1-server.ts';
 import { fromList } from './h2-headers.ts';
@@ -47,6 +48,7 @@ export function serveHttp2(
       metadata,
       stream: new ServerStream(stream, headers, empty),
       isKept: true,
+      traceOf: traceOfRequest,
     });
   });
   return session;

@@ -1,6 +1,7 @@
 /** Requests between the wire and a session's metadata, where rules read and rewrite them. */
 import type { HttpCluster, HttpListener } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
+import type { TraceContext } from '../../../common/telemetry/trace-context.ts';
 import type { Metadata } from '../../core/session.ts';
 import { type Ends, endsMetadata } from '../../sockets/addresses.ts';
 import { Http, type HttpMetadata, httpOf, joinTarget, percentEncode, urlParts } from '../../sockets/http-metadata.ts';
@@ -88,7 +89,7 @@ export interface OutgoingRequest {
 
 /**
  * The request of a session: as it came, with what rules changed; or one of the cluster's making. `altered`: its body
- * won't be as it came.
+ * won't be as it came. `trace` takes the place of what its headers say of that.
  *
  * @throws ProxyError `PROTOCOL_ERROR` where what rules, or a JSONSocket's client, wrote as method or host is none.
  */
@@ -97,14 +98,17 @@ export function outgoingRequest(
   spec: HttpCluster,
   authority: string,
   altered: boolean,
+  trace?: TraceContext,
 ): OutgoingRequest {
   const http = metadata['HTTP'];
   const original = typeof http === 'object' && http !== null ? (http as unknown as WithOriginal)[ORIGINAL] : undefined;
   const now = httpOf(metadata);
   const headers = now.headers ?? {};
+  const renewed = trace?.traceparent === text(headers['traceparent']) ? undefined : trace;
   const connection = text(headers['connection']);
   const list: string[] = [];
   const add = (name: string, key: string, value: string): void => {
+    if (renewed !== undefined && (key === 'traceparent' || key === 'tracestate')) return;
     if (key !== 'host' && key !== 'content-length' && !isHopByHop(key, connection)) list.push(name, value);
   };
   const seen = original?.keys ?? [];
@@ -120,6 +124,11 @@ export function outgoingRequest(
   for (const key in headers) {
     const value = text(headers[key]);
     if (value !== undefined && !seen.includes(key.toLowerCase())) add(key, key.toLowerCase(), value);
+  }
+  if (renewed !== undefined) {
+    list.push('traceparent', renewed.traceparent);
+    if (renewed.tracestate !== undefined) list.push('tracestate', renewed.tracestate);
+    if (renewed.baggage !== undefined && headers['baggage'] === undefined) list.push('baggage', renewed.baggage);
   }
   const method = now.method ?? spec.method;
   if (!isField(method, '')) throw unfit('an HTTP method', method);

@@ -11,6 +11,7 @@ import type { Json, JsonSocketHeader } from '../../../gen/l7mp/config/v1/types.t
 import { isJsonObject, type JsonObject } from '../../../common/json.ts';
 import { isSpace, MAX_DEPTH, ObjectScanner } from '../../../common/json-objects.ts';
 import { getAt, parsePointer, setAt } from '../../../common/json-pointer.ts';
+import { readTraceContext, type TraceContext, traceFields } from '../../../common/telemetry/trace-context.ts';
 import type { Metadata } from '../../core/session.ts';
 import type { Framing } from '../../core/stream.ts';
 
@@ -112,8 +113,8 @@ export function encodeAnswer({ status, message }: Answer): Buffer {
   return Buffer.from(JSON.stringify(header));
 }
 
-/** Makes a session's header. */
-export type HeaderBuilder = (metadata: Metadata) => Buffer;
+/** Makes a session's header. Its trace stands in members named as HTTP's fields: `traceparent`, `tracestate`, `baggage`. */
+export type HeaderBuilder = (metadata: Metadata, trace?: TraceContext) => Buffer;
 
 /** Reads a cluster's `header` once. @throws SyntaxError where a pointer isn't one. */
 export function createHeaderBuilder(spec: readonly JsonSocketHeader[]): HeaderBuilder {
@@ -121,12 +122,19 @@ export function createHeaderBuilder(spec: readonly JsonSocketHeader[]): HeaderBu
     ...(path ? [copyStep(path.from, path.to)] : []),
     ...(set ? [setStep(set.key, set.value)] : []),
   ]);
-  return (metadata) => {
+  return (metadata, trace) => {
     const header: Header = {};
     for (const step of steps) step(header, metadata);
+    if (trace) Object.assign(header, traceFields(trace));
     header['JSONSocketVersion'] = VERSION;
     return Buffer.from(JSON.stringify(header));
   };
+}
+
+/** The trace that a client's header says. */
+export function traceOfHeader(metadata: Metadata): TraceContext | undefined {
+  const header = metadata['JSONSocket'];
+  return isJsonObject(header) ? readTraceContext(header) : undefined;
 }
 
 type Step = (header: Header, metadata: Metadata) => void;

@@ -10,7 +10,7 @@ export function createConnector(context: ConnectorContext<JsonSocketCluster>): C
   const buildHeader = createHeaderBuilder(spec.header);
   return {
     connect: async (request) => {
-      const header = buildHeader(request.metadata);
+      const header = buildHeader(request.metadata, request.trace);
       request.altered = true;
       const stream = new ClientStream(await transport.connect(request), header);
       return stream.answered(request.signal);

@@ -3,6 +3,7 @@ import type { JsonSocketListener } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import type { Incoming } from '../../core/session.ts';
+import { traceOfHeader } from './codec.ts';
 import { ServerStream } from './server-stream.ts';
 
 /** Sessions of the transport that may wait for their header at once; further ones are closed. */
@@ -25,6 +26,7 @@ export function createListener(context: ListenerContext<JsonSocketListener>): Li
           name: `JSONSocket:${name}-${counter++}`,
           metadata: { ...metadata, JSONSocket: header },
           stream,
+          traceOf: traceOfHeader,
         });
       },
       refused: ({ status, message }) => {

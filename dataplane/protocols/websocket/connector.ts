@@ -4,6 +4,7 @@ import { WebSocket } from 'ws';
 import type { Json, WebSocketCluster } from '../../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { Connector, ConnectorContext, ConnectRequest } from '../../core/protocol.ts';
+import { type TraceContext, traceFields } from '../../../common/telemetry/trace-context.ts';
 import type { Metadata } from '../../core/session.ts';
 import type { Stream } from '../../core/stream.ts';
 import { formatAddress } from '../../sockets/addresses.ts';
@@ -34,7 +35,7 @@ export function createConnector(context: ConnectorContext<WebSocketCluster>): Co
 
 function handshake(
   spec: WebSocketCluster,
-  { target: endpoint, metadata, signal }: ConnectRequest,
+  { target: endpoint, metadata, signal, trace }: ConnectRequest,
   socket: Socket,
 ): Promise<Stream> {
   const authority = formatAddress(endpoint.hostname, endpoint.port);
@@ -43,7 +44,7 @@ function handshake(
   const gate = new FrameGate(socket, spec.max_message_bytes);
   return new Promise((resolve, reject) => {
     const websocket = new WebSocket(`${spec.tls ? 'wss' : 'ws'}://${authority}`, subprotocols, {
-      headers: requestHeaders(spec, metadata),
+      headers: requestHeaders(spec, metadata, trace),
       maxPayload: spec.max_message_bytes,
       perMessageDeflate: spec.compress,
       createConnection: () => socket,
@@ -94,13 +95,21 @@ function requestTarget(spec: WebSocketCluster, metadata: Metadata): string {
 /** Fields of the handshake and its body: ours take their place (RFC 6455, section 4.1). */
 const OWN = /^(sec-websocket-.*|content-length|trailer|expect)$/u;
 
-function requestHeaders(spec: WebSocketCluster, metadata: Metadata): Record<string, string> {
+function requestHeaders(
+  spec: WebSocketCluster,
+  metadata: Metadata,
+  trace: TraceContext | undefined,
+): Record<string, string> {
   const given = httpOf(metadata).headers ?? {};
   const connection = asText(given['connection']);
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(given)) {
     const text = asText(value);
     if (text !== undefined && !OWN.test(name) && !isHopByHop(name, connection)) headers[name] = text;
+  }
+  if (trace) {
+    delete headers['tracestate'];
+    Object.assign(headers, traceFields(trace));
   }
   for (const [name, value] of Object.entries(spec.headers)) headers[name.toLowerCase()] = value;
   return headers;

@@ -8,7 +8,7 @@ import type { Listener, ListenerContext } from '../../core/protocol.ts';
 import type { Metadata } from '../../core/session.ts';
 import { endsMetadata, formatAddress, sessionName } from '../../sockets/addresses.ts';
 import { type Connection, ConnectionServer } from '../../sockets/connection-server.ts';
-import { Http, type HttpMetadata, urlParts } from '../../sockets/http-metadata.ts';
+import { Http, type HttpMetadata, traceOfRequest, urlParts } from '../../sockets/http-metadata.ts';
 import { tlsRecordAt } from '../../sockets/tls-record.ts';
 import { handshakeFault, subprotocolsOf } from './codec.ts';
 import { FrameGate } from './frames.ts';
@@ -133,7 +133,8 @@ class WebSocketServerListener implements Listener {
         done(new WebSocketStream(websocket, socket, { side: 'server', pingInterval, maxMessageBytes, gate }));
       });
     });
-    accept({ name: `${sessionName('WS', connection.ends)}-${this.counter++}`, metadata, stream });
+    const name = `${sessionName('WS', connection.ends)}-${this.counter++}`;
+    accept({ name, metadata, stream, traceOf: traceOfRequest });
   }
 }
 

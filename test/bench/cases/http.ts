@@ -11,7 +11,7 @@ const WARM_UP_MS = 5000;
 const URL = `http://${PROXY}:${PROXY_PORT}/`;
 
 /** Runs `use` while nginx answers with 1 KB. */
-async function withServer<T>(lab: Lab, http2: boolean, use: () => Promise<T>): Promise<T> {
+export async function withServer<T>(lab: Lab, http2: boolean, use: () => Promise<T>): Promise<T> {
   const body = `http {
   access_log off;
   keepalive_requests 1000000000;
@@ -31,7 +31,7 @@ async function withServer<T>(lab: Lab, http2: boolean, use: () => Promise<T>): P
 }
 
 /** Requests a second; the first run warms up. */
-async function wrk(lab: Lab, durationMs: number, headers: readonly string[]): Promise<number> {
+export async function wrk(lab: Lab, durationMs: number, headers: readonly string[]): Promise<number> {
   const run = async (milliseconds: number): Promise<number> => {
     const seconds = `${Math.ceil(milliseconds / 1000)}s`;
     const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', seconds, ...headers.flatMap((line) => ['-H', line])];

@@ -500,6 +500,40 @@ export const schema: Schema = {
         values: ['none', 'length-prefix-2', 'length-prefix-4', 'newline'],
       },
       offload: { type: 'message', message: 'Offload', shorthand: 'policy', default: {} },
+      telemetry: { type: 'message', message: 'Telemetry', default: {} },
+    },
+  },
+  Telemetry: {
+    fields: {
+      access_log: { type: 'message', message: 'AccessLog', shorthand: 'sessions', default: {} },
+      tracing: { type: 'message', message: 'Tracing', default: {} },
+      metric_label: { type: 'message', message: 'MetricLabel' },
+    },
+  },
+  AccessLog: {
+    fields: {
+      sessions: { type: 'string', optional: true, default: 'all', values: ['all', 'failed', 'none'] },
+      percent: { type: 'number', optional: true, min: 0, max: 100, default: 100 },
+      format: { type: 'string' },
+    },
+  },
+  Tracing: {
+    fields: {
+      enabled: { type: 'boolean', optional: true, default: true },
+      percent: { type: 'number', optional: true, min: 0, max: 100 },
+      attributes: { type: 'message', message: 'SpanAttribute', repeated: true },
+    },
+  },
+  SpanAttribute: {
+    fields: {
+      name: { type: 'string', required: true },
+      path: { type: 'string', required: true, format: 'json-pointer' },
+    },
+  },
+  MetricLabel: {
+    fields: {
+      name: { type: 'string', required: true },
+      path: { type: 'string', required: true, format: 'json-pointer' },
     },
   },
   Offload: {

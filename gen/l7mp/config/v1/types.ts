@@ -786,7 +786,10 @@ export interface Admin {
     'silly' | 'trace' | 'verbose' | 'debug' | 'info' | 'http' | 'notice' | 'warn' | 'error' | 'silent';
   /** Where the log goes: `stdout`, `stderr`, `-` (stdout) or a file. */
   readonly log_file: string;
-  /** Where the access log goes, one line a session: `stdout`, `stderr`, `-` or a file. No access log when absent. */
+  /**
+   * Where the access log goes, one line a session: `stdout`, `stderr`, `-`, a file, or `otlp`, as log records of OpenTelemetry. No
+   * access log when absent.
+   */
   readonly access_log_path?: string;
   /** What an access log line looks like: `json`, `text`, or a template with `%NAME%` commands. */
   readonly access_log_format: string;
@@ -916,6 +919,54 @@ export interface ListenerOptions {
   readonly framing: 'none' | 'length-prefix-2' | 'length-prefix-4' | 'newline';
   /** Whether the kernel relays its sessions by itself, where `admin.offload` is on; a string is a policy. */
   readonly offload: Offload;
+  /** What is told of its sessions: in the access log, in traces, in metrics. */
+  readonly telemetry: Telemetry;
+}
+
+/** Telemetry says what is told of a listener's sessions. */
+export interface Telemetry {
+  /** Which of them have a line in the access log, where the proxy has one; a string is `sessions`. */
+  readonly access_log: AccessLog;
+  /** Which of them are recorded as traces, where the proxy exports traces. */
+  readonly tracing: Tracing;
+  /** A label of `l7mp_session_duration_seconds`. None when absent. */
+  readonly metric_label?: MetricLabel;
+}
+
+/** AccessLog chooses lines of the access log. */
+export interface AccessLog {
+  /** `all` of them, those that `failed`, or `none`. */
+  readonly sessions: 'all' | 'failed' | 'none';
+  /** The part of those that have not failed, in percent; those that failed are always told. */
+  readonly percent: number;
+  /** What a line looks like: `json`, `text`, or a template with `%NAME%` commands. As `admin.access_log_format` when absent. */
+  readonly format?: string;
+}
+
+/** Tracing chooses sessions that are recorded as traces. */
+export interface Tracing {
+  /** `false` records none of them: the traces that they belong to are passed on as they came. */
+  readonly enabled: boolean;
+  /** The part that is recorded of sessions that come without a trace, in percent. As OTEL_TRACES_SAMPLER says when absent. */
+  readonly percent?: number;
+  /** What their spans say beside what all say. */
+  readonly attributes: readonly SpanAttribute[];
+}
+
+/** SpanAttribute is a value of a session's metadata. */
+export interface SpanAttribute {
+  /** The attribute's name. */
+  readonly name: string;
+  /** Its value: a JSON pointer into the session's metadata. Objects and lists are told as JSON. */
+  readonly path: string;
+}
+
+/** MetricLabel is a value of a session's metadata. The first 50 values of a listener are told apart, further ones are `others`. */
+export interface MetricLabel {
+  /** The label's name, as in `method`. */
+  readonly name: string;
+  /** Its value: a JSON pointer into the session's metadata. */
+  readonly path: string;
 }
 
 /**

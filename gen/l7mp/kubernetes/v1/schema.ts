@@ -8,6 +8,7 @@ export const specs: Readonly<Record<string, string>> = {
   RuleList: 'RuleListSpec',
   Session: 'SessionSpec',
   OffloadPolicy: 'OffloadPolicySpec',
+  TelemetryPolicy: 'TelemetryPolicySpec',
   TrafficPolicy: 'TrafficPolicySpec',
 };
 export const schema: Schema = {
@@ -109,16 +110,22 @@ export const schema: Schema = {
   },
   OffloadPolicySpec: {
     fields: {
-      targetRefs: { type: 'message', message: 'OffloadTarget', repeated: true, required: true },
+      targetRefs: { type: 'message', message: 'ListenerTarget', repeated: true, required: true },
       offload: { type: 'message', message: 'Offload', required: true },
     },
   },
-  OffloadTarget: {
+  ListenerTarget: {
     fields: {
       group: { type: 'string' },
       kind: { type: 'string', required: true, values: ['VirtualService', 'Session', 'Gateway', 'ListenerSet'] },
       name: { type: 'string', required: true },
       sectionName: { type: 'string' },
+    },
+  },
+  TelemetryPolicySpec: {
+    fields: {
+      targetRefs: { type: 'message', message: 'ListenerTarget', repeated: true, required: true },
+      telemetry: { type: 'message', message: 'Telemetry', required: true },
     },
   },
   TrafficPolicySpec: {
@@ -146,6 +153,7 @@ export const schema: Schema = {
       bytes_per_second: { type: 'number', min: 0, unit: 'bytes/s' },
       idle_timeout: { type: 'integer', optional: true, unit: 'ms', max: 2147483647 },
       queue_limit: { type: 'integer', optional: true, min: 1, unit: 'datagrams', default: 1024 },
+      telemetry: { type: 'message', message: 'Telemetry', default: {} },
     },
   },
   ClientPersistence: {

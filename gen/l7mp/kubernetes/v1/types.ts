@@ -159,13 +159,13 @@ export interface SessionStatus {
 /** OffloadPolicySpec is what is offloaded, and of whom. */
 export interface OffloadPolicySpec {
   /** What it is attached to, in its own namespace. */
-  readonly targetRefs: readonly OffloadTarget[];
+  readonly targetRefs: readonly ListenerTarget[];
   /** Which sessions the kernel relays. */
   readonly offload: Readonly<Record<string, Json>>;
 }
 
-/** OffloadTarget names what has listeners, or one listener of a Gateway or ListenerSet. */
-export interface OffloadTarget {
+/** ListenerTarget names what has listeners, for policies of those, or one listener of a Gateway or ListenerSet. */
+export interface ListenerTarget {
   /** The API group of the kind; not needed. */
   readonly group?: string;
   /** Its kind. */
@@ -174,6 +174,14 @@ export interface OffloadTarget {
   readonly name: string;
   /** The name of a listener that has its port for itself. All listeners when absent. */
   readonly sectionName?: string;
+}
+
+/** TelemetryPolicySpec is what is told, and of whom. */
+export interface TelemetryPolicySpec {
+  /** What it is attached to, in its own namespace. */
+  readonly targetRefs: readonly ListenerTarget[];
+  /** What is told. */
+  readonly telemetry: Readonly<Record<string, Json>>;
 }
 
 /** TrafficPolicySpec is what clusters have beside their protocol and endpoints, and routes beside their destinations. */
@@ -232,6 +240,8 @@ export interface ListenerLimits {
   readonly idle_timeout?: number;
   /** The most datagrams that wait for a slow receiver, or 4 MiB of them; the oldest are dropped, and counted. */
   readonly queue_limit?: number;
+  /** What is told of its sessions: in the access log, in traces, in metrics. */
+  readonly telemetry?: Readonly<Record<string, Json>>;
 }
 
 /** ClientPersistence brings the requests of a client to the endpoint that its first one went to, by a token that it is given. */

@@ -215,7 +215,7 @@ const GATEWAY_API = 'gateway.networking.k8s.io';
 const OWN = 'l7mp.io';
 const GROUPS: Readonly<Record<string, string>> = {
   ...{ VirtualService: OWN, Target: OWN, Route: OWN, RuleList: OWN, Session: OWN },
-  ...{ OffloadPolicy: OWN, TrafficPolicy: OWN },
+  ...{ OffloadPolicy: OWN, TelemetryPolicy: OWN, TrafficPolicy: OWN },
 };
 const WITHOUT = ['GatewayParameters', 'Service', 'ConfigMap', 'Deployment'];
 

@@ -56,6 +56,10 @@ const VALID = {
     listeners: [{ name: 'a', spec: { TCP: { port: 9998 } }, rules: [{ action: { route: { destination } } }] }],
   },
   OffloadPolicy: { targetRefs: [{ kind: 'VirtualService', name: 'good' }], offload: { policy: 'never' } },
+  TelemetryPolicy: {
+    targetRefs: [{ kind: 'VirtualService', name: 'good' }],
+    telemetry: { access_log: { sessions: 'failed' } },
+  },
   // Of the rest of the Gateway that all go on to ask.
   TrafficPolicy: {
     targetRefs: [{ kind: 'Gateway', name: 'web', sectionName: 'grpc' }],
@@ -195,6 +199,11 @@ const BROKEN: readonly [kind: Kind, path: string, value: Json][] = [
   ['TrafficPolicy', 'mirrors.0.backendRef.namespace', 'kube-system'],
   ['HTTPRoute', 'rules.0.sessionPersistence', { sessionName: 'a b' }],
   ['HTTPRoute', 'rules.0.sessionPersistence', { cookieConfig: { lifetimeType: 'Permanent' } }],
+  ['TelemetryPolicy', 'targetRefs.0.name', 'nowhere'],
+  ['TelemetryPolicy', 'targetRefs.0', { kind: 'Gateway', name: 'good' }],
+  ['TelemetryPolicy', 'telemetry.access_log.sessions', 'some'],
+  ['TelemetryPolicy', 'telemetry.tracing', { percent: 200 }],
+  ['TelemetryPolicy', 'telemetry.metric_label', { name: 'a', path: 'no pointer' }],
 ];
 
 /** A copy with another value at a path, as in `rules.0.name`. */

@@ -155,6 +155,13 @@ describe('kubernetes: the rights of the control plane', function () {
         'OffloadPolicy',
         { targetRefs: [{ kind: 'VirtualService', name: 'VirtualService' }], offload: { policy: 'never' } },
       ],
+      [
+        'TelemetryPolicy',
+        {
+          targetRefs: [{ kind: 'VirtualService', name: 'VirtualService' }],
+          telemetry: { access_log: { sessions: 'failed' } },
+        },
+      ],
     ];
     await rig.service('shop', await freePort());
     const names: Partial<Record<KindName, string>> = { Gateway: 'web', GatewayParameters: 'one', Target: 'origin' };

@@ -87,6 +87,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
         totals: () => totals.with(live),
         listeners: () => [],
         clusters: () => clusters,
+        sessionDurations: () => [],
         controlPlane: () => undefined,
         offload: () => undefined,
       },

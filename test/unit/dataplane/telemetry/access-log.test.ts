@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { createAccessLog, formatter } from '../../../../dataplane/telemetry/access-log.ts';
+import type { SessionView } from '../../../../dataplane/core/session.ts';
+import { createAccessLog, formatter, isLogged } from '../../../../dataplane/telemetry/access-log.ts';
+import { failureOf } from '../../../../dataplane/telemetry/failures.ts';
 import { fakeSession } from '../../../support/admin.ts';
 
 const ended = fakeSession({
@@ -13,6 +15,31 @@ const ended = fakeSession({
   status: 'DESTROYED',
   reason: 'PEER_RESET',
   retries: 2,
+});
+
+describe('sessions that a listener wants lines of', () => {
+  const telemetryOf = (access_log: { sessions: 'all' | 'failed' | 'none'; percent: number }) => ({
+    access_log,
+    tracing: { enabled: true, attributes: [] },
+  });
+  const [failed, fine] = [fakeSession({ reason: 'PEER_RESET' }), fakeSession({ reason: 'IDLE_TIMEOUT' })];
+
+  it('are all, those that failed, or none; of those that have not, a part', () => {
+    const logged = (session: SessionView, sessions: 'all' | 'failed' | 'none', percent = 100): boolean =>
+      isLogged({ ...session, telemetry: telemetryOf({ sessions, percent }) });
+    expect([logged(failed, 'all'), logged(fine, 'all'), isLogged(fine)]).to.deep.equal([true, true, true]);
+    expect([logged(failed, 'failed'), logged(fine, 'failed')]).to.deep.equal([true, false]);
+    expect([logged(failed, 'none'), logged(fine, 'none')]).to.deep.equal([false, false]);
+    expect([logged(failed, 'all', 0), logged(fine, 'all', 0)]).to.deep.equal([true, false]);
+  });
+
+  it('have failed where nobody asked for the end; answers count by their status', () => {
+    expect(failureOf({ reason: 'NO_ROUTE', httpStatus: 404 })).to.equal(undefined);
+    expect(failureOf({ reason: 'NO_ROUTE', httpStatus: undefined })).to.equal('NO_ROUTE');
+    expect(failureOf({ reason: 'OK', httpStatus: 503 })).to.equal('503');
+    expect(failureOf({ reason: 'CONNECT_REFUSED', httpStatus: 502 })).to.equal('CONNECT_REFUSED');
+    expect(failureOf({ reason: 'DRAINED', httpStatus: undefined })).to.equal(undefined);
+  });
 });
 
 describe('the access log', () => {

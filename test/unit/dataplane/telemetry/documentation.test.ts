@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { OffloadStatus } from '../../../../dataplane/core/offload.ts';
 import type { ControlPlaneState } from '../../../../dataplane/core/control-plane.ts';
 import { FIELDS } from '../../../../dataplane/telemetry/access-log.ts';
+import { SessionDurations } from '../../../../dataplane/telemetry/durations.ts';
 import { createMetrics } from '../../../../dataplane/telemetry/metrics.ts';
 import { NamedCounters } from '../../../../dataplane/telemetry/named-counters.ts';
 import { SessionTotals } from '../../../../dataplane/telemetry/totals.ts';
@@ -22,6 +23,8 @@ describe('docs/observability.md', () => {
     const totals = new SessionTotals();
     totals.ended(fakeSession({ status: 'DESTROYED', endedAt: 1, reason: 'OK' }));
     totals.refuse('in', 'RATE_LIMITED');
+    const durations = new SessionDurations();
+    durations.add(fakeSession({ startedAt: 0, endedAt: 1 }));
     const connectLatency = { bounds: [1], counts: [0, 0], sum: 0 };
     const clusters = [{ name: 'c', endpoints: [], failures: new Map([['NO_ENDPOINT', 1]]), connectLatency }];
     const named = new NamedCounters();
@@ -44,6 +47,7 @@ describe('docs/observability.md', () => {
       totals: () => totals.with([]),
       listeners: () => listeners,
       clusters: () => clusters,
+      sessionDurations: () => durations.all(),
       controlPlane: () => controlPlane,
       offload: () => offload,
     };

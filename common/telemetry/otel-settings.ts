@@ -1,0 +1,251 @@
+/** What the standard `OTEL_*` variables say (OpenTelemetry's "Environment Variable Specification"). Loads nothing. */
+import { type Fault, FaultsError } from '../errors.ts';
+
+export type OtlpProtocol = 'grpc' | 'http/json' | 'http/protobuf';
+
+/** How spans or log records wait, and go out together. */
+export interface BatchSettings {
+  readonly maxQueueSize: number;
+  readonly maxExportBatchSize: number;
+  readonly scheduledDelayMillis: number;
+  readonly exportTimeoutMillis: number;
+}
+
+/** What is kept of a span or log record. */
+export interface RecordLimits {
+  readonly attributeCountLimit: number;
+  /** Longer texts are cut, in characters. */
+  readonly attributeValueLengthLimit: number;
+}
+
+export interface SamplerSettings {
+  /** Whether the caller's decision counts where there is one. */
+  readonly parentBased: boolean;
+  /** The share of the others that is recorded, from 0 to 1. */
+  readonly ratio: number;
+}
+
+export interface TraceSettings {
+  readonly protocol: OtlpProtocol;
+  readonly sampler: SamplerSettings;
+  readonly batch: BatchSettings;
+  readonly limits: RecordLimits & {
+    readonly eventCountLimit: number;
+    readonly linkCountLimit: number;
+    readonly attributePerEventCountLimit: number;
+    readonly attributePerLinkCountLimit: number;
+  };
+  /** Which headers carry a trace on: `OTEL_PROPAGATORS`. */
+  readonly propagators: { readonly tracecontext: boolean; readonly baggage: boolean };
+}
+
+export interface MetricSettings {
+  readonly protocol: OtlpProtocol;
+  readonly exportIntervalMillis: number;
+  readonly exportTimeoutMillis: number;
+}
+
+export interface LogSettings {
+  readonly protocol: OtlpProtocol;
+  readonly batch: BatchSettings;
+  readonly limits: RecordLimits;
+}
+
+/** The signals that are exported. */
+export interface OtelSettings {
+  readonly traces?: TraceSettings;
+  readonly metrics?: MetricSettings;
+  readonly logs?: LogSettings;
+}
+
+/** Of sessions that come without a trace, one in a thousand is recorded unless the sampler is told otherwise: busy proxies have many. */
+const SESSION_RATIO = 0.001;
+
+/** Longer attributes are cut, unless a limit is set: a peer's path of many kilobytes is not worth its way. */
+const MAX_VALUE_LENGTH = 4096;
+
+const SAMPLERS: Readonly<Record<string, { parentBased: boolean; ratio: number | undefined }>> = {
+  always_on: { parentBased: false, ratio: 1 },
+  always_off: { parentBased: false, ratio: 0 },
+  traceidratio: { parentBased: false, ratio: undefined },
+  parentbased_always_on: { parentBased: true, ratio: 1 },
+  parentbased_always_off: { parentBased: true, ratio: 0 },
+  parentbased_traceidratio: { parentBased: true, ratio: undefined },
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Signal = 'TRACES' | 'METRICS' | 'LOGS';
+
+/**
+ * A signal is exported where `OTEL_{SIGNAL}_EXPORTER` says `otlp`, or says nothing and there is an endpoint for it.
+ * Endpoints, headers, certificates, compression and timeouts are read by the exporters themselves. Undefined: nothing is
+ * exported.
+ *
+ * @param ratio the share of what begins here that is recorded where no sampler is named.
+ * @throws FaultsError with all that is wrong.
+ */
+export function readOtelSettings(env: Environment, ratio = SESSION_RATIO): OtelSettings | undefined {
+  const reader = new Reader(env, ratio);
+  if (reader.choice('OTEL_SDK_DISABLED', ['true', 'false'], 'false') === 'true') return undefined;
+  const isOn = {
+    traces: reader.isExported('TRACES', []),
+    metrics: reader.isExported('METRICS', ['prometheus']), // whose page is there anyway
+    logs: reader.isExported('LOGS', []),
+  };
+  const settings: OtelSettings = {
+    ...(isOn.traces && { traces: reader.traces() }),
+    ...(isOn.metrics && { metrics: reader.metrics() }),
+    ...(isOn.logs && { logs: reader.logs() }),
+  };
+  if (reader.faults.length > 0) throw new FaultsError(reader.faults);
+  return Object.keys(settings).length > 0 ? settings : undefined;
+}
+
+class Reader {
+  readonly faults: Fault[] = [];
+  private readonly env: Environment;
+  private readonly ratio: number;
+
+  constructor(env: Environment, ratio: number) {
+    this.env = env;
+    this.ratio = ratio;
+  }
+
+  isExported(signal: Signal, others: readonly string[]): boolean {
+    const name = `OTEL_${signal}_EXPORTER`;
+    const exporters = this.list(name, ['otlp', 'none', ...others]);
+    if (exporters.length > 0) return exporters.includes('otlp');
+    return this.endpoint(signal) !== undefined;
+  }
+
+  traces(): TraceSettings {
+    const count = (name: string): number => this.number(name, 128, 0);
+    return {
+      protocol: this.protocol('TRACES'),
+      sampler: this.sampler(),
+      batch: this.batch('BSP', 5000),
+      limits: {
+        ...this.limits('SPAN'),
+        eventCountLimit: count('OTEL_SPAN_EVENT_COUNT_LIMIT'),
+        linkCountLimit: count('OTEL_SPAN_LINK_COUNT_LIMIT'),
+        attributePerEventCountLimit: count('OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT'),
+        attributePerLinkCountLimit: count('OTEL_LINK_ATTRIBUTE_COUNT_LIMIT'),
+      },
+      propagators: this.propagators(),
+    };
+  }
+
+  /** The timeout is at most the interval, as the specification's own reader has it. */
+  metrics(): MetricSettings {
+    const exportIntervalMillis = this.number('OTEL_METRIC_EXPORT_INTERVAL', 60_000, 1);
+    const timeout = this.number('OTEL_METRIC_EXPORT_TIMEOUT', 30_000, 1);
+    // Counters live elsewhere and are read: what passed since the last time is not known of them.
+    this.choice('OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', ['cumulative'], 'cumulative');
+    return {
+      protocol: this.protocol('METRICS'),
+      exportIntervalMillis,
+      exportTimeoutMillis: Math.min(timeout, exportIntervalMillis),
+    };
+  }
+
+  logs(): LogSettings {
+    return { protocol: this.protocol('LOGS'), batch: this.batch('BLRP', 1000), limits: this.limits('LOGRECORD') };
+  }
+
+  private sampler(): SamplerSettings {
+    const name = this.choice('OTEL_TRACES_SAMPLER', Object.keys(SAMPLERS), 'parentbased_traceidratio');
+    const { parentBased, ratio } = SAMPLERS[name] ?? { parentBased: true, ratio: undefined };
+    // A sampler that is named without a share takes all, says the specification.
+    const fallback = this.text('OTEL_TRACES_SAMPLER') === undefined ? this.ratio : 1;
+    return { parentBased, ratio: ratio ?? this.number('OTEL_TRACES_SAMPLER_ARG', fallback, 0, 1) };
+  }
+
+  private propagators(): TraceSettings['propagators'] {
+    const names = this.list('OTEL_PROPAGATORS', ['tracecontext', 'baggage', 'none']);
+    const isDefault = names.length === 0;
+    return {
+      tracecontext: isDefault || names.includes('tracecontext'),
+      baggage: isDefault || names.includes('baggage'),
+    };
+  }
+
+  private batch(kind: 'BSP' | 'BLRP', delay: number): BatchSettings {
+    const maxQueueSize = this.number(`OTEL_${kind}_MAX_QUEUE_SIZE`, 2048, 1);
+    return {
+      maxQueueSize,
+      maxExportBatchSize: Math.min(this.number(`OTEL_${kind}_MAX_EXPORT_BATCH_SIZE`, 512, 1), maxQueueSize),
+      scheduledDelayMillis: this.number(`OTEL_${kind}_SCHEDULE_DELAY`, delay, 0),
+      exportTimeoutMillis: this.number(`OTEL_${kind}_EXPORT_TIMEOUT`, 30_000, 1),
+    };
+  }
+
+  private limits(kind: 'SPAN' | 'LOGRECORD'): RecordLimits {
+    const limit = (name: string, fallback: number): number =>
+      this.number(`OTEL_${kind}_${name}`, this.number(`OTEL_${name}`, fallback, 0), 0);
+    return {
+      attributeCountLimit: limit('ATTRIBUTE_COUNT_LIMIT', 128),
+      attributeValueLengthLimit: limit('ATTRIBUTE_VALUE_LENGTH_LIMIT', MAX_VALUE_LENGTH),
+    };
+  }
+
+  private protocol(signal: Signal): OtlpProtocol {
+    const own = `OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`;
+    const name = this.text(own) === undefined ? 'OTEL_EXPORTER_OTLP_PROTOCOL' : own;
+    const protocol = this.choice(name, ['grpc', 'http/json', 'http/protobuf'], 'http/protobuf');
+    const endpoint = this.endpoint(signal);
+    if (endpoint !== undefined && protocol !== 'grpc' && !/^https?:$/u.test(schemeOf(endpoint.value))) {
+      this.fault(endpoint.name, 'a URL with http or https', endpoint.value);
+    }
+    return protocol as OtlpProtocol;
+  }
+
+  private endpoint(signal: Signal): { name: string; value: string } | undefined {
+    for (const name of [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`, 'OTEL_EXPORTER_OTLP_ENDPOINT']) {
+      const value = this.text(name);
+      if (value !== undefined) return { name, value };
+    }
+    return undefined;
+  }
+
+  /** Empty is absent, as the specification wants it. */
+  private text(name: string): string | undefined {
+    const value = this.env[name]?.trim();
+    return value === '' ? undefined : value;
+  }
+
+  choice(name: string, choices: readonly string[], fallback: string): string {
+    const value = this.text(name)?.toLowerCase() ?? fallback;
+    if (!choices.includes(value)) this.fault(name, choices.join(' or '), value);
+    return value;
+  }
+
+  private list(name: string, choices: readonly string[]): string[] {
+    const values = (this.text(name) ?? '')
+      .split(',')
+      .map((value) => value.trim())
+      .filter((value) => value !== '');
+    for (const value of values) if (!choices.includes(value)) this.fault(name, choices.join(' or '), value);
+    if (values.length > 1 && values.includes('none')) this.fault(name, '`none` alone', values.join(','));
+    return values;
+  }
+
+  private number(name: string, fallback: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const value = Number(text);
+    if (value >= min && value <= max) return value;
+    const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+    this.fault(name, `a number ${bounds}`, text);
+    return fallback;
+  }
+
+  /** Once for a variable that several signals share. */
+  private fault(path: string, expected: string, found: string): void {
+    if (this.faults.some((fault) => fault.path === path && fault.found === found)) return;
+    this.faults.push({ path, expected, found });
+  }
+}
+
+function schemeOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).protocol : '';
+}

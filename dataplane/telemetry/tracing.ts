@@ -1,0 +1,154 @@
+/** Sessions as spans of OpenTelemetry: decides which are recorded, and records what they tell. Loaded where traces are exported. */
+import { type Context, type Span, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
+import type { ProxyError } from '../../common/errors.ts';
+import { getAt, parsePointer } from '../../common/json-pointer.ts';
+import type { LogFields } from '../../common/log.ts';
+import { logFieldsOf } from '../../common/telemetry/otlp-log.ts';
+import type { TraceSettings } from '../../common/telemetry/otel-settings.ts';
+import { beginIn, createSampling } from '../../common/telemetry/sampling.ts';
+import type { SpanIdSource } from '../../common/telemetry/span-ids.ts';
+import type { SpanIds } from '../../common/telemetry/trace-context.ts';
+import type { SessionEvent, SessionView } from '../core/session.ts';
+import type { AttemptSpan, SessionSpan, Tracing } from '../core/trace.ts';
+import { failureOf } from './failures.ts';
+import { attributesOf, spanNameOf, toAttribute } from './span-attributes.ts';
+
+/** Whoever records, and is asked for those that are recorded. */
+export interface SessionTracing extends Tracing {
+  /** Fields for a log line of a live session that is recorded. */
+  fieldsOf(session: unknown): LogFields | undefined;
+}
+
+/** `ids` are those that the tracer's provider uses. */
+export function createTracing(
+  tracer: Tracer,
+  { sampler, propagators }: TraceSettings,
+  ids: SpanIdSource,
+): SessionTracing {
+  /** Those that live, by name. */
+  const recorded = new Map<string, SpanIds>();
+  const decide = createSampling(sampler, ids);
+  return {
+    propagates: propagators,
+    fieldsOf: (session) => {
+      const found = typeof session === 'string' ? recorded.get(session) : undefined;
+      return found && logFieldsOf(found);
+    },
+    begin: (incoming, { name, options }) => {
+      const { enabled, percent } = options.telemetry.tracing;
+      if (!enabled) return undefined;
+      const came = propagators.tracecontext ? incoming.traceOf?.(incoming.metadata) : undefined;
+      const decided = decide(came, percent === undefined ? sampler : { ...sampler, ratio: percent / 100 });
+      const { parent, traceId, sampled } = decided;
+      if (!sampled) {
+        if (parent?.sampled === false) return undefined;
+        // Who decides anew on the way would record half a trace.
+        return { ids: { traceId, spanId: parent?.spanId ?? ids.generateSpanId(), sampled } };
+      }
+      const context = beginIn(decided, came, ids);
+      const span = tracer.startSpan(name, { kind: SpanKind.SERVER }, context);
+      const own = idsOf(span);
+      recorded.set(incoming.name, own);
+      const onEnd = (): void => {
+        if (recorded.get(incoming.name) === own) recorded.delete(incoming.name);
+      };
+      return { ids: own, span: new RecordedSession(tracer, span, context, onEnd) };
+    },
+  };
+}
+
+function idsOf(span: Span): SpanIds {
+  const { traceId, spanId } = span.spanContext();
+  return { traceId, spanId, sampled: true };
+}
+
+/** Events of a session's timeline by their names in its span; others have their own. */
+const EVENT_NAMES: Readonly<Record<string, string>> = {
+  INIT: 'accept',
+  'LOOKUP SUCCESS': 'match',
+  'LOOKUP FAILED': 'match',
+  KERNEL: 'offload',
+  'USER SPACE': 'hand_back',
+  END: 'close',
+};
+
+/** Events that the span's own end tells. */
+const UNTOLD: ReadonlySet<string> = new Set(['DESTROYED']);
+
+class RecordedSession implements SessionSpan {
+  private readonly tracer: Tracer;
+  private readonly span: Span;
+  private readonly context: Context;
+  private readonly onEnd: () => void;
+
+  constructor(tracer: Tracer, span: Span, parent: Context, onEnd: () => void) {
+    this.tracer = tracer;
+    this.span = span;
+    this.onEnd = onEnd;
+    this.context = trace.setSpan(parent, span);
+  }
+
+  event({ event, message }: SessionEvent): void {
+    if (UNTOLD.has(event)) return;
+    this.span.addEvent(EVENT_NAMES[event] ?? event.toLowerCase().replaceAll(' ', '_'), { message });
+  }
+
+  attempt(cluster: string): AttemptSpan {
+    const attributes = { 'l7mp.cluster': cluster };
+    return new RecordedAttempt(this.tracer.startSpan(cluster, { kind: SpanKind.CLIENT, attributes }, this.context));
+  }
+
+  end(session: SessionView): void {
+    const { span } = this;
+    const failure = failureOf(session);
+    span.updateName(spanNameOf(session));
+    span.setAttributes(attributesOf(session));
+    for (const { name, path } of session.telemetry?.tracing.attributes ?? []) {
+      const value = toAttribute(getAt(session.metadata, parsePointer(path)));
+      if (value !== undefined) span.setAttribute(name, value);
+    }
+    if (failure !== undefined) {
+      span.setAttribute('error.type', failure);
+      span.setStatus({ code: SpanStatusCode.ERROR });
+    }
+    span.end();
+    this.onEnd();
+  }
+}
+
+class RecordedAttempt implements AttemptSpan {
+  readonly ids: SpanIds;
+  private readonly span: Span;
+  private status: number | undefined;
+
+  constructor(span: Span) {
+    this.span = span;
+    this.ids = idsOf(span);
+  }
+
+  picked({ name, address, port }: Parameters<AttemptSpan['picked']>[0]): void {
+    this.span.setAttribute('l7mp.endpoint', name);
+    if (address !== '') this.span.setAttribute('server.address', address);
+    if (port) this.span.setAttribute('server.port', port);
+  }
+
+  connected(): void {
+    this.span.addEvent('connect');
+  }
+
+  answered(status: number): void {
+    this.status = status;
+    this.span.setAttribute('http.response.status_code', status);
+  }
+
+  /** Clients take an answer of 400 and above for a failure (semantic conventions for HTTP spans). */
+  end(error?: ProxyError): void {
+    const { span, status } = this;
+    const failure = error?.code ?? (status !== undefined && status >= 400 ? String(status) : undefined);
+    if (failure !== undefined) {
+      span.setAttribute('error.type', failure);
+      span.setStatus({ code: SpanStatusCode.ERROR, ...(error && { message: error.message }) });
+    }
+    span.end();
+  }
+}

@@ -1,0 +1,79 @@
+/** The `OTEL_*` variables: what is exported, the defaults, and what is wrong. */
+import { expect } from 'chai';
+import { FaultsError } from '../../../../common/errors.ts';
+import { readOtelSettings } from '../../../../common/telemetry/otel-settings.ts';
+
+const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+
+describe('OTEL_* variables', () => {
+  const signals = (env: Record<string, string>): string[] => Object.keys(readOtelSettings(env) ?? {}).sort();
+
+  it('an endpoint, or an exporter, turns a signal on', () => {
+    expect(readOtelSettings({})).to.equal(undefined);
+    expect(readOtelSettings({ OTEL_SERVICE_NAME: 'x', OTEL_EXPORTER_OTLP_ENDPOINT: ' ' })).to.equal(undefined);
+    expect(signals(ENDPOINT)).to.deep.equal(['logs', 'metrics', 'traces']);
+    expect(signals({ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'http://a' })).to.deep.equal(['logs']);
+    expect(signals({ OTEL_TRACES_EXPORTER: 'otlp' })).to.deep.equal(['traces']);
+    expect(signals({ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' })).to.deep.equal(['logs', 'metrics']);
+    expect(signals({ ...ENDPOINT, OTEL_METRICS_EXPORTER: 'prometheus' })).to.deep.equal(['logs', 'traces']);
+    expect(readOtelSettings({ ...ENDPOINT, OTEL_SDK_DISABLED: 'TRUE' })).to.equal(undefined);
+  });
+
+  const sampler = (env: Record<string, string>) => readOtelSettings({ ...ENDPOINT, ...env })?.traces?.sampler;
+
+  it('samplers: one in a thousand unless told otherwise, and all where one is named without a share', () => {
+    expect(sampler({})).to.deep.equal({ parentBased: true, ratio: 0.001 });
+    expect(sampler({ OTEL_TRACES_SAMPLER_ARG: '0.5' })).to.deep.equal({ parentBased: true, ratio: 0.5 });
+    expect(sampler({ OTEL_TRACES_SAMPLER: 'traceidratio' })).to.deep.equal({ parentBased: false, ratio: 1 });
+    expect(sampler({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' })).to.deep.equal({ parentBased: true, ratio: 0 });
+    expect(readOtelSettings(ENDPOINT, 1)?.traces?.sampler.ratio).to.equal(1);
+  });
+
+  it('queues, times and limits have the defaults of the specification', () => {
+    const settings = readOtelSettings(ENDPOINT);
+    const batch = { maxQueueSize: 2048, maxExportBatchSize: 512, exportTimeoutMillis: 30_000 };
+    expect(settings?.traces?.batch).to.deep.equal({ ...batch, scheduledDelayMillis: 5000 });
+    expect(settings?.logs?.batch).to.deep.equal({ ...batch, scheduledDelayMillis: 1000 });
+    expect(settings?.metrics).to.include({ exportIntervalMillis: 60_000, exportTimeoutMillis: 30_000 });
+    expect(settings?.traces?.limits).to.include({ attributeCountLimit: 128, eventCountLimit: 128 });
+    const small = readOtelSettings({ ...ENDPOINT, OTEL_METRIC_EXPORT_INTERVAL: '100', OTEL_BSP_MAX_QUEUE_SIZE: '4' });
+    expect(small?.metrics?.exportTimeoutMillis).to.equal(100);
+    expect(small?.traces?.batch.maxExportBatchSize).to.equal(4);
+    const cut = readOtelSettings({
+      ...ENDPOINT,
+      OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '7',
+      OTEL_SPAN_EVENT_COUNT_LIMIT: '2',
+    });
+    expect(cut?.traces?.limits).to.include({ attributeValueLengthLimit: 7, eventCountLimit: 2 });
+    expect(cut?.logs?.limits.attributeValueLengthLimit).to.equal(7);
+  });
+
+  it('a protocol of its own for a signal', () => {
+    const settings = readOtelSettings({
+      ...ENDPOINT,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'grpc',
+    });
+    expect([settings?.traces?.protocol, settings?.logs?.protocol]).to.deep.equal(['grpc', 'http/json']);
+  });
+
+  it('all that is wrong is told at once, with what was expected', () => {
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318',
+      OTEL_TRACES_SAMPLER: 'sometimes',
+      OTEL_TRACES_SAMPLER_ARG: '2',
+      OTEL_PROPAGATORS: 'b3',
+      OTEL_BSP_MAX_QUEUE_SIZE: '0',
+      OTEL_METRIC_EXPORT_INTERVAL: 'soon',
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta',
+      OTEL_LOGS_EXPORTER: 'none,otlp',
+    };
+    try {
+      readOtelSettings(env);
+      expect.fail('it was taken');
+    } catch (error) {
+      if (!(error instanceof FaultsError)) throw error;
+      expect(new Set(error.faults.map(({ path }) => path))).to.deep.equal(new Set(Object.keys(env)));
+    }
+  });
+});

@@ -1,0 +1,43 @@
+/** Durations of sessions, by listener and label, within bounds. */
+import { expect } from 'chai';
+import { SessionDurations } from '../../../../dataplane/telemetry/durations.ts';
+import { fakeSession } from '../../../support/admin.ts';
+
+describe('durations of sessions', () => {
+  const telemetry = (name: string, path: string) => ({
+    access_log: { sessions: 'all' as const, percent: 100 },
+    tracing: { enabled: true, attributes: [] },
+    metric_label: { name, path },
+  });
+  const ended = (method: string, more = {}) =>
+    fakeSession({
+      startedAt: 0,
+      endedAt: 20,
+      metadata: { HTTP: { method } },
+      telemetry: telemetry('method', '/HTTP/method'),
+      ...more,
+    });
+
+  it('are counted by the value of the label', () => {
+    const durations = new SessionDurations();
+    for (const method of ['GET', 'GET', 'PUT']) durations.add(ended(method));
+    const all = [...durations.all()];
+    expect(all.map(({ attributes }) => attributes)).to.deep.equal([
+      { method: 'GET', listener: 'in' },
+      { method: 'PUT', listener: 'in' },
+    ]);
+    expect(all[0]?.counted.sum).to.equal(40);
+    expect(all[0]?.counted.counts.reduce((sum, count) => sum + count)).to.equal(2);
+  });
+
+  it('more than 50 values are others, and another label begins anew', () => {
+    const durations = new SessionDurations();
+    for (let index = 0; index < 200; index++) durations.add(ended(`M${index}`));
+    const values = [...durations.all()];
+    expect(values).to.have.length(51);
+    const others = values.find(({ attributes }) => attributes['method'] === 'others');
+    expect(others?.counted.counts.reduce((sum, count) => sum + count)).to.equal(150);
+    durations.add(ended('GET', { telemetry: telemetry('other', '/HTTP/method') }));
+    expect([...durations.all()].map(({ attributes }) => attributes)).to.deep.equal([{ other: 'GET', listener: 'in' }]);
+  });
+});
