@@ -1,5 +1,6 @@
 /** What keys and values labels can have, as the API server checks them: k8s.io/apimachinery/pkg/util/validation. */
 import type { Selector } from '../../../gen/l7mp/kubernetes/v1/types.ts';
+import { compare } from '../api/order.ts';
 
 const NAME = /^[A-Za-z0-9](?:[-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?$/u;
 const PREFIX = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/u;
@@ -8,10 +9,13 @@ const MAX_PREFIX = 253;
 /** Of a selector, what no label can be, so that it selects nothing for ever; `path` says where it is. */
 export function impossibleLabels({ matchLabels = {}, matchExpressions = [] }: Selector, path: string): string[] {
   return [
-    ...Object.entries(matchLabels).flatMap(([key, value]) => {
-      const at = `${path}.matchLabels[${JSON.stringify(key)}]`;
-      return [...keyFaults(key, at), ...valueFaults(value, at)];
-    }),
+    // In an order that does not depend on who wrote them.
+    ...Object.entries(matchLabels)
+      .toSorted(([one], [other]) => compare(one, other))
+      .flatMap(([key, value]) => {
+        const at = `${path}.matchLabels[${JSON.stringify(key)}]`;
+        return [...keyFaults(key, at), ...valueFaults(value, at)];
+      }),
     ...matchExpressions.flatMap(({ key, values = [] }, index) => {
       const at = `${path}.matchExpressions[${index}]`;
       return [

@@ -289,7 +289,7 @@ describe('custom resources on a real API server', function () {
 
   it('takes what the documentation shows, which comes to what is accepted', async () => {
     const shown = examples('docs/kubernetes/resources.md');
-    expect(shown.map(({ kind }) => kind)).to.have.length(6);
+    expect(shown.map(({ kind }) => kind)).to.have.length(7);
     expect(await dryRun(shown)).to.equal('');
     const now = Date.parse('2026-01-01T00:00:00Z');
     const there = shown.map((each) => ({
