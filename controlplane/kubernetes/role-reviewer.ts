@@ -7,6 +7,8 @@ import type { KubeClient } from './runtime/index.ts';
 
 /** How long an answer is believed, in ms: a right that was taken away counts no longer. */
 const BELIEVED_MS = 10_000;
+/** How long one that leaves something out, in ms: who was just given a role is not told otherwise for long. */
+const DENIED_MS = 1000;
 /** Answers that are remembered. */
 const MAX_REMEMBERED = 1000;
 
@@ -28,7 +30,7 @@ interface ReviewStatus {
 }
 
 interface Remembered {
-  readonly until: number;
+  until: number;
   readonly answer: Promise<GrantedRoles>;
 }
 
@@ -62,8 +64,14 @@ export function createRoleReviewer(client: Pick<KubeClient, 'create'>, namespace
     if (known && known.until > now) return known.answer;
     remembered.delete(user);
     const answer = review(user);
-    remembered.set(user, { until: now + BELIEVED_MS, answer });
-    answer.catch(() => remembered.delete(user));
+    const entry = { until: now + BELIEVED_MS, answer };
+    remembered.set(user, entry);
+    answer.then(
+      ({ reader, admin }) => {
+        if (!reader || !admin) entry.until = performance.now() + DENIED_MS;
+      },
+      () => remembered.delete(user),
+    );
     // The oldest come first.
     for (const [oldest, { until }] of remembered) {
       if (remembered.size <= MAX_REMEMBERED && until > now) break;
