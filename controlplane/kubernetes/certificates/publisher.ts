@@ -2,7 +2,7 @@
 import type { Logger } from '../../../common/log.ts';
 import { codeOf } from '../api/addressing.ts';
 import type { ConfigMap, MutatingWebhookConfiguration } from '../api/core-kinds.ts';
-import { CONFIG_MAP, MUTATING_WEBHOOK } from '../api/core-types.ts';
+import { CONFIG_MAP } from '../api/core-types.ts';
 import { CONTROL_PLANE, MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import type { OwnerReference } from '../api/object.ts';
 import type { CertificatesClient } from './client.ts';
