@@ -203,9 +203,9 @@ async function accessOf({ kubeconfig, log }: ControlPlaneOptions): Promise<Kuber
 /** In plain text on loopback, as without Kubernetes, unless a certificate is there. */
 function securityOf({ security }: ControlPlaneOptions, kubernetes: Kubernetes | undefined): SecurityOptions {
   if (kubernetes === undefined) return security;
-  const { review, certificates } = kubernetes;
+  const { review, rolesOf, certificates } = kubernetes;
   const isPlain = security.insecure === true || isLoopback(security.host);
-  return { ...security, review, ...(certificates && !isPlain && { certificate: certificates }) };
+  return { ...security, review, rolesOf, ...(certificates && !isPlain && { certificate: certificates }) };
 }
 
 /** What the webhook shows: the same certificate, or, where proxies come in plain text, the one that they would be shown. */

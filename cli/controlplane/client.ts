@@ -26,6 +26,8 @@ export interface ServerOptions {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
+  /** Whom its certificate must be for; `server`'s host when absent. */
+  readonly tlsServerName?: string;
   readonly json?: true;
 }
 
@@ -94,6 +96,10 @@ export class ControlPlane {
       'grpc.max_send_message_length': MAX_MESSAGE,
       // What is on this machine is not reached by way of another.
       ...(isLoopback(host) && { 'grpc.enable_http_proxy': 0 }),
+      ...(options.tlsServerName !== undefined && {
+        'grpc.ssl_target_name_override': options.tlsServerName,
+        'grpc.default_authority': options.tlsServerName,
+      }),
     });
   }
 
@@ -223,8 +229,8 @@ interface Address {
   readonly tls: boolean;
 }
 
-/** TLS off this machine, and wherever its files are named, unless the scheme says otherwise. */
-function toAddress({ server, ca, cert }: ServerOptions): Address {
+/** TLS off this machine, and wherever its options are there, unless the scheme says otherwise. */
+function toAddress({ server, ca, cert, tlsServerName }: ServerOptions): Address {
   const [, scheme, rest = ''] = /^(?:(https?):\/\/)?([^/]+)\/?$/iu.exec(server) ?? [];
   const [, host, port] = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/u.exec(rest) ?? [];
   const number = Number(port ?? DEFAULT_PORT);
@@ -233,9 +239,11 @@ function toAddress({ server, ca, cert }: ServerOptions): Address {
       `--server, L7MP_SERVER: expected HOST:PORT, as in 127.0.0.1:${DEFAULT_PORT}, found "${server}"`,
     );
   }
-  const named = ca !== undefined || cert !== undefined;
+  const named = ca !== undefined || cert !== undefined || tlsServerName !== undefined;
   if (named && scheme?.toLowerCase() === 'http') {
-    throw new UsageError(`--server, L7MP_SERVER: expected https beside --ca or --cert, found ${server}`);
+    throw new UsageError(
+      `--server, L7MP_SERVER: expected https beside --ca, --cert or --tls-server-name, found ${server}`,
+    );
   }
   return {
     host,

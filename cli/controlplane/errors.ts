@@ -28,7 +28,7 @@ export function toCommandError(error: ServiceError, server: string): Error {
       // What the server itself says is about its store.
       return new ApiError(
         UNREACHED.test(details)
-          ? `expected a control plane at ${server} (--server, L7MP_SERVER): ${reasonOf(details, 'https://HOST:PORT, --ca')}`
+          ? `expected a control plane at ${server} (--server, L7MP_SERVER): ${withHint(reasonOf(details, 'https://HOST:PORT, --ca'))}`
           : `${server}: ${details}`,
       );
     case status.UNAUTHENTICATED:
@@ -48,6 +48,17 @@ export function toCommandError(error: ServiceError, server: string): Error {
     default:
       return new ApiError(details === '' ? `${server}: ${status[code]}` : details);
   }
+}
+
+/** Which option has to do with what is wrong with a certificate, by what Node.js says of it. */
+const HINTS: readonly (readonly [says: RegExp, hint: string])[] = [
+  [/does not match certificate's altnames/u, '--tls-server-name says whom the certificate must be for'],
+  [/unable to verify|self-signed|unable to get (?:local )?issuer/u, '--ca has the authorities that may have signed it'],
+];
+
+function withHint(reason: string): string {
+  const [, hint] = HINTS.find(([says]) => says.test(reason)) ?? [];
+  return hint === undefined ? reason : `${reason.replace(/: $/u, '')}; ${hint}`;
 }
 
 function objectFaults({ metadata }: ServiceError): readonly ObjectFaults[] {

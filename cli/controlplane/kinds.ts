@@ -21,9 +21,12 @@ export const KINDS: readonly KindNames[] = [
   { kind: 'Route', short: ['ro', 'rt'] },
 ];
 
+/** As in `type.googleapis.com/envoy.config.listener.v3.Listener`. */
+const TYPE_URL = /^[^/]*\.[^/]*\//u;
+
 /** `listener`, `Listeners`, `cla`, or the type URL of a raw resource. @throws UsageError that lists the kinds. */
 export function parseKind(text: string): string {
-  if (text.includes('/')) return text;
+  if (TYPE_URL.test(text)) return text;
   const name = text.toLowerCase();
   const singular = name.replace(/s$/u, '');
   const found = KINDS.find(
@@ -39,7 +42,7 @@ export function parseKind(text: string): string {
 
 /** `Listener/web`; the kind may be a type URL, whose own slash is the first one then. @throws UsageError */
 export function parseKey(text: string): ObjectKey {
-  const isTypeUrl = /^[^/]*\.[^/]*\//u.test(text);
+  const isTypeUrl = TYPE_URL.test(text);
   const slash = text.indexOf('/', isTypeUrl ? text.indexOf('/') + 1 : 0);
   if (slash <= 0 || slash === text.length - 1) {
     throw new UsageError(`expected KIND/NAME, as in listener/web, found "${text}"`);

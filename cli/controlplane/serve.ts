@@ -2,11 +2,12 @@
 import { hostname } from 'node:os';
 import { type ControlPlane, type ControlPlaneOptions, createControlPlane } from '../../controlplane/main.ts';
 import { StoreError } from '../../controlplane/core/store.ts';
+import { KubeError } from '../../controlplane/kubernetes/runtime/errors.ts';
 import { listeningFaults } from '../../controlplane/security/listening.ts';
 import { createLogger, type LogLevel } from '../../common/telemetry/log.ts';
 import { readOtelSettings } from '../../common/telemetry/otel-settings.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { UsageError } from '../exit.ts';
+import { ApiError, UsageError } from '../exit.ts';
 import { toAddress } from '../listen-address.ts';
 import { kubernetesFaults, kubernetesOf } from './kubernetes-options.ts';
 
@@ -75,6 +76,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     await log.close();
     if (error instanceof RangeError)
       throw new UsageError(...error.message.split('\n').map((line) => `--store: ${line}`));
+    if (error instanceof KubeError) throw new ApiError(`--kubernetes: ${error.message}`);
     throw error instanceof StoreError ? ProxyError.from(error) : error;
   }
   const { address, httpAddress } = running;

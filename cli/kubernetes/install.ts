@@ -4,6 +4,7 @@ import { pause } from '../../common/signal.ts';
 import type { KubeObject } from '../../controlplane/kubernetes/api/object.ts';
 import { ApiError, TimeoutError, UsageError } from '../exit.ts';
 import { type Cluster, type ClusterOptions, describe, openCluster } from './cluster.ts';
+import { refuseOthers } from './installed.ts';
 import { type InstallSettings, type Manifest, readManifests } from './manifests.ts';
 
 export interface InstallOptions extends ClusterOptions, InstallSettings {
@@ -34,6 +35,7 @@ export async function install(options: InstallOptions): Promise<void> {
 }
 
 async function bring(cluster: Cluster, manifests: readonly Manifest[], options: InstallOptions): Promise<void> {
+  await refuseOthers(cluster, manifests, options.namespace);
   const { dryRun = false } = options;
   const refused: string[] = [];
   let namespaceIsThere = false;

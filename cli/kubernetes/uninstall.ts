@@ -4,6 +4,7 @@ import { pause } from '../../common/signal.ts';
 import { ApiError, TimeoutError, UsageError } from '../exit.ts';
 import { type Cluster, type ClusterOptions, describe, type Kind, openCluster } from './cluster.ts';
 import { isNamespace } from './install.ts';
+import { refuseOthers } from './installed.ts';
 import { INSTALLED, type Manifest, readManifests } from './manifests.ts';
 
 export interface UninstallOptions extends ClusterOptions {
@@ -61,6 +62,7 @@ async function take(
   options: UninstallOptions,
 ): Promise<void> {
   const { namespace, dryRun = false, timeout } = options;
+  await refuseOthers(cluster, all, namespace);
   const others = all.filter((each) => !isDefinition(each) && each.kind !== 'Namespace');
   const first = FIRST.flatMap((kind) => others.filter((each) => each.kind === kind));
   const rest = others.filter((each) => !first.includes(each)).reverse();
@@ -82,6 +84,7 @@ async function take(
     await run.gone(`namespace ${namespace}`, () => present(cluster, [found]));
   }
   if (run.refused.length > 0) throw new ApiError(run.refused.join('\nl7mp: '));
+  if (run.removed === 0) console.log(`nothing of l7mp is there, neither in namespace ${namespace} nor elsewhere`);
 }
 
 function isDefinition({ kind }: Manifest): boolean {
@@ -110,6 +113,8 @@ async function present(cluster: Cluster, objects: readonly Manifest[]): Promise<
 /** Goes on after what is refused: the more is gone, the less is left to be done by hand. */
 class Removal {
   readonly refused: string[] = [];
+  /** How many objects went. */
+  removed = 0;
   readonly #cluster: Cluster;
   readonly #dryRun: boolean;
   readonly #deadline: number;
@@ -126,6 +131,7 @@ class Removal {
       const object = { apiVersion, kind, metadata: { name, ...(namespace !== undefined && { namespace }) } };
       try {
         if (!(await this.#cluster.delete(object, this.#dryRun))) continue;
+        this.removed += 1;
         console.log(`${describe(object)} deleted${this.#dryRun ? ' (dry run)' : ''}`);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;

@@ -28,6 +28,8 @@ export interface Identity {
   readonly admin: boolean;
   /** May read configuration and status. */
   readonly reader: boolean;
+  /** What would have given it a role that it has not, for whom it is refused. */
+  readonly wanting?: string;
   /** The node identities that it may be as a proxy: exact, or with `*` at the end. Empty: none. */
   readonly nodes: readonly string[];
   /** What the labels of those nodes may be. Absent: whatever they say. */
@@ -52,6 +54,12 @@ export interface ServiceAccountToken {
     readonly labels: Readonly<Record<string, string>>;
   };
 }
+
+/** What a cluster's own rules let a service account do. */
+export type GrantedRoles = Pick<Identity, 'admin' | 'reader' | 'wanting'>;
+
+/** Asks the cluster about a user. @throws Error where it can't be asked. */
+export type RoleReviewer = (user: string) => Promise<GrantedRoles>;
 
 /** Asks the cluster; undefined: it is none of its tokens for this control plane. @throws Error where it can't be asked. */
 export type TokenReviewer = (token: string) => Promise<ServiceAccountToken | undefined>;

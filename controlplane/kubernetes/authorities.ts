@@ -4,7 +4,7 @@ import { AuthorityPublisher } from './certificates/publisher.ts';
 import { CONTROL_PLANE } from './api/names.ts';
 import type { OwnerReference } from './api/object.ts';
 import { type Changes, type Indexer, type KubeClient, WorkQueue } from './runtime/index.ts';
-import { INJECT_LABEL } from './webhook/inject.ts';
+import { INJECT_LABEL, SIDECAR_LABEL } from './webhook/inject.ts';
 
 export interface AuthoritiesOptions {
   readonly client: KubeClient;
@@ -100,11 +100,15 @@ function nameIn(key: string): string {
   return key.slice(key.indexOf('/') + 1);
 }
 
-/** The index of pods with a sidecar, by their namespace. */
+/**
+ * The index of pods with a sidecar, or that ask for one, by their namespace. The webhook's configuration may name another label to ask
+ * by: those have a sidecar only, and wait for their volumes.
+ */
 export const BY_INJECTION = 'injection';
 
 export function injectionOf({ metadata }: { readonly metadata: PodMetadata }): readonly string[] {
-  return metadata.labels?.[INJECT_LABEL] === 'enabled' ? [metadata.namespace ?? ''] : [];
+  const { namespace = '', labels = {} } = metadata;
+  return labels[INJECT_LABEL] === 'enabled' || labels[SIDECAR_LABEL] !== undefined ? [namespace] : [];
 }
 
 interface PodMetadata {

@@ -1,6 +1,6 @@
 /** What the control plane has of Kubernetes: its parts are made and joined here. */
 import type { Logger } from '../../common/log.ts';
-import type { TokenReviewer } from '../core/identity.ts';
+import type { RoleReviewer, TokenReviewer } from '../core/identity.ts';
 import type { SourceFactory } from '../model/source.ts';
 import { CLUSTER_ROLE } from './api/core-types.ts';
 import { CONTROL_PLANE, CONTROLLER_NAME, controlPlaneAddress } from './api/names.ts';
@@ -8,6 +8,7 @@ import type { OwnerReference } from './api/object.ts';
 import type { KubeReader, KubeTranslation } from './api/reader.ts';
 import { Authorities, BY_INJECTION, injectionOf } from './authorities.ts';
 import { CertificateManager } from './certificates/manager.ts';
+import { trustedByWebhook } from './certificates/webhook-trust.ts';
 import { BY_SERVICE, serviceOf } from './endpoints-feed.ts';
 import { translateGateways } from './gateway/translate.ts';
 import type { InfrastructureSettings } from './infrastructure/settings.ts';
@@ -16,6 +17,7 @@ import { Cache, type KubeClient, KubeError, openClient, StatusWriter } from './r
 import { translatePolicies } from './policies/translate.ts';
 import { translateResources } from './resources/translate.ts';
 import { SessionReaper } from './session-reaper.ts';
+import { createRoleReviewer } from './role-reviewer.ts';
 import { KubernetesSource, type TimedTranslation } from './source.ts';
 import { createTokenReviewer } from './token-reviewer.ts';
 import { INJECTOR, OWN_STATUSES, STATUS_TYPES, WATCHED_KINDS } from './watched-kinds.ts';
@@ -38,11 +40,12 @@ export interface KubernetesOptions {
 
 export interface Kubernetes {
   readonly review: TokenReviewer;
+  readonly rolesOf: RoleReviewer;
   /** Of the control plane's own making; undefined where the options have authorities. */
   readonly certificates: CertificateManager | undefined;
   readonly source: SourceFactory;
   /**
-   * Serves the webhook that puts sidecars beside pods.
+   * Serves the webhook that puts sidecars beside pods; resolves when the API server trusts it, or has not for a while.
    *
    * @throws Error with the system's code, as EADDRINUSE; RangeError without `gateways` in the options, which have the image.
    */
@@ -94,6 +97,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     log,
   });
   const { reader } = cache;
+  const authoritiesOfNow = (): string => certificates?.current.ca ?? ca ?? '';
   const closers: (() => Promise<void>)[] = [];
 
   const source: SourceFactory = (host) => {
@@ -120,7 +124,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     const authorities = new Authorities({
       client,
       reader,
-      ca: () => certificates?.current.ca ?? ca ?? '',
+      ca: authoritiesOfNow,
       webhook: injects ? CONTROL_PLANE.injector : undefined,
       owner,
       leads,
@@ -168,6 +172,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
   };
   return {
     review: createTokenReviewer(client, reader),
+    rolesOf: createRoleReviewer(client, namespace),
     certificates,
     source,
     async serveWebhook({ host, port }, credentials) {
@@ -184,7 +189,9 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
         resources: defaults.resources ?? {},
         ...SIDECAR,
       };
-      return await serveWebhook({ host, port, credentials, settings: () => settings, log });
+      const webhook = await serveWebhook({ host, port, credentials, settings: () => settings, log });
+      await trustedByWebhook(client, CONTROL_PLANE.injector, authoritiesOfNow, log);
+      return webhook;
     },
     async close() {
       await Promise.all(closers.map((close) => close()));

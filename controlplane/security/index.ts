@@ -2,7 +2,7 @@
 import { FaultsError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import { isLoopback } from '../../common/loopback.ts';
-import type { CallerFacts, Identity, TokenReviewer } from '../core/identity.ts';
+import type { CallerFacts, Identity, RoleReviewer, TokenReviewer } from '../core/identity.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { readOption, WatchedFiles } from './files.ts';
 import { type ListeningOptions, readAuthorities, readTlsFiles, type TlsFiles } from './listening.ts';
@@ -17,6 +17,8 @@ export interface SecurityOptions extends ListeningOptions {
   readonly certificate?: CertificateSource;
   /** Asks the cluster of Kubernetes about tokens that are not in the file. */
   readonly review?: TokenReviewer;
+  /** What the cluster's own rules let service accounts do. */
+  readonly rolesOf?: RoleReviewer;
 }
 
 export interface CertificateSource {
@@ -72,12 +74,12 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
     watched.push(new WatchedFiles([tokenFile], load, log));
   }
 
-  const { admins = [], readers = [], review } = options;
+  const { admins = [], readers = [], review, rolesOf } = options;
   // Who is on the machine, and shows nothing, is no pod.
   const shown = tokenFile !== undefined || tlsClientCa !== undefined || (review !== undefined && !isLoopback(host));
   const authenticate = createAuthenticator({
     tokens: () => tokens,
-    serviceAccounts: review && { review, admins, readers },
+    serviceAccounts: review && { review, rolesOf, admins, readers },
     certificates: tlsClientCa === undefined ? undefined : { admins, readers },
     open: shown ? 'nobody' : isLoopback(host) ? 'loopback' : insecure ? 'everybody' : 'nobody',
     log,

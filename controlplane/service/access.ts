@@ -46,6 +46,10 @@ export class Access {
 
   private refuse({ identity, peer }: Call, method: string, what: string, why = ''): never {
     this.log.warn({ audit: true, identity: identity.name, peer, method }, 'a call was refused');
-    throw new RpcError(STATUS.PERMISSION_DENIED, `${identity.name} is not allowed to ${what} the configuration${why}`);
+    const wanting = identity.wanting === undefined ? '' : ` (${identity.wanting})`;
+    throw new RpcError(
+      STATUS.PERMISSION_DENIED,
+      `${identity.name} is not allowed to ${what} the configuration${why}${wanting}`,
+    );
   }
 }

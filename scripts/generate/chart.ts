@@ -17,6 +17,12 @@ const name: Schema = { type: 'string', minLength: 1 };
 const opaque: Schema = { type: 'object' };
 const strings: Schema = { type: 'object', additionalProperties: string };
 const count = (minimum: number): Schema => ({ type: 'integer', minimum });
+/** A label's key, with a domain in front or none. */
+const labelKey: Schema = {
+  type: 'string',
+  maxLength: 317,
+  pattern: '^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$',
+};
 const digest: Schema = { type: 'string', pattern: '^$|^[a-z0-9]+:[0-9a-f]{32,}$' };
 const image = { repository: name, tag: string, digest };
 
@@ -39,7 +45,7 @@ export function makeValuesSchema(): Schema {
     ...object({
       controlPlane: object({
         image: object({ ...image, pullPolicy: { enum: ['Always', 'IfNotPresent', 'Never'] } }),
-        replicas: count(0),
+        replicas: count(1),
         store: { type: 'string', pattern: '^$|^kubernetes:.+|^etcd://.+|^embedded:.+' },
         logLevel: { enum: ['silly', 'trace', 'verbose', 'debug', 'info', 'http', 'notice', 'warn', 'error', 'silent'] },
         resources: opaque,
@@ -66,7 +72,7 @@ export function makeValuesSchema(): Schema {
       }),
       injector: object({
         enabled: boolean,
-        label: name,
+        label: labelKey,
         failurePolicy: { enum: ['Ignore', 'Fail'] },
         timeoutSeconds: { type: 'integer', minimum: 1, maximum: 30 },
       }),

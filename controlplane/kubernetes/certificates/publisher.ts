@@ -2,10 +2,11 @@
 import type { Logger } from '../../../common/log.ts';
 import { codeOf } from '../api/addressing.ts';
 import type { ConfigMap, MutatingWebhookConfiguration } from '../api/core-kinds.ts';
-import { CONFIG_MAP, MUTATING_WEBHOOK } from '../api/core-types.ts';
+import { CONFIG_MAP } from '../api/core-types.ts';
 import { CONTROL_PLANE, MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import type { OwnerReference } from '../api/object.ts';
 import type { CertificatesClient } from './client.ts';
+import { publishToWebhook } from './webhook-trust.ts';
 
 export interface AuthorityPublisherOptions {
   readonly client: CertificatesClient;
@@ -69,16 +70,6 @@ export class AuthorityPublisher {
       log.warn({}, 'the configuration of the webhook is not there: no sidecars are injected');
       return;
     }
-    const caBundle = Buffer.from(ca()).toString('base64');
-    const { webhooks = [], apiVersion, kind, metadata } = found;
-    if (webhooks.every(({ clientConfig }) => clientConfig?.caBundle === caBundle)) return;
-    const ours = webhooks.map(({ name }) => ({ name, clientConfig: { caBundle } }));
-    const object: MutatingWebhookConfiguration = {
-      apiVersion,
-      kind,
-      metadata: { name: metadata.name },
-      webhooks: ours,
-    };
-    await client.apply(MUTATING_WEBHOOK, object, { force: true });
+    await publishToWebhook(client, found, ca());
   }
 }

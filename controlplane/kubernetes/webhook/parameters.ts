@@ -1,5 +1,6 @@
 /** What a pod says of its proxy, by annotations. */
 import type { Fault } from '../../../common/errors.ts';
+import { nearest } from '../../../common/nearest.ts';
 import { parseCidr, parsePortRange } from '../../../common/networks.ts';
 import type { CaptureMode, InjectorSettings, Resources } from './settings.ts';
 
@@ -26,6 +27,9 @@ export const ANNOTATIONS = {
 } as const;
 
 type Name = keyof typeof ANNOTATIONS;
+
+/** Annotations that begin so are ours to read: one that is unknown is a slip, and the pod would get what its owner did not mean. */
+const READ = /^l7mp\.io\/(?:capture|proxy)/u;
 
 export interface CaptureLists {
   readonly ports: readonly string[];
@@ -100,7 +104,20 @@ export function readParameters(
     ),
     drainSeconds: Number(read('drainSeconds', `seconds, from 0 to ${LONGEST_DRAIN}`, isSeconds) ?? drainSeconds),
   };
+  faults.push(...unknown(annotations));
   return faults.length > 0 ? faults : parameters;
+}
+
+function unknown(annotations: Readonly<Record<string, unknown>>): Fault[] {
+  const known: readonly string[] = Object.values(ANNOTATIONS);
+  return Object.keys(annotations)
+    .filter((name) => READ.test(name) && !known.includes(name))
+    .map((name) => ({
+      path: 'metadata.annotations',
+      expected: nearest(name, known) ?? `one of ${known.join(', ')}`,
+      found: name,
+      code: 'INVALID_CONFIG',
+    }));
 }
 
 const PORTS = 'ports, as in 80,8000-8999,53/udp';

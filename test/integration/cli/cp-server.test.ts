@@ -19,7 +19,10 @@ describe('l7mp controlplane', () => {
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'l7mp-'));
     authority = new Authority(directory, 'authority');
-    server = authority.issue('server', { subject: '/CN=localhost', names: 'DNS:localhost,IP:127.0.0.1' });
+    server = authority.issue('server', {
+      subject: '/CN=localhost',
+      names: 'DNS:localhost,DNS:cp.example,IP:127.0.0.1',
+    });
   });
   after(() => rmSync(directory, { recursive: true }));
   afterEach(async () => {
@@ -208,6 +211,10 @@ describe('l7mp controlplane', () => {
     const stranger = new Authority(directory, 'stranger');
     const distrust = await running.l7mp('status', '--ca', stranger.file);
     expect(distrust.stderr).to.match(/^l7mp: expected a control plane at .*certificate/u);
+    const named = await running.l7mp('status', ...shown(ops), '--tls-server-name', 'cp.example');
+    expect(named.stderr).to.equal('');
+    const misnamed = await running.l7mp('status', ...shown(ops), '--tls-server-name', 'other.example');
+    expect(misnamed.stderr).to.match(/altnames.*other\.example.*; --tls-server-name says/su);
     const plain = await running.l7mp('status');
     expect(plain.stderr).to.match(/^l7mp: expected a control plane at .*may want TLS/u);
     expect([denied.code, distrust.code, plain.code]).to.deep.equal([4, 4, 4]);
@@ -232,6 +239,7 @@ describe('the commands that ask a control plane', () => {
       ['--server', 'http://127.0.0.1:1', '--ca', 'ca.pem'],
       '--server, L7MP_SERVER: expected https beside --ca',
     ],
+    ['an address as a server name', ['--tls-server-name', '10.0.0.1'], "option '--tls-server-name <name>' argument"],
     ['authorities that are not there', ['--ca', '/nowhere'], '--ca: expected a file that can be read', 1],
   ] as const) {
     it(`refuse ${title}`, async () => {

@@ -7,6 +7,7 @@ describe('why a server could not be reached', () => {
 
   it('is the last thing that went wrong, without what grpc-js puts around it', () => {
     expect(reason(ended('Error: connect ECONNREFUSED 127.0.0.1:1'))).to.equal('connect ECONNREFUSED 127.0.0.1:1');
+    expect(reason(ended('Error [ERR_TLS_CERT_ALTNAME_INVALID]: no such name'))).to.equal('no such name');
     // What OpenSSL says ends with the line.
     const plain = '80CB:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../ssl3_record.c:354:\n';
     expect(reason(ended(`Error: ${plain}`))).to.match(

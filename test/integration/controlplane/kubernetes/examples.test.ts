@@ -97,6 +97,12 @@ describe('examples for Kubernetes', function () {
   const TRIALS: Readonly<Record<string, () => Promise<void>>> = {
     async 'dns.yaml'() {
       const address = await addressOf('dns');
+      // An example whose checks get no answer serves for as long as the first takes.
+      await until('servers to be asked whether they are well, each twice', async () => {
+        const logs = await kubectl('logs', '--selector=app=dns', '--tail=-1', '--prefix');
+        const asked = [...logs.matchAll(/^\[(\S+) .* asked for \[\{\. /gmu)].map(([, pod]) => pod);
+        return new Set(asked).size === 2 && asked.length >= 8;
+      });
       for (const over of ['+notcp', '+tcp']) {
         expect(await answered('dig', [`@${address}`, over, 'whoami.example'])).to.include('status: NOERROR');
       }

@@ -62,7 +62,9 @@ describe('installing on Kubernetes', function () {
       ['controlPlane.replica=2', /replica/u],
       ['gateways.defaults.workload=StatefulSet', /workload/u],
       ['gateways.defaults.offload.enable=true', /enable/u],
+      ['controlPlane.replicas=0', /controlPlane.*replicas/su],
       ['injector.timeoutSeconds=60', /timeoutSeconds/u],
+      ['injector.label=a b', /injector.*label/su],
       ['controlPlane.store=embedded:/var/lib/l7mp', /expected 1 with an embedded store, found 2/u],
       ['controlPlane.store=mysql://x', /store/u],
     ] as const) {
@@ -147,7 +149,44 @@ describe('installing on Kubernetes', function () {
       expect(gone.code).to.equal(0);
       expect(gone.stdout.split('\n')[0]).to.contain('mutatingwebhookconfiguration');
       await untilContents(cluster, before);
-      expect((await l7mp(['uninstall', ...flags(), '--yes'])).stdout).to.equal('');
+      expect((await l7mp(['uninstall', ...flags(), '--yes'])).stdout).to.match(/^nothing of l7mp is there/u);
+    });
+
+    it('and uninstall leave an installation alone that is in another namespace', async () => {
+      await l7mp(['install', ...flags(), '-n', 'here']);
+      try {
+        const before = await contentsOf(cluster);
+        const binding = ['get', 'clusterrolebinding', 'l7mp-controlplane', '-o', 'yaml'];
+        const bound = await cluster.kubectl(binding);
+        for (const command of [['install'], ['install', '--dry-run'], ['uninstall', '--yes']]) {
+          const { code, stdout, stderr } = await l7mp([...command, ...flags(), '-n', 'elsewhere']);
+          expect([code, stdout]).to.deep.equal([4, '']);
+          expect(stderr).to.match(/^l7mp: expected no installation but .* elsewhere, found one in namespace here: /u);
+        }
+        expect(await contentsOf(cluster)).to.deep.equal(before);
+        expect(await cluster.kubectl(binding)).to.equal(bound);
+      } finally {
+        await l7mp(['uninstall', ...flags(), '-n', 'here', '--yes']);
+      }
+    });
+
+    it('and uninstall leave a release of Helm alone', async () => {
+      const options = ['l7mp', CHART, '-n', 'here', '--kubeconfig', cluster.kubeconfig];
+      const installed = await helm('install', ...options, '--set', 'crds.keep=false');
+      expect(installed.code, installed.stderr).to.equal(0);
+      try {
+        for (const [command, namespace] of [
+          ['install', 'here'],
+          ['install', 'elsewhere'],
+          ['uninstall', 'here'],
+        ] as const) {
+          const { code, stderr } = await l7mp([command, ...flags(), '-n', namespace, '--dry-run']);
+          expect(code).to.equal(4);
+          expect(stderr).to.contain('found the release l7mp of Helm in namespace here');
+        }
+      } finally {
+        await helm('uninstall', 'l7mp', '-n', 'here', '--kubeconfig', cluster.kubeconfig, '--wait');
+      }
     });
 
     it('leaves a namespace that was there, and definitions where that is wanted', async () => {
@@ -204,7 +243,7 @@ describe('installing on Kubernetes', function () {
       const file = `${cluster.kubeconfig}-away`;
       writeFileSync(file, config);
       const { code, stderr } = await l7mp(['install', '--kubeconfig', file]);
-      expect(stderr).to.match(/^l7mp: get Namespace l7mp-system: .*ECONNREFUSED.*\n$/u);
+      expect(stderr).to.match(/^l7mp: .*ECONNREFUSED.*\n$/u);
       expect(code).to.equal(4);
     });
   });

@@ -94,4 +94,15 @@ describe('the authorities of the control plane', () => {
     await changed('MutatingWebhookConfiguration', '/l7mp-injector');
     expect(applied).to.deep.equal(['MutatingWebhookConfiguration ']);
   });
+
+  for (const [title, labels, namespaces] of [
+    ['asks for a sidecar', { 'l7mp.io/inject': 'enabled' }, ['shop']],
+    ['has one, by whatever label it asked', { 'example.org/me': 'enabled', 'l7mp.io/proxy': 'sidecar' }, ['shop']],
+    ['wants none', { 'l7mp.io/inject': 'disabled' }, []],
+    ['has no labels', undefined, []],
+  ] as const) {
+    it(`are${namespaces.length > 0 ? '' : ' not'} needed for a pod that ${title}`, () => {
+      expect(injectionOf({ metadata: { namespace: 'shop', ...(labels && { labels }) } })).to.deep.equal(namespaces);
+    });
+  }
 });

@@ -129,6 +129,7 @@ describe('the injection of a sidecar', () => {
     const annotations = {
       'l7mp.io/capture': 'some',
       'l7mp.io/capture-inbound-ports': '80,x',
+      'l7mp.io/capture-inbuond-ports': '80',
       'l7mp.io/capture-outbound-exclude-cidrs': '10.0.0.0/40',
       'l7mp.io/proxy-cpu': 'lots',
       'l7mp.io/proxy-drain-seconds': '-1',
@@ -143,6 +144,7 @@ describe('the injection of a sidecar', () => {
       'metadata.annotations[l7mp.io/capture-outbound-exclude-cidrs]: expected networks, as in 10.0.0.0/8,fd00::/8, found "10.0.0.0/40"',
       'metadata.annotations[l7mp.io/proxy-cpu]: expected a quantity, as in 100m, found "lots"',
       'metadata.annotations[l7mp.io/proxy-drain-seconds]: expected seconds, from 0 to 86400, found "-1"',
+      'metadata.annotations: expected l7mp.io/capture-inbound-ports, found l7mp.io/capture-inbuond-ports',
       'spec.volumes[0].name: expected a name that the injected proxy does not have, found l7mp-state',
       'spec.containers[0].ports[0].containerPort: expected a port that the injected proxy does not have, found 15020',
     ]);
