@@ -65,7 +65,16 @@ export const INJECTOR: readonly [KindName, WatchedKind] = [
 
 /** Kinds whose status nobody else writes. */
 export const OWN_STATUSES: ReadonlySet<KindName> = new Set([
-  ...(['VirtualService', 'Target', 'Route', 'RuleList', 'Session', 'OffloadPolicy', 'TelemetryPolicy', 'TrafficPolicy'] as const),
+  ...([
+    'VirtualService',
+    'Target',
+    'Route',
+    'RuleList',
+    'Session',
+    'OffloadPolicy',
+    'TelemetryPolicy',
+    'TrafficPolicy',
+  ] as const),
 ]);
 
 /** Whose statuses are written here. */
