@@ -1,8 +1,9 @@
 /** Asks the API server what a service account may do with the configuration (authorization.k8s.io/v1, SubjectAccessReview). */
 import type { GrantedRoles, RoleReviewer } from '../core/identity.ts';
-import type { ResourceType } from './api/addressing.ts';
+import { ACCESS_REVIEW } from './api/core-types.ts';
 import { GROUP } from './api/names.ts';
 import type { KubeObject } from './api/object.ts';
+import { createBelief } from './belief.ts';
 import type { KubeClient } from './runtime/index.ts';
 
 /** How long an answer is believed, in ms: a right that was taken away counts no longer. */
@@ -11,14 +12,6 @@ const BELIEVED_MS = 10_000;
 const DENIED_MS = 1000;
 /** Answers that are remembered. */
 const MAX_REMEMBERED = 1000;
-
-const REVIEW: ResourceType = {
-  group: 'authorization.k8s.io',
-  version: 'v1',
-  kind: 'SubjectAccessReview',
-  plural: 'subjectaccessreviews',
-  namespaced: false,
-};
 
 /** What `kubectl get` shows of the configuration stands for all of it, whatever the store. */
 const RESOURCE = { group: GROUP, resource: 'configobjects' } as const;
@@ -29,22 +22,22 @@ interface ReviewStatus {
   readonly allowed?: boolean;
 }
 
-interface Remembered {
-  until: number;
-  readonly answer: Promise<GrantedRoles>;
-}
-
 /** `namespace`: the control plane's; who has the right there has the role. */
 export function createRoleReviewer(client: Pick<KubeClient, 'create'>, namespace: string): RoleReviewer {
-  const remembered = new Map<string, Remembered>();
+  const believe = createBelief<GrantedRoles>({
+    forMs: ({ reader, admin }) => (reader && admin ? BELIEVED_MS : DENIED_MS),
+    most: MAX_REMEMBERED,
+  });
 
   async function may(user: string, verb: string): Promise<boolean> {
     const spec = { user, groups: groupsOf(user), resourceAttributes: { ...RESOURCE, namespace, verb } };
     const request = {
-      ...{ apiVersion: `${REVIEW.group}/${REVIEW.version}`, kind: REVIEW.kind, metadata: { name: '' } },
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SubjectAccessReview',
+      metadata: { name: '' },
       spec,
     };
-    const { status } = await client.create<KubeObject<unknown, ReviewStatus>>(REVIEW, request);
+    const { status } = await client.create<KubeObject<unknown, ReviewStatus>>(ACCESS_REVIEW, request);
     return status?.allowed === true;
   }
 
@@ -58,27 +51,7 @@ export function createRoleReviewer(client: Pick<KubeClient, 'create'>, namespace
     };
   }
 
-  return (user) => {
-    const now = performance.now();
-    const known = remembered.get(user);
-    if (known && known.until > now) return known.answer;
-    remembered.delete(user);
-    const answer = review(user);
-    const entry = { until: now + BELIEVED_MS, answer };
-    remembered.set(user, entry);
-    answer.then(
-      ({ reader, admin }) => {
-        if (!reader || !admin) entry.until = performance.now() + DENIED_MS;
-      },
-      () => remembered.delete(user),
-    );
-    // The oldest come first.
-    for (const [oldest, { until }] of remembered) {
-      if (remembered.size <= MAX_REMEMBERED && until > now) break;
-      remembered.delete(oldest);
-    }
-    return answer;
-  };
+  return (user) => believe(user, () => review(user));
 }
 
 /** Those that every service account is in, and bindings may name. */

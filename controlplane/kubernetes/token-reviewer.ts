@@ -1,6 +1,5 @@
 /** Asks the API server whose a token is (authentication.k8s.io/v1, TokenReview), and what the labels of its pod are. */
 import { createHash } from 'node:crypto';
-import { createTurns } from '../../common/turns.ts';
 import type { ServiceAccountToken, TokenReviewer } from '../core/identity.ts';
 import type { Pod } from './api/core-kinds.ts';
 import { POD, TOKEN_REVIEW } from './api/core-types.ts';
@@ -8,14 +7,13 @@ import { CONTROL_PLANE } from './api/names.ts';
 import type { KubeObject } from './api/object.ts';
 import { proxyLabels } from './api/proxy-labels.ts';
 import type { KubeReader } from './api/reader.ts';
+import { createBelief } from './belief.ts';
 import { isNotFound, type KubeClient } from './runtime/index.ts';
 
 /** How long an answer is believed, in ms: a stream that reconnects does not ask anew. */
 const BELIEVED_MS = 60_000;
 /** Answers that are remembered, and tokens that wait to be asked about. */
 const MAX_REMEMBERED = 10_000;
-/** Tokens that are asked about at once, so that all proxies may come back together: each call has a connection of its own. */
-const MAX_AT_ONCE = 16;
 
 interface ReviewStatus {
   readonly authenticated?: boolean;
@@ -23,15 +21,9 @@ interface ReviewStatus {
   readonly user?: { readonly username?: string; readonly extra?: Readonly<Record<string, readonly string[]>> };
 }
 
-interface Remembered {
-  readonly until: number;
-  readonly answer: Promise<ServiceAccountToken | undefined>;
-}
-
 /** `reader`: where pods are looked for first. */
 export function createTokenReviewer(client: Pick<KubeClient, 'create' | 'get'>, reader: KubeReader): TokenReviewer {
-  const remembered = new Map<string, Remembered>();
-  const inTurn = createTurns({ atOnce: MAX_AT_ONCE, waiting: MAX_REMEMBERED });
+  const believe = createBelief<ServiceAccountToken | undefined>({ forMs: () => BELIEVED_MS, most: MAX_REMEMBERED });
 
   async function review(token: string): Promise<ServiceAccountToken | undefined> {
     const spec = { token, audiences: [CONTROL_PLANE.audience] };
@@ -59,20 +51,5 @@ export function createTokenReviewer(client: Pick<KubeClient, 'create' | 'get'>, 
     }
   }
 
-  return (token) => {
-    const key = createHash('sha256').update(token).digest('base64');
-    const now = performance.now();
-    const known = remembered.get(key);
-    if (known && known.until > now) return known.answer;
-    remembered.delete(key);
-    const answer = inTurn(() => review(token));
-    remembered.set(key, { until: now + BELIEVED_MS, answer });
-    answer.catch(() => remembered.delete(key));
-    // The oldest come first.
-    for (const [oldest, { until }] of remembered) {
-      if (remembered.size <= MAX_REMEMBERED && until > now) break;
-      remembered.delete(oldest);
-    }
-    return answer;
-  };
+  return (token) => believe(createHash('sha256').update(token).digest('base64'), () => review(token));
 }

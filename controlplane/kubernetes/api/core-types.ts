@@ -14,6 +14,7 @@ export const DISRUPTION_BUDGET = namespaced('policy', 'v1', 'PodDisruptionBudget
 export const AUTOSCALER = namespaced('autoscaling', 'v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers');
 export const LEASE = namespaced('coordination.k8s.io', 'v1', 'Lease', 'leases');
 export const TOKEN_REVIEW = clusterWide('authentication.k8s.io', 'v1', 'TokenReview', 'tokenreviews');
+export const ACCESS_REVIEW = clusterWide('authorization.k8s.io', 'v1', 'SubjectAccessReview', 'subjectaccessreviews');
 export const CLUSTER_ROLE = clusterWide('rbac.authorization.k8s.io', 'v1', 'ClusterRole', 'clusterroles');
 export const DEFINITION = clusterWide(
   'apiextensions.k8s.io',
