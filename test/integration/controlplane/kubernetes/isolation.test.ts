@@ -203,7 +203,7 @@ const BROKEN: readonly [kind: Kind, path: string, value: Json][] = [
   ['TelemetryPolicy', 'targetRefs.0', { kind: 'Gateway', name: 'good' }],
   ['TelemetryPolicy', 'telemetry.access_log.sessions', 'some'],
   ['TelemetryPolicy', 'telemetry.tracing', { percent: 200 }],
-  ['TelemetryPolicy', 'telemetry.metric_label', { name: 'a', path: 'no pointer' }],
+  ['TelemetryPolicy', 'telemetry.metric_label', { name: 'a', path: '/a~b' }],
 ];
 
 /** A copy with another value at a path, as in `rules.0.name`. */
