@@ -3,6 +3,7 @@ import { formatAddress } from '../common/format-address.ts';
 import { servePages } from '../common/http-pages.ts';
 import type { Logger } from '../common/log.ts';
 import { isLoopback } from '../common/loopback.ts';
+import { expiryOf } from '../common/tls.ts';
 import { Closing } from './closing.ts';
 import { createConfiguration } from './configuration.ts';
 import type { Catalog } from './core/catalog.ts';
@@ -137,7 +138,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     };
     const metrics = async (): Promise<string> => {
       const { makePage } = await import('./telemetry/metrics.ts'); // the SDK is loaded with the first page
-      return makePage({ ...configuration.figures(), connections: server.connections, totals });
+      return makePage({
+        ...configuration.figures(),
+        connections: server.connections,
+        totals,
+        certificateExpiry: expiryOf((security.tls ?? kubernetes?.certificates?.current)?.cert ?? ''),
+        kubernetes: kubernetes?.figures(),
+      });
     };
     const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics }));
     if (pages) closing.add('pages', () => pages.close());

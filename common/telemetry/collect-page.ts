@@ -51,21 +51,25 @@ export async function collectPage({ serviceName, observe, histograms }: PageSour
     observe(provider.getMeter('l7mp'));
     const { resourceMetrics, errors } = await reader.collect();
     if (errors.length > 0) throw errors[0];
-    return serializer.serialize(withUnits(resourceMetrics));
+    return serializer.serialize(forPrometheus(resourceMetrics));
   } finally {
     await provider.shutdown();
   }
 }
 
-/** Prometheus wants the unit in the name (OpenTelemetry's Prometheus compatibility), which the serializer leaves out. */
+/**
+ * Prometheus wants the unit in the name (OpenTelemetry's Prometheus compatibility), which the serializer leaves out, and keeps
+ * `_count` to histograms, where OpenTelemetry's conventions count what there is of something.
+ */
 const UNIT_WORDS: Readonly<Record<string, string>> = { By: 'bytes', s: 'seconds' };
 
-function withUnits({ resource: of, scopeMetrics }: ResourceMetrics): ResourceMetrics {
+function forPrometheus({ resource: of, scopeMetrics }: ResourceMetrics): ResourceMetrics {
   const renamed = (metric: MetricData): MetricData => {
     const { name, unit } = metric.descriptor;
     const word = UNIT_WORDS[unit];
-    if (word === undefined || name.endsWith(word)) return metric;
-    return { ...metric, descriptor: { ...metric.descriptor, name: `${name}.${word}` } };
+    const plural = name.replace(/\.count$/u, 's');
+    const full = word === undefined || name.endsWith(word) ? plural : `${plural}.${word}`;
+    return full === name ? metric : { ...metric, descriptor: { ...metric.descriptor, name: full } };
   };
   return { resource: of, scopeMetrics: scopeMetrics.map((each) => ({ ...each, metrics: each.metrics.map(renamed) })) };
 }

@@ -1,6 +1,7 @@
 /** What the control plane has of Kubernetes: its parts are made and joined here. */
 import type { Logger } from '../../common/log.ts';
 import type { TokenReviewer } from '../core/identity.ts';
+import type { KubernetesFigures, WorkFigures } from '../core/kubernetes-figures.ts';
 import type { SourceFactory } from '../model/source.ts';
 import { CONTROL_PLANE, CONTROLLER_NAME, controlPlaneAddress } from './api/names.ts';
 import type { OwnerReference } from './api/object.ts';
@@ -41,6 +42,7 @@ export interface Kubernetes {
   /** Of the control plane's own making; undefined where the options have authorities. */
   readonly certificates: CertificateManager | undefined;
   readonly source: SourceFactory;
+  readonly figures: () => KubernetesFigures;
   /**
    * Serves the webhook that puts sidecars beside pods.
    *
@@ -103,6 +105,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
   });
   const { reader } = cache;
   const closers: (() => Promise<void>)[] = [];
+  let queues: ReadonlyMap<string, WorkFigures> = new Map();
 
   const source: SourceFactory = (host) => {
     const leads = (): boolean => host.leads;
@@ -171,12 +174,20 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       };
     };
     const made = new KubernetesSource(host, { cache, writer, translate, log });
+    queues = new Map([
+      ...Object.entries(made.figures),
+      ['statuses', writer.figures],
+      ...(feed ? [['gateways', feed.figures] as const] : []),
+      ['authorities', authorities.figures],
+      ['sessions', reaper.figures],
+    ]);
     return made;
   };
   return {
     review: createTokenReviewer(client, reader),
     certificates,
     source,
+    figures: () => ({ watches: cache.states(), queues }),
     async serveWebhook({ host, port }, credentials) {
       if (defaults === undefined) throw new RangeError('expected the image of sidecars, found none');
       const settings: InjectorSettings = {

@@ -3,6 +3,8 @@ import type { BatchObservableResult, Meter } from '@opentelemetry/api';
 import { collectPage } from '../../common/telemetry/collect-page.ts';
 import { durationMetric } from '../../common/telemetry/durations.ts';
 import { observeProcess } from '../../common/telemetry/process-instruments.ts';
+import type { KubernetesFigures } from '../core/kubernetes-figures.ts';
+import { observeKubernetes, reconcileDurations } from './kubernetes-metrics.ts';
 import type { ControlPlaneTotals } from './totals.ts';
 
 /** Asked anew for each page. */
@@ -22,6 +24,10 @@ export interface Figures {
   readonly revision: number;
   /** Whether this replica leads. */
   readonly leads: boolean;
+  /** When the certificate that the control plane shows ends, in ms since the epoch; undefined where they are shown none. */
+  readonly certificateExpiry?: number | undefined;
+  /** Undefined where it doesn't follow Kubernetes. */
+  readonly kubernetes?: KubernetesFigures | undefined;
 }
 
 export function makePage(figures: Figures): Promise<string> {
@@ -29,14 +35,18 @@ export function makePage(figures: Figures): Promise<string> {
     serviceName: 'l7mp-controlplane',
     observe: (meter) => {
       observeControlPlane(meter, figures);
+      if (figures.kubernetes) observeKubernetes(meter, figures.kubernetes);
       observeProcess(meter);
     },
-    histograms: (resource) =>
-      durationMetric(resource, {
+    histograms: (resource) => {
+      const { scopeMetrics } = durationMetric(resource, {
         name: 'l7mp.controlplane.answer.duration',
         description: 'Time from a response of the discovery service to its ACK or NACK, by type',
         durations: [...figures.totals.types].map(([type, { answers }]) => ({ attributes: { type }, counted: answers })),
-      }),
+      });
+      const more = figures.kubernetes ? reconcileDurations(resource, figures.kubernetes).scopeMetrics : [];
+      return { resource, scopeMetrics: [...scopeMetrics, ...more] };
+    },
   });
 }
 
@@ -55,7 +65,11 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
   const failures = counter('push.failures', 'Times that a change could not be brought to proxies; it is tried again');
   const revision = gauge('store.revision', "The store's revision that proxies are given");
   const leader = gauge('leader', 'Whether this replica leads: 1 or 0');
-  const all = [connections, proxies, connects, views, acks, nacks, objects, failures, revision, leader];
+  const expiry = meter.createObservableGauge('l7mp.controlplane.certificate.expiry.timestamp', {
+    description: 'When the certificate that the control plane shows ends, since the epoch',
+    unit: 's',
+  });
+  const all = [expiry, connections, proxies, connects, views, acks, nacks, objects, failures, revision, leader];
   meter.addBatchObservableCallback((result: BatchObservableResult) => {
     const { totals } = figures;
     result.observe(connections, figures.connections);
@@ -72,5 +86,6 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
     result.observe(failures, figures.pushFailures);
     result.observe(revision, figures.revision);
     result.observe(leader, figures.leads ? 1 : 0);
+    if (figures.certificateExpiry !== undefined) result.observe(expiry, figures.certificateExpiry / 1000);
   }, all);
 }

@@ -45,6 +45,9 @@ export function createListener(context: ListenerContext<JsonSocketListener>): Li
     get overflow() {
       return transport.overflow;
     },
+    get certificateExpiry() {
+      return transport.certificateExpiry;
+    },
     start: () => transport.start(),
     close: async () => {
       const reason = new ProxyError('LISTENER_CLOSED', `listener ${name} was closed`);
