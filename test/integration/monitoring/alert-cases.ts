@@ -2,9 +2,11 @@
 
 export interface AlertCase {
   readonly alert: string;
-  /** Values by series, in promtool's notation, a minute apart. */
+  /** Values by series, in promtool's notation. */
   readonly fires: Readonly<Record<string, string>>;
   readonly silent: Readonly<Record<string, string>>;
+  /** How far apart the values are, and the evaluations; 1m when absent. */
+  readonly every?: string;
   /** When it is looked at; 60m when absent. */
   readonly at?: string;
   /** Labels of the alert beside job and severity. */
@@ -12,8 +14,8 @@ export interface AlertCase {
 }
 
 const on = (name: string, labels: string): string => `${name}{job="l7mp"${labels === '' ? '' : `,${labels}`}}`;
-const process = { [on('target_info', 'instance="a",service_name="l7mp"')]: '1x3000' };
-const ofOthers = { [on('target_info', 'instance="a",service_name="other"')]: '1x3000' };
+const process = { [on('target_info', 'instance="a",service_name="l7mp"')]: '1x200' };
+const ofOthers = { [on('target_info', 'instance="a",service_name="other"')]: '1x200' };
 
 const endpoints = (healthy: string, unhealthy: string): Record<string, string> => ({
   [on('l7mp_cluster_endpoints', 'instance="a",cluster="c",health="healthy"')]: healthy,
@@ -212,8 +214,9 @@ export const CASES: readonly AlertCase[] = [
   },
   {
     alert: 'L7mpMemoryGrows',
-    fires: { ...process, ...one('process_memory_usage_bytes', '', '2e8x720 4e8x2000') },
-    silent: { ...process, ...one('process_memory_usage_bytes', '', '3e8x720 4e8x2000') },
+    fires: { ...process, ...one('process_memory_usage_bytes', '', '2e8x72 4e8x200') },
+    silent: { ...process, ...one('process_memory_usage_bytes', '', '3e8x72 4e8x200') },
+    every: '10m',
     at: '1800m',
     labels: { instance: 'a' },
   },

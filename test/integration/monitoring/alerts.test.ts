@@ -38,17 +38,20 @@ describe('alert rules', () => {
     it(`${each.alert} fires where it has to, and nowhere else`, async () => {
       const file = join(directory, `${each.alert}.yaml`);
       const tests = [testOf(each, true), testOf(each, false)];
-      writeFileSync(file, JSON.stringify({ rule_files: ['rules.yaml'], evaluation_interval: '1m', tests }));
+      writeFileSync(
+        file,
+        JSON.stringify({ rule_files: ['rules.yaml'], evaluation_interval: each.every ?? '1m', tests }),
+      );
       const { code, stdout, stderr } = await promtool(['test', 'rules', file]);
       expect(code, stdout + stderr).to.equal(0);
     });
   }
 
-  function testOf({ alert, at = '60m', labels, ...series }: AlertCase, fires: boolean): object {
+  function testOf({ alert, at = '60m', every = '1m', labels, ...series }: AlertCase, fires: boolean): object {
     const severity = alerts.find((rule) => rule.alert === alert)?.labels?.['severity'];
     const all = Object.entries(fires ? series.fires : series.silent);
     return {
-      interval: '1m',
+      interval: every,
       input_series: all.map(([name, values]) => ({ series: name, values })),
       alert_rule_test: [
         {
