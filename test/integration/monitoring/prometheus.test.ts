@@ -1,5 +1,6 @@
 /** A real Prometheus scrapes proxies and a control plane: names, rules and dashboards are of what they really export. */
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect } from 'chai';
 import { makeCertificate } from '../../support/certificates.ts';
@@ -27,11 +28,16 @@ describe('Prometheus', function () {
   let prometheus: Prometheus;
   let traffic: NodeJS.Timeout | undefined;
   const pages: string[] = [];
+  const peer = createSocket('udp4');
+  const client = createSocket('udp4');
 
   before(async () => {
     await kube().installCrds('k8s/crds');
     rig = await KubeControlPlane.start(kube());
-    const [gatewayPort, web, udp, dead] = [await freePort(), await freePort(), await freePort(), await freePort()];
+    const [gatewayPort, web, udp] = [await freePort(), await freePort(), await freePort()];
+    const [dead, hot] = [await freePort(), await freePort()];
+    peer.on('message', (text, { port, address }) => peer.send(text, port, address)).bind(0, '127.0.0.1');
+    await once(peer, 'listening');
     await rig.service('web', await rig.server('hello'));
     await rig.gateway('web', gatewayPort);
     await rig.route('web', 'web', '/', 'web');
@@ -48,8 +54,15 @@ describe('Prometheus', function () {
         {
           name: 'udp',
           spec: { protocol: 'UDP', port: udp, address: '127.0.0.1' },
-          options: { sessions_per_second: 1 },
+          // The one keeps clients out, the other sessions out of the kernel.
+          options: { sessions_per_second: 1, datagrams_per_second: 1000, offload: 'always' },
           rules: [{ action: { route: { destination: 'echo', ingress: ['counted'] } } }],
+        },
+        {
+          name: 'hot',
+          spec: { protocol: 'UDP', port: hot, address: '127.0.0.1' },
+          options: { offload: 'always' },
+          rules: [{ action: { route: { destination: 'peer' } } }],
         },
         {
           name: 'dead',
@@ -59,6 +72,7 @@ describe('Prometheus', function () {
       ],
       clusters: [
         { name: 'echo', spec: { protocol: 'Echo' } },
+        { name: 'peer', spec: { protocol: 'UDP', port: peer.address().port }, endpoints: ['127.0.0.1'] },
         { name: 'counted', spec: { protocol: 'Metric', name: 'counted' } },
         { name: 'dead', spec: { protocol: 'TCP', port: 1 }, endpoints: ['127.0.0.1'] },
       ],
@@ -76,7 +90,8 @@ describe('Prometheus', function () {
       connect(dead, '127.0.0.1')
         .on('error', () => undefined)
         .resume();
-      for (let client = 0; client < 3; client++) {
+      client.send('hello', hot, '127.0.0.1');
+      for (let number = 0; number < 3; number++) {
         const socket = createSocket('udp4');
         socket.send('hello', udp, '127.0.0.1', () => socket.close());
       }
@@ -85,6 +100,8 @@ describe('Prometheus', function () {
   });
   after(async () => {
     clearInterval(traffic);
+    peer.close();
+    client.close();
     await (prometheus as Prometheus | undefined)?.stop();
     await alone?.stop();
     await rig?.stop();
