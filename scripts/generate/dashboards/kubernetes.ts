@@ -17,7 +17,7 @@ export const kubernetesDashboard = (): string =>
     ],
     rows: [
       {
-        title: 'Watches',
+        title: 'Overview',
         panels: [
           stat('Kinds', { unit: 'short', description: 'That are watched: those that the API server has.' }, [
             `count(count by (kind) (l7mp_kubernetes_watch_connected{${REPLICA}}))`,
@@ -28,6 +28,11 @@ export const kubernetesDashboard = (): string =>
             '',
           ]),
           stat('Objects', { unit: 'short' }, [`sum(max by (kind) (l7mp_kubernetes_objects{${REPLICA}}))`, '']),
+        ],
+      },
+      {
+        title: 'Watches',
+        panels: [
           series('Objects by kind', { unit: 'short' }, [
             `max by (kind) (l7mp_kubernetes_objects{${REPLICA}})`,
             '{{kind}}',
