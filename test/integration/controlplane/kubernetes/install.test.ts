@@ -24,6 +24,8 @@ describe('installing on Kubernetes', () => {
     for (const definition of [
       anyKind('gateway.networking.k8s.io', 'GatewayClass', 'gatewayclasses', 'Cluster'),
       anyKind('monitoring.coreos.com', 'ServiceMonitor', 'servicemonitors', 'Namespaced'),
+      anyKind('monitoring.coreos.com', 'PodMonitor', 'podmonitors', 'Namespaced'),
+      anyKind('monitoring.coreos.com', 'PrometheusRule', 'prometheusrules', 'Namespaced'),
     ]) {
       expect((await cluster.kubectl(['apply', '-f', '-'], definition)).stderr).to.equal('');
     }
@@ -54,6 +56,8 @@ describe('installing on Kubernetes', () => {
       ['injector.timeoutSeconds=60', /timeoutSeconds/u],
       ['controlPlane.store=embedded:/var/lib/l7mp', /expected 1 with an embedded store, found 2/u],
       ['controlPlane.store=mysql://x', /store/u],
+      ['podMonitor.interval=often', /podMonitor.*interval/su],
+      ['prometheusRule.enabled=true,prometheusRule.disabledAlerts={L7mpNone}', /expected one of .*, found L7mpNone/u],
     ] as const) {
       it(`refuses ${set}`, async () => {
         const { code, stderr } = await helm('template', 'l7mp', CHART, '--set', set, ...KUBERNETES);
