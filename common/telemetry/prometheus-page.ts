@@ -10,18 +10,22 @@ const serializer = new PrometheusSerializer(undefined, false, undefined, false, 
 /** `serviceName`: the program, as OpenTelemetry names services. */
 export async function makePrometheusPage(source: MetricSource, serviceName: string): Promise<string> {
   const resource = resourceFromAttributes({ 'service.name': serviceName, 'service.version': productVersion() });
-  return serializer.serialize(withUnits(await collectMetrics(source, resource)));
+  return serializer.serialize(forPrometheus(await collectMetrics(source, resource)));
 }
 
-/** Prometheus wants the unit in the name (OpenTelemetry's Prometheus compatibility), which the serializer leaves out. */
+/**
+ * Prometheus wants the unit in the name (OpenTelemetry's Prometheus compatibility), which the serializer leaves out, and keeps
+ * `_count` to histograms, where OpenTelemetry's conventions count what there is of something.
+ */
 const UNIT_WORDS: Readonly<Record<string, string>> = { By: 'bytes', s: 'seconds' };
 
-function withUnits({ resource: of, scopeMetrics }: ResourceMetrics): ResourceMetrics {
+function forPrometheus({ resource: of, scopeMetrics }: ResourceMetrics): ResourceMetrics {
   const renamed = (metric: MetricData): MetricData => {
     const { name, unit } = metric.descriptor;
     const word = UNIT_WORDS[unit];
-    if (word === undefined || name.endsWith(word)) return metric;
-    return { ...metric, descriptor: { ...metric.descriptor, name: `${name}.${word}` } };
+    const plural = name.replace(/\.count$/u, 's');
+    const full = word === undefined || name.endsWith(word) ? plural : `${plural}.${word}`;
+    return full === name ? metric : { ...metric, descriptor: { ...metric.descriptor, name: full } };
   };
   return { resource: of, scopeMetrics: scopeMetrics.map((each) => ({ ...each, metrics: each.metrics.map(renamed) })) };
 }

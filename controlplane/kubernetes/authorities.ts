@@ -1,5 +1,6 @@
 /** Has the authorities of the control plane's certificate published where there are proxies, and in the webhook. */
 import type { Logger } from '../../common/log.ts';
+import type { WorkFigures } from '../core/kubernetes-figures.ts';
 import { AuthorityPublisher } from './certificates/publisher.ts';
 import { CONTROL_PLANE } from './api/names.ts';
 import type { OwnerReference } from './api/object.ts';
@@ -48,6 +49,10 @@ export class Authorities {
         log.warn({ ...where, error }, 'the authorities were not published: it is tried again');
       },
     });
+  }
+
+  get figures(): WorkFigures {
+    return this.#queue;
   }
 
   /** The namespaces in which there are Gateways, from now on. */

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatFault } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
+import type { WorkFigures } from '../core/kubernetes-figures.ts';
 import type { GatewayNeeds, GatewayOutcome } from './api/gateway-needs.ts';
 import { GATEWAY_NAME_LABEL, MANAGED_BY, MANAGED_BY_LABEL } from './api/names.ts';
 import type { KubeObject } from './api/object.ts';
@@ -57,6 +58,10 @@ export class InfrastructureFeed {
       log,
     });
     this.#queue = new WorkQueue({ work: (key) => infrastructure.reconcile(key), concurrency: 4 });
+  }
+
+  get figures(): WorkFigures {
+    return this.#queue;
   }
 
   /** Why what the Gateway `NAMESPACE/NAME` needs could not be made. */

@@ -1,6 +1,7 @@
 /** What the control plane has of Kubernetes: its parts are made and joined here. */
 import type { Logger } from '../../common/log.ts';
 import type { RoleReviewer, TokenReviewer } from '../core/identity.ts';
+import type { KubernetesFigures, WorkFigures } from '../core/kubernetes-figures.ts';
 import type { SourceFactory } from '../model/source.ts';
 import { CLUSTER_ROLE } from './api/core-types.ts';
 import { CONTROL_PLANE, CONTROLLER_NAME, controlPlaneAddress } from './api/names.ts';
@@ -44,6 +45,7 @@ export interface Kubernetes {
   /** Of the control plane's own making; undefined where the options have authorities. */
   readonly certificates: CertificateManager | undefined;
   readonly source: SourceFactory;
+  readonly figures: () => KubernetesFigures;
   /**
    * Serves the webhook that puts sidecars beside pods; resolves when the API server trusts it, or has not for a while.
    *
@@ -99,6 +101,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
   const { reader } = cache;
   const authoritiesOfNow = (): string => certificates?.current.ca ?? ca ?? '';
   const closers: (() => Promise<void>)[] = [];
+  let queues: ReadonlyMap<string, WorkFigures> = new Map();
 
   const source: SourceFactory = (host) => {
     const leads = (): boolean => host.leads;
@@ -168,6 +171,13 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       };
     };
     const made = new KubernetesSource(host, { cache, writer, translate, log });
+    queues = new Map([
+      ...Object.entries(made.figures),
+      ['statuses', writer.figures],
+      ...(feed ? [['gateways', feed.figures] as const] : []),
+      ['authorities', authorities.figures],
+      ['sessions', reaper.figures],
+    ]);
     return made;
   };
   return {
@@ -175,6 +185,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     rolesOf: createRoleReviewer(client, namespace),
     certificates,
     source,
+    figures: () => ({ watches: cache.states(), queues }),
     async serveWebhook({ host, port }, credentials) {
       if (defaults === undefined) throw new RangeError('expected the image of sidecars, found none');
       const settings: InjectorSettings = {

@@ -1,4 +1,6 @@
 /** Work that is done again as often as something changes, but takes a bounded share of the processor. */
+import type { WorkFigures } from '../core/kubernetes-figures.ts';
+import { workDurations } from './runtime/work-durations.ts';
 
 /** The pause after work is so many times as long as the work was. */
 const SHARE = 5;
@@ -10,7 +12,10 @@ export interface PaceOptions {
   readonly onError: (error: unknown) => void;
 }
 
-export class Pace {
+export class Pace implements WorkFigures {
+  /** Times that work failed. */
+  failed = 0;
+  readonly durations = workDurations();
   readonly #options: PaceOptions;
   #timer: NodeJS.Timeout | undefined;
   #busy: Promise<void> | undefined;
@@ -21,6 +26,11 @@ export class Pace {
 
   constructor(options: PaceOptions) {
     this.#options = options;
+  }
+
+  /** 1 where work is asked for that is not begun. */
+  get length(): number {
+    return this.#isAsked ? 1 : 0;
   }
 
   /** The work is to be done, soon, and after what is under way. */
@@ -51,9 +61,11 @@ export class Pace {
     try {
       await this.#options.work();
     } catch (error) {
+      this.failed += 1;
       this.#options.onError(error);
     }
     const now = performance.now();
+    this.durations.add(now - start);
     this.#rest = now + SHARE * (now - start);
     this.#busy = undefined;
     if (this.#isAsked) this.ask();

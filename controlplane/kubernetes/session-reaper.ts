@@ -1,4 +1,5 @@
 /** Deletes Sessions whose time is over. */
+import type { WorkFigures } from '../core/kubernetes-figures.ts';
 import type { KubeRef } from './api/object.ts';
 import type { KubeReader } from './api/reader.ts';
 import { expiryOf } from './resources/expiry.ts';
@@ -27,6 +28,10 @@ export class SessionReaper {
         }
       },
     });
+  }
+
+  get figures(): WorkFigures {
+    return this.#queue;
   }
 
   /** All of them, as of now. */

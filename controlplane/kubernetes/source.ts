@@ -11,6 +11,7 @@
  */
 import type { Logger } from '../../common/log.ts';
 import { LONGEST_TIMER } from '../../common/timer.ts';
+import type { WorkFigures } from '../core/kubernetes-figures.ts';
 import type { ConfigObject } from '../model/object.ts';
 import type { ObjectSource, SourceHost } from '../model/source.ts';
 import type { KubeReader, KubeTranslation, OwnedContent, StatusPlan } from './api/reader.ts';
@@ -75,6 +76,11 @@ export class KubernetesSource implements ObjectSource {
       work: () => this.#tell(),
       onError: (error) => log.error({ error }, 'statuses could not be made'),
     });
+  }
+
+  /** By what the work is about. */
+  get figures(): Readonly<Record<string, WorkFigures>> {
+    return { translation: this.#translating, verdicts: this.#telling };
   }
 
   /** However long the API server is away: proxies have what they had. */

@@ -3,6 +3,8 @@ import type { BatchObservableResult, Meter } from '@opentelemetry/api';
 import type { MetricSource } from '../../common/telemetry/collect.ts';
 import { durationMetric } from '../../common/telemetry/durations.ts';
 import { observeProcess } from '../../common/telemetry/process-instruments.ts';
+import type { KubernetesFigures } from '../core/kubernetes-figures.ts';
+import { observeKubernetes, reconcileDurations } from './kubernetes-metrics.ts';
 import type { ControlPlaneTotals } from './totals.ts';
 
 /** What is counted. */
@@ -22,6 +24,10 @@ export interface Figures {
   readonly revision: number;
   /** Whether this replica leads. */
   readonly leads: boolean;
+  /** When the certificate that the control plane shows ends, in ms since the epoch; undefined where they are shown none. */
+  readonly certificateExpiry?: number | undefined;
+  /** Undefined where it doesn't follow Kubernetes. */
+  readonly kubernetes?: KubernetesFigures | undefined;
 }
 
 /** `figures` is asked anew each time. */
@@ -29,18 +35,20 @@ export function controlPlaneMetrics(figures: () => Figures, others: MetricSource
   return {
     observe: (meter) => {
       observeControlPlane(meter, figures);
+      if (figures().kubernetes) observeKubernetes(meter, () => figures().kubernetes);
       observeProcess(meter);
     },
-    histograms: () => [
-      durationMetric({
-        name: 'l7mp.controlplane.answer.duration',
-        description: 'Time from a response of the discovery service to its ACK or NACK, by type',
-        durations: [...figures().totals.types].map(([type, { answers }]) => ({
-          attributes: { type },
-          counted: answers,
-        })),
-      }),
-    ],
+    histograms: () => {
+      const { totals, kubernetes } = figures();
+      return [
+        durationMetric({
+          name: 'l7mp.controlplane.answer.duration',
+          description: 'Time from a response of the discovery service to its ACK or NACK, by type',
+          durations: [...totals.types].map(([type, { answers }]) => ({ attributes: { type }, counted: answers })),
+        }),
+        ...(kubernetes ? [reconcileDurations(kubernetes)] : []),
+      ];
+    },
     others,
   };
 }
@@ -60,7 +68,11 @@ function observeControlPlane(meter: Meter, figuresOf: () => Figures): void {
   const failures = counter('push.failures', 'Times that a change could not be brought to proxies; it is tried again');
   const revision = gauge('store.revision', "The store's revision that proxies are given");
   const leader = gauge('leader', 'Whether this replica leads: 1 or 0');
-  const all = [connections, proxies, connects, views, acks, nacks, objects, failures, revision, leader];
+  const expiry = meter.createObservableGauge('l7mp.controlplane.certificate.expiry.timestamp', {
+    description: 'When the certificate that the control plane shows ends, since the epoch',
+    unit: 's',
+  });
+  const all = [expiry, connections, proxies, connects, views, acks, nacks, objects, failures, revision, leader];
   meter.addBatchObservableCallback((result: BatchObservableResult) => {
     const figures = figuresOf();
     const { totals } = figures;
@@ -78,5 +90,6 @@ function observeControlPlane(meter: Meter, figuresOf: () => Figures): void {
     result.observe(failures, figures.pushFailures);
     result.observe(revision, figures.revision);
     result.observe(leader, figures.leads ? 1 : 0);
+    if (figures.certificateExpiry !== undefined) result.observe(expiry, figures.certificateExpiry / 1000);
   }, all);
 }

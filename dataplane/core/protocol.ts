@@ -25,6 +25,8 @@ export interface Listener {
   readonly address: string;
   /** Datagrams that the kernel dropped since its socket's receive buffer was full; undefined: that can't be, or be known. */
   readonly overflow?: number | undefined;
+  /** When the first certificate that it shows to clients ends, in ms since the epoch; undefined: it shows none. */
+  readonly certificateExpiry?: number | undefined;
   /** Takes on a session of its own that the kernel went on relaying without a process. False: it was refused. */
   resume?(left: LeftPair): boolean;
 }

@@ -70,6 +70,10 @@ export class ConnectionServer implements Listener {
     return this.server.address;
   }
 
+  get certificateExpiry(): number | undefined {
+    return this.acceptor?.certificateExpiry;
+  }
+
   async start(): Promise<void> {
     await this.server.start();
     this.acceptor?.start();

@@ -19,6 +19,11 @@ export class TlsAcceptor {
     this.contexts = watchServer(spec, surroundings);
   }
 
+  /** When the first certificate that it shows ends, in ms since the epoch. */
+  get certificateExpiry(): number | undefined {
+    return this.contexts.current.expiry;
+  }
+
   /** From here on changed certificate files count; until `close`. Connections that stand keep theirs. */
   start(): void {
     this.contexts.watch();

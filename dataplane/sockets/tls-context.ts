@@ -6,7 +6,7 @@ import { ProxyError } from '../../common/errors.ts';
 import { FilePoller } from '../../common/file-poller.ts';
 import type { Logger } from '../../common/log.ts';
 import { type SecretSource, secretName } from '../../common/secrets.ts';
-import { authorities, loadTls } from '../../common/tls.ts';
+import { authorities, expiryOf, loadTls } from '../../common/tls.ts';
 
 /** How long a change may take to be complete, in ms. */
 const SETTLE = 100;
@@ -101,6 +101,8 @@ function isInline(value: string): boolean {
 export interface ServerContexts {
   readonly main: SecureContext;
   readonly named: readonly { readonly names: readonly string[]; readonly context: SecureContext }[];
+  /** When the first of all their certificates ends, in ms since the epoch; undefined where that can't be read. */
+  readonly expiry: number | undefined;
 }
 
 /** @throws ProxyError `INVALID_CONFIG` */
@@ -109,7 +111,7 @@ export function watchServer(spec: TlsServer, surroundings: TlsSurroundings): Rel
   const { secrets } = surroundings;
   const contextOf = (path: string, cert: string, key: string): SecureContext =>
     makeContext(path, {
-      cert: readPem(`${path}.cert`, cert, 'cert', secrets),
+      cert,
       key: readPem(`${path}.key`, key, 'key', secrets),
       minVersion,
       honorCipherOrder: true,
@@ -118,13 +120,25 @@ export function watchServer(spec: TlsServer, surroundings: TlsSurroundings): Rel
       ...(ca !== undefined && { ca: authorities('tls.ca', readPem('tls.ca', ca, 'ca', secrets)) }),
       ...(ciphers !== undefined && { ciphers }),
     });
-  const make = (): ServerContexts => ({
-    main: contextOf('tls', spec.cert, spec.key),
-    named: certificates.map(({ server_names, cert, key }, index) => ({
-      names: server_names.map((name) => name.toLowerCase()),
-      context: contextOf(`tls.certificates[${index}]`, cert, key),
-    })),
-  });
+  const make = (): ServerContexts => {
+    const chains: string[] = [];
+    const chainOf = (path: string, cert: string): string => {
+      const chain = readPem(`${path}.cert`, cert, 'cert', secrets);
+      chains.push(chain);
+      return chain;
+    };
+    return {
+      main: contextOf('tls', chainOf('tls', spec.cert), spec.key),
+      named: certificates.map(({ server_names, cert, key }, index) => {
+        const path = `tls.certificates[${index}]`;
+        return {
+          names: server_names.map((name) => name.toLowerCase()),
+          context: contextOf(path, chainOf(path, cert), key),
+        };
+      }),
+      expiry: expiryOf(chains.join('\n')),
+    };
+  };
   const values = [spec.cert, spec.key, ca, ...certificates.flatMap(({ cert, key }) => [cert, key])];
   return new Reloading(values, make, surroundings);
 }

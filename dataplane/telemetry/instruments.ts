@@ -23,6 +23,10 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
   const refused = meter.createObservableCounter('l7mp.sessions.refused', {
     description: 'Sessions that limits kept out, by listener and reason',
   });
+  const expiry = meter.createObservableGauge('l7mp.listener.certificate.expiry.timestamp', {
+    description: 'When the first certificate that a listener shows ends, since the epoch',
+    unit: 's',
+  });
   const retries = meter.createObservableCounter('l7mp.sessions.retries', {
     description: 'Stages that were connected again, by listener',
   });
@@ -30,7 +34,8 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
     description: 'Open sessions, by destination cluster',
   });
   const [listenerTraffic, clusterTraffic] = [traffic(meter, 'listener'), traffic(meter, 'cluster')];
-  const all = [active, opened, closed, refused, retries, clusterActive, ...listenerTraffic.all, ...clusterTraffic.all];
+  const own = [active, opened, closed, refused, retries, expiry, clusterActive];
+  const all = [...own, ...listenerTraffic.all, ...clusterTraffic.all];
   meter.addBatchObservableCallback((result) => {
     const totals = source.totals();
     for (const [listener, sums] of totals.listeners) {
@@ -44,7 +49,8 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
       result.observe(clusterActive, sums.active, { cluster });
       clusterTraffic.observe(result, sums, { cluster });
     }
-    for (const { name: listener, overflow } of source.listeners()) {
+    for (const { name: listener, overflow, certificateExpiry } of source.listeners()) {
+      if (certificateExpiry !== undefined) result.observe(expiry, certificateExpiry / 1000, { listener });
       listenerTraffic.observeOverflow(result, overflow, { listener, direction: 'ingress' });
     }
     for (const { name: cluster, overflow } of source.clusters()) {

@@ -9,6 +9,8 @@ export interface ListenerMetrics {
   readonly name: string;
   /** Datagrams that the kernel dropped since the receive buffer was full; undefined where there can't be any. */
   readonly overflow: number | undefined;
+  /** When the first certificate that it shows ends, in ms since the epoch; undefined where it shows none. */
+  readonly certificateExpiry?: number | undefined;
 }
 
 /** One cluster, as metrics see it. */

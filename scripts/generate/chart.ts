@@ -26,6 +26,12 @@ const labelKey: Schema = {
 const digest: Schema = { type: 'string', pattern: '^$|^[a-z0-9]+:[0-9a-f]{32,}$' };
 const image = { repository: name, tag: string, digest };
 
+const monitor = object({
+  enabled: boolean,
+  interval: { type: 'string', pattern: '^[0-9]+(ms|s|m|h)$' },
+  labels: strings,
+});
+
 const CRD = 'k8s/crds/gatewayparameters.yaml';
 
 interface Definition {
@@ -80,7 +86,10 @@ export function makeValuesSchema(): Schema {
       crds: object({ install: boolean, keep: boolean }),
       rbac: object({ create: boolean }),
       networkPolicy: object({ enabled: boolean, metricsFrom: list(opaque), proxiesFrom: list(opaque) }),
-      serviceMonitor: object({ enabled: boolean, interval: string, labels: strings }),
+      serviceMonitor: monitor,
+      podMonitor: monitor,
+      prometheusRule: object({ enabled: boolean, labels: strings, runbookPrefix: string, disabledAlerts: list(name) }),
+      dashboards: object({ enabled: boolean, labels: strings, annotations: strings, namespace: string }),
       commonLabels: strings,
       // Helm's own, where this is the chart of another's.
       global: opaque,

@@ -1,4 +1,4 @@
-/** `npm run generate`: makes everything that is generated from the proto files; `--check` fails where a file is stale. */
+/** `npm run generate`: makes everything that is generated, most of it from the proto files; `--check` fails where a file is stale. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { format, resolveConfig } from 'prettier';
@@ -7,6 +7,7 @@ import { createJsonSchemas } from '../../config/json-schema.ts';
 import { productVersion } from '../../common/version.ts';
 import { makeValuesSchema } from './chart.ts';
 import { printDefinitions } from './crds.ts';
+import { makeDashboards } from './dashboards/index.ts';
 import { printCliPage, printManual } from './cli.ts';
 import { makeJsonSchema } from './json-schema.ts';
 import { printKindSchema, printKindTypes } from './kind-types.ts';
@@ -41,6 +42,7 @@ const outputs: Record<string, string> = {
   'docs/reference.md': printReference(source),
 };
 for (const [plural, text] of printDefinitions(kinds)) outputs[`k8s/crds/${plural}.yaml`] = text;
+for (const [file, text] of Object.entries(makeDashboards())) outputs[`k8s/monitoring/dashboards/${file}`] = text;
 
 const manifests = printManifests();
 if (manifests === undefined)

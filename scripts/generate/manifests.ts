@@ -15,6 +15,7 @@ export function printManifests(): string | undefined {
     [
       ...['template', 'l7mp', 'k8s/chart', '--namespace', 'l7mp-system', '--kube-version', KUBERNETES],
       ...['--set', 'gatewayClass.create=true', '--set', 'crds.keep=false'],
+      '--skip-schema-validation', // the schema may be the one of before: it is generated, too
     ],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
   );

@@ -1,5 +1,6 @@
 /** Writes statuses, while it leads: what is there already is not written, and what others wrote stays. */
 import type { Logger } from '../../../common/log.ts';
+import type { WorkFigures } from '../../core/kubernetes-figures.ts';
 import { canonicalJson } from '../../model/canonical.ts';
 import type { KubeObject, KubeRef } from '../api/object.ts';
 import type { KubeReader } from '../api/reader.ts';
@@ -76,6 +77,10 @@ export class StatusWriter {
       perSecond,
       concurrency,
     });
+  }
+
+  get figures(): WorkFigures {
+    return this.#queue;
   }
 
   /** These statuses, and of all other objects none. Nothing is done where all is so; call it with every change. */

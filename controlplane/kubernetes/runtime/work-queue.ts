@@ -1,5 +1,7 @@
 /** Work by key: a key is worked on once at a time, and once more if it was added meanwhile; failures wait longer each time. */
 import { setMaxListeners } from 'node:events';
+import type { WorkFigures } from '../../core/kubernetes-figures.ts';
+import { workDurations } from './work-durations.ts';
 
 export interface WorkQueueOptions {
   /** Where it fails, the key is worked on again later. */
@@ -16,7 +18,10 @@ export interface WorkQueueOptions {
 }
 
 /** Holds each key once, so that it is never longer than there are keys. */
-export class WorkQueue {
+export class WorkQueue implements WorkFigures {
+  /** Times that work failed. */
+  failed = 0;
+  readonly durations = workDurations();
   readonly #options: WorkQueueOptions;
   readonly #waiting = new Set<string>();
   /** Those that are worked on; true: and once more. */
@@ -91,15 +96,18 @@ export class WorkQueue {
     const { work, onFailure } = this.#options;
     const { signal } = this.#closing;
     let failed = false;
+    const start = performance.now();
     try {
       await work(key, signal);
       this.#failures.delete(key);
     } catch (error) {
       failed = true;
+      this.failed += 1;
       const failures = (this.#failures.get(key) ?? 0) + 1;
       this.#failures.set(key, failures);
       if (!signal.aborted) onFailure?.(key, error, failures);
     }
+    this.durations.add(performance.now() - start);
     const again = this.#working.get(key);
     this.#working.delete(key);
     if (signal.aborted) return;

@@ -43,6 +43,10 @@ class HttpServer implements Listener {
     return this.server.address;
   }
 
+  get certificateExpiry(): number | undefined {
+    return this.server.certificateExpiry;
+  }
+
   start(): Promise<void> {
     return this.server.start();
   }

@@ -47,6 +47,9 @@ export function createListener(context: ListenerContext<JsonSocketListener>): Li
     get overflow() {
       return transport.overflow;
     },
+    get certificateExpiry() {
+      return transport.certificateExpiry;
+    },
     start: () => transport.start(),
     drain: () => (transport.drain ? transport.drain() : transport.close()),
     close: async () => {

@@ -68,6 +68,10 @@ class WebSocketServerListener implements Listener {
     return this.server.address;
   }
 
+  get certificateExpiry(): number | undefined {
+    return this.server.certificateExpiry;
+  }
+
   start(): Promise<void> {
     return this.server.start();
   }

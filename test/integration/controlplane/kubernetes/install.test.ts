@@ -11,12 +11,13 @@ import type { KubeObject } from '../../../../controlplane/kubernetes/api/object.
 import { MUTATING_WEBHOOK } from '../../../../controlplane/kubernetes/api/core-types.ts';
 import { CertificateManager } from '../../../../controlplane/kubernetes/certificates/manager.ts';
 import { AuthorityPublisher } from '../../../../controlplane/kubernetes/certificates/publisher.ts';
-import { l7mp, type Result, runCommand } from '../../../support/command.ts';
+import { l7mp } from '../../../support/command.ts';
 import { dyingWithUs } from '../../../support/dying-with-us.ts';
 import { freePort } from '../../../support/free-port.ts';
 import { contentsOf, finalizeNamespace, untilContents } from '../../../support/kubernetes/leftovers.ts';
 import { definition } from '../../../support/kubernetes/definition.ts';
 import { Kube } from '../../../support/kubernetes/kube.ts';
+import { helm } from '../../../support/kubernetes/helm.ts';
 import { BIN } from '../../../support/kubernetes/program.ts';
 import { until } from '../../../support/until.ts';
 
@@ -24,7 +25,6 @@ const CHART = 'k8s/chart';
 const KUBERNETES = ['--kube-version', '1.36.0', '--api-versions', 'gateway.networking.k8s.io/v1/GatewayClass'];
 const values = readdirSync(`${CHART}/ci`).map((file) => `${CHART}/ci/${file}`);
 
-const helm = (...args: string[]): Promise<Result> => runCommand(join(BIN, 'helm'), args);
 const log = createLogger('silent', 'stderr');
 
 describe('installing on Kubernetes', function () {
@@ -37,6 +37,8 @@ describe('installing on Kubernetes', function () {
     await cluster.apply(
       definition(clusterWide('gateway.networking.k8s.io', 'v1', 'GatewayClass', 'gatewayclasses')),
       definition(namespaced('monitoring.coreos.com', 'v1', 'ServiceMonitor', 'servicemonitors')),
+      definition(namespaced('monitoring.coreos.com', 'v1', 'PodMonitor', 'podmonitors')),
+      definition(namespaced('monitoring.coreos.com', 'v1', 'PrometheusRule', 'prometheusrules')),
     );
     await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=20s']);
     await cluster.kubectl(['create', 'namespace', 'here']);
@@ -67,6 +69,8 @@ describe('installing on Kubernetes', function () {
       ['injector.label=a b', /injector.*label/su],
       ['controlPlane.store=embedded:/var/lib/l7mp', /expected 1 with an embedded store, found 2/u],
       ['controlPlane.store=mysql://x', /store/u],
+      ['podMonitor.interval=often', /podMonitor.*interval/su],
+      ['prometheusRule.enabled=true,prometheusRule.disabledAlerts={L7mpNone}', /expected one of .*, found L7mpNone/u],
     ] as const) {
       it(`refuses ${set}`, async () => {
         const { code, stderr } = await helm('template', 'l7mp', CHART, '--set', set, ...KUBERNETES);

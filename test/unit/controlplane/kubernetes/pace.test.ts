@@ -42,6 +42,8 @@ describe('work at a pace', () => {
     pace.ask();
     await until('the next', () => done === 2);
     await pace.close();
+    expect(pace.failed).to.equal(1);
+    expect(pace.durations.counts.reduce((sum, count) => sum + count, 0)).to.equal(2);
   });
 
   it('rests after long work', async () => {

@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from '../../../../common/log.ts';
+import { expiryOf } from '../../../../common/tls.ts';
 import { watchClient, watchServer } from '../../../../dataplane/sockets/tls-context.ts';
 import type { TlsServer } from '../../../../gen/l7mp/config/v1/types.ts';
 import { noSecrets, silentLogger } from '../../../support/doubles.ts';
@@ -61,6 +62,15 @@ describe('TLS contexts of files', () => {
     } finally {
       contexts.close();
     }
+  });
+
+  it('tell when the first of their certificates ends', () => {
+    const { expiry } = watchServer(specOf({ certificates: [{ server_names: ['second'], ...second }] }), {
+      log: silentLogger,
+      secrets: noSecrets,
+    }).current;
+    const ends = [first, second].map(({ cert }) => expiryOf(readFileSync(cert, 'latin1')) ?? NaN);
+    expect(expiry).to.equal(Math.min(...ends));
   });
 
   const faults: Readonly<Record<string, [() => unknown, RegExp]>> = {

@@ -42,7 +42,7 @@ describe('docs/observability.md', () => {
     const engine = { attachment: 'tcx', interfaces: [], flows: 1, capacity: 2 };
     const refusals = new Map([['mtu', 1]]);
     const offload: OffloadStatus = { engine, handovers: 1, handbacks: 0, refusals, sessions: () => [] };
-    const listeners = [{ name: 'l', overflow: 1 }];
+    const listeners = [{ name: 'l', overflow: 1, certificateExpiry: 1000 }];
     const source = {
       totals: () => totals.with([]),
       listeners: () => listeners,

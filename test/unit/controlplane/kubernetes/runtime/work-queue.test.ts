@@ -36,6 +36,20 @@ describe('controlplane/kubernetes/runtime/work-queue', () => {
     expect(queue.length).to.equal(0);
   });
 
+  it('counts how long work takes, and how often it fails', async () => {
+    let tries = 0;
+    const work = async (): Promise<void> => {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (++tries < 3) throw new Error('not yet');
+    };
+    queue = new WorkQueue({ work, firstRetryMs: 1 });
+    queue.add('a');
+    await queue.idle();
+    expect(queue.failed).to.equal(2);
+    expect(queue.durations.counts.reduce((sum, count) => sum + count, 0)).to.equal(3);
+    expect(queue.durations.sum).to.be.above(0);
+  });
+
   it('waits longer with each failure of a key, and not after a success', async () => {
     const times: number[] = [];
     const failures: number[] = [];

@@ -1,0 +1,183 @@
+/** The dashboard of proxies: sessions, traffic, clusters, offload. */
+import { makeDashboard, quantiles, type Row, series, stat } from './panels.ts';
+import { processRow } from './process.ts';
+
+const PROXY = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"';
+const LISTENER = `${PROXY},listener=~"$listener"`;
+const CLUSTER = `${PROXY},cluster=~"$cluster"`;
+
+const rate = (metric: string, selector: string): string => `rate(${metric}{${selector}}[$__rate_interval])`;
+const sumRate = (by: string, metric: string, selector: string): string => `sum by (${by}) (${rate(metric, selector)})`;
+
+const overview: Row = {
+  title: 'Overview',
+  panels: [
+    stat('Proxies', { unit: 'short', good: 1 }, [`count(target_info{${PROXY},service_name="l7mp"})`, '']),
+    stat('Open sessions', { unit: 'short' }, [`sum(l7mp_sessions_active{${LISTENER}})`, '']),
+    stat('New sessions', { unit: 'cps' }, [`sum(${rate('l7mp_sessions_opened_total', LISTENER)})`, '']),
+    stat('Traffic', { unit: 'Bps', description: 'Payload in both directions.' }, [
+      `sum(${rate('l7mp_listener_bytes_total', LISTENER)})`,
+      '',
+    ]),
+    stat('Relayed by the kernel', { unit: 'percentunit', description: 'Share of the bytes.' }, [
+      `sum(${rate('l7mp_listener_bytes_total', `${LISTENER},path="kernel"`)}) / sum(${rate('l7mp_listener_bytes_total', LISTENER)})`,
+      '',
+    ]),
+    stat('Usable endpoints', { unit: 'percentunit', good: 0.75 }, [
+      `sum(l7mp_cluster_endpoints{${CLUSTER},health="healthy"}) / sum(l7mp_cluster_endpoints{${CLUSTER}})`,
+      '',
+    ]),
+  ],
+};
+
+const sessions: Row = {
+  title: 'Sessions',
+  panels: [
+    series('Open sessions by listener', { unit: 'short', stacked: true }, [
+      `sum by (listener) (l7mp_sessions_active{${LISTENER}})`,
+      '{{listener}}',
+    ]),
+    series('New sessions by listener', { unit: 'cps' }, [
+      sumRate('listener', 'l7mp_sessions_opened_total', LISTENER),
+      '{{listener}}',
+    ]),
+    series('Ended sessions by reason', { unit: 'cps', description: 'OK, or a code of the catalogue of errors.' }, [
+      sumRate('reason', 'l7mp_sessions_closed_total', LISTENER),
+      '{{reason}}',
+    ]),
+    series('Clients that got no session', { unit: 'cps', description: 'Limits, no descriptors, bad requests.' }, [
+      sumRate('listener, reason', 'l7mp_sessions_refused_total', LISTENER),
+      '{{listener}} {{reason}}',
+    ]),
+    series('Retries by listener', { unit: 'cps', description: 'Stages that were connected again.' }, [
+      sumRate('listener', 'l7mp_sessions_retries_total', LISTENER),
+      '{{listener}}',
+    ]),
+    series('Certificates end in', { unit: 's', description: 'The first that ends of those that a listener shows.' }, [
+      `min by (listener) (l7mp_listener_certificate_expiry_timestamp_seconds{${LISTENER}}) - time()`,
+      '{{listener}}',
+    ]),
+  ],
+};
+
+const traffic: Row = {
+  title: 'Traffic',
+  panels: [
+    series('Bytes by listener', { unit: 'Bps' }, [
+      sumRate('listener, direction', 'l7mp_listener_bytes_total', LISTENER),
+      '{{listener}} {{direction}}',
+    ]),
+    series('Packets by listener', { unit: 'pps', description: 'Datagrams, or chunks of byte streams.' }, [
+      sumRate('listener, direction', 'l7mp_listener_packets_total', LISTENER),
+      '{{listener}} {{direction}}',
+    ]),
+    series(
+      'Dropped datagrams by listener',
+      { unit: 'pps', description: 'limit: queues and rates of the proxy; overflow: receive buffers of the kernel.' },
+      [
+        sumRate('listener, direction, reason', 'l7mp_listener_dropped_total', LISTENER),
+        '{{listener}} {{direction}} {{reason}}',
+      ],
+    ),
+    series('Bytes by cluster', { unit: 'Bps' }, [
+      sumRate('cluster, direction', 'l7mp_cluster_bytes_total', CLUSTER),
+      '{{cluster}} {{direction}}',
+    ]),
+    series('Packets by cluster', { unit: 'pps' }, [
+      sumRate('cluster, direction', 'l7mp_cluster_packets_total', CLUSTER),
+      '{{cluster}} {{direction}}',
+    ]),
+    series('Dropped datagrams by cluster', { unit: 'pps' }, [
+      sumRate('cluster, direction, reason', 'l7mp_cluster_dropped_total', CLUSTER),
+      '{{cluster}} {{direction}} {{reason}}',
+    ]),
+    series(
+      'Metric clusters',
+      { unit: 'Bps', description: 'What passed clusters of the protocol Metric, by their names.' },
+      [sumRate('name', 'l7mp_metric_bytes_total', PROXY), '{{name}}'],
+    ),
+    series('Metric clusters, packets', { unit: 'pps' }, [
+      sumRate('name', 'l7mp_metric_packets_total', PROXY),
+      '{{name}}',
+    ]),
+  ],
+};
+
+const clusters: Row = {
+  title: 'Clusters',
+  panels: [
+    series('Open sessions by cluster', { unit: 'short', stacked: true }, [
+      `sum by (cluster) (l7mp_cluster_sessions_active{${CLUSTER}})`,
+      '{{cluster}}',
+    ]),
+    series(
+      'Time to connect',
+      { unit: 's' },
+      ...quantiles('l7mp_cluster_connect_duration_seconds', CLUSTER, ['cluster']),
+    ),
+    series('Connects by cluster', { unit: 'cps' }, [
+      sumRate('cluster', 'l7mp_cluster_connect_duration_seconds_count', CLUSTER),
+      '{{cluster}}',
+    ]),
+    series('Failures by cluster', { unit: 'cps', description: 'Failed connects and broken sessions.' }, [
+      sumRate('cluster, reason', 'l7mp_cluster_failures_total', CLUSTER),
+      '{{cluster}} {{reason}}',
+    ]),
+    series(
+      'Endpoints by health',
+      { unit: 'short', stacked: true, description: 'As each proxy sees them: their mean.' },
+      [`sum by (health) (avg by (cluster, health) (l7mp_cluster_endpoints{${CLUSTER}}))`, '{{health}}'],
+    ),
+    series('Usable endpoints by cluster', { unit: 'percentunit' }, [
+      `sum by (cluster) (l7mp_cluster_endpoints{${CLUSTER},health="healthy"}) / sum by (cluster) (l7mp_cluster_endpoints{${CLUSTER}})`,
+      '{{cluster}}',
+    ]),
+  ],
+};
+
+const offload: Row = {
+  title: 'Offload',
+  panels: [
+    series('Bytes by path', { unit: 'Bps', stacked: true, description: 'Relayed in user space, or by the kernel.' }, [
+      sumRate('path', 'l7mp_listener_bytes_total', LISTENER),
+      '{{path}}',
+    ]),
+    series(
+      'Sessions that the kernel relays',
+      { unit: 'short' },
+      [`sum by (transport) (l7mp_offload_flows{${PROXY}})`, '{{transport}}'],
+      [`sum by (transport) (l7mp_offload_capacity{${PROXY}})`, '{{transport}} capacity'],
+    ),
+    series(
+      'Moves',
+      { unit: 'cps', description: 'Sessions given to the kernel, and taken back before they ended.' },
+      [`sum(${rate('l7mp_offload_handovers_total', PROXY)})`, 'to the kernel'],
+      [`sum(${rate('l7mp_offload_handbacks_total', PROXY)})`, 'back'],
+    ),
+    series('Refusals by reason', { unit: 'cps', description: 'Sessions kept or thrown out of the kernel.' }, [
+      sumRate('reason', 'l7mp_offload_refusals_total', PROXY),
+      '{{reason}}',
+    ]),
+    series('Offload is on', { unit: 'bool_yes_no', description: 'Of proxies that are to have it.' }, [
+      `l7mp_offload_enabled{${PROXY}}`,
+      '{{instance}} {{transport}}',
+    ]),
+  ],
+};
+
+const PROXIES = 'target_info{service_name="l7mp"}';
+
+export const proxiesDashboard = (): string =>
+  makeDashboard({
+    uid: 'l7mp-proxies',
+    title: 'l7mp / Proxies',
+    description: 'Sessions, traffic, clusters and offload of proxies.',
+    filters: [
+      { name: 'namespace', from: PROXIES },
+      { name: 'job', from: PROXIES },
+      { name: 'instance', from: PROXIES },
+      { name: 'listener', from: 'l7mp_sessions_opened_total' },
+      { name: 'cluster', from: 'l7mp_cluster_endpoints' },
+    ],
+    rows: [overview, sessions, traffic, clusters, offload, processRow(PROXY)],
+  });
