@@ -12,6 +12,7 @@ import { processRoutes } from './process.ts';
 import { failure, HttpError } from './respond.ts';
 import { createRouter, readTarget } from './router.ts';
 import { sessionRoutes } from './sessions.ts';
+import { tapRoutes } from './taps.ts';
 import type { AdminDependencies } from './types.ts';
 
 export interface AdminApi {
@@ -35,6 +36,7 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
     ...endpointRoutes(context),
     ...positionRoutes(context),
     ...sessionRoutes(context),
+    ...tapRoutes(context),
   ];
   const route = createRouter(routes);
   const isAllowed = createGuard(api.token);

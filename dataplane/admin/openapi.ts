@@ -2,6 +2,7 @@
 import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { type Collection, labelOf } from './changes.ts';
 import { MAX_PAGE, ORDERS, STATUSES } from './session-page.ts';
+import { RECORDS_TYPE } from './taps.ts';
 import type { AdminDependencies } from './types.ts';
 import { viewSchemas } from './view-schemas.ts';
 
@@ -118,6 +119,25 @@ const getSessions: Json = {
   },
 };
 
+const TAP_ID = inPath('id', "The tap's number");
+const addTap: Json = {
+  ...post(
+    'addTap',
+    'Streams what passes sessions, until it ends or its client goes',
+    [],
+    wrapped('tap', reference('config.Tap')),
+  ),
+  responses: {
+    ...CHANGED,
+    '200': {
+      description: 'One record a line',
+      content: { [RECORDS_TYPE]: { schema: reference('TapRecord') } },
+    },
+    '403': status('Taps are not allowed, or not from there'),
+    '503': status('There are enough taps, or the proxy is stopping'),
+  },
+};
+
 function objectPaths(collection: Collection): Json {
   const kind = KIND_OF[collection];
   const label = labelOf(collection);
@@ -209,6 +229,10 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
       '/api/v1/sessions/{name}': {
         get: get('getSession', 'Shows a session', [NAME], reference('Session')),
         delete: remove('deleteSession', 'Ends a session at once', [NAME]),
+      },
+      '/api/v1/taps': { get: get('getTaps', 'Lists the taps that run', [], listOf('Tap')), post: addTap },
+      '/api/v1/taps/{id}': {
+        delete: remove('deleteTap', 'Ends a tap: its reader is told the rest', [TAP_ID]),
       },
     },
     components: {

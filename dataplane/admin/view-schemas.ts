@@ -1,5 +1,7 @@
 /** What answers look like, as JSON schemas: closed, so that a field that nobody documented fails the tests. */
 
+import { tapRecord } from './tap-record-schema.ts';
+
 type Json = Readonly<Record<string, unknown>>;
 
 const string: Json = { type: 'string' };
@@ -198,6 +200,20 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
       description: 'Those that are in the kernel, and live ones that were refused',
     },
   }),
+  Tap: closed({
+    id: integer,
+    request: reference('config.Tap'),
+    started_at: { type: 'integer', description: 'Milliseconds since the epoch' },
+    'remote?': { type: 'string', description: 'Who reads it' },
+    sessions: { ...integer, description: 'Of which something was seen' },
+    messages: { ...integer, description: 'That its reader was given' },
+    bytes: { ...integer, description: 'Of these messages' },
+    dropped: {
+      ...closed({ messages: integer, bytes: integer }),
+      description: 'There was no room for them, or too much passed a second',
+    },
+  }),
+  TapRecord: tapRecord,
   Stage: closed({
     origin: { type: 'string', description: "The cluster's name" },
     'endpoint?': closed({ name: string, spec: address }),

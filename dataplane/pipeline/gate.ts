@@ -3,7 +3,7 @@ import type { ListenerOptions } from '../../gen/l7mp/config/v1/types.ts';
 import type { OffloadRefusal } from '../core/offload.ts';
 import type { Signal } from '../core/stream.ts';
 import type { Gate, Link } from './link.ts';
-import { TokenBucket } from './rate-limit.ts';
+import { TokenBucket } from '../core/token-bucket.ts';
 
 /** Datagrams and bytes a second of one session: too many are held back where that is possible, dropped elsewhere. */
 export class RateGate implements Gate {

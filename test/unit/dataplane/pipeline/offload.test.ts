@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Socket } from 'node:net';
 import { ProxyError } from '../../../../common/errors.ts';
 import type { Route } from '../../../../gen/l7mp/config/v1/types.ts';
-import type { Flow, LeftPair, SessionNote } from '../../../../dataplane/core/offload.ts';
+import type { Flow, LeftPair, OffloadRefusal, SessionNote } from '../../../../dataplane/core/offload.ts';
 import type { KernelPath, KeptSessions } from '../../../../dataplane/core/kernel-path.ts';
 import type { PipelineSession } from '../../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
@@ -23,6 +23,8 @@ class FakeKernel implements KernelPath {
   readonly told: string[] = [];
   readonly rates: number[] = [];
   kept: KernelPath['kept'];
+  /** What `recall` waits for. */
+  recalling: Promise<OffloadRefusal | undefined> | undefined;
   /** What `refresh` finds. */
   found: (session: PipelineSession, now: number) => void = () => undefined;
   /** What `release` waits for. */
@@ -45,6 +47,11 @@ class FakeKernel implements KernelPath {
 
   measured(_session: PipelineSession, packetsPerSecond: number): void {
     this.rates.push(packetsPerSecond);
+  }
+
+  recall(): Promise<OffloadRefusal | undefined> | undefined {
+    this.told.push('recall');
+    return this.recalling;
   }
 
   release(session: PipelineSession): Promise<void> | undefined {
