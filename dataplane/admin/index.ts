@@ -13,6 +13,7 @@ import { failure, HttpError } from './respond.ts';
 import { createRouter, readTarget } from './router.ts';
 import { sessionRoutes } from './sessions.ts';
 import { tapRoutes } from './taps.ts';
+import { trafficRoutes } from './traffic.ts';
 import type { AdminDependencies } from './types.ts';
 
 export interface AdminApi {
@@ -37,6 +38,7 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
     ...positionRoutes(context),
     ...sessionRoutes(context),
     ...tapRoutes(context),
+    ...trafficRoutes(context),
   ];
   const route = createRouter(routes);
   const isAllowed = createGuard(api.token);

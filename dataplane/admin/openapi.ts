@@ -102,6 +102,10 @@ const getSessions: Json = {
     inQuery('after', 'Only those of a higher `id`: with `limit`, the next page', { type: 'integer', minimum: 0 }),
     inQuery('listener', 'Only those of this listener', { type: 'string' }),
     inQuery('status', 'Only those of this status', { enum: STATUSES }),
+    inQuery('live', 'Only those that have not ended', { type: 'boolean', default: false }),
+    inQuery('search', 'Only those with this in a name (listener, cluster, endpoint …), an address, or the status', {
+      type: 'string',
+    }),
     inQuery('sort', 'By what: `id` and `name` from the lowest up, the others from the highest down', {
       enum: Object.keys(ORDERS),
     }),
@@ -229,6 +233,9 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
       '/api/v1/sessions/{name}': {
         get: get('getSession', 'Shows a session', [NAME], reference('Session')),
         delete: remove('deleteSession', 'Ends a session at once', [NAME]),
+      },
+      '/api/v1/traffic': {
+        get: get('getTraffic', 'What moves now: in all, by listener and by cluster', [], reference('Traffic')),
       },
       '/api/v1/taps': { get: get('getTaps', 'Lists the taps that run', [], listOf('Tap')), post: addTap },
       '/api/v1/taps/{id}': {

@@ -39,6 +39,7 @@ const engine = {
   'capacity?': integer,
 };
 const traffic = closed({ packets: integer, bytes: integer });
+const rates = closed({ ingress: traffic, egress: traffic });
 const source: Json = { const: 'controlplane', description: "Who wrote it; absent: the proxy's own configuration" };
 const fate = {
   'source?': source,
@@ -200,6 +201,13 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
       description: 'Those that are in the kernel, and live ones that were refused',
     },
   }),
+  Traffic: closed({
+    sessions: { ...integer, description: 'Live ones' },
+    kernel: { ...integer, description: 'Those of them that the kernel relays' },
+    rates: { ...rates, description: 'What moves a second, of late' },
+    listeners: list(closed({ name: string, sessions: integer, rates })),
+    clusters: list(closed({ name: string, sessions: integer, rates })),
+  }),
   Tap: closed({
     id: integer,
     request: reference('config.Tap'),
@@ -248,6 +256,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
       },
     }),
     rate: { type: 'integer', description: 'Bytes a second of late, in both directions' },
+    rates: { ...rates, description: 'The same by direction, and packets a second' },
     retries: integer,
     started_at: { type: 'integer', description: 'Milliseconds since the epoch' },
     'ended_at?': { type: 'integer', description: 'Milliseconds since the epoch' },

@@ -471,7 +471,7 @@ export class PipelineSession
     if (this.stages.some((stage) => stage.status !== 'FINALIZED')) return;
     this.status = 'DESTROYED';
     this.endedAt = Date.now();
-    this.activity.rate = 0;
+    this.activity.stop();
     this.event('DESTROYED', `ended: ${this.reason ?? 'OK'}`);
     this.context.onDestroyed(this);
   }

@@ -84,13 +84,14 @@ export class Tap implements TapEar {
     const offset = known[direction];
     known[direction] += length;
     const cut = shown?.subarray(0, this.request.bytes);
-    if (this.rate?.take(cut?.length ?? 0) === false || !this.announce(session, known)) {
+    const time = this.now();
+    if (this.rate?.take(cut?.length ?? 0) === false || !this.announce(session, known, time)) {
       this.drop(length);
       return;
     }
     const record: DataRecord = {
       type: 'data',
-      time: this.now(),
+      time,
       id: session.view.id,
       direction,
       offset,
@@ -166,11 +167,11 @@ export class Tap implements TapEar {
   }
 
   /** Whether its reader has been told of the session. */
-  private announce(session: TappedSession, known: Known): boolean {
+  private announce(session: TappedSession, known: Known, time: number): boolean {
     if (known.announced) return true;
     const { metadata, startedAt } = session.view;
     const joined = startedAt < this.startedAt;
-    const shown = { metadata: this.redaction.metadata(metadata), time: this.now(), joined };
+    const shown = { metadata: this.redaction.metadata(metadata), time, joined };
     known.announced = this.push(sessionRecord(session, this.side, this.options.parties, shown));
     if (known.announced) this.sessions++;
     return known.announced;
@@ -178,7 +179,7 @@ export class Tap implements TapEar {
 
   private tell(session: TappedSession, record: TapRecord): void {
     if (this.stopped) return;
-    if (!this.announce(session, this.knownOf(session)) || !this.push(record)) this.drop(0);
+    if (!this.announce(session, this.knownOf(session), record.time) || !this.push(record)) this.drop(0);
   }
 
   private push(record: TapRecord): boolean {

@@ -247,6 +247,7 @@ export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
     counters: { ingress: { bytes: 10, packets: 2, dropped: 0 }, egress: { bytes: 5, packets: 1, dropped: 0 } },
     offload: { state: 'user', reason: 'expected UDP on both sides' },
     rate: 0,
+    rates: { ingress: { bytes: 0, packets: 0 }, egress: { bytes: 0, packets: 0 } },
     rulelist: 'rl',
     rule: 'ru',
     route: 'r',
