@@ -174,7 +174,7 @@ export function decodeTap(raw: unknown, options: DecodeOptions = {}): Decoded<Ta
   if (surveyed.faults.length > 0) return { faults: surveyed.faults };
   const decoder = newDecoder(options, surveyed, () => false);
   if (!isPlain(raw)) {
-    decoder.fault('', 'a tap (an object with listener or session)', raw);
+    decoder.fault('tap', 'an object with listener or session', raw);
     return { faults: decoder.faults };
   }
   let value: Plain = {};

@@ -95,6 +95,8 @@ export class RequestStream extends BaseStream implements Stream {
         this.sink.data(Buffer.from(text), true);
         if (this.isPaused) await new Promise<void>((resolve) => (this.resumed = resolve));
       }
+      // Whoever has gone meanwhile has ended it, too.
+      if (this.closed) return;
       this.sink.end();
       this.emitClose();
     } catch (error) {

@@ -182,13 +182,13 @@ export class Tap implements TapEar {
     if (!this.announce(session, this.knownOf(session), record.time) || !this.push(record)) this.drop(0);
   }
 
+  /** What was dropped before it is told with it, or not yet. */
   private push(record: TapRecord): boolean {
     const { messages, bytes } = this.untold;
-    if (messages > 0) {
-      if (!this.records.push(toLine({ type: 'dropped', time: this.now(), messages, bytes }))) return false;
-      this.untold = { messages: 0, bytes: 0 };
-    }
-    return this.records.push(toLine(record));
+    const before = messages > 0 ? toLine({ type: 'dropped', time: record.time, messages, bytes }) : '';
+    const isTaken = this.records.push(before + toLine(record));
+    if (isTaken && messages > 0) this.untold = { messages: 0, bytes: 0 };
+    return isTaken;
   }
 
   private drop(length: number): void {

@@ -1,6 +1,7 @@
 /** The REST API over a configuration in memory: nothing listens, and sessions are what the test says. */
 import { createAdminApi } from '../../dataplane/admin/index.ts';
 import type { EndpointState, TapService, TapState } from '../../dataplane/admin/types.ts';
+import type { TapRecord } from '../../dataplane/taps/records.ts';
 import type { Tap } from '../../gen/l7mp/config/v1/types.ts';
 import { decodeConfig, decodeObject, decodeTap } from '../../config/decode.ts';
 import { createJsonSchemas } from '../../config/json-schema.ts';
@@ -170,6 +171,15 @@ async function textOf(body: Response['body']): Promise<string> {
   return text;
 }
 
+/** What a tap tells that ends at once. */
+export function recordsOf(request: Tap): TapRecord[] {
+  const sums = { sessions: 0, messages: 0, bytes: 0, dropped: { messages: 0, bytes: 0 } };
+  return [
+    { type: 'start', time: 1, tap: 1, request },
+    { type: 'stop', time: 2, reason: 'enough', ...sums },
+  ];
+}
+
 /** Taps that end at once, and what was asked for. */
 export class FakeTaps implements TapService {
   readonly started: Tap[] = [];
@@ -179,8 +189,7 @@ export class FakeTaps implements TapService {
   async *start(tap: Tap): AsyncIterableIterator<string> {
     this.started.push(tap);
     await Promise.resolve();
-    yield '{"type":"start"}\n';
-    yield '{"type":"stop"}\n';
+    for (const record of recordsOf(tap)) yield `${JSON.stringify(record)}\n`;
   }
 
   list(): readonly TapState[] {

@@ -120,6 +120,36 @@ describe('a session and the kernel', () => {
     });
   }
 
+  it('is called back for a tap, and not offered as long as there is one', async () => {
+    const session = start();
+    const second = (): void => session.expire(performance.now() + 1000 * ++seconds);
+    let seconds = 0;
+    second();
+    const offered = kernel.rates.length;
+    expect(offered).to.be.above(0);
+    kernel.recalling = Promise.resolve({ reason: 'state', message: 'one side has closed' });
+    const heard: string[] = [];
+    const ear = {
+      side: 'client' as const,
+      directions: new Set(['in' as const]),
+      wants: () => true,
+      data: () => undefined,
+      signal: () => undefined,
+      end: () => undefined,
+      closed: () => undefined,
+      unheard: (_session: unknown, why: string) => void heard.push(why),
+    };
+    const stop = pipeline.sessions.taps.listen(ear);
+    expect(kernel.told).to.include('recall');
+    second();
+    expect(kernel.rates).to.have.length(offered);
+    await until('why it stays', () => heard.length === 1);
+    expect(heard).to.deep.equal(['one side has closed']);
+    stop();
+    second();
+    expect(kernel.rates).to.have.length(offered + 1);
+  });
+
   describe('over connections', () => {
     const stream = (address: string, more: object = {}): FakeStream => {
       const flow = { ...flowTo(address), transport: 'tcp' } as const;
