@@ -101,5 +101,5 @@ function describe(
     `listener ${listener.name} (${listener.protocol ?? 'unknown'}) to ${to}${endpoint === undefined ? '' : `, endpoint ${endpoint}`}`,
     ...(joined ? ['it had begun before'] : []),
     ...notes,
-  ].join('\n');
+  ].join('; ');
 }

@@ -1,7 +1,10 @@
 /** Lines on their way to a reader: bounded, and never waited for. */
 
-/** How long nothing may be said, in ms: an empty line shows then that both ends live. */
-const SILENCE = 10_000;
+/**
+ * How long nothing may be said, in ms: an empty line then shows that both ends live. A reader that is gone looks like one that
+ * has said all that it had to say, until it is written to.
+ */
+const SILENCE = 1000;
 
 export class RecordQueue implements AsyncIterableIterator<string> {
   private readonly lines: string[] = [];
