@@ -1,5 +1,5 @@
 /** A tap as a capture file, which Wireshark reads: sessions as connections and flows, in the words of their protocols. */
-import type { DataRecord, SessionRecord } from '../../dataplane/taps/records.ts';
+import type { DataRecord, PartyRecord, SessionRecord } from '../../dataplane/taps/records.ts';
 import type { TapDirection } from '../../dataplane/core/tap.ts';
 import { productVersion } from '../../common/version.ts';
 import { Addresses } from './addresses.ts';
@@ -95,11 +95,16 @@ function describe(
   { session, side, listener, cluster, endpoint, joined }: SessionRecord,
   notes: readonly string[],
 ): string {
-  const to = cluster === undefined ? 'nowhere' : `cluster ${cluster.name} (${cluster.protocol ?? 'unknown'})`;
+  // What a session begins with may come before it is known where it goes.
+  const to = cluster === undefined ? '' : ` to ${partyOf('cluster', cluster)}`;
   return [
     `session ${session}, its ${side}'s side`,
-    `listener ${listener.name} (${listener.protocol ?? 'unknown'}) to ${to}${endpoint === undefined ? '' : `, endpoint ${endpoint}`}`,
+    `${partyOf('listener', listener)}${to}${endpoint === undefined ? '' : `, endpoint ${endpoint}`}`,
     ...(joined ? ['it had begun before'] : []),
     ...notes,
   ].join('; ');
+}
+
+function partyOf(kind: string, { name, protocol = 'unknown' }: PartyRecord): string {
+  return `${kind} ${name} (${protocol})`;
 }

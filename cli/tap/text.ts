@@ -40,7 +40,8 @@ function linesOf(record: TapRecord): string[] {
       return [`${at} #${record.id} ${plain(record.message)}`];
     case 'close': {
       const answer = record.status === undefined ? '' : `, answered ${record.status}`;
-      return [`${at} #${record.id} closed: ${record.reason}${answer}`];
+      const to = record.cluster === undefined ? '' : `, by cluster ${record.cluster}`;
+      return [`${at} #${record.id} closed: ${record.reason}${answer}${plain(to)}`];
     }
     case 'dropped':
       return [`${at} ${record.messages} records with ${record.bytes} bytes are missing here`];

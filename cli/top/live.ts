@@ -65,7 +65,9 @@ export async function live(options: LiveOptions, first: TopState): Promise<void>
   };
 
   const onKey = (key: string): void => {
-    const next = press(state, key, { names: seen.sessions.map(({ name }) => name), page: room() });
+    const names = seen.sessions.map(({ name }) => name);
+    const total = state.isPaused ? names.length : Math.min(seen.total, MAX_PAGE);
+    const next = press(state, key, { names, total, page: room() });
     if (next === undefined) {
       quit();
       return;

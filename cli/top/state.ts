@@ -18,8 +18,10 @@ export interface TopState {
 
 /** What there is to choose from. */
 export interface Choice {
-  /** Names of the sessions that are listed. */
+  /** Names of the sessions that are known, the first of those that there are. */
   readonly names: readonly string[];
+  /** How many can be selected. */
+  readonly total: number;
   /** Lines that fit. */
   readonly page: number;
 }
@@ -54,10 +56,10 @@ export const HELP: readonly string[] = [
   'q                                 quit',
 ];
 
-function pressInList(state: TopState, key: string, { names, page }: Choice): TopState | undefined {
+function pressInList(state: TopState, key: string, { names, total, page }: Choice): TopState | undefined {
   const order = ORDER_KEYS[key];
   if (order) return { ...state, sort: order, selected: 0 };
-  const last = Math.max(0, names.length - 1);
+  const last = Math.max(0, total - 1);
   const select = (place: number): TopState => ({ ...state, selected: Math.min(last, Math.max(0, place)) });
   const name = names[state.selected];
   switch (key) {
@@ -122,7 +124,12 @@ function moved(place: number, key: string, page: number, last: number): number {
   }
 }
 
-/** What a terminal sends, key by key: sequences of escape, and letters. */
+const ESCAPE = '\x1b';
+
+/** Escape with what belongs to it, or a letter. */
+const KEY = new RegExp(`${ESCAPE}\\[[\\d;]*[A-Za-z~]|${ESCAPE}O[A-Z]|[^]`, 'gu');
+
+/** What a terminal sends, key by key; of two sequences for one key (`ESC O A`, `ESC [ A`) the latter. */
 export function keysOf(text: string): string[] {
-  return text.match(/\x1b\[[\d;]*[A-Za-z~]|\x1bO[A-Z]|[^]/gu)?.map((key) => key.replace(/^\x1bO/u, '\x1b[')) ?? [];
+  return text.match(KEY)?.map((key) => (key.startsWith(`${ESCAPE}O`) ? `${ESCAPE}[${key.slice(2)}` : key)) ?? [];
 }

@@ -59,7 +59,13 @@ export const tapRecord: Json = {
     record('trailers', 'Trailer fields', { ...passing, headers }),
     record('end', 'Nothing more passes in this direction', { ...passing, 'code?': integer, 'message?': string }),
     record('note', 'Something of a session that is not seen, and why', { id: integer, message: string }),
-    record('close', 'The session is over', { id: integer, reason: string, 'status?': integer }),
+    record('close', 'The session is over', {
+      id: integer,
+      reason: string,
+      'status?': integer,
+      'cluster?': string,
+      'endpoint?': string,
+    }),
     record('dropped', 'Here, so much is missing', sums),
     record('stop', 'The last', {
       reason: string,

@@ -114,6 +114,9 @@ export interface CloseRecord extends Timed {
   readonly id: number;
   /** `OK`, or a code of the catalogue. */
   readonly reason: string;
+  /** Where it went: what it begins with may come before that is known. */
+  readonly cluster?: string | undefined;
+  readonly endpoint?: string | undefined;
   /** What its client was answered with, where it speaks HTTP. */
   readonly status?: number | undefined;
 }

@@ -139,8 +139,9 @@ export class Tap implements TapEar {
   }
 
   closed(session: TappedSession): void {
-    const { id, reason = 'OK', httpStatus: status } = session.view;
-    this.tell(session, { type: 'close', time: this.now(), id, reason, status });
+    const { id, reason = 'OK', httpStatus: status, destination } = session.view;
+    const to = { cluster: destination?.origin, endpoint: destination?.endpoint?.name };
+    this.tell(session, { type: 'close', time: this.now(), id, reason, status, ...to });
     this.known.delete(id);
     if (this.request.session !== undefined) this.stop('its session has ended');
   }

@@ -90,7 +90,7 @@ describe('taps of sessions', () => {
 
   it('hear each side as it is: what is dropped never comes to the other, what is changed is', () => {
     pipeline = harness(
-      { fault: { drop: 100 } as never, response_headers: { set: { b: '2' }, add: {}, remove: [] } as never },
+      { fault: { drop: 100 } as never, response_headers: { set: { b: '2' }, add: {}, remove: [] } },
       {},
     );
     const [at, behind] = [new Ear('client'), new Ear('upstream')];

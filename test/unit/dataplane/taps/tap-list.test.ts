@@ -58,11 +58,10 @@ describe('taps', () => {
 
   /** All that is there to be read. */
   async function read(reader: AsyncIterator<string>): Promise<TapRecord[]> {
-    const { value, done } = await reader.next();
-    if (done) return [];
-    return value
-      .trim()
+    const next = (await reader.next()) as IteratorResult<string, undefined>;
+    return (next.value ?? '')
       .split('\n')
+      .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as TapRecord);
   }
 
@@ -120,7 +119,7 @@ describe('taps', () => {
         id: 7,
         message: 'the kernel goes on relaying it, so that what passes there is not seen: one side has closed',
       },
-      { type: 'close', time: 0, id: 7, reason: 'PEER_RESET', status: 200 },
+      { type: 'close', time: 0, id: 7, reason: 'PEER_RESET', status: 200, cluster: 'out', endpoint: 'out-EndPoint-1' },
     ]);
     const times = [first, about, ...others].map((record) => record?.time ?? 0);
     expect(times).to.deep.equal(times.toSorted((a, b) => a - b));
