@@ -25,33 +25,93 @@ export async function getSessions(
   return { items, total: Number(headers.get('x-total-count') ?? items.length) };
 }
 
-async function ask({ api, token }: ApiOptions, path: string): Promise<{ body: unknown; headers: Headers }> {
-  const url = toUrl(api, path);
-  let response: Response;
-  let text: string;
+/** Ends something by its path. @throws as `get` does. */
+export async function remove(options: ApiOptions, path: string): Promise<void> {
+  await ask(options, path, { method: 'DELETE' });
+}
+
+/**
+ * Asks for what goes on until the proxy ends it, or `signal` is aborted: lines, some of them empty.
+ *
+ * @throws as `get` does.
+ */
+export async function* follow(
+  options: ApiOptions,
+  path: string,
+  body: object,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const url = toUrl(options.api, path);
+  const headers = { 'content-type': 'application/json' };
+  const init = { method: 'POST', headers, body: JSON.stringify(body), signal };
+  const response = await reach(options, url, init).catch(unreached(options, url));
+  if (!response.ok || !response.body) {
+    throw refusal(options, url, response, await response.text());
+  }
+  let rest = '';
   try {
-    response = await fetch(url, {
-      signal: AbortSignal.timeout(TIMEOUT),
-      ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
-    });
-    text = await response.text();
+    for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + part).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    if (!signal.aborted) throw new ApiError(`expected more from the proxy at ${options.api}: ${causeOf(error)}`);
+  }
+}
+
+async function ask(
+  options: ApiOptions,
+  path: string,
+  init: RequestInit = {},
+): Promise<{ body: unknown; headers: Headers }> {
+  const url = toUrl(options.api, path);
+  const { response, text } = await (async () => {
+    const answered = await reach(options, url, { ...init, signal: AbortSignal.timeout(TIMEOUT) });
+    return { response: answered, text: await answered.text() };
+  })().catch(unreached(options, url));
+  const body = response.ok ? parse(text) : undefined;
+  if (body === undefined) throw refusal(options, url, response, text);
+  return { body, headers: response.headers };
+}
+
+function reach({ token }: ApiOptions, url: URL, init: RequestInit): Promise<Response> {
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  return fetch(url, {
+    ...init,
+    headers: { ...(init.headers as Record<string, string> | undefined), ...authorization },
+  });
+}
+
+/** Nothing that answers. */
+function unreached({ api }: ApiOptions, { protocol }: URL): (error: unknown) => never {
+  return (error) => {
+    const cause = causeOf(error);
     // OpenSSL's words for an answer in plain text are no help, and a proxy waits for the end of the request's head.
-    const plain = url.protocol === 'https:' && /wrong version number|packet length too long|timeout/u.test(cause);
+    const plain = protocol === 'https:' && /wrong version number|packet length too long|timeout/u.test(cause);
     const found = plain ? 'no TLS answers there; try http://' : cause;
     throw new ApiError(`expected a proxy at ${api} (--api, L7MP_API): ${found}`);
-  }
-  let body: { message?: string; content?: unknown };
+  };
+}
+
+function causeOf(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+}
+
+/** What it said, where that is a refusal; else that it is no REST API of a proxy. */
+function refusal({ api }: ApiOptions, { pathname }: URL, { status, ok }: Response, text: string): ApiError {
+  const body = ok ? undefined : (parse(text) as { message?: string; content?: unknown } | undefined);
+  if (body) return new ApiError(`${pathname}: ${status} ${body.message ?? ''}: ${String(body.content)}`);
+  const found = `${status} with ${JSON.stringify(text.slice(0, 100))}`;
+  return new ApiError(`expected the REST API of a proxy at ${api} (--api, L7MP_API), found ${found}`);
+}
+
+function parse(text: string): unknown {
   try {
-    body = JSON.parse(text) as typeof body;
+    return JSON.parse(text) as unknown;
   } catch {
-    const found = `${response.status} with ${JSON.stringify(text.slice(0, 100))}`;
-    throw new ApiError(`expected the REST API of a proxy at ${api} (--api, L7MP_API), found ${found}`);
+    return undefined;
   }
-  if (!response.ok)
-    throw new ApiError(`${url.pathname}: ${response.status} ${body.message ?? ''}: ${String(body.content)}`);
-  return { body, headers: response.headers };
 }
 
 /** `127.0.0.1:1234` is enough, as curl's users are used to. */
@@ -90,6 +150,8 @@ export interface ApiSession {
   };
   /** Bytes a second, both ways. */
   readonly rate: number;
+  /** The same by direction, and packets a second. */
+  readonly rates: ApiRates;
   readonly rulelist?: string;
   readonly rule?: string;
   readonly route?: string;
@@ -99,6 +161,8 @@ export interface ApiSession {
   readonly reason?: string;
   readonly metadata: unknown;
 }
+
+export type ApiRates = Record<'ingress' | 'egress', { readonly bytes: number; readonly packets: number }>;
 
 export interface ApiStage {
   readonly origin: string;

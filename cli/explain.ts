@@ -17,7 +17,8 @@ export async function explain(name: string, options: ApiOptions): Promise<void> 
   else console.log(describe(session));
 }
 
-function describe(session: ApiSession): string {
+/** As lines of text. */
+export function describe(session: ApiSession): string {
   const { name, status, source, destination, ingress, egress, rulelist, rule, route, retries, reason, events } =
     session;
   const ended = session.ended_at ?? Date.now();

@@ -8,6 +8,7 @@ import type {
   Rule,
   RuleList,
   Secret,
+  Tap,
 } from '../gen/l7mp/config/v1/types.ts';
 import { schema as builtin } from '../gen/l7mp/config/v1/schema.ts';
 import type { FieldSchema, MessageSchema, Schema } from '../gen/schema-types.ts';
@@ -23,6 +24,7 @@ import { Places } from './places.ts';
 import { isPlain, oneOf } from './scalars.ts';
 import { checkSecret } from './secret.ts';
 import { type Survey, survey } from './survey.ts';
+import { checkTap } from './tap.ts';
 
 /** What a plugin's protocol adds to the schema. */
 export interface PluggedIn {
@@ -164,6 +166,23 @@ export function decodeHandedOut<K extends keyof HandedOut>(
   const decoded = { ...value, name };
   const faults = kind === 'Secret' ? checkSecret(decoded) : [];
   return faults.length > 0 ? { faults } : { value: decoded as unknown as HandedOut[K], faults: [] };
+}
+
+/** Decodes what is asked for of a tap. */
+export function decodeTap(raw: unknown, options: DecodeOptions = {}): Decoded<Tap> {
+  const surveyed = survey(raw);
+  if (surveyed.faults.length > 0) return { faults: surveyed.faults };
+  const decoder = newDecoder(options, surveyed, () => false);
+  if (!isPlain(raw)) {
+    decoder.fault('tap', 'an object with listener or session', raw);
+    return { faults: decoder.faults };
+  }
+  let value: Plain = {};
+  decoder.run(() => {
+    value = decoder.message('Tap', raw, '', undefined);
+    checkTap(decoder, value);
+  });
+  return decoder.faults.length > 0 ? { faults: decoder.faults } : { value: value as unknown as Tap, faults: [] };
 }
 
 /** The built-in schema with the specs of plugins added. */

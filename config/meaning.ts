@@ -25,7 +25,8 @@ function checkRule(decoder: Decoder, { match, action }: Plain, path: string): vo
 
 const LOGICAL: ReadonlySet<string> = new Set(['and', 'or', 'not']);
 
-function checkMatch(decoder: Decoder, match: Plain, path: string): void {
+/** Which fields a predicate wants, by its operator. */
+export function checkMatch(decoder: Decoder, match: Plain, path: string): void {
   const { op, value } = match;
   const parts = listOf(match['apply']);
   if (match['match'] === '*') {

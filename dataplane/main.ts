@@ -4,7 +4,7 @@ import type { Admin, Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.t
 import { createAdminApi } from './admin/index.ts';
 import { ApiListener } from './api-listener.ts';
 import { Cluster } from './cluster/cluster.ts';
-import { decodeConfig, decodeObject, emptySnapshot, withPlugins } from '../config/decode.ts';
+import { decodeConfig, decodeObject, decodeTap, emptySnapshot, withPlugins } from '../config/decode.ts';
 import { createJsonSchemas } from '../config/json-schema.ts';
 import { parseText } from '../config/parse.ts';
 import { compact, toPlain } from '../config/print.ts';
@@ -20,12 +20,14 @@ import { catchFor } from './guard/uncaught.ts';
 import { createLoadBalancer } from './lb/index.ts';
 import type { KernelPath } from './core/kernel-path.ts';
 import type { PinOptions } from './offload/pin-folder.ts';
+import { predicateOf } from './pipeline/match.ts';
 import type { RoutingTable } from './pipeline/routing.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import { protocols as builtin } from './protocols/index.ts';
 import { resumeSessions } from './resume.ts';
 import { ProtocolRegistry } from './runtime/protocols.ts';
 import { type Live, Reconciler } from './runtime/reconciler.ts';
+import { TapList } from './taps/tap-list.ts';
 import { openTelemetry } from './telemetry/index.ts';
 import { createLogger, type LogLevel, type ProcessLogger } from '../common/telemetry/log.ts';
 import type { OtelSettings } from '../common/telemetry/otel-settings.ts';
@@ -151,6 +153,22 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     emptySnapshot(),
   );
 
+  const taps = new TapList({
+    limits: admin.taps,
+    point: sessions.taps,
+    parties: {
+      listener: (name) => {
+        const { spec, options: settings } = reconciler.snapshot.listeners.get(name)?.value ?? {};
+        return spec && { protocol: spec.protocol, framing: settings?.framing };
+      },
+      cluster: (name) => {
+        const { spec, framing } = reconciler.snapshot.clusters.get(name)?.value ?? {};
+        return spec && { protocol: spec.protocol, framing };
+      },
+    },
+    log,
+  });
+
   let ready = false;
   let stopResuming: (() => void) | undefined;
   let xds: XdsClient | undefined;
@@ -193,6 +211,16 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, reconciler.snapshot, { schema, lenient }),
     parse: async (text) => (await parseText(text)).raw,
     ready: isReady,
+    decodeTap: (raw, lenient) => decodeTap(raw, { schema, lenient }),
+    taps: {
+      start: (tap, watcher) => {
+        const matches = predicateOf(tap.match);
+        return taps.start(tap, ({ metadata }) => matches(metadata), watcher);
+      },
+      list: () => taps.list(),
+      stop: (id, reason) => taps.stop(id, reason),
+      refused: (watcher, reason) => taps.refused(watcher, reason),
+    },
     controlPlane: () => xds?.state,
     offload: () => kernel,
     servingOf: (kind, name) => reconciler.servingOf(kind, name),
@@ -200,6 +228,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
 
   const close = async (end: () => Promise<void>): Promise<void> => {
     ready = false;
+    taps.close();
     await xds?.close();
     stopResuming?.();
     sessions.leave();

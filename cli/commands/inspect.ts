@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { isKey } from '../controlplane/kinds.ts';
 import { withServer } from './server-options.ts';
-import { wholeNumber } from './values.ts';
+import { repeated, wholeNumber } from './values.ts';
 
 /** The options of all of them. */
 function withApi(command: Command): Command {
@@ -29,6 +29,48 @@ export function addInspectCommands(program: Command): void {
     .addHelpText('after', '\nExample:\n  l7mp offload -o json\n')
     .action(async (options: object) => (await import('../offload.ts')).offload(options as never));
 
+  withApi(program.command('top').description('show what moves in a running proxy, live on a terminal'))
+    .option('--once', 'print the table once (default: again and again where standard output is no terminal)')
+    .option('--interval <ms>', 'between two looks', wholeNumber(100), 1000)
+    .addOption(
+      new Option('--sort <column>', 'the order').choices(['rate', 'packets', 'bytes', 'age', 'name']).default('rate'),
+    )
+    .option('--filter <text>', 'only sessions with it in a name, an address or the status', '')
+    .option('--limit <n>', 'the most sessions of a printed table', wholeNumber(1, 1000), 50)
+    .addHelpText('after', TOP_HELP)
+    .action(async (options: object) => (await import('../top.ts')).top(options as never));
+
+  withApi(program.command('tap').description("show what passes a running proxy's sessions"))
+    .argument('<name>', 'a listener, whose sessions are shown, new ones too; or a session, as `l7mp sessions` shows it')
+    .addOption(
+      new Option('-f, --format <form>', 'how it is written; pcap is for Wireshark')
+        .choices(['text', 'json', 'pcap'])
+        .default('text'),
+    )
+    .option('-o, --output <file>', 'where to; - is standard output', '-')
+    .addOption(
+      new Option('--side <side>', 'where it is looked at: at the client, or at the destination')
+        .choices(['client', 'upstream'])
+        .default('client'),
+    )
+    .addOption(
+      new Option('--direction <direction>', 'from the client (in), to it (out), or both')
+        .choices(['in', 'out', 'both'])
+        .default('both'),
+    )
+    .option('-n, --count <n>', 'end after so many messages', wholeNumber(1))
+    .option('--bytes <n>', 'so much of each message (default: 65536)', wholeNumber(0))
+    .option('--seconds <n>', 'end after so long (default: 60)', wholeNumber(1))
+    .option('--match <predicate>', 'only sessions whose metadata match, as in rules: YAML or JSON')
+    .option(
+      '--redact <what>',
+      'do not show a header field, a /POINTER of the metadata, payload, or payload:/POINTER; once for each',
+      repeated,
+    )
+    .option('--show-secrets', 'show Authorization, Proxy-Authorization, Cookie and Set-Cookie, too')
+    .addHelpText('after', TAP_HELP)
+    .action(async (name: string, options: object) => (await import('../tap.ts')).tap(name, options as never));
+
   withServer(
     withApi(program.command('explain').description('say what became of a session, or how an object fares, and why')),
   )
@@ -39,6 +81,24 @@ export function addInspectCommands(program: Command): void {
       else await (await import('../explain.ts')).explain(what, options as never);
     });
 }
+
+const TOP_HELP = `
+Keys: h shows them. Rates are of the last second.
+
+Examples:
+  l7mp top
+  l7mp top --once --sort packets --filter 10.0.0.7
+  l7mp top --json | jq .traffic.rates
+`;
+
+const TAP_HELP = `
+The first interrupt ends it in order, and a summary stands on standard error.
+
+Examples:
+  l7mp tap web --match '{op: starts, path: /HTTP/url/path, value: /api}'
+  l7mp tap web --format pcap | wireshark -k -i -
+  l7mp tap UDP:10.0.0.1:5000-10.0.0.2:53-0 --side upstream --count 10
+`;
 
 const EXPLAIN_HELP = `
 Examples:

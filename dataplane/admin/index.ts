@@ -12,6 +12,8 @@ import { processRoutes } from './process.ts';
 import { failure, HttpError } from './respond.ts';
 import { createRouter, readTarget } from './router.ts';
 import { sessionRoutes } from './sessions.ts';
+import { tapRoutes } from './taps.ts';
+import { trafficRoutes } from './traffic.ts';
 import type { AdminDependencies } from './types.ts';
 
 export interface AdminApi {
@@ -35,6 +37,8 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
     ...endpointRoutes(context),
     ...positionRoutes(context),
     ...sessionRoutes(context),
+    ...tapRoutes(context),
+    ...trafficRoutes(context),
   ];
   const route = createRouter(routes);
   const isAllowed = createGuard(api.token);

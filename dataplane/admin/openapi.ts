@@ -2,6 +2,7 @@
 import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { type Collection, labelOf } from './changes.ts';
 import { MAX_PAGE, ORDERS, STATUSES } from './session-page.ts';
+import { RECORDS_TYPE } from './taps.ts';
 import type { AdminDependencies } from './types.ts';
 import { viewSchemas } from './view-schemas.ts';
 
@@ -101,6 +102,10 @@ const getSessions: Json = {
     inQuery('after', 'Only those of a higher `id`: with `limit`, the next page', { type: 'integer', minimum: 0 }),
     inQuery('listener', 'Only those of this listener', { type: 'string' }),
     inQuery('status', 'Only those of this status', { enum: STATUSES }),
+    inQuery('live', 'Only those that have not ended', { type: 'boolean', default: false }),
+    inQuery('search', 'Only those with this in a name (listener, cluster, endpoint …), an address, or the status', {
+      type: 'string',
+    }),
     inQuery('sort', 'By what: `id` and `name` from the lowest up, the others from the highest down', {
       enum: Object.keys(ORDERS),
     }),
@@ -115,6 +120,25 @@ const getSessions: Json = {
       },
     },
     ...UNKNOWN,
+  },
+};
+
+const TAP_ID = inPath('id', "The tap's number");
+const addTap: Json = {
+  ...post(
+    'addTap',
+    'Streams what passes sessions, until it ends or its client goes',
+    [],
+    wrapped('tap', reference('config.Tap')),
+  ),
+  responses: {
+    ...CHANGED,
+    '200': {
+      description: 'One record a line',
+      content: { [RECORDS_TYPE]: { schema: reference('TapRecord') } },
+    },
+    '403': status('Taps are not allowed, or not from there'),
+    '503': status('There are enough taps, or the proxy is stopping'),
   },
 };
 
@@ -209,6 +233,13 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
       '/api/v1/sessions/{name}': {
         get: get('getSession', 'Shows a session', [NAME], reference('Session')),
         delete: remove('deleteSession', 'Ends a session at once', [NAME]),
+      },
+      '/api/v1/traffic': {
+        get: get('getTraffic', 'What moves now: in all, by listener and by cluster', [], reference('Traffic')),
+      },
+      '/api/v1/taps': { get: get('getTaps', 'Lists the taps that run', [], listOf('Tap')), post: addTap },
+      '/api/v1/taps/{id}': {
+        delete: remove('deleteTap', 'Ends a tap: its reader is told the rest', [TAP_ID]),
       },
     },
     components: {

@@ -115,6 +115,6 @@ function changeAdmin(context: Context, given: Plain): void {
 const INDEX = `l7mp
   /ready  /healthz  /metrics
   /api/v1/openapi.json
-  /api/v1/config  /api/v1/admin  /api/v1/sessions  /api/v1/controlplane  /api/v1/offload
+  /api/v1/config  /api/v1/admin  /api/v1/sessions  /api/v1/controlplane  /api/v1/offload  /api/v1/taps  /api/v1/traffic
   /api/v1/listeners  /api/v1/clusters  /api/v1/rulelists  /api/v1/rules  /api/v1/routes
 `;

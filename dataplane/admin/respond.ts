@@ -8,6 +8,7 @@ import { reasonOf } from '../core/status.ts';
 const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
   DRAINED: 503,
   INVALID_CONFIG: 400,
+  LIMIT_EXCEEDED: 503,
   TOO_LARGE: 413,
   UNSUPPORTED: 501,
 };

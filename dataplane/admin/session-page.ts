@@ -22,6 +22,7 @@ export const ORDERS: Readonly<Record<string, Order>> = {
   id: byId,
   name: byName,
   rate: most(({ rate }) => rate),
+  packets: most(({ rates }) => rates.ingress.packets + rates.egress.packets),
   bytes: most(({ counters }) => counters.ingress.bytes + counters.egress.bytes),
   age: most(({ startedAt, endedAt = Date.now() }) => endedAt - startedAt),
 };
@@ -44,9 +45,14 @@ export function pageOf(all: Iterable<SessionView>, query: URLSearchParams): Sess
   const byPage = sort === undefined || sort === 'id';
   if (after !== undefined && !byPage) throw new HttpError(400, `expected after with sort=id, found sort=${sort}`);
 
+  const isLive = oneOf(query, 'live', ['true', 'false']) === 'true';
+  const search = query.get('search')?.toLowerCase();
   const matching = [...all].filter(
     (session) =>
-      (listener === null || session.listener === listener) && (status === undefined || session.status === status),
+      (listener === null || session.listener === listener) &&
+      (status === undefined || session.status === status) &&
+      (!isLive || session.status !== 'DESTROYED') &&
+      (search === undefined || wordsOf(session).some((word) => word?.toLowerCase().includes(search))),
   );
   const isPaged = limit !== undefined || after !== undefined;
   const order = ORDERS[sort ?? (isPaged ? 'id' : '')];
@@ -58,6 +64,19 @@ export function pageOf(all: Iterable<SessionView>, query: URLSearchParams): Sess
   const next = new URLSearchParams(query);
   next.set('after', String(last.id));
   return { sessions, total: matching.length, next: next.toString() };
+}
+
+/** What people look for. */
+function wordsOf({ name, listener, route, status, destination }: SessionView): (string | undefined)[] {
+  return [
+    name,
+    listener,
+    route,
+    status,
+    destination?.origin,
+    destination?.endpoint?.name,
+    destination?.endpoint?.address,
+  ];
 }
 
 function oneOf<T extends string>(query: URLSearchParams, name: string, values: readonly T[]): T | undefined {

@@ -1,9 +1,10 @@
 /** What the REST API needs of the proxy: main.ts gives it. */
-import type { Admin, Cluster } from '../../gen/l7mp/config/v1/types.ts';
+import type { Admin, Cluster, Tap } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../../common/address.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../../config/snapshot.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { OffloadStatus } from '../core/offload.ts';
+import type { Request } from '../core/protocol.ts';
 import type { Fault } from '../../common/errors.ts';
 import type { Serving } from '../core/serving.ts';
 import type { SessionView } from '../core/session.ts';
@@ -23,6 +24,34 @@ export interface EndpointState {
   readonly sessions: number;
   readonly totalSessions: number;
   readonly totalFailures: number;
+}
+
+/** A tap that runs. */
+export interface TapState {
+  readonly id: number;
+  readonly request: Tap;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Who reads it. */
+  readonly remote: string | undefined;
+  readonly sessions: number;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly dropped: { readonly messages: number; readonly bytes: number };
+}
+
+/** Who asks for a tap. */
+export type Watcher = Pick<Request, 'remote' | 'certificate' | 'session'>;
+
+/** Shows what sessions carry, as lines of JSON. */
+export interface TapService {
+  /** @throws ProxyError where there are enough of them, or it is to last too long */
+  start(tap: Tap, watcher: Watcher): AsyncIterableIterator<string>;
+  list(): readonly TapState[];
+  /** False where there is none of the number. */
+  stop(id: number, reason: string): boolean;
+  /** Notes that somebody has no right to it. */
+  refused(watcher: Watcher, reason: string): void;
 }
 
 export interface AdminDependencies {
@@ -63,6 +92,9 @@ export interface AdminDependencies {
   readonly servingOf: (kind: Kind, name: string) => Serving | undefined;
   /** Undefined where nobody asks for kernel offload. */
   readonly offload: () => OffloadStatus | undefined;
+  /** Decodes what is asked for of a tap. */
+  readonly decodeTap: (raw: unknown, lenient: boolean) => Checked<Tap>;
+  readonly taps: TapService;
   /** Undefined where there is no control plane. */
   readonly controlPlane: () => ControlPlaneState | undefined;
 }

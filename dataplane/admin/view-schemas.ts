@@ -1,5 +1,7 @@
 /** What answers look like, as JSON schemas: closed, so that a field that nobody documented fails the tests. */
 
+import { tapRecord } from './tap-record-schema.ts';
+
 type Json = Readonly<Record<string, unknown>>;
 
 const string: Json = { type: 'string' };
@@ -37,6 +39,7 @@ const engine = {
   'capacity?': integer,
 };
 const traffic = closed({ packets: integer, bytes: integer });
+const rates = closed({ ingress: traffic, egress: traffic });
 const source: Json = { const: 'controlplane', description: "Who wrote it; absent: the proxy's own configuration" };
 const fate = {
   'source?': source,
@@ -200,6 +203,27 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
       description: 'Those that are in the kernel, and live ones that were refused',
     },
   }),
+  Traffic: closed({
+    sessions: { ...integer, description: 'Live ones' },
+    kernel: { ...integer, description: 'Those of them that the kernel relays' },
+    rates: { ...rates, description: 'What moves a second, of late' },
+    listeners: list(closed({ name: string, sessions: integer, rates })),
+    clusters: list(closed({ name: string, sessions: integer, rates })),
+  }),
+  Tap: closed({
+    id: integer,
+    request: reference('config.Tap'),
+    started_at: { type: 'integer', description: 'Milliseconds since the epoch' },
+    'remote?': { type: 'string', description: 'Who reads it' },
+    sessions: { ...integer, description: 'Of which something was seen' },
+    messages: { ...integer, description: 'That its reader was given' },
+    bytes: { ...integer, description: 'Of these messages' },
+    dropped: {
+      ...closed({ messages: integer, bytes: integer }),
+      description: 'There was no room for them, or too much passed a second',
+    },
+  }),
+  TapRecord: tapRecord,
   Stage: closed({
     origin: { type: 'string', description: "The cluster's name" },
     'endpoint?': closed({ name: string, spec: address }),
@@ -234,6 +258,7 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
       },
     }),
     rate: { type: 'integer', description: 'Bytes a second of late, in both directions' },
+    rates: { ...rates, description: 'The same by direction, and packets a second' },
     retries: integer,
     started_at: { type: 'integer', description: 'Milliseconds since the epoch' },
     'ended_at?': { type: 'integer', description: 'Milliseconds since the epoch' },

@@ -12,6 +12,7 @@ import type { Plain } from '../../common/address.ts';
 import { withAssigned } from '../core/assigned.ts';
 import type { ConfigSnapshot, Kind } from '../../config/snapshot.ts';
 import { LIST_OF } from '../../config/kinds.ts';
+import type { FlowTraffic } from '../core/offload.ts';
 import type { SessionView, StageView } from '../core/session.ts';
 import { without } from './body.ts';
 import type { AdminDependencies, EndpointState } from './types.ts';
@@ -246,11 +247,17 @@ export function sessionView(context: ViewContext, session: SessionView): Plain {
     counters,
     offload: { ...session.offload, ...(kernelTraffic && { traffic: kernelTraffic }) },
     rate: Math.round(session.rate),
+    rates: { ingress: rateView(session.rates.ingress), egress: rateView(session.rates.egress) },
     retries: session.retries,
     started_at: session.startedAt,
     ended_at: endedAt,
     reason,
   };
+}
+
+/** A second. */
+export function rateView({ bytes, packets }: FlowTraffic): Plain {
+  return { bytes: Math.round(bytes), packets: Math.round(packets) };
 }
 
 function stageView({ origin, endpoint, status, attempts }: StageView): Plain {

@@ -48,6 +48,11 @@ export interface KernelPath {
    * while, in which its streams must be left alone; it never rejects.
    */
   release(session: OffloadableSession): Promise<void> | undefined;
+  /**
+   * Its packets are to pass user space again, for the reason given: the kernel lets go of it, where that can be. A promise: that takes
+   * a while; it gives why it can't be, and never rejects. Undefined: it is done.
+   */
+  recall(session: OffloadableSession, why: OffloadRefusal): Promise<OffloadRefusal | undefined> | undefined;
   view(session: OffloadableSession): OffloadView;
   /** Undefined: what the kernel relays ends with the process. */
   readonly kept?: KeptSessions | undefined;

@@ -83,6 +83,8 @@ export interface OffloadRefusal {
     | 'rate-limit'
     | 'fault'
     | 'state'
+    // Somebody looks at what passes.
+    | 'tap'
     // A hotter session took its place.
     | 'displaced';
   readonly message: string;

@@ -133,13 +133,20 @@ export interface Request {
   readonly headers: Readonly<Record<string, string>>;
   /** The address that it came in at; none where there is no such, as on a UNIX socket. */
   readonly local?: string | undefined;
+  /** Where it comes from, as in `127.0.0.1:40000`. */
+  readonly remote?: string | undefined;
+  /** The subject of the certificate that its client has shown, as in `CN=joe, O=example`. */
+  readonly certificate?: string | undefined;
+  /** The session that carries it. */
+  readonly session?: string | undefined;
   readonly body: Buffer;
 }
 
 export interface Response {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Buffer;
+  /** A stream is read as fast as it is taken, and its `return` is called when nobody takes it any more. */
+  readonly body: string | Buffer | AsyncIterableIterator<string>;
 }
 
 export type RequestHandler = (request: Request) => Promise<Response>;

@@ -92,6 +92,8 @@ export interface SessionView {
   readonly offload: OffloadView;
   /** Bytes a second of late, in both directions. */
   readonly rate: number;
+  /** The same by direction, with packets a second. */
+  readonly rates: { readonly ingress: FlowTraffic; readonly egress: FlowTraffic };
   /** Names of the rule list, rule and route that were taken. */
   readonly rulelist: string | undefined;
   readonly rule: string | undefined;

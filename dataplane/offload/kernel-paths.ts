@@ -1,6 +1,6 @@
 /** The kernel's ways: that of datagrams, and that of connections. */
 import type { KernelPath, KeptSessions, OffloadableSession } from '../core/kernel-path.ts';
-import type { OffloadedSession, OffloadStatus, OffloadView } from '../core/offload.ts';
+import type { OffloadedSession, OffloadRefusal, OffloadStatus, OffloadView } from '../core/offload.ts';
 import type { OffloadPolicy } from './policy.ts';
 import type { SplicePath } from './splice-path.ts';
 
@@ -66,6 +66,10 @@ export class KernelPaths implements KernelPath, OffloadStatus {
 
   release(session: OffloadableSession): Promise<void> | undefined {
     return this.of(session).release(session);
+  }
+
+  recall(session: OffloadableSession, why: OffloadRefusal): Promise<OffloadRefusal | undefined> | undefined {
+    return this.of(session).recall(session, why);
   }
 
   view(session: OffloadableSession): OffloadView {

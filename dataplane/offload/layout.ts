@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { isIPv4 } from 'node:net';
 import type { Flow } from '../core/offload.ts';
 import { compareLayout } from '../kernel/object-file.ts';
-import { encodeInet } from '../sockets/native/sockaddr.ts';
+import { bytesOf } from '../sockets/native/sockaddr.ts';
 
 export const KEY = {
   size: 40,
@@ -112,11 +112,6 @@ export interface Way {
 
 export function familyOf(address: string): 4 | 6 {
   return isIPv4(address) ? 4 : 6;
-}
-
-export function bytesOf(address: string): Buffer {
-  const name = encodeInet(address, 0);
-  return isIPv4(address) ? name.subarray(4, 8) : name.subarray(8, 24);
 }
 
 /** The key of packets that come in at a side of a pair. */

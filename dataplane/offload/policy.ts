@@ -186,6 +186,18 @@ export class OffloadPolicy extends SessionBook<OffloadEngine, Entry> implements 
     this.finish(entry, traffic, performance.now());
   }
 
+  recall({ id }: OffloadableSession, why: OffloadRefusal): undefined {
+    const entry = this.entries.get(id);
+    if (entry === undefined) return;
+    if (entry.inKernel) {
+      const traffic = this.ask((engine) => engine.remove(id)) ?? entry.counted;
+      this.comeBack(entry, traffic, why, performance.now());
+    } else {
+      // It may have its turn still to come.
+      this.entries.delete(id);
+    }
+  }
+
   get kept(): KeptSessions | undefined {
     return this.live?.kept && this;
   }

@@ -1,8 +1,8 @@
 /** How packets leave: the kernel's own answers about routes, interfaces and neighbours, kept while flows use them. */
 import { isIP, isIPv4 } from 'node:net';
 import type { Flow, OffloadRefusal } from '../core/offload.ts';
-import { AF_INET, AF_INET6, formatIP } from '../sockets/native/sockaddr.ts';
-import { bytesOf, type Way } from './layout.ts';
+import { AF_INET, AF_INET6, bytesOf, formatIP } from '../sockets/native/sockaddr.ts';
+import type { Way } from './layout.ts';
 import { findAttribute, LO, type Message, type Netlink, NLM_F_CREATE } from '../kernel/netlink.ts';
 import { Turns } from './turns.ts';
 

@@ -95,6 +95,7 @@ export abstract class SessionBook<Engine extends Relay, Entry extends Account> i
     now: number,
   ): void;
   abstract release(session: OffloadableSession): Promise<void> | undefined;
+  abstract recall(session: OffloadableSession, why: OffloadRefusal): Promise<OffloadRefusal | undefined> | undefined;
 
   get reason(): string | undefined {
     return 'reason' in this.engineOrWhy ? this.engineOrWhy.message : undefined;

@@ -25,6 +25,8 @@ interface Entry extends Account {
   isGoing: boolean;
   /** It is being taken back, for its session to end. */
   leaving: Promise<void> | undefined;
+  /** It is being taken back, for its session to go on. */
+  returning: Promise<OffloadRefusal | undefined> | undefined;
 }
 
 export class SplicePath extends SessionBook<ConnectionEngine, Entry> {
@@ -54,15 +56,15 @@ export class SplicePath extends SessionBook<ConnectionEngine, Entry> {
     return `expected at least ${offloadPolicy.byte_threshold} bytes a second, found fewer`;
   }
 
-  protected isUnderWay({ isGoing, leaving }: Entry): boolean {
-    return isGoing || leaving !== undefined;
+  protected isUnderWay({ isGoing, leaving, returning }: Entry): boolean {
+    return isGoing || leaving !== undefined || returning !== undefined;
   }
 
   protected attempt(session: OffloadableSession, known: Entry | undefined, rate: number, now: number): void {
     // The others are measured again in a second.
     if (!this.live || this.tries === 0) return;
     this.tries--;
-    const entry = known ?? { ...newAccount(session, rate), isGoing: false, leaving: undefined };
+    const entry = known ?? { ...newAccount(session, rate), isGoing: false, leaving: undefined, returning: undefined };
     this.entries.set(session.id, entry);
     const refusal = this.insert(this.live, session);
     if (refusal) this.refuse(entry, refusal, now);
@@ -121,6 +123,7 @@ export class SplicePath extends SessionBook<ConnectionEngine, Entry> {
   private async leave(engine: ConnectionEngine, entry: Entry): Promise<void> {
     const { id } = entry.session;
     const isThere = (): boolean => this.entries.get(id) === entry;
+    await entry.returning;
     try {
       // What has ended meanwhile has ended in order.
       this.read(performance.now());
@@ -137,6 +140,35 @@ export class SplicePath extends SessionBook<ConnectionEngine, Entry> {
       this.entries.delete(id);
       engine.abandon(id);
     }
+  }
+
+  recall({ id }: OffloadableSession, why: OffloadRefusal): Promise<OffloadRefusal | undefined> | undefined {
+    const entry = this.entries.get(id);
+    if (!this.live || !entry || entry.leaving || !(entry.inKernel || this.isUnderWay(entry))) return undefined;
+    entry.returning ??= this.comeHome(this.live, entry, why).finally(() => (entry.returning = undefined));
+    return entry.returning;
+  }
+
+  /** Takes it back for its session to go on; where its sockets can't have it now, it stays where it is. */
+  private async comeHome(
+    engine: ConnectionEngine,
+    entry: Entry,
+    why: OffloadRefusal,
+  ): Promise<OffloadRefusal | undefined> {
+    const { id } = entry.session;
+    try {
+      const result = await engine.remove(id);
+      if (result && 'reason' in result) return result;
+      const now = performance.now();
+      if (this.entries.get(id) !== entry) return undefined;
+      if (entry.inKernel && result) this.comeBack(entry, result, why, now);
+      else if (entry.isGoing) this.refuse(entry, why, now);
+      entry.isGoing = false;
+    } catch (error) {
+      this.tell(error);
+      return { reason: 'error', message: ProxyError.from(error).message };
+    }
+    return undefined;
   }
 
   protected override explain(session: OffloadableSession, entry: Entry | undefined): string {

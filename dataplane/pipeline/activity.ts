@@ -13,14 +13,15 @@ export class Activity {
   readonly counters = { ingress: newCounters(), egress: newCounters() };
   /** Bytes a second, of late. */
   rate = 0;
+  /** The same by direction, with packets a second. */
+  rates: SessionView['rates'] = NOTHING;
   /** What the kernel has relayed of it; undefined where that is nothing. */
   kernelTraffic: SessionView['kernelTraffic'];
   /** What had passed before this process had it, where it goes on from an earlier one. */
   inherited: SessionView['inherited'];
   /** When the rate was measured last, and what had passed until then. */
   private ratedAt: number;
-  private ratedBytes = 0;
-  private ratedPackets = 0;
+  private rated: SessionView['rates'] = NOTHING;
   /** When data last moved, as the last look saw it. */
   private activeAt: number;
   /** Packets in both directions at that time. */
@@ -37,9 +38,8 @@ export class Activity {
     Object.assign(this.counters.ingress, passed.ingress);
     Object.assign(this.counters.egress, passed.egress);
     this.kernelTraffic = relayed;
-    this.ratedBytes = passed.ingress.bytes + passed.egress.bytes;
-    this.ratedPackets = passed.ingress.packets + passed.egress.packets;
-    this.seenPackets = this.ratedPackets;
+    this.rated = { ingress: passed.ingress, egress: passed.egress };
+    this.seenPackets = passed.ingress.packets + passed.egress.packets;
     if (traffic.lastSeen !== undefined) this.activeAt = Math.min(this.activeAt, traffic.lastSeen);
   }
 
@@ -78,16 +78,39 @@ export class Activity {
   measure(now: number, least: number): number | undefined {
     const passed = now - this.ratedAt;
     if (passed < least) return undefined;
-    const { ingress, egress } = this.counters;
-    const bytes = ingress.bytes + egress.bytes;
-    const packets = ingress.packets + egress.packets;
-    const packetsPerSecond = ((packets - this.ratedPackets) * 1000) / passed;
-    this.rate = ((bytes - this.ratedBytes) * 1000) / passed;
+    const { counters, rated } = this;
+    if (isSame(counters.ingress, rated.ingress) && isSame(counters.egress, rated.egress)) {
+      this.stop();
+      this.ratedAt = now;
+      return 0;
+    }
+    const ingress = rateOf(counters.ingress, rated.ingress, passed);
+    const egress = rateOf(counters.egress, rated.egress, passed);
+    this.rates = { ingress, egress };
+    this.rate = ingress.bytes + egress.bytes;
     this.ratedAt = now;
-    this.ratedBytes = bytes;
-    this.ratedPackets = packets;
-    return packetsPerSecond;
+    this.rated = { ingress: trafficOf(counters.ingress), egress: trafficOf(counters.egress) };
+    return ingress.packets + egress.packets;
   }
+
+  /** Nothing moves any more. */
+  stop(): void {
+    this.rate = 0;
+    this.rates = NOTHING;
+  }
+}
+
+function isSame(one: FlowTraffic, other: FlowTraffic): boolean {
+  return one.bytes === other.bytes && one.packets === other.packets;
+}
+
+function trafficOf({ bytes, packets }: FlowTraffic): FlowTraffic {
+  return { bytes, packets };
+}
+
+/** What came in `ms` since `before`, a second. */
+function rateOf(now: FlowTraffic, before: FlowTraffic, ms: number): FlowTraffic {
+  return { bytes: ((now.bytes - before.bytes) * 1000) / ms, packets: ((now.packets - before.packets) * 1000) / ms };
 }
 
 export function newCounters(): DirectionCounters {

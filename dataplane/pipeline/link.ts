@@ -16,8 +16,8 @@ import type { EndReason, Signal, Stream } from '../core/stream.ts';
 
 /** Sees what enters a link before it goes on: rate limits and mirrors. */
 export interface Gate {
-  /** It sees nothing of what the kernel relays, so there the session has to stay in user space. */
-  readonly keepsOut: OffloadRefusal;
+  /** It sees nothing of what the kernel relays, so there the session has to stay in user space. Undefined: that is all the same. */
+  readonly keepsOut: OffloadRefusal | undefined;
   /** False drops the chunk. */
   pass(chunk: Buffer, text: boolean): boolean;
   signal?(signal: Signal): void;
@@ -56,7 +56,10 @@ export class Link {
   /** The reader is held back by its gate, whatever the writer says. */
   private held = false;
   private reader: Reader | undefined;
+  /** What is written to: the stream itself, or what others have made of it. */
   private writer: Stream | undefined;
+  private bareWriter: Stream | undefined;
+  private wraps: Set<(writer: Stream) => Stream> | undefined;
   /** Chunks go straight through: there is a writer, it has room, and nothing waits. */
   private flowing = false;
   private paused = false;
@@ -86,12 +89,29 @@ export class Link {
 
   /** A writer to begin (or go on) with; `undefined` holds everything until there is one again. */
   setWriter(writer: Stream | undefined): void {
-    this.writer = writer;
+    this.bareWriter = writer;
+    this.wrap();
     this.flowing = false;
     // Whoever was told of the end is gone: the next one is told, too.
     if (writer === undefined) this.finished = false;
     this.adapt();
     if (writer) this.drain();
+  }
+
+  /** What is written goes through what `wrap` makes of the writer, and of those to come, until the function that it gives is called. */
+  wrapWriter(wrap: (writer: Stream) => Stream): () => void {
+    this.wraps ??= new Set();
+    this.wraps.add(wrap);
+    this.wrap();
+    return () => {
+      this.wraps?.delete(wrap);
+      this.wrap();
+    };
+  }
+
+  private wrap(): void {
+    this.writer = this.bareWriter;
+    for (const wrap of this.wraps ?? []) this.writer &&= wrap(this.writer);
   }
 
   private adapt(): void {
@@ -147,6 +167,7 @@ export class Link {
     this.finished = true;
     this.queue = undefined;
     this.queuedBytes = 0;
+    this.bareWriter = undefined;
     this.writer = undefined;
     this.held = false;
     this.unpause();

@@ -108,6 +108,10 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'te
     return this.activity.rate;
   }
 
+  get rates(): SessionView['rates'] {
+    return this.activity.rates;
+  }
+
   get kernelTraffic(): SessionView['kernelTraffic'] {
     return this.activity.kernelTraffic;
   }

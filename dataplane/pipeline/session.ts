@@ -14,6 +14,7 @@ import type { Logger } from '../../common/log.ts';
 import { type KernelPath, type OffloadableSession, tellLost } from '../core/kernel-path.ts';
 import type { Flow, FlowEnds, FlowTraffic, OffloadRefusal, OffloadView, SessionNote } from '../core/offload.ts';
 import type { DirectionCounters, Incoming, SessionView } from '../core/session.ts';
+import type { TapSide } from '../core/tap.ts';
 import type { AttemptSpan, Tracing } from '../core/trace.ts';
 import { newCounters } from './activity.ts';
 import type { AnswerEdit } from './answer-edit.ts';
@@ -27,6 +28,7 @@ import { changedRoute, type Decision, decide, type RoutingTable } from './routin
 import { rewriteMetadata } from './rewrite.ts';
 import { SessionRecord } from './session-record.ts';
 import { Stage, type StageOwner } from './stage.ts';
+import { TAPPED, type TappableSide } from './taps.ts';
 
 /** What a session needs of its manager. */
 export interface SessionContext {
@@ -43,6 +45,8 @@ export interface SessionContext {
   refusalOn(session: PipelineSession, route: Route): ProxyError | undefined;
   /** Its route is known, and nothing has been read yet: gates are set. */
   onRouted(session: PipelineSession, route: Route): void;
+  /** The stages on its way are there, and not connected yet. */
+  onStaged(session: PipelineSession): void;
   /** Its stages are connected, for the first time. */
   onConnected(session: PipelineSession): void;
   /** It is over: its streams are gone and its counters are final. */
@@ -75,6 +79,8 @@ export class PipelineSession
   isLeft = false;
   /** Its place among the live sessions. */
   slot = 0;
+  /** How many look at what passes: the kernel is not offered it meanwhile. */
+  taps = 0;
   readonly client: ClientSide;
   private readonly context: SessionContext;
   /** The kernel has led it here: its packets have other ends than its streams. */
@@ -170,6 +176,7 @@ export class PipelineSession
       input = output;
       return stage;
     });
+    this.context.onStaged(this);
     for (const stage of this.stages) {
       if (this.over) break;
       stage.connect();
@@ -202,7 +209,16 @@ export class PipelineSession
   }
 
   get offload(): OffloadView {
-    return this.context.kernel.view(this);
+    const view = this.context.kernel.view(this);
+    return view.state === 'user' && this.taps > 0 ? { state: 'user', reason: TAPPED.message } : view;
+  }
+
+  /** What is read of the stream on one side, and what it is written; undefined: that side isn't there yet. */
+  sideOf(side: TapSide): TappableSide | undefined {
+    const { client, stages } = this;
+    if (side === 'client') return { read: client.output, written: client.input, stream: client.stream };
+    const stage = stages[this.destinationAt];
+    return stage && { read: stage.output, written: stage.input, stream: stage.stream };
   }
 
   get telemetry(): Listener['options']['telemetry'] {
@@ -402,7 +418,7 @@ export class PipelineSession
 
   private measure(now: number, least = RATE_INTERVAL): void {
     const packetsPerSecond = this.activity.measure(now, least);
-    if (packetsPerSecond !== undefined && this.status === 'CONNECTED') {
+    if (packetsPerSecond !== undefined && this.status === 'CONNECTED' && this.taps === 0) {
       this.context.kernel.measured(this, packetsPerSecond, now);
     }
   }
@@ -484,7 +500,7 @@ export class PipelineSession
     if (this.stages.some((stage) => stage.status !== 'FINALIZED')) return;
     this.status = 'DESTROYED';
     this.endedAt = Date.now();
-    this.activity.rate = 0;
+    this.activity.stop();
     this.event('DESTROYED', `ended: ${this.reason ?? 'OK'}`);
     this.traced?.span?.end(this);
     this.context.onDestroyed(this);

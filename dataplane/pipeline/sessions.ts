@@ -10,13 +10,14 @@ import { DropGate } from './faults.ts';
 import { Gates, RateGate } from './gate.ts';
 import type { Gate } from './link.ts';
 import { MirrorGate } from './mirror.ts';
-import { TokenBucket } from './rate-limit.ts';
+import { TokenBucket } from '../core/token-bucket.ts';
 import type { RoutingTable } from './routing.ts';
 import { RouteCounts } from './route-limits.ts';
 import { RefusalLog } from './refusal-log.ts';
 import type { KernelPath } from '../core/kernel-path.ts';
 import { PipelineSession, type SessionContext } from './session.ts';
 import { SessionList } from './session-list.ts';
+import { Taps } from './taps.ts';
 import { USER_SPACE } from './user-space.ts';
 
 /** What is needed from outside. */
@@ -57,6 +58,7 @@ export class Sessions {
   private readonly boundaries: BoundaryNotes;
   private readonly routes = new RouteCounts();
   private readonly live = new SessionList<PipelineSession>();
+  readonly taps: Taps;
   private readonly tracked = new Map<PipelineSession, NodeJS.Timeout>();
   private sweeper: NodeJS.Timeout | undefined;
   private lastId = 0;
@@ -66,6 +68,7 @@ export class Sessions {
   constructor(options: SessionsOptions) {
     this.options = options;
     this.kernel = options.kernel ?? USER_SPACE;
+    this.taps = new Taps(() => this.live.all(), this.kernel);
     this.boundaries = new BoundaryNotes(options.log);
   }
 
@@ -115,7 +118,11 @@ export class Sessions {
       this.routes.left(session);
       this.ended(session, current.options.track);
     };
-    const routed = (session: PipelineSession, route: Route): void => this.routed(session, route, current);
+    const routed = (session: PipelineSession, route: Route): void => {
+      this.routed(session, route, current);
+      this.taps.reached('client', session);
+    };
+    const staged = (session: PipelineSession): void => this.taps.reached('upstream', session);
     const connected = (session: PipelineSession): void =>
       this.boundaries.check(current.name, session.clusters, session.client.output);
     const accept = (incoming: Incoming): boolean => {
@@ -130,7 +137,7 @@ export class Sessions {
       if (context?.listener !== current || context.table !== table) {
         const { log, tracing } = this.options;
         const idleTimeout = current.options.idle_timeout ?? defaults.idleTimeout ?? 0;
-        const told = { refusalOn, onRouted: routed, onConnected: connected, onDestroyed: ended };
+        const told = { refusalOn, onRouted: routed, onStaged: staged, onConnected: connected, onDestroyed: ended };
         context = { listener: current, table, log, tracing, kernel: this.kernel, idleTimeout, ...told };
       }
       const session = new PipelineSession(++this.lastId, incoming, context);
@@ -168,6 +175,7 @@ export class Sessions {
   private ended(session: PipelineSession, track: number): void {
     session.client.output.gate?.close();
     this.live.remove(session);
+    this.taps.ended(session);
     this.options.onEnd(session, session.isLeft);
     if (track > 0) this.track(session, track * 1000);
     if (this.live.size === 0) {

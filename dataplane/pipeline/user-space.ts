@@ -7,5 +7,6 @@ export const USER_SPACE: KernelPath = {
   refresh() {},
   measured() {},
   release: () => undefined,
+  recall: () => undefined,
   view: () => ({ state: 'user', reason: 'kernel offload is not asked for (admin.offload)' }),
 };

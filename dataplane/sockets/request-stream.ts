@@ -1,6 +1,7 @@
 /** A request that is answered inside the proxy: what is written is its body, what is read is the answer. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
+import { formatAddress } from '../../common/format-address.ts';
 import { isJsonObject, jsonObject } from '../../common/json.ts';
 import { BaseStream } from '../core/base-stream.ts';
 import type { Request, RequestHandler, Response } from '../core/protocol.ts';
@@ -24,6 +25,11 @@ export class RequestStream extends BaseStream implements Stream {
   private readonly body: Buffer[] = [];
   private length = 0;
   private answered = false;
+  /** An answer that goes on. */
+  private streamed: AsyncIterableIterator<string> | undefined;
+  /** Goes on once the answer is read again. */
+  private resumed: (() => void) | undefined;
+  private isPaused = false;
 
   constructor(metadata: Metadata, handler: RequestHandler) {
     super();
@@ -59,7 +65,14 @@ export class RequestStream extends BaseStream implements Stream {
   }
 
   private answer({ status, headers, body }: Response): void {
-    if (this.closed) return;
+    if (this.closed) {
+      if (isStreamed(body)) void body.return?.();
+      return;
+    }
+    if (isStreamed(body)) {
+      void this.stream(status, headers, body);
+      return;
+    }
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     const list: HeaderList = Object.entries({ ...headers, 'content-length': String(bytes.length) }).flat();
     this.sink.signal({ type: 'response', status, headers: list });
@@ -68,18 +81,49 @@ export class RequestStream extends BaseStream implements Stream {
     this.emitClose();
   }
 
+  /** Its length is not known. */
+  private async stream(
+    status: number,
+    headers: Response['headers'],
+    body: AsyncIterableIterator<string>,
+  ): Promise<void> {
+    this.streamed = body;
+    this.sink.signal({ type: 'response', status, headers: Object.entries(headers).flat() });
+    try {
+      for await (const text of body) {
+        if (this.closed) return;
+        this.sink.data(Buffer.from(text), true);
+        if (this.isPaused) await new Promise<void>((resolve) => (this.resumed = resolve));
+      }
+      // Whoever has gone meanwhile has ended it, too.
+      if (this.closed) return;
+      this.sink.end();
+      this.emitClose();
+    } catch (error) {
+      this.emitClose(ProxyError.from(error));
+    }
+  }
+
   pause(): void {
-    // The answer is one chunk: there is nothing to hold back.
+    this.isPaused = true;
   }
 
   resume(): void {
-    // Nothing was held back.
+    this.isPaused = false;
+    this.resumed?.();
+    this.resumed = undefined;
   }
 
   destroy(error?: ProxyError): void {
     this.body.length = 0;
+    this.resume();
+    void this.streamed?.return?.();
     this.emitClose(error);
   }
+}
+
+function isStreamed(body: Response['body']): body is AsyncIterableIterator<string> {
+  return typeof body === 'object' && Symbol.asyncIterator in body;
 }
 
 function plain(status: number, message: string): Response {
@@ -89,14 +133,25 @@ function plain(status: number, message: string): Response {
 function readHead(metadata: Metadata): Omit<Request, 'body'> | undefined {
   if (!isJsonObject(metadata['HTTP'])) return undefined;
   const { method = 'GET', path = '', query = '', headers = {} } = httpOf(metadata);
-  const { dst_addr: local } = jsonObject(metadata['IP']);
+  const { dst_addr: local, src_addr: remote } = jsonObject(metadata['IP']);
+  const { src_port: port } = jsonObject(metadata['TCP']);
+  const { peer_certificate: certificate } = jsonObject(metadata['TLS']);
   return {
     method,
     // The query may be apart, together with the path, or both.
     url: joinTarget(path, path.includes('?') ? '' : query.replace(/^\?/u, '')),
     headers: readHeaders(headers),
     local: typeof local === 'string' ? local : undefined,
+    remote: typeof remote === 'string' && typeof port === 'number' ? formatAddress(remote, port) : undefined,
+    certificate: subjectOf(certificate),
+    session: typeof metadata['name'] === 'string' ? metadata['name'] : undefined,
   };
+}
+
+/** As in `CN=joe, O=example`. */
+function subjectOf(certificate: Json | undefined): string | undefined {
+  const fields = Object.entries(jsonObject(jsonObject(certificate)['subject']));
+  return fields.length === 0 ? undefined : fields.map(([name, value]) => `${name}=${toText(value)}`).join(', ');
 }
 
 function readHeaders(headers: Record<string, Json>): Record<string, string> {

@@ -1,7 +1,9 @@
 /** The REST API over a configuration in memory: nothing listens, and sessions are what the test says. */
 import { createAdminApi } from '../../dataplane/admin/index.ts';
-import type { EndpointState } from '../../dataplane/admin/types.ts';
-import { decodeConfig, decodeObject } from '../../config/decode.ts';
+import type { EndpointState, TapService, TapState } from '../../dataplane/admin/types.ts';
+import type { TapRecord } from '../../dataplane/taps/records.ts';
+import type { Tap } from '../../gen/l7mp/config/v1/types.ts';
+import { decodeConfig, decodeObject, decodeTap } from '../../config/decode.ts';
 import { createJsonSchemas } from '../../config/json-schema.ts';
 import { parseText } from '../../config/parse.ts';
 import { compact, toPlain } from '../../config/print.ts';
@@ -93,6 +95,9 @@ export interface TestApi {
   readonly serving: Map<string, Serving>;
   controlPlane: ControlPlaneState | undefined;
   offload: OffloadStatus | undefined;
+  readonly taps: FakeTaps;
+  /** Where requests come in. */
+  local: string | undefined;
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
   delete(url: string): Promise<Answer>;
   post(url: string, body: unknown, type?: string): Promise<Answer>;
@@ -107,6 +112,7 @@ export function createTestApi(config: object = {}): TestApi {
   const sessions = new Map<string, SessionView>();
   const logLevels: string[] = [];
   const states = new Map<string, EndpointState[]>();
+  const taps = new FakeTaps();
   const { handle, operations } = createAdminApi({
     admin: value.admin,
     sink,
@@ -125,12 +131,14 @@ export function createTestApi(config: object = {}): TestApi {
     parse: async (text) => (await parseText(text)).raw,
     ready: () => api.ready,
     servingOf: (kind, name) => api.serving.get(`${kind} ${name}`),
+    decodeTap: (raw, lenient) => decodeTap(raw, { schema, lenient }),
+    taps,
     controlPlane: () => api.controlPlane,
     offload: () => api.offload,
   });
   const send: TestApi['send'] = async (method, url, headers = {}, body = '') => {
-    const answer = await handle({ method, url, headers, body: Buffer.from(body) });
-    const text = answer.body.toString();
+    const answer = await handle({ method, url, headers, body: Buffer.from(body), local: api.local });
+    const text = await textOf(answer.body);
     const isJson = answer.headers['content-type']?.startsWith('application/json') === true;
     const parsed: unknown = isJson ? JSON.parse(text) : undefined;
     return { ...answer, text, body: parsed as Shown, list: Array.isArray(parsed) ? (parsed as Shown[]) : [] };
@@ -145,6 +153,8 @@ export function createTestApi(config: object = {}): TestApi {
     serving: new Map(),
     controlPlane: undefined,
     offload: undefined,
+    taps,
+    local: undefined,
     send,
     get: (url, headers) => send('GET', url, headers),
     delete: (url) => send('DELETE', url),
@@ -152,6 +162,49 @@ export function createTestApi(config: object = {}): TestApi {
       send('POST', url, { 'content-type': type }, typeof body === 'string' ? body : JSON.stringify(body)),
   };
   return api;
+}
+
+async function textOf(body: Response['body']): Promise<string> {
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString();
+  let text = '';
+  for await (const part of body) text += part;
+  return text;
+}
+
+/** What a tap tells that ends at once. */
+export function recordsOf(request: Tap): TapRecord[] {
+  const sums = { sessions: 0, messages: 0, bytes: 0, dropped: { messages: 0, bytes: 0 } };
+  return [
+    { type: 'start', time: 1, tap: 1, request },
+    { type: 'stop', time: 2, reason: 'enough', ...sums },
+  ];
+}
+
+/** Taps that end at once, and what was asked for. */
+export class FakeTaps implements TapService {
+  readonly started: Tap[] = [];
+  readonly refusals: string[] = [];
+  running: TapState[] = [];
+
+  async *start(tap: Tap): AsyncIterableIterator<string> {
+    this.started.push(tap);
+    await Promise.resolve();
+    for (const record of recordsOf(tap)) yield `${JSON.stringify(record)}\n`;
+  }
+
+  list(): readonly TapState[] {
+    return this.running;
+  }
+
+  stop(id: number): boolean {
+    const before = this.running.length;
+    this.running = this.running.filter((tap) => tap.id !== id);
+    return this.running.length < before;
+  }
+
+  refused(_watcher: unknown, reason: string): void {
+    this.refusals.push(reason);
+  }
 }
 
 /** Every endpoint healthy; one of no address where there is none. */
@@ -203,6 +256,7 @@ export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
     counters: { ingress: { bytes: 10, packets: 2, dropped: 0 }, egress: { bytes: 5, packets: 1, dropped: 0 } },
     offload: { state: 'user', reason: 'expected UDP on both sides' },
     rate: 0,
+    rates: { ingress: { bytes: 0, packets: 0 }, egress: { bytes: 0, packets: 0 } },
     rulelist: 'rl',
     rule: 'ru',
     route: 'r',

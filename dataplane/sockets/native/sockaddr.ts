@@ -75,6 +75,12 @@ export function encodeInet(address: string, port: number, scopeOf: (zone: string
   return bytes;
 }
 
+/** An IP address as packets have it: four bytes, or sixteen. */
+export function bytesOf(address: string): Buffer {
+  const name = encodeInet(address, 0);
+  return isIPv4(address) ? name.subarray(4, 8) : name.subarray(8, 24);
+}
+
 function writeIPv4(bytes: Buffer, address: string, offset: number): void {
   for (const part of address.split('.')) bytes.writeUInt8(Number(part), offset++);
 }

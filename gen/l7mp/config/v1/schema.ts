@@ -442,6 +442,16 @@ export const schema: Schema = {
       offload_ifs: { type: 'string', repeated: true },
       offload_pin: { type: 'string' },
       capture: { type: 'message', message: 'Capture' },
+      taps: { type: 'message', message: 'Taps', shorthand: 'allow', default: {} },
+    },
+  },
+  Taps: {
+    fields: {
+      allow: { type: 'string', optional: true, default: 'loopback', values: ['loopback', 'all', 'off'] },
+      max_taps: { type: 'integer', optional: true, min: 1, max: 100, unit: 'taps', default: 4 },
+      max_seconds: { type: 'integer', optional: true, min: 1, max: 86400, unit: 's', default: 3600 },
+      queue_bytes: { type: 'integer', optional: true, min: 65536, max: 268435456, unit: 'bytes', default: 4194304 },
+      bytes_per_second: { type: 'integer', optional: true, unit: 'bytes/s', default: 16777216 },
     },
   },
   Capture: {
@@ -730,6 +740,20 @@ export const schema: Schema = {
       cert: { type: 'string' },
       key: { type: 'string' },
       ca: { type: 'string' },
+    },
+  },
+  Tap: {
+    fields: {
+      listener: { type: 'string' },
+      session: { type: 'string' },
+      side: { type: 'string', optional: true, default: 'client', values: ['client', 'upstream'] },
+      direction: { type: 'string', optional: true, default: 'both', values: ['in', 'out', 'both'] },
+      count: { type: 'integer', unit: 'messages' },
+      bytes: { type: 'integer', optional: true, max: 16777216, unit: 'bytes', default: 65536 },
+      seconds: { type: 'integer', optional: true, min: 1, max: 86400, unit: 's', default: 60 },
+      match: { type: 'message', message: 'Match', shorthand: 'match' },
+      redact: { type: 'string', repeated: true },
+      secrets: { type: 'boolean' },
     },
   },
 };

@@ -816,6 +816,22 @@ export interface Admin {
    * when absent.
    */
   readonly capture?: Capture;
+  /** Who may have what passes sessions streamed, by `l7mp tap`, and how much of it. */
+  readonly taps: Taps;
+}
+
+/** Taps says who may look at what sessions carry, and sets limits to it. */
+export interface Taps {
+  /** `loopback`: who asks the REST API at a loopback address, or on a UNIX socket; `all`: whoever may use the REST API; `off`: nobody. */
+  readonly allow: 'loopback' | 'all' | 'off';
+  /** How many there may be at a time. */
+  readonly max_taps: number;
+  /** How long each may last at most. */
+  readonly max_seconds: number;
+  /** How much of each may wait for a slow reader. What there is no room for is dropped and counted. */
+  readonly queue_bytes: number;
+  /** How much of what passes each may take a second. What is more is dropped and counted. 0 is no limit. */
+  readonly bytes_per_second: number;
 }
 
 /**
@@ -1320,4 +1336,35 @@ export interface Secret {
   readonly key?: string;
   /** Authorities: PEM text. */
   readonly ca?: string;
+}
+
+/**
+ * Tap says which sessions are looked at, at which point, and how much of them. It is asked for on the REST API, and stands in
+ * no configuration file.
+ */
+export interface Tap {
+  /** The listener whose sessions are looked at, those that come meanwhile, too. One of this and `session` is wanted. */
+  readonly listener?: string;
+  /** The one session that is looked at. */
+  readonly session?: string;
+  /** The point of a session: `client` is what its client sends and gets, `upstream` is what its destination gets and sends. */
+  readonly side: 'client' | 'upstream';
+  /** `in` is from the client towards the destination, `out` is back. */
+  readonly direction: 'in' | 'out' | 'both';
+  /** It ends after so many messages (chunks, where there are no messages). 0: it doesn't. */
+  readonly count: number;
+  /** So much of the beginning of each message is given. */
+  readonly bytes: number;
+  /** It ends after so long. `admin.taps.max_seconds` limits it. */
+  readonly seconds: number;
+  /** Only sessions whose metadata match. */
+  readonly match?: Match;
+  /**
+   * What is not shown: a name stands for fields of that name in the metadata, and for header and trailer fields; a JSON pointer,
+   * as in `/HTTP/url/query`, for that part of the metadata; `payload` for all payload, and `payload:/POINTER` for a part of
+   * messages that are JSON (then all that is not JSON is not shown).
+   */
+  readonly redact: readonly string[];
+  /** Shows Authorization, Proxy-Authorization, Cookie and Set-Cookie, too, which are not shown otherwise. */
+  readonly secrets: boolean;
 }

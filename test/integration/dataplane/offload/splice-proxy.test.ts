@@ -136,6 +136,22 @@ describe(`a proxy that splices TCP connections, with ${versionOf(PYTHON, '--vers
 
   const remove = (name: string): string => bed.curl(`/api/v1/sessions/${encodeURIComponent(name)}`, '-X', 'DELETE');
 
+  it('gives a session back while somebody looks at it, and has it again later: contents and counters are whole', async () => {
+    await start(FOUR, { peers: ['endless=1'] });
+    await inKernel();
+    await relayed(100_000);
+    const tap = new Peer('ip', [...IN_PROXY, L7MP, 'tap', 'in', '--api', bed.proxy.api, '--json', '--count', '20']);
+    others.push(tap);
+    expect(await tap.exit, tap.stderr).to.equal(0);
+    expect(tap.stdout.split('\n').filter((line) => line.includes('"type":"data"'))).to.have.length(20);
+    const { events } = await inKernel();
+    const ways = events.map(({ event }) => event).filter((event) => /KERNEL|USER/u.test(event));
+    expect(ways).to.deep.equal(['KERNEL', 'USER SPACE', 'KERNEL']);
+    client.tell('close');
+    server.tell('close');
+    await finish('OK');
+  });
+
   for (const [way, places] of [
     ['IPv4', FOUR],
     ['IPv6', SIX],

@@ -68,7 +68,10 @@ describe('the OpenAPI document', () => {
     expect(response, `${method} ${path} documents ${answer.status}`).not.to.equal(undefined);
     const [type, media] = Object.entries(response!.content)[0]!;
     expect(answer.headers['content-type']?.split(';')[0]).to.equal(type);
-    check(media.schema, type === 'application/json' ? answer.body : answer.text, `${method} ${path} ${answer.status}`);
+    const what = `${method} ${path} ${answer.status}`;
+    if (type === 'application/x-ndjson') {
+      for (const line of answer.text.trim().split('\n')) check(media.schema, JSON.parse(line), what);
+    } else check(media.schema, type === 'application/json' ? answer.body : answer.text, what);
   };
 
   beforeEach(() => {
@@ -153,6 +156,7 @@ describe('the OpenAPI document', () => {
       '/api/v1/routes': { route: { name: 'new', destination: { spec: { protocol: 'Echo' } } } },
       '/api/v1/clusters/{name}/endpoints': { endpoint: { spec: { address: '::1', port: 5 } } },
       '/api/v1/rulelists/{name}/rules/{position}': { rule: { action: { apply: 'x' } } },
+      '/api/v1/taps': { tap: { listener: 'in', match: { op: 'defined', path: '/IP' }, redact: ['payload'] } },
     };
     for (const { method, path } of api.operations) {
       if (method !== 'POST') continue;

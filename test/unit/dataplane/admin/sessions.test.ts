@@ -71,7 +71,7 @@ describe('GET /api/v1/sessions', () => {
     '?limit=x': 'expected limit from 1 to 1000, found x',
     '?after=-1': 'expected after from 0 to 9007199254740991, found -1',
     '?status=GONE': 'expected status=INIT, CONNECTED, DISCONNECTED, FINALIZING, DESTROYED, found GONE',
-    '?sort=size': 'expected sort=id, name, rate, bytes, age, found size',
+    '?sort=size': 'expected sort=id, name, rate, packets, bytes, age, found size',
     '?sort=rate&after=1': 'expected after with sort=id, found sort=rate',
   };
   for (const [query, content] of Object.entries(refused)) {

@@ -324,6 +324,20 @@ describe('the policy of kernel offload', () => {
     });
   });
 
+  it('gives back what is to pass user space for a while, and counts it', () => {
+    const tap = { reason: 'tap', message: 'somebody looks' } as const;
+    const session = new FakeSession(1);
+    second([session, 5000]);
+    engine.relays(1, 10);
+    expect(policy.recall(session, tap)).to.equal(undefined);
+    expect(inKernel()).to.deep.equal([]);
+    expect([session.packets, session.bytes]).to.deep.equal([15, 200]);
+    expect(session.timeline.at(-1)).to.equal('somebody looks');
+    expect(policy.view(session).state).to.equal('user');
+    policy.recall(session, tap);
+    expect([policy.handbacks, policy.refusals.get('tap')]).to.deep.equal([1, 1]);
+  });
+
   it('reads once a second, and counts each packet once', () => {
     const session = new FakeSession(1);
     second([session, 5000]);

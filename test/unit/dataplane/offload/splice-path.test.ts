@@ -192,6 +192,59 @@ describe('the way of TCP sessions through the kernel', () => {
     expect(path.release(session)).to.equal(undefined);
   });
 
+  describe('that are to pass user space for a while', () => {
+    const TAP: OffloadRefusal = { reason: 'tap', message: 'somebody looks' };
+
+    it('come back, are counted once, and may go in again later', async () => {
+      splice();
+      engine.answer = traffic(7);
+      const recalled = path.recall(session, TAP);
+      expect(path.recall(session, TAP)).to.equal(recalled);
+      second(1500);
+      expect(await recalled).to.equal(undefined);
+      expect(engine.told).to.deep.equal(['insert', 'remove']);
+      expect(bytes).to.equal(14);
+      expect(timeline).to.deep.equal(['kernel', 'user']);
+      expect(path.view(session).state).to.equal('user');
+      expect([...path.refusals]).to.deep.equal([['tap', 1]]);
+      expect(path.recall(session, TAP)).to.equal(undefined);
+      second(performance.now() + 2000);
+      expect(engine.told).to.deep.equal(['insert', 'remove', 'insert']);
+    });
+
+    it('stay where they are when they can not come back, and it says why', async () => {
+      splice();
+      engine.answer = WHY;
+      expect(await path.recall(session, TAP)).to.equal(WHY);
+      expect(path.view(session)).to.deep.equal({ state: 'kernel' });
+      expect(engine.told).to.deep.equal(['insert', 'remove']);
+      expect(timeline).to.deep.equal(['kernel']);
+    });
+
+    it('end in order when they end on their way back', async () => {
+      splice();
+      engine.answer = traffic(7);
+      const recalled = path.recall(session, TAP);
+      const released = path.release(session);
+      engine.answer = undefined;
+      await Promise.all([recalled, released]);
+      expect(bytes).to.equal(14);
+      expect(path.sessions()).to.deep.equal([]);
+    });
+
+    it('are not handed over any more', async () => {
+      second(1000);
+      await path.recall(session, TAP);
+      expect(engine.told).to.deep.equal(['insert', 'remove']);
+      expect(path.view(session).state).to.equal('user');
+    });
+
+    it('are where they have to be if they never were elsewhere', () => {
+      expect(path.recall(session, TAP)).to.equal(undefined);
+      expect(engine.told).to.deep.equal([]);
+    });
+  });
+
   it('says why there is no engine', () => {
     const none = new SplicePath(WHY, recordingLogger());
     none.measured(session, 1e9, 1000);

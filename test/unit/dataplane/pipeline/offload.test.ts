@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Socket } from 'node:net';
 import { ProxyError } from '../../../../common/errors.ts';
 import type { Route } from '../../../../gen/l7mp/config/v1/types.ts';
-import type { Flow, LeftPair, SessionNote } from '../../../../dataplane/core/offload.ts';
+import type { Flow, LeftPair, OffloadRefusal, SessionNote } from '../../../../dataplane/core/offload.ts';
 import type { KernelPath, KeptSessions } from '../../../../dataplane/core/kernel-path.ts';
 import type { PipelineSession } from '../../../../dataplane/pipeline/session.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
@@ -23,6 +23,8 @@ class FakeKernel implements KernelPath {
   readonly told: string[] = [];
   readonly rates: number[] = [];
   kept: KernelPath['kept'];
+  /** What `recall` waits for. */
+  recalling: Promise<OffloadRefusal | undefined> | undefined;
   /** What `refresh` finds. */
   found: (session: PipelineSession, now: number) => void = () => undefined;
   /** What `release` waits for. */
@@ -45,6 +47,11 @@ class FakeKernel implements KernelPath {
 
   measured(_session: PipelineSession, packetsPerSecond: number): void {
     this.rates.push(packetsPerSecond);
+  }
+
+  recall(): Promise<OffloadRefusal | undefined> | undefined {
+    this.told.push('recall');
+    return this.recalling;
   }
 
   release(session: PipelineSession): Promise<void> | undefined {
@@ -112,6 +119,36 @@ describe('a session and the kernel', () => {
       expect((ends as { message: string }).message).to.contain(message);
     });
   }
+
+  it('is called back for a tap, and not offered as long as there is one', async () => {
+    const session = start();
+    const second = (): void => session.expire(performance.now() + 1000 * ++seconds);
+    let seconds = 0;
+    second();
+    const offered = kernel.rates.length;
+    expect(offered).to.be.above(0);
+    kernel.recalling = Promise.resolve({ reason: 'state', message: 'one side has closed' });
+    const heard: string[] = [];
+    const ear = {
+      side: 'client' as const,
+      directions: new Set(['in' as const]),
+      wants: () => true,
+      data: () => undefined,
+      signal: () => undefined,
+      end: () => undefined,
+      closed: () => undefined,
+      unheard: (_session: unknown, why: string) => void heard.push(why),
+    };
+    const stop = pipeline.sessions.taps.listen(ear);
+    expect(kernel.told).to.include('recall');
+    second();
+    expect(kernel.rates).to.have.length(offered);
+    await until('why it stays', () => heard.length === 1);
+    expect(heard).to.deep.equal(['one side has closed']);
+    stop();
+    second();
+    expect(kernel.rates).to.have.length(offered + 1);
+  });
 
   describe('over connections', () => {
     const stream = (address: string, more: object = {}): FakeStream => {

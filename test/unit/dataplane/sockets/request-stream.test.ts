@@ -39,6 +39,9 @@ describe('A request that is answered inside the proxy', () => {
         url: '/api?recursive=true',
         headers: { accept: 'a', via: 'b, c' },
         local: undefined,
+        remote: undefined,
+        certificate: undefined,
+        session: undefined,
         body: Buffer.from('one two'),
       },
     ]);
@@ -46,6 +49,108 @@ describe('A request that is answered inside the proxy', () => {
       { type: 'response', status: 200, headers: ['content-type', 'text/plain', 'content-length', '4'] },
     ]);
     expect(sink.events).to.deep.equal(['signal:response', 'data:fine', 'end', 'close']);
+  });
+
+  it('says who asks, and where', async () => {
+    const metadata = {
+      HTTP,
+      name: 'one',
+      IP: { src_addr: '::1', dst_addr: '10.0.0.1' },
+      TCP: { src_port: 4000 },
+      TLS: { peer_certificate: { subject: { CN: 'joe', O: ['a', 'b'] } } },
+    };
+    const { stream, sink, requests } = request(metadata);
+    stream.end();
+    await until('the close', () => sink.events.includes('close'));
+    expect(requests[0]).to.deep.include({
+      local: '10.0.0.1',
+      remote: '[::1]:4000',
+      certificate: 'CN=joe, O=["a","b"]',
+      session: 'one',
+    });
+  });
+
+  describe('whose answer goes on', () => {
+    /** Lines that the test says. */
+    class Lines implements AsyncIterableIterator<string> {
+      readonly waiting: ((result: IteratorResult<string>) => void)[] = [];
+      returned = 0;
+
+      next(): Promise<IteratorResult<string>> {
+        return new Promise((resolve) => this.waiting.push(resolve));
+      }
+
+      return(): Promise<IteratorResult<string>> {
+        this.returned++;
+        this.waiting.shift()?.({ done: true, value: undefined });
+        return Promise.resolve({ done: true, value: undefined });
+      }
+
+      [Symbol.asyncIterator](): this {
+        return this;
+      }
+
+      async says(value: string): Promise<void> {
+        await until('it to be read', () => this.waiting.length > 0);
+        this.waiting.shift()?.({ done: false, value });
+      }
+    }
+
+    const start = async (lines: Lines) => {
+      const asked = request({ HTTP }, () => Promise.resolve({ status: 200, headers: { a: 'b' }, body: lines }));
+      asked.stream.end();
+      await until('the head', () => asked.sink.signals.length === 1);
+      return asked;
+    };
+
+    it('has no length, and ends with it', async () => {
+      const lines = new Lines();
+      const { sink } = await start(lines);
+      expect(sink.signals).to.deep.equal([{ type: 'response', status: 200, headers: ['a', 'b'] }]);
+      await lines.says('one');
+      await lines.says('two');
+      await until('it to be read', () => lines.waiting.length > 0);
+      lines.waiting.shift()?.({ done: true, value: undefined });
+      await until('the close', () => sink.events.includes('close'));
+      expect(sink.events).to.deep.equal(['signal:response', 'data:one', 'data:two', 'end', 'close']);
+      expect(lines.returned).to.equal(0);
+    });
+
+    it('is not read while it is paused', async () => {
+      const lines = new Lines();
+      const { stream, sink } = await start(lines);
+      stream.pause();
+      await lines.says('one');
+      await until('the first', () => sink.events.includes('data:one'));
+      expect(lines.waiting).to.have.length(0);
+      stream.resume();
+      await lines.says('two');
+      await until('the second', () => sink.events.includes('data:two'));
+      stream.destroy();
+    });
+
+    for (const state of ['read', 'paused'] as const) {
+      it(`tells that nobody takes it any more, while it is ${state}`, async () => {
+        const lines = new Lines();
+        const { stream, sink } = await start(lines);
+        if (state === 'paused') stream.pause();
+        await lines.says('one');
+        await until('the first', () => sink.events.includes('data:one'));
+        stream.destroy();
+        await until('the return', () => lines.returned > 0);
+        expect(sink.events.at(-1)).to.equal('close');
+      });
+    }
+
+    it('tells so where nobody took it from the start', async () => {
+      const lines = new Lines();
+      let answer: (response: Response) => void = () => undefined;
+      const { stream } = request({ HTTP }, () => new Promise((resolve) => (answer = resolve)));
+      stream.end();
+      stream.destroy();
+      answer({ status: 200, headers: {}, body: lines });
+      await until('the return', () => lines.returned === 1);
+    });
   });
 
   it('is GET / where the session is not HTTP, and needs no end', async () => {

@@ -1,0 +1,49 @@
+/** `l7mp top`: what moves in a proxy, live on a terminal, or as a table again and again. */
+import type { ApiOptions } from './api.ts';
+import { sessionLines, summary, sumLines } from './top/page.ts';
+import { type Look, look, type Order } from './top/source.ts';
+
+export interface TopOptions extends ApiOptions {
+  readonly once?: true;
+  /** In ms. */
+  readonly interval: number;
+  readonly sort: Order;
+  readonly filter: string;
+  /** The most sessions of a table. */
+  readonly limit: number;
+}
+
+/** As wide as tables are where nothing says how wide they may be. */
+const COLUMNS = 160;
+/** Listeners, and clusters, whose sums a table has. */
+const SUMS = 10;
+
+export async function top(options: TopOptions): Promise<void> {
+  const { once = false, json = false, sort, filter, interval } = options;
+  if (!once && !json && process.stdout.isTTY && process.stdin.isTTY) {
+    const { live } = await import('./top/live.ts');
+    await live(options, { sort, filter, isPaused: false, selected: 0, mode: { type: 'list' } });
+    return;
+  }
+  for (;;) {
+    const seen = await look(options, options);
+    process.stdout.write(json ? `${JSON.stringify(seen)}\n` : table(seen));
+    if (once) return;
+    await new Promise((resolve) => setTimeout(resolve, interval));
+  }
+}
+
+function table(seen: Look): string {
+  const columns = process.stdout.columns || COLUMNS;
+  const more = seen.total - seen.sessions.length;
+  const lines = [
+    `${new Date(seen.at).toISOString()}  ${summary(seen)}`,
+    ...sumLines(seen, SUMS, columns),
+    '',
+    ...sessionLines(seen, seen.sessions, columns),
+    ...(more > 0 ? [`… ${more} more`] : []),
+    '',
+    '',
+  ];
+  return lines.map((line) => line.trimEnd()).join('\n');
+}

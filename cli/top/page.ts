@@ -1,0 +1,107 @@
+/** `l7mp top` as lines of text: the sums, and the table of sessions. Pure. */
+import { formatAddress } from '../../common/format-address.ts';
+import type { ApiRates, ApiSession } from '../api.ts';
+import { plain } from '../plain-text.ts';
+import { duration, size } from '../sessions.ts';
+import type { Look, Sum } from './source.ts';
+
+/** A column of a table: `width` for figures; names share what is left by their `share`. */
+interface Column<T> {
+  readonly title: string;
+  readonly text: (row: T, at: number) => string;
+  readonly width?: number;
+  readonly share?: number;
+  /** Where there is no room, those with the highest go first; 0 stays. */
+  readonly spare: number;
+}
+
+/** The least that a name needs to be told from others. */
+const NAME_WIDTH = 12;
+
+const perSecond = (bytes: number): string => `${size(bytes)}/s`;
+const figure = (value: number): string => value.toLocaleString('en-US');
+
+const RATES: readonly Column<{ readonly rates: ApiRates }>[] = [
+  { title: 'IN', text: ({ rates }) => perSecond(rates.ingress.bytes), width: 10, spare: 0 },
+  { title: 'OUT', text: ({ rates }) => perSecond(rates.egress.bytes), width: 10, spare: 0 },
+  { title: 'IN P/s', text: ({ rates }) => figure(rates.ingress.packets), width: 9, spare: 4 },
+  { title: 'OUT P/s', text: ({ rates }) => figure(rates.egress.packets), width: 9, spare: 4 },
+];
+
+const SESSION_COLUMNS: readonly Column<ApiSession>[] = [
+  { title: 'SESSION', text: ({ name }) => name, share: 3, spare: 0 },
+  { title: 'LISTENER', text: ({ source }) => source.origin, share: 1, spare: 3 },
+  { title: 'CLUSTER', text: ({ destination }) => destination?.origin ?? '-', share: 1, spare: 1 },
+  { title: 'ENDPOINT', text: endpointOf, share: 2, spare: 2 },
+  { title: 'PATH', text: ({ offload }) => offload.state, width: 6, spare: 2 },
+  { title: 'STATUS', text: ({ status }) => status.toLowerCase(), width: 12, spare: 5 },
+  { title: 'AGE', text: ({ started_at }, at) => duration(Math.max(0, at - started_at)), width: 11, spare: 1 },
+  ...RATES,
+];
+
+const SUM_COLUMNS: readonly Column<Sum & { readonly kind: string }>[] = [
+  { title: 'SUMS', text: ({ kind }) => kind, width: 8, spare: 0 },
+  { title: 'NAME', text: ({ name }) => name, share: 1, spare: 0 },
+  { title: 'SESSIONS', text: ({ sessions }) => figure(sessions), width: 9, spare: 0 },
+  ...RATES,
+];
+
+function endpointOf({ destination }: ApiSession): string {
+  const { address, port } = destination?.endpoint?.spec ?? {};
+  return address === undefined ? '-' : port === undefined ? address : formatAddress(address, port);
+}
+
+/** One line that says how much there is. */
+export function summary({ traffic: { sessions, kernel, rates } }: Look): string {
+  const way = (name: 'ingress' | 'egress'): string =>
+    `${perSecond(rates[name].bytes)}, ${figure(rates[name].packets)} p/s`;
+  const one = sessions === 1 ? 'session' : 'sessions';
+  return `${figure(sessions)} ${one}, ${figure(kernel)} in the kernel   in ${way('ingress')}   out ${way('egress')}`;
+}
+
+/** The listeners and clusters that move the most, with a header. */
+export function sumLines({ traffic, at }: Look, most: number, columns: number): string[] {
+  const rows = [
+    ...traffic.listeners.slice(0, most).map((sum) => ({ kind: 'listener', ...sum })),
+    ...traffic.clusters.slice(0, most).map((sum) => ({ kind: 'cluster', ...sum })),
+  ];
+  return tableLines(SUM_COLUMNS, rows, at, columns);
+}
+
+/** A header, and a line for each. */
+export function sessionLines({ at }: Look, sessions: readonly ApiSession[], columns: number): string[] {
+  return tableLines(SESSION_COLUMNS, sessions, at, columns);
+}
+
+function tableLines<T>(all: readonly Column<T>[], rows: readonly T[], at: number, columns: number): string[] {
+  const fitting = fit(all, columns);
+  const head = fitting.map(({ column, width }) => cell(column, column.title, width)).join(' ');
+  return [
+    head,
+    ...rows.map((row) => fitting.map(({ column, width }) => cell(column, column.text(row, at), width)).join(' ')),
+  ];
+}
+
+/** The columns that there is room for, and how wide they are. */
+function fit<T>(all: readonly Column<T>[], columns: number): { column: Column<T>; width: number }[] {
+  let shown = all;
+  const needed = (): number => shown.reduce((sum, { width = NAME_WIDTH }) => sum + width + 1, -1);
+  for (let spare = Math.max(...all.map((column) => column.spare)); spare > 0 && needed() > columns; spare--) {
+    shown = shown.filter((column) => column.spare < spare);
+  }
+  const shares = shown.reduce((sum, { share = 0 }) => sum + share, 0);
+  const rest = Math.max(0, columns - needed());
+  return shown.map((column) => ({
+    column,
+    width: column.width ?? NAME_WIDTH + Math.floor((rest * (column.share ?? 0)) / Math.max(1, shares)),
+  }));
+}
+
+/** Figures stand at the right; of names that are too long their beginning and their end. */
+function cell<T>({ share }: Column<T>, text: string, width: number): string {
+  if (share === undefined) return plain(text).padStart(width).slice(-width);
+  const letters = plain(text);
+  if (letters.length <= width) return letters.padEnd(width);
+  const end = Math.floor((width - 1) / 2);
+  return `${letters.slice(0, width - 1 - end)}…${letters.slice(letters.length - end)}`;
+}
