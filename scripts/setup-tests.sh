@@ -91,3 +91,15 @@ if ! [ -d "$crds" ] || [ test/gobin/kubernetes/go.sum -nt "$crds" ]; then
     install -m 644 "$module/config/crd/$channel"/gateway*.yaml "$crds/$channel"
   done
 fi
+
+# The CRDs of the Prometheus operator, as its module has them.
+crds=.cache/gobin/prometheus-operator-crds
+if ! [ -d "$crds" ] || [ test/gobin/prometheus-operator/go.sum -nt "$crds" ]; then
+  rm -rf "$crds"
+  path=github.com/prometheus-operator/prometheus-operator
+  module=$(cd test/gobin/prometheus-operator && go mod download "$path" && go list -mod=readonly -m -f '{{.Dir}}' "$path")
+  mkdir -p "$crds"
+  for kind in podmonitors prometheusrules servicemonitors; do
+    install -m 644 "$module/example/prometheus-operator-crd/monitoring.coreos.com_$kind.yaml" "$crds/$kind.yaml"
+  done
+fi

@@ -41,11 +41,18 @@ export function injectSidecar({ kind, operation, object }: AdmissionRequest, set
       ...entries(metadata, '/metadata', 'annotations', {
         [ANNOTATIONS.status]: 'injected',
         [ANNOTATIONS.config]: proxyConfig(parameters, settings),
+        ...scrapeAnnotations(annotations, settings),
       }),
       ...items(spec, 'initContainers', [container], 'first'),
       ...items(spec, 'volumes', sidecarVolumes(settings), 'last'),
     ],
   };
+}
+
+/** By which Prometheus finds what to scrape: a pod that says so of its application, or that there is nothing, is left to that. */
+function scrapeAnnotations(annotations: Plain, { pagesPort }: InjectorSettings): Plain {
+  if (Object.keys(annotations).some((name) => name.startsWith('prometheus.io/'))) return {};
+  return { 'prometheus.io/scrape': 'true', 'prometheus.io/port': String(pagesPort) };
 }
 
 const UNCHANGED: Verdict = { patch: [] };

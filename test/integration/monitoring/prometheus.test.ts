@@ -1,5 +1,5 @@
 /** A real Prometheus scrapes proxies and a control plane: names, rules and dashboards are of what they really export. */
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect } from 'chai';
@@ -28,14 +28,15 @@ describe('Prometheus', function () {
   let prometheus: Prometheus;
   let traffic: NodeJS.Timeout | undefined;
   const pages: string[] = [];
-  const peer = createSocket('udp4');
-  const client = createSocket('udp4');
+  const sockets: Socket[] = [];
 
   before(async () => {
     await kube().installCrds('k8s/crds');
     rig = await KubeControlPlane.start(kube());
     const [gatewayPort, web, udp] = [await freePort(), await freePort(), await freePort()];
     const [dead, hot] = [await freePort(), await freePort()];
+    const [peer, client] = [createSocket('udp4'), createSocket('udp4')];
+    sockets.push(peer, client);
     peer.on('message', (text, { port, address }) => peer.send(text, port, address)).bind(0, '127.0.0.1');
     await once(peer, 'listening');
     await rig.service('web', await rig.server('hello'));
@@ -100,8 +101,7 @@ describe('Prometheus', function () {
   });
   after(async () => {
     clearInterval(traffic);
-    peer.close();
-    client.close();
+    for (const socket of sockets) socket.close();
     await (prometheus as Prometheus | undefined)?.stop();
     await alone?.stop();
     await rig?.stop();

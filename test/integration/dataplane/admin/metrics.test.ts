@@ -64,7 +64,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       expect(valueOf(samples, 'l7mp_metric_bytes_total', { name: 'passed', kind: 'a' })).to.equal(5);
       expect(valueOf(samples, 'l7mp_cluster_endpoints', { cluster: 'echo', health: 'healthy' })).to.equal(1);
       expect(valueOf(samples, 'process_memory_usage_bytes')).to.be.greaterThan(1e7);
-      expect(valueOf(samples, 'process_open_file_descriptor_count')).to.be.greaterThan(3);
+      expect(valueOf(samples, 'process_open_file_descriptors')).to.be.greaterThan(3);
       expect(valueOf(samples, 'process_cpu_time_seconds_total', { cpu_mode: 'user' })).to.be.greaterThan(0);
 
       const again = await parseMetrics((await curl(`http://127.0.0.1:${proxy.port('page')}/metrics`)).text);

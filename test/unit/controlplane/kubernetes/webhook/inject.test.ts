@@ -51,6 +51,15 @@ describe('the injection of a sidecar', () => {
     expect(after.spec.containers).to.deep.equal(before.spec.containers);
   });
 
+  it('has Prometheus scrape the proxy, unless the pod says what to scrape', () => {
+    const port = String(SETTINGS.pagesPort);
+    const scraped = { 'prometheus.io/scrape': 'true', 'prometheus.io/port': port };
+    expect(injected(pod()).metadata.annotations).to.include(scraped);
+    const own = { 'prometheus.io/scrape': 'false' };
+    const after = injected(pod({ annotations: own })).metadata.annotations ?? {};
+    expect(after).to.include(own).and.to.not.have.property('prometheus.io/port');
+  });
+
   it('changes nothing when it is asked again, after others have changed the pod', () => {
     const once = injected(pod());
     const changed = { ...once, spec: { ...once.spec, containers: [...once.spec.containers, { name: 'more' }] } };
