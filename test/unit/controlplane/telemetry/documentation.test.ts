@@ -17,7 +17,10 @@ async function page(more: Partial<Figures> = {}): Promise<string> {
   };
   // The event loop is sampled from the first page on.
   return await until('metrics of the event loop', async () => {
-    const text = await makePrometheusPage(controlPlaneMetrics(() => figures, undefined), 'l7mp-controlplane');
+    const text = await makePrometheusPage(
+      controlPlaneMetrics(() => figures, undefined),
+      'l7mp-controlplane',
+    );
     return text.includes('nodejs_') && text;
   });
 }

@@ -42,10 +42,7 @@ function policy(name: string, day: number, target: object, telemetry: unknown = 
 
 /** What listeners have, by their last part; and reasons, as in `old Accepted`. */
 function translate(...those: KubeObject[]): { telemetry: Record<string, unknown>; statuses: string[] } {
-  const reader = kubeReader([
-    ...parseAllDocuments(OBJECTS).map((document) => document.toJS() as KubeObject),
-    ...those,
-  ]);
+  const reader = kubeReader([...parseAllDocuments(OBJECTS).map((document) => document.toJS() as KubeObject), ...those]);
   const policies = translatePolicies(reader);
   const objects = [translateGateways(reader, { policies }), translateResources(reader, { policies })];
   const telemetry: Record<string, unknown> = {};
