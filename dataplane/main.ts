@@ -1,6 +1,7 @@
 /** The proxy: its parts are made and joined here, and nowhere else. */
 import { hostname } from 'node:os';
 import type { Admin, Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.ts';
+import type { TrafficReport } from '../gen/messages.ts';
 import { createAdminApi } from './admin/index.ts';
 import { ApiListener } from './api-listener.ts';
 import { Cluster } from './cluster/cluster.ts';
@@ -24,6 +25,7 @@ import type { RoutingTable } from './pipeline/routing.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import { protocols as builtin } from './protocols/index.ts';
 import { resumeSessions } from './resume.ts';
+import { withLocal } from './runtime/plan.ts';
 import { ProtocolRegistry } from './runtime/protocols.ts';
 import { type Live, Reconciler } from './runtime/reconciler.ts';
 import { createAccessLog } from './telemetry/access-log.ts';
@@ -31,6 +33,8 @@ import { createLogger, type LogLevel, type ProcessLogger } from '../common/telem
 import { createMetrics } from './telemetry/metrics.ts';
 import { NamedCounters } from './telemetry/named-counters.ts';
 import { SessionTotals } from './telemetry/totals.ts';
+import { reportTraffic } from './topology/topology.ts';
+import { SessionWays } from './topology/way-totals.ts';
 import type { XdsClient } from './xds/client.ts';
 import type { ControlPlaneOptions } from './xds/types.ts';
 
@@ -92,6 +96,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const capture = options.dryRun ? NO_CAPTURE : await openCapture(admin, log);
 
   const totals = new SessionTotals();
+  const ways = new SessionWays();
   const counters = new NamedCounters();
   const plugins = new Map(
     (options.plugins ?? []).map((plugin) => [plugin.protocol.name, new PluginGuard(plugin, log)]),
@@ -126,11 +131,15 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     kernel,
     onEnd: (session, goesOn) => {
       totals.ended(session);
+      ways.ended(session);
       if (goesOn) return;
       if (accessLog) accessLog.write(session);
       options.onSessionEnd?.(session);
     },
-    onRefused: (listener, code) => totals.refuse(listener, code),
+    onRefused: (listener, code) => {
+      totals.refuse(listener, code);
+      ways.refuse(listener);
+    },
   });
   const reconciler: Reconciler<Cluster> = new Reconciler<Cluster>(
     {
@@ -154,6 +163,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   );
 
   let ready = false;
+  const stopping = new AbortController();
   let stopResuming: (() => void) | undefined;
   let xds: XdsClient | undefined;
   const isReady = (): boolean => ready && (xds?.ready ?? true);
@@ -177,8 +187,23 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     },
     counters,
   );
+  const traffic = (): TrafficReport =>
+    reportTraffic({
+      ways,
+      sessions: () => sessions.list(),
+      snapshot: () => reconciler.snapshot,
+      addressOf: (listener) => reconciler.addressOf(listener),
+      clusters: () =>
+        [...reconciler.live.clusters].map(([name, cluster]) => ({
+          name,
+          endpoints: cluster.view(),
+          failures: cluster.totals.failures,
+          connectLatency: cluster.totals.connectLatency,
+        })),
+      offload: () => kernel,
+    });
   const schema = withPlugins([...plugins.values()].map(({ protocol }) => protocol));
-  const { handle: api } = createAdminApi({
+  const { handle: api, sessionsReport } = createAdminApi({
     admin: { ...admin, log_level: options.logLevel ?? admin.log_level },
     sink: reconciler,
     sessions: { list: () => sessions.list(), get: (name) => sessions.get(name) },
@@ -193,7 +218,10 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     metrics,
     decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, reconciler.snapshot, { schema, lenient }),
-    parse: async (text) => (await parseText(text)).raw,
+    parse: parseText,
+    check: (config) => reconciler.check(withLocal(reconciler.snapshot, config)),
+    traffic,
+    stopping: stopping.signal,
     ready: isReady,
     controlPlane: () => xds?.state,
     offload: () => kernel,
@@ -202,6 +230,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
 
   const close = async (end: () => Promise<void>): Promise<void> => {
     ready = false;
+    stopping.abort();
     await xds?.close();
     stopResuming?.();
     sessions.leave();
@@ -229,6 +258,14 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
         codec: createResourceCodec(schema),
         servingOf: (kind, name) => reconciler.servingOf(kind, name),
         watch: (observer) => reconciler.watch(observer),
+        live: {
+          traffic,
+          sessions: sessionsReport,
+          end: (names) => {
+            const why = new ProxyError('DELETED', 'deleted by the control plane');
+            for (const name of names) sessions.get(name)?.destroy(why);
+          },
+        },
         onReady: () => reconciler.notify(),
         log,
       });

@@ -129,8 +129,11 @@ export interface Request {
 export interface Response {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Buffer;
+  readonly body: string | Buffer | StreamedBody;
 }
+
+/** A body that is made as it is taken, until it ends or `gone` aborts: nobody takes it any more. */
+export type StreamedBody = (gone: AbortSignal) => AsyncIterable<string>;
 
 export type RequestHandler = (request: Request) => Promise<Response>;
 

@@ -3,7 +3,7 @@ import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { isJsonObject, jsonObject } from '../../common/json.ts';
 import { BaseStream } from '../core/base-stream.ts';
-import type { Request, RequestHandler, Response } from '../core/protocol.ts';
+import type { Request, RequestHandler, Response, StreamedBody } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
 import type { HeaderList, Stream } from '../core/stream.ts';
 import { httpOf, joinTarget } from './http-metadata.ts';
@@ -24,6 +24,10 @@ export class RequestStream extends BaseStream implements Stream {
   private readonly body: Buffer[] = [];
   private length = 0;
   private answered = false;
+  /** Aborts when nobody takes a streamed answer any more. */
+  private readonly gone = new AbortController();
+  private paused = false;
+  private wake: () => void = () => undefined;
 
   constructor(metadata: Metadata, handler: RequestHandler) {
     super();
@@ -60,6 +64,11 @@ export class RequestStream extends BaseStream implements Stream {
 
   private answer({ status, headers, body }: Response): void {
     if (this.closed) return;
+    if (typeof body === 'function') {
+      this.sink.signal({ type: 'response', status, headers: Object.entries(headers).flat() });
+      this.stream(body).catch((error: unknown) => this.destroy(ProxyError.from(error)));
+      return;
+    }
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
     const list: HeaderList = Object.entries({ ...headers, 'content-length': String(bytes.length) }).flat();
     this.sink.signal({ type: 'response', status, headers: list });
@@ -68,16 +77,36 @@ export class RequestStream extends BaseStream implements Stream {
     this.emitClose();
   }
 
+  /** What comes next is made when there is room for it. */
+  private async stream(body: StreamedBody): Promise<void> {
+    for await (const text of body(this.gone.signal)) {
+      if (this.closed) return;
+      this.sink.data(Buffer.from(text), true);
+      while (this.isHeld()) await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+    if (this.closed) return;
+    this.sink.end();
+    this.emitClose();
+  }
+
+  private isHeld(): boolean {
+    return this.paused && !this.closed;
+  }
+
+  /** Of an answer that is one chunk there is nothing to hold back. */
   pause(): void {
-    // The answer is one chunk: there is nothing to hold back.
+    this.paused = true;
   }
 
   resume(): void {
-    // Nothing was held back.
+    this.paused = false;
+    this.wake();
   }
 
   destroy(error?: ProxyError): void {
     this.body.length = 0;
+    this.gone.abort();
+    this.wake();
     this.emitClose(error);
   }
 }

@@ -13,6 +13,7 @@ import type { Response } from '../../dataplane/core/protocol.ts';
 import type { Serving } from '../../dataplane/core/serving.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
 import { withDelta, withLocal } from '../../dataplane/runtime/plan.ts';
+import type { TrafficReport } from '../../gen/messages.ts';
 import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 
 /** Changes one after the other, each with a pause in which others may come. */
@@ -93,6 +94,8 @@ export interface TestApi {
   readonly serving: Map<string, Serving>;
   controlPlane: ControlPlaneState | undefined;
   offload: OffloadStatus | undefined;
+  traffic: TrafficReport;
+  readonly stopping: AbortController;
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
   delete(url: string): Promise<Answer>;
   post(url: string, body: unknown, type?: string): Promise<Answer>;
@@ -107,6 +110,7 @@ export function createTestApi(config: object = {}): TestApi {
   const sessions = new Map<string, SessionView>();
   const logLevels: string[] = [];
   const states = new Map<string, EndpointState[]>();
+  const stopping = new AbortController();
   const { handle, operations } = createAdminApi({
     admin: value.admin,
     sink,
@@ -122,7 +126,10 @@ export function createTestApi(config: object = {}): TestApi {
     metrics: () => Promise.resolve('# nothing\n'),
     decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, sink.snapshot, { schema, lenient }),
-    parse: async (text) => (await parseText(text)).raw,
+    parse: parseText,
+    check: () => Promise.resolve(),
+    traffic: () => api.traffic,
+    stopping: stopping.signal,
     ready: () => api.ready,
     servingOf: (kind, name) => api.serving.get(`${kind} ${name}`),
     controlPlane: () => api.controlPlane,
@@ -130,7 +137,7 @@ export function createTestApi(config: object = {}): TestApi {
   });
   const send: TestApi['send'] = async (method, url, headers = {}, body = '') => {
     const answer = await handle({ method, url, headers, body: Buffer.from(body) });
-    const text = answer.body.toString();
+    const text = typeof answer.body === 'function' ? '' : answer.body.toString();
     const isJson = answer.headers['content-type']?.startsWith('application/json') === true;
     const parsed: unknown = isJson ? JSON.parse(text) : undefined;
     return { ...answer, text, body: parsed as Shown, list: Array.isArray(parsed) ? (parsed as Shown[]) : [] };
@@ -145,6 +152,8 @@ export function createTestApi(config: object = {}): TestApi {
     serving: new Map(),
     controlPlane: undefined,
     offload: undefined,
+    traffic: { time: '2026-01-01T00:00:00.000Z', items: [], omitted: 0, faults: [] },
+    stopping,
     send,
     get: (url, headers) => send('GET', url, headers),
     delete: (url) => send('DELETE', url),
