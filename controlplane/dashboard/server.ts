@@ -13,7 +13,7 @@ import { type Call, RpcError, STATUS } from '../core/rpc.ts';
 import { type Answer, failure, HttpError, json, text } from './answers.ts';
 import { createBridge } from './bridge.ts';
 import { applyManifest, showManifest, withDifference } from './manifest.ts';
-import { needsAdmin, TOPICS, topicsOf } from './topics.ts';
+import { needsAdmin, TOPICS, topicsOf, USUAL_TOPICS } from './topics.ts';
 import type { DashboardOptions, Question } from './types.ts';
 
 /** As of gRPC's messages. */
@@ -117,7 +117,7 @@ export function createDashboard(options: DashboardOptions): Dashboard {
   }
 
   function events(query: URLSearchParams, call: Call): Answer {
-    const names = (query.get('topics') ?? '').split(',').filter((name) => name !== '');
+    const names = (query.get('topics') ?? USUAL_TOPICS).split(',').filter((name) => name !== '');
     const question: Question = {
       intervalMs: numberOf(query, 'interval', INTERVALS.least, INTERVALS.most) ?? INTERVALS.usual,
       proxy: query.get('proxy') ?? undefined,

@@ -13,6 +13,8 @@ import { HttpError } from './answers.ts';
 import type { Board, Figures, Question } from './types.ts';
 
 export const TOPICS = ['status', 'proxies', 'traffic', 'faults', 'sessions', 'objects', 'rollouts', 'offload'] as const;
+/** Where nobody says which. */
+export const USUAL_TOPICS = 'status,traffic,faults';
 export type TopicName = (typeof TOPICS)[number];
 
 /** Of one page: the most that the service gives. */
@@ -28,7 +30,6 @@ interface Sources {
 
 /** @throws HttpError for a topic that is none. */
 export function topicsOf(names: readonly string[], question: Question, call: Call, sources: Sources) {
-  if (names.length === 0) throw new HttpError(400, `expected topics=${TOPICS.join(',')} or some of them, found none`);
   return new Map(
     names.map((name) => {
       const known = TOPICS.find((each) => each === name);

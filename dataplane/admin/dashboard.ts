@@ -13,14 +13,12 @@ import { offloadView } from './offload.ts';
 import { HttpError, redirect, text } from './respond.ts';
 import type { Call, Route } from './router.ts';
 import { numberOf, pageOf } from './session-page.ts';
+import { TOPICS, type TopicName, USUAL_TOPICS } from './topics.ts';
 import { sessionRow } from './session-row.ts';
 
 /** What is open at once: each costs a look at what it shows, a second. */
 const MAX_STREAMS = 32;
 const INTERVALS = { least: 200, most: 60_000, usual: 1000 };
-
-export const TOPICS = ['status', 'traffic', 'faults', 'sessions', 'objects', 'offload'] as const;
-export type TopicName = (typeof TOPICS)[number];
 
 /** Who has no token may have these: they are the same for everybody. */
 export function isPageFile(path: string): boolean {
@@ -96,8 +94,7 @@ function refuseOpen({ admin: { api } }: Context, { local }: Request): void {
 }
 
 function topicsOf(context: Context, call: Call): ReadonlyMap<string, Topic> {
-  const names = (call.query.get('topics') ?? '').split(',').filter((name) => name !== '');
-  if (names.length === 0) throw new HttpError(400, `expected topics=${TOPICS.join(',')} or some of them, found none`);
+  const names = (call.query.get('topics') ?? USUAL_TOPICS).split(',').filter((name) => name !== '');
   return new Map(
     names.map((name) => {
       const known = TOPICS.find((each) => each === name);

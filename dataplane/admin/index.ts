@@ -59,7 +59,9 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
       return failure(HttpError.from(error));
     }
   };
-  const operations = routes.flatMap(({ path, methods }) => Object.keys(methods).map((method) => ({ path, method })));
+  const operations = routes
+    .filter(({ path }) => !isPageFile(path))
+    .flatMap(({ path, methods }) => Object.keys(methods).map((method) => ({ path, method })));
   return { handle, operations, sessionsReport: (most, details) => reportSessions(dependencies, most, details) };
 }
 
