@@ -77,6 +77,7 @@ async function start(): Promise<void> {
         h('li', {}, h('a', { href: `#${each.id}`, ...(each === view && { 'aria-current': 'page' }) }, each.title)),
       ),
     );
+    document.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
     document.title = `${view.title} · l7mp`;
     const heading = h('h1', {}, view.title);
     const root = h('div', { class: `view ${view.id}` });

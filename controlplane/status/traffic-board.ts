@@ -1,6 +1,6 @@
 /** What proxies tell of their sessions, while somebody looks: asked for then, summed over proxies, and kept no longer. */
 import type { ReportRequest, ReportResponse, SessionFault, SessionsReport } from '../../gen/messages.ts';
-import { addTraffic, TrafficRates, type TrafficView } from '../../common/web/traffic-rates.ts';
+import { sumTraffic, TrafficRates, type TrafficView } from '../../common/web/traffic-rates.ts';
 
 /** What somebody wants to see. */
 export interface Watched {
@@ -170,16 +170,13 @@ export class TrafficBoard {
   }
 
   private sumOf(proxy: string | undefined): TrafficSum {
-    const items = new Map<string, TrafficView>();
+    const told: ReadonlyMap<string, TrafficView>[] = [];
     let [omitted, reporting] = [0, 0];
     for (const [, entry] of this.entries(proxy)) {
       if (entry.items.size > 0) reporting++;
+      told.push(entry.items);
       omitted += entry.omitted;
-      for (const [key, item] of entry.items) {
-        const known = items.get(key);
-        items.set(key, known ? addTraffic(known, item) : item);
-      }
     }
-    return { items, omitted, reporting };
+    return { items: sumTraffic(told), omitted, reporting };
   }
 }

@@ -1,5 +1,5 @@
 /** One session: what became of it and why, in the order of its life, and a way to end it. */
-import { get, send } from '../api.ts';
+import { ApiError, get, send } from '../api.ts';
 import { confirm, openPanel } from '../dialog.ts';
 import { badge, button, facts, fill, h } from '../dom.ts';
 import { duration, size } from '../format.ts';
@@ -7,6 +7,8 @@ import type { Session, Stage } from '../types.ts';
 import type { App } from '../view.ts';
 
 const PACE_MS = 1000;
+const PATIENCE_MS = 4000;
+const GONE = 'It has ended, and is not kept (options.track of its listener keeps sessions for a while).';
 
 /** Shows it until the panel is closed. `proxy`: of which proxy of a control plane it is. */
 export function openSession(name: string, proxy: string | undefined, app: App): void {
@@ -27,28 +29,47 @@ export function openSession(name: string, proxy: string | undefined, app: App): 
     const details = body.querySelector('details');
     if (details) details.open = open;
   };
+  const tellGone = (): void => {
+    if (body.querySelector('.gone') === null) body.prepend(h('p', { class: 'problem gone', role: 'status' }, GONE));
+    body.querySelector('button.danger')?.remove();
+  };
   if (proxy !== undefined) {
-    end = app.follow({
+    let heard = false;
+    // What is asked of the proxy comes with its next report, or the one after that.
+    const patience = setTimeout(() => {
+      if (!heard) fill(body, h('p', { class: 'problem', role: 'status' }, GONE));
+    }, PATIENCE_MS);
+    const leave = app.follow({
       topics: ['sessions'],
       query: { proxy, detail: name },
       onChange: (lists) => {
         const found = lists.of<{ readonly detail: Session }>('sessions').get(`detail ${name}`);
         if (found !== undefined) show(found.detail);
+        else if (heard) tellGone();
+        heard ||= found !== undefined;
       },
     });
+    end = () => {
+      clearTimeout(patience);
+      leave();
+    };
     return;
   }
   const look = (): void => {
     get<Session>(`/api/v1${path}`).then(show, (error: unknown) => {
       end();
-      if (body.childElementCount > 1) body.prepend(h('p', { class: 'problem', role: 'status' }, 'It is gone.'));
-      else
-        fill(body, h('p', { class: 'problem', role: 'alert' }, error instanceof Error ? error.message : String(error)));
+      if (body.childElementCount > 1) tellGone();
+      else fill(body, h('p', { class: 'problem', role: 'alert' }, isGone(error) ? GONE : String(error)));
     });
   };
   const timer = setInterval(look, PACE_MS);
   end = () => clearInterval(timer);
   look();
+}
+
+/** As the REST API says it. */
+function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.message === 'Not Found';
 }
 
 function describe(session: Session, kill: (() => void) | undefined): Node[] {

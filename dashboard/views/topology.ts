@@ -154,7 +154,7 @@ function numbers() {
     sort: { title: 'New', down: true },
     columns: [
       { title: 'Name', text: nameOf },
-      { title: 'What', text: ({ type }) => type },
+      { title: 'What', text: ({ type }) => type, wide: true },
       { title: 'New', text: ({ rates }) => rate(rates.opened), value: ({ rates }) => rates.opened, look: 'number' },
       { title: 'Failed', text: ({ rates }) => rate(rates.failed), value: ({ rates }) => rates.failed, look: 'number' },
       { title: 'Errors', text: (item) => `${share(item).toFixed(0)} %`, value: share, look: 'number', wide: true },

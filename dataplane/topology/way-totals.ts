@@ -87,17 +87,23 @@ export class SessionWays {
   }
 
   private remember({ name, listener, destination, reason, events, endedAt = Date.now() }: SessionView): void {
-    const { message = '', content } = events.at(-1) ?? {};
     this.faults.push({
       time: new Date(endedAt).toISOString(),
       session: name,
       listener,
       cluster: destination?.origin ?? '',
       code: reason ?? '',
-      message: typeof content === 'string' && content !== '' ? `${message}: ${content}` : message,
+      message: whyOf(events, reason ?? ''),
     });
     if (this.faults.length > MAX_FAULTS) this.faults.shift();
   }
+}
+
+/** What the timeline says of it last, beside the code. */
+function whyOf(events: SessionView['events'], code: string): string {
+  const told = events.findLast(({ content }) => typeof content === 'string' && content !== '' && content !== code);
+  if (told !== undefined) return `${told.message}: ${String(told.content)}`;
+  return events.at(-1)?.message ?? '';
 }
 
 export function wayKey({ listener, rule, route, cluster }: Way): string {
