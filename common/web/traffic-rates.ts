@@ -100,7 +100,7 @@ function add(sum: Mutable, item: TrafficView): void {
   }
 }
 
-/** Spelt out: of 100,000 pieces this is most of the work. */
+/** Spelt out: of 50,000 pieces this is most of the work. */
 function mapCounters(make: (counter: keyof Rates) => number): Rates {
   return {
     opened: make('opened'),

@@ -41,7 +41,7 @@ interface Entry {
 }
 
 /** Of all proxies together. */
-const MAX_ITEMS = 100_000;
+const MAX_ITEMS = 50_000;
 const MAX_DETAILS = 16;
 const MAX_ENDS = 1000;
 
