@@ -155,7 +155,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       const served = pages;
       heardOfTls.add(() => security.tls && served.setSecureContext(security.tls));
       closing.add('pages', async () => {
-        dashboard.close();
+        await dashboard.close();
         await served.close();
       });
     }

@@ -104,7 +104,9 @@ export class Table<R> {
   }
 
   private draw(): void {
-    const { scrollTop, clientHeight } = this.scroller;
+    const { clientHeight } = this.scroller;
+    // What is scrolled past is taken back by the browser after a table has become shorter: later than this.
+    const scrollTop = Math.min(this.scroller.scrollTop, Math.max(0, (this.rows.length + 1) * ROW - clientHeight));
     const from = Math.max(0, Math.floor(scrollTop / ROW) - MARGIN);
     const to = Math.min(this.rows.length, Math.ceil((scrollTop + clientHeight) / ROW) + MARGIN);
     const shown = new Map<string, HTMLTableRowElement>();
@@ -180,7 +182,7 @@ export class Table<R> {
     if (step === undefined || this.options.onOpen === undefined || this.rows.length === 0) return;
     event.preventDefault();
     const isInside = this.body.contains(document.activeElement);
-    const next = isInside ? this.active + step : this.active;
+    const next = isInside || !Number.isFinite(step) ? this.active + step : this.active;
     this.active = Math.min(this.rows.length - 1, Math.max(0, next));
     const top = this.active * ROW;
     const { scrollTop, clientHeight } = this.scroller;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { formatAddress } from '../../common/format-address.ts';
 import { isLoopback } from '../../common/loopback.ts';
-import { isOver } from '../../common/signal.ts';
+import { isOver, pause } from '../../common/signal.ts';
 import { productVersion } from '../../common/version.ts';
 import { EVENT_HEADERS, eventsOf } from '../../common/web/events.ts';
 import { PAGE_HEADERS, webFile } from '../../common/web/files.ts';
@@ -24,19 +24,21 @@ const INTERVALS = { least: 200, most: 60_000, usual: 1000 };
 /** The most sessions of a proxy that are shown. */
 const MAX_SESSIONS = 1000;
 const MAX_DETAILS = 16;
+const CLOSING_MS = 500;
 /** A page of another origin can't send it without being asked about first, which is refused (the Fetch standard's CORS protocol). */
 const OWN_HEADER = 'x-l7mp-request';
 
 export interface Dashboard {
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** Ends the streams that are open. */
-  close(): void;
+  /** Ends the streams that are open, and resolves when all that was asked is answered. */
+  close(): Promise<void>;
 }
 
 export function createDashboard(options: DashboardOptions): Dashboard {
   const { service, board, figures, readObjects, log } = options;
   const bridge = createBridge(service);
   const closing = new AbortController();
+  const answering = new Set<Promise<void>>();
   let streams = 0;
 
   async function answer(request: IncomingMessage, gone: AbortSignal): Promise<Answer> {
@@ -161,15 +163,21 @@ export function createDashboard(options: DashboardOptions): Dashboard {
       const gone = new AbortController();
       response.once('close', () => gone.abort());
       const signal = AbortSignal.any([gone.signal, closing.signal]);
-      answer(request, signal)
+      const answered = answer(request, signal)
         .catch(failure)
-        .then((answered) => send(request, response, answered, signal))
+        .then((found) => send(request, response, found, signal))
         .catch((error: unknown) => {
           log.debug({ error }, 'an answer of the dashboard was cut off');
           response.destroy();
-        });
+        })
+        .finally(() => answering.delete(answered));
+      answering.add(answered);
     },
-    close: () => closing.abort(),
+    close: async () => {
+      closing.abort();
+      // Who does not take its answer is not waited for.
+      await Promise.race([Promise.all(answering), pause(CLOSING_MS)]);
+    },
   };
 }
 
@@ -192,7 +200,9 @@ async function send(
     if (isOver(gone)) break;
     if (!response.write(chunk)) await drained(response, gone);
   }
-  response.end();
+  await new Promise<void>((resolve) => {
+    response.once('close', resolve).end(() => resolve());
+  });
 }
 
 /** Who reads slowly is told less, not later. */

@@ -4,6 +4,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { networkInterfaces } from 'node:os';
 import type { Browser } from 'playwright-core';
 import { seriousFindings, startBrowser } from '../../support/browser.ts';
+import { freePort } from '../../support/free-port.ts';
 import { ControlPlaneProcess, LoggingProcess } from '../../support/control-plane-process.ts';
 import { until } from '../../support/until.ts';
 import { goTo, Pages, picture } from './page.ts';
@@ -94,7 +95,6 @@ describe('the dashboard of a control plane, in Chromium', function () {
     const panel = page.getByRole('dialog', { name: 'edge-1' });
     await panel.getByText('Listener/broken').waitFor();
     await panel.getByText(/ADDRESS_NOT_AVAILABLE/u).waitFor();
-    await page.getByRole('searchbox').evaluate(() => undefined);
     await page.keyboard.press('Escape');
     await panel.waitFor({ state: 'hidden' });
     await page.getByRole('searchbox').fill('south');
@@ -108,7 +108,7 @@ describe('the dashboard of a control plane, in Chromium', function () {
       const page = await pages.at(controlPlane.http);
       await page.getByText(/2 of 2 proxies here tell of sessions: .* [1-9][\d.]*\/s new/u).waitFor();
       await page.locator('.rate').first().waitFor();
-      await page.locator('.node.failing').filter({ hasText: 'dead' }).waitFor();
+      await page.locator('.column2.failing').filter({ hasText: 'dead' }).waitFor();
       await picture(page, 'topology');
       const table = page.getByRole('table', { name: 'Traffic' });
       const shop = table.getByRole('row').filter({ hasText: /^shopcluster/u });
@@ -163,9 +163,7 @@ describe('the dashboard of a control plane, in Chromium', function () {
     expect(await text.getAttribute('aria-invalid')).to.equal('true');
     await picture(page, 'editor');
     await fault.click();
-    expect(
-      await text.evaluate((area: HTMLTextAreaElement) => area.value.slice(area.selectionStart, area.selectionEnd)),
-    ).to.include('weight: two');
+    expect(await page.evaluate('getSelection().toString()')).to.include('weight: two');
 
     await text.fill(before.replace('weight: 2', 'weight: 7'));
     await page.getByText('Valid. It changes 1 object.').waitFor();
@@ -261,7 +259,7 @@ describe('the dashboard of a control plane, in Chromium', function () {
         await page.locator('#link.live').waitFor();
         if (view === 'Configuration') await page.getByRole('button', { name: 'Cluster/dead' }).waitFor();
         expect(await seriousFindings(page), view).to.deep.equal([]);
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
         expect(overflow, `${view} is wider than the window`).to.be.at.most(0);
         if (view === 'Topology' || view === 'Configuration')
           await picture(
@@ -279,7 +277,7 @@ describe('the dashboard of a control plane, in Chromium', function () {
 
   it('has the colours of the system, or those that are chosen, for good', async () => {
     const page = await pages.at(controlPlane.http, { colorScheme: 'dark' });
-    const background = (): Promise<string> => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const background = (): Promise<string> => page.evaluate('getComputedStyle(document.body).backgroundColor');
     const dark = await background();
     await page.getByRole('button', { name: 'Colours: system' }).click();
     await page.getByRole('button', { name: 'Colours: light' }).waitFor();
@@ -292,7 +290,7 @@ describe('the dashboard of a control plane, in Chromium', function () {
   it('is used by keys alone', async () => {
     const page = await pages.at(controlPlane.http);
     await page.locator('#link.live').waitFor();
-    const focused = (): Promise<string> => page.evaluate(() => document.activeElement?.textContent ?? '');
+    const focused = (): Promise<string> => page.evaluate('document.activeElement.textContent');
     await page.keyboard.press('Tab');
     expect(await focused()).to.equal('Skip to the content');
     for (let presses = 0; (await focused()) !== 'Configuration'; presses++) {
@@ -316,14 +314,24 @@ describe('the dashboard of a control plane, in Chromium', function () {
   });
 
   it('follows on by itself when the control plane was away', async () => {
-    const page = await pages.at(`${controlPlane.http}/ui/#objects`);
-    await page.getByRole('button', { name: 'Cluster/dead' }).waitFor();
-    // Its address is another after the start: that it says so, and keeps what it has, is what there is to see.
-    await page.context().setOffline(true);
-    await page.locator('#link.lost').waitFor();
-    expect(await page.getByRole('button', { name: 'Cluster/dead' }).count()).to.equal(1);
-    await page.context().setOffline(false);
-    await page.locator('#link.live').waitFor();
+    const http = ['--http', `127.0.0.1:${await freePort()}`];
+    const other = await ControlPlaneProcess.start(...http);
+    try {
+      const file = other.file('echo.yaml', 'clusters: [{ name: one, spec: { protocol: Echo } }]');
+      await other.l7mp('apply', '-f', file);
+      const page = await pages.at(`${other.http}/ui/#objects`);
+      await page.getByRole('button', { name: 'Cluster/one' }).waitFor();
+      await other.process.stop();
+      await page.locator('#link.lost').waitFor();
+      expect(await page.getByRole('button', { name: 'Cluster/one' }).count(), 'what was there is kept').to.equal(1);
+      await other.restart(...http);
+      await page.locator('#link.live').waitFor();
+      await other.l7mp('apply', '-f', other.file('two.yaml', 'clusters: [{ name: two, spec: { protocol: Echo } }]'));
+      await page.getByRole('button', { name: 'Cluster/two' }).waitFor();
+      await page.context().close();
+    } finally {
+      await other.stop();
+    }
   });
 
   it('asks for a token where there are some, and off this machine for TLS', async () => {
@@ -341,6 +349,7 @@ describe('the dashboard of a control plane, in Chromium', function () {
       expect(await page.getByRole('navigation').getByRole('link').allTextContents()).to.not.include('Sessions');
       await goTo(page, 'Configuration');
       expect(await page.getByRole('button', { name: 'New' }).count(), 'a reader changes nothing').to.equal(0);
+      await pages.close();
     } finally {
       await other.stop();
     }

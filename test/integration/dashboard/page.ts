@@ -7,6 +7,9 @@ import { openPage, type Watched } from '../../support/browser.ts';
 /** Where pictures go: `L7MP_SCREENSHOTS=docs/images`. Nowhere when absent. */
 const PICTURES = process.env['L7MP_SCREENSHOTS'];
 
+/** What the server refuses, as a text that is wrong, Chromium logs as well; and that a server that was stopped is not there. */
+const REFUSED = /^Failed to load resource: .*(?:status of 4\d\d|ERR_CONNECTION_REFUSED)/u;
+
 /** Pages of one test, which did nothing that they should not. */
 export class Pages {
   private readonly open: Watched[] = [];
@@ -28,8 +31,7 @@ export class Pages {
     for (const { page } of all) await page.context().close();
     for (const { errors, strangers } of all) {
       expect(strangers, 'requests to others').to.deep.equal([]);
-      // What the server refuses, as a text that is wrong, Chromium logs as well.
-      const wrong = errors.filter((text) => !/^Failed to load resource: .* status of 4\d\d/u.test(text));
+      const wrong = errors.filter((text) => !REFUSED.test(text));
       expect(wrong, 'errors in the console').to.deep.equal([]);
     }
   }

@@ -71,7 +71,7 @@ describe("a proxy's dashboard, in Chromium", function () {
     await panel.getByRole('button', { name: 'End this session' }).click();
     await page.getByRole('button', { name: 'End it' }).click();
     await closed;
-    await panel.getByText('DESTROYED').waitFor();
+    await panel.getByText('DESTROYED').first().waitFor();
     await panel.getByText('DELETED').first().waitFor();
     expect(await panel.getByRole('button', { name: 'End this session' }).count()).to.equal(0);
   });

@@ -59,7 +59,7 @@ describe("the dashboard's server", () => {
     await start();
   });
   afterEach(async () => {
-    dashboard.close();
+    await dashboard.close();
     await pages.close();
     await rig.close();
   });
@@ -169,7 +169,7 @@ describe("the dashboard's server", () => {
   });
 
   it('asks who calls where there are tokens; its files are for everybody', async () => {
-    dashboard.close();
+    await dashboard.close();
     await pages.close();
     authenticates = true;
     await start();
