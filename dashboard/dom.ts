@@ -3,7 +3,7 @@
 type Child = Node | string | number | undefined | false;
 type Attribute = string | number | boolean | undefined;
 type Listeners = { readonly [K in keyof HTMLElementEventMap as `on${K}`]?: (event: HTMLElementEventMap[K]) => void };
-export type Attributes = Listeners & Readonly<Record<string, unknown>>;
+export type Attributes = Listeners & Readonly<Record<string, Attribute | ((event: never) => void)>>;
 
 /** An element. Attributes that are undefined or false are left out; `onclick` and the like are listeners. */
 export function h<K extends keyof HTMLElementTagNameMap>(
@@ -14,8 +14,8 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) continue;
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value as EventListener);
-    else element.setAttribute(name, value === true ? '' : String(value as Attribute));
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value as EventListener);
+    else element.setAttribute(name, value === true ? '' : String(value));
   }
   append(element, children);
   return element;

@@ -157,11 +157,11 @@ export class Table<R> {
       const cell = element.cells[position];
       if (cell === undefined) return;
       const text = column.text(row);
+      if (cell.title !== text) cell.title = text;
       const control = cell.querySelector('button');
       if (control) {
         setText(control, text);
         control.tabIndex = index === this.active ? 0 : -1;
-        control.title = text;
       } else if (column.look !== 'badge') setText(cell, text);
       else if (cell.textContent !== text) fill(cell, text !== '' && badge(text));
     });

@@ -33,8 +33,10 @@ export function webFile(name: string): WebFile | undefined {
 }
 
 function readFiles(): ReadonlyMap<string, WebFile> {
-  // From dist/ and from the sources.
-  const folders = ['../../dashboard/', '../../dist/dashboard/'].map((each) => new URL(each, import.meta.url));
+  // From dist/, from the sources, and from where they are compiled for benchmarks.
+  const folders = ['../../dashboard/', '../../dist/dashboard/', '../../../../dist/dashboard/'].map(
+    (each) => new URL(each, import.meta.url),
+  );
   const folder = folders.find(
     (each) => existsSync(new URL('index.html', each)) && existsSync(new URL('main.js', each)),
   );

@@ -51,10 +51,7 @@ export function createBridge({ name, methods = {} }: Service): Bridge {
       (await find(method).handler(read(method, request), call)) as T,
     answer: async (method, body, call) => {
       if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-        throw new HttpError(
-          400,
-          `expected a request of ${method}: an object, found ${JSON.stringify(body) ?? 'nothing'}`,
-        );
+        throw new HttpError(400, `expected a request of ${method}: an object, found ${JSON.stringify(body)}`);
       }
       const { handler, definition } = find(method);
       const request = read(method, body);

@@ -1,5 +1,6 @@
 /** The dashboard's server: who may ask, and what is answered. Requests come from the listener of `--http`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { formatAddress } from '../../common/format-address.ts';
 import { isLoopback } from '../../common/loopback.ts';
@@ -219,8 +220,8 @@ function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
   });
 }
 
-function isEncrypted({ socket }: IncomingMessage): boolean {
-  return 'encrypted' in socket;
+function isTls(socket: Socket | TLSSocket): socket is TLSSocket {
+  return typeof (socket as Partial<TLSSocket>).getPeerCertificate === 'function';
 }
 
 /** Off this machine the page, too, is for those only who can show who they are without being overheard. @throws HttpError */
@@ -232,7 +233,7 @@ function checkConnection(request: IncomingMessage, { authenticates, insecure }: 
       'the dashboard is shown off this machine with --tokens or --tls-client-ca only, found neither',
     );
   }
-  if (!isEncrypted(request) && !insecure) {
+  if (!isTls(request.socket) && !insecure) {
     throw new HttpError(
       403,
       'the dashboard is shown off this machine over TLS only (--http-tls), or with --insecure; expected HTTPS, found HTTP',
@@ -262,7 +263,7 @@ async function callerOf(
   }
   const { remoteAddress = '', remotePort = 0 } = socket;
   return await authenticate({
-    ...certificateOf(request),
+    ...certificateOf(socket),
     peer: formatAddress(remoteAddress, remotePort),
     loopback: isLoopback(remoteAddress),
     path,
@@ -270,9 +271,8 @@ async function callerOf(
   });
 }
 
-function certificateOf(request: IncomingMessage) {
-  if (!isEncrypted(request)) return {};
-  const socket = request.socket as TLSSocket;
+function certificateOf(socket: Socket) {
+  if (!isTls(socket)) return {};
   const certificate = socket.getPeerCertificate();
   if (socket.authorized) return { certificate };
   return Object.keys(certificate).length > 0 ? { certificateFault: String(socket.authorizationError) } : {};

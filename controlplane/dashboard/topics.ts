@@ -91,17 +91,18 @@ function objectItem(object: ConfigObject): readonly [string, object] {
   ];
 }
 
-async function listed<R extends { readonly next_page_token: string }>(
+async function listed(
   bridge: Bridge,
   call: Call,
   method: string,
-  itemsOf: (response: R) => readonly (readonly [string, object])[],
+  itemsOf: (response: never) => readonly (readonly [string, object])[],
 ): Promise<Listing> {
   const items: (readonly [string, object])[] = [];
   let token = '';
   for (let page = 0; page < MAX_PAGES; page++) {
-    const response: R = await bridge.call<R>(method, { page_size: PAGE, page_token: token }, call);
-    items.push(...itemsOf(response));
+    const page_token = token;
+    const response = await bridge.call<{ next_page_token: string }>(method, { page_size: PAGE, page_token }, call);
+    items.push(...itemsOf(response as never));
     token = response.next_page_token;
     if (token === '') return { items };
   }
@@ -124,7 +125,12 @@ function sessionListing(board: Board, proxy: string | undefined, details: readon
   }
   const report = board.sessions(proxy);
   if (report === undefined) return { items: [] };
-  const rows = report.sessions.map((row) => [String(row['name']), row] as const);
-  const whole = report.details.map((each) => [`detail ${String(each['name'])}`, { detail: each }] as const);
+  const rows = report.sessions.map((row) => [nameOf(row), row] as const);
+  const whole = report.details.map((each) => [`detail ${nameOf(each)}`, { detail: each }] as const);
   return { items: details.length > 0 ? [...rows, ...whole] : rows, omitted: report.omitted };
+}
+
+function nameOf(session: Readonly<Record<string, unknown>>): string {
+  const name = session['name'];
+  return typeof name === 'string' ? name : '';
 }

@@ -58,7 +58,7 @@ export function createReportService(sink: ReportSink, board: Pick<TrafficBoard, 
     })();
     reading.then(
       () => answers.end(),
-      (error: unknown) => answers.end(error),
+      (error: unknown) => answers.end(error instanceof Error ? error : new Error(String(error))),
     );
     try {
       while (await answers.next()) yield seat?.wants() ?? NOTHING;
@@ -83,7 +83,7 @@ class Answers {
   /** Beside those. */
   private asked = false;
   private over = false;
-  private error: unknown;
+  private error: Error | undefined;
   private wake: () => void = () => undefined;
 
   constructor(signal: AbortSignal) {
@@ -105,7 +105,7 @@ class Answers {
     this.wake();
   }
 
-  end(error?: unknown): void {
+  end(error?: Error): void {
     this.over = true;
     this.error = error;
     this.wake();

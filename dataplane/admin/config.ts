@@ -96,21 +96,22 @@ function ownConfig({ plain }: Context, snapshot: ConfigSnapshot): Record<string,
 }
 
 /** In the form of the control plane's answer to a dry run. */
-async function changesOf(before: Record<string, readonly Plain[]>, after: typeof before): Promise<Plain> {
+async function changesOf(from: Record<string, readonly Plain[]>, to: typeof from): Promise<Plain> {
   const { textDifference } = await import('../../common/text-difference.ts');
   const changes: Plain[] = [];
   for (const collection of LISTS) {
-    const [old, now] = [before, after].map(
-      (each) => new Map((each[collection] ?? []).map((item) => [item['name'], item])),
-    );
+    const [old, now] = [from, to].map((each) => new Map((each[collection] ?? []).map((item) => [item['name'], item])));
     for (const name of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
-      const [was, is] = await Promise.all(
-        [old?.get(name), now?.get(name)].map((item) => item && toYaml({ [collection]: [item] })),
-      );
-      const action =
-        was === undefined ? 'created' : is === undefined ? 'deleted' : was === is ? 'unchanged' : 'updated';
       const key = { kind: KIND_OF[collection], name };
-      const diff = action === 'unchanged' ? '' : textDifference(`${key.kind}/${String(name)}`, was, is);
+      const [before, after] = [old?.get(name), now?.get(name)];
+      if (before && JSON.stringify(before) === JSON.stringify(after)) {
+        changes.push({ key, action: 'unchanged', warnings: [], diff: '' });
+        continue;
+      }
+      const textOf = async (item: Plain | undefined) => item && (await toYaml({ [collection]: [item] }));
+      const [was, is] = [await textOf(before), await textOf(after)];
+      const action = was === undefined ? 'created' : is === undefined ? 'deleted' : 'updated';
+      const diff = textDifference(`${key.kind}/${String(name)}`, was, is);
       changes.push({ key, action, warnings: [], diff });
     }
   }

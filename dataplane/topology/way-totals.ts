@@ -101,8 +101,8 @@ export class SessionWays {
 
 /** What the timeline says of it last, beside the code. */
 function whyOf(events: SessionView['events'], code: string): string {
-  const told = events.findLast(({ content }) => typeof content === 'string' && content !== '' && content !== code);
-  if (told !== undefined) return `${told.message}: ${String(told.content)}`;
+  for (const { message, content } of events.toReversed())
+    if (typeof content === 'string' && content !== '' && content !== code) return `${message}: ${content}`;
   return events.at(-1)?.message ?? '';
 }
 

@@ -7,8 +7,9 @@ import { openPage, type Watched } from '../../support/browser.ts';
 /** Where pictures go: `L7MP_SCREENSHOTS=docs/images`. Nowhere when absent. */
 const PICTURES = process.env['L7MP_SCREENSHOTS'];
 
-/** What the server refuses, as a text that is wrong, Chromium logs as well; and that a server that was stopped is not there. */
-const REFUSED = /^Failed to load resource: .*(?:status of 4\d\d|ERR_CONNECTION_REFUSED)/u;
+/** What the server refuses, as a text that is wrong, Chromium logs as well; and that a server that was killed is not there. */
+const REFUSED =
+  /^Failed to load resource: .*(?:status of 4\d\d|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING)/u;
 
 /** Pages of one test, which did nothing that they should not. */
 export class Pages {
