@@ -340,7 +340,7 @@ describe('the dashboard of a control plane, in Chromium', function () {
       await page.getByText('found another').waitFor();
       await dialog.getByLabel('Bearer token').fill('a-token-of-some-length');
       await dialog.getByRole('button').click();
-      await page.getByText('control plane 0.1.0, ci').waitFor();
+      await page.getByText('control plane 0.1.0, token:ci').waitFor();
       expect(await page.getByRole('navigation').getByRole('link').allTextContents()).to.not.include('Sessions');
       await goTo(page, 'Configuration');
       expect(await page.getByRole('button', { name: 'New' }).count(), 'a reader changes nothing').to.equal(0);

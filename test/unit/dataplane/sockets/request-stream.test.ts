@@ -48,6 +48,34 @@ describe('A request that is answered inside the proxy', () => {
     expect(sink.events).to.deep.equal(['signal:response', 'data:fine', 'end', 'close']);
   });
 
+  it('may be answered by a body that is made as it is taken, until nobody takes it any more', async () => {
+    let made = 0;
+    let over = false;
+    const body = async function* (gone: AbortSignal): AsyncGenerator<string> {
+      try {
+        for (; !gone.aborted; made++) {
+          await new Promise((resolve) => setImmediate(resolve));
+          yield `${made}`;
+        }
+      } finally {
+        over = true;
+      }
+    };
+    const { stream, sink } = request({ HTTP }, () => Promise.resolve({ ...OK, body }));
+    stream.end();
+    await until('some of it', () => made >= 3);
+    stream.pause();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const before = made;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(made, 'nothing is made that nobody takes').to.equal(before);
+    stream.resume();
+    await until('more of it', () => made > before + 2);
+    expect(sink.events.slice(0, 3)).to.deep.equal(['signal:response', 'data:0', 'data:1']);
+    stream.destroy();
+    await until('its end', () => over);
+  });
+
   it('is GET / where the session is not HTTP, and needs no end', async () => {
     const { sink, requests } = request({ IP: { src_addr: '127.0.0.1' } });
     await until('the close', () => sink.events.includes('close'));
