@@ -1,7 +1,9 @@
-/** What probes and Prometheus ask for, over plain HTTP: /healthz, /ready and /metrics. */
+/** What probes and Prometheus ask for, over HTTP or HTTPS: /healthz, /ready and /metrics; and what else a server has there. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import { formatAddress } from './format-address.ts';
 
 export interface PagesSource {
@@ -9,23 +11,38 @@ export interface PagesSource {
   readonly ready: () => boolean;
   /** In Prometheus's text format. */
   readonly metrics: () => Promise<string>;
+  /** Answers all other paths. Absent: there are none. */
+  readonly others?: (request: IncomingMessage, response: ServerResponse) => void;
+}
+
+export interface PagesTls extends SecureContextOptions {
+  /** Clients may show a certificate, which `ca` must have signed. Default: false. */
+  readonly requestCert?: boolean;
 }
 
 export interface Pages {
   /** As in `127.0.0.1:1236`. */
   readonly address: string;
+  /** New connections get this certificate. Does nothing without TLS. */
+  setSecureContext(context: SecureContextOptions): void;
   close(): Promise<void>;
 }
 
 /** How long a request may take to arrive, in ms. */
 const REQUEST_TIMEOUT = 10_000;
-const MAX_CONNECTIONS = 100;
+const MAX_CONNECTIONS = 200;
 
 /** @throws Error with the system's code, as EADDRINUSE. */
-export async function servePages(where: { host: string; port: number }, source: PagesSource): Promise<Pages> {
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, (request, response) => {
-    void answer(request, response, source);
-  });
+export async function servePages(
+  where: { host: string; port: number },
+  source: PagesSource,
+  tls?: PagesTls,
+): Promise<Pages> {
+  const serve = (request: IncomingMessage, response: ServerResponse): void => void answer(request, response, source);
+  // Who shows no certificate may have a token.
+  const secure =
+    tls && createSecureServer({ requestTimeout: REQUEST_TIMEOUT, rejectUnauthorized: false, ...tls }, serve);
+  const server = secure ?? createServer({ requestTimeout: REQUEST_TIMEOUT }, serve);
   server.maxConnections = MAX_CONNECTIONS;
   // Without a host Node.js takes all addresses, also where there is no IPv6.
   server.listen(where.host === '::' ? { port: where.port } : where);
@@ -33,6 +50,7 @@ export async function servePages(where: { host: string; port: number }, source: 
   const { address, port } = server.address() as AddressInfo;
   return {
     address: formatAddress(address, port),
+    setSecureContext: (context) => secure?.setSecureContext(context),
     close: async () => {
       const closed = once(server, 'close');
       server.close();
@@ -43,14 +61,15 @@ export async function servePages(where: { host: string; port: number }, source: 
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, source: PagesSource): Promise<void> {
-  const { ready, metrics } = source;
+  const { ready, metrics, others } = source;
   const send = (status: number, text: string, headers: Readonly<Record<string, string>> = {}): void => {
     response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers });
     response.end(request.method === 'HEAD' ? undefined : text);
   };
   const path = (request.url ?? '').split('?')[0] ?? '';
   if (!PATHS.includes(path)) {
-    send(404, `expected one of ${PATHS.join(', ')}\n`);
+    if (others) others(request, response);
+    else send(404, `expected one of ${PATHS.join(', ')}\n`);
   } else if (request.method !== 'GET' && request.method !== 'HEAD') {
     send(405, 'expected GET\n', { allow: 'GET, HEAD' });
   } else if (path === '/metrics') {

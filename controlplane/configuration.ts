@@ -32,6 +32,7 @@ import { Replicas, type ReplicasOptions } from './status/replicas.ts';
 import { createReportService } from './status/report-service.ts';
 import type { Summary } from './status/summary.ts';
 import { type Counts, Tracker, type TrackerOptions } from './status/tracker.ts';
+import { TrafficBoard } from './status/traffic-board.ts';
 import { checkChange } from './translate/check.ts';
 import { Translator } from './translate/translator.ts';
 
@@ -74,6 +75,8 @@ export interface ConfigurationFigures {
 export interface Configuration {
   readonly catalog: AudienceCatalog;
   readonly services: readonly Service[];
+  /** What proxies tell of their sessions. */
+  readonly board: TrafficBoard;
   readonly figures: () => ConfigurationFigures;
   /** Resolves when everything is read and in the views: from then on proxies may come. @throws Error as of the folder. */
   start(): Promise<void>;
@@ -92,6 +95,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
   const { store, log, createView, id: controlPlane, backup, restore, tracing } = options;
   const stopped = new AbortController();
   const mirror = new StoreMirror(store, log);
+  const board = new TrafficBoard();
   const inventory = new Inventory(mirror);
   const translator = new Translator();
   const feeds = new Feeds();
@@ -361,7 +365,8 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
 
   return {
     catalog,
-    services: [service, createReportService(tracker, log)],
+    board,
+    services: [service, createReportService(tracker, board, log)],
     figures: () => {
       const objects = [...inventory.objects()];
       return {

@@ -1,12 +1,14 @@
 /** The control plane: its parts are made and joined here, and nowhere else. */
 import { formatAddress } from '../common/format-address.ts';
-import { servePages } from '../common/http-pages.ts';
+import { type Pages, type PagesSource, type PagesTls, servePages } from '../common/http-pages.ts';
+import { ProxyError } from '../common/errors.ts';
 import type { ProcessLogger } from '../common/telemetry/log.ts';
 import type { OtelSettings } from '../common/telemetry/otel-settings.ts';
 import { isLoopback } from '../common/loopback.ts';
 import { expiryOf } from '../common/tls.ts';
 import { Closing } from './closing.ts';
-import { createConfiguration } from './configuration.ts';
+import { type Configuration, createConfiguration } from './configuration.ts';
+import type { Dashboard } from './dashboard/server.ts';
 import type { Catalog } from './core/catalog.ts';
 import { RpcError, STATUS } from './core/rpc.ts';
 import { StoreError } from './core/store.ts';
@@ -56,8 +58,10 @@ export interface ControlPlaneOptions {
   readonly kubernetes?: Omit<KubernetesOptions, 'log' | 'injects'>;
   /** Where its webhook listens, which puts sidecars beside pods. */
   readonly webhook?: Address;
-  /** Where /ready, /healthz and /metrics are. */
+  /** Where /ready, /healthz, /metrics and the dashboard are. */
   readonly http?: Address;
+  /** There over TLS, with the certificate of `listen`. Default: false. */
+  readonly httpTls?: boolean;
   readonly log: ProcessLogger;
   /** What is exported by OTLP: nothing when absent. */
   readonly otel?: OtelSettings | undefined;
@@ -143,6 +147,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       closing.add('webhook', () => webhook.close());
     }
 
+    let pages: Pages | undefined;
     let ready = false;
     const setReady = (now: boolean): void => {
       ready = now;
@@ -163,8 +168,21 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       return makePrometheusPage(controlPlaneMetrics(figures, exported?.otlp.ownMetrics), 'l7mp-controlplane');
     };
     exported?.follow(figures);
-    const pages = options.http && (await servePages(options.http, { ready: () => ready, metrics }));
-    if (pages) closing.add('pages', () => pages.close());
+    if (options.http) {
+      const dashboard = await openDashboard(configuration, security, options);
+      const source = {
+        ready: () => ready,
+        metrics,
+        others: (...exchange) => dashboard.handle(...exchange),
+      } satisfies PagesSource;
+      pages = await servePages(options.http, source, options.httpTls ? httpTlsOf(security) : undefined);
+      const served = pages;
+      heardOfTls.add(() => security.tls && served.setSecureContext(security.tls));
+      closing.add('pages', async () => {
+        await dashboard.close();
+        await served.close();
+      });
+    }
     // The first to close: probes see the others while calls end.
     closing.add('server', (graceMs) => server.close(graceMs));
 
@@ -190,6 +208,27 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 async function openExportsOf(otel: OtelSettings, { id, log }: ControlPlaneOptions): Promise<ControlPlaneExports> {
   const { openExports } = await import('./telemetry/exports.ts');
   return openExports(otel, id, log);
+}
+
+/** Checked by the command before: without a certificate there is no TLS. */
+function httpTlsOf({ tls }: Security): PagesTls {
+  if (tls === undefined)
+    throw new ProxyError('INVALID_CONFIG', '--http-tls: expected --tls-cert and --tls-key beside it');
+  return { ...tls, requestCert: tls.ca !== undefined };
+}
+
+async function openDashboard(
+  { services, board, figures }: Configuration,
+  { authenticate, authenticates }: Security,
+  { security: { insecure = false }, log }: ControlPlaneOptions,
+): Promise<Dashboard> {
+  const [{ createDashboard }, { readObjects }] = await Promise.all([
+    import('./dashboard/server.ts'),
+    import('./sources/object-file.ts'),
+  ]);
+  const service = services.find(({ name }) => name === 'l7mp.admin.v1.ConfigService');
+  if (service === undefined) throw new Error('there is no configuration service');
+  return createDashboard({ service, board, figures, readObjects, authenticate, authenticates, insecure, log });
 }
 
 /** It is loaded when it is used: the official client takes a while. */

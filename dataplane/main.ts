@@ -1,6 +1,7 @@
 /** The proxy: its parts are made and joined here, and nowhere else. */
 import { hostname } from 'node:os';
 import type { Admin, Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.ts';
+import type { TrafficReport } from '../gen/messages.ts';
 import { createAdminApi } from './admin/index.ts';
 import { ApiListener } from './api-listener.ts';
 import { Cluster } from './cluster/cluster.ts';
@@ -25,12 +26,15 @@ import type { RoutingTable } from './pipeline/routing.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import { protocols as builtin } from './protocols/index.ts';
 import { resumeSessions } from './resume.ts';
+import { withLocal } from './runtime/plan.ts';
 import { ProtocolRegistry } from './runtime/protocols.ts';
 import { type Live, Reconciler } from './runtime/reconciler.ts';
 import { TapList } from './taps/tap-list.ts';
 import { openTelemetry } from './telemetry/index.ts';
 import { createLogger, type LogLevel, type ProcessLogger } from '../common/telemetry/log.ts';
 import type { OtelSettings } from '../common/telemetry/otel-settings.ts';
+import { reportTraffic } from './topology/topology.ts';
+import { SessionWays } from './topology/way-totals.ts';
 import type { XdsClient } from './xds/client.ts';
 import type { ControlPlaneOptions } from './xds/types.ts';
 
@@ -94,6 +98,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
 
   const capture = options.dryRun ? NO_CAPTURE : await openCapture(admin, log);
 
+  const ways = new SessionWays();
   const plugins = new Map(
     (options.plugins ?? []).map((plugin) => [plugin.protocol.name, new PluginGuard(plugin, log)]),
   );
@@ -128,9 +133,13 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     tracing: telemetry.tracing,
     onEnd: (session, goesOn) => {
       telemetry.ended(session, goesOn);
+      ways.ended(session);
       if (!goesOn) options.onSessionEnd?.(session);
     },
-    onRefused: (listener, code) => telemetry.refused(listener, code),
+    onRefused: (listener, code) => {
+      telemetry.refused(listener, code);
+      ways.refuse(listener);
+    },
   });
   const reconciler: Reconciler<Cluster> = new Reconciler<Cluster>(
     {
@@ -170,11 +179,20 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   });
 
   let ready = false;
+  const stopping = new AbortController();
   let stopResuming: (() => void) | undefined;
   let xds: XdsClient | undefined;
   const isReady = (): boolean => ready && (xds?.ready ?? true);
   const isHandedOut = (listener: string): boolean =>
     reconciler.snapshot.listeners.get(listener)?.source === 'controlplane';
+  const clusters = () =>
+    [...reconciler.live.clusters].map(([name, cluster]) => ({
+      name,
+      endpoints: cluster.view(),
+      overflow: cluster.overflow,
+      failures: cluster.totals.failures,
+      connectLatency: cluster.totals.connectLatency,
+    }));
   const metrics = telemetry.follow({
     totals: () => telemetry.totals.with(sessions.list()),
     listeners: () =>
@@ -182,19 +200,21 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
         const { overflow, certificateExpiry } = reconciler.listener(name) ?? {};
         return { name, overflow, certificateExpiry };
       }),
-    clusters: () =>
-      [...reconciler.live.clusters].map(([name, cluster]) => ({
-        name,
-        endpoints: cluster.view(),
-        overflow: cluster.overflow,
-        failures: cluster.totals.failures,
-        connectLatency: cluster.totals.connectLatency,
-      })),
+    clusters,
     controlPlane: () => xds?.state,
     offload: () => kernel,
   });
+  const traffic = (): TrafficReport =>
+    reportTraffic({
+      ways,
+      sessions: () => sessions.list(),
+      snapshot: () => reconciler.snapshot,
+      addressOf: (listener) => reconciler.addressOf(listener),
+      clusters,
+      offload: () => kernel,
+    });
   const schema = withPlugins([...plugins.values()].map(({ protocol }) => protocol));
-  const { handle: api } = createAdminApi({
+  const { handle: api, sessionsReport } = createAdminApi({
     admin: { ...admin, log_level: options.logLevel ?? admin.log_level },
     sink: reconciler,
     sessions: { list: () => sessions.list(), get: (name) => sessions.get(name) },
@@ -209,7 +229,10 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     metrics,
     decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, reconciler.snapshot, { schema, lenient }),
-    parse: async (text) => (await parseText(text)).raw,
+    parse: parseText,
+    check: (config) => reconciler.check(withLocal(reconciler.snapshot, config)),
+    traffic,
+    stopping: stopping.signal,
     ready: isReady,
     decodeTap: (raw, lenient) => decodeTap(raw, { schema, lenient }),
     taps: {
@@ -229,6 +252,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const close = async (end: () => Promise<void>): Promise<void> => {
     ready = false;
     taps.close();
+    stopping.abort();
     await xds?.close();
     stopResuming?.();
     sessions.leave();
@@ -262,6 +286,14 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
         codec: createResourceCodec(schema),
         servingOf: (kind, name) => reconciler.servingOf(kind, name),
         watch: (observer) => reconciler.watch(observer),
+        live: {
+          traffic,
+          sessions: sessionsReport,
+          end: (names) => {
+            const why = new ProxyError('DELETED', 'deleted by the control plane');
+            for (const name of names) sessions.get(name)?.destroy(why);
+          },
+        },
         onReady: () => reconciler.notify(),
         log,
       });

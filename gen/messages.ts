@@ -746,6 +746,20 @@ export interface ReportRequest {
   readonly node: string;
   /** The resources. */
   readonly resources: readonly ResourceReport[];
+  /** What sessions do, as often as the control plane asks for it. */
+  readonly traffic?: TrafficReport;
+  /** The sessions that the control plane asks for. */
+  readonly sessions?: SessionsReport;
+}
+
+/** SessionsReport is sessions of a proxy. */
+export interface SessionsReport {
+  /** Those that move the most, each in the short form of the REST API's events. */
+  readonly sessions: readonly Readonly<Record<string, Json>>[];
+  /** Others that there are. */
+  readonly omitted: number;
+  /** Those whose whole was asked for, each as the REST API shows it. */
+  readonly details: readonly Readonly<Record<string, Json>>[];
 }
 
 /** ResourceReport says how one resource fares. */
@@ -762,5 +776,78 @@ export interface ResourceReport {
   readonly reason: string;
 }
 
-/** ReportResponse says that reports were taken. */
-export interface ReportResponse {}
+/** ReportResponse says that reports were taken, and what is to be reported beside resources from now on. */
+export interface ReportResponse {
+  /** What sessions do, so often, in ms. 0: not at all. */
+  readonly traffic_interval_ms: number;
+  /** The most sessions that are wanted beside it, up to 1,000. */
+  readonly sessions: number;
+  /** Names of sessions whose whole is wanted beside it; at most 16. */
+  readonly session_details: readonly string[];
+  /** Names of sessions that are to end: once. */
+  readonly end_sessions: readonly string[];
+}
+
+/** TrafficReport is what has passed since the proxy's start, by piece of its topology. */
+export interface TrafficReport {
+  /** When it was made. */
+  readonly time?: string;
+  /** The pieces, at most 2,000: those with the most sessions. */
+  readonly items: readonly TrafficItem[];
+  /** Pieces beyond these. */
+  readonly omitted: number;
+  /** The last sessions that failed, the newest last; at most 20. */
+  readonly faults: readonly SessionFault[];
+}
+
+/** TrafficItem is a piece of the topology with its sums. */
+export interface TrafficItem {
+  /** `listener`; `path`: from a listener by a rule and a route to a cluster; `cluster`; `endpoint` of a cluster; `kernel`: what relays sessions of a transport in it; `refusal`: a reason for which sessions stay out of it. */
+  readonly type: string;
+  /** The listener. */
+  readonly listener: string;
+  /** The rule that matched; empty: none did. */
+  readonly rule: string;
+  /** The route that it names; empty: the proxy answers itself. */
+  readonly route: string;
+  /** The cluster. */
+  readonly cluster: string;
+  /** The endpoint. */
+  readonly endpoint: string;
+  /** Of a listener where it listens, of an endpoint its address. */
+  readonly address: string;
+  /** Of listeners and clusters the protocol, of an endpoint its health, of `kernel` the transport, of a refusal the reason. */
+  readonly detail: string;
+  /** Sessions that are open; of `kernel`, those that it relays. */
+  readonly active: number;
+  /** Sessions that were taken; of `kernel`, those that it was given. */
+  readonly opened: number;
+  /** Sessions that failed, of a listener also those that it refused; of clusters and endpoints connects that failed, too. */
+  readonly failed: number;
+  /** Payload from clients. */
+  readonly bytes_in: number;
+  /** Payload to clients. */
+  readonly bytes_out: number;
+  /** What of both the kernel relayed. */
+  readonly bytes_kernel: number;
+  /** Connects of a cluster. */
+  readonly connects: number;
+  /** What they took, all together. */
+  readonly connect_ms: number;
+}
+
+/** SessionFault is a session that failed. */
+export interface SessionFault {
+  /** When. */
+  readonly time?: string;
+  /** The session. */
+  readonly session: string;
+  /** Where it came in. */
+  readonly listener: string;
+  /** Where it was to go. */
+  readonly cluster: string;
+  /** Why: a code of the catalogue of errors. */
+  readonly code: string;
+  /** The same in words. */
+  readonly message: string;
+}

@@ -14,7 +14,7 @@ if (exec 3<> /dev/tcp/127.0.0.1/1235) 2> /dev/null; then
   exit 1
 fi
 
-bin/l7mp controlplane --store "embedded:$data/store" --log-level warn &
+bin/l7mp controlplane --store "embedded:$data/store" --http 127.0.0.1:1236 --log-level warn &
 controlplane=$!
 bin/l7mp proxy --controlplane 127.0.0.1:1235 --id quick-start --state-dir "$data/proxy" &
 proxy=$!
@@ -44,6 +44,8 @@ Try in another terminal:
   bin/l7mp apply -f examples/tcp.yaml --wait
   bin/l7mp status
   echo hello | bin/l7mp pipe - tcp:127.0.0.1:16003
+Or look at it in a browser:
+  http://127.0.0.1:1236/
 END
 
 wait -n "$controlplane" "$proxy"

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-debian=(clang-14 curl dnsmasq-base dnsutils haproxy iperf3 iproute2 man-db ncat nftables nghttp2-client openssl python3 python3-venv sip-tester socat tmux tshark)
+debian=(chromium clang-14 curl dnsmasq-base dnsutils haproxy iperf3 iproute2 man-db ncat nftables nghttp2-client openssl python3 python3-venv sip-tester socat tmux tshark)
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }

@@ -51,7 +51,8 @@ export function addControlPlaneCommand(program: Command): void {
       duration,
       3_600_000,
     )
-    .option('--http <address>', 'where /ready, /healthz and /metrics are (default: nowhere)')
+    .option('--http <address>', 'where the dashboard, /ready, /healthz and /metrics are (default: nowhere)')
+    .option('--http-tls', 'over TLS there, too, with the same certificate; off this machine the dashboard wants it')
     .addOption(new Option('-l, --log-level <level>', "the log's level").choices(LEVELS).default('info'))
     .option('--drain-timeout <time>', 'how long calls may go on after the signal', duration, 10_000)
     .addHelpText('after', CONTROLPLANE_HELP)

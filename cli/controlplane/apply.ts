@@ -5,7 +5,7 @@ import { EXIT, FilesError, UsageError } from '../exit.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
 import { difference } from './difference.ts';
 import { FaultyRequest, formatObjectFault } from './errors.ts';
-import { toJson } from './format.ts';
+import { toJson } from '../../controlplane/model/object-text.ts';
 import { formatKey, KINDS, parseKeys } from './kinds.ts';
 import { type FileObject, readManifests, readRaw } from './manifest.ts';
 import { followRollout } from './rollout.ts';

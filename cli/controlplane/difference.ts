@@ -1,7 +1,7 @@
 /** What a change does to an object, line by line. */
-import { createTwoFilesPatch } from 'diff';
+import { textDifference } from '../../common/text-difference.ts';
 import type { Change, Object as ConfigObject } from '../../gen/messages.ts';
-import { toYaml } from './format.ts';
+import { toYaml } from '../../controlplane/model/object-text.ts';
 import { formatKey } from './kinds.ts';
 
 const COLORS: readonly (readonly [prefix: string, code: number])[] = [
@@ -14,17 +14,8 @@ const COLORS: readonly (readonly [prefix: string, code: number])[] = [
 
 /** In the form of `diff -u`. */
 export function difference({ key, before, after }: Change, colored: boolean): string {
-  const text = (object: ConfigObject | undefined): string => (object === undefined ? '' : toYaml([object]));
-  const name = formatKey(key);
-  const patch = createTwoFilesPatch(
-    before === undefined ? '/dev/null' : name,
-    after === undefined ? '/dev/null' : name,
-    text(before),
-    text(after),
-    undefined,
-    undefined,
-    { context: 3, headerOptions: { includeIndex: false, includeUnderline: false, includeFileHeaders: true } },
-  );
+  const text = (object: ConfigObject | undefined): string | undefined => object && toYaml([object]);
+  const patch = textDifference(formatKey(key), text(before), text(after));
   return colored ? patch.split('\n').map(colorLine).join('\n') : patch;
 }
 

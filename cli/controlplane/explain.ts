@@ -4,7 +4,9 @@ import { typeUrlOf, WIRE_KINDS } from '../../config/wire-kinds.ts';
 import { formatTable } from '../table.ts';
 import { type ServerOptions, withControlPlane } from './client.ts';
 import { formatObjectFault } from './errors.ts';
-import { ageOf, formatSelector, progressOf, rolloutOf, stateOf, toJson } from './format.ts';
+import { stateOf } from '../../controlplane/model/object-state.ts';
+import { toJson } from '../../controlplane/model/object-text.ts';
+import { ageOf, formatSelector, progressOf, rolloutOf } from './format.ts';
 import { formatKey, parseKey } from './kinds.ts';
 import { listProxies } from './status.ts';
 

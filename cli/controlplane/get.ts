@@ -9,7 +9,9 @@ import type {
 import { UsageError } from '../exit.ts';
 import { formatRow, formatTable } from '../table.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
-import { ageOf, formatSelector, isRaw, progressOf, rolloutOf, stateOf, toJson, toRaw, toYaml } from './format.ts';
+import { stateOf } from '../../controlplane/model/object-state.ts';
+import { toJson, toRaw, toYaml } from '../../controlplane/model/object-text.ts';
+import { ageOf, formatSelector, isRaw, progressOf, rolloutOf } from './format.ts';
 import { formatKey, isKey, parseKeys, parseKind } from './kinds.ts';
 import { untilInterrupted } from './interrupt.ts';
 import { listPages } from './pages.ts';

@@ -5,7 +5,8 @@ import { formatTable } from '../table.ts';
 import { type ServerOptions, withControlPlane } from './client.ts';
 import { printWarnings } from './apply.ts';
 import { difference } from './difference.ts';
-import { ageOf, toJson } from './format.ts';
+import { toJson } from '../../controlplane/model/object-text.ts';
+import { ageOf } from './format.ts';
 import { formatKey, parseKey } from './kinds.ts';
 import { listPages } from './pages.ts';
 

@@ -4,7 +4,8 @@ import type { ControlRolloutResponse, ListRolloutsResponse, Rollout } from '../.
 import { ApiError, TimeoutError, UsageError } from '../exit.ts';
 import { formatTable } from '../table.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
-import { ageOf, toJson } from './format.ts';
+import { toJson } from '../../controlplane/model/object-text.ts';
+import { ageOf } from './format.ts';
 import { formatKey } from './kinds.ts';
 import { listPages } from './pages.ts';
 

@@ -32,6 +32,7 @@ interface ServeOptions {
   readonly maxConnectionAge: number;
   readonly removalDelay: number;
   readonly http?: string;
+  readonly httpTls?: true;
   readonly logLevel: LogLevel;
   readonly drainTimeout: number;
 }
@@ -40,6 +41,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const {
     listen,
     http,
+    httpTls,
     id,
     logLevel,
     drainTimeout,
@@ -49,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   } = options;
   const where = toAddress('--listen', listen);
   const security = { ...others, host: where.host };
-  const faults = [...listeningFaults(security), ...kubernetesFaults(options)];
+  const faults = [...listeningFaults(security), ...kubernetesFaults(options), ...httpFaults(options)];
   if (faults.length > 0) throw new UsageError(...faults);
   const kubernetes = options.kubernetes && (await kubernetesOf(options));
   const otel = readOtelSettings(process.env, 1); // changes are few, and each matters
@@ -68,6 +70,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(options.webhookListen !== undefined && { webhook: toAddress('--webhook-listen', options.webhookListen) }),
     ...(options.kubeconfig !== undefined && { kubeconfig: options.kubeconfig }),
     ...(http !== undefined && { http: toAddress('--http', http) }),
+    ...(httpTls && { httpTls }),
   };
   let running: ControlPlane;
   try {
@@ -89,6 +92,16 @@ export async function serve(options: ServeOptions): Promise<void> {
   log.info({ address, http: httpAddress, store: options.store, pid: process.pid }, 'ready');
   await end;
   await log.close();
+}
+
+function httpFaults({ http, httpTls, tlsCert, kubernetes }: ServeOptions): string[] {
+  if (!httpTls) return [];
+  return [
+    ...(http === undefined ? ['--http-tls: expected --http beside it, found none'] : []),
+    ...(tlsCert === undefined && !kubernetes
+      ? ['--http-tls: expected --tls-cert and --tls-key beside it, found neither']
+      : []),
+  ];
 }
 
 /** Resolves when it has drained after the first signal; the second ends the process. */

@@ -9,7 +9,8 @@ import type {
 import { formatTable } from '../table.ts';
 import { type ControlPlane, type ServerOptions, withControlPlane } from './client.ts';
 import { formatObjectFault } from './errors.ts';
-import { ageOf, toJson } from './format.ts';
+import { toJson } from '../../controlplane/model/object-text.ts';
+import { ageOf } from './format.ts';
 import { OBJECT_HEADER, objectRow } from './get.ts';
 import { formatKey } from './kinds.ts';
 import { listPages } from './pages.ts';

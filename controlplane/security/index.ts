@@ -30,6 +30,8 @@ export interface CertificateSource {
 
 export interface Security {
   readonly authenticate: (facts: CallerFacts) => Identity | Promise<Identity>;
+  /** Whether callers have to show who they are. */
+  readonly authenticates: boolean;
   /** As it is now. Undefined: in the clear. */
   readonly tls: TlsFiles | undefined;
   /** Called with certificates that have changed. */
@@ -86,6 +88,7 @@ export async function createSecurity(options: SecurityOptions, log: Logger): Pro
   });
   const security: Security = {
     authenticate,
+    authenticates: shown,
     get tls() {
       return tls;
     },

@@ -1,9 +1,12 @@
 /** The body of a request: one object, as JSON or YAML. */
 import type { Plain } from '../../common/address.ts';
-import { FaultsError } from '../../common/errors.ts';
+import { type Fault, FaultsError } from '../../common/errors.ts';
+import type { Parsed } from '../../config/parse.ts';
 import { isPlain } from '../../config/scalars.ts';
 import type { Request } from '../core/protocol.ts';
 import { HttpError } from './respond.ts';
+
+type Parse = (text: string) => Promise<Parsed>;
 
 /** The largest JSON body, in bytes: some 80,000 clusters. Reading it takes the proxy's only thread. */
 const MAX_JSON = 8 * 1024 * 1024;
@@ -16,7 +19,7 @@ const MAX_YAML = 1024 * 1024;
  *
  * @throws HttpError 415, 413, 400.
  */
-export async function readBody(parse: (text: string) => Promise<unknown>, request: Request): Promise<Plain> {
+export async function readBody(parse: Parse, request: Request): Promise<Plain> {
   const { headers, body } = request;
   const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
   const language = /^(?:application|text)\/(?:x-|vnd\.)?(json|yaml)$/u.exec(type)?.[1];
@@ -41,13 +44,36 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function parseYaml(parse: (text: string) => Promise<unknown>, text: string): Promise<unknown> {
+async function parseYaml(parse: Parse, text: string): Promise<unknown> {
   try {
-    return await parse(text);
+    return (await parse(text)).raw;
   } catch (error) {
     if (error instanceof FaultsError) throw HttpError.ofFaults(error.faults, false);
     throw error;
   }
+}
+
+/** An object of a body, and where in it things stand. */
+export interface Document {
+  readonly object: Plain;
+  /** The faults with the lines of the body that they are about, where it is not too long to be looked at again. */
+  readonly locate: (faults: readonly Fault[]) => Promise<readonly Fault[]>;
+}
+
+/** As `readBody`, of what the body wraps or is. @throws HttpError 415, 413, 400. */
+export async function readDocument(parse: Parse, request: Request, key: string): Promise<Document> {
+  const body = await readBody(parse, request);
+  const object = unwrapObject(body, key);
+  const prefix = object === body ? '' : `${key}.`;
+  return {
+    object,
+    locate: async (faults) => {
+      if (request.body.length > MAX_YAML) return faults;
+      const parsed = await parse(request.body.toString('utf8'));
+      const found = await parsed.locate(faults.map((each) => ({ ...each, path: `${prefix}${each.path}` })));
+      return found.map((each) => ({ ...each, path: each.path.slice(prefix.length) }));
+    },
+  };
 }
 
 /** What the body wraps, as in `{"listener": {…}}`; an object without the wrap is taken, too. */

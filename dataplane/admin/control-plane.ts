@@ -10,7 +10,7 @@ export function controlPlaneRoutes({ controlPlane }: Context): Route[] {
   ];
 }
 
-function controlPlaneView({ lastError, since, types, ...state }: ControlPlaneState): Plain {
+export function controlPlaneView({ lastError, since, types, ...state }: ControlPlaneState): Plain {
   return {
     ...state,
     since: timestamp(since),

@@ -1,8 +1,11 @@
 /** The REST API: l7mp's, under /api/v1, and beside it /ready, /healthz and /metrics. A pure request handler. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { SessionsReport } from '../../gen/messages.ts';
 import type { Request, RequestHandler } from '../core/protocol.ts';
 import { refuseStrangers } from './browser.ts';
 import type { Context } from './context.ts';
+import { configRoutes } from './config.ts';
+import { dashboardRoutes, isPageFile } from './dashboard.ts';
 import { controlPlaneRoutes } from './control-plane.ts';
 import { endpointRoutes } from './endpoints.ts';
 import { objectRoutes } from './objects.ts';
@@ -11,6 +14,7 @@ import { positionRoutes } from './positions.ts';
 import { processRoutes } from './process.ts';
 import { failure, HttpError } from './respond.ts';
 import { createRouter, readTarget } from './router.ts';
+import { reportSessions } from './session-report.ts';
 import { sessionRoutes } from './sessions.ts';
 import { tapRoutes } from './taps.ts';
 import { trafficRoutes } from './traffic.ts';
@@ -19,6 +23,8 @@ import type { AdminDependencies } from './types.ts';
 export interface AdminApi {
   /** Never rejects: what fails is answered. */
   readonly handle: RequestHandler;
+  /** Sessions in the form in which the control plane is told of them. */
+  readonly sessionsReport: (most: number, details: readonly string[]) => SessionsReport;
   /** Every path and method that is served: the OpenAPI document is held against it. */
   readonly operations: readonly { readonly path: string; readonly method: string }[];
 }
@@ -31,6 +37,8 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
   const context: Context = { ...dependencies, strict, logLevel: log_level };
   const routes = [
     ...processRoutes(context),
+    ...configRoutes(context),
+    ...dashboardRoutes(context),
     ...controlPlaneRoutes(context),
     ...offloadRoutes(context),
     ...objectRoutes(context),
@@ -45,7 +53,7 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
   const handle: RequestHandler = async (request) => {
     try {
       const target = readTarget(request);
-      if (!OPEN_PATHS.has(target.path)) {
+      if (!OPEN_PATHS.has(target.path) && !isPageFile(target.path)) {
         if (api.token === undefined) refuseStrangers(request);
         if (!isAllowed(request)) throw new HttpError(401, 'expected the bearer token');
       }
@@ -55,8 +63,10 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
       return failure(HttpError.from(error));
     }
   };
-  const operations = routes.flatMap(({ path, methods }) => Object.keys(methods).map((method) => ({ path, method })));
-  return { handle, operations };
+  const operations = routes
+    .filter(({ path }) => !isPageFile(path))
+    .flatMap(({ path, methods }) => Object.keys(methods).map((method) => ({ path, method })));
+  return { handle, operations, sessionsReport: (most, details) => reportSessions(dependencies, most, details) };
 }
 
 /** Compares digests, so that neither the length nor a prefix of the token shows in the time it takes. */

@@ -94,7 +94,7 @@ function endSessions({ sessions }: Context, removed: ConfigDelta['remove']): voi
   }
 }
 
-function viewOf(view: ViewContext, collection: Collection, name: string): Plain | undefined {
+export function viewOf(view: ViewContext, collection: Collection, name: string): Plain | undefined {
   const { objects } = view;
   const maybe = <T>(object: { readonly value: T } | undefined, make: (context: ViewContext, value: T) => Plain) =>
     object && make(view, object.value);

@@ -8,7 +8,7 @@ export function offloadRoutes({ offload }: Context): Route[] {
   return [{ path: '/api/v1/offload', methods: { GET: (call) => show(call, offloadView(offload())) } }];
 }
 
-function offloadView(status: OffloadStatus | undefined): Plain {
+export function offloadView(status: OffloadStatus | undefined): Plain {
   const { engine, reason = 'kernel offload is not asked for (admin.offload)' } = status ?? {};
   return {
     enabled: engine !== undefined,

@@ -4,6 +4,7 @@ import { type Collection, labelOf } from './changes.ts';
 import { MAX_PAGE, ORDERS, STATUSES } from './session-page.ts';
 import { RECORDS_TYPE } from './taps.ts';
 import type { AdminDependencies } from './types.ts';
+import { TOPICS, USUAL_TOPICS } from './topics.ts';
 import { viewSchemas } from './view-schemas.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -142,6 +143,32 @@ const addTap: Json = {
   },
 };
 
+const getEvents: Json = {
+  operationId: 'getEvents',
+  summary: 'Follows what changes',
+  description:
+    'Each event is named after its topic; its data is JSON: `put` has keys with their values that are new or another, ' +
+    '`gone` keys of what is gone, `omitted` how many others there are; `first` is true for the first event of a topic. ' +
+    'Who reads slowly is told less often.',
+  parameters: [
+    inQuery(
+      'topics',
+      `Names of topics by commas: ${TOPICS.join(', ')}; \`sessions\` takes the query of /api/v1/sessions`,
+      {
+        type: 'string',
+        default: USUAL_TOPICS,
+      },
+    ),
+    inQuery('interval', 'Between two looks, in ms', { type: 'integer', minimum: 200, maximum: 60_000, default: 1000 }),
+    inQuery('search', 'Only sessions whose name, listener or cluster has this text', { type: 'string' }),
+  ],
+  responses: {
+    '200': { description: 'Server-Sent Events', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+    ...UNKNOWN,
+    '503': status('Too many streams are open'),
+  },
+};
+
 function objectPaths(collection: Collection): Json {
   const kind = KIND_OF[collection];
   const label = labelOf(collection);
@@ -189,17 +216,30 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
       '/api/v1/openapi.json': { get: get('getOpenapi', 'This document', [], { type: 'object' }) },
       '/api/v1/config': {
         get: get('getConf', 'The whole configuration, and the sessions', [], reference('Config')),
-        post: post(
-          'setConf',
-          'Replaces the configuration, as a whole or not at all; `admin` stays as it is',
-          [],
-          wrapped('config', reference('config.Config')),
-        ),
+        post: {
+          ...post(
+            'setConf',
+            'Replaces the configuration, as a whole or not at all; `admin` stays as it is',
+            [inQuery('dry_run', 'Only say what would change', { type: 'boolean', default: false })],
+            wrapped('config', reference('config.Config')),
+          ),
+          responses: {
+            ...CHANGED,
+            '200': answer('Done, or what would be', { anyOf: [reference('Status'), reference('Changes')] }),
+          },
+        },
       },
       '/api/v1/admin': {
         get: get('getAdmin', 'The settings of the process', [], reference('Admin')),
         post: post('applyAdmin', 'Sets `log_level` and `strict`', [], wrapped('admin', reference('config.Admin'))),
       },
+      '/api/v1/dashboard': {
+        get: get('getDashboard', 'What a page can ask this server', [], reference('Dashboard')),
+      },
+      '/api/v1/topology': {
+        get: get('getTopology', 'What sessions have done, by piece of the topology', [], reference('Topology')),
+      },
+      '/api/v1/events': { get: getEvents },
       '/api/v1/controlplane': {
         get: get('getControlPlane', 'How the proxy fares with its control plane', [], reference('ControlPlane')),
       },

@@ -73,7 +73,7 @@ function keywordOf(expected: string, found: string): string {
 export const notFound = (): HttpError => new HttpError(400, 'Not Found');
 
 /** Private keys that stand in the configuration as text are never shown. */
-function hideKeys(_name: string, value: unknown): unknown {
+export function hideKeys(_name: string, value: unknown): unknown {
   return typeof value === 'string' && value.includes('PRIVATE KEY-----') ? HIDDEN : value;
 }
 
@@ -88,6 +88,10 @@ export function json(status: number, body: unknown, indent?: number): Response {
 
 export function text(status: number, body: string, type = 'text/plain; charset=utf-8'): Response {
   return { status, headers: { 'content-type': type, 'cache-control': 'no-store' }, body };
+}
+
+export function redirect(location: string): Response {
+  return { status: 302, headers: { location, 'cache-control': 'no-store' }, body: '' };
 }
 
 export const ok = (): Response => json(200, { status: 200, message: 'OK' });

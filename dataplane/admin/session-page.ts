@@ -86,7 +86,8 @@ function oneOf<T extends string>(query: URLSearchParams, name: string, values: r
   throw new HttpError(400, `expected ${name}=${values.join(', ')}, found ${found}`);
 }
 
-function numberOf(query: URLSearchParams, name: string, min: number, max: number): number | undefined {
+/** @throws HttpError 400 where it is there and no such number. */
+export function numberOf(query: URLSearchParams, name: string, min: number, max: number): number | undefined {
   const found = query.get(name);
   if (found === null) return undefined;
   const value = /^\d{1,16}$/u.test(found) ? Number(found) : NaN;

@@ -1,6 +1,8 @@
 /** What the REST API needs of the proxy: main.ts gives it. */
 import type { Admin, Cluster, Tap } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../../common/address.ts';
+import type { TrafficReport } from '../../gen/messages.ts';
+import type { Parsed } from '../../config/parse.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../../config/snapshot.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { OffloadStatus } from '../core/offload.ts';
@@ -84,8 +86,14 @@ export interface AdminDependencies {
     raw: unknown,
     lenient: boolean,
   ) => Checked<{ readonly name: string; readonly objects: ConfigObjects }>;
-  /** YAML to plain JSON. @throws FaultsError */
-  readonly parse: (text: string) => Promise<unknown>;
+  /** YAML to plain JSON, and where in it things stand. @throws FaultsError */
+  readonly parse: (text: string) => Promise<Parsed>;
+  /** Makes what a configuration needs, and throws it away. @throws FaultsError */
+  readonly check: (config: ConfigSnapshot) => Promise<void>;
+  /** What sessions do, by piece of the topology. */
+  readonly traffic: () => TrafficReport;
+  /** Aborts when the proxy takes no new sessions any more. */
+  readonly stopping: AbortSignal;
   /** Whether the first configuration is live and the proxy isn't stopping. */
   readonly ready: () => boolean;
   /** How an object fares; undefined where there is none. */

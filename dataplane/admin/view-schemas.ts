@@ -46,6 +46,7 @@ const fate = {
   'state?': { enum: ['warming', 'degraded', 'failed'], description: 'Absent: it serves' },
   'reason?': { type: 'string', description: 'What it waits for, what it lacks, or why it failed' },
 };
+const dateTime: Json = { type: 'string', format: 'date-time' };
 const address = closed({ address: string, 'port?': integer });
 
 export const viewSchemas: Readonly<Record<string, Json>> = {
@@ -56,6 +57,51 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
       description: 'What went wrong: text, or (422) a list of faults as a JSON schema validator says them',
     },
     'faults?': list(closed({ path: string, expected: string, found: string, 'line?': integer, 'code?': string })),
+  }),
+  Dashboard: closed({
+    server: { const: 'proxy', description: 'A control plane answers `controlplane` here' },
+    version: string,
+    identity: { type: 'string', description: 'Who asks, where that is known' },
+    admin: { type: 'boolean', description: 'Whether who asks may change something' },
+    topics: list(string),
+  }),
+  Topology: closed({
+    time: dateTime,
+    items: list(
+      closed({
+        type: { enum: ['listener', 'path', 'cluster', 'endpoint', 'kernel', 'refusal'] },
+        listener: string,
+        rule: string,
+        route: string,
+        cluster: string,
+        endpoint: string,
+        address: string,
+        detail: { type: 'string', description: 'Protocol, health, transport or reason, as the type has it' },
+        active: integer,
+        opened: integer,
+        failed: integer,
+        bytes_in: integer,
+        bytes_out: integer,
+        bytes_kernel: integer,
+        connects: integer,
+        connect_ms: { type: 'number', description: 'What all of them took' },
+      }),
+    ),
+    omitted: { ...integer, description: 'Pieces beyond the 2,000 with the most sessions' },
+    faults: list(
+      closed({ time: dateTime, session: string, listener: string, cluster: string, code: string, message: string }),
+    ),
+  }),
+  Changes: closed({
+    changes: list(
+      closed({
+        key: closed({ kind: string, name: string }),
+        action: { enum: ['created', 'updated', 'deleted', 'unchanged'] },
+        warnings: list(object),
+        diff: { type: 'string', description: 'Line by line, as diff -u' },
+      }),
+    ),
+    warnings: list(object),
   }),
   Config: closed({
     admin: reference('Admin'),

@@ -1,6 +1,7 @@
-/** Tells the control plane how its resources fare: first all, then what changed. */
-import type { ResourceReport } from '../../gen/messages.ts';
+/** Tells the control plane how its resources fare: first all, then what changed; and what sessions do, where it asks. */
+import type { ReportResponse, ResourceReport } from '../../gen/messages.ts';
 import { LIST_OF } from '../../config/kinds.ts';
+import { LiveReporter } from './live-reports.ts';
 import type { Inventory } from './inventory.ts';
 import type { Call, Transport } from './transport.ts';
 import type { Held, XdsDependencies } from './types.ts';
@@ -23,6 +24,7 @@ export class Reporter {
   /** A message is on its way: the next one waits, so that a slow server costs no memory. */
   private isBusy = false;
   private timer: NodeJS.Timeout | undefined;
+  private live: LiveReporter | undefined;
 
   constructor(node: string, inventory: Inventory, dependencies: XdsDependencies) {
     this.node = node;
@@ -37,15 +39,20 @@ export class Reporter {
     this.isFirst = true;
     this.isBusy = false;
     const call = transport.open('l7mp.admin.v1.ReportService', 'Report', {
-      message: () => undefined,
+      message: (message) => {
+        if (this.call === call) this.live?.take(message as ReportResponse);
+      },
       end: ({ code, details }) => {
         if (this.call !== call) return;
         this.call = undefined;
+        this.live?.close();
         if (code === 'OK' || code === 'UNIMPLEMENTED') return;
         this.dependencies.log.debug({ code, details }, 'the control plane takes no more reports');
       },
     });
     this.call = call;
+    const { live } = this.dependencies;
+    this.live = live && new LiveReporter(live, (message, sent) => call.send(message, sent));
     this.changed();
   }
 
@@ -57,6 +64,7 @@ export class Reporter {
   close(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.live?.close();
     this.call?.cancel();
     this.call = undefined;
   }

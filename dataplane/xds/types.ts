@@ -4,6 +4,7 @@ import type { ConfigObjects, ConfigSink, Kind } from '../../config/snapshot.ts';
 import type { Fault } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Serving } from '../core/serving.ts';
+import type { LiveSource } from './live-reports.ts';
 
 /** The kinds of resources. */
 export type ResourceKind = Kind | 'ClusterLoadAssignment' | 'Secret';
@@ -85,6 +86,8 @@ export interface XdsDependencies {
   readonly servingOf: (kind: Kind, name: string) => Serving | undefined;
   /** Calls after each change of the configuration or how it fares; gives the function that ends it. */
   readonly watch: (observer: () => void) => () => void;
+  /** What is told of sessions where the control plane asks; nothing when absent. */
+  readonly live?: LiveSource;
   /** A complete configuration is live, for the first time. */
   readonly onReady?: () => void;
   readonly log: Logger;

@@ -43,6 +43,7 @@ const l7mp: Contender = {
     }
     // What it follows is not there yet.
     if (kind === 'kubernetes') return [join(ROOT, 'bin/l7mp'), 'controlplane', '--kubernetes'];
+    if (kind === 'dashboard') return [join(ROOT, 'bin/l7mp'), 'controlplane', '--http'];
     const protocol = PROTOCOLS[trafficOf(kind)];
     const rules = [{ action: { route: { destination: 'server' } } }];
     const server = { protocol, port: SERVER_PORT, ...(kind === 'http2' && { version: '2' }) };

@@ -1,5 +1,6 @@
 /** `npm run bench`: our proxy beside a bare relay (and, with --peers, beside others), one JSON object a line. */
 import { parseArgs } from 'node:util';
+import { dashboard } from './cases/dashboard.ts';
 import { connections, http, http2 } from './cases/http.ts';
 import { kubernetes } from './cases/kubernetes.ts';
 import { memory } from './cases/memory.ts';
@@ -33,18 +34,19 @@ const BENCHMARKS: readonly Benchmark[] = [
   telemetryUdp,
   xds,
   kubernetes,
+  dashboard,
 ];
 
 const HELP = `Usage: npm run bench -- [options] [${BENCHMARKS.map(({ name }) => name).join('|')} ...]
 
 Measures the proxy beside a bare Node.js relay, the discovery service (xds) beside go-control-plane, the control plane of a
-cluster (kubernetes) by itself, and the proxy that exports traces, metrics and logs beside one that does not (telemetry). Prints one JSON object a line; a table goes to standard error.
+cluster (kubernetes) and frames of the dashboard by themselves, and the proxy that exports traces, metrics and logs beside one that does not (telemetry). Prints one JSON object a line; a table goes to standard error.
 Needs root, and what scripts/setup-bench.sh installs. A name stands for all that begin with it: offload for
 offload-udp and offload-tcp.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
   --repeats N    take the medians of N (default: 3; connections: 11, http: 7, xds
-                 and kubernetes: 1)
+                 kubernetes and dashboard: 1)
   --growth       only how the discovery service does with 250 to 4,000 proxies and 1,000 to 100,000 resources: tables
                  without bars, some minutes
   --quick        one short repeat, to see that everything works: its figures mean nothing

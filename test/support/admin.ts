@@ -15,6 +15,7 @@ import type { Response } from '../../dataplane/core/protocol.ts';
 import type { Serving } from '../../dataplane/core/serving.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
 import { withDelta, withLocal } from '../../dataplane/runtime/plan.ts';
+import type { TrafficReport } from '../../gen/messages.ts';
 import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 
 /** Changes one after the other, each with a pause in which others may come. */
@@ -98,6 +99,8 @@ export interface TestApi {
   readonly taps: FakeTaps;
   /** Where requests come in. */
   local: string | undefined;
+  traffic: TrafficReport;
+  readonly stopping: AbortController;
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
   delete(url: string): Promise<Answer>;
   post(url: string, body: unknown, type?: string): Promise<Answer>;
@@ -113,6 +116,7 @@ export function createTestApi(config: object = {}): TestApi {
   const logLevels: string[] = [];
   const states = new Map<string, EndpointState[]>();
   const taps = new FakeTaps();
+  const stopping = new AbortController();
   const { handle, operations } = createAdminApi({
     admin: value.admin,
     sink,
@@ -128,7 +132,10 @@ export function createTestApi(config: object = {}): TestApi {
     metrics: () => Promise.resolve('# nothing\n'),
     decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, sink.snapshot, { schema, lenient }),
-    parse: async (text) => (await parseText(text)).raw,
+    parse: parseText,
+    check: () => Promise.resolve(),
+    traffic: () => api.traffic,
+    stopping: stopping.signal,
     ready: () => api.ready,
     servingOf: (kind, name) => api.serving.get(`${kind} ${name}`),
     decodeTap: (raw, lenient) => decodeTap(raw, { schema, lenient }),
@@ -138,7 +145,7 @@ export function createTestApi(config: object = {}): TestApi {
   });
   const send: TestApi['send'] = async (method, url, headers = {}, body = '') => {
     const answer = await handle({ method, url, headers, body: Buffer.from(body), local: api.local });
-    const text = await textOf(answer.body);
+    const text = await textOf(answer);
     const isJson = answer.headers['content-type']?.startsWith('application/json') === true;
     const parsed: unknown = isJson ? JSON.parse(text) : undefined;
     return { ...answer, text, body: parsed as Shown, list: Array.isArray(parsed) ? (parsed as Shown[]) : [] };
@@ -155,6 +162,8 @@ export function createTestApi(config: object = {}): TestApi {
     offload: undefined,
     taps,
     local: undefined,
+    traffic: { time: '2026-01-01T00:00:00.000Z', items: [], omitted: 0, faults: [] },
+    stopping,
     send,
     get: (url, headers) => send('GET', url, headers),
     delete: (url) => send('DELETE', url),
@@ -164,10 +173,15 @@ export function createTestApi(config: object = {}): TestApi {
   return api;
 }
 
-async function textOf(body: Response['body']): Promise<string> {
+async function textOf({ body, headers }: Response): Promise<string> {
   if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString();
+  const isEndless = headers['content-type']?.startsWith('text/event-stream') === true;
   let text = '';
-  for await (const part of body) text += part;
+  for await (const part of body) {
+    text += part;
+    // Events have no end.
+    if (isEndless) break;
+  }
   return text;
 }
 

@@ -5,6 +5,7 @@ import { typeUrlOf } from '../../../../config/wire-kinds.ts';
 import { RpcError, STATUS, type Call } from '../../../../controlplane/core/rpc.ts';
 import { REPORTS } from '../../../../rpc/features.ts';
 import { createReportService } from '../../../../controlplane/status/report-service.ts';
+import { TrafficBoard } from '../../../../controlplane/status/traffic-board.ts';
 import { Acked, Facts } from '../../../../controlplane/status/facts.ts';
 import { APPLY, NOBODY, object, recordingLog, type Rig, startRig, FIRST_PAGE } from '../../../support/controlplane.ts';
 import { until } from '../../../support/until.ts';
@@ -244,7 +245,7 @@ describe('the status of objects and proxies', () => {
 
   it('takes reports only from whom they are of', async () => {
     const log = recordingLog();
-    const service = createReportService({ report: () => 0, unreport: () => {} }, log);
+    const service = createReportService({ report: () => 0, unreport: () => {} }, new TrafficBoard(), log);
     const handler = service.methods!['Report'] as unknown as (requests: unknown, call: Call) => AsyncIterable<object>;
     const send = async (...requests: m.ReportRequest[]): Promise<number | undefined> => {
       const call = { identity: NOBODY, peer: '', metadata: {}, signal: new AbortController().signal };

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type * as m from '../../../../gen/messages.ts';
 import type { Call } from '../../../../controlplane/core/rpc.ts';
 import { createReportService } from '../../../../controlplane/status/report-service.ts';
+import { TrafficBoard } from '../../../../controlplane/status/traffic-board.ts';
 import { Tracker } from '../../../../controlplane/status/tracker.ts';
 import { ServedView } from '../../../../controlplane/xds/view.ts';
 import { silentLogger } from '../../../support/doubles.ts';
@@ -75,7 +76,7 @@ describe('what clients name', () => {
 
   it('in reports is bounded over all messages of a stream', async () => {
     const tracker = new Tracker({ viewOf: () => undefined, referrersOf: () => [] });
-    const service = createReportService(tracker, silentLogger);
+    const service = createReportService(tracker, new TrafficBoard(), silentLogger);
     const handler = service.methods!['Report'] as unknown as (requests: unknown, call: Call) => AsyncIterable<object>;
     let sent = 0;
     async function* requests(): AsyncIterable<m.ReportRequest> {

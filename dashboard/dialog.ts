@@ -1,0 +1,92 @@
+/** Dialogs: the browser's own, which keep the focus, and end by Escape. */
+import { button, h } from './dom.ts';
+
+/** A panel at the side with a title; gives where its content goes. `onClose` is called once. */
+export function openPanel(
+  title: string,
+  onClose: () => void = () => undefined,
+): { body: HTMLElement; close: () => void } {
+  const body = h('div', { class: 'panel-body' });
+  const dialog = h('dialog', { class: 'panel', 'aria-label': title });
+  dialog.append(
+    h(
+      'div',
+      { class: 'panel-head' },
+      h('h2', {}, title),
+      button('Close', () => dialog.close()),
+    ),
+    body,
+  );
+  show(dialog, onClose);
+  return { body, close: () => dialog.close() };
+}
+
+/** Asks before something is done. What is done may fail: then the dialog says so, and stays. */
+export function confirm(
+  title: string,
+  content: readonly (Node | string)[],
+  action: string,
+  run: () => Promise<void>,
+): void {
+  const problem = h('p', { class: 'problem', role: 'alert' });
+  const dialog = h('dialog', { class: 'ask', 'aria-label': title });
+  const go = button(
+    action,
+    () => {
+      go.disabled = true;
+      run().then(
+        () => dialog.close(),
+        (error: unknown) => {
+          problem.textContent = error instanceof Error ? error.message : String(error);
+          go.disabled = false;
+        },
+      );
+    },
+    { class: 'primary' },
+  );
+  dialog.append(
+    h('h2', {}, title),
+    ...content,
+    problem,
+    h(
+      'div',
+      { class: 'actions' },
+      button('Cancel', () => dialog.close()),
+      go,
+    ),
+  );
+  show(dialog);
+}
+
+/** Asks for a text, until it is given. */
+export function askToken(reason: string, onGiven: (token: string) => void): void {
+  const input = h('input', { type: 'password', id: 'token', autocomplete: 'off', required: true });
+  const dialog = h('dialog', { class: 'ask', 'aria-label': 'Sign in' });
+  const form = h(
+    'form',
+    {
+      method: 'dialog',
+      onsubmit: (event) => {
+        event.preventDefault();
+        dialog.close();
+        onGiven(input.value.trim());
+      },
+    },
+    h('h2', {}, 'Sign in'),
+    h('p', {}, reason),
+    h('label', { for: 'token' }, 'Bearer token'),
+    input,
+    h('div', { class: 'actions' }, h('button', { type: 'submit', class: 'primary' }, 'Sign in')),
+  );
+  dialog.append(form);
+  show(dialog);
+}
+
+function show(dialog: HTMLDialogElement, onClose: () => void = () => undefined): void {
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    onClose();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}

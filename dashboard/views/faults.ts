@@ -1,0 +1,112 @@
+/** What is wrong, and what went wrong a while ago: of objects, of proxies, of sessions. */
+import { clock } from '../format.ts';
+import { h } from '../dom.ts';
+import type { Lists } from '../live.ts';
+import { Table } from '../table.ts';
+import type { FaultRow, ObjectRow, ProxyRow } from '../types.ts';
+import { isControlPlane, type View } from '../view.ts';
+import { faultsOf } from './objects.ts';
+
+interface Row {
+  /** Since when it is known here; of sessions when they ended. */
+  readonly time: string;
+  /** It is not so any more. */
+  gone: boolean;
+  readonly of: string;
+  readonly what: string;
+  readonly where: string;
+  readonly message: string;
+}
+
+/** That were seen while the page is open, the newest. */
+const MOST = 500;
+
+/** Lives as long as the page: what was healed is remembered. */
+const seen = new Map<string, Row>();
+
+export const faults: View = {
+  id: 'faults',
+  title: 'Faults',
+  isFor: () => true,
+  show: (root, app) => {
+    const table = new Table<Row>({
+      label: 'Faults',
+      empty: 'Nothing is wrong, as far as is known here.',
+      sort: { title: 'Since', down: true },
+      columns: [
+        { title: 'What', text: ({ what }) => what },
+        { title: 'Kind', text: ({ of }) => of, wide: true },
+        {
+          title: 'Now',
+          text: ({ gone, of }) => (of === 'session' ? 'ended' : gone ? 'healed' : 'failed'),
+          look: 'badge',
+        },
+        { title: 'Where', text: ({ where }) => where, wide: true },
+        { title: 'Message', text: ({ message }) => message },
+        { title: 'Since', text: ({ time }) => clock(time), value: ({ time }) => time, wide: true },
+      ],
+    });
+    const hint = h('p', { class: 'hint' });
+    hint.textContent =
+      'Faults of objects and proxies are listed since this page was opened, healed or not; failed sessions are the last 20 of each proxy.';
+    root.append(hint, table.element);
+    app.follow({
+      topics: isControlPlane(app.server) ? ['objects', 'proxies', 'faults'] : ['objects', 'status', 'faults'],
+      onChange: (lists) => {
+        note(lists);
+        table.show(seen);
+      },
+    });
+  },
+};
+
+function note(lists: Lists): void {
+  const now = new Map<string, Omit<Row, 'time' | 'gone'> & { readonly time?: string }>();
+  for (const [key, row] of lists.of<ObjectRow>('objects')) {
+    const what = `${row.kind}/${row.name}`;
+    for (const { path, expected, found } of faultsOf(row))
+      now.set(`${key} ${path}`, { of: 'object', what, where: path, message: `expected ${expected}, found ${found}` });
+    for (const { proxy, message } of row.status?.failed ?? [])
+      now.set(`${key} in ${proxy}`, { of: 'object', what, where: proxy, message });
+    if (row.state === 'failed') now.set(`${key} failed`, { of: 'object', what, where: '', message: row.reason ?? '' });
+  }
+  for (const [id, { types }] of lists.of<ProxyRow>('proxies'))
+    for (const { type_url, nack } of types)
+      if (nack !== '')
+        now.set(`${id} ${type_url}`, {
+          of: 'proxy',
+          what: id,
+          where: type_url.slice(type_url.lastIndexOf('.') + 1),
+          message: nack,
+        });
+  const { controlplane } =
+    lists
+      .of<{
+        readonly controlplane?: { readonly connected: boolean; readonly server: string; readonly last_error?: string };
+      }>('status')
+      .get('proxy') ?? {};
+  if (controlplane?.connected === false)
+    now.set('controlplane', {
+      of: 'proxy',
+      what: 'control plane',
+      where: controlplane.server,
+      message: controlplane.last_error ?? 'not connected',
+    });
+  for (const [key, { session, listener, cluster, code, message, time, proxy }] of lists.of<FaultRow>('faults'))
+    now.set(`session ${key}`, {
+      of: 'session',
+      what: session,
+      where: [proxy, listener, cluster].filter((each) => each !== undefined && each !== '').join(' → '),
+      message: `${code}: ${message}`,
+      ...(time !== undefined && { time }),
+    });
+  for (const [key, row] of seen) row.gone = !now.has(key);
+  for (const [key, row] of now) {
+    const time = row.time ?? seen.get(key)?.time ?? new Date().toISOString();
+    seen.set(key, { ...row, time, gone: false });
+  }
+  for (const key of seen.keys()) {
+    if (seen.size <= MOST) break;
+    seen.delete(key);
+  }
+}

@@ -1,0 +1,178 @@
+/** The dashboard: its files, what it can ask this server, and what it is told as it changes. */
+import type { Plain } from '../../common/address.ts';
+import { isLoopback } from '../../common/loopback.ts';
+import { productVersion } from '../../common/version.ts';
+import { EVENT_HEADERS, eventsOf, type Listing, type Topic } from '../../common/web/events.ts';
+import { PAGE_HEADERS, webFile } from '../../common/web/files.ts';
+import { TrafficRates } from '../../common/web/traffic-rates.ts';
+import type { Request, Response } from '../core/protocol.ts';
+import { type Context, isRecursive, show } from './context.ts';
+import { controlPlaneView } from './control-plane.ts';
+import { objectListing } from './object-listing.ts';
+import { offloadView } from './offload.ts';
+import { HttpError, redirect, text } from './respond.ts';
+import type { Call, Route } from './router.ts';
+import { numberOf, pageOf } from './session-page.ts';
+import { TOPICS, type TopicName, USUAL_TOPICS } from './topics.ts';
+import { sessionRow } from './session-row.ts';
+
+/** What is open at once: each costs a look at what it shows, a second. */
+const MAX_STREAMS = 32;
+const INTERVALS = { least: 200, most: 60_000, usual: 1000 };
+
+/** Who has no token may have these: they are the same for everybody. */
+export function isPageFile(path: string): boolean {
+  return path === '/ui' || path.startsWith('/ui/');
+}
+
+export function dashboardRoutes(context: Context): Route[] {
+  let open = 0;
+  const file = (call: Call): Response => {
+    refuseOpen(context, call.request);
+    return fileOf(call);
+  };
+  return [
+    { path: '/ui', methods: { GET: file } },
+    { path: '/ui/{file}', methods: { GET: file } },
+    { path: '/ui/{folder}/{file}', methods: { GET: file } },
+    {
+      path: '/api/v1/dashboard',
+      methods: {
+        GET: (call) =>
+          show(call, { server: 'proxy', version: productVersion(), admin: true, identity: '', topics: TOPICS }),
+      },
+    },
+    { path: '/api/v1/topology', methods: { GET: (call) => show(call, context.traffic()) } },
+    {
+      path: '/api/v1/events',
+      methods: {
+        GET: (call) => {
+          const topics = topicsOf(context, call);
+          const intervalMs = numberOf(call.query, 'interval', INTERVALS.least, INTERVALS.most) ?? INTERVALS.usual;
+          if (open >= MAX_STREAMS)
+            throw new HttpError(503, `expected at most ${MAX_STREAMS} streams of events at once`);
+          open++;
+          let counted = true;
+          const leave = (): void => {
+            if (counted) open--;
+            counted = false;
+          };
+          return {
+            status: 200,
+            headers: EVENT_HEADERS,
+            body: untilReturned(async function* (gone) {
+              try {
+                yield* eventsOf(topics, { intervalMs, signal: AbortSignal.any([gone, context.stopping]) });
+              } finally {
+                leave();
+              }
+            }, leave),
+          };
+        },
+      },
+    },
+  ];
+}
+
+/** A generator hears of `return` only when it yields, and not before it begins: what it waits for is aborted, and `ended` is told. */
+function untilReturned(
+  make: (gone: AbortSignal) => AsyncGenerator<string>,
+  ended: () => void,
+): AsyncIterableIterator<string> {
+  const gone = new AbortController();
+  const made = make(gone.signal);
+  return {
+    next: () => made.next(),
+    return: () => {
+      gone.abort();
+      ended();
+      return made.return(undefined);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+function fileOf({ request, parameters }: Call): Response {
+  const [path = ''] = request.url.replace(/^https?:\/\/[^/?#]*/iu, '').split('?');
+  if (path === '/ui') return redirect('/ui/');
+  const found = webFile(parameters.join('/'));
+  if (found !== undefined) return { status: 200, ...found };
+  const reason = parameters.length === 0 ? 'the dashboard is not built: npm run build' : 'there is no such file';
+  return { ...text(404, `${reason}\n`), headers: { ...PAGE_HEADERS, 'content-type': 'text/plain; charset=utf-8' } };
+}
+
+/** A listener of the configuration may serve the API to everybody; who would open a page there is told what that means. */
+function refuseOpen({ admin: { api } }: Context, { local }: Request): void {
+  const guarded = api.token !== undefined || api.tls?.client_certificate === 'require';
+  if (guarded || local === undefined || isLoopback(local)) return;
+  throw new HttpError(
+    403,
+    `the dashboard is shown off loopback with admin.api.token only: expected one, found none at ${local}`,
+  );
+}
+
+function topicsOf(context: Context, call: Call): ReadonlyMap<string, Topic> {
+  const names = (call.query.get('topics') ?? USUAL_TOPICS).split(',').filter((name) => name !== '');
+  return new Map(
+    names.map((name) => {
+      const known = TOPICS.find((each) => each === name);
+      if (known === undefined) throw new HttpError(400, `expected topics of ${TOPICS.join(', ')}, found ${name}`);
+      return [name, topicOf(known, context, call)];
+    }),
+  );
+}
+
+function topicOf(name: TopicName, context: Context, call: Call): Topic {
+  switch (name) {
+    case 'status':
+      return () => ({ items: [['proxy', statusView(context)]] });
+    case 'traffic': {
+      const rates = new TrafficRates();
+      return () => {
+        const report = context.traffic();
+        return { items: rates.take(report), omitted: report.omitted };
+      };
+    }
+    case 'faults':
+      return () => ({ items: context.traffic().faults.map((each) => [`${each.time} ${each.session}`, each]) });
+    case 'sessions':
+      pageOf([], call.query); // what is wrong with the query is told at once
+      return () => sessionListing(context, call);
+    case 'objects':
+      return () => objectListing(context, isRecursive(call));
+    case 'offload':
+      return () => offloadListing(context);
+  }
+}
+
+function statusView({ controlPlane, ready, admin, sessions }: Context): Plain {
+  const state = controlPlane();
+  let open = 0;
+  for (const { status } of sessions.list()) if (status !== 'DESTROYED') open++;
+  return {
+    version: productVersion(),
+    ready: ready(),
+    offload: admin.offload,
+    sessions: open,
+    ...(state && { controlplane: controlPlaneView(state) }),
+  };
+}
+
+function sessionListing({ sessions }: Context, { query }: Call): Listing {
+  const search = query.get('search')?.toLowerCase() ?? '';
+  const rows = [...sessions.list()].filter(
+    ({ name, listener, destination }) =>
+      search === '' || [name, listener, destination?.origin ?? ''].some((each) => each.toLowerCase().includes(search)),
+  );
+  const { sessions: page, total } = pageOf(rows, query);
+  return { items: page.map((session) => [session.name, sessionRow(session)]), omitted: total - page.length };
+}
+
+function offloadListing({ offload }: Context): Listing {
+  const { sessions = [], ...engine } = offloadView(offload()) as { sessions?: readonly Plain[] };
+  return {
+    items: [['engine', engine] as const, ...sessions.map((each) => [String(each['session']), each] as const)],
+  };
+}

@@ -1,0 +1,160 @@
+import { expect } from 'chai';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import type { Browser } from 'playwright-core';
+import { seriousFindings, startBrowser } from '../../support/browser.ts';
+import { startProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
+import { goTo, Pages } from './page.ts';
+
+const CONFIG = {
+  listeners: [
+    {
+      name: 'web',
+      spec: { protocol: 'TCP', address: '127.0.0.1', port: 0 },
+      options: { track: 60 },
+      rules: [{ name: 'all', action: { route: { name: 'to-echo', destination: 'echo' } } }],
+    },
+  ],
+  clusters: [{ name: 'echo', spec: { protocol: 'Echo' } }],
+};
+/** So many that they are not all in the page. */
+const MANY = 1000;
+
+describe("a proxy's dashboard, in Chromium", function () {
+  this.timeout(60_000);
+  let browser: Browser;
+  let proxy: TestProxy;
+  let base: string;
+  const sockets: Socket[] = [];
+  const pages = new Pages(() => browser);
+
+  before(async () => {
+    browser = await startBrowser();
+  });
+  after(() => browser.close());
+  beforeEach(async () => {
+    proxy = await startProxy(CONFIG, { api: true });
+    base = `http://127.0.0.1:${proxy.port()}`;
+  });
+  afterEach(async () => {
+    await pages.close();
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await proxy.close();
+  });
+
+  async function session(): Promise<Socket> {
+    const socket = connect(proxy.port('web'), '127.0.0.1');
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.write('hello');
+    await once(socket, 'data');
+    return socket;
+  }
+
+  it('is where a browser asks for the API; programs get what they got before', async () => {
+    const page = await pages.at(base);
+    await page.getByText('proxy 0.1.0').waitFor();
+    expect(new URL(page.url()).pathname).to.equal('/ui/');
+    expect(await page.getByRole('navigation').getByRole('link').allTextContents()).to.not.include('History');
+    expect(await (await fetch(base)).text()).to.include('/api/v1/config');
+  });
+
+  it('shows a session with its timeline, kept when it has ended, and ends it', async () => {
+    const socket = await session();
+    const page = await pages.at(`${base}/ui/#sessions`);
+    const name = new RegExp(`TCP:127\\.0\\.0\\.1:${socket.localPort}-`, 'u');
+    await page.getByRole('button', { name }).click();
+    const panel = page.getByRole('dialog', { name });
+    await panel.getByText('CONNECT', { exact: true }).waitFor();
+    const closed = once(socket, 'close');
+    await panel.getByRole('button', { name: 'End this session' }).click();
+    await page.getByRole('button', { name: 'End it' }).click();
+    await closed;
+    await panel.getByText('DESTROYED').first().waitFor();
+    await panel.getByText('DELETED').first().waitFor();
+    expect(await panel.getByRole('button', { name: 'End this session' }).count()).to.equal(0);
+  });
+
+  it('shows traffic as the sender counts it', async () => {
+    const socket = await session();
+    socket.write('x'.repeat(995));
+    const page = await pages.at(`${base}/ui/#sessions`);
+    const row = page.getByRole('row', { name: new RegExp(`:${socket.localPort}-`, 'u') });
+    await until('its bytes', async () => ((await row.textContent()) ?? '').includes('1.0 kB1.0 kB'));
+    const report = (await (await fetch(`${base}/api/v1/topology`)).json()) as {
+      items: { type: string; bytes_in: number; bytes_out: number; opened: number }[];
+    };
+    for (const type of ['listener', 'path', 'cluster'])
+      expect(
+        report.items.find((item) => item.type === type),
+        type,
+      ).to.include({ bytes_in: 1000, bytes_out: 1000, opened: 1 });
+  });
+
+  it('changes its own configuration: with lines of what is wrong, and what would change', async () => {
+    const page = await pages.at(`${base}/ui/#objects`);
+    await page.getByRole('button', { name: 'Edit' }).click();
+    const text = page.getByLabel('Configuration (YAML or JSON)');
+    await page.getByText('Valid. It changes nothing.').waitFor();
+    const before = await text.inputValue();
+    await text.fill(before.replace('protocol: Echo', 'protocol: Ecco'));
+    await page.getByRole('button', { name: /line \d+: clusters\[0\]\.spec\.protocol: expected/u }).waitFor();
+    await text.fill(before.replace('protocol: Echo', 'protocol: Discard'));
+    await page.getByText('Valid. It changes 1 object.').waitFor();
+    expect(proxy.proxy.snapshot.clusters.get('echo')?.value.spec.protocol, 'a dry run').to.equal('Echo');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('Applied.').waitFor();
+    expect(proxy.proxy.snapshot.clusters.get('echo')?.value.spec.protocol).to.equal('Discard');
+    expect(await seriousFindings(page)).to.deep.equal([]);
+  });
+
+  it('says what its kernel does, and how it fares', async () => {
+    const page = await pages.at(base);
+    await goTo(page, 'Kernel');
+    await page.getByText('kernel offload is not asked for (admin.offload)').waitFor();
+    await goTo(page, 'Proxies');
+    await page.getByText('none: its own configuration counts').waitFor();
+    await goTo(page, 'Topology');
+    await page.locator('.node').filter({ hasText: 'to-echo' }).waitFor();
+  });
+
+  it(`with ${MANY} sessions has a few dozen rows in the page, and finds any by scrolling, sorting and filtering`, async () => {
+    for (let index = 0; index < MANY; index += 100) await Promise.all(Array.from({ length: 100 }, session));
+    const page = await pages.at(`${base}/ui/#sessions`);
+    await page.getByText(`${MANY} sessions`).waitFor();
+    const rows = page.locator('tbody tr:not(.space)');
+    expect(await rows.count()).to.be.within(10, 80);
+    await page.getByRole('columnheader', { name: 'Session' }).getByRole('button').click();
+    const names = [...proxy.proxy.sessions()].map(({ name }) => name).sort((one, other) => one.localeCompare(other));
+    await rows.first().getByText(names[0]!).waitFor();
+    await page.locator('.scroll').focus();
+    await page.keyboard.press('End');
+    await page.getByRole('button', { name: names.at(-1)! }).waitFor();
+    expect(await rows.count()).to.be.within(10, 80);
+    await page.getByRole('searchbox').fill(names[500]!);
+    await page.getByText(`1 of ${MANY} sessions`).waitFor();
+    expect(await rows.count()).to.equal(1);
+  });
+
+  it('wants its token, and shows nothing without it', async () => {
+    await proxy.close();
+    proxy = await startProxy({ ...CONFIG, admin: { api: { token: 'a-secret-of-some-length' } } }, { api: true });
+    base = `http://127.0.0.1:${proxy.port()}`;
+    expect((await fetch(`${base}/api/v1/events`)).status).to.equal(401);
+    const page = await pages.at(`${base}/ui/#objects`);
+    await page.getByLabel('Bearer token').fill('a-secret-of-some-length');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Cluster/echo' }).waitFor();
+  });
+
+  it('ends its streams when the proxy ends', async () => {
+    const response = await fetch(`${base}/api/v1/events?topics=status,traffic&interval=200`);
+    const reader = response.body!.getReader();
+    await reader.read();
+    const drained = proxy.proxy.drain(10_000);
+    while (!(await reader.read()).done);
+    await drained;
+    proxy = await startProxy(CONFIG, { api: true });
+  });
+});
