@@ -125,7 +125,7 @@ export class Bed {
   }
 
   /** The proxy before its echo server. */
-  async start(places: Places, ...more: [object | string, object?]): Promise<ProxyProcess> {
+  async start(places: Places, ...more: [object | string, object?, object?]): Promise<ProxyProcess> {
     await this.serve(places.server);
     return this.startProxy(configuration(places, ...more));
   }

@@ -94,14 +94,13 @@ describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} an
   });
 
   it('counts all of it when the proxy stops', async () => {
-    const process = await bed.start(FOUR, 'always');
+    const process = await bed.start(FOUR, 'always', {}, { drain_timeout: 100 });
     const hot = bed.sender(FOUR);
     await bed.inKernel();
     const { packets, bytes } = await hot.stop();
     process.peer.signal('SIGTERM');
-    process.peer.signal('SIGINT');
     await process.peer.exit;
-    expect(process.peer.stdout).to.equal(`${packets} ${bytes} LISTENER_CLOSED\n`);
+    expect(process.peer.stdout).to.equal(`${packets} ${bytes} DRAINED\n`);
   });
 
   it('says which condition keeps a session in user space', async () => {
