@@ -116,6 +116,7 @@ describe(`The operator's day, with ${versionOf('curl', '--version')} and ${versi
 
   it('loses no session, and leaves nothing', async () => {
     const empty = await contentsOf(kube);
+    const others = new Set(ownProcesses().keys());
 
     see('--- install');
     await l7mp('install', '--wait').then((text) => see(text.split('\n').slice(-2).join('\n')));
@@ -220,7 +221,9 @@ describe(`The operator's day, with ${versionOf('curl', '--version')} and ${versi
     await l7mp('uninstall', '--yes').then((text) => see(`${text.trim().split('\n').length} objects deleted`));
     const isOperators = ownedBy(applied);
     await untilNothing('objects', async () => unexplained(await contentsOf(kube), empty, isOperators));
-    await untilNothing('processes', () => ownProcesses());
+    await untilNothing('processes', () => {
+      return Array.from(ownProcesses()).flatMap(([pid, command]) => (others.has(pid) ? [] : command));
+    });
     see('nothing is left but what the operator made');
 
     await kubectl('delete', 'namespace', SHOP).then(see);
@@ -268,8 +271,8 @@ async function untilNothing(what: string, look: () => Promise<readonly string[]>
   expect(left).to.deep.equal([]);
 }
 
-/** Servers of ours that this process, or one that it started, has started. */
-function ownProcesses(): string[] {
+/** Servers of ours that this process, or one that it started, has started, by their ids: also those of other testbeds. */
+function ownProcesses(): Map<number, string> {
   const all = new Map<number, { parent: number; command: string }>();
   for (const name of readdirSync('/proc').filter((each) => /^\d+$/u.test(each))) {
     try {
@@ -286,7 +289,9 @@ function ownProcesses(): string[] {
     }
     return false;
   };
-  return Array.from(all)
-    .filter(([pid, { command }]) => isOurs(pid) && /dist\/cli\/main\.js (?:proxy|controlplane)/u.test(command))
-    .map(([, { command }]) => command);
+  return new Map(
+    Array.from(all)
+      .filter(([pid, { command }]) => isOurs(pid) && /dist\/cli\/main\.js (?:proxy|controlplane)/u.test(command))
+      .map(([pid, { command }]) => [pid, command]),
+  );
 }
