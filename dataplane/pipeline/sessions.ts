@@ -63,7 +63,8 @@ export class Sessions {
   private sweeper: NodeJS.Timeout | undefined;
   private lastId = 0;
   private draining = false;
-  private onEmpty: (() => void) | undefined;
+  /** Told once, when the last session has ended. */
+  private readonly onEmpty: (() => void)[] = [];
 
   constructor(options: SessionsOptions) {
     this.options = options;
@@ -181,7 +182,7 @@ export class Sessions {
     if (this.live.size === 0) {
       clearInterval(this.sweeper);
       this.sweeper = undefined;
-      this.onEmpty?.();
+      for (const told of this.onEmpty.splice(0)) told();
     }
   }
 
@@ -224,7 +225,7 @@ export class Sessions {
 
   private empty(): Promise<void> {
     if (this.live.size === 0) return Promise.resolve();
-    return new Promise((resolve) => (this.onEmpty = resolve));
+    return new Promise((resolve) => this.onEmpty.push(resolve));
   }
 
   /** Ends every session at once; resolves when all are gone. */

@@ -552,6 +552,23 @@ describe('a session', () => {
       expect(session.reason).to.equal('DRAINED');
     });
 
+    it('ends where listeners become quiet after its time, and before the last session is over', async () => {
+      pipeline = harness();
+      const client = new (class extends FakeStream {
+        override destroy(): void {
+          this.calls.push('destroy');
+        }
+      })();
+      pipeline.accept(client);
+      let quiet: () => void = () => undefined;
+      const drained = pipeline.sessions.drain(1, new Promise((resolve) => (quiet = resolve)));
+      await until('its end', () => client.calls.includes('destroy'));
+      quiet();
+      await new Promise((resolve) => setImmediate(resolve));
+      client.closes();
+      await drained;
+    });
+
     it('is over as soon as the last session is', async () => {
       const { session } = start();
       const drained = pipeline.sessions.drain(60_000);
