@@ -4,8 +4,7 @@ import type { MetricData } from '@opentelemetry/sdk-metrics';
 import { durationMetric } from '../../common/telemetry/durations.ts';
 import type { KubernetesFigures } from '../core/kubernetes-figures.ts';
 
-/** `figures` is asked anew each time. */
-export function observeKubernetes(meter: Meter, figures: () => KubernetesFigures | undefined): void {
+export function observeKubernetes(meter: Meter, { watches, queues }: KubernetesFigures): void {
   const gauge = (name: string, description: string) =>
     meter.createObservableGauge(`l7mp.kubernetes.${name}`, { description });
   const counter = (name: string, description: string) =>
@@ -19,7 +18,6 @@ export function observeKubernetes(meter: Meter, figures: () => KubernetesFigures
   const failures = counter('reconcile.failures', 'Work that failed, by queue; it is tried again');
   meter.addBatchObservableCallback(
     (result) => {
-      const { watches = [], queues = [] } = figures() ?? {};
       for (const { kind, state, ...counted } of watches) {
         result.observe(connected, state === 'watching' ? 1 : 0, { kind });
         result.observe(restarts, Math.max(0, counted.watches - 1), { kind });

@@ -30,12 +30,13 @@ export interface Figures {
   readonly kubernetes?: KubernetesFigures | undefined;
 }
 
-/** `figures` is asked anew each time. */
+/** `figures` is asked anew each time that they are collected. */
 export function controlPlaneMetrics(figures: () => Figures, others: MetricSource['others']): MetricSource {
   return {
     observe: (meter) => {
-      observeControlPlane(meter, figures);
-      if (figures().kubernetes) observeKubernetes(meter, () => figures().kubernetes);
+      const now = figures();
+      observeControlPlane(meter, now);
+      if (now.kubernetes) observeKubernetes(meter, now.kubernetes);
       observeProcess(meter);
     },
     histograms: () => {
@@ -53,7 +54,7 @@ export function controlPlaneMetrics(figures: () => Figures, others: MetricSource
   };
 }
 
-function observeControlPlane(meter: Meter, figuresOf: () => Figures): void {
+function observeControlPlane(meter: Meter, figures: Figures): void {
   const gauge = (name: string, description: string) =>
     meter.createObservableGauge(`l7mp.controlplane.${name}`, { description });
   const counter = (name: string, description: string) =>
@@ -74,7 +75,6 @@ function observeControlPlane(meter: Meter, figuresOf: () => Figures): void {
   });
   const all = [expiry, connections, proxies, connects, views, acks, nacks, objects, failures, revision, leader];
   meter.addBatchObservableCallback((result: BatchObservableResult) => {
-    const figures = figuresOf();
     const { totals } = figures;
     result.observe(connections, figures.connections);
     result.observe(proxies, totals.proxies.delta, { variant: 'delta' });
