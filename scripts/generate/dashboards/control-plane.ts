@@ -1,26 +1,25 @@
 /** The dashboard of the control plane. */
-import { makeDashboard, quantiles, type Row, series, stat } from './panels.ts';
+import { INSTANCE, instanceFilters, makeDashboard, quantiles, type Row, series, stat } from './panels.ts';
 import { processRow } from './process.ts';
 
-const REPLICA = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"';
-const rate = (metric: string): string => `rate(${metric}{${REPLICA}}[$__rate_interval])`;
+const rate = (metric: string): string => `rate(${metric}{${INSTANCE}}[$__rate_interval])`;
 
 const overview: Row = {
   title: 'Overview',
   panels: [
-    stat('Replicas', { unit: 'short', good: 1 }, [`count(l7mp_controlplane_leader{${REPLICA}})`, '']),
+    stat('Replicas', { unit: 'short', good: 1 }, [`count(l7mp_controlplane_leader{${INSTANCE}})`, '']),
     stat('Leaders', { unit: 'short', good: 1, description: 'One, whatever the number of replicas.' }, [
-      `sum(l7mp_controlplane_leader{${REPLICA}})`,
+      `sum(l7mp_controlplane_leader{${INSTANCE}})`,
       '',
     ]),
-    stat('Connected proxies', { unit: 'short' }, [`sum(l7mp_controlplane_proxies{${REPLICA}})`, '']),
-    stat('Objects', { unit: 'short' }, [`max(l7mp_controlplane_objects{${REPLICA},state="valid"})`, '']),
+    stat('Connected proxies', { unit: 'short' }, [`sum(l7mp_controlplane_proxies{${INSTANCE}})`, '']),
+    stat('Objects', { unit: 'short' }, [`max(l7mp_controlplane_objects{${INSTANCE},state="valid"})`, '']),
     stat('Invalid objects', { unit: 'short', bad: 1 }, [
-      `max(l7mp_controlplane_objects{${REPLICA},state="invalid"})`,
+      `max(l7mp_controlplane_objects{${INSTANCE},state="invalid"})`,
       '',
     ]),
     stat('The certificate ends in', { unit: 's', good: 14 * 86_400 }, [
-      `min(l7mp_controlplane_certificate_expiry_timestamp_seconds{${REPLICA}}) - time()`,
+      `min(l7mp_controlplane_certificate_expiry_timestamp_seconds{${INSTANCE}}) - time()`,
       '',
     ]),
   ],
@@ -30,11 +29,11 @@ const proxies: Row = {
   title: 'Proxies',
   panels: [
     series('Proxies by variant', { unit: 'short', stacked: true }, [
-      `sum by (variant) (l7mp_controlplane_proxies{${REPLICA}})`,
+      `sum by (variant) (l7mp_controlplane_proxies{${INSTANCE}})`,
       '{{variant}}',
     ]),
     series('Connections by replica', { unit: 'short', description: 'Of proxies and commands.' }, [
-      `l7mp_controlplane_connections{${REPLICA}}`,
+      `l7mp_controlplane_connections{${INSTANCE}}`,
       '{{instance}}',
     ]),
     series('Proxies that connect', { unit: 'cps' }, [
@@ -42,7 +41,7 @@ const proxies: Row = {
       '{{instance}}',
     ]),
     series('Views by replica', { unit: 'short', description: 'Groups of proxies that see the same.' }, [
-      `l7mp_controlplane_views{${REPLICA}}`,
+      `l7mp_controlplane_views{${INSTANCE}}`,
       '{{instance}}',
     ]),
     series(
@@ -54,7 +53,7 @@ const proxies: Row = {
     series(
       'Time from a response to its answer',
       { unit: 's' },
-      ...quantiles('l7mp_controlplane_answer_duration_seconds', REPLICA, ['type']),
+      ...quantiles('l7mp_controlplane_answer_duration_seconds', INSTANCE, ['type']),
     ),
   ],
 };
@@ -63,14 +62,14 @@ const configuration: Row = {
   title: 'Configuration',
   panels: [
     series('Objects by state', { unit: 'short', stacked: true }, [
-      `max by (state) (l7mp_controlplane_objects{${REPLICA}})`,
+      `max by (state) (l7mp_controlplane_objects{${INSTANCE}})`,
       '{{state}}',
     ]),
     series("The store's revision", { unit: 'none', description: 'Replicas are to be at the same one.' }, [
-      `l7mp_controlplane_store_revision{${REPLICA}}`,
+      `l7mp_controlplane_store_revision{${INSTANCE}}`,
       '{{instance}}',
     ]),
-    series('Who leads', { unit: 'bool_yes_no' }, [`l7mp_controlplane_leader{${REPLICA}}`, '{{instance}}']),
+    series('Who leads', { unit: 'bool_yes_no' }, [`l7mp_controlplane_leader{${INSTANCE}}`, '{{instance}}']),
     series('Pushes that failed', { unit: 'cps', description: 'They are tried again.' }, [
       rate('l7mp_controlplane_push_failures_total'),
       '{{instance}}',
@@ -85,10 +84,6 @@ export const controlPlaneDashboard = (): string =>
     uid: 'l7mp-control-plane',
     title: 'l7mp / Control plane',
     description: 'Proxies, configuration and replicas of the control plane.',
-    filters: [
-      { name: 'namespace', from: REPLICAS },
-      { name: 'job', from: REPLICAS },
-      { name: 'instance', from: REPLICAS },
-    ],
-    rows: [overview, proxies, configuration, processRow(REPLICA)],
+    filters: instanceFilters(REPLICAS),
+    rows: [overview, proxies, configuration, processRow(INSTANCE)],
   });

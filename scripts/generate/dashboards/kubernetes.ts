@@ -1,8 +1,7 @@
 /** The dashboard of what the control plane does with Kubernetes. */
-import { makeDashboard, quantiles, series, stat } from './panels.ts';
+import { INSTANCE, instanceFilters, makeDashboard, quantiles, series, stat } from './panels.ts';
 
-const REPLICA = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"';
-const rate = (metric: string): string => `rate(${metric}{${REPLICA}}[$__rate_interval])`;
+const rate = (metric: string): string => `rate(${metric}{${INSTANCE}}[$__rate_interval])`;
 const REPLICAS = 'l7mp_kubernetes_watch_connected';
 
 export const kubernetesDashboard = (): string =>
@@ -10,31 +9,27 @@ export const kubernetesDashboard = (): string =>
     uid: 'l7mp-kubernetes',
     title: 'l7mp / Kubernetes',
     description: 'What the control plane watches, and the work that it does with it.',
-    filters: [
-      { name: 'namespace', from: REPLICAS },
-      { name: 'job', from: REPLICAS },
-      { name: 'instance', from: REPLICAS },
-    ],
+    filters: instanceFilters(REPLICAS),
     rows: [
       {
         title: 'Overview',
         panels: [
           stat('Kinds', { unit: 'short', description: 'That are watched: those that the API server has.' }, [
-            `count(count by (kind) (l7mp_kubernetes_watch_connected{${REPLICA}}))`,
+            `count(count by (kind) (l7mp_kubernetes_watch_connected{${INSTANCE}}))`,
             '',
           ]),
           stat('Watches that are down', { unit: 'short', bad: 1 }, [
-            `count(l7mp_kubernetes_watch_connected{${REPLICA}} == 0) or vector(0)`,
+            `count(l7mp_kubernetes_watch_connected{${INSTANCE}} == 0) or vector(0)`,
             '',
           ]),
-          stat('Objects', { unit: 'short' }, [`sum(max by (kind) (l7mp_kubernetes_objects{${REPLICA}}))`, '']),
+          stat('Objects', { unit: 'short' }, [`sum(max by (kind) (l7mp_kubernetes_objects{${INSTANCE}}))`, '']),
         ],
       },
       {
         title: 'Watches',
         panels: [
           series('Objects by kind', { unit: 'short' }, [
-            `max by (kind) (l7mp_kubernetes_objects{${REPLICA}})`,
+            `max by (kind) (l7mp_kubernetes_objects{${INSTANCE}})`,
             '{{kind}}',
           ]),
           series(
@@ -56,13 +51,13 @@ export const kubernetesDashboard = (): string =>
         title: 'Work',
         panels: [
           series('Work that waits', { unit: 'short' }, [
-            `sum by (queue) (l7mp_kubernetes_queue_depth{${REPLICA}})`,
+            `sum by (queue) (l7mp_kubernetes_queue_depth{${INSTANCE}})`,
             '{{queue}}',
           ]),
           series(
             'Time that work takes',
             { unit: 's' },
-            ...quantiles('l7mp_kubernetes_reconcile_duration_seconds', REPLICA, ['queue']),
+            ...quantiles('l7mp_kubernetes_reconcile_duration_seconds', INSTANCE, ['queue']),
           ),
           series('Work done', { unit: 'cps' }, [
             `sum by (queue) (${rate('l7mp_kubernetes_reconcile_duration_seconds_count')})`,

@@ -142,6 +142,14 @@ export interface Filter {
   readonly from: string;
 }
 
+/** Series of the chosen processes: an environment, a job and an instance of that. */
+export const INSTANCE = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"';
+
+/** What they are chosen by, of those that have a series. */
+export function instanceFilters(from: string): Filter[] {
+  return ['namespace', 'job', 'instance'].map((name) => ({ name, from }));
+}
+
 export interface Row {
   readonly title: string;
   readonly panels: readonly PanelMaker[];

@@ -1,10 +1,9 @@
 /** The dashboard of proxies: sessions, traffic, clusters, offload. */
-import { makeDashboard, quantiles, type Row, series, stat } from './panels.ts';
+import { INSTANCE, instanceFilters, makeDashboard, quantiles, type Row, series, stat } from './panels.ts';
 import { processRow } from './process.ts';
 
-const PROXY = 'namespace=~"$namespace",job=~"$job",instance=~"$instance"';
-const LISTENER = `${PROXY},listener=~"$listener"`;
-const CLUSTER = `${PROXY},cluster=~"$cluster"`;
+const LISTENER = `${INSTANCE},listener=~"$listener"`;
+const CLUSTER = `${INSTANCE},cluster=~"$cluster"`;
 
 const rate = (metric: string, selector: string): string => `rate(${metric}{${selector}}[$__rate_interval])`;
 const sumRate = (by: string, metric: string, selector: string): string => `sum by (${by}) (${rate(metric, selector)})`;
@@ -12,7 +11,7 @@ const sumRate = (by: string, metric: string, selector: string): string => `sum b
 const overview: Row = {
   title: 'Overview',
   panels: [
-    stat('Proxies', { unit: 'short', good: 1 }, [`count(target_info{${PROXY},service_name="l7mp"})`, '']),
+    stat('Proxies', { unit: 'short', good: 1 }, [`count(target_info{${INSTANCE},service_name="l7mp"})`, '']),
     stat('Open sessions', { unit: 'short' }, [`sum(l7mp_sessions_active{${LISTENER}})`, '']),
     stat('New sessions', { unit: 'cps' }, [`sum(${rate('l7mp_sessions_opened_total', LISTENER)})`, '']),
     stat('Traffic', { unit: 'Bps', description: 'Payload in both directions.' }, [
@@ -94,10 +93,10 @@ const traffic: Row = {
     series(
       'Metric clusters',
       { unit: 'Bps', description: 'What passed clusters of the protocol Metric, by their names.' },
-      [sumRate('name', 'l7mp_metric_bytes_total', PROXY), '{{name}}'],
+      [sumRate('name', 'l7mp_metric_bytes_total', INSTANCE), '{{name}}'],
     ),
     series('Metric clusters, packets', { unit: 'pps' }, [
-      sumRate('name', 'l7mp_metric_packets_total', PROXY),
+      sumRate('name', 'l7mp_metric_packets_total', INSTANCE),
       '{{name}}',
     ]),
   ],
@@ -145,21 +144,21 @@ const offload: Row = {
     series(
       'Sessions that the kernel relays',
       { unit: 'short' },
-      [`sum by (transport) (l7mp_offload_flows{${PROXY}})`, '{{transport}}'],
-      [`sum by (transport) (l7mp_offload_capacity{${PROXY}})`, '{{transport}} capacity'],
+      [`sum by (transport) (l7mp_offload_flows{${INSTANCE}})`, '{{transport}}'],
+      [`sum by (transport) (l7mp_offload_capacity{${INSTANCE}})`, '{{transport}} capacity'],
     ),
     series(
       'Moves',
       { unit: 'cps', description: 'Sessions given to the kernel, and taken back before they ended.' },
-      [`sum(${rate('l7mp_offload_handovers_total', PROXY)})`, 'to the kernel'],
-      [`sum(${rate('l7mp_offload_handbacks_total', PROXY)})`, 'back'],
+      [`sum(${rate('l7mp_offload_handovers_total', INSTANCE)})`, 'to the kernel'],
+      [`sum(${rate('l7mp_offload_handbacks_total', INSTANCE)})`, 'back'],
     ),
     series('Refusals by reason', { unit: 'cps', description: 'Sessions kept or thrown out of the kernel.' }, [
-      sumRate('reason', 'l7mp_offload_refusals_total', PROXY),
+      sumRate('reason', 'l7mp_offload_refusals_total', INSTANCE),
       '{{reason}}',
     ]),
     series('Offload is on', { unit: 'bool_yes_no', description: 'Of proxies that are to have it.' }, [
-      `l7mp_offload_enabled{${PROXY}}`,
+      `l7mp_offload_enabled{${INSTANCE}}`,
       '{{instance}} {{transport}}',
     ]),
   ],
@@ -173,11 +172,9 @@ export const proxiesDashboard = (): string =>
     title: 'l7mp / Proxies',
     description: 'Sessions, traffic, clusters and offload of proxies.',
     filters: [
-      { name: 'namespace', from: PROXIES },
-      { name: 'job', from: PROXIES },
-      { name: 'instance', from: PROXIES },
+      ...instanceFilters(PROXIES),
       { name: 'listener', from: 'l7mp_sessions_opened_total' },
       { name: 'cluster', from: 'l7mp_cluster_endpoints' },
     ],
-    rows: [overview, sessions, traffic, clusters, offload, processRow(PROXY)],
+    rows: [overview, sessions, traffic, clusters, offload, processRow(INSTANCE)],
   });
