@@ -3,11 +3,11 @@ import type { Plain } from '../../common/address.ts';
 import { isLoopback } from '../../common/loopback.ts';
 import type { Tap } from '../../gen/l7mp/config/v1/types.ts';
 import type { Request, Response } from '../core/protocol.ts';
+import type { TapView } from '../core/tap.ts';
 import { readBody, unwrap } from './body.ts';
 import { accept, type Context, show } from './context.ts';
 import { HttpError, notFound, ok } from './respond.ts';
 import type { Route } from './router.ts';
-import type { TapState } from './types.ts';
 
 /** Lines of JSON. */
 export const RECORDS_TYPE = 'application/x-ndjson';
@@ -68,6 +68,6 @@ function refuseUnknown({ sink, sessions }: Context, { listener, session: name }:
   throw new HttpError(400, `session: expected a session that goes on, found ${JSON.stringify(name)}, which has ended`);
 }
 
-function tapView({ id, request, startedAt, remote, sessions, messages, bytes, dropped }: TapState): Plain {
+function tapView({ id, request, startedAt, remote, sessions, messages, bytes, dropped }: TapView): Plain {
   return { id, request, started_at: startedAt, remote, sessions, messages, bytes, dropped };
 }

@@ -6,10 +6,10 @@ import type { Parsed } from '../../config/parse.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../../config/snapshot.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { OffloadStatus } from '../core/offload.ts';
-import type { Request } from '../core/protocol.ts';
 import type { Fault } from '../../common/errors.ts';
 import type { Serving } from '../core/serving.ts';
 import type { SessionView } from '../core/session.ts';
+import type { TapView, Watcher } from '../core/tap.ts';
 
 /** A value, or what is wrong with it. */
 export interface Checked<T> {
@@ -28,28 +28,11 @@ export interface EndpointState {
   readonly totalFailures: number;
 }
 
-/** A tap that runs. */
-export interface TapState {
-  readonly id: number;
-  readonly request: Tap;
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
-  /** Who reads it. */
-  readonly remote: string | undefined;
-  readonly sessions: number;
-  readonly messages: number;
-  readonly bytes: number;
-  readonly dropped: { readonly messages: number; readonly bytes: number };
-}
-
-/** Who asks for a tap. */
-export type Watcher = Pick<Request, 'remote' | 'certificate' | 'session'>;
-
 /** Shows what sessions carry, as lines of JSON. */
 export interface TapService {
   /** @throws ProxyError where there are enough of them, or it is to last too long */
   start(tap: Tap, watcher: Watcher): AsyncIterableIterator<string>;
-  list(): readonly TapState[];
+  list(): readonly TapView[];
   /** False where there is none of the number. */
   stop(id: number, reason: string): boolean;
   /** Notes that somebody has no right to it. */

@@ -1,5 +1,6 @@
 /** Who looks on as sessions pass, and where: what the pipeline tells taps. Types only. */
 import type { Tap as TapRequest } from '../../gen/l7mp/config/v1/types.ts';
+import type { Request } from './protocol.ts';
 import type { Flow } from './offload.ts';
 import type { SessionView } from './session.ts';
 import type { EndReason, Framing, Signal } from './stream.ts';
@@ -44,4 +45,21 @@ export interface TapEar {
 export interface TapPoint {
   /** Tells an ear of the sessions that there are, and of new ones, until the function that it gives is called. */
   listen(ear: TapEar): () => void;
+}
+
+/** Who asks for a tap: for the log. `session` is the one that carries the request, where that is of the proxy's own. */
+export type Watcher = Pick<Request, 'remote' | 'certificate' | 'session'>;
+
+/** A tap that runs. */
+export interface TapView {
+  readonly id: number;
+  readonly request: TapRequest;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Who reads it. */
+  readonly remote: string | undefined;
+  readonly sessions: number;
+  readonly messages: number;
+  readonly bytes: number;
+  readonly dropped: { readonly messages: number; readonly bytes: number };
 }

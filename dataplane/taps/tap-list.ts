@@ -3,7 +3,7 @@ import type { Taps as Limits, Tap as TapRequest } from '../../gen/l7mp/config/v1
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { SessionView } from '../core/session.ts';
-import type { TapPoint } from '../core/tap.ts';
+import type { TapPoint, TapView, Watcher } from '../core/tap.ts';
 import type { Parties } from './session-record.ts';
 import { Tap } from './tap.ts';
 
@@ -12,29 +12,6 @@ export interface TapListOptions {
   readonly point: TapPoint;
   readonly parties: Parties;
   readonly log: Logger;
-}
-
-/** Who asks for a tap: for the log. */
-export interface Watcher {
-  /** As in `127.0.0.1:40000`; undefined on a UNIX socket. */
-  readonly remote?: string | undefined;
-  /** The subject of the certificate that was shown. */
-  readonly certificate?: string | undefined;
-  /** The session that carries its request and what it is answered, where that is one of the proxy's own listeners. */
-  readonly session?: string | undefined;
-}
-
-/** A tap that runs. */
-export interface TapView {
-  readonly id: number;
-  readonly request: TapRequest;
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
-  readonly remote: string | undefined;
-  readonly sessions: number;
-  readonly messages: number;
-  readonly bytes: number;
-  readonly dropped: { readonly messages: number; readonly bytes: number };
 }
 
 interface Entry {

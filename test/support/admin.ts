@@ -1,6 +1,7 @@
 /** The REST API over a configuration in memory: nothing listens, and sessions are what the test says. */
 import { createAdminApi } from '../../dataplane/admin/index.ts';
-import type { EndpointState, TapService, TapState } from '../../dataplane/admin/types.ts';
+import type { EndpointState, TapService } from '../../dataplane/admin/types.ts';
+import type { TapView } from '../../dataplane/core/tap.ts';
 import type { TapRecord } from '../../dataplane/taps/records.ts';
 import type { Tap } from '../../gen/l7mp/config/v1/types.ts';
 import { decodeConfig, decodeObject, decodeTap } from '../../config/decode.ts';
@@ -198,7 +199,7 @@ export function recordsOf(request: Tap): TapRecord[] {
 export class FakeTaps implements TapService {
   readonly started: Tap[] = [];
   readonly refusals: string[] = [];
-  running: TapState[] = [];
+  running: TapView[] = [];
 
   async *start(tap: Tap): AsyncIterableIterator<string> {
     this.started.push(tap);
@@ -206,7 +207,7 @@ export class FakeTaps implements TapService {
     for (const record of recordsOf(tap)) yield `${JSON.stringify(record)}\n`;
   }
 
-  list(): readonly TapState[] {
+  list(): readonly TapView[] {
     return this.running;
   }
 
