@@ -232,6 +232,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     parse: parseText,
     check: (config) => reconciler.check(withLocal(reconciler.snapshot, config)),
     traffic,
+    faults: () => ways.faults,
     stopping: stopping.signal,
     ready: isReady,
     decodeTap: (raw, lenient) => decodeTap(raw, { schema, lenient }),

@@ -26,7 +26,7 @@ export function isPageFile(path: string): boolean {
 }
 
 export function dashboardRoutes(context: Context): Route[] {
-  let open = 0;
+  const open = new Set<AbortController>();
   const file = (call: Call): Response => {
     refuseOpen(context, call.request);
     return fileOf(call);
@@ -49,24 +49,19 @@ export function dashboardRoutes(context: Context): Route[] {
         GET: (call) => {
           const topics = topicsOf(context, call);
           const intervalMs = numberOf(call.query, 'interval', INTERVALS.least, INTERVALS.most) ?? INTERVALS.usual;
-          if (open >= MAX_STREAMS)
+          if (open.size >= MAX_STREAMS)
             throw new HttpError(503, `expected at most ${MAX_STREAMS} streams of events at once`);
-          open++;
-          let counted = true;
+          const gone = new AbortController();
+          open.add(gone);
+          const signal = AbortSignal.any([gone.signal, context.stopping]);
           const leave = (): void => {
-            if (counted) open--;
-            counted = false;
+            open.delete(gone);
+            gone.abort();
           };
           return {
             status: 200,
             headers: EVENT_HEADERS,
-            body: untilReturned(async function* (gone) {
-              try {
-                yield* eventsOf(topics, { intervalMs, signal: AbortSignal.any([gone, context.stopping]) });
-              } finally {
-                leave();
-              }
-            }, leave),
+            body: leaving(eventsOf(topics, { intervalMs, signal }), leave),
           };
         },
       },
@@ -74,19 +69,22 @@ export function dashboardRoutes(context: Context): Route[] {
   ];
 }
 
-/** A generator hears of `return` only when it yields, and not before it begins: what it waits for is aborted, and `ended` is told. */
-function untilReturned(
-  make: (gone: AbortSignal) => AsyncGenerator<string>,
-  ended: () => void,
-): AsyncIterableIterator<string> {
-  const gone = new AbortController();
-  const made = make(gone.signal);
+/** A generator hears of `return` only when it yields: `leave` is called at once, and has it end. */
+function leaving(events: AsyncGenerator<string>, leave: () => void): AsyncIterableIterator<string> {
   return {
-    next: () => made.next(),
+    next: async () => {
+      let isOver = true;
+      try {
+        const result = await events.next();
+        isOver = result.done === true;
+        return result;
+      } finally {
+        if (isOver) leave();
+      }
+    },
     return: () => {
-      gone.abort();
-      ended();
-      return made.return(undefined);
+      leave();
+      return events.return(undefined);
     },
     [Symbol.asyncIterator]() {
       return this;
@@ -136,7 +134,7 @@ function topicOf(name: TopicName, context: Context, call: Call): Topic {
       };
     }
     case 'faults':
-      return () => ({ items: context.traffic().faults.map((each) => [`${each.time} ${each.session}`, each]) });
+      return () => ({ items: context.faults().map((each) => [`${each.time} ${each.session}`, each]) });
     case 'sessions':
       pageOf([], call.query); // what is wrong with the query is told at once
       return () => sessionListing(context, call);
@@ -161,12 +159,7 @@ function statusView({ controlPlane, ready, admin, sessions }: Context): Plain {
 }
 
 function sessionListing({ sessions }: Context, { query }: Call): Listing {
-  const search = query.get('search')?.toLowerCase() ?? '';
-  const rows = [...sessions.list()].filter(
-    ({ name, listener, destination }) =>
-      search === '' || [name, listener, destination?.origin ?? ''].some((each) => each.toLowerCase().includes(search)),
-  );
-  const { sessions: page, total } = pageOf(rows, query);
+  const { sessions: page, total } = pageOf(sessions.list(), query);
   return { items: page.map((session) => [session.name, sessionRow(session)]), omitted: total - page.length };
 }
 

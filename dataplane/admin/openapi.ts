@@ -95,6 +95,14 @@ const remove = (operationId: string, summary: string, parameters: readonly Json[
 
 const inQuery = (name: string, description: string, schema: Json): Json => ({ name, in: 'query', description, schema });
 const inHeader = (description: string): Json => ({ description, schema: { type: 'string' } });
+const SEARCH = inQuery(
+  'search',
+  'Only those with this in a name (listener, cluster, endpoint …), an address, or the status',
+  {
+    type: 'string',
+  },
+);
+
 const getSessions: Json = {
   operationId: 'getSessions',
   summary: 'Lists sessions',
@@ -104,9 +112,7 @@ const getSessions: Json = {
     inQuery('listener', 'Only those of this listener', { type: 'string' }),
     inQuery('status', 'Only those of this status', { enum: STATUSES }),
     inQuery('live', 'Only those that have not ended', { type: 'boolean', default: false }),
-    inQuery('search', 'Only those with this in a name (listener, cluster, endpoint …), an address, or the status', {
-      type: 'string',
-    }),
+    SEARCH,
     inQuery('sort', 'By what: `id` and `name` from the lowest up, the others from the highest down', {
       enum: Object.keys(ORDERS),
     }),
@@ -160,7 +166,7 @@ const getEvents: Json = {
       },
     ),
     inQuery('interval', 'Between two looks, in ms', { type: 'integer', minimum: 200, maximum: 60_000, default: 1000 }),
-    inQuery('search', 'Only sessions whose name, listener or cluster has this text', { type: 'string' }),
+    SEARCH,
   ],
   responses: {
     '200': { description: 'Server-Sent Events', content: { 'text/event-stream': { schema: { type: 'string' } } } },

@@ -1,7 +1,7 @@
 /** What the REST API needs of the proxy: main.ts gives it. */
 import type { Admin, Cluster, Tap } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../../common/address.ts';
-import type { TrafficReport } from '../../gen/messages.ts';
+import type { SessionFault, TrafficReport } from '../../gen/messages.ts';
 import type { Parsed } from '../../config/parse.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../../config/snapshot.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
@@ -75,6 +75,8 @@ export interface AdminDependencies {
   readonly check: (config: ConfigSnapshot) => Promise<void>;
   /** What sessions do, by piece of the topology. */
   readonly traffic: () => TrafficReport;
+  /** The last sessions that failed, the newest last. */
+  readonly faults: () => readonly SessionFault[];
   /** Aborts when the proxy takes no new sessions any more. */
   readonly stopping: AbortSignal;
   /** Whether the first configuration is live and the proxy isn't stopping. */

@@ -136,6 +136,7 @@ export function createTestApi(config: object = {}): TestApi {
     parse: parseText,
     check: () => Promise.resolve(),
     traffic: () => api.traffic,
+    faults: () => api.traffic.faults,
     stopping: stopping.signal,
     ready: () => api.ready,
     servingOf: (kind, name) => api.serving.get(`${kind} ${name}`),
