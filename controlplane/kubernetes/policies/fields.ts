@@ -1,10 +1,9 @@
 /** Which fields of a TrafficPolicy are whose, and what a target can't have. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { TrafficPolicySpec, TrafficTarget } from '../../../gen/l7mp/kubernetes/v1/types.ts';
-import { formatFault } from '../../../common/errors.ts';
-import { contentFaults } from '../../model/decode-content.ts';
 import type { TrafficPolicy } from '../api/own-kinds.ts';
 import type { Verdict } from '../api/verdict.ts';
+import { type Additions, contentFault } from './content-fault.ts';
 
 type Plain = Readonly<Record<string, Json>>;
 type Field = Exclude<keyof TrafficPolicySpec, 'targetRefs'>;
@@ -37,29 +36,17 @@ function pick(spec: TrafficPolicySpec | undefined, fields: readonly Field[]): Pl
   return Object.fromEntries(entries) as Plain;
 }
 
-// Objects never change.
-const known = new WeakMap<TrafficPolicy, Verdict | false>();
+/** What is wrong with it, whatever its targets are. */
+export function trafficFault(policy: TrafficPolicy): Verdict | undefined {
+  return contentFault(policy, additionsOf, (path) => `spec.${path.replace(/^options\./u, 'listener.')}`);
+}
 
-/** What is wrong with it must not be what is wrong with the clusters and routes of all that it is attached to. */
-export function contentFault(policy: TrafficPolicy): Verdict | undefined {
-  let found = known.get(policy);
-  if (found === undefined) {
-    // Which protocol it is says nothing of what a policy may have: those of Services all have addresses.
-    const cluster = { spec: { protocol: 'TCP' }, discovery: { service: 'any' }, ...clusterFields(policy) };
-    const route = { destination: 'any', ...routeFields(policy) };
-    const listener = { spec: { protocol: 'UDP', port: 1 }, rules: [], options: listenerFields(policy) };
-    const faults = [
-      ...contentFaults({ key: { kind: 'Listener', name: 'any' }, labels: {}, spec: listener }),
-      ...contentFaults({ key: { kind: 'Cluster', name: 'any' }, labels: {}, spec: cluster }),
-      ...contentFaults({ key: { kind: 'Route', name: 'any' }, labels: {}, spec: route }),
-    ];
-    const texts = faults.map((fault) =>
-      formatFault({ ...fault, path: `spec.${fault.path.replace(/^options\./u, 'listener.')}` }),
-    );
-    found = texts.length > 0 && { reason: 'Invalid', message: texts.join('; ') };
-    known.set(policy, found);
-  }
-  return found === false ? undefined : found;
+function additionsOf(policy: TrafficPolicy): Additions {
+  return {
+    Listener: { options: listenerFields(policy) },
+    Cluster: clusterFields(policy),
+    Route: routeFields(policy),
+  };
 }
 
 type Kind = TrafficTarget['kind'];

@@ -1,13 +1,11 @@
 /** Policies of listeners, OffloadPolicy and TelemetryPolicy: which of a kind counts for which, and their statuses. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import { formatFault } from '../../../common/errors.ts';
-import { contentFaults } from '../../model/decode-content.ts';
 import type { OffloadPolicy, TelemetryPolicy } from '../api/own-kinds.ts';
 import type { Policies } from '../api/policies.ts';
 import type { KubeReader, StatusPlan } from '../api/reader.ts';
 import { soundReader } from '../api/sound.ts';
-import type { Verdict } from '../api/verdict.ts';
 import { attachPolicies } from './attachment.ts';
+import { contentFault } from './content-fault.ts';
 import { sharedPorts } from './targets.ts';
 
 export interface ListenerPolicies extends Pick<Policies, 'offload' | 'telemetry'> {
@@ -38,7 +36,8 @@ interface Read<P> {
 function read<P extends Policy>(reader: KubeReader, policies: Iterable<P>, optionsOf: (policy: P) => object): Read<P> {
   const { at, statuses } = attachPolicies(reader, policies, {
     refusal: (policy, target) =>
-      faultOf(policy, optionsOf(policy)) ?? sharedPorts(reader, policy.metadata.namespace ?? '', target),
+      contentFault(policy, (each) => ({ Listener: { options: optionsOf(each) as Json } }), placeOf) ??
+      sharedPorts(reader, policy.metadata.namespace ?? '', target),
   });
   return {
     counting: (targets) => targets.map((target) => at(target)).findLast((found) => found !== undefined),
@@ -46,18 +45,6 @@ function read<P extends Policy>(reader: KubeReader, policies: Iterable<P>, optio
   };
 }
 
-// Objects never change.
-const known = new WeakMap<Policy, Verdict | false>();
-
-/** What is wrong with it must not be what is wrong with all that it is attached to. */
-function faultOf(policy: Policy, options: object): Verdict | undefined {
-  let found = known.get(policy);
-  if (found === undefined) {
-    const spec = { spec: { protocol: 'UDP', port: 1 }, rules: [], options: options as Json };
-    const faults = contentFaults({ key: { kind: 'Listener', name: 'any' }, labels: {}, spec });
-    const texts = faults.map((fault) => formatFault({ ...fault, path: fault.path.replace(/^options\./u, 'spec.') }));
-    found = texts.length > 0 && { reason: 'Invalid', message: texts.join('; ') };
-    known.set(policy, found);
-  }
-  return found === false ? undefined : found;
+function placeOf(path: string): string {
+  return path.replace(/^options\./u, 'spec.');
 }

@@ -9,7 +9,7 @@ import type { KubeReader, StatusPlan } from '../api/reader.ts';
 import { soundReader } from '../api/sound.ts';
 import { condition, joined, type Verdict } from '../api/verdict.ts';
 import { attachPolicies } from './attachment.ts';
-import { clusterFields, contentFault, listenerFields, routeFields, unfitting } from './fields.ts';
+import { clusterFields, listenerFields, routeFields, trafficFault, unfitting } from './fields.ts';
 import { sharedPorts } from './targets.ts';
 
 export interface TrafficPolicies extends Pick<Policies, 'traffic'> {
@@ -21,7 +21,7 @@ export function readTrafficPolicies(reader: KubeReader): TrafficPolicies {
   const { at, statuses } = attachPolicies(reader, soundReader(reader).list('TrafficPolicy'), {
     // Its targets are of kinds that its form allows.
     refusal: (policy, target) =>
-      contentFault(policy) ??
+      trafficFault(policy) ??
       unfitting(policy, target.kind as Parameters<typeof unfitting>[1]) ??
       (policy.spec?.listener && sharedPorts(reader, policy.metadata.namespace ?? '', target)),
     beside: (policy) => resolvedRefs(reader, grants, policy),
