@@ -6,7 +6,7 @@
  * What policies of a listener or a rule change is made for that one alone, under a name of its own.
  */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
-import { shortHash } from '../../model/canonical.ts';
+import { canonicalJson, shortHash } from '../../model/canonical.ts';
 import type { Service, ServicePort } from '../api/core-kinds.ts';
 import type { AnyRoute } from '../api/gateway-kinds.ts';
 import type { KubeObject } from '../api/object.ts';
@@ -91,14 +91,16 @@ export function clusterScope(
   service: Service,
   port: ServicePort,
 ): { readonly settings: Readonly<Record<string, Json>>; readonly parts: readonly string[] } {
-  const [gateway] = scope.targets;
+  const [gateway, ...narrower] = scope.targets;
   const standard = serviceSettings(policies, service, port, gateway ? [gateway] : []);
+  const said = policies.traffic([...narrower, ...own]).cluster;
+  if (Object.keys(said).length === 0) return { settings: standard, parts: [] };
   const settings = serviceSettings(policies, service, port, scope.targets, own);
   // What the route says of it, it says by itself.
   const { persistence } = serviceSettings(policies, service, port, scope.targets);
   const mine = { ...withoutPersistence(settings), ...(persistence !== undefined && { persistence }) };
-  const [same, text] = [JSON.stringify(standard), JSON.stringify(mine)];
-  return { settings: mine, parts: same === text ? [] : [`policy-${shortHash(text)}`] };
+  if (canonicalJson(mine) === canonicalJson(standard)) return { settings: standard, parts: [] };
+  return { settings: mine, parts: [`policy-${shortHash(JSON.stringify(mine))}`] };
 }
 
 function withoutPersistence({
