@@ -185,6 +185,18 @@ describe('policy attachment', () => {
     ]);
   });
 
+  it('makes no clusters of their own where policies say the same in another order', async () => {
+    const { made } = await translate(
+      policy('Gateway edge', { persistence: { type: 'cookie' } }),
+      policy('Service one', { connect_timeout: 5 }),
+      policy('HTTPRoute web/cart', { connect_timeout: 5 }),
+    );
+    expect(Object.keys(made).filter((name) => name.startsWith('Cluster') && name.includes('policy-'))).to.deep.equal(
+      [],
+    );
+    expect(made['Cluster service/default/one/80/tcp/http']).to.include({ connect_timeout: 5 });
+  });
+
   it('makes clusters of their own for whom policies say something else, and no more than that', async () => {
     const byKey = (key: string): object => ({ loadbalancer: { policy: 'Maglev', key } });
     const { made } = await translate(
