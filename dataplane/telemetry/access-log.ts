@@ -3,7 +3,7 @@ import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { getAt, parsePointer } from '../../common/json-pointer.ts';
 import { LineWriter } from '../../common/line-writer.ts';
 import type { Metadata, SessionView } from '../core/session.ts';
-import { failureOf } from './failures.ts';
+import { failureOf } from '../core/failures.ts';
 import { escapeJson, escapeText } from '../../common/telemetry/escape.ts';
 
 type Field = (session: SessionView) => Json | undefined;

@@ -2,7 +2,7 @@
 import { type Logger, SeverityNumber } from '@opentelemetry/api-logs';
 import { contextOf } from '../../common/telemetry/span-context.ts';
 import { type AccessLog, lineOf } from './access-log.ts';
-import { failureOf } from './failures.ts';
+import { failureOf } from '../core/failures.ts';
 import { attributesOf } from './span-attributes.ts';
 
 /** The body is the line that a file would have; attributes are those of the session's span. */

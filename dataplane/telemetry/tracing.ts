@@ -10,7 +10,7 @@ import type { SpanIdSource } from '../../common/telemetry/span-ids.ts';
 import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import type { SessionEvent, SessionView } from '../core/session.ts';
 import type { AttemptSpan, SessionSpan, Tracing } from '../core/trace.ts';
-import { failureOf } from './failures.ts';
+import { failureOf } from '../core/failures.ts';
 import { attributesOf, spanNameOf, toAttribute } from './span-attributes.ts';
 
 /** Whoever records, and is asked for those that are recorded. */

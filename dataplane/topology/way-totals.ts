@@ -1,5 +1,6 @@
 /** What sessions have done, by the way that they took and by endpoint: those that ended, plus those that live. */
 import type { SessionFault } from '../../gen/messages.ts';
+import { failureOf } from '../core/failures.ts';
 import type { SessionView } from '../core/session.ts';
 
 /** From a listener by a rule and a route to a cluster. Names that there are none of are empty. */
@@ -39,8 +40,6 @@ export interface WayTotals {
 const MAX_KEPT = 2000;
 /** Of sessions that failed. */
 const MAX_FAULTS = 20;
-/** Somebody wanted it so. */
-const WANTED: ReadonlySet<string> = new Set(['OK', 'DELETED', 'DRAINED', 'RESPONDED']);
 
 export class SessionWays {
   private readonly kept: { ways: Map<string, WaySums>; endpoints: Map<string, EndpointSums> } = {
@@ -53,14 +52,14 @@ export class SessionWays {
 
   /** Adds a session that has ended. */
   ended(session: SessionView): void {
-    const failed = !WANTED.has(session.reason ?? 'OK');
+    const failure = failureOf(session);
     for (const sums of sumsOf(this.kept, session)) {
       add(sums, session);
-      if (failed) sums.failed++;
+      if (failure !== undefined) sums.failed++;
     }
     bound(this.kept.ways);
     bound(this.kept.endpoints);
-    if (failed) this.remember(session);
+    if (failure !== undefined) this.remember(session, failure);
   }
 
   /** Adds a session that was not taken. */
@@ -86,14 +85,14 @@ export class SessionWays {
     return now;
   }
 
-  private remember({ name, listener, destination, reason, events, endedAt = Date.now() }: SessionView): void {
+  private remember({ name, listener, destination, events, endedAt = Date.now() }: SessionView, code: string): void {
     this.faults.push({
       time: new Date(endedAt).toISOString(),
       session: name,
       listener,
       cluster: destination?.origin ?? '',
-      code: reason ?? '',
-      message: whyOf(events, reason ?? ''),
+      code,
+      message: whyOf(events, code),
     });
     if (this.faults.length > MAX_FAULTS) this.faults.shift();
   }

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { SessionView } from '../../../../dataplane/core/session.ts';
 import { createAccessLog, formatter, isLogged } from '../../../../dataplane/telemetry/access-log.ts';
-import { failureOf } from '../../../../dataplane/telemetry/failures.ts';
+import { failureOf } from '../../../../dataplane/core/failures.ts';
 import { fakeSession } from '../../../support/admin.ts';
 
 const ended = fakeSession({

@@ -97,6 +97,14 @@ describe('the topology of a proxy', () => {
     expect(items('listener')[0]).to.include({ bytes_in: 6 });
   });
 
+  it('takes for failed what traces and the access log do: no session of UDP that was idle, but one that was answered by 503', () => {
+    for (const reason of ['IDLE_TIMEOUT', 'SESSION_TIMEOUT', 'LISTENER_CLOSED'] as const)
+      ways.ended(fakeSession({ reason }));
+    expect([items('path')[0]?.failed, reportTraffic(source).faults]).to.deep.equal([0, []]);
+    ways.ended(fakeSession({ httpStatus: 503 }));
+    expect([items('path')[0]?.failed, reportTraffic(source).faults[0]?.code]).to.deep.equal([1, '503']);
+  });
+
   it('keeps the last sessions that failed, and says why', () => {
     for (let index = 0; index < 30; index++)
       ways.ended(fakeSession({ name: `${index}`, reason: 'CONNECT_REFUSED', endedAt: index }));

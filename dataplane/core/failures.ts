@@ -1,6 +1,6 @@
-/** Which sessions have failed: for spans and the access log. */
+/** Which sessions have failed, wherever that is told: in spans, the access log, the topology. */
 import type { ErrorCode } from '../../common/errors.ts';
-import type { SessionView } from '../core/session.ts';
+import type { SessionView } from './session.ts';
 
 /** Ends that somebody wanted, or that sessions without an end of their own always have. */
 const IN_ORDER: ReadonlySet<ErrorCode | 'OK'> = new Set([
