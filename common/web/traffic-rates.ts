@@ -6,25 +6,12 @@ export interface TrafficView extends TrafficItem {
   readonly rates: Rates;
 }
 
-export interface Rates {
-  readonly opened: number;
-  readonly failed: number;
-  readonly bytes_in: number;
-  readonly bytes_out: number;
-  readonly bytes_kernel: number;
-  readonly connects: number;
-  readonly connect_ms: number;
-}
+/** What of a piece grows for as long as its proxy runs. */
+type Counter = 'opened' | 'failed' | 'bytes_in' | 'bytes_out' | 'bytes_kernel' | 'connects' | 'connect_ms';
 
-export const NO_RATES: Rates = {
-  opened: 0,
-  failed: 0,
-  bytes_in: 0,
-  bytes_out: 0,
-  bytes_kernel: 0,
-  connects: 0,
-  connect_ms: 0,
-};
+export type Rates = Readonly<Record<Counter, number>>;
+
+export const NO_RATES: Rates = mapCounters(() => 0);
 
 /** What a piece is called among those of one topology. */
 export function trafficKey({ type, listener, rule, route, cluster, endpoint, detail }: TrafficItem): string {
@@ -60,7 +47,7 @@ function ratesOf(earlier: TrafficItem, item: TrafficItem, seconds: number): Rate
   return mapCounters((counter) => Math.max(0, item[counter] - earlier[counter]) / seconds);
 }
 
-const COUNTERS = Object.keys(NO_RATES) as (keyof Rates)[];
+const COUNTERS = Object.keys(NO_RATES) as Counter[];
 
 /**
  * The pieces of several proxies, summed where they have one key. Where a piece listens is told of one of them; an endpoint's health
@@ -87,7 +74,7 @@ export function sumTraffic(all: Iterable<ReadonlyMap<string, TrafficView>>): Rea
 }
 
 type Mutable = { -readonly [K in keyof TrafficItem]: TrafficItem[K] } & {
-  readonly rates: { -readonly [K in keyof Rates]: number };
+  readonly rates: Record<Counter, number>;
 };
 
 function add(sum: Mutable, item: TrafficView): void {
@@ -101,7 +88,7 @@ function add(sum: Mutable, item: TrafficView): void {
 }
 
 /** Spelt out: of 50,000 pieces this is most of the work. */
-function mapCounters(make: (counter: keyof Rates) => number): Rates {
+function mapCounters(make: (counter: Counter) => number): Rates {
   return {
     opened: make('opened'),
     failed: make('failed'),
