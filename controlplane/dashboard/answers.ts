@@ -25,6 +25,8 @@ export class HttpError extends Error {
   }
 }
 
+export const badRequest = (message: string): HttpError => new HttpError(400, message);
+
 /** As google.rpc.Code maps them to HTTP. */
 const HTTP_OF: Readonly<Partial<Record<StatusCode, number>>> = {
   [STATUS.CANCELLED]: 499,

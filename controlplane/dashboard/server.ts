@@ -8,20 +8,20 @@ import { isOver, pause } from '../../common/signal.ts';
 import { productVersion } from '../../common/version.ts';
 import { EVENT_HEADERS, eventsOf } from '../../common/web/events.ts';
 import { PAGE_HEADERS, webFile } from '../../common/web/files.ts';
+import { intervalOf, languageOf, topicNames } from '../../common/web/queries.ts';
 import { isSameOrigin, strangerFault } from '../../common/web/strangers.ts';
 import type { Identity } from '../core/identity.ts';
 import { type Call, RpcError, STATUS } from '../core/rpc.ts';
-import { type Answer, failure, HttpError, json, text } from './answers.ts';
+import { type Answer, badRequest, failure, HttpError, json, text } from './answers.ts';
 import { createBridge } from './bridge.ts';
 import { applyManifest, showManifest, withDifference } from './manifest.ts';
-import { needsAdmin, TOPICS, topicsOf, USUAL_TOPICS } from './topics.ts';
+import { needsAdmin, TOPICS, topicsOf } from './topics.ts';
 import type { DashboardOptions, Question } from './types.ts';
 
 /** As of gRPC's messages. */
 const MAX_BODY = 4 * 1024 * 1024;
 /** What is open at once: each costs a look at what it shows, a second. */
 const MAX_STREAMS = 64;
-const INTERVALS = { least: 200, most: 60_000, usual: 1000 };
 /** The most sessions of a proxy that are shown. */
 const MAX_SESSIONS = 1000;
 const MAX_DETAILS = 16;
@@ -120,9 +120,9 @@ export function createDashboard(options: DashboardOptions): Dashboard {
   }
 
   function events(query: URLSearchParams, call: Call): Answer {
-    const names = (query.get('topics') ?? USUAL_TOPICS).split(',').filter((name) => name !== '');
+    const names = topicNames(query);
     const question: Question = {
-      intervalMs: numberOf(query, 'interval', INTERVALS.least, INTERVALS.most) ?? INTERVALS.usual,
+      intervalMs: intervalOf(query, badRequest),
       proxy: query.get('proxy') ?? undefined,
       details: query.getAll('detail').slice(0, MAX_DETAILS),
     };
@@ -297,8 +297,7 @@ function checkMethod({ method = '' }: IncomingMessage, expected: string): void {
 
 /** The content type must be named, as forms of other pages can't. @throws HttpError 413, 415. */
 async function bodyOf(request: IncomingMessage, languages: readonly string[]): Promise<string> {
-  const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-  const language = /^(?:application|text)\/(?:x-|vnd\.)?(json|yaml)$/u.exec(type)?.[1] ?? '';
+  const { type, language = '' } = languageOf(request.headers['content-type']);
   if (!languages.includes(language)) {
     throw new HttpError(415, `expected a body of ${languages.join(' or ')}, found ${type === '' ? 'nothing' : type}`);
   }
@@ -318,12 +317,4 @@ function parseJson(body: string): unknown {
   } catch (error) {
     throw new HttpError(400, `expected JSON: ${error instanceof Error ? error.message : ''}`);
   }
-}
-
-function numberOf(query: URLSearchParams, name: string, least: number, most: number): number | undefined {
-  const found = query.get(name);
-  if (found === null) return undefined;
-  const value = /^\d{1,9}$/u.test(found) ? Number(found) : NaN;
-  if (value >= least && value <= most) return value;
-  throw new HttpError(400, `expected ${name} from ${least} to ${most}, found ${found}`);
 }

@@ -1,5 +1,6 @@
 /** What the dashboard follows: lists of the configuration service, and what proxies tell of their sessions. */
 import type { Listing, Topic } from '../../common/web/events.ts';
+import { knownTopic } from '../../common/web/queries.ts';
 import type {
   ListProxiesResponse,
   ListResponse,
@@ -9,12 +10,10 @@ import type {
 import { type Call, RpcError, STATUS } from '../core/rpc.ts';
 import { stateOf } from '../model/object-state.ts';
 import type { Bridge } from './bridge.ts';
-import { HttpError } from './answers.ts';
+import { badRequest } from './answers.ts';
 import type { Board, Figures, Question } from './types.ts';
 
 export const TOPICS = ['status', 'proxies', 'traffic', 'faults', 'sessions', 'objects', 'rollouts', 'offload'] as const;
-/** Where nobody says which. */
-export const USUAL_TOPICS = 'status,traffic,faults';
 export type TopicName = (typeof TOPICS)[number];
 
 /** Of one page: the most that the service gives. */
@@ -32,9 +31,8 @@ interface Sources {
 export function topicsOf(names: readonly string[], question: Question, call: Call, sources: Sources) {
   return new Map(
     names.map((name) => {
-      const known = TOPICS.find((each) => each === name);
-      if (known === undefined) throw new HttpError(400, `expected topics of ${TOPICS.join(', ')}, found ${name}`);
-      return [name, topicOf(known, question, call, sources)] as const;
+      const known = knownTopic(name, TOPICS, badRequest);
+      return [known, topicOf(known, question, call, sources)] as const;
     }),
   );
 }

@@ -1,6 +1,7 @@
 /** The body of a request: one object, as JSON or YAML. */
 import type { Plain } from '../../common/address.ts';
 import { type Fault, FaultsError } from '../../common/errors.ts';
+import { languageOf } from '../../common/web/queries.ts';
 import type { Parsed } from '../../config/parse.ts';
 import { isPlain } from '../../config/scalars.ts';
 import type { Request } from '../core/protocol.ts';
@@ -21,8 +22,7 @@ const MAX_YAML = 1024 * 1024;
  */
 export async function readBody(parse: Parse, request: Request): Promise<Plain> {
   const { headers, body } = request;
-  const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
-  const language = /^(?:application|text)\/(?:x-|vnd\.)?(json|yaml)$/u.exec(type)?.[1];
+  const { type, language } = languageOf(headers['content-type']);
   if (language === undefined) throw new HttpError(415, `Unknown content type: ${type || 'N/A'}`);
   const most = language === 'json' ? MAX_JSON : MAX_YAML;
   if (body.length > most) {

@@ -4,21 +4,21 @@ import { isLoopback } from '../../common/loopback.ts';
 import { productVersion } from '../../common/version.ts';
 import { EVENT_HEADERS, eventsOf, type Listing, type Topic } from '../../common/web/events.ts';
 import { PAGE_HEADERS, webFile } from '../../common/web/files.ts';
+import { intervalOf, knownTopic, topicNames } from '../../common/web/queries.ts';
 import { TrafficRates } from '../../common/web/traffic-rates.ts';
 import type { Request, Response } from '../core/protocol.ts';
 import { type Context, isRecursive, show } from './context.ts';
 import { controlPlaneView } from './control-plane.ts';
 import { objectListing } from './object-listing.ts';
 import { offloadView } from './offload.ts';
-import { HttpError, redirect, text } from './respond.ts';
+import { badRequest, HttpError, redirect, text } from './respond.ts';
 import type { Call, Route } from './router.ts';
-import { numberOf, pageOf } from './session-page.ts';
-import { TOPICS, type TopicName, USUAL_TOPICS } from './topics.ts';
+import { pageOf } from './session-page.ts';
+import { TOPICS, type TopicName } from './topics.ts';
 import { sessionRow } from './session-row.ts';
 
 /** What is open at once: each costs a look at what it shows, a second. */
 const MAX_STREAMS = 32;
-const INTERVALS = { least: 200, most: 60_000, usual: 1000 };
 
 /** Who has no token may have these: they are the same for everybody. */
 export function isPageFile(path: string): boolean {
@@ -48,7 +48,7 @@ export function dashboardRoutes(context: Context): Route[] {
       methods: {
         GET: (call) => {
           const topics = topicsOf(context, call);
-          const intervalMs = numberOf(call.query, 'interval', INTERVALS.least, INTERVALS.most) ?? INTERVALS.usual;
+          const intervalMs = intervalOf(call.query, badRequest);
           if (open.size >= MAX_STREAMS)
             throw new HttpError(503, `expected at most ${MAX_STREAMS} streams of events at once`);
           const gone = new AbortController();
@@ -112,14 +112,8 @@ function refuseOpen({ admin: { api } }: Context, { local }: Request): void {
 }
 
 function topicsOf(context: Context, call: Call): ReadonlyMap<string, Topic> {
-  const names = (call.query.get('topics') ?? USUAL_TOPICS).split(',').filter((name) => name !== '');
-  return new Map(
-    names.map((name) => {
-      const known = TOPICS.find((each) => each === name);
-      if (known === undefined) throw new HttpError(400, `expected topics of ${TOPICS.join(', ')}, found ${name}`);
-      return [name, topicOf(known, context, call)];
-    }),
-  );
+  const topics = topicNames(call.query).map((name) => knownTopic(name, TOPICS, badRequest));
+  return new Map(topics.map((name) => [name, topicOf(name, context, call)]));
 }
 
 function topicOf(name: TopicName, context: Context, call: Call): Topic {

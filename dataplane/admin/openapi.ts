@@ -1,10 +1,11 @@
 /** The OpenAPI document of the REST API. A copy is checked in as docs/openapi.json, by `npm run generate`. */
+import { INTERVALS, USUAL_TOPICS } from '../../common/web/queries.ts';
 import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { type Collection, labelOf } from './changes.ts';
 import { MAX_PAGE, ORDERS, STATUSES } from './session-page.ts';
 import { RECORDS_TYPE } from './taps.ts';
 import type { AdminDependencies } from './types.ts';
-import { TOPICS, USUAL_TOPICS } from './topics.ts';
+import { TOPICS } from './topics.ts';
 import { viewSchemas } from './view-schemas.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -165,7 +166,12 @@ const getEvents: Json = {
         default: USUAL_TOPICS,
       },
     ),
-    inQuery('interval', 'Between two looks, in ms', { type: 'integer', minimum: 200, maximum: 60_000, default: 1000 }),
+    inQuery('interval', 'Between two looks, in ms', {
+      type: 'integer',
+      minimum: INTERVALS.least,
+      maximum: INTERVALS.most,
+      default: INTERVALS.usual,
+    }),
     SEARCH,
   ],
   responses: {

@@ -69,6 +69,8 @@ function keywordOf(expected: string, found: string): string {
   return expected.startsWith('one of ') ? 'enum' : 'type';
 }
 
+export const badRequest = (message: string): HttpError => new HttpError(400, message);
+
 /** What l7mp answers where a name is unknown: 400, not 404. */
 export const notFound = (): HttpError => new HttpError(400, 'Not Found');
 

@@ -1,6 +1,7 @@
 /** Which sessions a request asks for: those that match, in an order, as many as it wants. */
 import type { SessionStatus, SessionView } from '../core/session.ts';
-import { HttpError } from './respond.ts';
+import { numberOf } from '../../common/web/queries.ts';
+import { badRequest, HttpError } from './respond.ts';
 
 /** The most sessions of one page. */
 export const MAX_PAGE = 1000;
@@ -40,8 +41,8 @@ export function pageOf(all: Iterable<SessionView>, query: URLSearchParams): Sess
   const listener = query.get('listener');
   const status = oneOf(query, 'status', STATUSES);
   const sort = oneOf(query, 'sort', Object.keys(ORDERS));
-  const after = numberOf(query, 'after', 0, Number.MAX_SAFE_INTEGER);
-  const limit = numberOf(query, 'limit', 1, MAX_PAGE);
+  const after = numberOf(query, 'after', 0, Number.MAX_SAFE_INTEGER, badRequest);
+  const limit = numberOf(query, 'limit', 1, MAX_PAGE, badRequest);
   const byPage = sort === undefined || sort === 'id';
   if (after !== undefined && !byPage) throw new HttpError(400, `expected after with sort=id, found sort=${sort}`);
 
@@ -84,13 +85,4 @@ function oneOf<T extends string>(query: URLSearchParams, name: string, values: r
   const value = values.find((each) => each.toLowerCase() === found?.toLowerCase());
   if (found === null || value !== undefined) return value;
   throw new HttpError(400, `expected ${name}=${values.join(', ')}, found ${found}`);
-}
-
-/** @throws HttpError 400 where it is there and no such number. */
-export function numberOf(query: URLSearchParams, name: string, min: number, max: number): number | undefined {
-  const found = query.get(name);
-  if (found === null) return undefined;
-  const value = /^\d{1,16}$/u.test(found) ? Number(found) : NaN;
-  if (value >= min && value <= max) return value;
-  throw new HttpError(400, `expected ${name} from ${min} to ${max}, found ${found}`);
 }
