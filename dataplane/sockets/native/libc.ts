@@ -55,6 +55,7 @@ const calls = {
   setsockopt: call('int setsockopt(int fd, int level, int name, void *value, uint32_t length)'),
   shutdown: call('int shutdown(int fd, int how)'),
   socket: call('int socket(int domain, int type, int protocol)'),
+  usleep: call('int usleep(uint32_t microseconds)'),
   write: call('intptr_t write(int fd, void *data, size_t length)'),
 };
 
@@ -281,6 +282,11 @@ export function makeFifo(path: string): number {
 /** The index of a network interface; 0 where there is none of this name. */
 export function interfaceIndex(name: string): number {
   return calls.if_nametoindex(name);
+}
+
+/** Puts the thread to sleep, below a second, for what no timer of the event loop is fine enough. */
+export function rest(ms: number): void {
+  calls.usleep(Math.round(ms * 1000));
 }
 
 /** Where a buffer stands in memory. It must be kept as long as the address is used. */
