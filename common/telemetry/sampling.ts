@@ -1,38 +1,40 @@
 /** Whether what begins is recorded: before anything is made for it. */
 import { type Context, ROOT_CONTEXT } from '@opentelemetry/api';
-import { SamplingDecision, TraceIdRatioBasedSampler } from '@opentelemetry/sdk-trace';
 import type { SamplerSettings } from './otel-settings.ts';
 import { contextOf } from './span-context.ts';
-import type { SpanIdSource } from './span-ids.ts';
+import { DrawnIds, shareOf, type SpanIdSource } from './span-ids.ts';
 import { parseTraceparent, type SpanIds, type TraceContext } from './trace-context.ts';
 
 /** What was decided. */
 export interface Sampled {
   readonly parent: SpanIds | undefined;
-  readonly traceId: string;
+  /** What those are told that come next, while it isn't recorded: the parent's, or of a trace that begins here. */
+  readonly ids: SpanIds;
   readonly sampled: boolean;
 }
 
 export type Decide = (came: TraceContext | undefined, settings?: SamplerSettings) => Sampled;
 
-/** A trace that begins here has its identifier from `ids`. Its share is of identifiers: all who ask decide the same. */
-export function createSampling(settings: SamplerSettings, ids: SpanIdSource): Decide {
-  const samplers = new Map<number, TraceIdRatioBasedSampler>();
-  const isInShare = (traceId: string, ratio: number): boolean => {
-    let sampler = samplers.get(ratio);
-    if (sampler === undefined) samplers.set(ratio, (sampler = new TraceIdRatioBasedSampler(ratio)));
-    return sampler.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED;
-  };
+export function createSampling(settings: SamplerSettings): Decide {
   return (came, { parentBased, ratio } = settings) => {
     const parent = came && parseTraceparent(came.traceparent);
-    const traceId = parent?.traceId ?? ids.newTraceId();
-    return { parent, traceId, sampled: parent && parentBased ? parent.sampled : isInShare(traceId, ratio) };
+    if (parent === undefined) {
+      const ids = new DrawnIds();
+      return { parent, ids, sampled: isInShare(ids.share, ratio) };
+    }
+    const sampled = parentBased ? parent.sampled : isInShare(shareOf(parent.traceId), ratio);
+    return { parent, ids: { ...parent, sampled: false }, sampled };
   };
 }
 
-/** Where a span begins of which it was decided that it is recorded. Its tracer is asked next. */
-export function beginIn({ parent, traceId }: Sampled, came: TraceContext | undefined, ids: SpanIdSource): Context {
+/** As OpenTelemetry's `TraceIdRatioBasedSampler` for JavaScript has it: those of its users decide the same of a trace. */
+function isInShare(share: number, ratio: number): boolean {
+  return ratio >= 1 || share < Math.floor(ratio * 0xffff_ffff);
+}
+
+/** Where a span begins of which it was decided that it is recorded. Its tracer, which has `source`, is asked next. */
+export function beginIn({ parent, ids }: Sampled, came: TraceContext | undefined, source: SpanIdSource): Context {
   if (parent) return contextOf(parent, { isRemote: true, tracestate: came?.tracestate ?? '' });
-  ids.next = traceId;
+  source.next = ids.traceId;
   return ROOT_CONTEXT;
 }

@@ -15,6 +15,8 @@ export interface SpanIds {
   readonly spanId: string;
   /** Whether it is recorded. */
   readonly sampled: boolean;
+  /** All three as `formatTraceparent` gives them, where they are at hand. */
+  readonly traceparent?: string;
 }
 
 /** Version, trace, span and flags; later versions may say more behind (section 3.2). */
@@ -27,7 +29,10 @@ export function parseTraceparent(text: string): SpanIds | undefined {
   return { traceId, spanId, sampled: (parseInt(flags, 16) & 1) === 1 };
 }
 
-export function formatTraceparent({ traceId, spanId, sampled }: SpanIds): string {
+export function formatTraceparent(ids: SpanIds): string {
+  const { traceparent } = ids;
+  if (traceparent !== undefined) return traceparent;
+  const { traceId, spanId, sampled } = ids;
   return `00-${traceId}-${spanId}-${sampled ? '01' : '00'}`;
 }
 

@@ -25,7 +25,7 @@ export async function openExports(
   const ids = new SpanIdSource();
   const otlp = await openOtlp(otel, { serviceName: 'l7mp-controlplane', instance, log, ids });
   const tracing =
-    otlp.tracer && otel.traces && createChangeTracing(otlp.tracer, createSampling(otel.traces.sampler, ids), ids);
+    otlp.tracer && otel.traces && createChangeTracing(otlp.tracer, createSampling(otel.traces.sampler), ids);
   if (otlp.logger) log.follow(otlpLogSink(otlp.logger));
   return {
     otlp,

@@ -27,7 +27,7 @@ export function createTracing(
 ): SessionTracing {
   /** Those that live, by name. */
   const recorded = new Map<string, SpanIds>();
-  const decide = createSampling(sampler, ids);
+  const decide = createSampling(sampler);
   return {
     propagates: propagators,
     fieldsOf: (session) => {
@@ -39,11 +39,9 @@ export function createTracing(
       if (!enabled) return undefined;
       const came = propagators.tracecontext ? incoming.traceOf?.(incoming.metadata) : undefined;
       const decided = decide(came, percent === undefined ? sampler : { ...sampler, ratio: percent / 100 });
-      const { parent, traceId, sampled } = decided;
-      if (!sampled) {
-        if (parent?.sampled === false) return undefined;
+      if (!decided.sampled) {
         // Who decides anew on the way would record half a trace.
-        return { ids: { traceId, spanId: parent?.spanId ?? ids.generateSpanId(), sampled } };
+        return decided.parent?.sampled === false ? undefined : { ids: decided.ids };
       }
       const context = beginIn(decided, came, ids);
       const span = tracer.startSpan(name, { kind: SpanKind.SERVER }, context);
