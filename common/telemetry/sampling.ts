@@ -8,7 +8,7 @@ import { parseTraceparent, type SpanIds, type TraceContext } from './trace-conte
 /** What was decided. */
 export interface Sampled {
   readonly parent: SpanIds | undefined;
-  /** What those are told that come next, while it isn't recorded: the parent's, or of a trace that begins here. */
+  /** Of the parent, or of a trace that begins here: as those are told that come next, where it isn't recorded. */
   readonly ids: SpanIds;
   readonly sampled: boolean;
 }
@@ -23,7 +23,7 @@ export function createSampling(settings: SamplerSettings): Decide {
       return { parent, ids, sampled: isInShare(ids.share, ratio) };
     }
     const sampled = parentBased ? parent.sampled : isInShare(shareOf(parent.traceId), ratio);
-    return { parent, ids: { ...parent, sampled: false }, sampled };
+    return { parent, ids: parent.sampled && !sampled ? { ...parent, sampled } : parent, sampled };
   };
 }
 

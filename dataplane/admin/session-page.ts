@@ -1,6 +1,6 @@
 /** Which sessions a request asks for: those that match, in an order, as many as it wants. */
-import type { SessionStatus, SessionView } from '../core/session.ts';
 import { numberOf } from '../../common/web/queries.ts';
+import type { SessionStatus, SessionView } from '../core/session.ts';
 import { badRequest, HttpError } from './respond.ts';
 
 /** The most sessions of one page. */

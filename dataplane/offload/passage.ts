@@ -22,6 +22,9 @@ export interface Passage {
   readonly pair: StreamPair;
   readonly limits: SpliceLimits;
   state: SpliceState;
-  /** Undefined when `look` holds; or why it is given up. It looks every `interval` ms; 0: as often as it can for a while, then every ms. */
+  /**
+   * Undefined when `look` holds; or why it is given up. It looks every `interval` ms; where that is less than 1, for a
+   * while, in which the thread rests, and then every ms.
+   */
   until(look: () => boolean, interval: number, limit?: number): Promise<OffloadRefusal | undefined>;
 }

@@ -11,6 +11,7 @@
 import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises';
 import type { OffloadRefusal, PairTraffic } from '../core/offload.ts';
 import { ProxyError } from '../../common/errors.ts';
+import { rest } from '../sockets/native/libc.ts';
 import { type HandedOver, handOver, REACH_OBSERVED } from './hand-over.ts';
 import { HALF_FLAG, type Shift, type StreamWay } from './layout.ts';
 import type { Leg } from './leg.ts';
@@ -133,8 +134,10 @@ export class Splice implements Passage {
       if (passed > limit) {
         return refuse('state', `expected ${this.state} to take ${Math.ceil(limit)} ms at most, found it unfinished`);
       }
-      if (interval === 0 && passed < EAGER) await immediate();
-      else await delay(Math.max(interval, 1), undefined, { ref: false });
+      if (interval < 1 && passed < EAGER) {
+        if (interval > 0) rest(interval);
+        await immediate();
+      } else await delay(Math.max(interval, 1), undefined, { ref: false });
     }
   }
 }

@@ -20,10 +20,10 @@ import { other, type Side, SIDES, type StreamPair, type Two } from './stream-pai
 const GRACE = 0.2;
 
 /**
- * Between two looks, in ms. It rests, where it could look again at once: who has slept comes before the compilers and collectors of its
- * own process, which take 4 ms of a processor (a tick at 250 Hz) from who never sleeps.
+ * Between two looks, in ms. The thread rests, where it could look again at once: who has slept comes before the compilers and collectors
+ * of its own process, which take 4 ms of a processor (a tick at 250 Hz) from who never sleeps.
  */
-const REST = 0.03;
+const LOOK = 0.03;
 
 /**
  * How long all has to be acknowledged, in ms: of ends that were told of no window, a round trip, and so long at least; of others, who have
@@ -50,7 +50,7 @@ export async function takeBack(passage: Passage): Promise<OffloadRefusal | undef
       enter('drain');
       // Their answers tell each other of it, and acknowledge what they would let wait.
       for (const leg of legs) leg.ask();
-      const late = await passage.until(isCalm, 0, deadline - performance.now());
+      const late = await passage.until(isCalm, LOOK, deadline - performance.now());
       if (late) return late;
       enter('hold');
       // From here on nobody else has a turn: both ends wait.
@@ -91,9 +91,7 @@ function calm({ legs, pair }: Passage, isAcked: () => boolean): () => boolean {
     // What is relayed of one tells the other.
     const isTold = SIDES.every((side) => relayed[side] > start[side]);
     const least = isTold ? Math.max(...legs.map((leg) => roundTripOf(leg, TOLD))) : UNTOLD;
-    const isCalm = now - since >= least;
-    if (!isCalm) rest(REST);
-    return isCalm;
+    return now - since >= least;
   };
 }
 
