@@ -8,13 +8,14 @@ import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
-/** A test belongs to the first folder that it lies in. Those that take long come first. */
+/** A test belongs to the innermost of these that it lies in. Those that take long come first, so that lanes end together. */
 const FOLDERS = [
   'test/integration/dataplane/offload',
   'test/integration/controlplane/kubernetes',
-  'test/integration/controlplane',
-  'test/integration/dataplane',
   'test/integration',
+  'test/integration/controlplane',
+  'test/integration/operation',
+  'test/integration/dataplane',
   'test/unit',
 ];
 /** How many run beside each other. */
@@ -45,7 +46,9 @@ function collect(): Run[] {
   for (const name of readdirSync('test', { recursive: true, encoding: 'utf8' }).sort()) {
     const file = join('test', name);
     if (!file.endsWith('.test.ts')) continue;
-    const run = runs.find(({ folder }) => file.startsWith(`${folder}/`));
+    const [run] = runs
+      .filter(({ folder }) => file.startsWith(`${folder}/`))
+      .sort((a, b) => b.folder.length - a.folder.length);
     if (!run) throw new Error(`expected tests in ${FOLDERS.join(', ')}, found ${file}`);
     run.files.push(file);
   }
