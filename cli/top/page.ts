@@ -1,5 +1,5 @@
 /** `l7mp top` as lines of text: the sums, and the table of sessions. Pure. */
-import { formatAddress } from '../../common/format-address.ts';
+import { formatEnd } from '../../common/format-address.ts';
 import type { ApiRates, ApiSession } from '../api.ts';
 import { plain } from '../plain-text.ts';
 import { duration, size } from '../sessions.ts';
@@ -48,7 +48,7 @@ const SUM_COLUMNS: readonly Column<Sum & { readonly kind: string }>[] = [
 
 function endpointOf({ destination }: ApiSession): string {
   const { address, port } = destination?.endpoint?.spec ?? {};
-  return address === undefined ? '-' : port === undefined ? address : formatAddress(address, port);
+  return address === undefined ? '-' : formatEnd(address, port);
 }
 
 /** One line that says how much there is. */

@@ -2,7 +2,7 @@
 import { ApiError, get, send } from '../api.ts';
 import { confirm, openPanel } from '../dialog.ts';
 import { badge, button, facts, fill, h } from '../dom.ts';
-import { duration, size } from '../format.ts';
+import { addressText, duration, size } from '../format.ts';
 import type { Session, Stage } from '../types.ts';
 import type { App } from '../view.ts';
 
@@ -126,8 +126,7 @@ function describe(session: Session, kill: (() => void) | undefined): Node[] {
 
 function stageText({ origin, endpoint, status, attempts }: Stage): string {
   const { address = '', port } = endpoint?.spec ?? {};
-  const where =
-    endpoint === undefined ? '' : `, endpoint ${endpoint.name} at ${address}${port === undefined ? '' : `:${port}`}`;
+  const where = endpoint === undefined ? '' : `, endpoint ${endpoint.name} at ${addressText(address, port)}`;
   return `cluster ${origin}${where}: ${status}${attempts > 1 ? ` after ${attempts} attempts` : ''}`;
 }
 
