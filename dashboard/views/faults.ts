@@ -7,7 +7,7 @@ import type { FaultRow, ObjectRow, ProxyRow } from '../types.ts';
 import { isControlPlane, type View } from '../view.ts';
 import { faultsOf } from './objects.ts';
 
-interface Row {
+export interface Row {
   /** Since when it is known here; of sessions when they ended. */
   readonly time: string;
   /** It is not so any more. */
@@ -18,7 +18,10 @@ interface Row {
   readonly message: string;
 }
 
-/** That were seen while the page is open, the newest. */
+/** What is found now. */
+type Found = Omit<Row, 'time' | 'gone'> & { readonly time?: string };
+
+/** Beyond so many in all, those are forgotten that are healed, the oldest first. */
 const MOST = 500;
 
 /** Lives as long as the page: what was healed is remembered. */
@@ -61,7 +64,7 @@ export const faults: View = {
 };
 
 function note(lists: Lists): void {
-  const now = new Map<string, Omit<Row, 'time' | 'gone'> & { readonly time?: string }>();
+  const now = new Map<string, Found>();
   for (const [key, row] of lists.of<ObjectRow>('objects')) {
     const what = `${row.kind}/${row.name}`;
     for (const { path, expected, found } of faultsOf(row))
@@ -100,13 +103,18 @@ function note(lists: Lists): void {
       message: `${code}: ${message}`,
       ...(time !== undefined && { time }),
     });
+  remember(seen, now);
+}
+
+/** Notes what is found now beside what was seen before. */
+export function remember(seen: Map<string, Row>, now: ReadonlyMap<string, Found>): void {
   for (const [key, row] of seen) row.gone = !now.has(key);
   for (const [key, row] of now) {
     const time = row.time ?? seen.get(key)?.time ?? new Date().toISOString();
     seen.set(key, { ...row, time, gone: false });
   }
-  for (const key of seen.keys()) {
+  for (const [key, { gone }] of seen) {
     if (seen.size <= MOST) break;
-    seen.delete(key);
+    if (gone) seen.delete(key);
   }
 }
