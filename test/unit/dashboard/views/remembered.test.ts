@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { remember, type Row } from '../../../../dashboard/views/faults.ts';
+import { remember, type Row } from '../../../../dashboard/views/remembered.ts';
 
 const found = (count: number, of: string) =>
   new Map(Array.from({ length: count }, (_, index) => [`${of} ${index}`, { of, what: 'x', where: '', message: '' }]));
