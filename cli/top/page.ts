@@ -35,7 +35,7 @@ const SESSION_COLUMNS: readonly Column<ApiSession>[] = [
   { title: 'ENDPOINT', text: endpointOf, share: 2, spare: 2 },
   { title: 'PATH', text: ({ offload }) => offload.state, width: 6, spare: 2 },
   { title: 'STATUS', text: ({ status }) => status.toLowerCase(), width: 12, spare: 5 },
-  { title: 'AGE', text: ({ started_at }, at) => duration(Math.max(0, at - started_at)), width: 11, spare: 1 },
+  { title: 'AGE', text: ({ started_at }, at) => duration(Math.max(0, at - started_at)), width: 12, spare: 1 },
   ...RATES,
 ];
 
@@ -97,9 +97,9 @@ function fit<T>(all: readonly Column<T>[], columns: number): { column: Column<T>
   }));
 }
 
-/** Figures stand at the right; of names that are too long their beginning and their end. */
+/** Figures stand at the right, all of them whatever the room; of names that are too long their beginning and their end. */
 function cell<T>({ share }: Column<T>, text: string, width: number): string {
-  if (share === undefined) return plain(text).padStart(width).slice(-width);
+  if (share === undefined) return plain(text).padStart(width);
   const letters = plain(text);
   if (letters.length <= width) return letters.padEnd(width);
   const end = Math.floor((width - 1) / 2);
