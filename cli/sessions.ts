@@ -1,4 +1,5 @@
 /** `l7mp sessions`: a table of sessions, live on a terminal. */
+import { formatEnd } from '../common/format-address.ts';
 import { type ApiOptions, type ApiSession, get, getSessions } from './api.ts';
 import { formatTable } from './table.ts';
 
@@ -44,8 +45,7 @@ function table(items: readonly ApiSession[], total: number): string {
 
 function toRow({ name, status, destination, counters, rate, started_at, ended_at }: ApiSession): string[] {
   const endpoint = destination?.endpoint?.spec;
-  const where =
-    endpoint === undefined ? '' : ` ${endpoint.address}${endpoint.port === undefined ? '' : `:${endpoint.port}`}`;
+  const where = endpoint === undefined ? '' : ` ${formatEnd(endpoint.address, endpoint.port)}`;
   return [
     name,
     status,

@@ -1,4 +1,5 @@
 /** `l7mp top`: what moves in a proxy, live on a terminal, or as a table again and again. */
+import { once } from 'node:events';
 import type { ApiOptions } from './api.ts';
 import { sessionLines, summary, sumLines } from './top/page.ts';
 import { type Look, look, type Order } from './top/source.ts';
@@ -19,16 +20,17 @@ const COLUMNS = 160;
 const SUMS = 10;
 
 export async function top(options: TopOptions): Promise<void> {
-  const { once = false, json = false, sort, filter, interval } = options;
-  if (!once && !json && process.stdout.isTTY && process.stdin.isTTY) {
+  const { once: isOnce = false, json = false, sort, filter, interval } = options;
+  if (!isOnce && !json && process.stdout.isTTY && process.stdin.isTTY) {
     const { live } = await import('./top/live.ts');
     await live(options, { sort, filter, isPaused: false, selected: 0, mode: { type: 'list' } });
     return;
   }
   for (;;) {
     const seen = await look(options, options);
-    process.stdout.write(json ? `${JSON.stringify(seen)}\n` : table(seen));
-    if (once) return;
+    const isTaken = process.stdout.write(json ? `${JSON.stringify(seen)}\n` : table(seen));
+    if (isOnce) return;
+    if (!isTaken) await once(process.stdout, 'drain'); // who reads slowly gets fewer looks
     await new Promise((resolve) => setTimeout(resolve, interval));
   }
 }

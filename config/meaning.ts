@@ -121,7 +121,8 @@ function checkCluster(decoder: Decoder, cluster: Plain, path: string): void {
 }
 
 /** What is captured is led to a listener with any address of the host, whoever it was for. */
-function checkListener(decoder: Decoder, { spec }: Plain, path: string): void {
+function checkListener(decoder: Decoder, { spec, options: own }: Plain, path: string): void {
+  if (isPlain(own)) checkMetricLabel(decoder, own, `${path}.options`);
   if (!isPlain(spec)) return;
   const { captured, captured_destinations: given, address, connect, options } = transportOf(spec);
   const destinations: readonly unknown[] = Array.isArray(given) ? given : [];
@@ -140,6 +141,15 @@ function checkListener(decoder: Decoder, { spec }: Plain, path: string): void {
   if (isPlain(options) && options['mode'] === 'singleton') {
     decoder.tell(`${path}.spec.options.mode`, 'server, as with captured', 'singleton');
   }
+}
+
+/** Labels that the histogram has already: with one of them twice, Prometheus can't read the page. */
+const LABELS_OF_DURATIONS: ReadonlySet<unknown> = new Set(['listener', 'le']);
+
+function checkMetricLabel(decoder: Decoder, { telemetry }: Plain, path: string): void {
+  const label = isPlain(telemetry) ? telemetry['metric_label'] : undefined;
+  if (!isPlain(label) || !LABELS_OF_DURATIONS.has(label['name'])) return;
+  decoder.fault(`${path}.telemetry.metric_label.name`, 'a label that the histogram has not itself', label['name']);
 }
 
 /** Where sessions go is their clients' word: nobody knows who that is before. */

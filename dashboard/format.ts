@@ -37,6 +37,12 @@ export function clock(iso: string | undefined): string {
   return iso === undefined || iso === '' ? '' : new Date(iso).toLocaleString();
 }
 
+/** `10.0.0.1:80`, `[::1]:80`; of what has no port the address alone. */
+export function addressText(address: string, port = 0): string {
+  if (port === 0) return address;
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 /** What is listed, in words: `3 proxies`, `1 proxy`. */
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;

@@ -52,6 +52,8 @@ export type OnLink = (state: LinkState, why: string) => void;
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 10_000;
+/** The server says something each 15 s: a connection that is silent for longer is none any more, in ms. */
+const LONGEST_SILENCE = 45_000;
 
 /** Follows topics until the function is called that it gives. What was there is kept while the connection is lost. */
 export function follow({ topics, query = {}, onChange }: Follower, onLink: OnLink): () => void {
@@ -88,13 +90,25 @@ async function keep(
   onLink('connecting', '');
   while (!signal.aborted) {
     let why = 'the server has ended the connection';
+    const begun = performance.now();
+    const again = new AbortController();
+    const askAgain = (reason: string, ms: number) => setTimeout(() => again.abort(new Error(reason)), ms);
+    let silence = askAgain('the server says nothing', LONGEST_SILENCE);
+    let failure: typeof silence | undefined;
     try {
-      const response = await ask(url, { signal, cache: 'no-store' });
+      const response = await ask(url, { signal: AbortSignal.any([signal, again.signal]), cache: 'no-store' });
       onLink('live', '');
-      delay = FIRST_DELAY;
-      await read(response, (name, data) => {
-        if (name === 'failure') onLink('lost', (data as { readonly message: string }).message);
-        else lists.take(name, data as Frame);
+      const heard = (): void => {
+        clearTimeout(silence);
+        silence = askAgain('the server says nothing', LONGEST_SILENCE);
+      };
+      await read(response, heard, (name, data) => {
+        if (name === 'failure') {
+          // Nothing more of that topic comes on this connection; the others go on for now.
+          why = (data as { readonly message: string }).message;
+          onLink('lost', why);
+          failure ??= askAgain(why, LONGEST_DELAY);
+        } else lists.take(name, data as Frame);
         changed();
       });
     } catch (error) {
@@ -104,9 +118,13 @@ async function keep(
         onLink('lost', why);
         return;
       }
+    } finally {
+      clearTimeout(silence);
+      clearTimeout(failure);
     }
     if (over(signal)) return;
     onLink('lost', why);
+    if (performance.now() - begun > LONGEST_DELAY) delay = FIRST_DELAY;
     await new Promise((resolve) => setTimeout(resolve, delay));
     delay = Math.min(LONGEST_DELAY, delay * 2);
   }
@@ -116,13 +134,19 @@ function over(signal: AbortSignal): boolean {
   return signal.aborted;
 }
 
-async function read({ body }: Response, onEvent: (name: string, data: unknown) => void): Promise<void> {
+/** Until the server ends it. `heard`: something has come, an event or not. */
+async function read(
+  { body }: Response,
+  heard: () => void,
+  onEvent: (name: string, data: unknown) => void,
+): Promise<void> {
   if (body === null) return;
   let pending = '';
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    heard();
     const events = (pending + value).split('\n\n');
     pending = events.pop() ?? '';
     for (const event of events) {

@@ -1,5 +1,5 @@
 /** `l7mp top` as lines of text: the sums, and the table of sessions. Pure. */
-import { formatAddress } from '../../common/format-address.ts';
+import { formatEnd } from '../../common/format-address.ts';
 import type { ApiRates, ApiSession } from '../api.ts';
 import { plain } from '../plain-text.ts';
 import { duration, size } from '../sessions.ts';
@@ -35,7 +35,7 @@ const SESSION_COLUMNS: readonly Column<ApiSession>[] = [
   { title: 'ENDPOINT', text: endpointOf, share: 2, spare: 2 },
   { title: 'PATH', text: ({ offload }) => offload.state, width: 6, spare: 2 },
   { title: 'STATUS', text: ({ status }) => status.toLowerCase(), width: 12, spare: 5 },
-  { title: 'AGE', text: ({ started_at }, at) => duration(Math.max(0, at - started_at)), width: 11, spare: 1 },
+  { title: 'AGE', text: ({ started_at }, at) => duration(Math.max(0, at - started_at)), width: 12, spare: 1 },
   ...RATES,
 ];
 
@@ -48,7 +48,7 @@ const SUM_COLUMNS: readonly Column<Sum & { readonly kind: string }>[] = [
 
 function endpointOf({ destination }: ApiSession): string {
   const { address, port } = destination?.endpoint?.spec ?? {};
-  return address === undefined ? '-' : port === undefined ? address : formatAddress(address, port);
+  return address === undefined ? '-' : formatEnd(address, port);
 }
 
 /** One line that says how much there is. */
@@ -97,9 +97,9 @@ function fit<T>(all: readonly Column<T>[], columns: number): { column: Column<T>
   }));
 }
 
-/** Figures stand at the right; of names that are too long their beginning and their end. */
+/** Figures stand at the right, all of them whatever the room; of names that are too long their beginning and their end. */
 function cell<T>({ share }: Column<T>, text: string, width: number): string {
-  if (share === undefined) return plain(text).padStart(width).slice(-width);
+  if (share === undefined) return plain(text).padStart(width);
   const letters = plain(text);
   if (letters.length <= width) return letters.padEnd(width);
   const end = Math.floor((width - 1) / 2);

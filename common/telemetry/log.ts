@@ -82,7 +82,7 @@ function isStdout(target: string): boolean {
 /** One object on one line. The fields can't pass for the level, the time or the message. */
 export function formatJson(level: LineLevel, fields: LogFields, message: string): string {
   const head = { level, time: new Date().toISOString() };
-  return escapeJson(stringify({ ...head, ...fields, ...head, msg: message }));
+  return escapeJson(stringifyFields({ ...head, ...fields, ...head, msg: message }));
 }
 
 /** `12:00:00.000 info  message name=value …`. */
@@ -95,11 +95,24 @@ export function formatText(level: LineLevel, fields: LogFields, message: string)
 
 /** Fields as plain JSON: errors by name and message, long texts cut. */
 export function toPlainFields(fields: LogFields): Record<string, Json> {
-  return JSON.parse(stringify(fields)) as Record<string, Json>;
+  return JSON.parse(stringifyFields(fields)) as Record<string, Json>;
 }
 
-/** JSON of anything: a log line must not fail. */
-function stringify(value: unknown): string {
+/** One field that can't be written costs no other. */
+function stringifyFields(fields: LogFields): string {
+  try {
+    return JSON.stringify(fields, replace);
+  } catch {
+    return `{${Object.entries(fields)
+      .map(([name, value]) => [JSON.stringify(name), stringify(value)] as const)
+      .filter(([, text]) => text !== undefined)
+      .map((pair) => pair.join(':'))
+      .join(',')}}`;
+  }
+}
+
+/** JSON of anything, where there is some: a log line must not fail. */
+function stringify(value: unknown): string | undefined {
   try {
     return JSON.stringify(value, replace);
   } catch (error) {

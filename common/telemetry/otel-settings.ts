@@ -1,5 +1,7 @@
 /** What the standard `OTEL_*` variables say (OpenTelemetry's "Environment Variable Specification"). Loads nothing. */
+import { accessSync, constants } from 'node:fs';
 import { type Fault, FaultsError } from '../errors.ts';
+import { LONGEST_TIMER } from '../timer.ts';
 
 export type OtlpProtocol = 'grpc' | 'http/json' | 'http/protobuf';
 
@@ -78,8 +80,8 @@ type Signal = 'TRACES' | 'METRICS' | 'LOGS';
 
 /**
  * A signal is exported where `OTEL_{SIGNAL}_EXPORTER` says `otlp`, or says nothing and there is an endpoint for it.
- * Endpoints, headers, certificates, compression and timeouts are read by the exporters themselves. Undefined: nothing is
- * exported.
+ * Endpoints, headers, certificates, compression and timeouts are read by the exporters themselves, which pass over what they
+ * can't use: it is looked at here. Undefined: nothing is exported.
  *
  * @param ratio the share of what begins here that is recorded where no sampler is named.
  * @throws FaultsError with all that is wrong.
@@ -137,8 +139,8 @@ class Reader {
 
   /** The timeout is at most the interval, as the specification's own reader has it. */
   metrics(): MetricSettings {
-    const exportIntervalMillis = this.number('OTEL_METRIC_EXPORT_INTERVAL', 60_000, 1);
-    const timeout = this.number('OTEL_METRIC_EXPORT_TIMEOUT', 30_000, 1);
+    const exportIntervalMillis = this.time('OTEL_METRIC_EXPORT_INTERVAL', 60_000);
+    const timeout = this.time('OTEL_METRIC_EXPORT_TIMEOUT', 30_000);
     // Counters live elsewhere and are read: what passed since the last time is not known of them.
     this.choice('OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', ['cumulative'], 'cumulative');
     return {
@@ -174,8 +176,8 @@ class Reader {
     return {
       maxQueueSize,
       maxExportBatchSize: Math.min(this.number(`OTEL_${kind}_MAX_EXPORT_BATCH_SIZE`, 512, 1), maxQueueSize),
-      scheduledDelayMillis: this.number(`OTEL_${kind}_SCHEDULE_DELAY`, delay, 0),
-      exportTimeoutMillis: this.number(`OTEL_${kind}_EXPORT_TIMEOUT`, 30_000, 1),
+      scheduledDelayMillis: this.time(`OTEL_${kind}_SCHEDULE_DELAY`, delay, 0),
+      exportTimeoutMillis: this.time(`OTEL_${kind}_EXPORT_TIMEOUT`, 30_000),
     };
   }
 
@@ -189,9 +191,12 @@ class Reader {
   }
 
   private protocol(signal: Signal): OtlpProtocol {
-    const own = `OTEL_EXPORTER_OTLP_${signal}_PROTOCOL`;
-    const name = this.text(own) === undefined ? 'OTEL_EXPORTER_OTLP_PROTOCOL' : own;
-    const protocol = this.choice(name, ['grpc', 'http/json', 'http/protobuf'], 'http/protobuf');
+    this.checkExporter(signal);
+    const protocol = this.choice(
+      this.nameOf(signal, 'PROTOCOL'),
+      ['grpc', 'http/json', 'http/protobuf'],
+      'http/protobuf',
+    );
     const endpoint = this.endpoint(signal);
     if (endpoint !== undefined && protocol !== 'grpc' && !/^https?:$/u.test(schemeOf(endpoint.value))) {
       this.fault(endpoint.name, 'a URL with http or https', endpoint.value);
@@ -199,12 +204,34 @@ class Reader {
     return protocol as OtlpProtocol;
   }
 
-  private endpoint(signal: Signal): { name: string; value: string } | undefined {
-    for (const name of [`OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`, 'OTEL_EXPORTER_OTLP_ENDPOINT']) {
-      const value = this.text(name);
-      if (value !== undefined) return { name, value };
+  private checkExporter(signal: Signal): void {
+    const compression = this.nameOf(signal, 'COMPRESSION');
+    const found = this.text(compression);
+    if (found !== undefined && !['gzip', 'none'].includes(found)) this.fault(compression, 'gzip or none', found);
+    this.time(this.nameOf(signal, 'TIMEOUT'), 10_000);
+    for (const file of ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY']) this.checkFile(this.nameOf(signal, file));
+  }
+
+  private checkFile(name: string): void {
+    const path = this.text(name);
+    if (path === undefined) return;
+    try {
+      accessSync(path, constants.R_OK);
+    } catch {
+      this.fault(name, 'a file that can be read', path);
     }
-    return undefined;
+  }
+
+  private endpoint(signal: Signal): { name: string; value: string } | undefined {
+    const name = this.nameOf(signal, 'ENDPOINT');
+    const value = this.text(name);
+    return value === undefined ? undefined : { name, value };
+  }
+
+  /** The signal's own variable where it is set, else that of all. */
+  private nameOf(signal: Signal, what: string): string {
+    const own = `OTEL_EXPORTER_OTLP_${signal}_${what}`;
+    return this.text(own) === undefined ? `OTEL_EXPORTER_OTLP_${what}` : own;
   }
 
   /** Empty is absent, as the specification wants it. */
@@ -227,6 +254,11 @@ class Reader {
     for (const value of values) if (!choices.includes(value)) this.fault(name, choices.join(' or '), value);
     if (values.length > 1 && values.includes('none')) this.fault(name, '`none` alone', values.join(','));
     return values;
+  }
+
+  /** In ms. */
+  private time(name: string, fallback: number, min = 1): number {
+    return this.number(name, fallback, min, LONGEST_TIMER);
   }
 
   private number(name: string, fallback: number, min: number, max = Number.MAX_SAFE_INTEGER): number {

@@ -43,7 +43,7 @@ export function createDashboard(options: DashboardOptions): Dashboard {
   let streams = 0;
 
   async function answer(request: IncomingMessage, gone: AbortSignal): Promise<Answer> {
-    const url = new URL(`http://host${request.url ?? '/'}`);
+    const url = targetOf(request);
     const { pathname: path } = url;
     checkConnection(request, options);
     if (path === '/' || path === '/ui') return redirectTo(request, '/ui/');
@@ -65,7 +65,7 @@ export function createDashboard(options: DashboardOptions): Dashboard {
     const [, proxy, session] = /^\/api\/v1\/proxies\/([^/]+)\/sessions\/([^/]+)$/u.exec(path) ?? [];
     if (proxy !== undefined && session !== undefined) {
       checkMethod(request, 'DELETE');
-      return endSession(decodeURIComponent(proxy), decodeURIComponent(session), call);
+      return endSession(decoded(proxy), decoded(session), call);
     }
     switch (path) {
       case '/api/v1/dashboard': {
@@ -192,8 +192,12 @@ async function send(
   gone: AbortSignal,
 ): Promise<void> {
   response.writeHead(status, { ...PAGE_HEADERS, ...headers });
+  if (method === 'HEAD') {
+    response.end();
+    return;
+  }
   if (typeof body !== 'function') {
-    response.end(method === 'HEAD' ? undefined : body);
+    response.end(body);
     return;
   }
   response.flushHeaders();
@@ -204,6 +208,21 @@ async function send(
   await new Promise<void>((resolve) => {
     response.once('close', resolve).end(() => resolve());
   });
+}
+
+/** @throws HttpError where it is no path, as in `OPTIONS *`. */
+function targetOf({ url = '/' }: IncomingMessage): URL {
+  if (url.startsWith('/')) return new URL(`http://host${url}`);
+  throw badRequest(`expected a path, found ${url}`);
+}
+
+/** A name in a path. @throws HttpError */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw badRequest(`expected a name, percent-encoded, found ${part}`);
+  }
 }
 
 /** Who reads slowly is told less, not later. */

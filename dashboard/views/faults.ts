@@ -6,20 +6,7 @@ import { Table } from '../table.ts';
 import type { FaultRow, ObjectRow, ProxyRow } from '../types.ts';
 import { isControlPlane, type View } from '../view.ts';
 import { faultsOf } from './objects.ts';
-
-interface Row {
-  /** Since when it is known here; of sessions when they ended. */
-  readonly time: string;
-  /** It is not so any more. */
-  gone: boolean;
-  readonly of: string;
-  readonly what: string;
-  readonly where: string;
-  readonly message: string;
-}
-
-/** That were seen while the page is open, the newest. */
-const MOST = 500;
+import { type Found, remember, type Row } from './remembered.ts';
 
 /** Lives as long as the page: what was healed is remembered. */
 const seen = new Map<string, Row>();
@@ -61,7 +48,7 @@ export const faults: View = {
 };
 
 function note(lists: Lists): void {
-  const now = new Map<string, Omit<Row, 'time' | 'gone'> & { readonly time?: string }>();
+  const now = new Map<string, Found>();
   for (const [key, row] of lists.of<ObjectRow>('objects')) {
     const what = `${row.kind}/${row.name}`;
     for (const { path, expected, found } of faultsOf(row))
@@ -100,13 +87,5 @@ function note(lists: Lists): void {
       message: `${code}: ${message}`,
       ...(time !== undefined && { time }),
     });
-  for (const [key, row] of seen) row.gone = !now.has(key);
-  for (const [key, row] of now) {
-    const time = row.time ?? seen.get(key)?.time ?? new Date().toISOString();
-    seen.set(key, { ...row, time, gone: false });
-  }
-  for (const key of seen.keys()) {
-    if (seen.size <= MOST) break;
-    seen.delete(key);
-  }
+  remember(seen, now);
 }

@@ -2,7 +2,7 @@
 import type { Traffic } from '../types.ts';
 
 export interface GraphNode {
-  /** `listener web` and the like. */
+  /** What it is and its names, line by line. */
   readonly id: string;
   readonly column: number;
   readonly title: string;
@@ -78,13 +78,14 @@ export function graphOf(items: readonly Traffic[], focus?: string): Graph {
     edges.set(key, known);
   };
 
-  const wanted = paths.filter((path) => focus === undefined || idsOf(path, endpoints).includes(focus));
+  const focused = endpoints.find((endpoint) => idOf(endpoint) === focus)?.cluster;
+  const wanted = paths.filter((path) => focus === undefined || path.cluster === focused || idsOf(path).includes(focus));
   for (const path of wanted) {
     const weight = 1 + path.rates.opened * 1000 + path.rates.bytes_in + path.rates.bytes_out + path.active;
-    const listener = details.get(`listener ${path.listener}`);
+    const listener = details.get(`listener\n${path.listener}`);
     const from = node(
       0,
-      `listener ${path.listener}`,
+      `listener\n${path.listener}`,
       path.listener,
       listener ? `${listener.detail} ${listener.address}` : 'gone',
       path,
@@ -100,13 +101,13 @@ export function graphOf(items: readonly Traffic[], focus?: string): Graph {
     );
     edge(from, rule, path);
     if (path.cluster === '') continue;
-    const cluster = details.get(`cluster ${path.cluster}`);
-    const to = node(2, `cluster ${path.cluster}`, path.cluster, cluster?.detail ?? 'missing', path, weight);
+    const cluster = details.get(`cluster\n${path.cluster}`);
+    const to = node(2, `cluster\n${path.cluster}`, path.cluster, cluster?.detail ?? 'missing', path, weight);
     edge(rule, to, path);
   }
   for (const endpoint of endpoints) {
-    const cluster = nodes.get(`cluster ${endpoint.cluster}`);
-    if (cluster === undefined || (focus?.startsWith('endpoint ') && focus !== idOf(endpoint))) continue;
+    const cluster = nodes.get(`cluster\n${endpoint.cluster}`);
+    if (cluster === undefined || (focus?.startsWith('endpoint\n') && focus !== idOf(endpoint))) continue;
     const weight = 1 + endpoint.rates.opened * 1000 + endpoint.rates.bytes_in + endpoint.rates.bytes_out;
     const title = endpoint.address === '' ? endpoint.endpoint : endpoint.address;
     edge(cluster, node(3, idOf(endpoint), title, endpoint.detail, endpoint, weight), endpoint);
@@ -114,20 +115,19 @@ export function graphOf(items: readonly Traffic[], focus?: string): Graph {
   return place([...nodes.values()], [...edges.values()]);
 }
 
-/** What an item is called among nodes. */
+/** What an item is called among nodes. Names have spaces, and no ends of lines. */
 function idOf(item: Traffic): string {
   return item.type === 'endpoint'
-    ? `endpoint ${item.cluster} ${item.endpoint}`
-    : `${item.type} ${item.type === 'cluster' ? item.cluster : item.listener}`;
+    ? `endpoint\n${item.cluster}\n${item.endpoint}`
+    : `${item.type}\n${item.type === 'cluster' ? item.cluster : item.listener}`;
 }
 
 function ruleIdOf({ rule, route, listener }: Traffic): string {
-  return rule === '' ? `rule of ${listener}` : `rule ${rule} ${route}`;
+  return rule === '' ? `no rule\n${listener}` : `rule\n${rule}\n${route}`;
 }
 
-function idsOf(path: Traffic, endpoints: readonly Traffic[]): string[] {
-  const own = endpoints.filter(({ cluster }) => cluster === path.cluster).map(idOf);
-  return [`listener ${path.listener}`, ruleIdOf(path), `cluster ${path.cluster}`, ...own];
+function idsOf(path: Traffic): string[] {
+  return [`listener\n${path.listener}`, ruleIdOf(path), `cluster\n${path.cluster}`];
 }
 
 /** The busiest of each column, each about as high as those that lead to it. */

@@ -40,30 +40,31 @@ export const history: View = {
   show: (root, app) => {
     const rollouts = h('div');
     const list = h('ol', { class: 'versions' });
-    const more = button('Older', () => void load(), { hidden: true });
+    const more = button('Older', () => void load(before), { hidden: true });
     const problem = h('p', { class: 'problem', role: 'alert' });
     root.append(rollouts, h('h2', {}, 'Versions'), list, problem, more);
     let before = 0;
-    const load = async (): Promise<void> => {
+    /** Rises with each question: what is answered to one that another has overtaken isn't shown. */
+    let turn = 0;
+    const load = async (from: number): Promise<void> => {
+      const own = ++turn;
       try {
         const { versions } = await call<{ readonly versions: readonly Version[] }>('ListVersions', {
           page_size: PAGE,
-          before,
+          before: from,
         });
-        if (before === 0) fill(list);
+        if (own !== turn) return;
+        if (from === 0) fill(list);
         list.append(...versions.map((version) => rowOf(version, app, again)));
-        before = versions.at(-1)?.number ?? before;
+        before = versions.at(-1)?.number ?? from;
         more.hidden = versions.length < PAGE;
         if (list.childElementCount === 0) list.append(h('li', { class: 'empty' }, 'Nothing was changed yet.'));
         problem.textContent = '';
       } catch (error) {
-        problem.textContent = error instanceof Error ? error.message : String(error);
+        if (own === turn) problem.textContent = error instanceof Error ? error.message : String(error);
       }
     };
-    const again = (): void => {
-      before = 0;
-      void load();
-    };
+    const again = (): void => void load(0);
     // Each change of an object is a version, or a rollout's.
     let seen = '';
     app.follow({

@@ -2,7 +2,7 @@
 import { ApiError, get, send } from '../api.ts';
 import { confirm, openPanel } from '../dialog.ts';
 import { badge, button, facts, fill, h } from '../dom.ts';
-import { duration, size } from '../format.ts';
+import { addressText, duration, size } from '../format.ts';
 import type { Session, Stage } from '../types.ts';
 import type { App } from '../view.ts';
 
@@ -23,21 +23,26 @@ export function openSession(name: string, proxy: string | undefined, app: App): 
         proxy === undefined ? `/api/v1${path}` : `/api/v1/proxies/${encodeURIComponent(proxy)}${path}`,
       );
     });
+  let isShown = false;
   const show = (session: Session): void => {
+    isShown = true;
     const open = body.querySelector('details')?.open ?? false;
+    const { activeElement } = document;
+    // There is one of each that can have the focus.
+    const focused = body.contains(activeElement) ? activeElement?.localName : undefined;
     fill(body, ...describe(session, app.server.admin ? kill : undefined));
     const details = body.querySelector('details');
     if (details) details.open = open;
+    if (focused !== undefined) body.querySelector<HTMLElement>(focused)?.focus({ preventScroll: true });
   };
   const tellGone = (): void => {
     if (body.querySelector('.gone') === null) body.prepend(h('p', { class: 'problem gone', role: 'status' }, GONE));
     body.querySelector('button.danger')?.remove();
   };
   if (proxy !== undefined) {
-    let heard = false;
     // What is asked of the proxy comes with its next report, or the one after that.
     const patience = setTimeout(() => {
-      if (!heard) fill(body, h('p', { class: 'problem', role: 'status' }, GONE));
+      if (!isShown) fill(body, h('p', { class: 'problem', role: 'status' }, GONE));
     }, PATIENCE_MS);
     const leave = app.follow({
       topics: ['sessions'],
@@ -45,8 +50,7 @@ export function openSession(name: string, proxy: string | undefined, app: App): 
       onChange: (lists) => {
         const found = lists.of<{ readonly detail: Session }>('sessions').get(`detail ${name}`);
         if (found !== undefined) show(found.detail);
-        else if (heard) tellGone();
-        heard ||= found !== undefined;
+        else if (isShown) tellGone();
       },
     });
     end = () => {
@@ -55,16 +59,29 @@ export function openSession(name: string, proxy: string | undefined, app: App): 
     };
     return;
   }
-  const look = (): void => {
-    get<Session>(`/api/v1${path}`).then(show, (error: unknown) => {
-      end();
-      if (body.childElementCount > 1) tellGone();
-      else fill(body, h('p', { class: 'problem', role: 'alert' }, isGone(error) ? GONE : String(error)));
-    });
+  const problem = h('p', { class: 'problem', role: 'alert' });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isOver = false;
+  end = () => {
+    isOver = true;
+    clearTimeout(timer);
   };
-  const timer = setInterval(look, PACE_MS);
-  end = () => clearInterval(timer);
-  look();
+  // The next look is made when the one before it was answered: a proxy that is slow is not asked more.
+  const look = async (): Promise<void> => {
+    try {
+      show(await get<Session>(`/api/v1${path}`));
+    } catch (error) {
+      if (isGone(error)) {
+        if (isShown) tellGone();
+        else fill(body, h('p', { class: 'problem', role: 'status' }, GONE));
+        return;
+      }
+      problem.textContent = error instanceof Error ? error.message : String(error);
+      if (!problem.isConnected) body.prepend(problem);
+    }
+    if (!isOver) timer = setTimeout(() => void look(), PACE_MS);
+  };
+  void look();
 }
 
 /** As the REST API says it. */
@@ -126,8 +143,7 @@ function describe(session: Session, kill: (() => void) | undefined): Node[] {
 
 function stageText({ origin, endpoint, status, attempts }: Stage): string {
   const { address = '', port } = endpoint?.spec ?? {};
-  const where =
-    endpoint === undefined ? '' : `, endpoint ${endpoint.name} at ${address}${port === undefined ? '' : `:${port}`}`;
+  const where = endpoint === undefined ? '' : `, endpoint ${endpoint.name} at ${addressText(address, port)}`;
   return `cluster ${origin}${where}: ${status}${attempts > 1 ? ` after ${attempts} attempts` : ''}`;
 }
 

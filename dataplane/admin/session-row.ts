@@ -1,5 +1,6 @@
 /** A session in short: a row of a table. */
 import type { Plain } from '../../common/address.ts';
+import { formatEnd } from '../../common/format-address.ts';
 import type { SessionView } from '../core/session.ts';
 
 export function sessionRow(session: SessionView): Plain {
@@ -13,7 +14,7 @@ export function sessionRow(session: SessionView): Plain {
     rule: session.rule ?? '',
     route: session.route ?? '',
     cluster: destination?.origin ?? '',
-    endpoint: endpoint === undefined ? '' : `${endpoint.address}${endpoint.port ? `:${endpoint.port}` : ''}`,
+    endpoint: endpoint === undefined ? '' : formatEnd(endpoint.address, endpoint.port),
     bytes_in: counters.ingress.bytes,
     bytes_out: counters.egress.bytes,
     rate: Math.round(rate),

@@ -122,8 +122,8 @@ export interface OffloadStatus {
   readonly engine?: EngineView | undefined;
   readonly reason?: string | undefined;
   /** Likewise, of TCP connections. */
-  readonly connections?: Pick<OffloadStatus, 'engine' | 'reason'>;
-  /** Sessions that were given to the kernel, or taken on in it, and those of them that user space took back before they ended. */
+  readonly connections?: Pick<OffloadStatus, 'engine' | 'reason' | 'handovers'>;
+  /** Of both: sessions that were given to the kernel, or taken on in it, and those of them that user space took back before they ended. */
   readonly handovers: number;
   readonly handbacks: number;
   /** Sessions that were kept out or thrown out, by reason. */

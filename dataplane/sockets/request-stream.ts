@@ -90,17 +90,22 @@ export class RequestStream extends BaseStream implements Stream {
     this.streamed = body;
     this.sink.signal({ type: 'response', status, headers: Object.entries(headers).flat() });
     try {
-      for await (const text of body) {
-        if (this.closed) return;
-        this.sink.data(Buffer.from(text), true);
-        if (this.isPaused) await new Promise<void>((resolve) => (this.resumed = resolve));
-      }
+      if (this.head?.method === 'HEAD') await body.return?.();
+      else await this.passOn(body);
       // Whoever has gone meanwhile has ended it, too.
       if (this.closed) return;
       this.sink.end();
       this.emitClose();
     } catch (error) {
       this.emitClose(ProxyError.from(error));
+    }
+  }
+
+  private async passOn(body: AsyncIterable<string>): Promise<void> {
+    for await (const text of body) {
+      if (this.closed) return;
+      this.sink.data(Buffer.from(text), true);
+      if (this.isPaused) await new Promise<void>((resolve) => (this.resumed = resolve));
     }
   }
 

@@ -1,5 +1,6 @@
 /** The access log: a line for each session that has ended. docs/observability.md explains each field. */
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
+import { formatEnd } from '../../common/format-address.ts';
 import { getAt, parsePointer } from '../../common/json-pointer.ts';
 import { LineWriter } from '../../common/line-writer.ts';
 import type { Metadata, SessionView } from '../core/session.ts';
@@ -19,7 +20,8 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   route: ({ route }) => route,
   cluster: ({ destination }) => destination?.origin,
   endpoint: ({ destination }) => destination?.endpoint?.name,
-  endpoint_address: ({ destination }) => destination?.endpoint?.address && toAddress(destination.endpoint),
+  endpoint_address: ({ destination }) =>
+    destination?.endpoint && formatEnd(destination.endpoint.address, destination.endpoint.port),
   duration_ms: ({ startedAt, endedAt }) => (endedAt ?? Date.now()) - startedAt,
   bytes_in: ({ counters }) => counters.ingress.bytes,
   bytes_out: ({ counters }) => counters.egress.bytes,
@@ -117,12 +119,7 @@ function sourceOf(metadata: Metadata): string | undefined {
   if (typeof address !== 'string') return undefined;
   for (const protocol of ['UDP', 'TCP', 'SCTP']) {
     const port = getAt(metadata, [protocol, 'src_port']);
-    if (typeof port === 'number') return toAddress({ address, port });
+    if (typeof port === 'number') return formatEnd(address, port);
   }
   return address;
-}
-
-function toAddress({ address, port }: { readonly address: string; readonly port?: number }): string {
-  if (port === undefined || port === 0) return address;
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

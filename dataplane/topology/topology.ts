@@ -1,5 +1,6 @@
 /** The topology of a proxy with what passes along it: what is configured, busy or not, and the sums of its sessions. */
 import type { TrafficItem, TrafficReport } from '../../gen/messages.ts';
+import { formatEnd } from '../../common/format-address.ts';
 import type { Histogram } from '../../common/histogram.ts';
 import type { ConfigSnapshot } from '../../config/snapshot.ts';
 import type { OffloadStatus } from '../core/offload.ts';
@@ -75,7 +76,7 @@ function* itemsOf(source: TopologySource): Iterable<TrafficItem> {
         ...figures({ ...own, failed: totalFailures }),
         cluster,
         endpoint,
-        address: port === 0 ? address : `${address}:${port}`,
+        address: formatEnd(address, port),
         detail: health,
       });
     }
@@ -85,9 +86,10 @@ function* itemsOf(source: TopologySource): Iterable<TrafficItem> {
 
 function* kernelItems(offload: OffloadStatus | undefined): Iterable<TrafficItem> {
   if (offload === undefined) return;
-  const { engine, connections, handovers: opened } = offload;
-  if (engine) yield item('kernel', { detail: 'UDP', active: engine.flows, opened });
-  if (connections?.engine) yield item('kernel', { detail: 'TCP', active: connections.engine.flows, opened });
+  const { engine, connections, handovers } = offload;
+  const ofTcp = connections?.handovers ?? 0;
+  if (engine) yield item('kernel', { detail: 'UDP', active: engine.flows, opened: handovers - ofTcp });
+  if (connections?.engine) yield item('kernel', { detail: 'TCP', active: connections.engine.flows, opened: ofTcp });
   for (const [detail, failed] of offload.refusals) yield item('refusal', { detail, failed });
 }
 

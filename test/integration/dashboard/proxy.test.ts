@@ -92,6 +92,23 @@ describe("a proxy's dashboard, in Chromium", function () {
       ).to.include({ bytes_in: 1000, bytes_out: 1000, opened: 1 });
   });
 
+  it('tells a session that has ended from a proxy that does not answer, and keeps the focus', async () => {
+    const socket = await session();
+    const [{ name } = { name: '' }] = [...proxy.proxy.sessions()];
+    const page = await pages.at(`${base}/ui/#sessions`);
+    await page.getByRole('button', { name }).click();
+    const panel = page.getByRole('dialog', { name });
+    await panel.getByRole('button', { name: 'End this session' }).focus();
+    await page.route('**/api/v1/sessions/*', (route) => route.abort('connectionrefused'));
+    await panel.getByText('the server does not answer').waitFor();
+    expect(await panel.getByText('It has ended').count()).to.equal(0);
+    await page.unroute('**/api/v1/sessions/*');
+    await panel.getByText('the server does not answer').waitFor({ state: 'detached' });
+    expect(await page.evaluate('document.activeElement.textContent')).to.equal('End this session');
+    socket.destroy();
+    await panel.locator('dl').getByText('DESTROYED').waitFor();
+  });
+
   it('changes its own configuration: with lines of what is wrong, and what would change', async () => {
     const page = await pages.at(`${base}/ui/#objects`);
     await page.getByRole('button', { name: 'Edit' }).click();

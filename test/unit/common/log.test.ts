@@ -74,7 +74,10 @@ describe('the log', () => {
   it('writes something of what JSON cannot say', () => {
     const circle: Record<string, unknown> = {};
     circle['self'] = circle;
-    expect(formatJson('info', { circle }, 'x')).to.include('unprintable');
+    const line = formatJson('info', { session: 's', none: undefined, circle }, 'x');
+    const { circle: shown, ...others } = JSON.parse(line) as Record<string, unknown>;
+    expect(shown).to.have.property('unprintable');
+    expect(Object.keys(others)).to.deep.equal(['level', 'time', 'session', 'msg']);
     expect(JSON.parse(formatJson('info', { big: 5n }, 'x'))).to.include({ big: '5' });
   });
 

@@ -576,6 +576,17 @@ describe('Decoding a configuration', () => {
         },
         'clusters[0].spec.tls.san: expected none, as insecure takes any certificate, found some',
       ],
+      'labels of durations that they have already': [
+        {
+          listeners: ['le', 'listener', 'method'].map((name) => ({
+            ...LISTENER,
+            name,
+            options: { telemetry: { metric_label: { name, path: '/a' } } },
+          })),
+        },
+        'listeners[0].options.telemetry.metric_label.name: expected a label that the histogram has not itself, found "le"',
+        'listeners[1].options.telemetry.metric_label.name: expected a label that the histogram has not itself, found "listener"',
+      ],
       'a key that is no pointer': [
         { clusters: [{ name: 'c', spec: 'echo', loadbalancer: { policy: 'HashRing', key: '/~' } }] },
         'clusters[0].loadbalancer.key: expected a JSON pointer, as in /IP/src_addr, found "/~"',

@@ -67,6 +67,11 @@ describe('OTEL_* variables', () => {
       OTEL_METRIC_EXPORT_INTERVAL: 'soon',
       OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta',
       OTEL_LOGS_EXPORTER: 'none,otlp',
+      OTEL_BSP_SCHEDULE_DELAY: '3000000000', // more than a timer can hold
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'GZIP',
+      OTEL_EXPORTER_OTLP_TIMEOUT: '0',
+      OTEL_EXPORTER_OTLP_CERTIFICATE: '/nowhere/ca.pem',
+      OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: '/nowhere/key.pem',
     };
     try {
       readOtelSettings(env);

@@ -213,6 +213,25 @@ describe("the dashboard's server", () => {
     expect((await ask('GET', '/api/v1/events?interval=1')).status).to.equal(400);
   });
 
+  it('answers HEAD of a stream without beginning one', async () => {
+    const seat = rig.configuration.board.join('edge-1', () => undefined);
+    expect((await ask('HEAD', '/api/v1/events?topics=traffic')).status).to.equal(200);
+    expect(seat.wants().traffic_interval_ms).to.equal(0);
+  });
+
+  it('says what is wrong with a path', async () => {
+    expect((await ask('DELETE', '/api/v1/proxies/a/sessions/100%', OWN)).status).to.equal(400);
+    const asterisk = await new Promise((resolve, reject) => {
+      const { hostname: host, port } = new URL(`http://${pages.address}`);
+      const request = httpRequest({ host, port, method: 'OPTIONS', path: '*' }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      request.on('error', reject).end();
+    });
+    expect(asterisk).to.equal(400);
+  });
+
   it('tells browsers what its page may load', async () => {
     const { headers } = await ask('GET', '/ui/');
     expect(headers['content-security-policy']).to.match(/default-src 'none'.*frame-ancestors 'none'/u);

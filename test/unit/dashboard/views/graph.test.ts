@@ -36,9 +36,20 @@ describe('the graph of the topology', () => {
   });
 
   it('shows what is on a way with one of them', () => {
-    const { nodes } = graphOf(ITEMS, 'rule b r');
+    const { nodes } = graphOf(ITEMS, 'rule\nb\nr');
     expect(nodes.map(({ title }) => title)).to.have.members(['web', 'b', 'shop', '127.0.0.2:80']);
-    expect(graphOf(ITEMS, 'endpoint shop e').nodes.map(({ title }) => title)).to.include.members(['a', 'b', 'web']);
+    expect(graphOf(ITEMS, 'endpoint\nshop\ne').nodes.map(({ title }) => title)).to.include.members(['a', 'b', 'web']);
+  });
+
+  it('tells names with spaces apart', () => {
+    const ways = [
+      { rule: 'a b', route: 'c' },
+      { rule: 'a', route: 'b c' },
+      { rule: 'of', route: 'web' },
+      { rule: '', route: '' },
+    ];
+    const { nodes } = graphOf(ways.map((way) => piece({ type: 'path', listener: 'web', ...way })));
+    expect(nodes.filter(({ column }) => column === 1)).to.have.lengthOf(4);
   });
 
   it('draws so many nodes of a column, the busiest, and counts the others', () => {

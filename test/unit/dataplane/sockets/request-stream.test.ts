@@ -116,6 +116,17 @@ describe('A request that is answered inside the proxy', () => {
       expect(lines.returned).to.equal(0);
     });
 
+    it('is not read where the head is all that is asked for', async () => {
+      const lines = new Lines();
+      const { stream, sink } = request({ HTTP: { ...HTTP, method: 'HEAD' } }, () =>
+        Promise.resolve({ status: 200, headers: { a: 'b' }, body: lines }),
+      );
+      stream.end();
+      await until('the close', () => sink.events.includes('close'));
+      expect(sink.events).to.deep.equal(['signal:response', 'end', 'close']);
+      expect([lines.returned, lines.waiting.length]).to.deep.equal([1, 0]);
+    });
+
     it('is not read while it is paused', async () => {
       const lines = new Lines();
       const { stream, sink } = await start(lines);

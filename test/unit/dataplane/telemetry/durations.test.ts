@@ -40,4 +40,24 @@ describe('durations of sessions', () => {
     durations.add(ended('GET', { telemetry: telemetry('other', '/HTTP/method') }));
     expect([...durations.all()].map(({ attributes }) => attributes)).to.deep.equal([{ other: 'GET', listener: 'in' }]);
   });
+
+  it('go on where a session ends that has the label from before', () => {
+    const durations = new SessionDurations();
+    const other = telemetry('other', '/HTTP/method');
+    durations.add(ended('GET', { id: 1 }));
+    for (const id of [4, 6]) durations.add(ended('GET', { id, telemetry: other }));
+    durations.add(ended('PUT', { id: 2 }));
+    durations.add(ended('GET', { id: 5, telemetry: other }));
+    const counts = [...durations.all()].map(({ attributes, counted }) => [attributes['other'], counted.sum]);
+    expect(counts).to.deep.equal([
+      ['GET', 60],
+      ['others', 20],
+    ]);
+  });
+
+  it('are never negative, though the clock may have stepped', () => {
+    const durations = new SessionDurations();
+    durations.add(ended('GET', { endedAt: -5 }));
+    expect([...durations.all()][0]?.counted.sum).to.equal(0);
+  });
 });

@@ -90,6 +90,25 @@ describe('the topology of a proxy', () => {
     expect(items('endpoint')[0]).to.include({ ...sums, failed: 2, address: '127.0.0.2:9003', detail: 'healthy' });
   });
 
+  it('shows addresses of IPv6 in brackets, and each session in the kernel by one transport', () => {
+    const engine = { attachment: 'tcx', interfaces: [], flows: 1, capacity: 9 };
+    const endpoint = { name: 'e', address: '::1', port: 9003, health: 'healthy', totalFailures: 0 };
+    const latency = new Histogram([1]);
+    source = {
+      ...source,
+      clusters: () => [{ name: 'out', failures: new Map(), connectLatency: latency, endpoints: [endpoint] }],
+      offload: () => ({
+        ...{ engine, connections: { engine, handovers: 2 }, handovers: 5, handbacks: 0, refusals: new Map() },
+        sessions: () => [],
+      }),
+    };
+    expect(items('endpoint')[0]?.address).to.equal('[::1]:9003');
+    expect(items('kernel').map(({ detail, opened }) => [detail, opened])).to.deep.equal([
+      ['UDP', 3],
+      ['TCP', 2],
+    ]);
+  });
+
   it('leaves out what an earlier process has counted', () => {
     const none = { bytes: 0, packets: 0, dropped: 0 };
     const passed = { ingress: { bytes: 4, packets: 1, dropped: 0 }, egress: none };
