@@ -25,14 +25,14 @@ export class SessionDurations {
   private readonly listeners = new Map<string, OfListener>();
 
   /** Adds a session that has ended. */
-  add({ listener, metadata, startedAt, endedAt = startedAt, telemetry }: SessionView): void {
+  add({ listener, metadata, startedAt, endedAt = startedAt, telemetry, recorded }: SessionView): void {
     const found = this.of(listener, telemetry?.metric_label);
     const value = found.label === undefined ? '' : textOf(getAt(metadata, found.pointer));
     const known = found.byValue.has(value) || found.byValue.size < MAX_VALUES;
     const key = known ? value : OTHERS;
     let histogram = found.byValue.get(key);
     if (histogram === undefined) found.byValue.set(key, (histogram = new Histogram(BOUNDS)));
-    histogram.add(endedAt - startedAt);
+    histogram.add(endedAt - startedAt, recorded);
   }
 
   *all(): Iterable<Durations> {

@@ -82,7 +82,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
     let live = [fakeSession()];
     let clusters: ReturnType<MetricsSource['clusters']> = [];
     const named = new NamedCounters();
-    const page = createMetrics(
+    const make = createMetrics(
       {
         totals: () => totals.with(live),
         listeners: () => [],
@@ -93,6 +93,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       },
       named,
     );
+    const page = async (): Promise<string> => (await make()).text;
 
     it('whatever names and labels there are, hostile ones included', async () => {
       const name = 'a"b\\c\nd} 1\n# HELP x é\u{1F600}';
