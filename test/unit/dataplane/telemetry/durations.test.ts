@@ -40,4 +40,15 @@ describe('durations of sessions', () => {
     durations.add(ended('GET', { telemetry: telemetry('other', '/HTTP/method') }));
     expect([...durations.all()].map(({ attributes }) => attributes)).to.deep.equal([{ other: 'GET', listener: 'in' }]);
   });
+
+  it('have exemplars of sessions that are recorded, and drop them with their label', () => {
+    const durations = new SessionDurations();
+    const recorded = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true };
+    const exemplars = () => [...durations.all()].map(({ counted }) => counted.exemplars?.of(2)?.spanId);
+    durations.add(ended('GET', { trace: { ...recorded, sampled: false } }));
+    durations.add(ended('PUT', { trace: recorded, recorded }));
+    expect(exemplars()).to.deep.equal([undefined, recorded.spanId]);
+    durations.add(ended('GET', { telemetry: telemetry('other', '/HTTP/method') }));
+    expect(exemplars()).to.deep.equal([undefined]);
+  });
 });
