@@ -52,21 +52,17 @@ describe('exemplars', function () {
       server.closeAllConnections();
       server.close();
     });
-    const listener = (name: string, destination: string, enabled: boolean): object => ({
+    const listener = (name: string, destination: string, percent: number): object => ({
       name,
       spec: { protocol: 'HTTP', address: '127.0.0.1', port: 0 },
       rules: [{ action: { route: { destination } } }],
-      options: { telemetry: { tracing: { enabled } } },
+      options: { telemetry: { tracing: { percent } } },
     });
     const { port } = server.address() as AddressInfo;
     const proxy = await ProxyProcess.start(
       {
         admin: { access_log_path: join(directory, 'access.log') },
-        listeners: [
-          listener('web', 'server', true),
-          listener('silent', 'server', false),
-          listener('page', 'page', false),
-        ],
+        listeners: [listener('web', 'server', 100), listener('silent', 'server', 0), listener('page', 'page', 0)],
         clusters: [
           { name: 'server', spec: { protocol: 'HTTP', port }, endpoints: ['127.0.0.1'] },
           { name: 'page', spec: { protocol: 'Prometheus' } },
