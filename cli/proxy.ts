@@ -56,7 +56,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const awake = setInterval(() => undefined, LONGEST_TIMER);
   let pages: Pages | undefined;
   try {
-    pages = probed && (await servePages(probed, { ready: () => running.ready, metrics: () => running.metrics() }));
+    pages = probed && (await servePages(probed, { ready: () => running.ready, metrics: running.metrics }));
     const apply = async (snapshot: ConfigSnapshot): Promise<void> => {
       await running.replace(snapshot);
       log.info({ file, listeners: listening(running) }, 'configuration reloaded');

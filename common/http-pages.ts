@@ -5,12 +5,12 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
 import { formatAddress } from './format-address.ts';
+import type { MetricsPage } from './telemetry/metrics-format.ts';
 
 export interface PagesSource {
   /** Whether it serves what it is for. */
   readonly ready: () => boolean;
-  /** In Prometheus's text format. */
-  readonly metrics: () => Promise<string>;
+  readonly metrics: MetricsPage;
   /** Answers all other paths. Absent: there are none. */
   readonly others?: (request: IncomingMessage, response: ServerResponse) => void;
 }
@@ -74,7 +74,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, source
     send(405, 'expected GET\n', { allow: 'GET, HEAD' });
   } else if (path === '/metrics') {
     try {
-      send(200, await metrics(), { 'content-type': 'text/plain; version=0.0.4' });
+      const { text, contentType } = await metrics(request.headers.accept);
+      send(200, text, { 'content-type': contentType });
     } catch (error) {
       send(500, `${String(error)}\n`);
     }

@@ -3,6 +3,7 @@ import { formatAddress } from '../common/format-address.ts';
 import { type Pages, type PagesSource, type PagesTls, servePages } from '../common/http-pages.ts';
 import { ProxyError } from '../common/errors.ts';
 import type { ProcessLogger } from '../common/telemetry/log.ts';
+import { createMetricsPage } from '../common/telemetry/metrics-page.ts';
 import type { OtelSettings } from '../common/telemetry/otel-settings.ts';
 import { isLoopback } from '../common/loopback.ts';
 import { expiryOf } from '../common/tls.ts';
@@ -120,8 +121,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
 
     const totals = new ControlPlaneTotals();
     const catalog = counted(configuration.catalog, (event) => {
-      totals.observe(event);
-      exported?.tracing?.observe(event);
+      totals.observe(event, exported?.tracing?.observe(event));
     });
     const limits = { removalDelayMs: options.removalDelayMs };
     const discovery = createDiscoveryService({ catalog, identifier: id, log, limits });
@@ -160,13 +160,10 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
       certificateExpiry: expiryOf((security.tls ?? kubernetes?.certificates?.current)?.cert ?? ''),
       kubernetes: kubernetes?.figures(),
     });
-    const metrics = async (): Promise<string> => {
-      const [{ makePrometheusPage }, { controlPlaneMetrics }] = await Promise.all([
-        import('../common/telemetry/prometheus-page.ts'), // the SDK is loaded with the first page
-        import('./telemetry/metrics.ts'),
-      ]);
-      return makePrometheusPage(controlPlaneMetrics(figures, exported?.otlp.ownMetrics), 'l7mp-controlplane');
-    };
+    const metrics = createMetricsPage(async () => {
+      const { controlPlaneMetrics } = await import('./telemetry/metrics.ts'); // with the SDK
+      return controlPlaneMetrics(figures, exported?.otlp.ownMetrics);
+    }, 'l7mp-controlplane');
     exported?.follow(figures);
     if (options.http) {
       const dashboard = await openDashboard(configuration, security, options);

@@ -31,6 +31,7 @@ import { ProtocolRegistry } from './runtime/protocols.ts';
 import { type Live, Reconciler } from './runtime/reconciler.ts';
 import { TapList } from './taps/tap-list.ts';
 import { openTelemetry } from './telemetry/index.ts';
+import type { MetricsPage } from '../common/telemetry/metrics-format.ts';
 import { createLogger, type LogLevel, type ProcessLogger } from '../common/telemetry/log.ts';
 import type { OtelSettings } from '../common/telemetry/otel-settings.ts';
 import { reportTraffic } from './topology/topology.ts';
@@ -73,8 +74,7 @@ export interface Proxy {
   /** Whether the first configuration is live, that of the control plane included, and the proxy isn't stopping. */
   readonly ready: boolean;
   sessions(): Iterable<SessionView>;
-  /** The page of metrics, in Prometheus's text format. */
-  metrics(): Promise<string>;
+  readonly metrics: MetricsPage;
   /** Opens log files anew. */
   reopenLogs(): void;
   /** Takes no new sessions, and closes when the last has ended or after `timeout` ms. */
@@ -105,11 +105,10 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const stopCatching = catchFor(plugins.values());
   const services: Services = {
     api: (request) => api(request),
-    metrics: async () => ({
-      status: 200,
-      headers: { 'content-type': 'text/plain; version=0.0.4' },
-      body: await metrics(),
-    }),
+    metrics: async ({ headers }) => {
+      const { contentType, text } = await metrics(headers['accept']);
+      return { status: 200, headers: { 'content-type': contentType }, body: text };
+    },
     meter: telemetry.counters,
   };
   const registry = new ProtocolRegistry(

@@ -1,5 +1,5 @@
 /** What is begun, or emitted, in a span that is another's or has begun elsewhere. */
-import { type Context, createTraceState, ROOT_CONTEXT, trace, TraceFlags } from '@opentelemetry/api';
+import { type Context, createTraceState, ROOT_CONTEXT, type Span, trace, TraceFlags } from '@opentelemetry/api';
 import type { SpanIds } from './trace-context.ts';
 
 /** `isRemote`: the span is another program's. */
@@ -13,4 +13,10 @@ export function contextOf({ traceId, spanId, sampled }: SpanIds, { isRemote = fa
     isRemote,
     ...(traceState && { traceState }),
   });
+}
+
+/** Of a span that is recorded. */
+export function idsOf(span: Span): SpanIds {
+  const { traceId, spanId } = span.spanContext();
+  return { traceId, spanId, sampled: true };
 }

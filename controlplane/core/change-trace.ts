@@ -1,5 +1,5 @@
 /** How changes of the configuration are traced: whoever makes them tells, telemetry/ records. Types only. */
-import type { TraceContext } from '../../common/telemetry/trace-context.ts';
+import type { SpanIds, TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { NodeEvent, Resource } from './resource.ts';
 
 /** Whoever records changes. */
@@ -10,8 +10,8 @@ export interface ChangeTracing {
   begin(change: ChangeFacts): ChangeTrace | undefined;
   /** Changes are brought to views. Undefined: none of them is recorded. */
   push(translation: PushedTranslation): PushTrace | undefined;
-  /** Hears what proxies say. */
-  observe(event: NodeEvent): void;
+  /** Hears what proxies say. Answers with a span of it, where there is one. */
+  observe(event: NodeEvent): SpanIds | undefined;
   /** What is under way ends. */
   close(): void;
 }

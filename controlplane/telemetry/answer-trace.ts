@@ -1,5 +1,7 @@
 /** What proxies answer to pushes that are recorded: matched by the versions that they name, and bounded whatever comes. */
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api';
+import { idsOf } from '../../common/telemetry/span-context.ts';
+import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import type { PushedTranslation } from '../core/change-trace.ts';
 import type { NodeEvent } from '../core/resource.ts';
 
@@ -39,21 +41,26 @@ export class AnswerTrace {
     this.timer = this.endAfter(proxies === 0 ? QUIET_MS : LONGEST_MS);
   }
 
-  take({ type, id, typeUrl, elapsedMs, ...more }: Answer): void {
+  /** Answers with its span; beyond the limit there is none. */
+  take({ type, id, typeUrl, elapsedMs, ...more }: Answer): SpanIds | undefined {
     const { counts, answered } = this;
     this.lastAt = Date.now();
     counts[type]++;
     answered.add(id);
+    let ids: SpanIds | undefined;
     if (counts[type] <= MAX_SPANS[type]) {
       const startTime = elapsedMs === undefined ? this.pushedAt : this.lastAt - elapsedMs;
       const attributes = { 'l7mp.proxy': id, 'l7mp.type': typeUrl };
       const span = this.tracer.startSpan(type, { kind: SpanKind.CONSUMER, startTime, attributes }, this.context);
       if ('message' in more) span.setStatus({ code: SpanStatusCode.ERROR, message: more.message });
       span.end(this.lastAt);
+      ids = idsOf(span);
     }
-    if (answered.size < this.proxies) return;
-    clearTimeout(this.timer);
-    this.timer = this.endAfter(QUIET_MS);
+    if (answered.size >= this.proxies) {
+      clearTimeout(this.timer);
+      this.timer = this.endAfter(QUIET_MS);
+    }
+    return ids;
   }
 
   end(): void {
@@ -102,11 +109,11 @@ export class PendingAnswers {
     }
   }
 
-  /** Once for each push that an answer is about. */
-  observe(event: NodeEvent): void {
-    if (this.open.size === 0 || (event.type !== 'ack' && event.type !== 'nack')) return;
+  /** Once for each push that an answer is about: answers with a span of the last. */
+  observe(event: NodeEvent): SpanIds | undefined {
+    if (this.open.size === 0 || (event.type !== 'ack' && event.type !== 'nack')) return undefined;
     const names = this.pending.get(event.typeUrl);
-    if (names === undefined) return;
+    if (names === undefined) return undefined;
     const told = new Set<AnswerTrace>();
     const [few, many] = names.size < event.versions.size ? [names, event.versions] : [event.versions, names];
     for (const name of few.keys()) {
@@ -114,7 +121,9 @@ export class PendingAnswers {
       const pending = names.get(name);
       if (pending && pending.version === event.versions.get(name)) told.add(pending.answers);
     }
-    for (const answers of told) answers.take(event);
+    let ids: SpanIds | undefined;
+    for (const answers of told) ids = answers.take(event) ?? ids;
+    return ids;
   }
 
   close(): void {

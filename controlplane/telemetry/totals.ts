@@ -1,5 +1,6 @@
 /** What a control plane has counted since it started. */
 import { Histogram } from '../../common/histogram.ts';
+import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import type { NodeEvent } from '../core/resource.ts';
 
 /** Upper bounds of the time from a push to its answer, in ms. */
@@ -25,7 +26,8 @@ export class ControlPlaneTotals {
   connects = 0;
   private readonly variants = new Map<string, 'delta' | 'sotw'>();
 
-  readonly observe = (event: NodeEvent): void => {
+  /** `span`: that of an answer which is recorded. */
+  readonly observe = (event: NodeEvent, span?: SpanIds): void => {
     switch (event.type) {
       case 'connected':
         this.forget(event.node.id);
@@ -40,7 +42,7 @@ export class ControlPlaneTotals {
       case 'nack': {
         const totals = this.of(event.typeUrl);
         totals[event.type === 'ack' ? 'acks' : 'nacks'] += 1;
-        if (event.elapsedMs !== undefined) totals.answers.add(event.elapsedMs);
+        if (event.elapsedMs !== undefined) totals.answers.add(event.elapsedMs, span);
       }
     }
   };

@@ -22,6 +22,14 @@ const page = (description: string): Json => ({
   content: { 'text/plain': { schema: { type: 'string' } } },
 });
 
+const metricsPage: Json = {
+  description: 'The page',
+  content: {
+    'text/plain': { schema: { type: 'string' } },
+    'application/openmetrics-text': { schema: { type: 'string' } },
+  },
+};
+
 const status = (description: string): Json => answer(description, reference('Status'));
 const REFUSED: Json = {
   '401': status('The bearer token is wanted'),
@@ -224,7 +232,13 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
           responses: { '200': page('It is'), '503': page('Not yet, or the proxy is stopping') },
         },
       },
-      '/metrics': { get: getPage('getMetrics', "Metrics in Prometheus's text format") },
+      '/metrics': {
+        get: {
+          operationId: 'getMetrics',
+          summary: "Metrics in Prometheus's text format, or in OpenMetrics where `Accept` asks for it",
+          responses: { '200': metricsPage, ...REFUSED },
+        },
+      },
       '/api/v1/openapi.json': { get: get('getOpenapi', 'This document', [], { type: 'object' }) },
       '/api/v1/config': {
         get: get('getConf', 'The whole configuration, and the sessions', [], reference('Config')),

@@ -23,7 +23,12 @@ export function processRoutes(context: Context): Route[] {
     { path: '/ready', methods: { GET: () => (context.ready() ? text(200, 'ready\n') : text(503, 'not ready\n')) } },
     {
       path: '/metrics',
-      methods: { GET: async () => text(200, await context.metrics(), 'text/plain; version=0.0.4; charset=utf-8') },
+      methods: {
+        GET: async ({ request: { headers } }) => {
+          const page = await context.metrics(headers['accept']);
+          return text(200, page.text, page.contentType);
+        },
+      },
     },
     {
       path: '/api/v1/openapi.json',

@@ -1,6 +1,7 @@
 /** What the REST API needs of the proxy: main.ts gives it. */
 import type { Admin, Cluster, Tap } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../../common/address.ts';
+import type { MetricsPage } from '../../common/telemetry/metrics-format.ts';
 import type { SessionFault, TrafficReport } from '../../gen/messages.ts';
 import type { Parsed } from '../../config/parse.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../../config/snapshot.ts';
@@ -59,8 +60,7 @@ export interface AdminDependencies {
   /** A cluster as its file would hold it. */
   readonly plainCluster: (cluster: Cluster) => Plain;
   readonly setLogLevel: (level: Admin['log_level']) => void;
-  /** The page of metrics. */
-  readonly metrics: () => Promise<string>;
+  readonly metrics: MetricsPage;
   /** Decodes a whole configuration; `lenient` passes over unknown fields. */
   readonly decodeConfig: (raw: unknown, lenient: boolean) => Checked<ConfigSnapshot>;
   /** Decodes one object with what is written in it, beside the objects of the sink's snapshot. */

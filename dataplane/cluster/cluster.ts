@@ -263,7 +263,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
           discard(stream);
           return;
         }
-        this.totals.countConnect(performance.now() - startedAt);
+        this.totals.countConnect(performance.now() - startedAt, pending.request.span?.ids);
         pending.succeed(this.opened(attempt, stream));
       },
       (error: unknown) => {

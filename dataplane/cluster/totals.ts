@@ -1,6 +1,7 @@
 /** What a cluster has counted since it was made. */
 import type { ErrorCode } from '../../common/errors.ts';
 import { Histogram } from '../../common/histogram.ts';
+import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 
 /** Upper bounds of the buckets of connect times, in ms. */
 const LATENCY_BOUNDS: readonly number[] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000];
@@ -17,8 +18,8 @@ export class ClusterTotals {
     this.failures.set(code, (this.failures.get(code) ?? 0) + 1);
   }
 
-  /** `elapsed` in ms. */
-  countConnect(elapsed: number): void {
-    this.connectLatency.add(elapsed);
+  /** `elapsed` in ms; `span` where the attempt is recorded. */
+  countConnect(elapsed: number, span?: SpanIds): void {
+    this.connectLatency.add(elapsed, span);
   }
 }

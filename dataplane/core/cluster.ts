@@ -26,7 +26,7 @@ export interface OpenRequest {
   /** See `ConnectRequest.trace`. */
   readonly trace?: TraceContext | undefined;
   /** Told of the endpoint that is picked. */
-  readonly span?: Pick<AttemptSpan, 'picked'> | undefined;
+  readonly span?: Pick<AttemptSpan, 'picked' | 'ids'> | undefined;
 }
 
 /** A connected stage. */

@@ -107,6 +107,8 @@ export interface SessionView {
   readonly telemetry?: Telemetry | undefined;
   /** Its own span; where it is not recorded, the one that its client said. Undefined: there is neither. */
   readonly trace?: SpanIds | undefined;
+  /** Its own span, where it is recorded. */
+  readonly recorded?: SpanIds | undefined;
   /** Ends it at once. */
   destroy(error: ProxyError): void;
 }

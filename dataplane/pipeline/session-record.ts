@@ -81,6 +81,10 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'te
     return came && parseTraceparent(came.traceparent);
   }
 
+  get recorded(): SpanIds | undefined {
+    return this.traced?.span && this.traced.ids;
+  }
+
   /** What those are told that it connects: the span of the attempt, or else its own; or what its client said. */
   traceFor(attempt: AttemptSpan | undefined): TraceContext | undefined {
     const came = this.traceOf?.(this.metadata);

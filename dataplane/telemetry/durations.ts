@@ -27,14 +27,14 @@ export class SessionDurations {
   private readonly listeners = new Map<string, OfListener>();
 
   /** Adds a session that has ended. */
-  add({ id, listener, metadata, startedAt, endedAt = startedAt, telemetry }: SessionView): void {
+  add({ id, listener, metadata, startedAt, endedAt = startedAt, telemetry, recorded }: SessionView): void {
     const found = this.of(listener, telemetry?.metric_label, id);
     const value = valueOf(found, metadata, telemetry?.metric_label);
     const known = found.byValue.has(value) || found.byValue.size < MAX_VALUES;
     const key = known ? value : OTHERS;
     let histogram = found.byValue.get(key);
     if (histogram === undefined) found.byValue.set(key, (histogram = new Histogram(BOUNDS)));
-    histogram.add(Math.max(0, endedAt - startedAt)); // the clock may have stepped back
+    histogram.add(Math.max(0, endedAt - startedAt), recorded); // the clock may have stepped back
   }
 
   *all(): Iterable<Durations> {

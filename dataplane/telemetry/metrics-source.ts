@@ -21,12 +21,8 @@ export interface ClusterMetrics {
   readonly overflow?: number | undefined;
   /** Failed connects and broken sessions, by reason. */
   readonly failures: ReadonlyMap<string, number>;
-  /** Counts of connects that took up to each bound (ms), the last for the rest; and the sum of all, in ms. */
-  readonly connectLatency: {
-    readonly bounds: readonly number[];
-    readonly counts: readonly number[];
-    readonly sum: number;
-  };
+  /** How long connects took. */
+  readonly connectLatency: Durations['counted'];
 }
 
 /** Asked anew for each page. */

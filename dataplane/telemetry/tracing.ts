@@ -6,6 +6,7 @@ import type { LogFields } from '../../common/log.ts';
 import { logFieldsOf } from '../../common/telemetry/otlp-log.ts';
 import type { TraceSettings } from '../../common/telemetry/otel-settings.ts';
 import { beginIn, createSampling } from '../../common/telemetry/sampling.ts';
+import { idsOf } from '../../common/telemetry/span-context.ts';
 import type { SpanIdSource } from '../../common/telemetry/span-ids.ts';
 import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import type { SessionEvent, SessionView } from '../core/session.ts';
@@ -53,11 +54,6 @@ export function createTracing(
       return { ids: own, span: new RecordedSession(tracer, span, context, onEnd) };
     },
   };
-}
-
-function idsOf(span: Span): SpanIds {
-  const { traceId, spanId } = span.spanContext();
-  return { traceId, spanId, sampled: true };
 }
 
 /** Events of a session's timeline by their names in its span; others have their own. */

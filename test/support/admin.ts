@@ -11,6 +11,7 @@ import { compact, toPlain } from '../../config/print.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot, Source } from '../../config/snapshot.ts';
 import type { OffloadStatus } from '../../dataplane/core/offload.ts';
 import type { ControlPlaneState } from '../../dataplane/core/control-plane.ts';
+import { CONTENT_TYPES, formatFor } from '../../common/telemetry/metrics-format.ts';
 import { type Fault, FaultsError, type ProxyError } from '../../common/errors.ts';
 import type { Response } from '../../dataplane/core/protocol.ts';
 import type { Serving } from '../../dataplane/core/serving.ts';
@@ -130,7 +131,7 @@ export function createTestApi(config: object = {}): TestApi {
     plain: (snapshot) => toPlain(schema, snapshot),
     plainCluster: (cluster) => compact(schema, 'Cluster', cluster),
     setLogLevel: (level) => logLevels.push(level),
-    metrics: () => Promise.resolve('# nothing\n'),
+    metrics: (accept) => Promise.resolve({ contentType: CONTENT_TYPES[formatFor(accept)], text: '# nothing\n' }),
     decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, sink.snapshot, { schema, lenient }),
     parse: parseText,

@@ -50,7 +50,7 @@ export async function startManyProxies(count: number, objects = 50): Promise<Man
     { host: '127.0.0.1', port: 0 },
     {
       ready: () => true,
-      metrics: () => Promise.resolve(''),
+      metrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
       others: (request, response) => dashboard.handle(request, response),
     },
   );

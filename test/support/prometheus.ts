@@ -14,6 +14,17 @@ export interface Sample {
   readonly value: readonly [time: number, value: string];
 }
 
+/** Exemplars of a series. */
+export interface ExemplarSeries {
+  readonly seriesLabels: Readonly<Record<string, string>>;
+  readonly exemplars: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: string;
+    /** In seconds since the epoch. */
+    readonly timestamp: number;
+  }[];
+}
+
 export interface LiveRule {
   readonly name: string;
   readonly health: string;
@@ -63,6 +74,7 @@ export class Prometheus {
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(this.#directory, 'data')}`,
       `--web.listen-address=${address}`,
+      '--enable-feature=exemplar-storage',
     ]);
     await until('Prometheus', async () => {
       const { status } = await httpGet(`${this.#url}/-/ready`).catch(() => ({ status: 0 }));
@@ -79,6 +91,12 @@ export class Prometheus {
   /** The labels of all series that there have been of a metric. */
   async series(metric: string): Promise<readonly Readonly<Record<string, string>>[]> {
     return await this.#get('series', { 'match[]': metric });
+  }
+
+  /** Of the last minute. */
+  async exemplars(expr: string): Promise<readonly ExemplarSeries[]> {
+    const now = Date.now() / 1000;
+    return await this.#get('query_exemplars', { query: expr, start: String(now - 60), end: String(now) });
   }
 
   async rules(): Promise<readonly LiveRule[]> {

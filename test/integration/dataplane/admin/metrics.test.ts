@@ -8,7 +8,7 @@ import { NamedCounters } from '../../../../dataplane/telemetry/named-counters.ts
 import { SessionTotals } from '../../../../dataplane/telemetry/totals.ts';
 import { fakeSession } from '../../../support/admin.ts';
 import { startProxy } from '../../../support/proxy.ts';
-import { curl, parseMetrics, run, valueOf, versionOf } from './tools.ts';
+import { curl, parseMetrics, parseOpenMetrics, run, type Sample, valueOf, versionOf } from './tools.ts';
 import { until } from '../../../support/until.ts';
 
 const parser = versionOf('.cache/venv/bin/pip', 'show', '--disable-pip-version-check', 'prometheus_client');
@@ -82,7 +82,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
     let live = [fakeSession()];
     let clusters: ReturnType<MetricsSource['clusters']> = [];
     const named = new NamedCounters();
-    const page = createMetrics(
+    const make = createMetrics(
       {
         totals: () => totals.with(live),
         listeners: () => [],
@@ -93,6 +93,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       },
       named,
     );
+    const page = async (): Promise<string> => (await make()).text;
 
     it('whatever names and labels there are, hostile ones included', async () => {
       const name = 'a"b\\c\nd} 1\n# HELP x é\u{1F600}';
@@ -116,6 +117,27 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       ]);
       expect(valueOf(samples, `${name}_sum`)).to.equal(1.234);
       expect(valueOf(samples, 'l7mp_cluster_failures_total', { cluster: 'c', reason: 'CONNECT_REFUSED' })).to.equal(4);
+    });
+
+    it('the same in both formats, of which OpenMetrics has types and units', async () => {
+      const { contentType, text } = await make('application/openmetrics-text;version=1.0.0');
+      expect(contentType).to.equal('application/openmetrics-text; version=1.0.0; charset=utf-8');
+      const samples = await parseOpenMetrics(text);
+      const ofProxy = (all: readonly Sample[]): object[] =>
+        all
+          .filter(({ name }) => name.startsWith('l7mp_'))
+          .map(({ name, labels, value }) => ({ name, value, labels: { ...labels, le: Number(labels['le']) } }));
+      const others = ofProxy(await parseMetrics(await page()));
+      expect(ofProxy(samples)).to.have.deep.members(others);
+      expect(others).to.have.length.above(20);
+      const found = (name: string): unknown[] => {
+        const { type, unit } = samples.find((sample) => sample.name === name) ?? {};
+        return [type, unit];
+      };
+      expect(found('target_info')).to.deep.equal(['info', '']);
+      expect(found('l7mp_listener_bytes_total')).to.deep.equal(['counter', 'bytes']);
+      expect(found('l7mp_sessions_active')).to.deep.equal(['gauge', '']);
+      expect(found('l7mp_cluster_connect_duration_seconds_bucket')).to.deep.equal(['histogram', 'seconds']);
     });
 
     it('what there is now: what is gone is gone', async () => {

@@ -43,11 +43,31 @@ print(json.dumps([{"type": family.type, "name": sample.name, "labels": sample.la
   return JSON.parse(await run('.cache/venv/bin/python', ['-c', program], page)) as Sample[];
 }
 
+/** The same of OpenMetrics, with exemplars; it refuses what breaks the rules. */
+export async function parseOpenMetrics(page: string): Promise<Sample[]> {
+  const program = `
+import json, sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+print(json.dumps([{"type": family.type, "unit": family.unit, "name": sample.name, "labels": sample.labels, "value": sample.value,
+  "exemplar": sample.exemplar and sample.exemplar._asdict()}
+  for family in text_string_to_metric_families(sys.stdin.read()) for sample in family.samples], default=float))`;
+  return JSON.parse(await run('.cache/venv/bin/python', ['-c', program], page)) as Sample[];
+}
+
 export interface Sample {
   readonly type: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
+  readonly unit?: string;
+  readonly exemplar?: Exemplar | null;
+}
+
+export interface Exemplar {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+  /** In seconds since the epoch. */
+  readonly timestamp: number;
 }
 
 /** The value of the one sample with this name and these labels. */

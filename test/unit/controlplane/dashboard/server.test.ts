@@ -46,7 +46,7 @@ describe("the dashboard's server", () => {
       },
       log: rig.log,
     });
-    const source = { ready: () => true, metrics: () => Promise.resolve('') };
+    const source = { ready: () => true, metrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }) };
     pages = await servePages(
       { host: '127.0.0.1', port: 0 },
       { ...source, others: (request, response) => dashboard.handle(request, response) },

@@ -20,6 +20,7 @@ async function page(more: Partial<Figures> = {}): Promise<string> {
     const text = await makePrometheusPage(
       controlPlaneMetrics(() => figures, undefined),
       'l7mp-controlplane',
+      'prometheus',
     );
     return text.includes('nodejs_') && text;
   });

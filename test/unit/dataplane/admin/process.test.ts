@@ -15,6 +15,8 @@ describe('REST API: the process', () => {
     expect((await api.get('/ready')).status).to.equal(503);
     const metrics = await api.get('/metrics');
     expect(metrics.headers['content-type']).to.equal('text/plain; version=0.0.4; charset=utf-8');
+    const asked = await api.get('/metrics', { accept: 'application/openmetrics-text' });
+    expect(asked.headers['content-type']).to.equal('application/openmetrics-text; version=1.0.0; charset=utf-8');
     expect((await api.get('/api/v1/openapi.json')).body.openapi).to.equal('3.1.0');
   });
 

@@ -54,8 +54,8 @@ describe('docs/observability.md', () => {
     const make = createMetrics(source, named);
     // The event loop is sampled from the first page on.
     const metrics = await until('metrics of the event loop', async () => {
-      const page = await make();
-      return page.includes('nodejs_') && page;
+      const { text } = await make();
+      return text.includes('nodejs_') && text;
     });
     const served = [...metrics.matchAll(/^# TYPE (\S+)/gmu)]
       .map(([, name]) => name)

@@ -60,4 +60,15 @@ describe('durations of sessions', () => {
     durations.add(ended('GET', { endedAt: -5 }));
     expect([...durations.all()][0]?.counted.sum).to.equal(0);
   });
+
+  it('have exemplars of sessions that are recorded, and drop them with their label', () => {
+    const durations = new SessionDurations();
+    const recorded = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), sampled: true };
+    const exemplars = () => [...durations.all()].map(({ counted }) => counted.exemplars?.of(2)?.spanId);
+    durations.add(ended('GET', { trace: { ...recorded, sampled: false } }));
+    durations.add(ended('PUT', { trace: recorded, recorded }));
+    expect(exemplars()).to.deep.equal([undefined, recorded.spanId]);
+    durations.add(ended('GET', { telemetry: telemetry('other', '/HTTP/method') }));
+    expect(exemplars()).to.deep.equal([undefined]);
+  });
 });
