@@ -35,8 +35,8 @@ export type { Panel };
 export type Unit =
   'short' | 'cps' | 'pps' | 'Bps' | 'bytes' | 's' | 'percentunit' | 'bool_yes_no' | 'dateTimeFromNow' | 'none';
 
-/** An expression, and what its series are called, by their labels: `{{listener}}`. */
-export type Query = readonly [expr: string, legend: string];
+/** An expression, what its series are called, by their labels: `{{listener}}`, and whether exemplars are shown with it. */
+export type Query = readonly [expr: string, legend: string, exemplars?: boolean];
 
 export interface PanelOptions {
   readonly unit: Unit;
@@ -118,21 +118,24 @@ function stepsOf(bad: number | undefined, good: number | undefined): Threshold[]
 }
 
 function targetsOf(queries: readonly Query[]): Builder<Dataquery>[] {
-  return queries.map(([expr, legend], index) =>
-    new DataqueryBuilder()
+  return queries.map(([expr, legend, exemplars = false], index) => {
+    const target = new DataqueryBuilder()
       .refId(String.fromCharCode('A'.charCodeAt(0) + index))
       .datasource(SOURCE)
       .expr(expr)
-      .legendFormat(legend),
-  );
+      .legendFormat(legend);
+    return exemplars ? target.exemplar(true) : target;
+  });
 }
 
-/** The quantiles that tell most of a histogram, over the labels `by`. */
+/** The quantiles that tell most of a histogram, over the labels `by`; the last one with the exemplars, which are those of all. */
 export function quantiles(metric: string, selector: string, by: readonly string[] = []): Query[] {
   const name = by.map((label) => `{{${label}}} `).join('');
-  return [0.5, 0.99].map((quantile): Query => [
+  const wanted = [0.5, 0.9, 0.99];
+  return wanted.map((quantile): Query => [
     `histogram_quantile(${quantile}, sum by (${[...by, 'le'].join(', ')}) (rate(${metric}_bucket{${selector}}[$__rate_interval])))`,
     `${name}p${quantile * 100}`,
+    quantile === wanted.at(-1),
   ]);
 }
 
