@@ -202,6 +202,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     clusters,
     controlPlane: () => xds?.state,
     offload: () => kernel,
+    taps: () => taps.sums(),
   });
   const traffic = (): TrafficReport =>
     reportTraffic({

@@ -50,6 +50,17 @@ export interface TapPoint {
 /** Who asks for a tap: for the log. `session` is the one that carries the request, where that is of the proxy's own. */
 export type Watcher = Pick<Request, 'remote' | 'certificate' | 'session'>;
 
+/** All taps of a proxy since it started. */
+export interface TapSums {
+  /** Those that run. */
+  readonly active: number;
+  readonly started: number;
+  readonly messages: number;
+  readonly bytes: number;
+  /** Messages that there was no room for. */
+  readonly dropped: number;
+}
+
 /** A tap that runs. */
 export interface TapView {
   readonly id: number;

@@ -3,7 +3,7 @@ import type { Taps as Limits, Tap as TapRequest } from '../../gen/l7mp/config/v1
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { SessionView } from '../core/session.ts';
-import type { TapPoint, TapView, Watcher } from '../core/tap.ts';
+import type { TapPoint, TapSums, TapView, Watcher } from '../core/tap.ts';
 import type { Parties } from './session-record.ts';
 import { Tap } from './tap.ts';
 
@@ -24,6 +24,8 @@ export class TapList {
   private readonly options: TapListOptions;
   private readonly running = new Map<number, Entry>();
   private lastId = 0;
+  /** Of those that have ended. */
+  private readonly past = { messages: 0, bytes: 0, dropped: 0 };
 
   constructor(options: TapListOptions) {
     this.options = options;
@@ -83,6 +85,12 @@ export class TapList {
     });
   }
 
+  sums(): TapSums {
+    const sums = { active: this.running.size, started: this.lastId, ...this.past };
+    for (const { tap } of this.running.values()) add(sums, tap);
+    return sums;
+  }
+
   /** Somebody asked for one and has no right to it. */
   refused(watcher: Watcher, reason: string): void {
     this.options.log.warn({ audit: true, ...who(watcher), reason }, 'a tap was refused');
@@ -96,12 +104,19 @@ export class TapList {
     const entry = this.running.get(tap.id);
     if (!entry) return;
     this.running.delete(tap.id);
+    add(this.past, tap);
     entry.end();
     const { id, sessions, messages, bytes, dropped, startedAt } = tap;
     const lost = { dropped_messages: dropped.messages, dropped_bytes: dropped.bytes };
     const sums = { sessions, messages, bytes, ...lost, duration_ms: Date.now() - startedAt };
     this.options.log.info({ audit: true, tap: id, ...who(entry.watcher), reason, ...sums }, 'a tap has ended');
   }
+}
+
+function add(sums: { messages: number; bytes: number; dropped: number }, { messages, bytes, dropped }: Tap): void {
+  sums.messages += messages;
+  sums.bytes += bytes;
+  sums.dropped += dropped.messages;
 }
 
 function who({ remote, certificate, session }: Watcher): Record<string, string> {

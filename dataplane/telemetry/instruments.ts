@@ -11,6 +11,7 @@ export function observeAll(meter: Meter, source: MetricsSource, named: NamedCoun
   observeNamed(meter, named);
   observeControlPlane(meter, source);
   observeOffload(meter, source);
+  observeTaps(meter, source);
   observeProcess(meter);
 }
 
@@ -188,6 +189,32 @@ function observeOffload(meter: Meter, source: MetricsSource): void {
       for (const [reason, count] of status.refusals) result.observe(refusals, count, { reason });
     },
     [enabled, flows, capacity, handovers, handbacks, refusals],
+  );
+}
+
+function observeTaps(meter: Meter, source: MetricsSource): void {
+  const active = meter.createObservableGauge('l7mp.taps.active', { description: 'Taps that run' });
+  const started = meter.createObservableCounter('l7mp.taps.started', { description: 'Taps that were started' });
+  const messages = meter.createObservableCounter('l7mp.taps.messages', {
+    description: 'Messages that taps have told their readers of',
+  });
+  const bytes = meter.createObservableCounter('l7mp.taps.bytes', {
+    description: 'Payload of the messages that taps have told their readers of',
+    unit: 'By',
+  });
+  const dropped = meter.createObservableCounter('l7mp.taps.dropped', {
+    description: 'Messages that taps had no room for: readers were slow, or their rate too high',
+  });
+  meter.addBatchObservableCallback(
+    (result) => {
+      const sums = source.taps();
+      result.observe(active, sums.active);
+      result.observe(started, sums.started);
+      result.observe(messages, sums.messages);
+      result.observe(bytes, sums.bytes);
+      result.observe(dropped, sums.dropped);
+    },
+    [active, started, messages, bytes, dropped],
   );
 }
 

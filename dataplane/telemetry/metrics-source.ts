@@ -2,6 +2,7 @@
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { Durations } from '../../common/telemetry/durations.ts';
 import type { OffloadStatus } from '../core/offload.ts';
+import type { TapSums } from '../core/tap.ts';
 import type { Totals } from './totals.ts';
 
 /** One listener, as metrics see it. */
@@ -36,4 +37,5 @@ export interface MetricsSource {
   controlPlane(): ControlPlaneState | undefined;
   /** Undefined where nobody asks for kernel offload. */
   offload(): OffloadStatus | undefined;
+  taps(): TapSums;
 }

@@ -80,6 +80,11 @@ export class ProxyProcess {
     }
   }
 
+  /** The port of the REST API. */
+  get apiPort(): number {
+    return portOf(this.api);
+  }
+
   /** Replaces the file's content in place. */
   write(config: object | string): void {
     writeFileSync(this.file, typeof config === 'string' ? config : JSON.stringify(withApi(config)));

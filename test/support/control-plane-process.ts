@@ -10,8 +10,10 @@ import { until } from './until.ts';
 export class LoggingProcess {
   readonly peer: Peer;
 
-  constructor(args: readonly string[]) {
-    this.peer = new Peer(L7MP, args);
+  /** `env`: what its environment has beside ours. */
+  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    this.peer = new Peer('env', [...variables, L7MP, ...args]);
   }
 
   log(): LogLine[] {

@@ -2,7 +2,9 @@
 
 /** Names of metrics that we export; those of recording rules have colons. */
 export const metricsOf = (expr: string): string[] => [
-  ...new Set(Array.from(expr.matchAll(/(?<![\w:])(?:l7mp|process|nodejs|target)_\w+(?![\w:])/gu), ([name]) => name)),
+  ...new Set(
+    Array.from(expr.matchAll(/(?<![\w:])(?:l7mp|otel_sdk|process|nodejs|target)_\w+(?![\w:])/gu), ([name]) => name),
+  ),
 ];
 
 /** Labels that are compared, grouped or matched by. */

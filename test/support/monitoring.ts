@@ -47,7 +47,7 @@ export interface Panel {
   readonly title: string;
   readonly description?: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
-  readonly targets?: readonly { readonly expr: string }[];
+  readonly targets?: readonly { readonly expr: string; readonly exemplar?: boolean }[];
   readonly panels?: readonly Panel[];
 }
 

@@ -19,7 +19,8 @@ export interface Span {
   /** 2 is a server's, 3 a client's (opentelemetry/proto/trace/v1/trace.proto). */
   readonly kind: number;
   readonly attributes: Attributes;
-  readonly events: readonly { readonly name: string; readonly attributes: Attributes }[];
+  /** Their times are in ns since the epoch. */
+  readonly events: readonly { readonly name: string; readonly attributes: Attributes; readonly time: bigint }[];
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
   /** 2 is an error. */
   readonly status: number;
@@ -178,7 +179,11 @@ interface RawSpan {
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes?: readonly KeyValue[];
-  readonly events?: readonly { readonly name: string; readonly attributes?: readonly KeyValue[] }[];
+  readonly events?: readonly {
+    readonly name: string;
+    readonly attributes?: readonly KeyValue[];
+    readonly timeUnixNano: string;
+  }[];
   readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly status?: { readonly code?: number };
 }
@@ -243,7 +248,11 @@ function toSpan(span: RawSpan, resource: Attributes): Span {
     name: span.name,
     kind: span.kind,
     attributes: of(span),
-    events: (span.events ?? []).map((event) => ({ name: event.name, attributes: of(event) })),
+    events: (span.events ?? []).map((event) => ({
+      name: event.name,
+      attributes: of(event),
+      time: BigInt(event.timeUnixNano),
+    })),
     links: span.links ?? [],
     status: span.status?.code ?? 0,
     start: BigInt(span.startTimeUnixNano),

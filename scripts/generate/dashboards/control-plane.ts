@@ -1,6 +1,7 @@
 /** The dashboard of the control plane. */
 import { INSTANCE, instanceFilters, makeDashboard, quantiles, type Row, series, stat } from './panels.ts';
 import { processRow } from './process.ts';
+import { telemetryRow } from './telemetry.ts';
 
 const rate = (metric: string): string => `rate(${metric}{${INSTANCE}}[$__rate_interval])`;
 
@@ -85,5 +86,5 @@ export const controlPlaneDashboard = (): string =>
     title: 'l7mp / Control plane',
     description: 'Proxies, configuration and replicas of the control plane.',
     filters: instanceFilters(REPLICAS),
-    rows: [overview, proxies, configuration, processRow(INSTANCE)],
+    rows: [overview, proxies, configuration, telemetryRow(INSTANCE), processRow(INSTANCE)],
   });

@@ -131,7 +131,7 @@ function targetsOf(queries: readonly Query[]): Builder<Dataquery>[] {
 /** The quantiles that tell most of a histogram, over the labels `by`; the last one with the exemplars, which are those of all. */
 export function quantiles(metric: string, selector: string, by: readonly string[] = []): Query[] {
   const name = by.map((label) => `{{${label}}} `).join('');
-  const wanted = [0.5, 0.99];
+  const wanted = [0.5, 0.9, 0.99];
   return wanted.map((quantile): Query => [
     `histogram_quantile(${quantile}, sum by (${[...by, 'le'].join(', ')}) (rate(${metric}_bucket{${selector}}[$__rate_interval])))`,
     `${name}p${quantile * 100}`,

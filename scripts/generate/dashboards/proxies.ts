@@ -1,6 +1,7 @@
 /** The dashboard of proxies: sessions, traffic, clusters, offload. */
 import { INSTANCE, instanceFilters, makeDashboard, quantiles, type Row, series, stat } from './panels.ts';
 import { processRow } from './process.ts';
+import { telemetryRow } from './telemetry.ts';
 
 const LISTENER = `${INSTANCE},listener=~"$listener"`;
 const CLUSTER = `${INSTANCE},cluster=~"$cluster"`;
@@ -48,6 +49,11 @@ const sessions: Row = {
       sumRate('listener, reason', 'l7mp_sessions_refused_total', LISTENER),
       '{{listener}} {{reason}}',
     ]),
+    series(
+      'How long sessions lasted',
+      { unit: 's', description: 'That have ended, by listener.' },
+      ...quantiles('l7mp_session_duration_seconds', LISTENER, ['listener']),
+    ),
     series('Retries by listener', { unit: 'cps', description: 'Stages that were connected again.' }, [
       sumRate('listener', 'l7mp_sessions_retries_total', LISTENER),
       '{{listener}}',
@@ -164,17 +170,38 @@ const offload: Row = {
   ],
 };
 
+const taps: Row = {
+  title: 'Taps',
+  panels: [
+    series('Taps', { unit: 'short', description: 'That look at sessions now; the kernel relays none of those.' }, [
+      `l7mp_taps_active{${INSTANCE}}`,
+      '{{instance}}',
+    ]),
+    series(
+      'Messages in taps',
+      { unit: 'cps', description: 'Told to their readers, and dropped since those were slow or the rate too high.' },
+      [`sum(${rate('l7mp_taps_messages_total', INSTANCE)})`, 'told'],
+      [`sum(${rate('l7mp_taps_dropped_total', INSTANCE)})`, 'dropped'],
+    ),
+    series('Bytes in taps', { unit: 'Bps' }, [rate('l7mp_taps_bytes_total', INSTANCE), '{{instance}}']),
+    series('Taps that were started', { unit: 'cps', description: 'The log says who looked at what.' }, [
+      rate('l7mp_taps_started_total', INSTANCE),
+      '{{instance}}',
+    ]),
+  ],
+};
+
 const PROXIES = 'target_info{service_name="l7mp"}';
 
 export const proxiesDashboard = (): string =>
   makeDashboard({
     uid: 'l7mp-proxies',
     title: 'l7mp / Proxies',
-    description: 'Sessions, traffic, clusters and offload of proxies.',
+    description: 'Sessions, traffic, clusters, offload and taps of proxies.',
     filters: [
       ...instanceFilters(PROXIES),
       { name: 'listener', from: 'l7mp_sessions_opened_total' },
       { name: 'cluster', from: 'l7mp_cluster_endpoints' },
     ],
-    rows: [overview, sessions, traffic, clusters, offload, processRow(INSTANCE)],
+    rows: [overview, sessions, traffic, clusters, offload, taps, telemetryRow(INSTANCE), processRow(INSTANCE)],
   });

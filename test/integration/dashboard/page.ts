@@ -1,7 +1,7 @@
 /** What tests of the page share: a page that must do nothing wrong, and pictures of it for the docs. */
 import { expect } from 'chai';
 import { mkdirSync } from 'node:fs';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { openPage, type Watched } from '../../support/browser.ts';
 
 /** Where pictures go: `L7MP_SCREENSHOTS=docs/images`. Nowhere when absent. */
@@ -42,6 +42,23 @@ export class Pages {
 export async function goTo(page: Page, title: string): Promise<void> {
   await page.getByRole('navigation').getByRole('link', { name: title }).click();
   await page.getByRole('heading', { level: 1, name: title }).waitFor();
+}
+
+/** The texts of a table's row that has this text, by its columns; empty where there is none. */
+export async function rowOf(page: Page, table: string, text: string): Promise<Record<string, string>> {
+  const rows = page.getByRole('table', { name: table }).getByRole('row');
+  const titles = await rows.first().locator('th').allTextContents();
+  const cells = await rows.filter({ hasText: text }).locator('th, td').allTextContents();
+  return Object.fromEntries(cells.map((cell, index) => [titles[index] ?? '', cell]));
+}
+
+/** What is told beside its names, as in `State` and `CONNECTED`; in a panel where one is open. */
+export async function factsOf(within: Page | Locator): Promise<Record<string, string>> {
+  const facts = within.locator('dl.facts').first();
+  const values = await facts.locator('dd').allTextContents();
+  return Object.fromEntries(
+    (await facts.locator('dt').allTextContents()).map((name, index) => [name, values[index] ?? '']),
+  );
 }
 
 export async function picture(page: Page, name: string): Promise<void> {

@@ -50,6 +50,15 @@ const descriptors = (open: string): Record<string, string> => ({
   ...one('process_open_file_descriptors', '', open),
   ...one('process_open_file_descriptor_limit', '', '1000x60'),
 });
+const telemetry = (lost: string, sent: string): Record<string, string> => ({
+  ...one(
+    'otel_sdk_processor_span_processed_total',
+    'otel_component_type="batching_span_processor",error_type="queue_full"',
+    lost,
+  ),
+  ...one('otel_sdk_processor_span_processed_total', 'otel_component_type="batching_span_processor"', sent),
+  ...one('otel_sdk_exporter_metric_data_point_exported_total', 'otel_component_type="otlp_http_metric_exporter"', sent),
+});
 const DAY = 86_400;
 
 export const CASES: readonly AlertCase[] = [
@@ -205,6 +214,12 @@ export const CASES: readonly AlertCase[] = [
     fires: one('l7mp_kubernetes_queue_depth', 'queue="statuses"', '500x60'),
     silent: one('l7mp_kubernetes_queue_depth', 'queue="statuses"', '500x54 0x6'),
     labels: { instance: 'a', queue: 'statuses' },
+  },
+  {
+    alert: 'L7mpTelemetryLost',
+    fires: { ...process, ...telemetry('0+60x60', '0+6000x60') },
+    silent: { ...process, ...telemetry('0x40 60x20', '0+6000x60') },
+    labels: { instance: 'a', otel_component_type: 'batching_span_processor' },
   },
   {
     alert: 'L7mpEventLoopLate',

@@ -10,9 +10,20 @@ import { freePort } from '../../support/free-port.ts';
 import { httpGet } from '../../support/http-get.ts';
 import { KubeControlPlane } from '../../support/kubernetes/control-plane.ts';
 import { sharedKube } from '../../support/kubernetes/shared.ts';
+import { OtelCollector } from '../../support/otel-collector.ts';
 import { needPrometheus, panelsOf, promtool, readDashboards, readRules } from '../../support/monitoring.ts';
 import { Prometheus } from '../../support/prometheus.ts';
 import { until } from '../../support/until.ts';
+
+/** Nobody takes traces and log records, and of traces most find no room. */
+const EXPORT = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1',
+  OTEL_TRACES_SAMPLER: 'always_on',
+  OTEL_BSP_MAX_QUEUE_SIZE: '1',
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '1',
+  OTEL_METRIC_EXPORT_INTERVAL: '500',
+  OTEL_METRIC_EXPORT_TIMEOUT: '500',
+};
 
 /** What Prometheus gives to each target; the operator adds the namespace. */
 const OF_TARGETS = ['job', 'instance', 'namespace'];
@@ -25,6 +36,7 @@ describe('Prometheus', function () {
   const kube = sharedKube({ gatewayApi: 'experimental' });
   let rig: KubeControlPlane | undefined;
   let alone: LoggingProcess | undefined;
+  let collector: OtelCollector | undefined;
   let prometheus: Prometheus;
   let traffic: NodeJS.Timeout | undefined;
   const pages: string[] = [];
@@ -79,7 +91,11 @@ describe('Prometheus', function () {
       ],
     };
     const file = rig.controlPlane.file('alone.json', JSON.stringify(config));
-    alone = new LoggingProcess(['proxy', '--config', file, '--no-api', '--http', '127.0.0.1:0']);
+    collector = await OtelCollector.start();
+    alone = new LoggingProcess(['proxy', '--config', file, '--no-api', '--http', '127.0.0.1:0'], {
+      ...EXPORT,
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${collector.endpoint()}/v1/metrics`,
+    });
     const lines = await Promise.all([proxy.logged('waiting for the control plane'), alone.logged('ready')]);
     const proxies = lines.map(({ http }) => http as string);
     const controlPlane = rig.controlPlane.http.replace('http://', '');
@@ -98,12 +114,15 @@ describe('Prometheus', function () {
       }
     };
     traffic = setInterval(send, 100);
+    // By then the collector has the connection that it keeps.
+    await until('metrics by OTLP', () => (collector?.points.length ?? 0) > 0);
   });
   after(async () => {
     clearInterval(traffic);
     for (const socket of sockets) socket.close();
     await (prometheus as Prometheus | undefined)?.stop();
     await alone?.stop();
+    await collector?.stop();
     await rig?.stop();
   });
 

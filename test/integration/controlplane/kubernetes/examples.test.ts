@@ -22,6 +22,7 @@ const IMAGES: Images = {
   'alpine/socat': { command: ['socat'] },
   'curlimages/curl': { command: [] },
   'hashicorp/http-echo': { command: ['python3', script('http-echo.py')] },
+  'otel/opentelemetry-collector': { command: ['python3', script('otlp-text.py')] },
   'moul/grpcbin': { command: [PYTHON, script('grpc-names.py'), 'serve'] },
   // What clients say comes back: what passes on its way is what is tested.
   'eclipse-mosquitto': { command: ['socat', 'TCP-LISTEN:1883,fork,reuseaddr', 'SYSTEM:cat'] },
@@ -174,6 +175,32 @@ describe('examples for Kubernetes', function () {
       expect(await workers())
         .to.have.lengthOf(1)
         .and.satisfy(([name = '']: string[]) => name.startsWith('media-'));
+    },
+    async 'telemetry.yaml'() {
+      const text = readFileSync(join(EXAMPLES, 'telemetry.yaml'), 'utf8');
+      await kubectl('set', ...(/kubectl set (.*)/u.exec(text)?.[1]?.split(' ') ?? []));
+      await kubectl('rollout', 'status', 'deployment/shop-l7mp', '--timeout=60s');
+      const address = await addressOf('shop');
+      const asks = (tenant: string, to: string, ...more: string[]): string[] => [
+        ...['-sS', '--fail', '-H', `x-tenant: ${tenant}`, ...more, `http://${address}${to}?[1-200]`],
+      ];
+      // What its client records is recorded, whatever the share.
+      const recorded = ['-H', 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'];
+      await answered('curl', asks('nobody', ':8080/watchman', ...recorded));
+      // On one connection, so that it is told in this order.
+      await answered('curl', [...asks('blue', '/'), '--next', ...asks('marked', '/', ...recorded)]);
+      const times = (found: string, word: string): number => found.split(word).length - 1;
+      const traces = await until('marked traces', async () => {
+        const told = await kubectl('logs', 'deployment/collector', '--tail=-1');
+        return times(told, 'marked') === 200 && told;
+      });
+      const log = await kubectl('logs', '--selector=gateway.networking.k8s.io/gateway-name=shop', '--tail=-1');
+      const lines = log.match(/^\S+ GET \/ 200 \d+ \S+ "blue" (?:-|[\da-f]{32})$/gmu) ?? [];
+      for (const [what, count] of Object.entries({ lines: lines.length, traces: times(traces, 'blue') })) {
+        expect(count, what).to.be.within(3, 45); // a tenth of 200, within five standard deviations
+      }
+      // Theirs would be JSON.
+      expect([times(log, '"duration_ms"'), times(traces, 'watchman')], 'of probes').to.deep.equal([0, 0]);
     },
     async 'tls-passthrough.yaml'() {
       const address = `${await addressOf('passthrough')}:443`;

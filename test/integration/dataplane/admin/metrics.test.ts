@@ -90,6 +90,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
         sessionDurations: () => [],
         controlPlane: () => undefined,
         offload: () => undefined,
+        taps: () => ({ active: 0, started: 0, messages: 0, bytes: 0, dropped: 0 }),
       },
       named,
     );

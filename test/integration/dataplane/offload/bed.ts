@@ -1,10 +1,14 @@
 /** A whole proxy with kernel offload between the hosts of the lab, peers at both ends, and what its REST API says. */
 import { expect } from 'chai';
 import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ProxyProcess } from '../../../support/command.ts';
-import { Peer, PYTHON } from '../../../support/peer.ts';
+import { freePort } from '../../../support/free-port.ts';
+import { hasTcpPort, Peer, PYTHON } from '../../../support/peer.ts';
 import { until } from '../../../support/until.ts';
-import { buildLab, CLIENT, namespace, type Place, removeLab, SERVER, STREAM } from './lab.ts';
+import { buildLab, CLIENT, inPlace, namespace, type Place, removeLab, SERVER, STREAM } from './lab.ts';
 
 export const IN_PROXY = ['netns', 'exec', namespace('proxy')];
 export const FOUR = { listen: '0.0.0.0', client: '10.1.0.1', proxy: '10.1.0.2', server: '10.2.0.2' };
@@ -44,7 +48,7 @@ export interface Session {
     readonly reason?: string;
     readonly traffic?: Record<'ingress' | 'egress', Traffic>;
   };
-  readonly events: readonly { readonly event: string; readonly message: string }[];
+  readonly events: readonly { readonly event: string; readonly message: string; readonly timestamp: string }[];
 }
 
 export interface Offload {
@@ -85,6 +89,8 @@ export function configuration(
 export class Bed {
   private process: ProxyProcess | undefined;
   private peers: Peer[] = [];
+  /** Of sockets that lead out of the lab and into it. */
+  private readonly directory = mkdtempSync(join(tmpdir(), 'l7mp-bed-'));
 
   constructor() {
     buildLab();
@@ -94,6 +100,7 @@ export class Bed {
     await this.stopProxy();
     await Promise.all(this.peers.map((peer) => peer.stop()));
     removeLab();
+    rmSync(this.directory, { recursive: true });
   }
 
   get isRunning(): boolean {
@@ -117,6 +124,34 @@ export class Bed {
     const peer = this.run(place, code, [address, 9000, ...more]);
     await peer.output(/ready/u);
     return peer;
+  }
+
+  /** A port of 127.0.0.1 outside the lab that leads to this one of the proxy's. */
+  async wayIn(port: number): Promise<number> {
+    const outside = await freePort();
+    await this.pass(IN_PROXY, port, [], outside);
+    await until('the way in', () => hasTcpPort(outside));
+    return outside;
+  }
+
+  /** From now on, this port of the proxy's 127.0.0.1 leads to the same one outside the lab. */
+  async wayOut(port: number): Promise<void> {
+    await this.pass([], port, IN_PROXY, port);
+    await until('the way out', () => inPlace('proxy', `ss -Htln sport = ${port}`) !== '');
+  }
+
+  /** UNIX sockets are the same in all network namespaces. */
+  private async pass(inner: readonly string[], to: number, outer: readonly string[], from: number): Promise<void> {
+    const file = join(this.directory, `${to}-${from}`);
+    const ends = [
+      [inner, `UNIX-LISTEN:${file},fork,backlog=64`, `TCP:127.0.0.1:${to}`],
+      [outer, `TCP-LISTEN:${from},bind=127.0.0.1,fork,reuseaddr,backlog=64`, `UNIX-CONNECT:${file}`],
+    ] as const;
+    for (const [runner, ...words] of ends) {
+      const [command = '', ...args] = [...(runner.length > 0 ? ['ip', ...runner] : []), 'socat', ...words];
+      this.peers.push(new Peer(command, args));
+      await until('the socket', () => existsSync(file));
+    }
   }
 
   async startProxy(config: object, runner = '', ...args: string[]): Promise<ProxyProcess> {

@@ -67,50 +67,6 @@ describe('metrics and logs by OTLP', () => {
     });
   }
 
-  it('the page, OTLP, the access log, the REST API and the sender agree', async () => {
-    const file = join(directory, 'access.log');
-    const config = { ...ECHO, admin: { access_log_path: file } };
-    Object.assign(config, { listeners: (ECHO as { listeners: object[] }).listeners.map(tracked) });
-    const proxy = await start(config);
-    const sizes = [1, 1000, 70_000];
-    for (const size of sizes) await send(proxy.port(), 'x'.repeat(size));
-    const total = 71_001;
-
-    const sent = (name: string, more = {}): Promise<true> =>
-      until(`${name} of ${total} bytes`, () => collector.metric(name, { direction: 'ingress', ...more }) === total);
-    await sent('l7mp.listener.bytes', { listener: 'in', path: 'user' });
-    await sent('l7mp.cluster.bytes', { cluster: 'out', path: 'user' });
-    const packets = collector.metric('l7mp.listener.packets', { listener: 'in', direction: 'ingress' });
-
-    const { text: page } = await proxy.get('/metrics');
-    expect(page).to.match(/^l7mp_listener_bytes_total\{listener="in",direction="ingress",path="user"\} 71001$/mu);
-    expect(page).to.include(`l7mp_listener_packets_total{listener="in",direction="ingress",path="user"} ${packets}`);
-    expect(page).to.match(/^l7mp_sessions_closed_total\{listener="in",reason="OK"\} 3$/mu);
-    expect(collector.metric('l7mp.sessions.closed', { listener: 'in', reason: 'OK' })).to.equal(3);
-
-    const lines = await until('the access log', () => {
-      const all = readFileSync(file, 'utf8').trim().split('\n');
-      return all.length === sizes.length && all.map((line) => JSON.parse(line) as Record<string, unknown>);
-    });
-    expect(lines.map(({ bytes_in }) => bytes_in)).to.deep.equal(sizes);
-    expect(lines.map(({ bytes_out }) => bytes_out)).to.deep.equal(sizes);
-
-    const listed = JSON.parse((await proxy.get('/api/v1/sessions')).text) as { stats: unknown }[];
-    expect(JSON.stringify(listed)).to.include('70000');
-
-    const spans = await until('the spans', () => {
-      const servers = collector.spans.filter(({ kind }) => kind === 2);
-      return servers.length === sizes.length && servers;
-    });
-    for (const [index, span] of spans.entries()) {
-      expect(span.attributes).to.include({ 'l7mp.ingress.bytes': sizes[index], 'l7mp.egress.bytes': sizes[index] });
-      expect(lines[index]).to.include({ trace_id: span.traceId, span_id: span.spanId });
-    }
-    // Sums since the process began, whenever they are told.
-    const [point] = collector.points.filter(({ name }) => name === 'l7mp.listener.bytes');
-    expect(Number(point?.start)).to.be.lessThan(Number(spans[0]?.start));
-  });
-
   it('the access log goes to OTLP, as events of their spans', async () => {
     const proxy = await start({
       ...ECHO,
@@ -239,8 +195,3 @@ describe('metrics and logs by OTLP', () => {
     expect(stderr).to.match(/admin\.access_log_path.*OTEL_LOGS_EXPORTER/u);
   });
 });
-
-/** Ended sessions stay listed. */
-function tracked(listener: object): object {
-  return { ...listener, options: { track: 60 } };
-}

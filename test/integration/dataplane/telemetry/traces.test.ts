@@ -1,11 +1,15 @@
 /** Traces on the wire: real collector, real clients, whole proxies as processes. */
+import { credentials, Client, Metadata } from '@grpc/grpc-js';
 import { expect } from 'chai';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ProxyProcess, runCommand } from '../../../support/command.ts';
 import { OtelCollector, type Span } from '../../../support/otel-collector.ts';
-import { Peer } from '../../../support/peer.ts';
+import { Peer, PYTHON } from '../../../support/peer.ts';
 import { relay } from '../../../support/proxy.ts';
 import { until } from '../../../support/until.ts';
 
@@ -139,6 +143,78 @@ server.serve_forever()`;
       expect(span.status).to.not.equal(ERROR);
       expect(Number(span.end - span.start)).to.be.within(1, 10e9);
     }
+  });
+
+  describe('HTTP/2 carries the trace', () => {
+    const TRACE = '0af7651916cd43dd8448eb211c80319c';
+    const PARENT = 'b7ad6b7169203331';
+    const CONTEXT = { traceparent: `00-${TRACE}-${PARENT}-01`, tracestate: 'vendor=one', baggage: 'user=alice' };
+
+    const startHttp2 = (port: number): Promise<ProxyProcess> =>
+      start(
+        'one',
+        relay(
+          { protocol: 'HTTP', port: 0 },
+          { spec: { protocol: 'HTTP', port, version: '2' }, endpoints: ['127.0.0.1'] },
+        ),
+      );
+
+    /** The endpoint was told of the attempt, which is a part of the session, which is a part of what its client does. */
+    async function isOneTrace(seen: Readonly<Record<string, unknown>>, path: string): Promise<void> {
+      const spans = await spansOf(2);
+      const [session, attempt] = [by(spans, 'one', SERVER), by(spans, 'one', CLIENT)];
+      expect(spans.map(({ traceId }) => traceId)).to.deep.equal([TRACE, TRACE]);
+      expect(session.parentSpanId).to.equal(PARENT);
+      expect(attempt.parentSpanId).to.equal(session.spanId);
+      expect(seen).to.include({ ...CONTEXT, traceparent: `00-${TRACE}-${attempt.spanId}-01` });
+      expect(session.attributes).to.include({
+        'http.request.method': 'POST',
+        'http.response.status_code': 200,
+        'network.protocol.version': '2',
+        'url.path': path,
+        'l7mp.reason': 'OK',
+      });
+      expect(session.traceState).to.equal('vendor=one');
+    }
+
+    it('of an HTTP request', async () => {
+      const server = createServer((request, response) => response.end(JSON.stringify(request.headers)));
+      server.listen(0, '127.0.0.1');
+      ends.push(() => new Promise((resolve) => server.close(resolve)));
+      await once(server, 'listening');
+      const proxy = await startHttp2((server.address() as AddressInfo).port);
+      const headers = Object.entries(CONTEXT).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+      const url = `http://127.0.0.1:${proxy.port()}/path`;
+      const seen = await curl('--http2-prior-knowledge', ...headers, '-d', 'hello', url);
+      await isOneTrace(JSON.parse(seen) as Record<string, unknown>, '/path');
+    });
+
+    it('of a gRPC call', async () => {
+      const code = `
+import grpc, json
+from concurrent import futures
+class Teller(grpc.GenericRpcHandler):
+  def service(self, details):
+    return grpc.unary_unary_rpc_method_handler(lambda request, context: json.dumps(dict(details.invocation_metadata)).encode())
+server = grpc.server(futures.ThreadPoolExecutor(1), handlers=[Teller()])
+print('port', server.add_insecure_port('127.0.0.1:0'), flush=True)
+server.start()
+server.wait_for_termination()`;
+      const peer = new Peer(PYTHON, ['-c', code]);
+      ends.push(() => peer.stop());
+      const [, port] = await peer.output(/port (\d+)/u);
+      const proxy = await startHttp2(Number(port));
+      const client = new Client(`127.0.0.1:${proxy.port()}`, credentials.createInsecure());
+      ends.push(() => Promise.resolve(client.close()));
+      const metadata = new Metadata();
+      for (const [name, value] of Object.entries(CONTEXT)) metadata.set(name, value);
+      const plain = (bytes: Buffer): Buffer => bytes;
+      const answer = await new Promise<Buffer | undefined>((resolve, reject) => {
+        const done = (error: Error | null, value?: Buffer): void => (error ? reject(error) : resolve(value));
+        client.makeUnaryRequest('/test.Teller/Tell', plain, plain, Buffer.from('hello'), metadata, done);
+      });
+      await isOneTrace(JSON.parse(String(answer)) as Record<string, unknown>, '/test.Teller/Tell');
+    });
   });
 
   it('JSONSocket carries the trace over plain sockets, to headers again', async () => {

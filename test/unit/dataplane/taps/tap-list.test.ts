@@ -239,6 +239,17 @@ describe('taps', () => {
     expect(list.stop(9, 'enough')).to.equal(false);
   });
 
+  it('are summed up, those that have ended with those that run', () => {
+    expect(list.sums()).to.deep.equal({ active: 0, started: 0, messages: 0, bytes: 0, dropped: 0 });
+    const { ear: first } = start({ bytes: 65_536 });
+    for (let count = 0; count < 5; count++) say(first, 'x'.repeat(30_000));
+    list.stop(1, 'enough');
+    say(start().ear, 'abc');
+    expect(list.sums()).to.deep.equal({ active: 1, started: 2, messages: 3, bytes: 60_003, dropped: 3 });
+    list.close();
+    expect(list.sums()).to.deep.equal({ active: 0, started: 2, messages: 3, bytes: 60_003, dropped: 3 });
+  });
+
   it('leave a line in the log when they begin and when they end', () => {
     const watcher = { remote: '127.0.0.1:9', certificate: 'CN=joe', session: 'HTTP:1' };
     const { ear } = start({ redact: ['X-Key'] }, watcher);

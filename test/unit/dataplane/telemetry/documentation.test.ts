@@ -50,6 +50,7 @@ describe('docs/observability.md', () => {
       sessionDurations: () => durations.all(),
       controlPlane: () => controlPlane,
       offload: () => offload,
+      taps: () => ({ active: 1, started: 1, messages: 1, bytes: 1, dropped: 0 }),
     };
     const make = createMetrics(source, named);
     // The event loop is sampled from the first page on.

@@ -47,6 +47,29 @@ describe('rules and dashboards', () => {
     }
   });
 
+  it('show every metric of ours that docs/observability.md explains', () => {
+    const page = readFileSync('docs/observability.md', 'utf8');
+    const explained = Array.from(page.matchAll(/`(l7mp_[a-z0-9_]+)`/gu), ([, name = '']) => name);
+    const exprs = dashboards.flatMap((each) => panelsOf(each).flatMap(({ targets = [] }) => targets));
+    const shown = new Set(exprs.flatMap(({ expr }) => metricsOf(expr).flatMap((name) => [name, baseOf(name)])));
+    expect(explained.filter((name) => !shown.has(name))).to.deep.equal([]);
+  });
+
+  it('lead from histograms to traces', () => {
+    for (const panel of dashboards.flatMap(panelsOf)) {
+      const targets = (panel.targets ?? []).filter(({ expr }) => expr.startsWith('histogram_quantile('));
+      if (targets.length === 0) continue;
+      expect(
+        targets.map(({ expr, exemplar }) => [/[\d.]+/u.exec(expr)?.[0], exemplar]),
+        panel.title,
+      ).to.deep.equal([
+        ['0.5', undefined],
+        ['0.9', undefined],
+        ['0.99', true],
+      ]);
+    }
+  });
+
   it('have panels with a title and a unit, which do not lie upon each other', () => {
     for (const { title, panels } of dashboards) {
       const taken = new Set<string>();
