@@ -192,8 +192,9 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       failures: cluster.totals.failures,
       connectLatency: cluster.totals.connectLatency,
     }));
+  const totals = () => telemetry.totals.with(sessions.list());
   const metrics = telemetry.follow({
-    totals: () => telemetry.totals.with(sessions.list()),
+    totals,
     listeners: () =>
       Array.from(reconciler.snapshot.listeners.keys(), (name) => {
         const { overflow, certificateExpiry } = reconciler.listener(name) ?? {};
@@ -216,6 +217,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const schema = withPlugins([...plugins.values()].map(({ protocol }) => protocol));
   const { handle: api, sessionsReport } = createAdminApi({
     admin: { ...admin, log_level: options.logLevel ?? admin.log_level },
+    log,
     sink: reconciler,
     sessions: { list: () => sessions.list(), get: (name) => sessions.get(name) },
     endpoints: (cluster) => reconciler.live.clusters.get(cluster)?.view() ?? [],
@@ -231,6 +233,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, reconciler.snapshot, { schema, lenient }),
     parse: parseText,
     check: (config) => reconciler.check(withLocal(reconciler.snapshot, config)),
+    totals,
     traffic,
     faults: () => ways.faults,
     stopping: stopping.signal,

@@ -1,7 +1,9 @@
 /** The REST API: l7mp's, under /api/v1, and beside it /ready, /healthz and /metrics. A pure request handler. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { LogFields } from '../../common/log.ts';
 import type { SessionsReport } from '../../gen/messages.ts';
 import type { Request, RequestHandler } from '../core/protocol.ts';
+import { who } from '../core/requester.ts';
 import { refuseStrangers } from './browser.ts';
 import type { Context } from './context.ts';
 import { configRoutes } from './config.ts';
@@ -13,7 +15,7 @@ import { offloadRoutes } from './offload.ts';
 import { positionRoutes } from './positions.ts';
 import { processRoutes } from './process.ts';
 import { failure, HttpError } from './respond.ts';
-import { createRouter, readTarget } from './router.ts';
+import { createRouter, readTarget, type Target } from './router.ts';
 import { reportSessions } from './session-report.ts';
 import { sessionRoutes } from './sessions.ts';
 import { tapRoutes } from './taps.ts';
@@ -33,6 +35,7 @@ export interface AdminApi {
 const OPEN_PATHS: ReadonlySet<string> = new Set(['/ready', '/healthz']);
 
 export function createAdminApi(dependencies: AdminDependencies): AdminApi {
+  const { log } = dependencies;
   const { strict, log_level, api } = dependencies.admin;
   const context: Context = { ...dependencies, strict, logLevel: log_level };
   const routes = [
@@ -50,15 +53,26 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
   ];
   const route = createRouter(routes);
   const isAllowed = createGuard(api.token);
+  const admit = (request: Request, target: Target): void => {
+    try {
+      if (api.token === undefined) refuseStrangers(request);
+      if (!isAllowed(request)) throw new HttpError(401, 'expected the bearer token');
+    } catch (error) {
+      log.warn(
+        { ...auditOf(request, target), reason: (error as Error).message },
+        'a request to the REST API was refused',
+      );
+      throw error;
+    }
+  };
   const handle: RequestHandler = async (request) => {
     try {
       const target = readTarget(request);
-      if (!OPEN_PATHS.has(target.path) && !isPageFile(target.path)) {
-        if (api.token === undefined) refuseStrangers(request);
-        if (!isAllowed(request)) throw new HttpError(401, 'expected the bearer token');
-      }
+      if (!OPEN_PATHS.has(target.path) && !isPageFile(target.path)) admit(request, target);
       const { handler, parameters } = route(target);
-      return await handler({ request, parameters, query: target.query });
+      const answer = await handler({ request, parameters, query: target.query });
+      if (isChange(target)) log.info(auditOf(request, target), 'the REST API has changed something');
+      return answer;
     } catch (error) {
       return failure(HttpError.from(error));
     }
@@ -67,6 +81,15 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
     .filter(({ path }) => !isPageFile(path))
     .flatMap(({ path, methods }) => Object.keys(methods).map((method) => ({ path, method })));
   return { handle, operations, sessionsReport: (most, details) => reportSessions(dependencies, most, details) };
+}
+
+/** Taps have lines of their own when they begin. */
+function isChange({ method, path, query }: Target): boolean {
+  return method !== 'GET' && query.get('dry_run') !== 'true' && !(method === 'POST' && path === '/api/v1/taps');
+}
+
+function auditOf(request: Request, { method, path }: Target): LogFields {
+  return { audit: true, ...who(request), method, path };
 }
 
 /** Compares digests, so that neither the length nor a prefix of the token shows in the time it takes. */

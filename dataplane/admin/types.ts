@@ -1,6 +1,7 @@
 /** What the REST API needs of the proxy: main.ts gives it. */
 import type { Admin, Cluster, Tap } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../../common/address.ts';
+import type { Logger } from '../../common/log.ts';
 import type { MetricsPage } from '../../common/telemetry/metrics-format.ts';
 import type { SessionFault, TrafficReport } from '../../gen/messages.ts';
 import type { Parsed } from '../../config/parse.ts';
@@ -11,6 +12,7 @@ import type { Fault } from '../../common/errors.ts';
 import type { Serving } from '../core/serving.ts';
 import type { SessionView } from '../core/session.ts';
 import type { TapView, Watcher } from '../core/tap.ts';
+import type { TrafficTotals } from './traffic-window.ts';
 
 /** A value, or what is wrong with it. */
 export interface Checked<T> {
@@ -43,6 +45,8 @@ export interface TapService {
 export interface AdminDependencies {
   /** The settings that the process was started with. */
   readonly admin: Admin;
+  /** Changes, and requests that are refused, are lines in it. */
+  readonly log: Pick<Logger, 'info' | 'warn'>;
   readonly sink: ConfigSink;
   readonly sessions: { list(): Iterable<SessionView>; get(name: string): SessionView | undefined };
   /** Endpoints of a cluster as they are now: several of one name where a DNS name has several addresses. */
@@ -73,6 +77,8 @@ export interface AdminDependencies {
   readonly parse: (text: string) => Promise<Parsed>;
   /** Makes what a configuration needs, and throws it away. @throws FaultsError */
   readonly check: (config: ConfigSnapshot) => Promise<void>;
+  /** What all sessions have moved: those that ended, plus those that live. */
+  readonly totals: () => TrafficTotals;
   /** What sessions do, by piece of the topology. */
   readonly traffic: () => TrafficReport;
   /** The last sessions that failed, the newest last. */

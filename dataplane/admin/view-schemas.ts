@@ -252,7 +252,10 @@ export const viewSchemas: Readonly<Record<string, Json>> = {
   Traffic: closed({
     sessions: { ...integer, description: 'Live ones' },
     kernel: { ...integer, description: 'Those of them that the kernel relays' },
-    rates: { ...rates, description: 'What moves a second, of late' },
+    rates: {
+      ...rates,
+      description: 'What moves a second, over the last one to ten: what sessions moved that have ended meanwhile is in',
+    },
     listeners: list(closed({ name: string, sessions: integer, rates })),
     clusters: list(closed({ name: string, sessions: integer, rates })),
   }),

@@ -1,7 +1,7 @@
 /** Who looks on as sessions pass, and where: what the pipeline tells taps. Types only. */
 import type { Tap as TapRequest } from '../../gen/l7mp/config/v1/types.ts';
-import type { Request } from './protocol.ts';
 import type { Flow } from './offload.ts';
+import type { Requester } from './requester.ts';
 import type { SessionView } from './session.ts';
 import type { EndReason, Framing, Signal } from './stream.ts';
 
@@ -48,7 +48,7 @@ export interface TapPoint {
 }
 
 /** Who asks for a tap: for the log. `session` is the one that carries the request, where that is of the proxy's own. */
-export type Watcher = Pick<Request, 'remote' | 'certificate' | 'session'>;
+export type Watcher = Requester;
 
 /** All taps of a proxy since it started. */
 export interface TapSums {

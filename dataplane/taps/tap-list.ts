@@ -3,6 +3,7 @@ import type { Taps as Limits, Tap as TapRequest } from '../../gen/l7mp/config/v1
 import { ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { SessionView } from '../core/session.ts';
+import { who } from '../core/requester.ts';
 import type { TapPoint, TapSums, TapView, Watcher } from '../core/tap.ts';
 import type { Parties } from './session-record.ts';
 import { Tap } from './tap.ts';
@@ -117,12 +118,4 @@ function add(sums: { messages: number; bytes: number; dropped: number }, { messa
   sums.messages += messages;
   sums.bytes += bytes;
   sums.dropped += dropped.messages;
-}
-
-function who({ remote, certificate, session }: Watcher): Record<string, string> {
-  return {
-    ...(remote !== undefined && { remote }),
-    ...(certificate !== undefined && { certificate }),
-    ...(session !== undefined && { session }),
-  };
 }

@@ -17,6 +17,7 @@ import type { Response } from '../../dataplane/core/protocol.ts';
 import type { Serving } from '../../dataplane/core/serving.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
 import { withDelta, withLocal } from '../../dataplane/runtime/plan.ts';
+import type { TrafficTotals } from '../../dataplane/admin/traffic-window.ts';
 import type { TrafficReport } from '../../gen/messages.ts';
 import { schema } from '../../gen/l7mp/config/v1/schema.ts';
 
@@ -91,6 +92,8 @@ export interface TestApi {
   readonly sink: MemorySink;
   readonly sessions: Map<string, SessionView>;
   readonly logLevels: string[];
+  /** Lines of the log: of changes, and of requests that were refused. */
+  readonly audits: object[];
   readonly states: Map<string, EndpointState[]>;
   readonly operations: readonly { readonly path: string; readonly method: string }[];
   ready: boolean;
@@ -101,6 +104,8 @@ export interface TestApi {
   readonly taps: FakeTaps;
   /** Where requests come in. */
   local: string | undefined;
+  /** What sessions have moved; nothing where the test does not say. */
+  totals: () => TrafficTotals;
   traffic: TrafficReport;
   readonly stopping: AbortController;
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
@@ -116,12 +121,17 @@ export function createTestApi(config: object = {}): TestApi {
   const sink = new MemorySink(value);
   const sessions = new Map<string, SessionView>();
   const logLevels: string[] = [];
+  const audits: object[] = [];
   const states = new Map<string, EndpointState[]>();
   const taps = new FakeTaps();
   const stopping = new AbortController();
   const { handle, operations } = createAdminApi({
     admin: value.admin,
     sink,
+    log: {
+      info: (fields, msg) => audits.push({ ...fields, msg }),
+      warn: (fields, msg) => audits.push({ ...fields, msg }),
+    },
     sessions: { list: () => sessions.values(), get: (name) => sessions.get(name) },
     endpoints: (name) => states.get(name) ?? statesOf(sink.snapshot, name),
     addressOf: (name) => (sink.snapshot.listeners.has(name) ? '127.0.0.1:5000' : undefined),
@@ -136,6 +146,7 @@ export function createTestApi(config: object = {}): TestApi {
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, sink.snapshot, { schema, lenient }),
     parse: parseText,
     check: () => Promise.resolve(),
+    totals: () => api.totals(),
     traffic: () => api.traffic,
     faults: () => api.traffic.faults,
     stopping: stopping.signal,
@@ -157,6 +168,7 @@ export function createTestApi(config: object = {}): TestApi {
     sink,
     sessions,
     logLevels,
+    audits,
     states,
     operations,
     ready: true,
@@ -165,6 +177,7 @@ export function createTestApi(config: object = {}): TestApi {
     offload: undefined,
     taps,
     local: undefined,
+    totals: () => ({ listeners: new Map(), clusters: new Map() }),
     traffic: { time: '2026-01-01T00:00:00.000Z', items: [], omitted: 0, faults: [] },
     stopping,
     send,

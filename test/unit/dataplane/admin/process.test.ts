@@ -44,6 +44,24 @@ describe('REST API: the process', () => {
     expect((await api.get('/api/v1/listeners', { 'content-type': 'application/json' })).status).to.equal(200);
   });
 
+  it('has a line in the log for each change, and none for what was asked, tried or refused', async () => {
+    const api = createTestApi();
+    api.sessions.set('s 1', fakeSession({ name: 's 1' }));
+    await api.get('/api/v1/listeners');
+    await api.send('HEAD', '/api/v1/listeners');
+    await api.post('/api/v1/config?dry_run=true', {});
+    await api.post('/api/v1/listeners', { listener: { nonsense: 1 } });
+    await api.delete('/api/v1/listeners/none');
+    expect(api.audits).to.deep.equal([]);
+    await api.post('/api/v1/config', {});
+    await api.delete('/api/v1/sessions/s%201');
+    const msg = 'the REST API has changed something';
+    expect(api.audits).to.deep.equal([
+      { audit: true, method: 'POST', path: '/api/v1/config', msg },
+      { audit: true, method: 'DELETE', path: '/api/v1/sessions/s%201', msg },
+    ]);
+  });
+
   describe('the token', () => {
     const guarded = { admin: { api: { token: 'secret' } } };
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
@@ -55,6 +73,8 @@ describe('REST API: the process', () => {
         expect(status, path).to.equal(401);
         expect(headers['www-authenticate']).to.equal('Bearer');
         expect(body.message).to.equal('Unauthorized');
+        const reason = 'expected the bearer token';
+        expect(api.audits.at(-1)).to.deep.include({ audit: true, method: 'GET', path, reason });
       }
       expect((await api.get('/ready')).status).to.equal(200);
       expect((await api.get('/healthz')).status).to.equal(200);

@@ -75,6 +75,16 @@ describe('the REST API of taps', () => {
   });
 });
 
+interface Sum {
+  readonly name: string;
+  readonly sessions: number;
+  readonly rates: { readonly ingress: { readonly bytes: number } };
+}
+interface Traffic extends Omit<Sum, 'name'> {
+  readonly listeners: readonly Sum[];
+  readonly clusters: readonly Sum[];
+}
+
 describe('the REST API of what moves', () => {
   const rates = (bytes: number) => ({ ingress: { bytes, packets: 1.4 }, egress: { bytes: 2 * bytes, packets: 2 } });
   const stage = (origin: string) => ({ origin, status: 'READY', attempts: 1 }) as const;
@@ -92,26 +102,33 @@ describe('the REST API of what moves', () => {
     add('d', 'other', 'y', 1000, { id: 4, status: 'DESTROYED' });
   });
 
-  it('sums up live sessions, by listener and by cluster, those that move the most first', async () => {
-    const sum = (ingress: number, egress: number, count: number) => ({
-      sessions: count,
-      rates: {
-        ingress: { bytes: ingress, packets: Math.round(1.4 * count) },
-        egress: { bytes: egress, packets: 2 * count },
-      },
-    });
-    expect((await api.get('/api/v1/traffic')).body).to.deep.equal({
-      kernel: 0,
-      ...sum(116, 231, 3),
-      listeners: [
-        { name: 'in', ...sum(111, 221, 2) },
-        { name: 'other', ...sum(5, 10, 1) },
-      ],
-      clusters: [
-        { name: 'y', ...sum(106, 211, 2) },
-        { name: 'x', ...sum(10, 20, 1) },
-      ],
-    });
+  it('tells sums by listener and by cluster, and those in all by listeners', async () => {
+    const sums = (active: number, moved: number) => {
+      const traffic = { bytes: moved, packets: moved };
+      return { active, ingress: traffic, egress: traffic };
+    };
+    let moved = 0;
+    api.totals = () => {
+      const totals = {
+        listeners: new Map([
+          ['in', sums(2, 0)],
+          ['other', sums(0, moved)],
+          ['idle', sums(0, 7)],
+        ]),
+        clusters: new Map([['y', sums(1, 0)]]),
+      };
+      moved += 100_000;
+      return totals;
+    };
+    const { listeners, clusters, ...all } = (await api.get('/api/v1/traffic')).body as unknown as Traffic;
+    expect(listeners.map(({ name, sessions }) => [name, sessions])).to.deep.equal([
+      ['other', 0],
+      ['in', 2],
+    ]);
+    const none = { bytes: 0, packets: 0 };
+    expect(clusters).to.deep.equal([{ name: 'y', sessions: 1, rates: { ingress: none, egress: none } }]);
+    expect(all).to.deep.equal({ sessions: 2, kernel: 0, rates: listeners[0]?.rates });
+    expect(all.rates.ingress.bytes).to.be.within(1, 100_000);
   });
 
   for (const [query, names] of [
