@@ -11,6 +11,9 @@ interface Column<T> {
   readonly text: (row: T, at: number) => string;
   readonly width?: number;
   readonly share?: number;
+  /** Of a name: the least width, and how much of its end stays where it is too long. Default: `NAME_WIDTH`, and half. */
+  readonly least?: number;
+  readonly tail?: number;
   /** Where there is no room, those with the highest go first; 0 stays. */
   readonly spare: number;
 }
@@ -29,7 +32,8 @@ const RATES: readonly Column<{ readonly rates: ApiRates }>[] = [
 ];
 
 const SESSION_COLUMNS: readonly Column<ApiSession>[] = [
-  { title: 'SESSION', text: ({ name }) => name, share: 3, spare: 0 },
+  // What tells sessions apart is the client's address and port, and behind them the number of a request.
+  { title: 'SESSION', text: ({ name }) => name, share: 3, least: 26, tail: 4, spare: 0 },
   { title: 'LISTENER', text: ({ source }) => source.origin, share: 1, spare: 3 },
   { title: 'CLUSTER', text: ({ destination }) => destination?.origin ?? '-', share: 1, spare: 1 },
   { title: 'ENDPOINT', text: endpointOf, share: 2, spare: 2 },
@@ -85,7 +89,7 @@ function tableLines<T>(all: readonly Column<T>[], rows: readonly T[], at: number
 /** The columns that there is room for, and how wide they are. */
 function fit<T>(all: readonly Column<T>[], columns: number): { column: Column<T>; width: number }[] {
   let shown = all;
-  const needed = (): number => shown.reduce((sum, { width = NAME_WIDTH }) => sum + width + 1, -1);
+  const needed = (): number => shown.reduce((sum, column) => sum + leastOf(column) + 1, -1);
   for (let spare = Math.max(...all.map((column) => column.spare)); spare > 0 && needed() > columns; spare--) {
     shown = shown.filter((column) => column.spare < spare);
   }
@@ -93,15 +97,19 @@ function fit<T>(all: readonly Column<T>[], columns: number): { column: Column<T>
   const rest = Math.max(0, columns - needed());
   return shown.map((column) => ({
     column,
-    width: column.width ?? NAME_WIDTH + Math.floor((rest * (column.share ?? 0)) / Math.max(1, shares)),
+    width: column.width ?? leastOf(column) + Math.floor((rest * (column.share ?? 0)) / Math.max(1, shares)),
   }));
 }
 
+function leastOf<T>({ width, least = NAME_WIDTH }: Column<T>): number {
+  return width ?? least;
+}
+
 /** Figures stand at the right, all of them whatever the room; of names that are too long their beginning and their end. */
-function cell<T>({ share }: Column<T>, text: string, width: number): string {
+function cell<T>({ share, tail }: Column<T>, text: string, width: number): string {
   if (share === undefined) return plain(text).padStart(width);
   const letters = plain(text);
   if (letters.length <= width) return letters.padEnd(width);
-  const end = Math.floor((width - 1) / 2);
+  const end = tail ?? Math.floor((width - 1) / 2);
   return `${letters.slice(0, width - 1 - end)}…${letters.slice(letters.length - end)}`;
 }

@@ -6,6 +6,27 @@ const HOUR = 3_600_000;
 const NOTHING = { bytes: 0, packets: 0 };
 
 describe('the table of l7mp top', () => {
+  it('tells sessions of other clients, and requests, from each other on a narrow terminal', () => {
+    const names = ['TCP:127.0.0.1:40001-127.0.0.1:5002', 'HTTP:127.0.0.1:40002-127.0.0.1:5002-17'];
+    const sessions = names.map(
+      (name) =>
+        ({
+          name,
+          source: { origin: 'l' },
+          status: 'CONNECTED',
+          started_at: 0,
+          offload: { state: 'user' },
+          rates: { ingress: NOTHING, egress: NOTHING },
+        }) as unknown as ApiSession,
+    );
+    const rates = { ingress: NOTHING, egress: NOTHING };
+    const traffic = { sessions: 2, kernel: 0, rates, listeners: [], clusters: [] };
+    const [, ...lines] = sessionLines({ at: 0, traffic, sessions, total: 2 }, sessions, 80);
+    expect(lines[0]).to.match(/^TCP:127\.0\.0\.1:40001-\S*…5002 /u);
+    expect(lines[1]).to.match(/^HTTP:127\.0\.0\.1:40002-\S*…2-17 /u);
+    expect(lines[0]).to.have.length.at.most(80);
+  });
+
   it('shows figures whole, whatever the room', () => {
     const session = {
       name: 's',
