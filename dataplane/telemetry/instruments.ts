@@ -34,8 +34,11 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
   const clusterActive = meter.createObservableGauge('l7mp.cluster.sessions.active', {
     description: 'Open sessions, by destination cluster',
   });
+  const clusterOpened = meter.createObservableCounter('l7mp.cluster.sessions.opened', {
+    description: 'Sessions that were sent to it, by destination cluster',
+  });
   const [listenerTraffic, clusterTraffic] = [traffic(meter, 'listener'), traffic(meter, 'cluster')];
-  const own = [active, opened, closed, refused, retries, expiry, clusterActive];
+  const own = [active, opened, closed, refused, retries, expiry, clusterActive, clusterOpened];
   const all = [...own, ...listenerTraffic.all, ...clusterTraffic.all];
   meter.addBatchObservableCallback((result) => {
     const totals = source.totals();
@@ -48,6 +51,7 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
     }
     for (const [cluster, sums] of totals.clusters) {
       result.observe(clusterActive, sums.active, { cluster });
+      result.observe(clusterOpened, sums.opened, { cluster });
       clusterTraffic.observe(result, sums, { cluster });
     }
     for (const { name: listener, overflow, certificateExpiry } of source.listeners()) {

@@ -20,7 +20,6 @@ export interface TopologySource {
 
 export interface ClusterFigures {
   readonly name: string;
-  readonly failures: ReadonlyMap<string, number>;
   readonly connectLatency: Histogram;
   readonly endpoints: readonly {
     readonly name: string;
@@ -58,13 +57,12 @@ function* itemsOf(source: TopologySource): Iterable<TrafficItem> {
     const address = source.addressOf(listener) ?? '';
     yield item('listener', { ...figures({ ...sums, failed }), listener, address, detail: value.spec.protocol });
   }
-  for (const { name: cluster, failures, connectLatency, endpoints } of source.clusters()) {
+  for (const { name: cluster, connectLatency, endpoints } of source.clusters()) {
     const sums = byCluster.get(cluster) ?? noSums();
-    const failed = [...failures.values()].reduce((sum, count) => sum + count, 0);
     const connects = connectLatency.counts.reduce((sum, count) => sum + count, 0);
     const detail = snapshot.clusters.get(cluster)?.value.spec.protocol ?? '';
     yield item('cluster', {
-      ...figures({ ...sums, failed }),
+      ...figures(sums),
       cluster,
       detail,
       connects,

@@ -120,6 +120,10 @@ const clusters: Row = {
       { unit: 's' },
       ...quantiles('l7mp_cluster_connect_duration_seconds', CLUSTER, ['cluster']),
     ),
+    series('Sessions by cluster', { unit: 'cps' }, [
+      sumRate('cluster', 'l7mp_cluster_sessions_opened_total', CLUSTER),
+      '{{cluster}}',
+    ]),
     series('Connects by cluster', { unit: 'cps' }, [
       sumRate('cluster', 'l7mp_cluster_connect_duration_seconds_count', CLUSTER),
       '{{cluster}}',

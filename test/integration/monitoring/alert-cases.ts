@@ -21,9 +21,11 @@ const endpoints = (healthy: string, unhealthy: string): Record<string, string> =
   [on('l7mp_cluster_endpoints', 'instance="a",cluster="c",health="healthy"')]: healthy,
   [on('l7mp_cluster_endpoints', 'instance="a",cluster="c",health="unhealthy"')]: unhealthy,
 });
-const connects = (failed: string, made: string): Record<string, string> => ({
+/** With few connects that are kept, as HTTP has them. */
+const failures = (failed: string, opened: string): Record<string, string> => ({
   [on('l7mp_cluster_failures_total', 'instance="a",cluster="c",reason="CONNECT_REFUSED"')]: failed,
-  [on('l7mp_cluster_connect_duration_seconds_count', 'instance="a",cluster="c"')]: made,
+  [on('l7mp_cluster_sessions_opened_total', 'instance="a",cluster="c"')]: opened,
+  [on('l7mp_cluster_connect_duration_seconds_count', 'instance="a",cluster="c"')]: '0+1x60',
 });
 const buckets = (name: string, labels: string, quick: string, all: string): Record<string, string> => ({
   [on(`${name}_bucket`, `instance="a",${labels},le="0.1"`)]: quick,
@@ -76,8 +78,8 @@ export const CASES: readonly AlertCase[] = [
   },
   {
     alert: 'L7mpConnectsFail',
-    fires: connects('0+6x60', '0+60x60'),
-    silent: connects('0+6x60', '0+600x60'),
+    fires: failures('0+6x60', '0+60x60'),
+    silent: failures('0+6x60', '0+600x60'),
     labels: { cluster: 'c' },
   },
   {

@@ -67,7 +67,7 @@ describe('the topology of a proxy', () => {
       sessions: () => live,
       snapshot: () => value,
       addressOf: () => '127.0.0.1:5000',
-      clusters: () => [{ name: 'out', failures: new Map([['X', 3]]), connectLatency: latency, endpoints: [endpoint] }],
+      clusters: () => [{ name: 'out', connectLatency: latency, endpoints: [endpoint] }],
       offload: () => undefined,
     };
   });
@@ -86,7 +86,7 @@ describe('the topology of a proxy', () => {
     expect(items('path').find(({ rule }) => rule === 'ru')).to.include({ ...sums, failed: 1, listener: 'in' });
     expect(items('listener')).to.have.lengthOf(1);
     expect(items('listener')[0]).to.include({ ...sums, failed: 2, detail: 'UDP', address: '127.0.0.1:5000' });
-    expect(items('cluster')[0]).to.include({ ...sums, failed: 3, connects: 1, connect_ms: 4 });
+    expect(items('cluster')[0]).to.include({ ...sums, failed: 1, connects: 1, connect_ms: 4 });
     expect(items('endpoint')[0]).to.include({ ...sums, failed: 2, address: '127.0.0.2:9003', detail: 'healthy' });
   });
 
@@ -96,7 +96,7 @@ describe('the topology of a proxy', () => {
     const latency = new Histogram([1]);
     source = {
       ...source,
-      clusters: () => [{ name: 'out', failures: new Map(), connectLatency: latency, endpoints: [endpoint] }],
+      clusters: () => [{ name: 'out', connectLatency: latency, endpoints: [endpoint] }],
       offload: () => ({
         ...{ engine, connections: { engine, handovers: 2 }, handovers: 5, handbacks: 0, refusals: new Map() },
         sessions: () => [],
