@@ -9,17 +9,8 @@ import type { Lists } from '../live.ts';
 import { Table } from '../table.ts';
 import type { Changes, Fault, ObjectRow } from '../types.ts';
 import { type App, isControlPlane, type View } from '../view.ts';
+import { exampleOf } from './example.ts';
 import { plainTable } from './proxies.ts';
-
-const EXAMPLE = `# Objects as in files for l7mp apply.
-listeners:
-  - name: echo
-    spec: { protocol: TCP, address: 127.0.0.1, port: 0 }
-    rules: [{ action: { route: { destination: echo } } }]
-clusters:
-  - name: echo
-    spec: { protocol: Echo }
-`;
 
 export const objects: View = {
   id: 'objects',
@@ -68,7 +59,8 @@ export const objects: View = {
     search.value = query.get('search') ?? '';
     const total = h('p', { class: 'total', role: 'status' });
     const edit =
-      app.server.admin && button(ofControlPlane ? 'New' : 'Edit', () => void openEditor(app), { class: 'primary' });
+      app.server.admin &&
+      button(ofControlPlane ? 'New' : 'Edit', () => void openEditor(app, namesOf(last)), { class: 'primary' });
     root.append(h('div', { class: 'bar' }, search, total, ...(edit ? [edit] : [])), table.element);
     const draw = (): void => {
       const all = [...(last?.of<ObjectRow>('objects') ?? [])];
@@ -178,9 +170,14 @@ async function showContent(panel: { body: HTMLElement; close: () => void }, row:
   }
 }
 
-async function openEditor(app: App): Promise<void> {
+function namesOf(lists: Lists | undefined): string[] {
+  return [...(lists?.of<ObjectRow>('objects') ?? [])].map(([, { name }]) => name);
+}
+
+/** `names`: of the objects that there are. */
+async function openEditor(app: App, names: readonly string[]): Promise<void> {
   if (isControlPlane(app.server)) {
-    openPanel('New objects').body.append(manifestEditor(EXAMPLE));
+    openPanel('New objects').body.append(manifestEditor(exampleOf(names)));
     return;
   }
   const { body } = openPanel("The proxy's own configuration");
@@ -195,7 +192,7 @@ async function openEditor(app: App): Promise<void> {
     const text = await (await ask('/api/v1/config?format=yaml')).text();
     const post = (query: string, value: string): Promise<Changes> =>
       send('POST', `/api/v1/config${query}`, value) as Promise<Changes>;
-    const shown = text.trim() === '{}' ? EXAMPLE : text;
+    const shown = text.trim() === '{}' ? exampleOf(names) : text;
     body.append(
       editor({
         text: shown,
