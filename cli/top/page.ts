@@ -27,19 +27,19 @@ const figure = (value: number): string => value.toLocaleString('en-US');
 const RATES: readonly Column<{ readonly rates: ApiRates }>[] = [
   { title: 'IN', text: ({ rates }) => perSecond(rates.ingress.bytes), width: 10, spare: 0 },
   { title: 'OUT', text: ({ rates }) => perSecond(rates.egress.bytes), width: 10, spare: 0 },
-  { title: 'IN P/s', text: ({ rates }) => figure(rates.ingress.packets), width: 9, spare: 4 },
-  { title: 'OUT P/s', text: ({ rates }) => figure(rates.egress.packets), width: 9, spare: 4 },
+  { title: 'IN P/s', text: ({ rates }) => figure(rates.ingress.packets), width: 9, spare: 5 },
+  { title: 'OUT P/s', text: ({ rates }) => figure(rates.egress.packets), width: 9, spare: 5 },
 ];
 
 const SESSION_COLUMNS: readonly Column<ApiSession>[] = [
   // What tells sessions apart is the client's address and port, and behind them the number of a request.
-  { title: 'SESSION', text: ({ name }) => name, share: 3, least: 26, tail: 4, spare: 0 },
-  { title: 'LISTENER', text: ({ source }) => source.origin, share: 1, spare: 3 },
+  { title: 'SESSION', text: ({ name }) => name, share: 2, least: 24, tail: 4, spare: 0 },
+  { title: 'LISTENER', text: ({ source }) => source.origin, share: 1, spare: 4 },
   { title: 'CLUSTER', text: ({ destination }) => destination?.origin ?? '-', share: 1, spare: 1 },
-  { title: 'ENDPOINT', text: endpointOf, share: 2, spare: 2 },
-  { title: 'PATH', text: ({ offload }) => offload.state, width: 6, spare: 2 },
-  { title: 'STATUS', text: ({ status }) => status.toLowerCase(), width: 12, spare: 5 },
-  { title: 'AGE', text: ({ started_at }, at) => duration(Math.max(0, at - started_at)), width: 12, spare: 1 },
+  { title: 'ENDPOINT', text: endpointOf, share: 2, least: 15, spare: 3 },
+  { title: 'PATH', text: ({ offload }) => offload.state, width: 6, spare: 3 },
+  { title: 'STATUS', text: ({ status }) => status.toLowerCase(), width: 12, spare: 6 },
+  { title: 'AGE', text: ({ started_at }, at) => duration(Math.max(0, at - started_at)), width: 12, spare: 2 },
   ...RATES,
 ];
 
