@@ -820,9 +820,9 @@ export interface TrafficItem {
   readonly detail: string;
   /** Sessions that are open; of `kernel`, those that it relays. */
   readonly active: number;
-  /** Sessions that were taken; of `kernel`, those that it was given. */
+  /** Sessions that came to this piece, of an endpoint each time that one was sent to it, connected or not; of `kernel`, those that it was given. */
   readonly opened: number;
-  /** Sessions that failed, of a listener also those that it refused; of clusters and endpoints connects that failed, too. */
+  /** Those of them that failed, of a listener also those that it refused; of an endpoint those that it failed. */
   readonly failed: number;
   /** Payload from clients. */
   readonly bytes_in: number;

@@ -224,6 +224,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
             : this.endpoints.passingOver(tried, () => this.balancer.pick(list, metadata))
           : undefined;
     if (endpoint === undefined) throw this.failed(this.noEndpoint(flow));
+    endpoint.totalAttempts++;
     tried?.add(endpoint.name);
     request.span?.picked(endpoint);
     return new Attempt(request, endpoint, this);

@@ -39,6 +39,9 @@ export class Endpoint implements Candidate, Target {
   /** Failed sessions in a row. */
   failures = 0;
   sessions = 0;
+  /** Sessions that were sent to it, whether it could be connected or not; one that comes again counts again. */
+  totalAttempts = 0;
+  /** Those of them that it was connected for. */
   totalSessions = 0;
   totalFailures = 0;
   /** Whether it may be picked now: kept by its set, so that picking is cheap. */
@@ -88,13 +91,14 @@ export interface EndpointView {
   readonly ejectedUntil: number | undefined;
   /** Those that are being connected included. */
   readonly sessions: number;
+  readonly totalAttempts: number;
   readonly totalSessions: number;
   readonly totalFailures: number;
 }
 
 export function viewOf(endpoint: Endpoint): EndpointView {
-  const { name, address, port, weight, sound, ejection, ejectedUntil, sessions, totalSessions, totalFailures } =
-    endpoint;
+  const { name, address, port, weight, sound, ejection, ejectedUntil } = endpoint;
+  const { sessions, totalAttempts, totalSessions, totalFailures } = endpoint;
   const ejected = ejection !== undefined;
   return {
     name,
@@ -104,6 +108,7 @@ export function viewOf(endpoint: Endpoint): EndpointView {
     health: sound ? (ejected ? 'ejected' : 'healthy') : 'unhealthy',
     ejectedUntil: ejected ? ejectedUntil : undefined,
     sessions,
+    totalAttempts,
     totalSessions,
     totalFailures,
   };

@@ -26,6 +26,7 @@ export interface ClusterFigures {
     readonly address: string;
     readonly port: number;
     readonly health: string;
+    readonly totalAttempts: number;
     readonly totalFailures: number;
   }[];
 }
@@ -68,10 +69,11 @@ function* itemsOf(source: TopologySource): Iterable<TrafficItem> {
       connects,
       connect_ms: connectLatency.sum,
     });
-    for (const { name: endpoint, address, port, health, totalFailures } of endpoints) {
+    for (const { name: endpoint, address, port, health, totalAttempts, totalFailures } of endpoints) {
       const own = totals.endpoints.get(`${cluster}\n${endpoint}`) ?? noSums();
       yield item('endpoint', {
-        ...figures({ ...own, failed: totalFailures }),
+        // A session is at one endpoint in the end; it has been opened at each that it was sent to, and may have failed there.
+        ...figures({ ...own, opened: totalAttempts, failed: totalFailures }),
         cluster,
         endpoint,
         address: formatEnd(address, port),

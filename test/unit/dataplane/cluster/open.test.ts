@@ -130,7 +130,8 @@ describe('opening a session of a cluster', () => {
       ['PEER_RESET', 1],
       ['CONNECT_FAILED', 1],
     ]);
-    expect(test.cluster.view()[0]).to.include({ sessions: 0, totalSessions: 0, totalFailures: 3 });
+    const none = { sessions: 0, totalSessions: 0 };
+    expect(test.cluster.view()[0]).to.include({ ...none, totalAttempts: 3, totalFailures: 3 });
   });
 
   it('needs no endpoints where the protocol has no network: one of no address stands for it', () => {

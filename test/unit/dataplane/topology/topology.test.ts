@@ -61,7 +61,8 @@ describe('the topology of a proxy', () => {
     live = [];
     const latency = new Histogram([1, 10]);
     latency.add(4);
-    const endpoint = { name: 'out-EndPoint-1', address: '127.0.0.2', port: 9003, health: 'healthy', totalFailures: 2 };
+    const sums = { totalAttempts: 5, totalFailures: 2 };
+    const endpoint = { name: 'out-EndPoint-1', address: '127.0.0.2', port: 9003, health: 'healthy', ...sums };
     source = {
       ways,
       sessions: () => live,
@@ -87,12 +88,13 @@ describe('the topology of a proxy', () => {
     expect(items('listener')).to.have.lengthOf(1);
     expect(items('listener')[0]).to.include({ ...sums, failed: 2, detail: 'UDP', address: '127.0.0.1:5000' });
     expect(items('cluster')[0]).to.include({ ...sums, failed: 1, connects: 1, connect_ms: 4 });
-    expect(items('endpoint')[0]).to.include({ ...sums, failed: 2, address: '127.0.0.2:9003', detail: 'healthy' });
+    const ofEndpoint = { address: '127.0.0.2:9003', detail: 'healthy' };
+    expect(items('endpoint')[0]).to.include({ ...sums, ...ofEndpoint, opened: 5, failed: 2 });
   });
 
   it('shows addresses of IPv6 in brackets, and each session in the kernel by one transport', () => {
     const engine = { attachment: 'tcx', interfaces: [], flows: 1, capacity: 9 };
-    const endpoint = { name: 'e', address: '::1', port: 9003, health: 'healthy', totalFailures: 0 };
+    const endpoint = { name: 'e', address: '::1', port: 9003, health: 'healthy', totalAttempts: 0, totalFailures: 0 };
     const latency = new Histogram([1]);
     source = {
       ...source,
