@@ -2,6 +2,8 @@
 
 export interface AlertCase {
   readonly alert: string;
+  /** What this case is about, where an alert has several. */
+  readonly when?: string;
   /** Values by series, in promtool's notation. */
   readonly fires: Readonly<Record<string, string>>;
   readonly silent: Readonly<Record<string, string>>;
@@ -20,6 +22,10 @@ const ofOthers = { [on('target_info', 'instance="a",service_name="other"')]: '1x
 const endpoints = (healthy: string, unhealthy: string): Record<string, string> => ({
   [on('l7mp_cluster_endpoints', 'instance="a",cluster="c",health="healthy"')]: healthy,
   [on('l7mp_cluster_endpoints', 'instance="a",cluster="c",health="unhealthy"')]: unhealthy,
+});
+const empty = (failed: string): Record<string, string> => ({
+  ...endpoints('0x60', '0x60'),
+  [on('l7mp_cluster_failures_total', 'instance="a",cluster="c",reason="NO_ENDPOINT"')]: failed,
 });
 /** With few connects that are kept, as HTTP has them. */
 const failures = (failed: string, opened: string): Record<string, string> => ({
@@ -68,6 +74,13 @@ export const CASES: readonly AlertCase[] = [
     alert: 'L7mpNoUsableEndpoint',
     fires: endpoints('0x60', '2x60'),
     silent: endpoints('1x60', '1x60'),
+    labels: { cluster: 'c' },
+  },
+  {
+    alert: 'L7mpNoUsableEndpoint',
+    when: 'a cluster has no endpoints at all',
+    fires: empty('0+1x60'),
+    silent: empty('5x60'),
     labels: { cluster: 'c' },
   },
   {
