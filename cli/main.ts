@@ -13,7 +13,11 @@ for (const command of program.commands) command.exitOverride();
 
 // `l7mp sessions | head`: a reader that has seen enough is no failure. Sessions on standard output see to it themselves.
 if (!['proxy', 'pipe'].includes(process.argv[2] ?? '') || process.argv.includes('--help')) {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : EXIT.failed));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    console.error(`l7mp: standard output: ${error.message}`);
+    process.exit(EXIT.failed);
+  });
 }
 
 try {

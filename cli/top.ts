@@ -1,7 +1,7 @@
 /** `l7mp top`: what moves in a proxy, live on a terminal, or as a table again and again. */
 import { once } from 'node:events';
 import type { ApiOptions } from './api.ts';
-import { sessionLines, summary, sumLines } from './top/page.ts';
+import { noMatch, sessionLines, summary, sumLines } from './top/page.ts';
 import { type Look, look, type Order } from './top/source.ts';
 
 export interface TopOptions extends ApiOptions {
@@ -28,21 +28,21 @@ export async function top(options: TopOptions): Promise<void> {
   }
   for (;;) {
     const seen = await look(options, options);
-    const isTaken = process.stdout.write(json ? `${JSON.stringify(seen)}\n` : table(seen));
+    const isTaken = process.stdout.write(json ? `${JSON.stringify(seen)}\n` : table(seen, filter));
     if (isOnce) return;
     if (!isTaken) await once(process.stdout, 'drain'); // who reads slowly gets fewer looks
     await new Promise((resolve) => setTimeout(resolve, interval));
   }
 }
 
-function table(seen: Look): string {
+function table(seen: Look, filter: string): string {
   const columns = process.stdout.columns || COLUMNS;
   const more = seen.total - seen.sessions.length;
   const lines = [
     `${new Date(seen.at).toISOString()}  ${summary(seen)}`,
     ...sumLines(seen, SUMS, columns),
     '',
-    ...sessionLines(seen, seen.sessions, columns),
+    ...(seen.total === 0 && filter !== '' ? [noMatch(filter)] : sessionLines(seen, seen.sessions, columns)),
     ...(more > 0 ? [`… ${more} more`] : []),
     '',
     '',

@@ -72,6 +72,11 @@ export function sumLines({ traffic, at }: Look, most: number, columns: number): 
   return tableLines(SUM_COLUMNS, rows, at, columns);
 }
 
+/** What stands for the table where a filter leaves no session. */
+export function noMatch(filter: string): string {
+  return `no session matches "${plain(filter)}"`;
+}
+
 /** A header, and a line for each. */
 export function sessionLines({ at }: Look, sessions: readonly ApiSession[], columns: number): string[] {
   return tableLines(SESSION_COLUMNS, sessions, at, columns);

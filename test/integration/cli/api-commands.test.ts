@@ -89,6 +89,24 @@ describe(`commands that ask a running proxy, with ${versionOf('socat', '-V')}`, 
         .split('\n')
         .map((line) => line.split(/ {2,}/u));
 
+    it('says that standard output is full, as other commands do', async () => {
+      for (const command of ['sessions', 'top --once']) {
+        const { code, stderr } = await runCommand('bash', ['-c', `${L7MP} ${command} --api ${proxy.api} > /dev/full`]);
+        const message = 'l7mp: standard output: ENOSPC: no space left on device, write\n';
+        expect({ code, stderr }, command).to.deep.equal({ code: 1, stderr: message });
+      }
+    });
+
+    it('of l7mp top are none where the filter leaves none', async () => {
+      await client('in', 'x');
+      const { code, stdout } = await ask('top', '--once', '--filter', 'zzz');
+      expect(code).to.equal(0);
+      expect(stdout)
+        .to.match(/^no session matches "zzz"$/mu)
+        .and.not.match(/^SESSION/mu);
+      expect((await ask('top', '--once', '--filter', 'in')).stdout).to.not.contain('no session matches');
+    });
+
     it('prints a table once where nobody looks at it, sorted as it is told', async () => {
       await client('in', 'a longer text');
       await client('udp', 'short');
