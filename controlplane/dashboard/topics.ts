@@ -123,7 +123,8 @@ function sessionListing(board: Board, proxy: string | undefined, details: readon
   }
   const report = board.sessions(proxy);
   if (report === undefined) return { items: [] };
-  const rows = report.sessions.map((row) => [nameOf(row), row] as const);
+  // Sessions may have any name.
+  const rows = report.sessions.map((row) => [`session ${nameOf(row)}`, row] as const);
   const whole = report.details.map((each) => [`detail ${nameOf(each)}`, { detail: each }] as const);
   return { items: details.length > 0 ? [...rows, ...whole] : rows, omitted: report.omitted };
 }

@@ -154,12 +154,13 @@ function statusView({ controlPlane, ready, admin, sessions }: Context): Plain {
 
 function sessionListing({ sessions }: Context, { query }: Call): Listing {
   const { sessions: page, total } = pageOf(sessions.list(), query);
-  return { items: page.map((session) => [session.name, sessionRow(session)]), omitted: total - page.length };
+  return { items: page.map((session) => [`session ${session.name}`, sessionRow(session)]), omitted: total - page.length };
 }
 
 function offloadListing({ offload }: Context): Listing {
   const { sessions = [], ...engine } = offloadView(offload()) as { sessions?: readonly Plain[] };
   return {
-    items: [['engine', engine] as const, ...sessions.map((each) => [String(each['session']), each] as const)],
+    // Sessions may have any name.
+    items: [['engine', engine] as const, ...sessions.map((each) => [`session ${String(each['session'])}`, each] as const)],
   };
 }
