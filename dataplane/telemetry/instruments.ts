@@ -12,6 +12,7 @@ export function observeAll(meter: Meter, source: MetricsSource, named: NamedCoun
   observeControlPlane(meter, source);
   observeOffload(meter, source);
   observeTaps(meter, source);
+  observeAccessLog(meter, source);
   observeProcess(meter);
 }
 
@@ -216,6 +217,16 @@ function observeTaps(meter: Meter, source: MetricsSource): void {
     },
     [active, started, messages, bytes, dropped],
   );
+}
+
+function observeAccessLog(meter: Meter, source: MetricsSource): void {
+  const lost = meter.createObservableCounter('l7mp.access_log.lines.lost', {
+    description: 'Lines of the access log that found no room, or could not be written',
+  });
+  lost.addCallback((result) => {
+    const count = source.accessLogLost();
+    if (count !== undefined) result.observe(count);
+  });
 }
 
 function observeNamed(meter: Meter, named: NamedCounters): void {

@@ -38,4 +38,6 @@ export interface MetricsSource {
   /** Undefined where nobody asks for kernel offload. */
   offload(): OffloadStatus | undefined;
   taps(): TapSums;
+  /** Lines of the access log that were lost; undefined where none is written to a file. */
+  accessLogLost(): number | undefined;
 }

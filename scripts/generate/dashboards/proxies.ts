@@ -191,6 +191,17 @@ const taps: Row = {
   ],
 };
 
+const accessLog: Row = {
+  title: 'Access log',
+  panels: [
+    series(
+      'Lines of the access log that were lost',
+      { unit: 'cps', description: 'The disk is full, or too slow: the proxy says on stderr which.' },
+      [rate('l7mp_access_log_lines_lost_total', INSTANCE), '{{instance}}'],
+    ),
+  ],
+};
+
 const PROXIES = 'target_info{service_name="l7mp"}';
 
 export const proxiesDashboard = (): string =>
@@ -203,5 +214,5 @@ export const proxiesDashboard = (): string =>
       { name: 'listener', from: 'l7mp_sessions_opened_total' },
       { name: 'cluster', from: 'l7mp_cluster_endpoints' },
     ],
-    rows: [overview, sessions, traffic, clusters, offload, taps, telemetryRow(INSTANCE), processRow(INSTANCE)],
+    rows: [overview, sessions, traffic, clusters, offload, taps, accessLog, telemetryRow(INSTANCE), processRow(INSTANCE)],
   });

@@ -51,6 +51,7 @@ describe('docs/observability.md', () => {
       controlPlane: () => controlPlane,
       offload: () => offload,
       taps: () => ({ active: 1, started: 1, messages: 1, bytes: 1, dropped: 0 }),
+      accessLogLost: () => 1,
     };
     const make = createMetrics(source, named);
     // The event loop is sampled from the first page on.
