@@ -45,6 +45,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;
   const running = await createProxy({
     config,
+    reloads: source,
     plugins,
     api: options.api ?? true,
     controlPlane,

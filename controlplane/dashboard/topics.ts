@@ -72,7 +72,9 @@ function topicOf(name: TopicName, { proxy, details }: Question, call: Call, sour
         return { items, omitted };
       };
     case 'faults':
-      return () => ({ items: board.faults(proxy).map((each) => [`${each.time} ${each.proxy} ${each.session}`, each]) });
+      return () => ({
+        items: board.faults(proxy).map((each) => [`session ${each.time} ${each.proxy} ${each.session}`, each]),
+      });
     case 'offload':
       return () => offloadListing(board);
     case 'sessions':

@@ -8,6 +8,7 @@ import { decodeConfig, decodeObject, decodeTap } from '../../config/decode.ts';
 import { createJsonSchemas } from '../../config/json-schema.ts';
 import { parseText } from '../../config/parse.ts';
 import { compact, toPlain } from '../../config/print.ts';
+import type { Refusal } from '../../config/reloads.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot, Source } from '../../config/snapshot.ts';
 import type { OffloadStatus } from '../../dataplane/core/offload.ts';
 import type { ControlPlaneState } from '../../dataplane/core/control-plane.ts';
@@ -102,6 +103,7 @@ export interface TestApi {
   /** Where requests come in. */
   local: string | undefined;
   traffic: TrafficReport;
+  refusal: Refusal | undefined;
   readonly stopping: AbortController;
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
   delete(url: string): Promise<Answer>;
@@ -138,6 +140,7 @@ export function createTestApi(config: object = {}): TestApi {
     check: () => Promise.resolve(),
     traffic: () => api.traffic,
     faults: () => api.traffic.faults,
+    refusal: () => api.refusal,
     stopping: stopping.signal,
     ready: () => api.ready,
     servingOf: (kind, name) => api.serving.get(`${kind} ${name}`),
@@ -166,6 +169,7 @@ export function createTestApi(config: object = {}): TestApi {
     taps,
     local: undefined,
     traffic: { time: '2026-01-01T00:00:00.000Z', items: [], omitted: 0, faults: [] },
+    refusal: undefined,
     stopping,
     send,
     get: (url, headers) => send('GET', url, headers),

@@ -65,6 +65,29 @@ const sessions: Row = {
   ],
 };
 
+const configuration: Row = {
+  title: 'Configuration',
+  panels: [
+    series(
+      'Listeners by state',
+      {
+        unit: 'short',
+        stacked: true,
+        description: 'degraded: lack what they name; warming: wait; failed: can not listen.',
+      },
+      [`sum by (state) (l7mp_listeners{${INSTANCE}})`, '{{state}}'],
+    ),
+    series('The configuration file was taken', { unit: 'bool_yes_no', description: 'When it was read last.' }, [
+      `l7mp_config_last_reload_successful{${INSTANCE}}`,
+      '{{instance}}',
+    ]),
+    series('Reloads by result', { unit: 'cps', description: 'Of the configuration file.' }, [
+      sumRate('result', 'l7mp_config_reloads_total', INSTANCE),
+      '{{result}}',
+    ]),
+  ],
+};
+
 const traffic: Row = {
   title: 'Traffic',
   panels: [
@@ -214,5 +237,16 @@ export const proxiesDashboard = (): string =>
       { name: 'listener', from: 'l7mp_sessions_opened_total' },
       { name: 'cluster', from: 'l7mp_cluster_endpoints' },
     ],
-    rows: [overview, sessions, traffic, clusters, offload, taps, accessLog, telemetryRow(INSTANCE), processRow(INSTANCE)],
+    rows: [
+      overview,
+      sessions,
+      configuration,
+      traffic,
+      clusters,
+      offload,
+      taps,
+      accessLog,
+      telemetryRow(INSTANCE),
+      processRow(INSTANCE),
+    ],
   });

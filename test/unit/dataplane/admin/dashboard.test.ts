@@ -19,4 +19,16 @@ describe('/api/v1/events', () => {
     expect(await keysOf(api, 'offload')).to.deep.equal(['engine', 'session engine', 'session detail a']);
     expect(await keysOf(api, 'sessions')).to.deep.equal(['session engine', 'session detail a']);
   });
+
+  it('has what is wrong with the configuration file, until it is taken again', async () => {
+    const api = createTestApi();
+    expect(await keysOf(api, 'faults')).to.deep.equal([]);
+    api.refusal = { at: 0, file: 'l7mp.yaml', faults: ['a: expected 1, found 2 (line 3)', 'b: expected 1, found 2'] };
+    expect(await keysOf(api, 'faults')).to.deep.equal([
+      'configuration a: expected 1, found 2 (line 3)',
+      'configuration b: expected 1, found 2',
+    ]);
+    api.refusal = undefined;
+    expect(await keysOf(api, 'faults')).to.deep.equal([]);
+  });
 });
