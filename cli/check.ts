@@ -4,11 +4,12 @@ import { decodeConfig, withPlugins } from '../config/decode.ts';
 import { parseText } from '../config/parse.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { doubts } from '../config/doubts.ts';
-import { type Fault, FaultsError, formatFault } from '../common/errors.ts';
+import { type Fault, FaultsError } from '../common/errors.ts';
 import { nameOf, readText } from '../common/text-file.ts';
 import type { Plugin } from '../dataplane/core/protocol.ts';
 import { createProxy } from '../dataplane/main.ts';
 import { EXIT } from './exit.ts';
+import { inFile } from './in-file.ts';
 import { loadPlugins } from './plugins.ts';
 
 export async function check(file: string, options: { json?: true; plugin?: readonly string[] }): Promise<void> {
@@ -46,8 +47,4 @@ async function tryOut(config: ConfigSnapshot, plugins: readonly Plugin[]): Promi
     if (error instanceof FaultsError) return error.faults;
     throw error;
   }
-}
-
-function inFile(file: string, { line, ...fault }: Fault, kind = ''): string {
-  return `${nameOf(file)}:${line === undefined ? '' : `${line}:`} ${kind}${formatFault(fault)}`;
 }

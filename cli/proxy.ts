@@ -11,6 +11,7 @@ import { LONGEST_TIMER } from '../common/timer.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
 import { UsageError } from './exit.ts';
+import { ofFile } from './in-file.ts';
 import { toAddress } from './listen-address.ts';
 import { loadPlugins } from './plugins.ts';
 
@@ -40,10 +41,11 @@ export async function proxy(options: ProxyOptions): Promise<void> {
   const plugins = await loadPlugins(options.plugin);
   const schema = withPlugins(plugins.map(({ protocol }) => protocol));
   const source = file === undefined ? undefined : new FileSource(file, (text) => loadAside(text, { schema }));
-  const first = (await source?.load()) ?? emptySnapshot();
+  const first = file === undefined || !source ? emptySnapshot() : await ofFile(file, source.load());
   const config = options.strict ? { ...first, admin: { ...first.admin, strict: true } } : first;
   const running = await createProxy({
     config,
+    reloads: source,
     plugins,
     api: options.api ?? true,
     controlPlane,

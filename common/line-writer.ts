@@ -40,6 +40,7 @@ export class LineWriter {
   private troubled = false;
   /** Lines that were lost since then. */
   private lost = 0;
+  private lostEver = 0;
   /** The last write may have left half a line. */
   private torn = false;
   private closed = false;
@@ -50,13 +51,18 @@ export class LineWriter {
     this.onTrouble = onTrouble;
   }
 
+  /** Lines that were lost, ever. */
+  get linesLost(): number {
+    return this.lostEver;
+  }
+
   /** Writes a line; the newline is added. */
   write(line: string): void {
     const out = this.open();
     if (out === undefined) {
-      this.lost++;
+      this.lose();
     } else if (out.writableLength > MAX_PENDING) {
-      this.lost++;
+      this.lose();
       this.trouble('too slow');
     } else {
       const start = this.torn ? '\n' : '';
@@ -97,13 +103,18 @@ export class LineWriter {
 
   private readonly onWritten = (error?: Error | null): void => {
     if (error) {
-      this.lost++;
+      this.lose();
     } else if (this.troubled && (this.out?.writableLength ?? 0) < MAX_PENDING / 2) {
       this.troubled = false;
       this.onTrouble(`writing to ${this.target} works again; ${this.lost} lines were lost`);
       this.lost = 0;
     }
   };
+
+  private lose(): void {
+    this.lost++;
+    this.lostEver++;
+  }
 
   private trouble(why: string): void {
     if (this.troubled) return;

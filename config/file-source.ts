@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { BLANK, isBlank } from './blank.ts';
+import type { Refusal, Reloads } from './reloads.ts';
 import type { ConfigSnapshot } from './snapshot.ts';
 import { FaultsError, formatFault, ProxyError } from '../common/errors.ts';
 import { FilePoller } from '../common/file-poller.ts';
@@ -23,7 +24,10 @@ const RETRY = 1000;
 
 const SPENT = 'it came from standard input or a pipe';
 
-export class FileSource {
+export class FileSource implements Reloads {
+  succeeded = 0;
+  failed = 0;
+  refusal: Refusal | undefined;
   private readonly path: string;
   private readonly decode: (text: string) => Promise<ConfigSnapshot>;
   private follower: Follower | undefined;
@@ -108,6 +112,8 @@ export class FileSource {
       if (this.blank) throw new FaultsError([BLANK]);
       await follower?.apply(snapshot);
       this.short = false;
+      this.succeeded++;
+      this.refusal = undefined;
     } catch (error) {
       const { code, message } = ProxyError.from(error);
       if (code === 'NO_DESCRIPTORS') {
@@ -115,6 +121,8 @@ export class FileSource {
         return;
       }
       const faults = error instanceof FaultsError ? error.faults.map(formatFault) : [message];
+      this.failed++;
+      this.refusal = { at: Date.now(), file: this.path, faults };
       follower?.log.error({ file: this.path, faults }, 'the configuration was refused; the running one stays');
     }
   }

@@ -111,3 +111,10 @@ export interface Changes {
 
 export type ProxyRow = Proxy;
 export type FaultRow = SessionFault & { readonly proxy?: string };
+
+/** What is wrong with a proxy's configuration file, which it has not taken. */
+export interface FileFault {
+  readonly time: string;
+  readonly file: string;
+  readonly message: string;
+}

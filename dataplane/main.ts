@@ -9,6 +9,7 @@ import { decodeConfig, decodeObject, decodeTap, emptySnapshot, withPlugins } fro
 import { createJsonSchemas } from '../config/json-schema.ts';
 import { parseText } from '../config/parse.ts';
 import { compact, toPlain } from '../config/print.ts';
+import type { Reloads } from '../config/reloads.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { type Fault, FaultsError, ProxyError } from '../common/errors.ts';
 import { checkTarget } from '../common/line-writer.ts';
@@ -42,6 +43,8 @@ import type { ControlPlaneOptions } from './xds/types.ts';
 export interface ProxyOptions {
   /** The first configuration; its `admin` part is that of the process for good. Empty when absent. */
   readonly config?: ConfigSnapshot;
+  /** How reading it again has fared, as it goes on. Undefined: it is of no file. */
+  readonly reloads?: Reloads | undefined;
   /** Protocols beside the built-in ones. */
   readonly plugins?: readonly Plugin[];
   /** The log's level, whatever the configuration says. */
@@ -198,12 +201,15 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     listeners: () =>
       Array.from(reconciler.snapshot.listeners.keys(), (name) => {
         const { overflow, certificateExpiry } = reconciler.listener(name) ?? {};
-        return { name, overflow, certificateExpiry };
+        // One of the proxy's own that there is nothing of could not be started again after a change that failed.
+        const state = reconciler.servingOf('Listener', name)?.state ?? (isHandedOut(name) ? 'warming' : 'failed');
+        return { name, state, overflow, certificateExpiry };
       }),
     clusters,
     controlPlane: () => xds?.state,
     offload: () => kernel,
     taps: () => taps.sums(),
+    reloads: () => options.reloads,
   });
   const traffic = (): TrafficReport =>
     reportTraffic({
@@ -236,6 +242,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     totals,
     traffic,
     faults: () => ways.faults,
+    refusal: () => options.reloads?.refusal,
     stopping: stopping.signal,
     ready: isReady,
     decodeTap: (raw, lenient) => decodeTap(raw, { schema, lenient }),

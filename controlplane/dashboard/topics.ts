@@ -72,7 +72,9 @@ function topicOf(name: TopicName, { proxy, details }: Question, call: Call, sour
         return { items, omitted };
       };
     case 'faults':
-      return () => ({ items: board.faults(proxy).map((each) => [`${each.time} ${each.proxy} ${each.session}`, each]) });
+      return () => ({
+        items: board.faults(proxy).map((each) => [`session ${each.time} ${each.proxy} ${each.session}`, each]),
+      });
     case 'offload':
       return () => offloadListing(board);
     case 'sessions':
@@ -123,7 +125,8 @@ function sessionListing(board: Board, proxy: string | undefined, details: readon
   }
   const report = board.sessions(proxy);
   if (report === undefined) return { items: [] };
-  const rows = report.sessions.map((row) => [nameOf(row), row] as const);
+  // Sessions may have any name.
+  const rows = report.sessions.map((row) => [`session ${nameOf(row)}`, row] as const);
   const whole = report.details.map((each) => [`detail ${nameOf(each)}`, { detail: each }] as const);
   return { items: details.length > 0 ? [...rows, ...whole] : rows, omitted: report.omitted };
 }

@@ -3,7 +3,7 @@ import { clock } from '../format.ts';
 import { h } from '../dom.ts';
 import type { Lists } from '../live.ts';
 import { Table } from '../table.ts';
-import type { FaultRow, ObjectRow, ProxyRow } from '../types.ts';
+import type { FaultRow, FileFault, ObjectRow, ProxyRow } from '../types.ts';
 import { isControlPlane, type View } from '../view.ts';
 import { faultsOf } from './objects.ts';
 import { type Found, remember, type Row } from './remembered.ts';
@@ -35,7 +35,7 @@ export const faults: View = {
     });
     const hint = h('p', { class: 'hint' });
     hint.textContent =
-      'Faults of objects and proxies are listed since this page was opened, healed or not; failed sessions are the last 20 of each proxy.';
+      'Faults of objects, proxies and the configuration file are listed since this page was opened, healed or not; failed sessions are the last 20 of each proxy.';
     root.append(hint, table.element);
     app.follow({
       topics: isControlPlane(app.server) ? ['objects', 'proxies', 'faults'] : ['objects', 'status', 'faults'],
@@ -79,13 +79,21 @@ function note(lists: Lists): void {
       where: controlplane.server,
       message: controlplane.last_error ?? 'not connected',
     });
-  for (const [key, { session, listener, cluster, code, message, time, proxy }] of lists.of<FaultRow>('faults'))
-    now.set(`session ${key}`, {
-      of: 'session',
-      what: session,
-      where: [proxy, listener, cluster].filter((each) => each !== undefined && each !== '').join(' → '),
-      message: `${code}: ${message}`,
-      ...(time !== undefined && { time }),
-    });
+  for (const [key, row] of lists.of<FaultRow | FileFault>('faults'))
+    now.set(key, 'file' in row ? ofFile(row) : ofSession(row));
   remember(seen, now);
+}
+
+function ofFile({ file, message, time }: FileFault): Found {
+  return { of: 'configuration', what: file, where: '', message, time };
+}
+
+function ofSession({ session, listener, cluster, code, message, time, proxy }: FaultRow): Found {
+  return {
+    of: 'session',
+    what: session,
+    where: [proxy, listener, cluster].filter((each) => each !== undefined && each !== '').join(' → '),
+    message: `${code}: ${message}`,
+    ...(time !== undefined && { time }),
+  };
 }

@@ -125,7 +125,7 @@ function ofOne() {
               ),
         );
       }
-      flows.show([...all].filter(([key]) => key !== 'engine') as [string, Flow][]);
+      flows.show([...all].filter(([key]) => key.startsWith('session ')) as [string, Flow][]);
     },
   };
 }

@@ -77,7 +77,7 @@ function showSessions(root: HTMLElement, app: App, proxy: string | undefined): v
   );
   const total = h('p', { class: 'total', role: 'status' });
   const draw = (): void => {
-    const all = [...(last?.of<SessionRow>('sessions') ?? [])].filter(([key]) => !key.startsWith('detail '));
+    const all = [...(last?.of<SessionRow>('sessions') ?? [])].filter(([key]) => key.startsWith('session '));
     const wanted = search.value.toLowerCase();
     const found = all.filter(
       ([, row]) =>

@@ -128,7 +128,7 @@ function topicOf(name: TopicName, context: Context, call: Call): Topic {
       };
     }
     case 'faults':
-      return () => ({ items: context.faults().map((each) => [`${each.time} ${each.session}`, each]) });
+      return () => faultListing(context);
     case 'sessions':
       pageOf([], call.query); // what is wrong with the query is told at once
       return () => sessionListing(context, call);
@@ -152,14 +152,30 @@ function statusView({ controlPlane, ready, admin, sessions }: Context): Plain {
   };
 }
 
+/** Sessions that have failed, and what is wrong with the configuration file, until it is taken again. */
+function faultListing({ faults, refusal }: Context): Listing {
+  const sessions = faults().map((each) => [`session ${each.time} ${each.session}`, each] as const);
+  const { at = 0, file = '', faults: found = [] } = refusal() ?? {};
+  const time = new Date(at).toISOString();
+  const ofFile = found.map((message) => [`configuration ${message}`, { time, file, message }] as const);
+  return { items: [...ofFile, ...sessions] };
+}
+
 function sessionListing({ sessions }: Context, { query }: Call): Listing {
   const { sessions: page, total } = pageOf(sessions.list(), query);
-  return { items: page.map((session) => [session.name, sessionRow(session)]), omitted: total - page.length };
+  return {
+    items: page.map((session) => [`session ${session.name}`, sessionRow(session)]),
+    omitted: total - page.length,
+  };
 }
 
 function offloadListing({ offload }: Context): Listing {
   const { sessions = [], ...engine } = offloadView(offload()) as { sessions?: readonly Plain[] };
   return {
-    items: [['engine', engine] as const, ...sessions.map((each) => [String(each['session']), each] as const)],
+    // Sessions may have any name.
+    items: [
+      ['engine', engine] as const,
+      ...sessions.map((each) => [`session ${String(each['session'])}`, each] as const),
+    ],
   };
 }

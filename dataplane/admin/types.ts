@@ -5,6 +5,7 @@ import type { Logger } from '../../common/log.ts';
 import type { MetricsPage } from '../../common/telemetry/metrics-format.ts';
 import type { SessionFault, TrafficReport } from '../../gen/messages.ts';
 import type { Parsed } from '../../config/parse.ts';
+import type { Refusal } from '../../config/reloads.ts';
 import type { ConfigObjects, ConfigSink, ConfigSnapshot, Kind } from '../../config/snapshot.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { OffloadStatus } from '../core/offload.ts';
@@ -83,6 +84,8 @@ export interface AdminDependencies {
   readonly traffic: () => TrafficReport;
   /** The last sessions that failed, the newest last. */
   readonly faults: () => readonly SessionFault[];
+  /** Why the configuration file was not taken when it was read last; undefined where it was. */
+  readonly refusal: () => Refusal | undefined;
   /** Aborts when the proxy takes no new sessions any more. */
   readonly stopping: AbortSignal;
   /** Whether the first configuration is live and the proxy isn't stopping. */

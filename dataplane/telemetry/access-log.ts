@@ -42,6 +42,8 @@ const TEXT_TEMPLATE =
   '[%TIME%] %SESSION% %LISTENER% -> %CLUSTER%/%ENDPOINT% %REASON% in=%BYTES_IN% out=%BYTES_OUT% %DURATION_MS%ms';
 
 export interface AccessLog {
+  /** Lines that found no room, or could not be written; undefined where others count them. */
+  readonly linesLost: number | undefined;
   write(session: SessionView): void;
   reopen(): void;
   close(): Promise<void>;
@@ -60,6 +62,9 @@ export function createAccessLog(target: string, format: string): AccessLog {
   const writer = new LineWriter(target, (message) => process.stderr.write(`l7mp: access log: ${message}\n`));
   const line = lineOf(format);
   return {
+    get linesLost() {
+      return writer.linesLost;
+    },
     write: (session) => writer.write(line(session)),
     reopen: () => writer.reopen(),
     close: () => writer.close(),

@@ -32,7 +32,7 @@ export interface Telemetry {
   ended(session: SessionView, goesOn: boolean): void;
   refused(listener: string, code: ErrorCode): void;
   /** Where metrics come from: gives the page, and has them exported from now on. */
-  follow(source: Omit<MetricsSource, 'sessionDurations'>): MetricsPage;
+  follow(source: Omit<MetricsSource, 'sessionDurations' | 'accessLogLost'>): MetricsPage;
   /** Opens the access log's file anew. */
   reopen(): void;
   /** Sends and writes what waits. */
@@ -62,7 +62,11 @@ export async function openTelemetry({ admin, otel, instance, log }: TelemetryOpt
     },
     refused: (listener, code) => totals.refuse(listener, code),
     follow: (source) => {
-      const all = { ...source, sessionDurations: () => durations.all() };
+      const all = {
+        ...source,
+        sessionDurations: () => durations.all(),
+        accessLogLost: () => accessLog?.linesLost,
+      };
       exported?.follow(all, counters);
       return createMetrics(all, counters, exported?.otlp.ownMetrics);
     },

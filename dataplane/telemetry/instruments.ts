@@ -7,11 +7,13 @@ import type { Sums } from './totals.ts';
 
 export function observeAll(meter: Meter, source: MetricsSource, named: NamedCounters): void {
   observeSessions(meter, source);
+  observeConfiguration(meter, source);
   observeClusters(meter, source);
   observeNamed(meter, named);
   observeControlPlane(meter, source);
   observeOffload(meter, source);
   observeTaps(meter, source);
+  observeAccessLog(meter, source);
   observeProcess(meter);
 }
 
@@ -65,6 +67,34 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
       for (const [reason, count] of codes) result.observe(refused, count, { listener, reason });
     }
   }, all);
+}
+
+const STATES = ['serving', 'degraded', 'warming', 'failed'] as const;
+
+function observeConfiguration(meter: Meter, source: MetricsSource): void {
+  const listeners = meter.createObservableGauge('l7mp.listeners', {
+    description:
+      'Listeners, by state: serving, degraded (lacks what it names), warming (waits), failed (can not listen)',
+  });
+  const successful = meter.createObservableGauge('l7mp.config.last_reload.successful', {
+    description: 'Whether the configuration file was taken when it was read last: 1 or 0',
+  });
+  const reloads = meter.createObservableCounter('l7mp.config.reloads', {
+    description: 'Times that the configuration file was read again, by result: success, failure',
+  });
+  meter.addBatchObservableCallback(
+    (result) => {
+      const all = [...source.listeners()];
+      for (const state of STATES)
+        result.observe(listeners, all.filter((listener) => listener.state === state).length, { state });
+      const file = source.reloads();
+      if (file === undefined) return;
+      result.observe(successful, file.refusal === undefined ? 1 : 0);
+      result.observe(reloads, file.succeeded, { result: 'success' });
+      result.observe(reloads, file.failed, { result: 'failure' });
+    },
+    [listeners, successful, reloads],
+  );
 }
 
 interface Traffic {
@@ -220,6 +250,16 @@ function observeTaps(meter: Meter, source: MetricsSource): void {
     },
     [active, started, messages, bytes, dropped],
   );
+}
+
+function observeAccessLog(meter: Meter, source: MetricsSource): void {
+  const lost = meter.createObservableCounter('l7mp.access_log.lines.lost', {
+    description: 'Lines of the access log that found no room, or could not be written',
+  });
+  lost.addCallback((result) => {
+    const count = source.accessLogLost();
+    if (count !== undefined) result.observe(count);
+  });
 }
 
 function observeNamed(meter: Meter, named: NamedCounters): void {

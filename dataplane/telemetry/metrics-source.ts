@@ -2,12 +2,15 @@
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { Durations } from '../../common/telemetry/durations.ts';
 import type { OffloadStatus } from '../core/offload.ts';
+import type { Serving } from '../core/serving.ts';
 import type { TapSums } from '../core/tap.ts';
+import type { Reloads } from '../../config/reloads.ts';
 import type { Totals } from './totals.ts';
 
 /** One listener, as metrics see it. */
 export interface ListenerMetrics {
   readonly name: string;
+  readonly state: Serving['state'];
   /** Datagrams that the kernel dropped since the receive buffer was full; undefined where there can't be any. */
   readonly overflow: number | undefined;
   /** When the first certificate that it shows ends, in ms since the epoch; undefined where it shows none. */
@@ -38,4 +41,8 @@ export interface MetricsSource {
   /** Undefined where nobody asks for kernel offload. */
   offload(): OffloadStatus | undefined;
   taps(): TapSums;
+  /** Undefined where there is no configuration file. */
+  reloads(): Reloads | undefined;
+  /** Lines of the access log that were lost; undefined where none is written to a file. */
+  accessLogLost(): number | undefined;
 }

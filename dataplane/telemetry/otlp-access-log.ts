@@ -9,6 +9,7 @@ import { attributesOf } from './span-attributes.ts';
 export function createOtlpAccessLog(logger: Logger, format: string): AccessLog {
   const line = lineOf(format);
   return {
+    linesLost: undefined, // the exporter's own metrics have them
     write: (session) => {
       const failure = failureOf(session);
       const endedAt = session.endedAt ?? Date.now();

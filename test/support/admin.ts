@@ -8,6 +8,7 @@ import { decodeConfig, decodeObject, decodeTap } from '../../config/decode.ts';
 import { createJsonSchemas } from '../../config/json-schema.ts';
 import { parseText } from '../../config/parse.ts';
 import { compact, toPlain } from '../../config/print.ts';
+import type { Refusal } from '../../config/reloads.ts';
 import type { ConfigDelta, ConfigSink, ConfigSnapshot, Source } from '../../config/snapshot.ts';
 import type { OffloadStatus } from '../../dataplane/core/offload.ts';
 import type { ControlPlaneState } from '../../dataplane/core/control-plane.ts';
@@ -107,6 +108,7 @@ export interface TestApi {
   /** What sessions have moved; nothing where the test does not say. */
   totals: () => TrafficTotals;
   traffic: TrafficReport;
+  refusal: Refusal | undefined;
   readonly stopping: AbortController;
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
   delete(url: string): Promise<Answer>;
@@ -149,6 +151,7 @@ export function createTestApi(config: object = {}): TestApi {
     totals: () => api.totals(),
     traffic: () => api.traffic,
     faults: () => api.traffic.faults,
+    refusal: () => api.refusal,
     stopping: stopping.signal,
     ready: () => api.ready,
     servingOf: (kind, name) => api.serving.get(`${kind} ${name}`),
@@ -179,6 +182,7 @@ export function createTestApi(config: object = {}): TestApi {
     local: undefined,
     totals: () => ({ listeners: new Map(), clusters: new Map() }),
     traffic: { time: '2026-01-01T00:00:00.000Z', items: [], omitted: 0, faults: [] },
+    refusal: undefined,
     stopping,
     send,
     get: (url, headers) => send('GET', url, headers),

@@ -65,6 +65,29 @@ const sessions: Row = {
   ],
 };
 
+const configuration: Row = {
+  title: 'Configuration',
+  panels: [
+    series(
+      'Listeners by state',
+      {
+        unit: 'short',
+        stacked: true,
+        description: 'degraded: lack what they name; warming: wait; failed: can not listen.',
+      },
+      [`sum by (state) (l7mp_listeners{${INSTANCE}})`, '{{state}}'],
+    ),
+    series('The configuration file was taken', { unit: 'bool_yes_no', description: 'When it was read last.' }, [
+      `l7mp_config_last_reload_successful{${INSTANCE}}`,
+      '{{instance}}',
+    ]),
+    series('Reloads by result', { unit: 'cps', description: 'Of the configuration file.' }, [
+      sumRate('result', 'l7mp_config_reloads_total', INSTANCE),
+      '{{result}}',
+    ]),
+  ],
+};
+
 const traffic: Row = {
   title: 'Traffic',
   panels: [
@@ -195,6 +218,17 @@ const taps: Row = {
   ],
 };
 
+const accessLog: Row = {
+  title: 'Access log',
+  panels: [
+    series(
+      'Lines of the access log that were lost',
+      { unit: 'cps', description: 'The disk is full, or too slow: the proxy says on stderr which.' },
+      [rate('l7mp_access_log_lines_lost_total', INSTANCE), '{{instance}}'],
+    ),
+  ],
+};
+
 const PROXIES = 'target_info{service_name="l7mp"}';
 
 export const proxiesDashboard = (): string =>
@@ -207,5 +241,16 @@ export const proxiesDashboard = (): string =>
       { name: 'listener', from: 'l7mp_sessions_opened_total' },
       { name: 'cluster', from: 'l7mp_cluster_endpoints' },
     ],
-    rows: [overview, sessions, traffic, clusters, offload, taps, telemetryRow(INSTANCE), processRow(INSTANCE)],
+    rows: [
+      overview,
+      sessions,
+      configuration,
+      traffic,
+      clusters,
+      offload,
+      taps,
+      accessLog,
+      telemetryRow(INSTANCE),
+      processRow(INSTANCE),
+    ],
   });

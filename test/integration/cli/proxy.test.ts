@@ -86,11 +86,11 @@ describe('l7mp proxy', () => {
 
   it('refuses a bad configuration from standard input with its lines, and one of which nothing came', async () => {
     const bad = await l7mp(['proxy', '-c', '-'], 'admin: {}\nlisteners: 7\n');
-    expect(bad.stderr).to.match(/^l7mp: listeners: expected .*\(line 2\)$/mu);
+    expect(bad.stderr).to.match(/^standard input:2: listeners: expected .*$/mu);
     expect(bad.code).to.equal(3);
     const none = await runCommand('bash', ['-c', `false | '${L7MP}' proxy -c -`]);
     expect(none.stderr).to.equal(
-      'l7mp: configuration: expected a configuration, or {} for none, found an empty file\n',
+      'standard input: configuration: expected a configuration, or {} for none, found an empty file\n',
     );
     expect(none.code).to.equal(3);
   });

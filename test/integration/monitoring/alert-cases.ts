@@ -121,6 +121,18 @@ export const CASES: readonly AlertCase[] = [
     labels: { listener: 'l' },
   },
   {
+    alert: 'L7mpListenersFail',
+    fires: one('l7mp_listeners', 'state="failed"', '0x50 1x10'),
+    silent: { ...one('l7mp_listeners', 'state="failed"', '0x60'), ...one('l7mp_listeners', 'state="serving"', '3x60') },
+    labels: { instance: 'a', state: 'failed' },
+  },
+  {
+    alert: 'L7mpReloadRefused',
+    fires: one('l7mp_config_last_reload_successful', '', '1x50 0x10'),
+    silent: one('l7mp_config_last_reload_successful', '', '1x50 0x2 1x8'),
+    labels: { instance: 'a' },
+  },
+  {
     alert: 'L7mpOffloadOff',
     fires: one('l7mp_offload_enabled', 'transport="udp"', '0x60'),
     silent: one('l7mp_offload_enabled', 'transport="udp"', '1x60'),

@@ -33,7 +33,13 @@ describe(`a full disk under the logs, with ${versionOf('socat', '-V')}`, () => {
     }
   };
 
-  it('costs lines, which are told of, and no session', async () => {
+  /** By the page of metrics. */
+  async function lost(of: ProxyProcess): Promise<number> {
+    const { text } = await of.get('/metrics');
+    return Number(/^l7mp_access_log_lines_lost_total (\d+)$/mu.exec(text)?.[1]);
+  }
+
+  it('costs lines, which are told of and counted, and no session', async () => {
     const accessLog = join(disk, 'access.log');
     const admin = { access_log_path: accessLog, access_log_format: '%SESSION% '.padEnd(2000, '.'), api: { port: 0 } };
     proxy = await ProxyProcess.start({
@@ -62,6 +68,7 @@ describe(`a full disk under the logs, with ${versionOf('socat', '-V')}`, () => {
     });
     client.write('while it is full\n');
     await client.output(/^while it is full$/mu);
+    expect(await lost(proxy)).to.be.above(0);
     expect((await proxy.get('/ready')).status).to.equal(200);
 
     rmSync(join(disk, 'ballast'));
@@ -69,6 +76,8 @@ describe(`a full disk under the logs, with ${versionOf('socat', '-V')}`, () => {
       expect(await session()).to.equal('hi');
       return /writing to \S+ works again; \d+ lines were lost/u.test(peer.stderr);
     });
+    const [, told] = /(\d+) lines were lost/u.exec(peer.stderr) ?? [];
+    expect(await lost(proxy)).to.equal(Number(told));
     const lines = readFileSync(accessLog, 'utf8').trimEnd().split('\n');
     expect(lines.at(-1)).to.match(/^TCP:\S+ \.+$/u);
     // The line that the full disk cut in two is not continued by the next one.

@@ -145,12 +145,16 @@ listeners:
     expect(fields).to.have.members(['log_level', 'drain_timeout']);
   });
 
-  it('ends with exit code 3 and every fault where the first configuration is bad', async () => {
+  it('ends with exit code 3 and every fault, with file and line, where the first configuration is bad', async () => {
     proxy = await ProxyProcess.start(config(['in']));
     proxy.write('listeners: [{ name: a }]\nclutsers: []\n');
     const { code, stdout, stderr } = await runCommand('bin/l7mp', ['proxy', '-c', proxy.file]);
-    expect(stderr).to.match(/^l7mp: listeners\[0\]\.spec: .*\(line 1\)$/mu);
-    expect(stderr).to.match(/^l7mp: clutsers: .*perhaps clusters.*\(line 2\)$/mu);
+    const lines = stderr.trimEnd().split('\n');
+    expect(stderr).to.match(/:1: listeners\[0\]\.spec: /u);
+    expect(stderr).to.match(/:2: clutsers: .*perhaps clusters/u);
+    for (const line of lines) expect(line.startsWith(`${proxy.file}:`), line).to.equal(true);
     expect([code, stdout]).to.deep.equal([3, '']);
+    const checked = await runCommand('bin/l7mp', ['check', proxy.file]);
+    expect(stderr, 'as l7mp check has it').to.equal(checked.stderr);
   });
 });

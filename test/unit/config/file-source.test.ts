@@ -152,8 +152,13 @@ describe('A configuration file', () => {
     expect(faults?.[0]).to.match(/^clusters\[0\]\.spec: .*\(line 2\)$/u);
     expect(faults?.[1]).to.match(/^clusters\[1\]\.spec: .*\(line 3\)$/u);
     expect(applied).to.deep.equal([]);
+    const { refusal } = source!;
+    expect(source).to.include({ succeeded: 0, failed: 1 });
+    expect(refusal).to.include({ file }).and.to.have.property('faults').that.deep.equals(faults);
     await writeFile(file, withCluster('good'));
     await until('the configuration good', () => applied.at(-1) === 'good');
+    await until('its count', () => source?.succeeded === 1);
+    expect(source).to.include({ failed: 1, refusal: undefined });
   });
 
   it('is refused where what it says cannot be made live', async () => {

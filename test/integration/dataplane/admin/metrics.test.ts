@@ -91,6 +91,8 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
         controlPlane: () => undefined,
         offload: () => undefined,
         taps: () => ({ active: 0, started: 0, messages: 0, bytes: 0, dropped: 0 }),
+        accessLogLost: () => undefined,
+        reloads: () => undefined,
       },
       named,
     );

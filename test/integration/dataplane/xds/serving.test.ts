@@ -87,8 +87,12 @@ describe(`xDS and ${versionOf('socat', '-V')}`, () => {
     await serves(running);
     await until('ready', () => running.proxy.ready); // serving, or failed
     await until('failed', () => plane.reports.get('Listener taken')?.state === 'failed');
+    const listeners = async (state: string): Promise<string | undefined> =>
+      new RegExp(`^l7mp_listeners\\{state="${state}"\\} (\\d+)$`, 'mu').exec((await running.proxy.metrics()).text)?.[1];
+    expect([await listeners('serving'), await listeners('failed')]).to.deep.equal(['1', '1']);
     await other.close();
     await serves(running, 'taken');
+    expect([await listeners('serving'), await listeners('failed')]).to.deep.equal(['2', '0']);
     expect(await ask(running.port('taken'), 'x')).to.equal('x');
   });
 

@@ -42,7 +42,7 @@ describe('docs/observability.md', () => {
     const engine = { attachment: 'tcx', interfaces: [], flows: 1, capacity: 2 };
     const refusals = new Map([['mtu', 1]]);
     const offload: OffloadStatus = { engine, handovers: 1, handbacks: 0, refusals, sessions: () => [] };
-    const listeners = [{ name: 'l', overflow: 1, certificateExpiry: 1000 }];
+    const listeners = [{ name: 'l', state: 'serving' as const, overflow: 1, certificateExpiry: 1000 }];
     const source = {
       totals: () => totals.with([]),
       listeners: () => listeners,
@@ -51,6 +51,8 @@ describe('docs/observability.md', () => {
       controlPlane: () => controlPlane,
       offload: () => offload,
       taps: () => ({ active: 1, started: 1, messages: 1, bytes: 1, dropped: 0 }),
+      accessLogLost: () => 1,
+      reloads: () => ({ succeeded: 1, failed: 1, refusal: undefined }),
     };
     const make = createMetrics(source, named);
     // The event loop is sampled from the first page on.
