@@ -14,6 +14,8 @@ interface Column<T> {
   /** Of a name: the least width, and how much of its end stays where it is too long. Default: `NAME_WIDTH`, and half. */
   readonly least?: number;
   readonly tail?: number;
+  /** Up to which letter of a name it is told from others: where there is no room for them all, the first go. Default: 0. */
+  readonly telling?: (name: string) => number;
   /** Where there is no room, those with the highest go first; 0 stays. */
   readonly spare: number;
 }
@@ -33,7 +35,7 @@ const RATES: readonly Column<{ readonly rates: ApiRates }>[] = [
 
 const SESSION_COLUMNS: readonly Column<ApiSession>[] = [
   // What tells sessions apart is the client's address and port, and behind them the number of a request.
-  { title: 'SESSION', text: ({ name }) => name, share: 2, least: 24, tail: 4, spare: 0 },
+  { title: 'SESSION', text: ({ name }) => name, share: 2, least: 24, tail: 4, telling: clientEnd, spare: 0 },
   { title: 'LISTENER', text: ({ source }) => source.origin, share: 1, spare: 4 },
   { title: 'CLUSTER', text: ({ destination }) => destination?.origin ?? '-', share: 1, spare: 1 },
   { title: 'ENDPOINT', text: endpointOf, share: 2, least: 15, spare: 3 },
@@ -49,6 +51,11 @@ const SUM_COLUMNS: readonly Column<Sum & { readonly kind: string }>[] = [
   { title: 'SESSIONS', text: ({ sessions }) => figure(sessions), width: 9, spare: 0 },
   ...RATES,
 ];
+
+/** Behind the client's port, as in `TCP:10.0.0.1:4001-10.0.0.2:80`; 0: there is none. */
+function clientEnd(name: string): number {
+  return /^.+?:\d+(?=-)/u.exec(name)?.[0].length ?? 0;
+}
 
 function endpointOf({ destination }: ApiSession): string {
   const { address, port } = destination?.endpoint?.spec ?? {};
@@ -111,10 +118,13 @@ function leastOf<T>({ width, least = NAME_WIDTH }: Column<T>): number {
 }
 
 /** Figures stand at the right, all of them whatever the room; of names that are too long their beginning and their end. */
-function cell<T>({ share, tail }: Column<T>, text: string, width: number): string {
+function cell<T>({ share, tail, telling }: Column<T>, text: string, width: number): string {
   if (share === undefined) return plain(text).padStart(width);
   const letters = plain(text);
   if (letters.length <= width) return letters.padEnd(width);
   const end = tail ?? Math.floor((width - 1) / 2);
-  return `${letters.slice(0, width - 1 - end)}…${letters.slice(letters.length - end)}`;
+  const last = letters.slice(letters.length - end);
+  const room = width - 1 - end;
+  const told = telling?.(letters) ?? 0;
+  return told > room ? `…${letters.slice(told - room + 1, told)}…${last}` : `${letters.slice(0, room)}…${last}`;
 }

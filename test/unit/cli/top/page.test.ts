@@ -7,7 +7,12 @@ const NOTHING = { bytes: 0, packets: 0 };
 
 describe('the table of l7mp top', () => {
   it('tells sessions of other clients, and requests, from each other on a narrow terminal', () => {
-    const names = ['TCP:127.0.0.1:40001-127.0.0.1:5002', 'HTTP:127.0.0.1:40002-127.0.0.1:5002-17'];
+    const names = [
+      'TCP:127.0.0.1:40001-127.0.0.1:5002',
+      'HTTP:127.0.0.1:40002-127.0.0.1:5002-17',
+      'HTTP:192.168.100.200:40003-192.168.100.201:8080-17',
+      'TCP:[2001:db8::1234:5678:9abc]:40004-[2001:db8::1]:8080',
+    ];
     const sessions = names.map(
       (name) =>
         ({
@@ -24,7 +29,11 @@ describe('the table of l7mp top', () => {
     const [, ...lines] = sessionLines({ at: 0, traffic, sessions, total: 2 }, sessions, 80);
     expect(lines[0]).to.match(/^TCP:127\.0\.0\.1:40001-\S*…5002 /u);
     expect(lines[1]).to.match(/^HTTP:127\.0\.0\.1:40002-\S*…2-17 /u);
-    expect(lines[0]).to.have.length.at.most(80);
+    expect(lines[2]).to.match(/^…\S*\.168\.100\.200:40003…0-17 /u);
+    expect(lines[3]).to.match(/^…\S*:5678:9abc\]:40004…8080 /u);
+    expect(Math.max(...lines.map(({ length }) => length)))
+      .to.equal(lines[0]?.length)
+      .and.at.most(80);
   });
 
   it('shows figures whole, whatever the room', () => {
