@@ -103,6 +103,8 @@ export interface SessionView {
   readonly retries: number;
   /** What the client was answered with, where it speaks HTTP. */
   readonly httpStatus?: number | undefined;
+  /** The status of gRPC that its call ended with. */
+  readonly grpcStatus?: number | undefined;
   /** What its listener has told of it. */
   readonly telemetry?: Telemetry | undefined;
   /** Its own span; where it is not recorded, the one that its client said. Undefined: there is neither. */

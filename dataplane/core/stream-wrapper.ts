@@ -43,6 +43,10 @@ export abstract class StreamWrapper implements Whole {
     return this.inner.httpStatus;
   }
 
+  get grpcStatus(): number | undefined {
+    return this.inner.grpcStatus;
+  }
+
   get responds(): boolean | undefined {
     return this.inner.responds;
   }

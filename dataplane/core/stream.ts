@@ -113,6 +113,8 @@ export interface Stream {
   destroy(error?: ProxyError): void;
   /** Server side: the HTTP status that the client was answered with, once it was. */
   readonly httpStatus?: number | undefined;
+  /** Server side: the status of gRPC that the client's call ended with, once it has, where it was one. */
+  readonly grpcStatus?: number | undefined;
   /** Client side: it answers with a `response` signal of its own. */
   readonly responds?: boolean | undefined;
   /**

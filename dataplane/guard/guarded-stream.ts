@@ -49,6 +49,10 @@ export class GuardedStream extends StreamWrapper {
     return this.read('httpStatus', () => super.httpStatus);
   }
 
+  override get grpcStatus(): number | undefined {
+    return this.read('grpcStatus', () => super.grpcStatus);
+  }
+
   override get responds(): boolean | undefined {
     return this.read('responds', () => super.responds);
   }

@@ -160,4 +160,8 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'te
   get httpStatus(): number | undefined {
     return this.client.stream.httpStatus;
   }
+
+  get grpcStatus(): number | undefined {
+    return this.client.stream.grpcStatus;
+  }
 }

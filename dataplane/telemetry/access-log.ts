@@ -34,6 +34,7 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   method: ({ metadata }) => getAt(metadata, ['HTTP', 'method']),
   path: ({ metadata }) => getAt(metadata, ['HTTP', 'url', 'path']),
   http_status: ({ httpStatus }) => httpStatus,
+  grpc_status: ({ grpcStatus }) => grpcStatus,
   trace_id: ({ trace }) => trace?.traceId,
   span_id: ({ trace }) => trace?.spanId,
 };

@@ -1,5 +1,6 @@
 /** Every instrument, and the plain counters that it reads. */
 import type { Attributes, BatchObservableResult, Meter, Observable } from '@opentelemetry/api';
+import { grpcStatusName } from '../core/grpc-status.ts';
 import type { MetricsSource } from './metrics-source.ts';
 import type { NamedCounters } from './named-counters.ts';
 import { observeProcess } from '../../common/telemetry/process-instruments.ts';
@@ -7,6 +8,7 @@ import type { Sums } from './totals.ts';
 
 export function observeAll(meter: Meter, source: MetricsSource, named: NamedCounters): void {
   observeSessions(meter, source);
+  observeAnswers(meter, source);
   observeConfiguration(meter, source);
   observeClusters(meter, source);
   observeNamed(meter, named);
@@ -67,6 +69,35 @@ function observeSessions(meter: Meter, source: MetricsSource): void {
       for (const [reason, count] of codes) result.observe(refused, count, { listener, reason });
     }
   }, all);
+}
+
+/** What clients of HTTP were answered with. Subjects that have answered nobody have no series. */
+function observeAnswers(meter: Meter, source: MetricsSource): void {
+  const of = (subject: string) => ({
+    http: meter.createObservableCounter(`l7mp.${subject}.http.responses`, {
+      description: `Answers to clients of HTTP, by ${subject} and class of status: 1xx to 5xx`,
+    }),
+    grpc: meter.createObservableCounter(`l7mp.${subject}.grpc.responses`, {
+      description: `Answers to calls of gRPC, by ${subject} and status: OK, or another by its name`,
+    }),
+  });
+  const [listener, cluster] = [of('listener'), of('cluster')];
+  meter.addBatchObservableCallback(
+    (result) => {
+      const { listeners, clusters } = source.totals();
+      const observe = ({ http, grpc }: typeof listener, sums: Sums, labels: Attributes): void => {
+        const { httpResponses, grpcResponses } = sums;
+        if (httpResponses.every((count) => count === 0)) return;
+        for (let status = 1; status <= 5; status++)
+          result.observe(http, httpResponses[status] ?? 0, { ...labels, status_class: `${status}xx` });
+        for (const [code, count] of grpcResponses)
+          result.observe(grpc, count, { ...labels, status: grpcStatusName(code) });
+      };
+      for (const [name, sums] of listeners) observe(listener, sums, { listener: name });
+      for (const [name, sums] of clusters) observe(cluster, sums, { cluster: name });
+    },
+    [listener.http, listener.grpc, cluster.http, cluster.grpc],
+  );
 }
 
 const STATES = ['serving', 'degraded', 'warming', 'failed'] as const;

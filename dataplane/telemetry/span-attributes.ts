@@ -2,6 +2,7 @@
 import type { AttributeValue, Attributes } from '@opentelemetry/api';
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { getAt } from '../../common/json-pointer.ts';
+import { grpcStatusName } from '../core/grpc-status.ts';
 import type { Metadata, SessionView } from '../core/session.ts';
 
 /** Methods that are told apart (semantic conventions for HTTP spans): a client can send any. */
@@ -22,6 +23,7 @@ export function attributesOf(session: SessionView): Attributes {
   return defined({
     ...networkOf(metadata),
     ...httpOf(session),
+    ...grpcOf(session),
     'l7mp.session': session.name,
     'l7mp.listener': listener,
     'l7mp.rulelist': session.rulelist,
@@ -77,6 +79,12 @@ function httpOf({ metadata, httpStatus }: SessionView): Record<string, Json | un
     // As the client calls it; what stands there otherwise is told as the local address.
     ...(typeof host === 'string' && host !== '' && { 'server.address': host, 'server.port': port }),
   };
+}
+
+/** By the conventions for RPC, whose status is a name. */
+function grpcOf({ grpcStatus }: SessionView): Record<string, Json | undefined> {
+  if (grpcStatus === undefined) return {};
+  return { 'rpc.system.name': 'grpc', 'rpc.response.status_code': grpcStatusName(grpcStatus) };
 }
 
 /** What there is, and attributes can say. */

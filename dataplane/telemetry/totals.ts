@@ -15,6 +15,10 @@ export interface Sums {
   readonly kernel: { ingress: FlowTraffic; egress: FlowTraffic };
   /** Ended sessions by why they ended. */
   readonly closed: Map<string, number>;
+  /** Answers that HTTP clients got, by class of status: at 5 those of 500 and above. */
+  readonly httpResponses: number[];
+  /** Of those the ones of gRPC that have a status, by that. */
+  readonly grpcResponses: Map<number, number>;
 }
 
 export interface Totals {
@@ -110,7 +114,14 @@ function addLive(all: Map<string, Sums>, name: string, session: SessionView): vo
 }
 
 /** What a session has from an earlier process was counted there. */
-function add(sums: Sums, { retries, counters, kernelTraffic, inherited }: SessionView): void {
+function add(sums: Sums, session: SessionView): void {
+  const { retries, counters, kernelTraffic, inherited, httpStatus } = session;
+  if (httpStatus !== undefined) {
+    const statusClass = Math.min(Math.floor(httpStatus / 100), 5);
+    sums.httpResponses[statusClass] = (sums.httpResponses[statusClass] ?? 0) + 1;
+    const { grpcStatus } = session;
+    if (grpcStatus !== undefined) sums.grpcResponses.set(grpcStatus, (sums.grpcResponses.get(grpcStatus) ?? 0) + 1);
+  }
   sums.opened++;
   sums.retries += retries;
   for (const direction of ['ingress', 'egress'] as const) {
@@ -130,7 +141,8 @@ function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: Counte
 function newSums(): Sums {
   const none = (): DirectionCounters => ({ bytes: 0, packets: 0, dropped: 0 });
   const kernel = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC };
-  return { opened: 0, active: 0, retries: 0, ingress: none(), egress: none(), kernel, closed: new Map() };
+  const answers = { httpResponses: [0, 0, 0, 0, 0, 0], grpcResponses: new Map<number, number>() };
+  return { opened: 0, active: 0, retries: 0, ingress: none(), egress: none(), kernel, closed: new Map(), ...answers };
 }
 
 function copy(all: ReadonlyMap<string, Sums>): Map<string, Sums> {
@@ -143,6 +155,8 @@ function copy(all: ReadonlyMap<string, Sums>): Map<string, Sums> {
         egress: { ...sums.egress },
         kernel: { ...sums.kernel },
         closed: new Map(sums.closed),
+        httpResponses: [...sums.httpResponses],
+        grpcResponses: new Map(sums.grpcResponses),
       },
     ]),
   );

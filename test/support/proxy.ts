@@ -1,5 +1,6 @@
 /** A whole proxy in the test's process. */
 import { loadText } from '../../config/load.ts';
+import type { Reloads } from '../../config/reloads.ts';
 import type { Plugin } from '../../dataplane/core/protocol.ts';
 import type { SessionView } from '../../dataplane/core/session.ts';
 import { createProxy, type Proxy } from '../../dataplane/main.ts';
@@ -19,6 +20,7 @@ export async function startProxy(
   options: {
     readonly api?: boolean;
     readonly plugins?: readonly Plugin[];
+    readonly reloads?: Reloads;
     readonly controlPlane?: Partial<ControlPlaneOptions>;
   } = {},
 ): Promise<TestProxy> {
@@ -29,6 +31,7 @@ export async function startProxy(
     logLevel: 'silent',
     api: options.api ?? false,
     ...(options.plugins && { plugins: options.plugins }),
+    reloads: options.reloads,
     ...(options.controlPlane && { controlPlane: { ...CONTROL_PLANE, ...options.controlPlane } }),
   });
   return {

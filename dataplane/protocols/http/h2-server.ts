@@ -3,6 +3,7 @@ import {
   constants,
   performServerHandshake,
   type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
@@ -11,6 +12,7 @@ import { BaseStream } from '../../core/base-stream.ts';
 import { ProxyError } from '../../../common/errors.ts';
 import type { Accept } from '../../core/session.ts';
 import { answerOf } from '../../core/answer.ts';
+import { isGrpc, parseGrpcStatus } from '../../core/grpc-status.ts';
 import type { HeaderList, Signal, Stream } from '../../core/stream.ts';
 import { sessionName } from '../../sockets/addresses.ts';
 import { traceOfRequest } from '../../sockets/http-metadata.ts';
@@ -81,6 +83,9 @@ class ServerStream extends BaseStream implements Stream {
   readonly reliable = true;
   readonly halfClose = true;
   httpStatus: number | undefined;
+  grpcStatus: number | undefined;
+  /** The answer is of gRPC: its status comes with the trailers. */
+  private isGrpc = false;
   private readonly stream: ServerHttp2Stream;
   private readonly request: IncomingHttpHeaders;
   /** The request's head was its end. */
@@ -143,8 +148,10 @@ class ServerStream extends BaseStream implements Stream {
 
   signal(signal: Signal): void {
     if (this.closed || this.stream.closed) return;
-    if (signal.type === 'trailers') this.trailers = signal.headers;
-    else if (signal.status < 200) {
+    if (signal.type === 'trailers') {
+      this.trailers = signal.headers;
+      if (this.isGrpc) this.grpcStatus = grpcStatusOf(fromList(signal.headers));
+    } else if (signal.status < 200) {
       if (signal.status !== 101 && !this.stream.headersSent)
         this.stream.additionalHeaders({ ':status': signal.status, ...fromList(signal.headers) });
     } else this.respond(signal.status, responseFields(signal), signal.isLast === true && signal.altered !== true);
@@ -163,6 +170,8 @@ class ServerStream extends BaseStream implements Stream {
     const fields = fromList(headers);
     fields[':status'] = status;
     const { 'content-length': length, trailer } = fields;
+    this.isGrpc = isGrpc(fields['content-type']);
+    if (this.isGrpc) this.grpcStatus = grpcStatusOf(fields); // trailers alone
     // Waiting for trailers takes a frame, and a turn. They aren't expected after a length, unless somebody speaks of them
     // (RFC 9110, section 6.5.1).
     const waitForTrailers = !isLast && (length === undefined || trailer !== undefined || request.te !== undefined);
@@ -233,4 +242,8 @@ class ServerStream extends BaseStream implements Stream {
     this.stream.destroy(error ?? new ProxyError('INTERNAL', 'the stream was dropped'));
     this.emitClose(error);
   }
+}
+
+function grpcStatusOf({ 'grpc-status': status }: OutgoingHttpHeaders): number | undefined {
+  return typeof status === 'string' ? parseGrpcStatus(status) : undefined;
 }

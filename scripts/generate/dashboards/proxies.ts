@@ -65,6 +65,30 @@ const sessions: Row = {
   ],
 };
 
+const answers: Row = {
+  title: 'Answers',
+  panels: [
+    series(
+      'HTTP answers by listener',
+      { unit: 'cps', description: 'By class of status, those of the proxy itself included.' },
+      [
+        sumRate('listener, status_class', 'l7mp_listener_http_responses_total', LISTENER),
+        '{{listener}} {{status_class}}',
+      ],
+    ),
+    series('HTTP answers with 5xx by cluster', { unit: 'percentunit', description: 'Share of its answers.' }, [
+      `${sumRate('cluster', 'l7mp_cluster_http_responses_total', `${CLUSTER},status_class="5xx"`)} / ${sumRate('cluster', 'l7mp_cluster_http_responses_total', CLUSTER)}`,
+      '{{cluster}}',
+    ]),
+    series(
+      'gRPC answers by status',
+      { unit: 'cps' },
+      [sumRate('listener, status', 'l7mp_listener_grpc_responses_total', LISTENER), '{{listener}} {{status}}'],
+      [sumRate('cluster, status', 'l7mp_cluster_grpc_responses_total', CLUSTER), 'to {{cluster}} {{status}}'],
+    ),
+  ],
+};
+
 const configuration: Row = {
   title: 'Configuration',
   panels: [
@@ -244,6 +268,7 @@ export const proxiesDashboard = (): string =>
     rows: [
       overview,
       sessions,
+      answers,
       configuration,
       traffic,
       clusters,

@@ -2,9 +2,11 @@ import { expect } from 'chai';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Browser } from 'playwright-core';
+import type { Refusal } from '../../../config/reloads.ts';
 import { seriousFindings, startBrowser } from '../../support/browser.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
-import { goTo, Pages } from './page.ts';
+import { until } from '../../support/until.ts';
+import { goTo, Pages, rowOf } from './page.ts';
 
 const CONFIG = {
   listeners: [
@@ -25,6 +27,7 @@ describe("a proxy's dashboard, in Chromium", function () {
   let browser: Browser;
   let proxy: TestProxy;
   let base: string;
+  let refusal: Refusal | undefined;
   const sockets: Socket[] = [];
   const pages = new Pages(() => browser);
 
@@ -33,7 +36,15 @@ describe("a proxy's dashboard, in Chromium", function () {
   });
   after(() => browser.close());
   beforeEach(async () => {
-    proxy = await startProxy(CONFIG, { api: true });
+    refusal = undefined;
+    const reloads = {
+      succeeded: 0,
+      failed: 0,
+      get refusal() {
+        return refusal;
+      },
+    };
+    proxy = await startProxy(CONFIG, { api: true, reloads });
     base = `http://127.0.0.1:${proxy.port()}`;
   });
   afterEach(async () => {
@@ -57,6 +68,16 @@ describe("a proxy's dashboard, in Chromium", function () {
     expect(new URL(page.url()).pathname).to.equal('/ui/');
     expect(await page.getByRole('navigation').getByRole('link').allTextContents()).to.not.include('History');
     expect(await (await fetch(base)).text()).to.include('/api/v1/config');
+  });
+
+  it('has what is wrong with the configuration file among the faults, until it is taken', async () => {
+    const file = 'l7mp.yaml';
+    refusal = { at: Date.now(), file, faults: ['clutsers: expected a field, found another (line 27)'] };
+    const page = await pages.at(`${base}/ui/#faults`);
+    await until('the fault', async () => (await rowOf(page, 'Faults', file))['Now'] === 'failed');
+    expect(await rowOf(page, 'Faults', file)).to.include({ Kind: 'configuration', Message: refusal.faults[0] });
+    refusal = undefined;
+    await until('its end', async () => (await rowOf(page, 'Faults', file))['Now'] === 'healed');
   });
 
   it('shows a session with its timeline, kept when it has ended, and ends it', async () => {

@@ -42,6 +42,10 @@ const sessions = (refused: string, opened: string): Record<string, string> => ({
   [on('l7mp_sessions_refused_total', 'instance="a",listener="l",reason="LIMIT_EXCEEDED"')]: refused,
   ...(opened !== '' && { [on('l7mp_sessions_opened_total', 'instance="a",listener="l"')]: opened }),
 });
+const answers = (kind: string, labels: readonly [bad: string, good: string], bad: string): Record<string, string> => ({
+  ...one(`l7mp_listener_${kind}_responses_total`, `listener="l",${labels[0]}`, bad),
+  ...one(`l7mp_listener_${kind}_responses_total`, `listener="l",${labels[1]}`, '0+6000x60'),
+});
 const datagrams = (dropped: string): Record<string, string> => ({
   [on('l7mp_listener_dropped_total', 'instance="a",listener="l",direction="ingress",reason="limit"')]: dropped,
   [on('l7mp_listener_packets_total', 'instance="a",listener="l",direction="ingress",path="user"')]: '0+3000x60',
@@ -105,6 +109,18 @@ export const CASES: readonly AlertCase[] = [
     alert: 'L7mpSessionsRefused',
     fires: sessions('0+6x60', ''),
     silent: sessions('0+6x60', '0+6000x60'),
+    labels: { listener: 'l' },
+  },
+  {
+    alert: 'L7mpHttpErrors',
+    fires: answers('http', ['status_class="5xx"', 'status_class="2xx"'], '0+600x60'),
+    silent: answers('http', ['status_class="5xx"', 'status_class="2xx"'], '0+240x60'),
+    labels: { listener: 'l' },
+  },
+  {
+    alert: 'L7mpGrpcErrors',
+    fires: answers('grpc', ['status="UNAVAILABLE"', 'status="OK"'], '0+600x60'),
+    silent: answers('grpc', ['status="NOT_FOUND"', 'status="OK"'], '0+600x60'),
     labels: { listener: 'l' },
   },
   {

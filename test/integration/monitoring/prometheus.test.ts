@@ -1,6 +1,7 @@
 /** A real Prometheus scrapes proxies and a control plane: names, rules and dashboards are of what they really export. */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { expect } from 'chai';
 import { makeCertificate } from '../../support/certificates.ts';
@@ -25,6 +26,9 @@ const EXPORT = {
   OTEL_METRIC_EXPORT_TIMEOUT: '500',
 };
 
+/** What a call of gRPC is answered with. */
+const UNAVAILABLE = { 'content-type': 'application/grpc', 'grpc-status': '14' };
+
 /** What Prometheus gives to each target; the operator adds the namespace. */
 const OF_TARGETS = ['job', 'instance', 'namespace'];
 
@@ -39,6 +43,7 @@ describe('Prometheus', function () {
   let collector: OtelCollector | undefined;
   let prometheus: Prometheus;
   let traffic: NodeJS.Timeout | undefined;
+  let caller: ClientHttp2Session | undefined;
   const pages: string[] = [];
   const sockets: Socket[] = [];
 
@@ -47,6 +52,7 @@ describe('Prometheus', function () {
     rig = await KubeControlPlane.start(kube());
     const [gatewayPort, web, udp] = [await freePort(), await freePort(), await freePort()];
     const [dead, hot] = [await freePort(), await freePort()];
+    const [calls, answers] = [await freePort(), await freePort()];
     const [peer, client] = [createSocket('udp4'), createSocket('udp4')];
     sockets.push(peer, client);
     peer.on('message', (text, { port, address }) => peer.send(text, port, address)).bind(0, '127.0.0.1');
@@ -57,7 +63,7 @@ describe('Prometheus', function () {
     const proxy = rig.proxyOf('web', 'p1', '--http', '127.0.0.1:0');
     const { cert, key } = makeCertificate(rig.controlPlane.directory, 'web', 'DNS:web');
     const config = {
-      admin: { offload: 'init' },
+      admin: { offload: 'init', access_log_path: rig.controlPlane.file('access.log', '') },
       listeners: [
         {
           name: 'tls',
@@ -78,6 +84,16 @@ describe('Prometheus', function () {
           rules: [{ action: { route: { destination: 'peer' } } }],
         },
         {
+          name: 'calls',
+          spec: { protocol: 'HTTP', port: calls, address: '127.0.0.1' },
+          rules: [{ action: { route: { destination: 'answers' } } }],
+        },
+        {
+          name: 'answers',
+          spec: { protocol: 'HTTP', port: answers, address: '127.0.0.1' },
+          rules: [{ action: { respond: { status: 200, headers: UNAVAILABLE } } }],
+        },
+        {
           name: 'dead',
           spec: { protocol: 'TCP', port: dead, address: '127.0.0.1' },
           rules: [{ action: { route: { destination: 'dead' } } }],
@@ -86,6 +102,7 @@ describe('Prometheus', function () {
       clusters: [
         { name: 'echo', spec: { protocol: 'Echo' } },
         { name: 'peer', spec: { protocol: 'UDP', port: peer.address().port }, endpoints: ['127.0.0.1'] },
+        { name: 'answers', spec: { protocol: 'HTTP', version: '2', port: answers }, endpoints: ['127.0.0.1'] },
         { name: 'counted', spec: { protocol: 'Metric', name: 'counted' } },
         { name: 'dead', spec: { protocol: 'TCP', port: 1 }, endpoints: ['127.0.0.1'] },
       ],
@@ -102,7 +119,13 @@ describe('Prometheus', function () {
     pages.push(...proxies, controlPlane);
     prometheus = await Prometheus.start({ proxies, controlplane: [controlPlane] });
 
+    caller = connectHttp2(`http://127.0.0.1:${calls}`).on('error', () => undefined);
     const send = (): void => {
+      caller
+        ?.request({ ':method': 'POST', ':path': '/a.A/B' })
+        .on('error', () => undefined)
+        .resume()
+        .end();
       httpGet(`http://127.0.0.1:${gatewayPort}/`).catch(() => undefined);
       connect(dead, '127.0.0.1')
         .on('error', () => undefined)
@@ -119,6 +142,7 @@ describe('Prometheus', function () {
   });
   after(async () => {
     clearInterval(traffic);
+    caller?.destroy();
     for (const socket of sockets) socket.close();
     await (prometheus as Prometheus | undefined)?.stop();
     await alone?.stop();

@@ -1,10 +1,15 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { packageVersion, Peer, PYTHON } from '../../../support/peer.ts';
 import { startProxy, type TestProxy } from '../../../support/proxy.ts';
+import { until } from '../../../support/until.ts';
 
 const run = promisify(execFile);
+const FIELDS = ['http_status', 'grpc_status', 'reason'] as const;
 
 /** `/echo.Echo/*` gives back what it is sent; `Stream` gives three answers. */
 const SERVER = `
@@ -55,8 +60,12 @@ interface Outcome {
 describe(`gRPC by routes, with ${packageVersion('grpcio')}`, () => {
   let server: Peer;
   let proxy: TestProxy;
+  let directory: string;
+  let log: string;
 
   beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'l7mp-grpc-'));
+    log = join(directory, 'access.log');
     server = new Peer(PYTHON, ['-c', SERVER]);
     const [, port = ''] = await server.output(/^port (\d+)$/mu);
     const path = (op: string, value: string): object => ({ op, path: '/HTTP/url/path', value });
@@ -66,6 +75,7 @@ describe(`gRPC by routes, with ${packageVersion('grpcio')}`, () => {
     };
     const fields = { 'content-type': 'application/grpc', 'grpc-status': '14', 'grpc-message': 'nobody is there' };
     proxy = await startProxy({
+      admin: { access_log_path: log },
       listeners: [
         {
           name: 'in',
@@ -94,6 +104,7 @@ describe(`gRPC by routes, with ${packageVersion('grpcio')}`, () => {
   afterEach(async () => {
     await proxy.close();
     await server.stop();
+    rmSync(directory, { recursive: true });
   });
 
   it('passes, with trailers and changed headers, or is answered in its own words', async () => {
@@ -107,5 +118,30 @@ describe(`gRPC by routes, with ${packageVersion('grpcio')}`, () => {
     expect(late[0]).to.equal('UNAVAILABLE'); // of 503 (gRPC's HTTP-to-status mapping)
     expect(missing).to.deep.equal(['UNIMPLEMENTED', 'Method not found!']); // trailers alone, from the server
     expect(unknown[0]).to.equal('UNIMPLEMENTED'); // of 404
+
+    const told = await until('a line of each call', () => {
+      const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1);
+      return lines.length === 6 && lines.map((line) => JSON.parse(line) as Record<string, string | number | undefined>);
+    });
+    expect(told.map((each) => FIELDS.map((field) => each[field]).join(' '))).to.have.members([
+      '200 0 OK',
+      '200 14 RESPONDED',
+      '200 0 OK',
+      '503  FAULT_INJECTED',
+      '404  NO_ROUTE',
+      '200 12 OK',
+    ]);
+    const { text } = await proxy.proxy.metrics();
+    const counted = [
+      ...text.matchAll(/^l7mp_listener_(http|grpc)_responses_total\{listener="in",\w+="(\w+)"\} ([1-9])$/gmu),
+    ];
+    expect(counted.map(([, ...each]) => each.join(' '))).to.have.members([
+      'http 2xx 4',
+      'http 4xx 1',
+      'http 5xx 1',
+      'grpc OK 2',
+      'grpc UNIMPLEMENTED 1',
+      'grpc UNAVAILABLE 1',
+    ]);
   });
 });

@@ -26,6 +26,7 @@ const MEMBERS: {
   retriable: false,
   altered: true,
   httpStatus: 418,
+  grpcStatus: 14,
   responds: true,
   unanswered: true,
   flow: [],

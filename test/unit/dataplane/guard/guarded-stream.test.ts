@@ -32,7 +32,17 @@ function faulty(fault: string) {
   return { guarded, heard, live, calls, says: () => sink };
 }
 
-const VALUES = ['framing', 'reliable', 'halfClose', 'maxDatagram', 'retriable', 'httpStatus', 'responds', 'unanswered'];
+const VALUES = [
+  'framing',
+  'reliable',
+  'halfClose',
+  'maxDatagram',
+  'retriable',
+  'httpStatus',
+  'grpcStatus',
+  'responds',
+  'unanswered',
+];
 
 const USES: Readonly<Record<string, (stream: GuardedStream) => void>> = {
   ...Object.fromEntries(VALUES.map((name) => [name, (stream: GuardedStream) => void Reflect.get(stream, name)])),

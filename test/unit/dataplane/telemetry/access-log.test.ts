@@ -39,6 +39,9 @@ describe('sessions that a listener wants lines of', () => {
     expect(failureOf({ reason: 'OK', httpStatus: 503 })).to.equal('503');
     expect(failureOf({ reason: 'CONNECT_REFUSED', httpStatus: 502 })).to.equal('CONNECT_REFUSED');
     expect(failureOf({ reason: 'DRAINED', httpStatus: undefined })).to.equal(undefined);
+    expect(failureOf({ reason: 'OK', httpStatus: 200, grpcStatus: 14 })).to.equal('UNAVAILABLE');
+    expect(failureOf({ reason: 'OK', httpStatus: 200, grpcStatus: 5 })).to.equal(undefined);
+    expect(failureOf({ reason: 'OK', httpStatus: 200, grpcStatus: 0 })).to.equal(undefined);
   });
 });
 

@@ -22,6 +22,7 @@ describe('docs/observability.md', () => {
   it('explains each metric, and no other', async () => {
     const totals = new SessionTotals();
     totals.ended(fakeSession({ status: 'DESTROYED', endedAt: 1, reason: 'OK' }));
+    totals.ended(fakeSession({ status: 'DESTROYED', endedAt: 1, reason: 'OK', httpStatus: 200, grpcStatus: 0 }));
     totals.refuse('in', 'RATE_LIMITED');
     const durations = new SessionDurations();
     durations.add(fakeSession({ startedAt: 0, endedAt: 1 }));

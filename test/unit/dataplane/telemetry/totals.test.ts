@@ -47,6 +47,19 @@ describe('session totals', () => {
     expect(kernel.ingress).to.deep.equal({ bytes: 2, packets: 1 });
   });
 
+  it('count answers of HTTP by class of status, and of gRPC by status, once', () => {
+    const totals = new SessionTotals();
+    for (const httpStatus of [200, 204, 404, 500, 503, 600]) totals.ended(fakeSession({ ...ended, httpStatus }));
+    totals.ended(fakeSession({ ...ended, httpStatus: 200, grpcStatus: 14 }));
+    totals.ended(fakeSession({ ...ended, destination: undefined, httpStatus: 404 }));
+    const live = [fakeSession({ httpStatus: 101 }), fakeSession()];
+    totals.with(live);
+    const { listeners, clusters } = totals.with(live);
+    expect(listeners.get('in')!.httpResponses).to.deep.equal([0, 1, 3, 0, 2, 3]);
+    expect(clusters.get('out')!.httpResponses).to.deep.equal([0, 1, 3, 0, 1, 3]);
+    expect([...listeners.get('in')!.grpcResponses]).to.deep.equal([[14, 1]]);
+  });
+
   it('are not changed by asking', () => {
     const totals = new SessionTotals();
     totals.ended(fakeSession(ended));
