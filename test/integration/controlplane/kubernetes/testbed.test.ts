@@ -326,7 +326,8 @@ describe('The testbed', function () {
           volumes: [{ name: 'notes', hostPath: { path: directory } }],
         },
       );
-      await until('both', () => readFileSync(`${directory}/all`, 'utf8') === 'side\nmain\n');
+      const all = `${directory}/all`;
+      await until('both', () => existsSync(all) && readFileSync(all, 'utf8') === 'side\nmain\n');
       await kube().kubectl(['delete', 'pod', 'one', '-n', namespace]);
       expect(readFileSync(`${directory}/all`, 'utf8')).to.equal('side\nmain\nmain ends\nside ends\n');
     } finally {
