@@ -43,9 +43,8 @@ export interface Query {
 export async function look(options: ApiOptions, { sort, filter, limit }: Query): Promise<Look> {
   const query = new URLSearchParams({ live: 'true', sort, limit: String(Math.min(Math.max(limit, 1), MAX_PAGE)) });
   if (filter !== '') query.set('search', filter);
-  const [traffic, { items, total }] = await Promise.all([
-    get<Traffic>(options, '/api/v1/traffic'),
-    getSessions(options, query.toString()),
-  ]);
+  // The sums may take a second: sessions are asked for when they are there, so that both are of the same time.
+  const traffic = await get<Traffic>(options, '/api/v1/traffic');
+  const { items, total } = await getSessions(options, query.toString());
   return { at: Date.now(), traffic, sessions: items, total };
 }
