@@ -41,6 +41,8 @@ export const FIELDS: Readonly<Record<string, Field>> = {
 
 const TEXT_TEMPLATE =
   '[%TIME%] %SESSION% %LISTENER% -> %CLUSTER%/%ENDPOINT% %REASON% in=%BYTES_IN% out=%BYTES_OUT% %DURATION_MS%ms';
+/** At the end, so that the fields before it stand where they do for other protocols; in quotes, as paths may have spaces. */
+const HTTP_TEMPLATE = `${TEXT_TEMPLATE} "%METHOD% %PATH%" %HTTP_STATUS% trace=%TRACE_ID%`;
 
 export interface AccessLog {
   /** Lines that found no room, or could not be written; undefined where others count them. */
@@ -91,7 +93,13 @@ export function lineOf(format: string): (session: SessionView) => string {
 
 /** What makes lines of a format. */
 export function formatter(format: string): (session: SessionView) => string {
-  return format === 'json' ? formatJson : compileTemplate(format === 'text' ? TEXT_TEMPLATE : format);
+  if (format === 'json') return formatJson;
+  return format === 'text' ? textFormatter() : compileTemplate(format);
+}
+
+function textFormatter(): (session: SessionView) => string {
+  const [plain, http] = [compileTemplate(TEXT_TEMPLATE), compileTemplate(HTTP_TEMPLATE)];
+  return (session) => (session.metadata['HTTP'] === undefined ? plain : http)(session);
 }
 
 function formatJson(session: SessionView): string {

@@ -37,7 +37,7 @@ describe(`logs of a running proxy, with ${versionOf('curl', '--version')}`, () =
     runCommand('curl', ['-sS', '-d', 'hello', ...args, `http://127.0.0.1:${proxy.port('web')}/a?b=c`]);
 
   for (const [format, pattern] of [
-    ['text', /^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] HTTP:\S+ web -> back\/back OK in=5 out=5 \d+ms\n$/u],
+    ['text', /^\[\d{4}-\d\d-\d\dT[\d:.]+Z\] HTTP:\S+ web -> back\/back OK in=5 out=5 \d+ms "POST \/a" 200 trace=-\n$/u],
     [
       '%SOURCE% "%{/HTTP/method}% %{/HTTP/url/path}%?%{/HTTP/url/query}%" "%{/HTTP/headers/user-agent}%" %BYTES_IN% %NONE%',
       /^127\.0\.0\.1:\d+ "POST \/a\?b=c" "a\\x22b" 5 %NONE%\n$/u,

@@ -71,10 +71,24 @@ describe('the access log', () => {
     });
   });
 
-  it('writes a line of text', () => {
-    expect(formatter('text')(ended)).to.equal(
-      '[2020-09-13T12:26:40.000Z] UDP:[::1]:46876-[::1]:9002-0 in -> out/out-EndPoint-1 PEER_RESET in=10 out=5 250ms',
-    );
+  it('writes a line of text, of HTTP with the request, its answer and the trace', () => {
+    const text = formatter('text');
+    const metadata = { ...ended.metadata };
+    delete metadata['HTTP'];
+    const line =
+      '[2020-09-13T12:26:40.000Z] UDP:[::1]:46876-[::1]:9002-0 in -> out/out-EndPoint-1 PEER_RESET in=10 out=5 250ms';
+    expect(text({ ...ended, metadata })).to.equal(line);
+    expect(text(ended)).to.equal(`${line} "- /a b" - trace=-`);
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const request = { method: 'GET', url: { path: '/a' } };
+    expect(
+      text({
+        ...ended,
+        metadata: { ...metadata, HTTP: request },
+        httpStatus: 503,
+        trace: { traceId, spanId: 'b7ad6b7169203331', sampled: false },
+      }),
+    ).to.equal(`${line} "GET /a" 503 trace=${traceId}`);
   });
 
   it('fills a template with fields, and with metadata by JSON pointers', () => {
