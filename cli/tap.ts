@@ -1,6 +1,6 @@
 /** `l7mp tap`: what passes sessions, to the terminal or a file, until it ends or is interrupted. */
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import type { Plain } from '../common/address.ts';
 import { FaultsError } from '../common/errors.ts';
 import { parseText } from '../config/parse.ts';
@@ -13,6 +13,8 @@ import type { Format } from './tap/format.ts';
 export interface TapOptions extends ApiOptions {
   readonly format: 'text' | 'json' | 'pcap';
   readonly output: string;
+  /** What the output holds is overwritten. */
+  readonly force?: true;
   readonly side: 'client' | 'upstream';
   readonly direction: 'in' | 'out' | 'both';
   readonly count?: number;
@@ -34,7 +36,7 @@ export async function tap(name: string, options: TapOptions): Promise<void> {
   }
   const request = await requestOf(name, options);
   const convert = await formatOf(format);
-  const target = output === '-' ? STDOUT : await openFile(output);
+  const target = output === '-' ? STDOUT : await openFile(output, options.force ?? false);
   const stopping = new Stopping(options);
   let last: TapRecord | undefined;
   try {
@@ -78,7 +80,7 @@ class Stopping {
     const { tap: id } = this;
     this.tap = undefined;
     if (id === undefined) this.abort.abort();
-    else remove(this.options, `/api/v1/taps/${id}`).catch(() => this.abort.abort());
+    else remove(this.options, `/api/v1/taps/${id}?by=client`).catch(() => this.abort.abort());
   };
 
   constructor(options: ApiOptions) {
@@ -159,13 +161,32 @@ const STDOUT: Target = {
   close: () => Promise.resolve(),
 };
 
-/** What sessions carry may be secret: nobody else reads it. */
-async function openFile(path: string): Promise<Target> {
-  const file = await open(path, 'w', 0o600);
+/**
+ * What sessions carry may be secret: nobody else reads it. What the file held is gone when the first of the new comes.
+ *
+ * @throws UsageError where it holds something that is not to be overwritten
+ */
+async function openFile(path: string, force: boolean): Promise<Target> {
+  const file = await open(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
+  let holds = await holdsSomething(file);
+  if (holds && !force) {
+    await file.close();
+    throw new UsageError(
+      `--output: expected a new file, or --force, found ${JSON.stringify(path)}, which holds something`,
+    );
+  }
   return {
     write: async (data) => {
+      if (holds) await file.truncate();
+      holds = false;
       await file.appendFile(data);
     },
     close: () => file.close(),
   };
+}
+
+/** Pipes and devices have no size. */
+async function holdsSomething(file: FileHandle): Promise<boolean> {
+  const { size } = await file.stat();
+  return size > 0;
 }

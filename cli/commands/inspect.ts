@@ -48,6 +48,7 @@ export function addInspectCommands(program: Command): void {
         .default('text'),
     )
     .option('-o, --output <file>', 'where to; - is standard output', '-')
+    .option('--force', 'overwrite what the file holds')
     .addOption(
       new Option('--side <side>', 'where it is looked at: at the client, or at the destination')
         .choices(['client', 'upstream'])

@@ -140,6 +140,10 @@ const getSessions: Json = {
 };
 
 const TAP_ID = inPath('id', "The tap's number");
+const ENDED_BY = inQuery('by', 'Who ends it, as its stop record says: its own client; somebody else when absent', {
+  type: 'string',
+  enum: ['client'],
+});
 const addTap: Json = {
   ...post(
     'addTap',
@@ -305,7 +309,7 @@ export function createOpenapi(jsonSchemas: AdminDependencies['jsonSchemas']): Js
       },
       '/api/v1/taps': { get: get('getTaps', 'Lists the taps that run', [], listOf('Tap')), post: addTap },
       '/api/v1/taps/{id}': {
-        delete: remove('deleteTap', 'Ends a tap: its reader is told the rest', [TAP_ID]),
+        delete: remove('deleteTap', 'Ends a tap: its reader is told the rest', [TAP_ID, ENDED_BY]),
       },
     },
     components: {

@@ -6,7 +6,7 @@ import type { Request, Response } from '../core/protocol.ts';
 import type { TapView } from '../core/tap.ts';
 import { readBody, unwrap } from './body.ts';
 import { accept, type Context, show } from './context.ts';
-import { HttpError, notFound, ok } from './respond.ts';
+import { badRequest, HttpError, notFound, ok } from './respond.ts';
 import type { Route } from './router.ts';
 
 /** Lines of JSON. */
@@ -31,13 +31,20 @@ export function tapRoutes(context: Context): Route[] {
     {
       path: '/api/v1/taps/{id}',
       methods: {
-        DELETE: ({ parameters: [id = ''] }) => {
-          if (!/^\d+$/u.test(id) || !taps.stop(Number(id), 'it was ended by the REST API')) throw notFound();
+        DELETE: ({ parameters: [id = ''], query }) => {
+          if (!/^\d+$/u.test(id) || !taps.stop(Number(id), endOf(query.get('by')))) throw notFound();
           return ok();
         },
       },
     },
   ];
+}
+
+/** Who ends a tap in order asks on another connection than the one it reads: it says that it is the same. @throws HttpError 400 */
+function endOf(by: string | null): string {
+  if (by === null) return 'it was ended by the REST API';
+  if (by === 'client') return 'its client ended it';
+  throw badRequest(`by: expected client, found ${JSON.stringify(by)}`);
 }
 
 function stream(body: AsyncIterableIterator<string>): Response {

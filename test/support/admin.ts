@@ -219,6 +219,8 @@ export class FakeTaps implements TapService {
   readonly started: Tap[] = [];
   readonly refusals: string[] = [];
   running: TapView[] = [];
+  /** Why they were to end. */
+  readonly reasons: string[] = [];
 
   async *start(tap: Tap): AsyncIterableIterator<string> {
     this.started.push(tap);
@@ -230,7 +232,8 @@ export class FakeTaps implements TapService {
     return this.running;
   }
 
-  stop(id: number): boolean {
+  stop(id: number, reason: string): boolean {
+    this.reasons.push(reason);
     const before = this.running.length;
     this.running = this.running.filter((tap) => tap.id !== id);
     return this.running.length < before;

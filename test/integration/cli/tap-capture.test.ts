@@ -210,7 +210,7 @@ with connect(sys.argv[1], subprotocols=["chat"]) as c:
     ]);
     expect(column('dns.a', 'dns.flags.response == 1', ...udp)).to.deep.equal(['192.0.2.7']);
 
-    const client = await tap('tcp');
+    const client = await tap('tcp', '--force');
     expect((await ask('tcp', '+tcp')).trim()).to.equal('192.0.2.7');
     await endTap(client);
     const tcp = ['-d', `tcp.port==${port('tcp')},dns`];
@@ -278,7 +278,7 @@ with connect(sys.argv[1], subprotocols=["chat"]) as c:
     expect([said(file, 0, 0).toString(), said(file, 0, 1).toString()]).to.deep.equal(['hello', 'hello']);
     expect(column('frame.comment', 'frame.comment')[0]).to.contain('192.0.2.1 stands in for who began it');
 
-    const again = await tap('tcp');
+    const again = await tap('tcp', '--force');
     const code = `
 import socket, struct, sys
 s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -309,7 +309,7 @@ s.sendall(b"x"); s.recv(1); s.close()
     expect(tshark(file, ['frame.len', 'frame.cap_len', 'udp.length', 'data.data'])).to.deep.equal([
       ['36', '32', '16', '61626364'],
     ]);
-    const hidden = await tap('tcp', '--redact', 'payload');
+    const hidden = await tap('tcp', '--force', '--redact', 'payload');
     await send('tcp', 'abcdefgh');
     expect(await endTap(hidden)).to.not.contain('payloads are written');
     expect(column('tcp.len', 'tcp.len > 0')).to.deep.equal(['8', '8']);

@@ -1,6 +1,6 @@
 /** `l7mp tap` as its users run it: what it shows, what it keeps to itself, and how it ends. */
 import { expect } from 'chai';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,7 +75,7 @@ describe(`l7mp tap, with ${versionOf('curl', '--version')} and ${versionOf('soca
     peer.endInput();
     await peer.exit;
     await shown.output(/closed: OK/u);
-    expect(await endTap(shown)).to.match(/it was ended by the REST API: 4 messages with 20 B, of 1 sessions\n$/u);
+    expect(await endTap(shown)).to.match(/its client ended it: 4 messages with 20 B, of 1 sessions\n$/u);
     const lines = shown.stdout.split('\n').map((line) => line.replace(/^[\d:.]{12} /u, ''));
     expect(lines.slice(1, 5)).to.deep.equal(['#1 -> 6 bytes', '    hello', '#1 <- 6 bytes', '    hello']);
     expect(lines[0]).to.match(
@@ -100,6 +100,25 @@ describe(`l7mp tap, with ${versionOf('curl', '--version')} and ${versionOf('soca
     expect(records[1]).to.include({ session: name, joined: true });
     expect(records.at(-1)).to.include({ reason: 'its session has ended' });
     expect(statSync(file).mode & 0o777).to.equal(0o600);
+  });
+
+  it('overwrites no file that holds something, unless it is told to, and then not before the tap has begun', async () => {
+    const file = join(directory, 'tap.json');
+    writeFileSync(file, 'an earlier capture');
+    const ask = (...args: string[]) => l7mp(['tap', ...args, '-o', file, '--json', '--api', proxy.api]);
+    const { code, stderr } = await ask('tcp');
+    expect([code, stderr]).to.deep.equal([
+      2,
+      `l7mp: --output: expected a new file, or --force, found ${JSON.stringify(file)}, which holds something\n`,
+    ]);
+    expect((await ask('tcp', '--force', '--seconds', '1000000')).code).to.equal(4);
+    expect(readFileSync(file, 'utf8')).to.equal('an earlier capture');
+    const shown = await tap('tcp', '--json', '-o', file, '--force');
+    await endTap(shown);
+    const records = recordsOf(readFileSync(file, 'utf8'));
+    expect(records.map(({ type }) => type)).to.deep.equal(['start', 'stop']);
+    expect(records[1]).to.include({ reason: 'its client ended it' });
+    expect(await proxy.logged('a tap has ended')).to.include({ audit: true, reason: 'its client ended it' });
   });
 
   it('ends after so many messages, and after so long', async () => {
@@ -167,7 +186,7 @@ describe(`l7mp tap, with ${versionOf('curl', '--version')} and ${versionOf('soca
       await shown.exit;
       await until('no tap', async () => (await tapsOf(proxy)).length === 0);
       await client('still');
-      expect((await proxy.logged('a tap has ended')).reason).to.match(/its reader has gone|ended by the REST API/u);
+      expect((await proxy.logged('a tap has ended')).reason).to.match(/its reader has gone|its client ended it/u);
     });
   }
 

@@ -69,8 +69,12 @@ describe('the REST API of taps', () => {
     expect((await api.get('/api/v1/taps')).list).to.deep.equal([
       { id: 3, request, started_at: 9, remote: '127.0.0.1:1', ...sums },
     ]);
+    expect((await api.delete('/api/v1/taps/3?by=somebody')).body.content).to.equal(
+      'by: expected client, found "somebody"',
+    );
     expect((await api.delete('/api/v1/taps/3')).status).to.equal(200);
-    expect((await api.delete('/api/v1/taps/3')).status).to.equal(400);
+    expect((await api.delete('/api/v1/taps/3?by=client')).status).to.equal(400);
+    expect(api.taps.reasons).to.deep.equal(['it was ended by the REST API', 'its client ended it']);
     expect((await api.delete('/api/v1/taps/x')).status).to.equal(400);
   });
 });
