@@ -27,8 +27,14 @@ export interface SamplerSettings {
   readonly ratio: number;
 }
 
-export interface TraceSettings {
+/** Where a signal goes to. */
+interface Destination {
   readonly protocol: OtlpProtocol;
+  /** For people: without credentials and query. */
+  readonly endpoint: string;
+}
+
+export interface TraceSettings extends Destination {
   readonly sampler: SamplerSettings;
   readonly batch: BatchSettings;
   readonly limits: RecordLimits & {
@@ -41,14 +47,12 @@ export interface TraceSettings {
   readonly propagators: { readonly tracecontext: boolean; readonly baggage: boolean };
 }
 
-export interface MetricSettings {
-  readonly protocol: OtlpProtocol;
+export interface MetricSettings extends Destination {
   readonly exportIntervalMillis: number;
   readonly exportTimeoutMillis: number;
 }
 
-export interface LogSettings {
-  readonly protocol: OtlpProtocol;
+export interface LogSettings extends Destination {
   readonly batch: BatchSettings;
   readonly limits: RecordLimits;
 }
@@ -74,6 +78,10 @@ const SAMPLERS: Readonly<Record<string, { parentBased: boolean; ratio: number | 
   parentbased_always_off: { parentBased: true, ratio: 0 },
   parentbased_traceidratio: { parentBased: true, ratio: undefined },
 };
+
+/** Where exporters look for a collector, as the specification wants it: by gRPC, and by HTTP. */
+const GRPC_ENDPOINT = 'http://localhost:4317';
+const HTTP_ENDPOINT = 'http://localhost:4318';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 type Signal = 'TRACES' | 'METRICS' | 'LOGS';
@@ -123,7 +131,7 @@ class Reader {
   traces(): TraceSettings {
     const count = (name: string): number => this.number(name, 128, 0);
     return {
-      protocol: this.protocol('TRACES'),
+      ...this.destination('TRACES'),
       sampler: this.sampler(),
       batch: this.batch('BSP', 5000),
       limits: {
@@ -144,14 +152,14 @@ class Reader {
     // Counters live elsewhere and are read: what passed since the last time is not known of them.
     this.choice('OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', ['cumulative'], 'cumulative');
     return {
-      protocol: this.protocol('METRICS'),
+      ...this.destination('METRICS'),
       exportIntervalMillis,
       exportTimeoutMillis: Math.min(timeout, exportIntervalMillis),
     };
   }
 
   logs(): LogSettings {
-    return { protocol: this.protocol('LOGS'), batch: this.batch('BLRP', 1000), limits: this.limits('LOGRECORD') };
+    return { ...this.destination('LOGS'), batch: this.batch('BLRP', 1000), limits: this.limits('LOGRECORD') };
   }
 
   private sampler(): SamplerSettings {
@@ -188,6 +196,16 @@ class Reader {
       attributeCountLimit: limit('ATTRIBUTE_COUNT_LIMIT', 128),
       attributeValueLengthLimit: limit('ATTRIBUTE_VALUE_LENGTH_LIMIT', MAX_VALUE_LENGTH),
     };
+  }
+
+  private destination(signal: Signal): Destination {
+    const protocol = this.protocol(signal);
+    const usual = protocol === 'grpc' ? GRPC_ENDPOINT : HTTP_ENDPOINT;
+    const { name, value } = this.endpoint(signal) ?? { name: '', value: usual };
+    const shown = value.replace(/[?#].*$/u, '').replace(/^([a-z][a-z\d+.-]*:\/\/)?[^/]*@/iu, '$1');
+    // The endpoint of all signals is where those of each begin.
+    const isWhole = protocol === 'grpc' || name.includes(signal);
+    return { protocol, endpoint: isWhole ? shown : `${shown.replace(/\/$/u, '')}/v1/${signal.toLowerCase()}` };
   }
 
   private protocol(signal: Signal): OtlpProtocol {

@@ -11,6 +11,7 @@ import { productVersion } from '../version.ts';
 import { collectMetrics, MAX_LABEL_SETS, type MetricSource, PullReader } from './collect.ts';
 import type { OtelSettings } from './otel-settings.ts';
 import { LOG_EXPORTERS, METRIC_EXPORTERS, SPAN_EXPORTERS, watched } from './otlp-exporters.ts';
+import { SdkErrors } from './sdk-errors.ts';
 
 export interface OtlpOptions {
   /** The program, where `OTEL_SERVICE_NAME` does not name it. */
@@ -46,9 +47,16 @@ export async function openOtlp({ traces, metrics, logs }: OtelSettings, options:
   const selfObserved = { selfObsMeterProvider: own };
   const ends: (() => Promise<void>)[] = [];
 
-  const spans = traces && watched(await SPAN_EXPORTERS[traces.protocol](selfObserved), 'traces', log);
-  const records = logs && watched(await LOG_EXPORTERS[logs.protocol](selfObserved), 'logs', log);
-  const measures = metrics && watched(await METRIC_EXPORTERS[metrics.protocol](selfObserved), 'metrics', log);
+  const errors = new SdkErrors(log);
+  errors.open();
+  const watch = (signal: string, endpoint: string) => {
+    return { signal, endpoint, log, onFailure: errors.known.bind(errors) };
+  };
+  const spans =
+    traces && watched(await SPAN_EXPORTERS[traces.protocol](selfObserved), watch('traces', traces.endpoint));
+  const records = logs && watched(await LOG_EXPORTERS[logs.protocol](selfObserved), watch('logs', logs.endpoint));
+  const measures =
+    metrics && watched(await METRIC_EXPORTERS[metrics.protocol](selfObserved), watch('metrics', metrics.endpoint));
 
   const tracing =
     spans &&
@@ -95,6 +103,7 @@ export async function openOtlp({ traces, metrics, logs }: OtelSettings, options:
       await Promise.race([ended, new Promise<void>((resolve) => (timer = setTimeout(resolve, CLOSE_TIMEOUT)))]);
       clearTimeout(timer);
       await own.shutdown();
+      errors.close();
     },
   };
 }

@@ -155,6 +155,9 @@ describe('metrics and logs by OTLP', () => {
     await until('the line', () => told() > 0);
     for (let index = 0; index < 5; index++) await send(proxy.port(), 'x');
     expect(told()).to.equal(1);
+    const line = proxy.log().find(({ msg, signal }) => msg.startsWith('telemetry can not') && signal === 'traces');
+    expect(line).to.include({ endpoint: `${collector.endpoint()}/v1/traces` });
+    expect(line?.['error']).to.be.a('string').that.is.not.equal('');
     await collector.restart();
     await until('a span', async () => {
       await send(proxy.port(), 'x');

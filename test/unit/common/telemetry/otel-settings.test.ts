@@ -57,6 +57,23 @@ describe('OTEL_* variables', () => {
     expect([settings?.traces?.protocol, settings?.logs?.protocol]).to.deep.equal(['grpc', 'http/json']);
   });
 
+  it('endpoints are shown whole, without credentials and query', () => {
+    const endpoints = (env: Record<string, string>) => {
+      const { traces, metrics, logs } = readOtelSettings({ OTEL_TRACES_EXPORTER: 'otlp', ...env }) ?? {};
+      return [traces, metrics, logs].map((each) => each?.endpoint);
+    };
+    expect(endpoints({})).to.deep.equal(['http://localhost:4318/v1/traces', undefined, undefined]);
+    expect(
+      endpoints({
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'https://me:p@ss@collector:4318/in/?key=secret',
+        OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: 'http://other/path?key=secret#x',
+        OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'grpc',
+        OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'collector:4317',
+      }),
+    ).to.deep.equal(['https://collector:4318/in/v1/traces', 'http://other/path', 'collector:4317']);
+    expect(endpoints({ OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })[0]).to.equal('http://localhost:4317');
+  });
+
   it('all that is wrong is told at once, with what was expected', () => {
     const env = {
       OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318',
