@@ -7,11 +7,12 @@ import type { Fault } from '../common/errors.ts';
 import { secretsOf } from '../common/secrets.ts';
 import { danglingReferences } from './references.ts';
 
-/** Those of a whole configuration, on this machine. */
-export function doubts(snapshot: ConfigSnapshot): Fault[] {
+/** Those of a whole configuration, on this machine; `managed`: it is run with a control plane. */
+export function doubts(snapshot: ConfigSnapshot, managed = false): Fault[] {
   const found = danglingReferences(snapshot);
-  const controlPlane = (path: string, what: string): void =>
-    void found.push({ path, expected: 'to be run with a control plane', found: what });
+  const controlPlane = (path: string, what: string): void => {
+    if (!managed) found.push({ path, expected: 'to be run with a control plane', found: what });
+  };
   for (const [name, { value }] of snapshot.listeners) {
     for (const secret of secretsOf(value.spec)) controlPlane(`listeners.${name}.spec.tls`, `secret:${secret}`);
   }

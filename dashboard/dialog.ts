@@ -1,24 +1,38 @@
 /** Dialogs: the browser's own, which keep the focus, and end by Escape. */
 import { button, h } from './dom.ts';
 
-/** A panel at the side with a title; gives where its content goes. `onClose` is called once. */
-export function openPanel(
-  title: string,
-  onClose: () => void = () => undefined,
-): { body: HTMLElement; close: () => void } {
+export interface Panel {
+  /** Where its content goes. */
+  readonly body: HTMLElement;
+  /** Asks nothing. */
+  readonly close: () => void;
+  /** From now on its user is asked before it closes, where something in it would be lost. */
+  readonly guard: (isUnsaved: () => boolean) => void;
+}
+
+/** A panel at the side with a title. `onClose` is called once. */
+export function openPanel(title: string, onClose: () => void = () => undefined): Panel {
   const body = h('div', { class: 'panel-body' });
   const dialog = h('dialog', { class: 'panel', 'aria-label': title });
-  dialog.append(
-    h(
-      'div',
-      { class: 'panel-head' },
-      h('h2', {}, title),
-      button('Close', () => dialog.close()),
-    ),
-    body,
-  );
+  let isUnsaved = (): boolean => false;
+  const close = (): void => dialog.close();
+  const leave = (): void => {
+    if (isUnsaved()) confirm('Discard what is not applied?', [], 'Discard', () => Promise.resolve(close()));
+    else close();
+  };
+  // Before the browser sees it: a second Escape would close the dialog whatever is said of `cancel`.
+  dialog.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    event.preventDefault();
+    leave();
+  });
+  dialog.addEventListener('cancel', (event) => {
+    event.preventDefault();
+    leave();
+  });
+  dialog.append(h('div', { class: 'panel-head' }, h('h2', {}, title), button('Close', leave)), body);
   show(dialog, onClose);
-  return { body, close: () => dialog.close() };
+  return { body, close, guard: (asked) => (isUnsaved = asked) };
 }
 
 /** Asks before something is done. What is done may fail: then the dialog says so, and stays. */

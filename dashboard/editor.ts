@@ -19,7 +19,13 @@ const QUIET_MS = 350;
 
 let serial = 0;
 
-export function editor({ text, check, apply, hasMessage }: EditorOptions): HTMLElement {
+export interface Editor {
+  readonly element: HTMLElement;
+  /** Whether it has a text that was written and not applied. */
+  readonly isUnsaved: () => boolean;
+}
+
+export function editor({ text, check, apply, hasMessage }: EditorOptions): Editor {
   const id = `editor-${++serial}`;
   const area = h('textarea', {
     id,
@@ -36,6 +42,7 @@ export function editor({ text, check, apply, hasMessage }: EditorOptions): HTMLE
   const changes = h('div', { class: 'changes' });
   const message = h('input', { id: `${id}-message`, placeholder: 'Why (for the history)', maxlength: 10_000 });
   const go = button('Apply', () => void run(), { class: 'primary' });
+  let saved = area.value;
   let checked: { readonly text: string; readonly good: boolean } | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let turn = 0;
@@ -88,6 +95,7 @@ export function editor({ text, check, apply, hasMessage }: EditorOptions): HTMLE
     try {
       const { version } = await apply(value, message.value);
       message.value = '';
+      saved = value;
       state.textContent = version === undefined || version === 0 ? 'Applied.' : `Applied as version ${version}.`;
       fill(changes);
     } catch (error) {
@@ -110,7 +118,7 @@ export function editor({ text, check, apply, hasMessage }: EditorOptions): HTMLE
   });
   drawNumbers(numbers, area, new Set());
   void look();
-  return h(
+  const element = h(
     'div',
     { class: 'editor' },
     h('label', { for: id }, 'Configuration (YAML or JSON)'),
@@ -126,6 +134,7 @@ export function editor({ text, check, apply, hasMessage }: EditorOptions): HTMLE
     ),
     changes,
   );
+  return { element, isUnsaved: () => area.value !== saved };
 }
 
 function drawNumbers(numbers: HTMLElement, area: HTMLTextAreaElement, marked: ReadonlySet<number | undefined>): void {

@@ -238,7 +238,11 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, reconciler.snapshot, { schema, lenient }),
     parse: parseText,
-    check: (config) => reconciler.check(withLocal(reconciler.snapshot, config)),
+    check: async (config) => {
+      const next = withLocal(reconciler.snapshot, config);
+      await reconciler.check(next);
+      return (await import('../config/doubts.ts')).doubts(next, options.controlPlane !== undefined);
+    },
     totals,
     traffic,
     faults: () => ways.faults,

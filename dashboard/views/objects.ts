@@ -1,9 +1,9 @@
 /** The objects of the configuration: how each fares, what it says, and a way to change it. */
 import { ask, call, send } from '../api.ts';
 import { changesView } from '../changes.ts';
-import { confirm, openPanel } from '../dialog.ts';
+import { confirm, openPanel, type Panel } from '../dialog.ts';
 import { badge, button, facts, fill, h } from '../dom.ts';
-import { editor } from '../editor.ts';
+import { type Editor, editor } from '../editor.ts';
 import { ago, count } from '../format.ts';
 import type { Lists } from '../live.ts';
 import { Table } from '../table.ts';
@@ -142,7 +142,7 @@ function describe(row: ObjectRow): Node[] {
   ];
 }
 
-async function showContent(panel: { body: HTMLElement; close: () => void }, row: ObjectRow, app: App): Promise<void> {
+async function showContent(panel: Panel, row: ObjectRow, app: App): Promise<void> {
   const { kind, name, source = '' } = row;
   if (!isControlPlane(app.server)) {
     panel.body.append(h('h3', {}, 'Content'), h('pre', { tabindex: 0 }, JSON.stringify(row.spec, null, 2)));
@@ -151,18 +151,13 @@ async function showContent(panel: { body: HTMLElement; close: () => void }, row:
   try {
     const text = await (await ask(`/api/v1/manifest?${new URLSearchParams({ kind, name }).toString()}`)).text();
     const isOwn = source === 'api' && !kind.includes('/');
-    panel.body.append(
-      ...(app.server.admin && isOwn
-        ? [
-            manifestEditor(text),
-            h(
-              'div',
-              { class: 'actions' },
-              button('Delete', () => remove(panel, { kind, name }), { class: 'danger' }),
-            ),
-          ]
-        : [h('h3', {}, 'Content'), h('pre', { tabindex: 0 }, text)]),
-    );
+    if (!app.server.admin || !isOwn) {
+      panel.body.append(h('h3', {}, 'Content'), h('pre', { tabindex: 0 }, text));
+      return;
+    }
+    addEditor(panel, manifestEditor(text));
+    const danger = button('Delete', () => remove(panel, { kind, name }), { class: 'danger' });
+    panel.body.append(h('div', { class: 'actions' }, danger));
   } catch (error) {
     panel.body.append(
       h('p', { class: 'problem', role: 'alert' }, error instanceof Error ? error.message : String(error)),
@@ -177,10 +172,11 @@ function namesOf(lists: Lists | undefined): string[] {
 /** `names`: of the objects that there are. */
 async function openEditor(app: App, names: readonly string[]): Promise<void> {
   if (isControlPlane(app.server)) {
-    openPanel('New objects').body.append(manifestEditor(exampleOf(names)));
+    addEditor(openPanel('New objects'), manifestEditor(exampleOf(names)));
     return;
   }
-  const { body } = openPanel("The proxy's own configuration");
+  const panel = openPanel("The proxy's own configuration");
+  const { body } = panel;
   body.append(
     h(
       'p',
@@ -193,7 +189,8 @@ async function openEditor(app: App, names: readonly string[]): Promise<void> {
     const post = (query: string, value: string): Promise<Changes> =>
       send('POST', `/api/v1/config${query}`, value) as Promise<Changes>;
     const shown = text.trim() === '{}' ? exampleOf(names) : text;
-    body.append(
+    addEditor(
+      panel,
       editor({
         text: shown,
         hasMessage: false,
@@ -206,7 +203,13 @@ async function openEditor(app: App, names: readonly string[]): Promise<void> {
   }
 }
 
-function manifestEditor(text: string): HTMLElement {
+/** What is written in it is not lost by accident. */
+function addEditor(panel: Panel, { element, isUnsaved }: Editor): void {
+  panel.body.append(element);
+  panel.guard(isUnsaved);
+}
+
+function manifestEditor(text: string): Editor {
   const post = (value: string, query: Readonly<Record<string, string>>): Promise<Changes> =>
     send('POST', `/api/v1/manifest?${new URLSearchParams(query).toString()}`, value) as Promise<Changes>;
   return editor({

@@ -48,20 +48,22 @@ async function replaceConfig(context: Context, { query }: Call, document: Docume
     // A misspelt body must not empty the proxy.
     throw new HttpError(400, `expected ${LISTS.join(', ')}; found ${keys.join(', ')}`);
   }
-  const { value, faults } = context.decodeConfig(config, !context.strict);
+  const isDry = query.get('dry_run') === 'true';
+  // Who asks what it would do wants to hear of a misspelt field, which `l7mp check` refuses.
+  const { value, faults } = context.decodeConfig(config, !isDry && !context.strict);
   const decoded = accept(context, { value, faults: value ? faults : await document.locate(faults) });
   const merge = (current: ConfigSnapshot): ConfigSnapshot => {
     refuseManaged(current, decoded);
     return { ...decoded, admin: current.admin };
   };
-  if (query.get('dry_run') !== 'true') {
+  if (!isDry) {
     await sink.replace(merge);
     return ok();
   }
   const current = sink.snapshot;
   const next = merge(current);
-  await context.check(next);
-  return show({ query } as Call, await changesOf(ownConfig(context, current), ownConfig(context, next)));
+  const doubts = await context.check(next);
+  return show({ query } as Call, await changesOf(ownConfig(context, current), ownConfig(context, next), doubts));
 }
 
 async function located(context: Context, document: Document, faults: readonly Fault[]): Promise<HttpError> {
@@ -95,27 +97,49 @@ function ownConfig({ plain }: Context, snapshot: ConfigSnapshot): Record<string,
   );
 }
 
-/** In the form of the control plane's answer to a dry run. */
-async function changesOf(from: Record<string, readonly Plain[]>, to: typeof from): Promise<Plain> {
+/** In the form of the control plane's answer to a dry run: warnings of what does not change stand beside the changes. */
+async function changesOf(
+  from: Record<string, readonly Plain[]>,
+  to: typeof from,
+  doubts: readonly Fault[],
+): Promise<Plain> {
   const { textDifference } = await import('../../common/text-difference.ts');
   const changes: Plain[] = [];
+  const others: Plain[] = [];
   for (const collection of LISTS) {
+    const warningsOf = byName(doubts, collection, to[collection] ?? []);
     const [old, now] = [from, to].map((each) => new Map((each[collection] ?? []).map((item) => [item['name'], item])));
     for (const name of new Set([...(old?.keys() ?? []), ...(now?.keys() ?? [])])) {
       const key = { kind: KIND_OF[collection], name };
       const [before, after] = [old?.get(name), now?.get(name)];
+      const warnings = warningsOf.get(String(name)) ?? [];
       if (before && JSON.stringify(before) === JSON.stringify(after)) {
         changes.push({ key, action: 'unchanged', warnings: [], diff: '' });
+        if (warnings.length > 0) others.push({ key, warnings });
         continue;
       }
       const textOf = async (item: Plain | undefined) => item && (await toYaml({ [collection]: [item] }));
       const [was, is] = [await textOf(before), await textOf(after)];
       const action = was === undefined ? 'created' : is === undefined ? 'deleted' : 'updated';
       const diff = textDifference(`${key.kind}/${String(name)}`, was, is);
-      changes.push({ key, action, warnings: [], diff });
+      changes.push({ key, action, warnings, diff });
     }
   }
-  return { changes, warnings: [] };
+  return { changes, warnings: others };
+}
+
+/** The doubts about objects of a collection, with paths in the object. Names may have dots: the longest that fits is meant. */
+function byName(doubts: readonly Fault[], collection: string, objects: readonly Plain[]): Map<string, Fault[]> {
+  const names = objects.map(({ name }) => String(name)).sort((one, other) => other.length - one.length);
+  const found = new Map<string, Fault[]>();
+  for (const doubt of doubts) {
+    const name = names.find((each) => doubt.path.startsWith(`${collection}.${each}.`));
+    if (name === undefined) continue;
+    const own = found.get(name) ?? [];
+    own.push({ ...doubt, path: doubt.path.slice(`${collection}.${name}.`.length) });
+    found.set(name, own);
+  }
+  return found;
 }
 
 /** Loaded when it is asked for. */

@@ -76,8 +76,12 @@ export interface AdminDependencies {
   ) => Checked<{ readonly name: string; readonly objects: ConfigObjects }>;
   /** YAML to plain JSON, and where in it things stand. @throws FaultsError */
   readonly parse: (text: string) => Promise<Parsed>;
-  /** Makes what a configuration needs, and throws it away. @throws FaultsError */
-  readonly check: (config: ConfigSnapshot) => Promise<void>;
+  /**
+   * Makes what a configuration needs, and throws it away. Gives what is no fault, and will hardly do what was meant.
+   *
+   * @throws FaultsError
+   */
+  readonly check: (config: ConfigSnapshot) => Promise<readonly Fault[]>;
   /** What all sessions have moved: those that ended, plus those that live. */
   readonly totals: () => TrafficTotals;
   /** What sessions do, by piece of the topology. */

@@ -5,6 +5,7 @@ import type { TapView } from '../../dataplane/core/tap.ts';
 import type { TapRecord } from '../../dataplane/taps/records.ts';
 import type { Tap } from '../../gen/l7mp/config/v1/types.ts';
 import { decodeConfig, decodeObject, decodeTap } from '../../config/decode.ts';
+import { doubts } from '../../config/doubts.ts';
 import { createJsonSchemas } from '../../config/json-schema.ts';
 import { parseText } from '../../config/parse.ts';
 import { compact, toPlain } from '../../config/print.ts';
@@ -147,7 +148,7 @@ export function createTestApi(config: object = {}): TestApi {
     decodeConfig: (raw, lenient) => decodeConfig(raw, { schema, lenient }),
     decodeObject: (kind, raw, lenient) => decodeObject(kind, raw, sink.snapshot, { schema, lenient }),
     parse: parseText,
-    check: () => Promise.resolve(),
+    check: (config) => Promise.resolve(doubts(config)),
     totals: () => api.totals(),
     traffic: () => api.traffic,
     faults: () => api.traffic.faults,

@@ -130,6 +130,54 @@ describe("a proxy's dashboard, in Chromium", function () {
     expect(await seriousFindings(page)).to.deep.equal([]);
   });
 
+  it('finds in the editor what l7mp check finds: unknown fields, and names that nobody has', async () => {
+    const page = await pages.at(`${base}/ui/#objects`);
+    await page.getByRole('button', { name: 'Edit' }).click();
+    const text = page.getByLabel('Configuration (YAML or JSON)');
+    await page.getByText('Valid. It changes nothing.').waitFor();
+    const before = await text.inputValue();
+    await text.fill(`${before}clutsers: []\n`);
+    await page.getByRole('button', { name: /line \d+: clutsers: expected/u }).waitFor();
+    expect(await page.getByRole('button', { name: 'Apply' }).isDisabled()).to.equal(true);
+    await text.fill(before.replace('destination: echo', 'destination: zz'));
+    await page.getByText('warning: destination: expected the name of a cluster that exists, found "zz"').waitFor();
+    expect(await page.getByRole('button', { name: 'Apply' }).isEnabled()).to.equal(true);
+  });
+
+  it('asks before a text is lost that was not applied, and only then', async () => {
+    const page = await pages.at(`${base}/ui/#objects`);
+    const panel = page.getByRole('dialog', { name: "The proxy's own configuration" });
+    const question = page.getByRole('dialog', { name: 'Discard what is not applied?' });
+    const text = page.getByLabel('Configuration (YAML or JSON)');
+    const edit = async (): Promise<void> => {
+      await page.getByRole('button', { name: 'Edit' }).click();
+      await page.getByText('Valid. It changes nothing.').waitFor();
+    };
+    await edit();
+    await text.press('Escape');
+    await panel.waitFor({ state: 'detached' });
+    await edit();
+    await text.press('End');
+    await text.pressSequentially('x');
+    const written = await text.inputValue();
+    for (let time = 0; time < 3; time++) {
+      await text.press('Escape');
+      await question.waitFor();
+      await page.keyboard.press('Escape');
+      await question.waitFor({ state: 'detached' });
+    }
+    expect(await text.inputValue()).to.equal(written);
+    await panel.getByRole('button', { name: 'Close' }).click();
+    await question.getByRole('button', { name: 'Discard' }).click();
+    await panel.waitFor({ state: 'detached' });
+    await edit();
+    await text.fill((await text.inputValue()).replace('protocol: Echo', 'protocol: Discard'));
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await page.getByText('Applied.').waitFor();
+    await text.press('Escape');
+    await panel.waitFor({ state: 'detached' });
+  });
+
   it('says what its kernel does, and how it fares', async () => {
     const page = await pages.at(base);
     await goTo(page, 'Kernel');
