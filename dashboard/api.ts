@@ -1,4 +1,5 @@
 /** Calls to the server that the page is from. */
+import { currentToken, isSignedOut, signIn } from './sign-in.ts';
 import type { Fault } from './types.ts';
 
 /** A call that failed: what the server says, with the faults and their lines where it has some. */
@@ -13,28 +14,31 @@ export class ApiError extends Error {
   }
 }
 
-/** For this tab only: it is gone with it. */
-const TOKEN = 'l7mp-token';
-
-export function setToken(token: string): void {
-  sessionStorage.setItem(TOKEN, token);
+/** A request, which waits where the server wants another token for it. @throws ApiError */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  for (;;) {
+    if (isSignedOut()) throw new ApiError(401, 'nobody is signed in');
+    const token = currentToken();
+    const response = await askWith(token, path, init);
+    if (response.ok) return response;
+    const error = await toError(response);
+    if (error.status !== 401) throw error;
+    // Another request may have brought a new one meanwhile.
+    if (token === currentToken() && !(await signIn(error.message, token !== undefined))) throw error;
+  }
 }
 
-/** A request with the token, and the header that pages of others can't send. @throws ApiError */
-export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+/** With the token, and the header that pages of others can't send. @throws ApiError */
+async function askWith(token: string | undefined, path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
   headers.set('x-l7mp-request', 'dashboard');
-  const token = sessionStorage.getItem(TOKEN);
-  if (token !== null) headers.set('authorization', `Bearer ${token}`);
-  let response: Response;
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
   try {
-    response = await fetch(path, { ...init, headers, redirect: 'error' });
+    return await fetch(path, { ...init, headers, redirect: 'error' });
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new ApiError(0, 'the server does not answer');
   }
-  if (response.ok) return response;
-  throw await toError(response);
 }
 
 async function toError(response: Response): Promise<ApiError> {

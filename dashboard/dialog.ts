@@ -72,28 +72,30 @@ export function confirm(
   show(dialog);
 }
 
-/** Asks for a text, until it is given. */
-export function askToken(reason: string, onGiven: (token: string) => void): void {
+/** Asks for a token. Undefined: it was not given. `problem`: what is wrong with the last one. */
+export function askToken(reason: string, problem: string, onEnd: (token: string | undefined) => void): void {
   const input = h('input', { type: 'password', id: 'token', autocomplete: 'off', required: true });
-  const dialog = h('dialog', { class: 'ask', 'aria-label': 'Sign in' });
+  const dialog = h('dialog', { class: 'ask sign-in', 'aria-label': 'Sign in' });
+  let given: string | undefined;
   const form = h(
     'form',
     {
       method: 'dialog',
       onsubmit: (event) => {
         event.preventDefault();
+        given = input.value.trim();
         dialog.close();
-        onGiven(input.value.trim());
       },
     },
     h('h2', {}, 'Sign in'),
     h('p', {}, reason),
+    h('p', { class: 'problem', role: 'alert' }, problem),
     h('label', { for: 'token' }, 'Bearer token'),
     input,
     h('div', { class: 'actions' }, h('button', { type: 'submit', class: 'primary' }, 'Sign in')),
   );
   dialog.append(form);
-  show(dialog);
+  show(dialog, () => onEnd(given));
 }
 
 function show(dialog: HTMLDialogElement, onClose: () => void = () => undefined): void {

@@ -113,8 +113,9 @@ async function keep(
       });
     } catch (error) {
       why = error instanceof Error ? error.message : String(error);
-      // To ask again would not help.
-      if (error instanceof ApiError && error.status >= 400 && error.status < 500 && !over(signal)) {
+      // To ask again would not help; but for who signs in.
+      const isFinal = error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 401;
+      if (isFinal && !over(signal)) {
         onLink('lost', why);
         return;
       }

@@ -1,8 +1,8 @@
 /** The page: its views by the address, its connection, and who looks at it. */
-import { ApiError, get, setToken } from './api.ts';
-import { askToken } from './dialog.ts';
-import { fill, h, setText } from './dom.ts';
+import { ApiError, get } from './api.ts';
+import { button, fill, h, setText } from './dom.ts';
 import { follow, type LinkState } from './live.ts';
+import { onSignedOut, signIn } from './sign-in.ts';
 import { switchTheme } from './theme.ts';
 import type { Server } from './types.ts';
 import type { App, View } from './view.ts';
@@ -24,6 +24,9 @@ const element = (id: string): HTMLElement => {
 const content = element('content');
 const link = element('link');
 
+/** What was not possible before somebody has signed in. */
+let startAgain = (): void => undefined;
+
 /** What ends with the view that is shown. */
 let ends: (() => void)[] = [];
 
@@ -38,10 +41,8 @@ async function start(): Promise<void> {
     server = await get<Server>('/api/v1/dashboard');
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) {
-      askToken(error.message, (token) => {
-        setToken(token);
-        void start();
-      });
+      fill(content, h('p', { class: 'empty' }, 'This server shows nothing to who is not signed in.'));
+      startAgain = () => void start();
       return;
     }
     fill(content, h('p', { class: 'problem', role: 'alert' }, error instanceof Error ? error.message : String(error)));
@@ -67,7 +68,7 @@ async function start(): Promise<void> {
   const show = (): void => {
     for (const end of ends) end();
     ends = [];
-    for (const dialog of document.querySelectorAll('dialog')) dialog.close();
+    for (const dialog of document.querySelectorAll<HTMLDialogElement>('dialog:not(.sign-in)')) dialog.close();
     const [id = '', query = ''] = location.hash.slice(1).split('?');
     const view = views.find((each) => each.id === id) ?? views[0];
     if (view === undefined) return;
@@ -88,5 +89,14 @@ async function start(): Promise<void> {
   show();
 }
 
+const signInButton = button('Sign in', () => void signIn('The server wants a token.', false));
+onSignedOut((isOut) => {
+  if (isOut) link.after(signInButton);
+  else {
+    signInButton.remove();
+    startAgain();
+    startAgain = () => undefined;
+  }
+});
 switchTheme(element('theme'));
 void start();

@@ -13,7 +13,7 @@ import { endpointRoutes } from './endpoints.ts';
 import { objectRoutes } from './objects.ts';
 import { offloadRoutes } from './offload.ts';
 import { positionRoutes } from './positions.ts';
-import { processRoutes } from './process.ts';
+import { isBrowser, processRoutes } from './process.ts';
 import { failure, HttpError } from './respond.ts';
 import { createRouter, readTarget, type Target } from './router.ts';
 import { reportSessions } from './session-report.ts';
@@ -68,7 +68,7 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
   const handle: RequestHandler = async (request) => {
     try {
       const target = readTarget(request);
-      if (!OPEN_PATHS.has(target.path) && !isPageFile(target.path)) admit(request, target);
+      if (!isOpen(request, target)) admit(request, target);
       const { handler, parameters } = route(target);
       const answer = await handler({ request, parameters, query: target.query });
       if (isChange(target)) log.info(auditOf(request, target), 'the REST API has changed something');
@@ -81,6 +81,11 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
     .filter(({ path }) => !isPageFile(path))
     .flatMap(({ path, methods }) => Object.keys(methods).map((method) => ({ path, method })));
   return { handle, operations, sessionsReport: (most, details) => reportSessions(dependencies, most, details) };
+}
+
+/** The page asks for a token itself: a browser is sent there without one. */
+function isOpen(request: Request, { method, path }: Target): boolean {
+  return OPEN_PATHS.has(path) || isPageFile(path) || (method === 'GET' && path === '/' && isBrowser(request));
 }
 
 /** Taps have lines of their own when they begin. */

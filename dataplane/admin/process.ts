@@ -3,6 +3,7 @@ import type { Admin } from '../../gen/l7mp/config/v1/types.ts';
 import type { Plain } from '../../common/address.ts';
 import { HIDDEN } from '../../common/secrets.ts';
 import { productVersion } from '../../common/version.ts';
+import type { Request } from '../core/protocol.ts';
 import { readBody, unwrapObject, without } from './body.ts';
 import { accept, type Context, show } from './context.ts';
 import { HttpError, ok, redirect, text } from './respond.ts';
@@ -15,8 +16,7 @@ export function processRoutes(context: Context): Route[] {
       path: '/',
       methods: {
         // Who reads this in a browser wants the page.
-        GET: ({ request: { headers } }) =>
-          headers['accept']?.includes('text/html') === true ? redirect('/ui/') : text(200, INDEX),
+        GET: ({ request }) => (isBrowser(request) ? redirect('/ui/') : text(200, INDEX)),
       },
     },
     { path: '/healthz', methods: { GET: () => text(200, 'ok\n') } },
@@ -45,6 +45,10 @@ export function processRoutes(context: Context): Route[] {
       },
     },
   ];
+}
+
+export function isBrowser({ headers }: Request): boolean {
+  return headers['accept']?.includes('text/html') === true;
 }
 
 /** The settings without the token, and with what l7mp shows beside them. */

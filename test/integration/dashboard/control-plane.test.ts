@@ -339,6 +339,7 @@ describe('the dashboard of a control plane, in Chromium', function () {
       await dialog.getByLabel('Bearer token').fill('another-token-of-some-length');
       await dialog.getByRole('button').click();
       await page.getByText('found another').waitFor();
+      await dialog.getByText('The server has refused the last token.').waitFor();
       await dialog.getByLabel('Bearer token').fill('a-token-of-some-length');
       await dialog.getByRole('button').click();
       await page.getByText('control plane 0.1.0, token:ci').waitFor();

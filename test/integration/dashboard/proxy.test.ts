@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import type { Browser } from 'playwright-core';
+import type { Browser, Locator } from 'playwright-core';
 import type { Refusal } from '../../../config/reloads.ts';
 import { seriousFindings, startBrowser } from '../../support/browser.ts';
 import { startProxy, type TestProxy } from '../../support/proxy.ts';
@@ -52,6 +52,11 @@ describe("a proxy's dashboard, in Chromium", function () {
     for (const socket of sockets.splice(0)) socket.destroy();
     await proxy.close();
   });
+
+  async function signIn(dialog: Locator, token: string): Promise<void> {
+    await dialog.getByLabel('Bearer token').fill(token);
+    await dialog.getByRole('button', { name: 'Sign in' }).click();
+  }
 
   async function session(): Promise<Socket> {
     const socket = connect(proxy.port('web'), '127.0.0.1');
@@ -211,10 +216,49 @@ describe("a proxy's dashboard, in Chromium", function () {
     proxy = await startProxy({ ...CONFIG, admin: { api: { token: 'a-secret-of-some-length' } } }, { api: true });
     base = `http://127.0.0.1:${proxy.port()}`;
     expect((await fetch(`${base}/api/v1/events`)).status).to.equal(401);
-    const page = await pages.at(`${base}/ui/#objects`);
-    await page.getByLabel('Bearer token').fill('a-secret-of-some-length');
+    const page = await pages.at(`${base}/`);
+    expect(new URL(page.url()).pathname).to.equal('/ui/');
+    const dialog = page.getByRole('dialog', { name: 'Sign in' });
+    await signIn(dialog, 'another-secret-of-some-length');
+    await dialog.getByText('The server has refused the last token.').waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByText('nothing to who is not signed in').waitFor();
     await page.getByRole('button', { name: 'Sign in' }).click();
+    await dialog.waitFor();
+    expect(await dialog.getByText('has refused').count()).to.equal(0);
+    await signIn(dialog, 'a-secret-of-some-length');
+    await goTo(page, 'Configuration');
     await page.getByRole('button', { name: 'Cluster/echo' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Sign in' }).count()).to.equal(0);
+  });
+
+  it('asks again when its token ends, and goes on with what was written', async () => {
+    const page = await pages.at(`${base}/ui/#objects`);
+    await page.getByRole('button', { name: 'Edit' }).click();
+    const text = page.getByLabel('Configuration (YAML or JSON)');
+    await page.getByText('Valid. It changes nothing.').waitFor();
+    const written = (await text.inputValue()).replace('protocol: Echo', 'protocol: Discard');
+    let wanted = 'the next token';
+    await page.route('**/api/v1/**', async (route) => {
+      const isRight = route.request().headers()['authorization'] === `Bearer ${wanted}`;
+      if (isRight) await route.continue();
+      else
+        await route.fulfill({
+          status: 401,
+          json: { status: 401, message: 'Unauthorized', content: 'expected another' },
+        });
+    });
+    const dialog = page.getByRole('dialog', { name: 'Sign in' });
+    await text.fill(written);
+    await signIn(dialog, wanted);
+    await page.getByText('Valid. It changes 1 object.').waitFor();
+    expect(await text.inputValue()).to.equal(written);
+    wanted = 'the one after that';
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await dialog.getByText('The server has refused the last token.').waitFor();
+    await signIn(dialog, wanted);
+    await page.getByText('Applied.').waitFor();
   });
 
   it('ends its streams when the proxy ends', async () => {

@@ -66,6 +66,14 @@ describe('REST API: the process', () => {
     const guarded = { admin: { api: { token: 'secret' } } };
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
+    it('is not wanted of a browser that is sent to the page, which asks for it', async () => {
+      const api = createTestApi(guarded);
+      const { status, headers } = await api.get('/', { accept: 'text/html,*/*;q=0.8' });
+      expect([status, headers['location']]).to.deep.equal([302, '/ui/']);
+      expect((await api.get('/metrics', { accept: 'text/html' })).status).to.equal(401);
+      expect((await api.send('POST', '/', { accept: 'text/html' })).status).to.equal(401);
+    });
+
     it('is wanted everywhere but at the probes', async () => {
       const api = createTestApi(guarded);
       for (const path of ['/', '/metrics', '/api/v1/sessions', '/api/v1/openapi.json', '/nothing']) {
