@@ -391,10 +391,7 @@ async function openKernelPath(
   const { missing, there } = findMissing(interfaces);
   if (missing.length > 0) {
     // They may come later.
-    log.warn(
-      { missing, interfaces: there },
-      'admin.offload_ifs names interfaces that are not there, or have no address',
-    );
+    log.warn({ missing, interfaces: there }, 'admin.offload_ifs names interfaces that are not there');
   }
   const options = interfaces.length > 0 ? { interfaces } : {};
   const datagrams = new OffloadPolicy(await openOffloadEngine({ ...options, pins }), log);

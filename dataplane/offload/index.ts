@@ -1,6 +1,6 @@
 /** Opens the engines that the kernel has, or says why there is none. */
+import { readFileSync } from 'node:fs';
 
-import { networkInterfaces } from 'node:os';
 import { ProxyError } from '../../common/errors.ts';
 import type { OffloadEngine, OffloadRefusal } from '../core/offload.ts';
 import { readObject, refusalOf } from '../kernel/program-file.ts';
@@ -55,12 +55,18 @@ export async function removePins(where: PinOptions): Promise<void> {
   await unpin(where);
 }
 
-/** Interfaces that are named and not there, or not with an address; and those that are, lo aside. */
+/** Interfaces that are named and not there; and those that are, lo aside. */
 export function findMissing(
   names: readonly string[],
-  there: readonly string[] = Object.keys(networkInterfaces()),
+  there: readonly string[] = interfaceNames(),
 ): { readonly missing: readonly string[]; readonly there: readonly string[] } {
   return { missing: names.filter((name) => !there.includes(name)), there: there.filter((name) => name !== 'lo') };
+}
+
+/** All interfaces of the network namespace: `os.networkInterfaces` leaves out those without a carrier or an address. */
+function interfaceNames(): string[] {
+  const [, , ...lines] = readFileSync('/proc/self/net/dev', 'utf8').trimEnd().split('\n');
+  return lines.map((line) => line.slice(0, line.indexOf(':')).trim());
 }
 
 export type ConnectionEngine = Pick<

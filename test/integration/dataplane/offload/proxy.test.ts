@@ -5,6 +5,7 @@ import { PYTHON, versionOf } from '../../../support/peer.ts';
 import { until } from '../../../support/until.ts';
 import { parseMetrics, type Sample } from '../admin/tools.ts';
 import { Bed, configuration, FOUR, IN_PROXY, WAYS } from './bed.ts';
+import { inPlace } from './lab.ts';
 
 describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} and ${versionOf('curl', '--version')}`, () => {
   let bed: Bed;
@@ -117,11 +118,13 @@ describe(`a proxy with kernel offload, with ${versionOf(PYTHON, '--version')} an
     await bed.counted(await hot.stop());
   });
 
-  it('says which interfaces it was given that are not there, and which are', async () => {
-    await bed.startProxy(configuration(FOUR, 'always', {}, { offload_ifs: ['to-clinet', 'to-server'] }));
+  it('says which interfaces it was given that are not there, and which are, also those that are down', async () => {
+    const interfaces = ['to-clinet', 'to-server', 'idle'];
+    inPlace('proxy', 'ip link add idle type veth peer name idle-too');
+    await bed.startProxy(configuration(FOUR, 'always', {}, { offload_ifs: interfaces }));
     const told = bed.proxy.log().find(({ msg }) => msg.startsWith('admin.offload_ifs'));
     expect(told).to.deep.include({ level: 'warn', missing: ['to-clinet'] });
-    expect(told?.['interfaces']).to.have.members(['to-client', 'to-server']);
+    expect(told?.['interfaces']).to.have.members(['to-client', 'to-server', 'idle', 'idle-too']);
   });
 
   it('works in user space without privileges, and says so once', async () => {
