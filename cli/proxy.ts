@@ -6,7 +6,7 @@ import { FileSource } from '../config/file-source.ts';
 import { loadAside } from '../config/load-aside.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
 import { type Pages, servePages } from '../common/http-pages.ts';
-import { readOtelSettings } from '../common/telemetry/otel-settings.ts';
+import { readOtelSettings, TRACES_PER_SECOND } from '../common/telemetry/otel-settings.ts';
 import { LONGEST_TIMER } from '../common/timer.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
@@ -50,7 +50,7 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     api: options.api ?? true,
     controlPlane,
     id: options.id,
-    otel: readOtelSettings(process.env),
+    otel: readOtelSettings(process.env, TRACES_PER_SECOND),
     ...(options.logLevel && { logLevel: options.logLevel }),
   });
   const { log } = running;

@@ -54,7 +54,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const faults = [...listeningFaults(security), ...kubernetesFaults(options), ...httpFaults(options)];
   if (faults.length > 0) throw new UsageError(...faults);
   const kubernetes = options.kubernetes && (await kubernetesOf(options));
-  const otel = readOtelSettings(process.env, 1); // changes are few, and each matters
+  const otel = readOtelSettings(process.env); // changes are few, and each matters
   const log = createLogger(logLevel, 'stderr');
   const settings: ControlPlaneOptions = {
     listen: where,

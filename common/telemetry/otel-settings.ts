@@ -25,6 +25,8 @@ export interface SamplerSettings {
   readonly parentBased: boolean;
   /** The share of the others that is recorded, from 0 to 1. */
   readonly ratio: number;
+  /** How many of that share are recorded a second, at most. Absent: all. */
+  readonly perSecond?: number;
 }
 
 /** Where a signal goes to. */
@@ -64,8 +66,8 @@ export interface OtelSettings {
   readonly logs?: LogSettings;
 }
 
-/** Of sessions that come without a trace, one in a thousand is recorded unless the sampler is told otherwise: busy proxies have many. */
-const SESSION_RATIO = 0.001;
+/** Of what comes without a trace, at most so much is recorded a second unless the sampler is told otherwise: busy proxies have much of it. */
+export const TRACES_PER_SECOND = 10;
 
 /** Longer attributes are cut, unless a limit is set: a peer's path of many kilobytes is not worth its way. */
 const MAX_VALUE_LENGTH = 4096;
@@ -91,11 +93,11 @@ type Signal = 'TRACES' | 'METRICS' | 'LOGS';
  * Endpoints, headers, certificates, compression and timeouts are read by the exporters themselves, which pass over what they
  * can't use: it is looked at here. Undefined: nothing is exported.
  *
- * @param ratio the share of what begins here that is recorded where no sampler is named.
+ * @param perSecond how many traces that begin here are recorded a second where neither a sampler nor a share is named. Absent: all.
  * @throws FaultsError with all that is wrong.
  */
-export function readOtelSettings(env: Environment, ratio = SESSION_RATIO): OtelSettings | undefined {
-  const reader = new Reader(env, ratio);
+export function readOtelSettings(env: Environment, perSecond?: number): OtelSettings | undefined {
+  const reader = new Reader(env, perSecond);
   if (reader.choice('OTEL_SDK_DISABLED', ['true', 'false'], 'false') === 'true') return undefined;
   const isOn = {
     traces: reader.isExported('TRACES', []),
@@ -114,11 +116,11 @@ export function readOtelSettings(env: Environment, ratio = SESSION_RATIO): OtelS
 class Reader {
   readonly faults: Fault[] = [];
   private readonly env: Environment;
-  private readonly ratio: number;
+  private readonly perSecond: number | undefined;
 
-  constructor(env: Environment, ratio: number) {
+  constructor(env: Environment, perSecond: number | undefined) {
     this.env = env;
-    this.ratio = ratio;
+    this.perSecond = perSecond;
   }
 
   isExported(signal: Signal, others: readonly string[]): boolean {
@@ -165,9 +167,10 @@ class Reader {
   private sampler(): SamplerSettings {
     const name = this.choice('OTEL_TRACES_SAMPLER', Object.keys(SAMPLERS), 'parentbased_traceidratio');
     const { parentBased, ratio } = SAMPLERS[name] ?? { parentBased: true, ratio: undefined };
+    const isOpen = ['OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'].every((each) => this.text(each) === undefined);
     // A sampler that is named without a share takes all, says the specification.
-    const fallback = this.text('OTEL_TRACES_SAMPLER') === undefined ? this.ratio : 1;
-    return { parentBased, ratio: ratio ?? this.number('OTEL_TRACES_SAMPLER_ARG', fallback, 0, 1) };
+    const settings = { parentBased, ratio: ratio ?? this.number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1) };
+    return isOpen && this.perSecond !== undefined ? { ...settings, perSecond: this.perSecond } : settings;
   }
 
   private propagators(): TraceSettings['propagators'] {

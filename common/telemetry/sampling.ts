@@ -15,16 +15,43 @@ export interface Sampled {
 
 export type Decide = (came: TraceContext | undefined, settings?: SamplerSettings) => Sampled;
 
-export function createSampling(settings: SamplerSettings): Decide {
-  return (came, { parentBased, ratio } = settings) => {
+/** `now`: a clock in ms, for what is bounded a second. */
+export function createSampling(settings: SamplerSettings, now = (): number => performance.now()): Decide {
+  const allowed = new Allowance(now);
+  return (came, { parentBased, ratio, perSecond } = settings) => {
     const parent = came && parseTraceparent(came.traceparent);
     if (parent === undefined) {
       const ids = new DrawnIds();
-      return { parent, ids, sampled: isInShare(ids.share, ratio) };
+      return {
+        parent,
+        ids,
+        sampled: isInShare(ids.share, ratio) && (perSecond === undefined || allowed.take(perSecond)),
+      };
     }
     const sampled = parentBased ? parent.sampled : isInShare(shareOf(parent.traceId), ratio);
     return { parent, ids: parent.sampled && !sampled ? { ...parent, sampled } : parent, sampled };
   };
+}
+
+/** So many a second, evenly, and as many at once after a pause. */
+class Allowance {
+  private readonly now: () => number;
+  private left = Infinity;
+  private since: number;
+
+  constructor(now: () => number) {
+    this.now = now;
+    this.since = now();
+  }
+
+  take(perSecond: number): boolean {
+    const now = this.now();
+    this.left = Math.min(perSecond, this.left + ((now - this.since) / 1000) * perSecond);
+    this.since = now;
+    if (this.left < 1) return false;
+    this.left--;
+    return true;
+  }
 }
 
 /** As OpenTelemetry's `TraceIdRatioBasedSampler` for JavaScript has it: those of its users decide the same of a trace. */

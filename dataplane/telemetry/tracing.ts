@@ -39,7 +39,10 @@ export function createTracing(
       const { enabled, percent } = options.telemetry.tracing;
       if (!enabled) return undefined;
       const came = propagators.tracecontext ? incoming.traceOf?.(incoming.metadata) : undefined;
-      const decided = decide(came, percent === undefined ? sampler : { ...sampler, ratio: percent / 100 });
+      const decided = decide(
+        came,
+        percent === undefined ? sampler : { parentBased: sampler.parentBased, ratio: percent / 100 },
+      );
       if (!decided.sampled) {
         // Who decides anew on the way would record half a trace.
         return decided.parent?.sampled === false ? undefined : { ids: decided.ids };

@@ -19,14 +19,14 @@ describe('OTEL_* variables', () => {
     expect(readOtelSettings({ ...ENDPOINT, OTEL_SDK_DISABLED: 'TRUE' })).to.equal(undefined);
   });
 
-  const sampler = (env: Record<string, string>) => readOtelSettings({ ...ENDPOINT, ...env })?.traces?.sampler;
+  const sampler = (env: Record<string, string>) => readOtelSettings({ ...ENDPOINT, ...env }, 7)?.traces?.sampler;
 
-  it('samplers: one in a thousand unless told otherwise, and all where one is named without a share', () => {
-    expect(sampler({})).to.deep.equal({ parentBased: true, ratio: 0.001 });
+  it('samplers: so many a second unless told otherwise, and all where one is named without a share', () => {
+    expect(sampler({})).to.deep.equal({ parentBased: true, ratio: 1, perSecond: 7 });
     expect(sampler({ OTEL_TRACES_SAMPLER_ARG: '0.5' })).to.deep.equal({ parentBased: true, ratio: 0.5 });
     expect(sampler({ OTEL_TRACES_SAMPLER: 'traceidratio' })).to.deep.equal({ parentBased: false, ratio: 1 });
     expect(sampler({ OTEL_TRACES_SAMPLER: 'parentbased_always_off' })).to.deep.equal({ parentBased: true, ratio: 0 });
-    expect(readOtelSettings(ENDPOINT, 1)?.traces?.sampler.ratio).to.equal(1);
+    expect(readOtelSettings(ENDPOINT)?.traces?.sampler).to.deep.equal({ parentBased: true, ratio: 1 });
   });
 
   it('queues, times and limits have the defaults of the specification', () => {

@@ -31,6 +31,26 @@ describe('sampling', () => {
       ids: { traceId: TRACE, spanId: 'b7ad6b7169203331', sampled: false },
     });
   });
+
+  it('records so many a second, evenly, as many at once after a pause, and what its parent or a share of its own asks for', () => {
+    let now = 0;
+    const settings = { parentBased: true, ratio: 1, perSecond: 10 };
+    const decide = createSampling(settings, () => now);
+    const count = (calls: number, ...rest: Parameters<typeof decide>): number =>
+      Array.from({ length: calls }, () => decide(...rest)).filter(({ sampled }) => sampled).length;
+    expect(count(100, undefined)).to.equal(10);
+    expect(count(100, PARENT)).to.equal(100);
+    expect(count(100, undefined, { parentBased: true, ratio: 1 })).to.equal(100);
+    const eachTenth = [];
+    for (let tenth = 1; tenth <= 20; tenth++) {
+      now = tenth * 100;
+      eachTenth.push(count(100, undefined));
+    }
+    expect(eachTenth.reduce((sum, each) => sum + each)).to.equal(20);
+    expect(Math.max(...eachTenth)).to.be.at.most(2);
+    now += 3_600_000;
+    expect(count(100, undefined)).to.equal(10);
+  });
 });
 
 describe('identifiers that are drawn', () => {
