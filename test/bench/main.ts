@@ -45,7 +45,7 @@ Needs root, and what scripts/setup-bench.sh installs. A name stands for all that
 offload-udp and offload-tcp.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
-  --repeats N    take the medians of N (default: 3; connections: 11, http: 7, xds
+  --repeats N    take the medians of N (default: 3; connections: 11, http: 7, telemetry: 10, xds
                  kubernetes and dashboard: 1)
   --growth       only how the discovery service does with 250 to 4,000 proxies and 1,000 to 100,000 resources: tables
                  without bars, some minutes
@@ -64,7 +64,10 @@ interface Settings {
 
 let failures = 0;
 
-/** One round after the other over all contenders, so that whatever drifts drifts for all of them. */
+/**
+ * One round after the other over all contenders, so that whatever drifts drifts for all of them; each second one backwards, so that
+ * nobody gets a machine that the one before has worn out more often than others. The baseline comes first in the first.
+ */
 async function run(lab: Lab, benchmark: Benchmark, { contenders, quick, ...asked }: Settings): Promise<Line[]> {
   const repeats = asked.repeats ?? benchmark.repeats ?? 3;
   const shared = new Map<string, number>();
@@ -73,7 +76,7 @@ async function run(lab: Lab, benchmark: Benchmark, { contenders, quick, ...asked
     ({ name, command }) => !benchmark.without?.includes(name) && command(benchmark.kind, lab.directory) !== undefined,
   );
   for (let repeat = 0; repeat < repeats; repeat++) {
-    for (const contender of taking) {
+    for (const contender of repeat % 2 === 0 ? taking : taking.toReversed()) {
       console.error(`${benchmark.name}: ${contender.name} (${repeat + 1} of ${repeats})`);
       try {
         const values = await benchmark.measure({ lab, contender, durationMs: quick ? 1000 : 3000, quick, shared });

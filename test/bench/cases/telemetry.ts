@@ -9,7 +9,7 @@ import { tcp } from './tcp.ts';
 const BAR = { of: 'ratio', atLeast: 0.95 } as const;
 /** Figures are close: more of them than elsewhere. */
 const common = {
-  repeats: 5,
+  repeats: 10,
   baseline: 'l7mp without telemetry',
   without: ['bare', 'envoy', 'haproxy', 'nginx', 'socat'],
 };
