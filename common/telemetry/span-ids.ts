@@ -5,7 +5,7 @@ import type { SpanIds } from './trace-context.ts';
 /** Where numbers of 32 bits have their eight digits in a `traceparent`: four of the trace, two of the span. */
 const [TRACE_AT, SPAN_AT, END] = [3, 36, 52];
 const text = Buffer.from(`00-${'0'.repeat(32)}-${'0'.repeat(16)}-00`, 'latin1');
-/** Both digits of each byte, as they stand in text. */
+/** Both digits of each byte, as they stand in text: the first is the high byte. */
 const DIGITS = Uint16Array.from({ length: 256 }, (_, byte) =>
   Buffer.from(byte.toString(16).padStart(2, '0'), 'latin1').readUInt16BE(),
 );
@@ -13,26 +13,26 @@ const DIGITS = Uint16Array.from({ length: 256 }, (_, byte) =>
 /** A new trace, and a span in it, that are not recorded. All zero is none; it is as likely as any other. */
 export class DrawnIds implements SpanIds {
   readonly sampled = false;
-  private readonly trace = [draw(), draw(), draw(), draw()] as const;
-  private readonly span = [draw(), draw()] as const;
+  // One by one, and no arrays: each session has them.
+  private readonly a = draw();
+  private readonly b = draw();
+  private readonly c = draw();
+  private readonly d = draw();
   private told: string | undefined;
 
   /** Where it stands among all traces, from 0 up to 2^32. */
   get share(): number {
-    const [a, b, c, d] = this.trace;
-    return (a ^ b ^ c ^ d) >>> 0;
+    return (this.a ^ this.b ^ this.c ^ this.d) >>> 0;
   }
 
   get traceparent(): string {
     if (this.told !== undefined) return this.told;
-    const [a, b, c, d] = this.trace;
-    const [e, f] = this.span;
-    write(a, TRACE_AT);
-    write(b, TRACE_AT + 8);
-    write(c, TRACE_AT + 16);
-    write(d, TRACE_AT + 24);
-    write(e, SPAN_AT);
-    write(f, SPAN_AT + 8);
+    write(this.a, TRACE_AT);
+    write(this.b, TRACE_AT + 8);
+    write(this.c, TRACE_AT + 16);
+    write(this.d, TRACE_AT + 24);
+    write(draw(), SPAN_AT);
+    write(draw(), SPAN_AT + 8);
     return (this.told = text.toString('latin1'));
   }
 
@@ -67,12 +67,15 @@ export class SpanIdSource implements IdGenerator {
   }
 }
 
+/** 32 bits, as a number that needs no place of its own: a signed one. */
 function draw(): number {
-  return (Math.random() * 0x1_0000_0000) >>> 0;
+  return (Math.random() * 0x1_0000_0000) | 0;
 }
 
 function write(value: number, at: number): void {
   for (let byte = 0; byte < 4; byte++) {
-    text.writeUInt16BE(DIGITS[(value >>> (24 - 8 * byte)) & 0xff] ?? 0, at + 2 * byte);
+    const digits = DIGITS[(value >>> (24 - 8 * byte)) & 0xff] ?? 0;
+    text[at + 2 * byte] = digits >>> 8;
+    text[at + 2 * byte + 1] = digits & 0xff;
   }
 }
