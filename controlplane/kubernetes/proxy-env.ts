@@ -46,6 +46,11 @@ export function proxyEnv(attributes: Readonly<Record<string, string>>, env: read
   return [...OWN, ...others, all];
 }
 
+/** The variables of both; those of `over` count more. */
+export function mergeEnv(under: readonly EnvVar[], over: readonly EnvVar[]): EnvVar[] {
+  return [...under.filter(({ name }) => !over.some((each) => each.name === name)), ...over];
+}
+
 function joined(text: string, more = ''): string {
   return more.trim() === '' ? text : `${text},${more}`;
 }
@@ -97,13 +102,20 @@ export function otelFaults(env: readonly EnvVar[], path: string): Fault[] {
     // Whatever it is, something is exported, by what else is said.
     return name.endsWith('_ENDPOINT') ? [[name, 'http://endpoint']] : [];
   });
+  const attributes = env.find(({ name }) => name === ATTRIBUTES)?.value ?? '';
+  const faults = isAttributes(attributes) ? [] : [fault(`${path}[${ATTRIBUTES}]`, 'key=value,…', attributes)];
   try {
     readOtelSettings(Object.fromEntries(known));
-    return [];
   } catch (error) {
     if (!(error instanceof FaultsError)) throw error;
-    return error.faults.map((each) => ({ ...each, path: `${path}[${each.path}]` }));
+    faults.push(...error.faults.map((each) => ({ ...each, path: `${path}[${each.path}]` })));
   }
+  return faults;
+}
+
+/** Of what is not so the SDK takes nothing, and says nothing. */
+function isAttributes(text: string): boolean {
+  return text.split(',').every((part) => part.trim() === '' || /^[^=]*[^\s=][^=]*=[^=]*$/u.test(part));
 }
 
 function fault(path: string, expected: string, found: unknown): Fault {
