@@ -119,7 +119,7 @@ function isAttributes(text: string): boolean {
 }
 
 function fault(path: string, expected: string, found: unknown): Fault {
-  const text = typeof found === 'string' ? found : (JSON.stringify(found) ?? 'nothing');
+  const text = typeof found === 'string' ? found : found === undefined ? 'nothing' : JSON.stringify(found);
   return { path, expected, found: text.slice(0, 100) };
 }
 

@@ -51,7 +51,7 @@ const KEYS: ReadonlyMap<string, string> = new Map([
 function mergeItems(key: string, under: unknown, over: readonly unknown[]): unknown[] {
   const keyOf = (item: unknown): unknown => (isPlain(item) ? item[key] : undefined);
   const replaced = new Set(over.map(keyOf));
-  const kept = Array.isArray(under) ? under.filter((item) => !replaced.has(keyOf(item))) : [];
+  const kept = Array.isArray(under) ? (under as readonly unknown[]).filter((item) => !replaced.has(keyOf(item))) : [];
   return [...kept, ...over];
 }
 

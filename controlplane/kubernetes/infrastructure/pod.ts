@@ -27,7 +27,6 @@ const FIRST_UNPRIVILEGED = 1024;
 /** After the drain, until the process has ended for sure. */
 const END_SECONDS = 5;
 
-
 /** The settings of the process, which no control plane can change: its configuration file. */
 export function proxyConfig({ offload, accessLog }: Parameters): string {
   const admin = {
