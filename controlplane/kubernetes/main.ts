@@ -97,7 +97,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     indexes: {
       ...GATEWAY_INDEXES,
       EndpointSlice: { [BY_SERVICE]: (slice) => [serviceOf(slice) ?? []].flat() },
-      Pod: { [BY_INJECTION]: injectionOf },
+      Pod: { ...GATEWAY_INDEXES['Pod'], [BY_INJECTION]: injectionOf },
     },
     log,
   });
@@ -160,6 +160,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       const { infrastructure, ...gateways } = translateGateways(from, {
         policies,
         infrastructureFault: (gateway) => feed?.faultOf(gateway),
+        podTroubles: (gateway) => feed?.troublesOf(gateway),
       });
       const { expired, nextExpiry, ...resources } = translateResources(from, { policies });
       if (feed) {

@@ -95,6 +95,26 @@ describe('the environment of proxies of Gateways', function () {
     await rig.untilTold('Gateway', 'shop', 'Programmed', { reason: 'Pending' });
   });
 
+  it('can be one that pods do not start with, and the Gateway says what the node says', async () => {
+    const selector = ['--namespace', rig.namespace, '--selector', 'gateway.networking.k8s.io/gateway-name=shop'];
+    const name = await until('a pod', async () => {
+      const names = await kube().kubectl(['get', 'pods', ...selector, '--output', 'name']);
+      return names.split('\n')[0];
+    });
+    const waiting = { reason: 'CreateContainerConfigError', message: 'secret "collector" not found' };
+    const tell = (containerStatuses: readonly object[]): Promise<string> =>
+      kube().kubectl([
+        ...['patch', name, '--namespace', rig.namespace, '--subresource=status', '--type=merge'],
+        ...['-p', JSON.stringify({ status: { containerStatuses } })],
+      ]);
+    const status = { name: 'proxy', image: 'a', imageID: '', ready: false, restartCount: 0 };
+    await tell([{ ...status, state: { waiting } }]);
+    const message = '0 of 0 proxies; pods: CreateContainerConfigError: secret "collector" not found';
+    await rig.untilTold('Gateway', 'shop', 'Programmed', { status: 'False', reason: 'Pending', message });
+    await tell([{ ...status, state: { running: {} } }]);
+    await rig.untilTold('Gateway', 'shop', 'Programmed', { message: '0 of 0 proxies' });
+  });
+
   for (const [what, spec, says] of [
     [
       'text and a source',
