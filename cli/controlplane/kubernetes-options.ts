@@ -81,7 +81,7 @@ async function readDefaults(file: string): Promise<NonNullable<KubernetesOptions
 async function readSidecarEnv(file: string): Promise<NonNullable<KubernetesOptions['sidecarEnv']>> {
   const text = await read('--sidecar-env', file);
   const { parseSidecarEnv } = await import('../../controlplane/kubernetes/webhook/sidecar-env.ts');
-  const { otelFaults } = await import('../../controlplane/kubernetes/proxy-env.ts');
+  const { otelFaults } = await import('../../controlplane/kubernetes/api/proxy-env.ts');
   const { env, faults } = parseSidecarEnv(text, 'env');
   const all = [...faults, ...otelFaults(env, 'env')];
   if (all.length > 0) throw new UsageError(...all.map((fault) => `--sidecar-env ${file}: ${formatFault(fault)}`));

@@ -4,7 +4,6 @@ import { formatFault } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';
 import type { WorkFigures } from '../core/kubernetes-figures.ts';
 import type { GatewayNeeds, GatewayOutcome } from './api/gateway-needs.ts';
-import type { Pod } from './api/core-kinds.ts';
 import { GATEWAY_NAME_LABEL, MANAGED_BY, MANAGED_BY_LABEL } from './api/names.ts';
 import type { KubeObject } from './api/object.ts';
 import { Infrastructure } from './infrastructure/controller.ts';
@@ -73,8 +72,8 @@ export class InfrastructureFeed {
 
   /** Why pods of the Gateway `NAMESPACE/NAME` don't come or don't start. */
   troublesOf(gateway: string): string | undefined {
-    const pods = this.#reader.by('Pod', BY_GATEWAY, gateway) as Iterable<Pod>;
-    return troublesOf(this.#reader.by('Deployment', BY_GATEWAY, gateway) as Iterable<KubeObject>, pods);
+    const workloads = this.#reader.by('Deployment', BY_GATEWAY, gateway);
+    return troublesOf(workloads, this.#reader.by('Pod', BY_GATEWAY, gateway));
   }
 
   /** What all Gateways need from now on. */

@@ -1,7 +1,7 @@
 /** The file with which an installation says how gateways are run: the `spec` of a GatewayParameters, with an image. */
 import { type Fault, FaultsError } from '../../../common/errors.ts';
 import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
-import { envFaults } from '../proxy-env.ts';
+import { envFaults } from '../api/proxy-env.ts';
 import type { InfrastructureSettings } from './settings.ts';
 
 type Shape = 'text' | 'a whole number' | 'true or false' | 'an object' | 'a list';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { CONTROL_PLANE } from '../api/names.ts';
 import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import type { Opaque } from '../api/gateway-parameters.ts';
-import { proxyEnv } from '../proxy-env.ts';
+import { proxyEnv } from '../api/proxy-env.ts';
 import { OWN_FILES } from './files.ts';
 import type { Parameters } from './parameters.ts';
 import type { InfrastructureSettings } from './settings.ts';

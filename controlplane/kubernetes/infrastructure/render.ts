@@ -4,7 +4,7 @@ import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import type { Opaque } from '../api/gateway-parameters.ts';
 import { GATEWAY_NAME_LABEL, gatewayWorkloadName, MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import type { KubeObject } from '../api/object.ts';
-import { envFaults, otelFaults } from '../proxy-env.ts';
+import { envFaults, otelFaults } from '../api/proxy-env.ts';
 import { fileFaults } from './files.ts';
 import { mergeParameters, type Parameters } from './parameters.ts';
 import { type PodInput, podTemplate, proxyConfig } from './pod.ts';

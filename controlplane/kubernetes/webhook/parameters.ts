@@ -3,7 +3,7 @@ import type { Fault } from '../../../common/errors.ts';
 import { nearest } from '../../../common/nearest.ts';
 import { parseCidr, parsePortRange } from '../../../common/networks.ts';
 import type { EnvVar } from '../api/env-var.ts';
-import { mergeEnv, otelFaults } from '../proxy-env.ts';
+import { mergeEnv, otelFaults } from '../api/proxy-env.ts';
 import { parseSidecarEnv } from './sidecar-env.ts';
 import type { CaptureMode, InjectorSettings, Resources } from './settings.ts';
 

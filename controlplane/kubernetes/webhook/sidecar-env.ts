@@ -2,7 +2,7 @@
 import { parse } from 'yaml';
 import type { Fault } from '../../../common/errors.ts';
 import type { EnvVar } from '../api/env-var.ts';
-import { envFaults } from '../proxy-env.ts';
+import { envFaults } from '../api/proxy-env.ts';
 
 /** The proxy may have rights that its pod's owner has not: nothing that would have it run other code. */
 const NAMES = /^OTEL_/u;

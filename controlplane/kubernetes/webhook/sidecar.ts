@@ -1,5 +1,5 @@
 /** The proxy beside an application: its container, its volumes, and the configuration of its process. Pure. */
-import { proxyEnv } from '../proxy-env.ts';
+import { proxyEnv } from '../api/proxy-env.ts';
 import { ANNOTATIONS, type Parameters } from './parameters.ts';
 import type { InjectorSettings } from './settings.ts';
 

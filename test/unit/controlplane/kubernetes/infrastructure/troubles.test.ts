@@ -1,6 +1,6 @@
 /** What Kubernetes says of pods that don't come, in one line. */
 import { expect } from 'chai';
-import type { ContainerStatus, Pod, PodStatus } from '../../../../../controlplane/kubernetes/api/core-kinds.ts';
+import type { Pod, PodStatus } from '../../../../../controlplane/kubernetes/api/core-kinds.ts';
 import { troublesOf } from '../../../../../controlplane/kubernetes/infrastructure/troubles.ts';
 
 const pod = (status: PodStatus, metadata: object = {}): Pod => ({
@@ -9,7 +9,7 @@ const pod = (status: PodStatus, metadata: object = {}): Pod => ({
 });
 const waiting = (reason: string, message?: string, lastState: object = {}): Pod => {
   const state = { waiting: { reason, ...(message !== undefined && { message }) } };
-  return pod({ containerStatuses: [{ name: 'proxy', state, lastState } as ContainerStatus] });
+  return pod({ containerStatuses: [{ name: 'proxy', state, lastState }] });
 };
 const deployment = (type: string, status: string): object => ({
   ...{ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' } },

@@ -1,7 +1,7 @@
 /** The environment of proxies in pods: what people ask for, checked, beside what pods tell proxies of themselves. Pure. */
-import { type Fault, FaultsError } from '../../common/errors.ts';
-import { readOtelSettings } from '../../common/telemetry/otel-settings.ts';
-import type { EnvVar } from './api/env-var.ts';
+import { type Fault, FaultsError } from '../../../common/errors.ts';
+import { readOtelSettings } from '../../../common/telemetry/otel-settings.ts';
+import type { EnvVar } from './env-var.ts';
 
 type Plain = Readonly<Record<string, unknown>>;
 
