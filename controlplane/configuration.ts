@@ -31,7 +31,7 @@ import { fateOf } from './status/fate.ts';
 import { Replicas, type ReplicasOptions } from './status/replicas.ts';
 import { createReportService } from './status/report-service.ts';
 import type { Summary } from './status/summary.ts';
-import { type Counts, Tracker, type TrackerOptions } from './status/tracker.ts';
+import { type Counts, type FaultCount, Tracker, type TrackerOptions } from './status/tracker.ts';
 import { TrafficBoard } from './status/traffic-board.ts';
 import { checkChange } from './translate/check.ts';
 import { Translator } from './translate/translator.ts';
@@ -65,6 +65,8 @@ export interface ConfigurationFigures {
   readonly proxies: number;
   /** Sets of proxies that see the same. */
   readonly views: number;
+  /** What proxies refused, or what fails in them. */
+  readonly faults: readonly FaultCount[];
   /** Times that a change could not be brought to proxies. */
   readonly pushFailures: number;
   /** The store's revision that proxies are given. */
@@ -374,6 +376,7 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
         quarantined: objects.filter(({ id }) => translator.verdict(id)?.accepted !== true).length,
         proxies: catalog.proxies,
         views: catalog.views,
+        faults: tracker.faults(),
         pushFailures: pacer.failures,
         revision: pacer.revision,
         leads,

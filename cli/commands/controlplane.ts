@@ -27,6 +27,10 @@ export function addControlPlaneCommand(program: Command): void {
       'how the pods of Gateways are run, as in GatewayParameters; without it they are not made',
     )
     .option('--webhook-listen <address>', 'where the webhook listens that puts sidecars beside pods (default: nowhere)')
+    .option(
+      '--sidecar-env <file>',
+      "variables OTEL_* of sidecars, in YAML as a container's env; annotations of pods count more",
+    )
     .option('--tls-ca <file>', 'with --kubernetes and --tls-cert: the authorities that proxies are told to trust')
     .option('--tls-cert <file>', 'its certificate chain; loaded again when it changes')
     .option('--tls-key <file>', "the certificate's key")

@@ -11,6 +11,7 @@ export interface KubernetesFlags {
   readonly namespace?: string;
   readonly gatewayDefaults?: string;
   readonly webhookListen?: string;
+  readonly sidecarEnv?: string;
   readonly insecure?: true;
   readonly tlsCa?: string;
   readonly tlsCert?: string;
@@ -22,6 +23,7 @@ const NAMES = {
   namespace: '--namespace',
   gatewayDefaults: '--gateway-defaults',
   webhookListen: '--webhook-listen',
+  sidecarEnv: '--sidecar-env',
   tlsCa: '--tls-ca',
 } as const;
 
@@ -41,6 +43,9 @@ export function kubernetesFaults(flags: KubernetesFlags): string[] {
     const [found, missing] = flags.tlsCa === undefined ? ['--tls-cert', '--tls-ca'] : ['--tls-ca', '--tls-cert'];
     faults.push(`expected --tls-ca and --tls-cert together with --kubernetes, found ${found} without ${missing}`);
   }
+  if (flags.sidecarEnv !== undefined && flags.webhookListen === undefined) {
+    faults.push('--sidecar-env: expected --webhook-listen beside it, found none');
+  }
   if (flags.webhookListen !== undefined) {
     if (flags.gatewayDefaults === undefined) {
       faults.push('--webhook-listen: expected --gateway-defaults beside it, which has the image, found none');
@@ -52,11 +57,12 @@ export function kubernetesFaults(flags: KubernetesFlags): string[] {
 
 /** @throws UsageError: a file can't be read, or does not say what it should. */
 export async function kubernetesOf(flags: KubernetesFlags): Promise<Omit<KubernetesOptions, 'log'>> {
-  const { kubeconfig, namespace, gatewayDefaults, tlsCa } = flags;
+  const { kubeconfig, namespace, gatewayDefaults, sidecarEnv, tlsCa } = flags;
   return {
     ...(kubeconfig !== undefined && { kubeconfig }),
     ...(namespace !== undefined && { namespace }),
     ...(gatewayDefaults !== undefined && { gateways: await readDefaults(gatewayDefaults) }),
+    ...(sidecarEnv !== undefined && { sidecarEnv: await readSidecarEnv(sidecarEnv) }),
     ...(tlsCa !== undefined && { ca: await read('--tls-ca', tlsCa) }),
   };
 }
@@ -70,6 +76,16 @@ async function readDefaults(file: string): Promise<NonNullable<KubernetesOptions
     if (!(error instanceof FaultsError)) throw error;
     throw new UsageError(...error.faults.map((fault) => `--gateway-defaults ${file}: ${formatFault(fault)}`));
   }
+}
+
+async function readSidecarEnv(file: string): Promise<NonNullable<KubernetesOptions['sidecarEnv']>> {
+  const text = await read('--sidecar-env', file);
+  const { parseSidecarEnv } = await import('../../controlplane/kubernetes/webhook/sidecar-env.ts');
+  const { otelFaults } = await import('../../controlplane/kubernetes/api/proxy-env.ts');
+  const { env, faults } = parseSidecarEnv(text, 'env');
+  const all = [...faults, ...otelFaults(env, 'env')];
+  if (all.length > 0) throw new UsageError(...all.map((fault) => `--sidecar-env ${file}: ${formatFault(fault)}`));
+  return env;
 }
 
 async function read(option: string, file: string): Promise<string> {

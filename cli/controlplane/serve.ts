@@ -20,6 +20,7 @@ interface ServeOptions {
   readonly namespace?: string;
   readonly gatewayDefaults?: string;
   readonly webhookListen?: string;
+  readonly sidecarEnv?: string;
   readonly tlsCa?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;

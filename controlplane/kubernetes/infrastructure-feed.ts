@@ -8,6 +8,7 @@ import { GATEWAY_NAME_LABEL, MANAGED_BY, MANAGED_BY_LABEL } from './api/names.ts
 import type { KubeObject } from './api/object.ts';
 import { Infrastructure } from './infrastructure/controller.ts';
 import { INFRASTRUCTURE_TYPES } from './infrastructure/kinds.ts';
+import { troublesOf } from './infrastructure/troubles.ts';
 import type { InfrastructureSettings } from './infrastructure/settings.ts';
 import {
   type Changes,
@@ -67,6 +68,12 @@ export class InfrastructureFeed {
   /** Why what the Gateway `NAMESPACE/NAME` needs could not be made. */
   faultOf(gateway: string): string | undefined {
     return this.#faults.get(gateway);
+  }
+
+  /** Why pods of the Gateway `NAMESPACE/NAME` don't come or don't start. */
+  troublesOf(gateway: string): string | undefined {
+    const workloads = this.#reader.by('Deployment', BY_GATEWAY, gateway);
+    return troublesOf(workloads, this.#reader.by('Pod', BY_GATEWAY, gateway));
   }
 
   /** What all Gateways need from now on. */
@@ -138,7 +145,10 @@ export function gatewayOf({ metadata }: Pick<KubeObject, 'metadata'>): string | 
   return labels[MANAGED_BY_LABEL] === MANAGED_BY && name !== undefined ? `${namespace}/${name}` : undefined;
 }
 
-/** For the cache: all kinds that are made, by Gateway. */
+/** For the cache: all kinds that are made, and pods, by Gateway. */
 export const GATEWAY_INDEXES = Object.fromEntries(
-  KINDS.map((kind) => [kind, { [BY_GATEWAY]: (object: KubeObject) => [gatewayOf(object) ?? []].flat() }]),
+  [...KINDS, 'Pod' as const].map((kind) => [
+    kind,
+    { [BY_GATEWAY]: (object: KubeObject) => [gatewayOf(object) ?? []].flat() },
+  ]),
 );

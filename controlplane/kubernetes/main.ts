@@ -23,6 +23,7 @@ import { KubernetesSource, type TimedTranslation } from './source.ts';
 import { createTokenReviewer } from './token-reviewer.ts';
 import { INJECTOR, OWN_STATUSES, STATUS_TYPES, WATCHED_KINDS } from './watched-kinds.ts';
 import { type Credentials, serveWebhook, type Webhook } from './webhook/server.ts';
+import type { EnvVar } from './api/env-var.ts';
 import type { InjectorSettings } from './webhook/settings.ts';
 
 export interface KubernetesOptions {
@@ -32,6 +33,8 @@ export interface KubernetesOptions {
   readonly namespace?: string;
   /** How the pods of Gateways are run; absent: they are not made. */
   readonly gateways?: InfrastructureSettings['defaults'];
+  /** Of the environment of sidecars; none when absent. */
+  readonly sidecarEnv?: readonly EnvVar[];
   /** Authorities, in PEM, of a certificate that somebody else made; absent: the control plane makes its own. */
   readonly ca?: string;
   /** Whether there is a webhook that puts sidecars beside pods: its configuration is told of the authorities. */
@@ -94,7 +97,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
     indexes: {
       ...GATEWAY_INDEXES,
       EndpointSlice: { [BY_SERVICE]: (slice) => [serviceOf(slice) ?? []].flat() },
-      Pod: { [BY_INJECTION]: injectionOf },
+      Pod: { ...GATEWAY_INDEXES['Pod'], [BY_INJECTION]: injectionOf },
     },
     log,
   });
@@ -157,6 +160,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
       const { infrastructure, ...gateways } = translateGateways(from, {
         policies,
         infrastructureFault: (gateway) => feed?.faultOf(gateway),
+        podTroubles: (gateway) => feed?.troublesOf(gateway),
       });
       const { expired, nextExpiry, ...resources } = translateResources(from, { policies });
       if (feed) {
@@ -198,6 +202,7 @@ export async function openKubernetes(options: KubernetesOptions): Promise<Kubern
         logLevel: defaults.logLevel ?? 'info',
         capture: 'all',
         resources: defaults.resources ?? {},
+        env: options.sidecarEnv ?? [],
         ...SIDECAR,
       };
       const webhook = await serveWebhook({ host, port, credentials, settings: () => settings, log });

@@ -44,6 +44,15 @@ interface Tracked {
   readonly failures: Map<string, Failure>;
 }
 
+/** Resources in all proxies with one fault, each as often as there are proxies. */
+export interface FaultCount {
+  /** The type URL. */
+  readonly type: string;
+  /** `NACK`, `failed` or `waiting`. */
+  readonly kind: string;
+  readonly count: number;
+}
+
 /** Proxies that hold the very same, and ask for the same but for names. */
 interface Alike {
   readonly asking: Asking;
@@ -150,6 +159,18 @@ export class Tracker {
 
   *nodes(): Iterable<NodeFacts> {
     for (const { node } of this.proxies.values()) yield node;
+  }
+
+  /** How many resources were refused, fail, or wait for what is not there, in the proxies that are connected. */
+  faults(): FaultCount[] {
+    const counts = new Map<string, FaultCount>();
+    for (const { failures } of this.proxies.values()) {
+      for (const { typeUrl, kind } of failures.values()) {
+        const key = `${kind} ${typeUrl}`;
+        counts.set(key, { type: typeUrl, kind, count: (counts.get(key)?.count ?? 0) + 1 });
+      }
+    }
+    return [...counts.values()];
   }
 
   has(id: string): boolean {

@@ -14,6 +14,8 @@ export interface Figures {
   readonly connections: number;
   /** Groups of proxies that see the same. */
   readonly views: number;
+  /** What proxies refused, or what fails in them: by type URL and kind. */
+  readonly faults: readonly { readonly type: string; readonly kind: string; readonly count: number }[];
   /** Configuration objects, */
   readonly objects: number;
   /** and those of them that can't be used. */
@@ -65,6 +67,10 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
   const views = gauge('views', 'Groups of proxies that see the same');
   const acks = counter('acks', 'Responses that proxies took, by type');
   const nacks = counter('nacks', 'Responses that proxies refused, by type');
+  const faults = gauge(
+    'resource.faults',
+    'Resources that proxies refused, or that fail or wait in them, by type and kind',
+  );
   const objects = gauge('objects', 'Configuration objects, by state: valid or invalid');
   const failures = counter('push.failures', 'Times that a change could not be brought to proxies; it is tried again');
   const revision = gauge('store.revision', "The store's revision that proxies are given");
@@ -73,7 +79,7 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
     description: 'When the certificate that the control plane shows ends, since the epoch',
     unit: 's',
   });
-  const all = [expiry, connections, proxies, connects, views, acks, nacks, objects, failures, revision, leader];
+  const all = [expiry, connections, proxies, connects, views, acks, nacks, faults, objects, failures, revision, leader];
   meter.addBatchObservableCallback((result: BatchObservableResult) => {
     const { totals } = figures;
     result.observe(connections, figures.connections);
@@ -85,6 +91,7 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
       result.observe(acks, taken, { type });
       result.observe(nacks, refused, { type });
     }
+    for (const { type, kind, count } of figures.faults) result.observe(faults, count, { type, kind });
     result.observe(objects, figures.objects - figures.quarantined, { state: 'valid' });
     result.observe(objects, figures.quarantined, { state: 'invalid' });
     result.observe(failures, figures.pushFailures);

@@ -81,6 +81,7 @@ export function makeValuesSchema(): Schema {
         label: labelKey,
         failurePolicy: { enum: ['Ignore', 'Fail'] },
         timeoutSeconds: { type: 'integer', minimum: 1, maximum: 30 },
+        env: list({ type: 'object', required: ['name'], properties: { name: { type: 'string', pattern: '^OTEL_' } } }),
       }),
       tls: object({ existingSecret: string }),
       crds: object({ install: boolean, keep: boolean }),

@@ -1,4 +1,5 @@
 /** GatewayParameters (l7mp.io/v1): how the proxies of a Gateway are run. Types only; k8s/crds has the schema with its defaults. */
+import type { EnvVar } from './env-var.ts';
 import type { KubeObject } from './object.ts';
 
 /** What the API server checks by itself, and what is passed on as it is. */
@@ -27,6 +28,12 @@ export interface GatewayParametersSpec {
     /** All when absent. */
     readonly interfaces?: readonly string[];
   };
+  /** Beside what the proxy is told of its pod; those that stand above each other are one, by name. */
+  readonly env?: readonly EnvVar[];
+  /** Secrets and ConfigMaps of the Gateway's namespace that the proxy has as files; as with `env`, by name. */
+  readonly volumes?: readonly GatewayVolume[];
+  /** Where; as with `env`, by path. */
+  readonly volumeMounts?: readonly GatewayVolumeMount[];
   /** `info` when absent. */
   readonly logLevel?: string;
   readonly accessLog?: {
@@ -52,6 +59,20 @@ export interface GatewayParametersSpec {
   };
   /** One of them, a number or a percentage. */
   readonly disruptionBudget?: { readonly minAvailable?: number | string; readonly maxUnavailable?: number | string };
+}
+
+/** One of both (core/v1 Volume). */
+export interface GatewayVolume {
+  readonly name: string;
+  readonly secret?: Opaque;
+  readonly configMap?: Opaque;
+}
+
+/** Read-only. */
+export interface GatewayVolumeMount {
+  readonly name: string;
+  readonly mountPath: string;
+  readonly subPath?: string;
 }
 
 export interface GatewayServiceParameters {

@@ -1,5 +1,6 @@
 /** Statuses of GatewayClasses, Gateways and ListenerSets. */
 import type { KubeReader, StatusPlan } from '../api/reader.ts';
+import type { Condition } from '../api/object.ts';
 import { refOf } from '../api/reader.ts';
 import { addressesOf, gatewayService, unreachable, unusable } from './addresses.ts';
 import { SUPPORTED_FEATURES } from './features.ts';
@@ -33,12 +34,19 @@ export function classStatus({ gatewayClass, parameters }: ClassState, bundleVers
   return { ref: refOf(gatewayClass), objects: [], render: () => ({ conditions, supportedFeatures }) };
 }
 
-/** `fault`: why what the Gateway needs could not be made. */
+/** How it is with what runs a Gateway. */
+interface Running {
+  /** Why what it needs could not be made. */
+  readonly fault: string | undefined;
+  /** Why its pods don't come or don't start. */
+  readonly troubles: string | undefined;
+}
+
 export function gatewayStatus(
   reader: KubeReader,
   state: GatewayState,
   output: Output,
-  fault: string | undefined,
+  { fault, troubles }: Running,
 ): StatusPlan {
   const { gateway, listeners, sets } = state;
   const { generation } = gateway.metadata;
@@ -68,7 +76,7 @@ export function gatewayStatus(
       attachedListenerSets: sets.filter((set) => setRefusal(set) === undefined).length,
       conditions: [
         condition('Accepted', generation, refused, acceptance(listeners)),
-        programmed(progress, generation, unserved ?? unreachable(gateway, addresses)),
+        withTroubles(programmed(progress, generation, unserved ?? unreachable(gateway, addresses)), troubles),
         condition('ResolvedRefs', generation, lacking, {
           reason: 'ResolvedRefs',
           message: 'all that the Gateway refers to is there',
@@ -86,6 +94,11 @@ export function gatewayStatus(
       listeners: listeners.map((listener) => listenerStatus(listener, all, parentOf(refused), progress)),
     }),
   };
+}
+
+/** Also where old pods serve: those of a change don't come. */
+function withTroubles(condition: Condition, troubles: string | undefined): Condition {
+  return troubles === undefined ? condition : { ...condition, message: `${condition.message}; pods: ${troubles}` };
 }
 
 const NOTHING_SERVED: Verdict = { reason: 'Invalid', message: 'no listener can be served' };

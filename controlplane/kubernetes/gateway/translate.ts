@@ -31,13 +31,15 @@ export interface GatewayOptions {
   readonly bundleVersion?: string;
   /** Why what the Gateway `NAMESPACE/NAME` needs could not be made; undefined: it is there, or on its way. */
   readonly infrastructureFault?: (gateway: string) => string | undefined;
+  /** Why pods of the Gateway don't come or don't start. */
+  readonly podTroubles?: (gateway: string) => string | undefined;
   readonly policies?: Policies;
 }
 
 /** Translates all Gateways of our classes, and all routes of Services. The same input gives the same, in the same order. */
 export function translateGateways(
   reader: KubeReader,
-  { bundleVersion, infrastructureFault, policies = withoutPolicies }: GatewayOptions = {},
+  { bundleVersion, infrastructureFault, podTroubles, policies = withoutPolicies }: GatewayOptions = {},
 ): GatewayTranslation {
   const grants = readGrants(reader);
   const tlsPolicies = readTlsPolicies(reader);
@@ -68,7 +70,9 @@ export function translateGateways(
       infrastructure.push(infrastructureOf(gateway));
     }
     objects.push(...output.objects());
-    statuses.push(gatewayStatus(reader, gateway, output, infrastructureFault?.(fullName(gateway.gateway))));
+    const name = fullName(gateway.gateway);
+    const infra = { fault: infrastructureFault?.(name), troubles: podTroubles?.(name) };
+    statuses.push(gatewayStatus(reader, gateway, output, infra));
     statuses.push(...gateway.sets.map((set) => listenerSetStatus(gateway, set, output)));
     return output;
   });

@@ -1,6 +1,7 @@
 /** The file with which an installation says how gateways are run: the `spec` of a GatewayParameters, with an image. */
 import { type Fault, FaultsError } from '../../../common/errors.ts';
 import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
+import { envFaults } from '../api/proxy-env.ts';
 import type { InfrastructureSettings } from './settings.ts';
 
 type Shape = 'text' | 'a whole number' | 'true or false' | 'an object' | 'a list';
@@ -20,6 +21,9 @@ const SHAPES: Readonly<Record<keyof GatewayParametersSpec, Shape>> = {
   priorityClassName: 'text',
   hostNetwork: 'true or false',
   offload: 'an object',
+  env: 'a list',
+  volumes: 'a list',
+  volumeMounts: 'a list',
   logLevel: 'text',
   accessLog: 'an object',
   drain: 'an object',
@@ -50,10 +54,11 @@ export async function parseGatewayDefaults(text: string): Promise<Infrastructure
     if (shape === undefined) faults.push({ path, expected: `one of ${Object.keys(SHAPES).join(', ')}`, found: path });
     else if (!FITS[shape](found)) faults.push({ path, expected: shape, found: show(found) });
   }
-  const { workload } = fields;
+  const { workload, env } = fields;
   if (typeof workload === 'string' && workload !== 'Deployment' && workload !== 'DaemonSet') {
     faults.push({ path: 'workload', expected: 'Deployment or DaemonSet', found: show(workload) });
   }
+  if (Array.isArray(env)) faults.push(...envFaults(env, 'env'));
   if (fields['image'] === undefined) faults.push({ path: 'image', expected: 'the image of proxies', found: 'nothing' });
   if (faults.length > 0) throw new FaultsError(faults);
   return fields as unknown as InfrastructureSettings['defaults'];

@@ -21,7 +21,7 @@ export type Parameters = GatewayParametersSpec &
     readonly service: Required<Pick<NonNullable<GatewayParametersSpec['service']>, 'type'>>;
   };
 
-/** The later ones count more: objects are merged field by field, lists are taken whole (RFC 7396). */
+/** The later ones count more: objects are merged field by field, lists are taken whole (RFC 7396), but for those in `KEYS`. */
 export function mergeParameters(
   settings: InfrastructureSettings,
   parameters: readonly GatewayParametersSpec[],
@@ -34,9 +34,25 @@ function merge(under: Plain, over: object): Plain {
   for (const [key, value] of Object.entries(over) as [string, unknown][]) {
     if (value === null || value === undefined) continue;
     const below = merged[key];
-    merged[key] = isPlain(value) ? merge(isPlain(below) && !isWhole(key) ? below : {}, value) : value;
+    const itemKey = KEYS.get(key);
+    if (itemKey !== undefined && Array.isArray(value)) merged[key] = mergeItems(itemKey, below, value);
+    else merged[key] = isPlain(value) ? merge(isPlain(below) && !isWhole(key) ? below : {}, value) : value;
   }
   return merged;
+}
+
+/** Lists whose items are merged as Kubernetes merges those of pods, by a field: an item counts whole. */
+const KEYS: ReadonlyMap<string, string> = new Map([
+  ['env', 'name'],
+  ['volumes', 'name'],
+  ['volumeMounts', 'mountPath'],
+]);
+
+function mergeItems(key: string, under: unknown, over: readonly unknown[]): unknown[] {
+  const keyOf = (item: unknown): unknown => (isPlain(item) ? item[key] : undefined);
+  const replaced = new Set(over.map(keyOf));
+  const kept = Array.isArray(under) ? (under as readonly unknown[]).filter((item) => !replaced.has(keyOf(item))) : [];
+  return [...kept, ...over];
 }
 
 /** Parts of one of these say little without the rest: two of them are no sensible third. */

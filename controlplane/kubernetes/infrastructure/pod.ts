@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import { CONTROL_PLANE } from '../api/names.ts';
 import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import type { Opaque } from '../api/gateway-parameters.ts';
+import { proxyEnv } from '../api/proxy-env.ts';
+import { OWN_FILES } from './files.ts';
 import type { Parameters } from './parameters.ts';
 import type { InfrastructureSettings } from './settings.ts';
 
@@ -15,6 +17,7 @@ export interface PodInput {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+const CONTAINER = 'proxy';
 /** The user of the image, who has no name there. */
 const USER = 65_532;
 /** Where probes and scrapers ask, unless a listener wants it. */
@@ -23,10 +26,6 @@ const PAGES_PORT = 1236;
 const FIRST_UNPRIVILEGED = 1024;
 /** After the drain, until the process has ended for sure. */
 const END_SECONDS = 5;
-
-const SECRETS = '/var/run/secrets/l7mp';
-const STATE = '/var/lib/l7mp';
-const CONFIG = '/etc/l7mp';
 
 /** The settings of the process, which no control plane can change: its configuration file. */
 export function proxyConfig({ offload, accessLog }: Parameters): string {
@@ -81,12 +80,14 @@ export function podTemplate(input: PodInput): Opaque {
             ],
           },
         },
+        ...(parameters.volumes ?? []),
       ],
     },
   };
 }
 
-function container({ needs, parameters, settings }: PodInput, pagesPort: number): Opaque {
+function container(input: PodInput, pagesPort: number): Opaque {
+  const { needs, parameters, settings } = input;
   const { image, imagePullPolicy, resources, logLevel, drain } = parameters;
   const { offload } = parameters;
   const probe = (path: string, periodSeconds: number, failureThreshold: number): Opaque => ({
@@ -96,22 +97,19 @@ function container({ needs, parameters, settings }: PodInput, pagesPort: number)
     timeoutSeconds: 5,
   });
   return {
-    name: 'proxy',
+    name: CONTAINER,
     image,
     imagePullPolicy,
     args: [
       'proxy',
-      ...['--config', `${CONFIG}/proxy.json`, '--no-watch', '--log-level', logLevel],
+      ...['--config', `${OWN_FILES.config}/proxy.json`, '--no-watch', '--log-level', logLevel],
       ...['--http', `:${pagesPort}`, '--drain-timeout', String(drain.timeoutSeconds * 1000)],
       ...['--controlplane', settings.controlPlane],
-      ...['--controlplane-ca', `${SECRETS}/${CONTROL_PLANE.caKey}`],
-      ...['--controlplane-token-file', `${SECRETS}/token`],
-      ...['--id', '$(POD_NAMESPACE)/$(POD_NAME)', '--state-dir', STATE],
+      ...['--controlplane-ca', `${OWN_FILES.secrets}/${CONTROL_PLANE.caKey}`],
+      ...['--controlplane-token-file', `${OWN_FILES.secrets}/token`],
+      ...['--id', '$(POD_NAMESPACE)/$(POD_NAME)', '--state-dir', OWN_FILES.state],
     ],
-    env: [
-      { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
-      { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-    ],
+    env: proxyEnv(resourceAttributes(input), parameters.env ?? []),
     ports: [
       { name: 'pages', containerPort: pagesPort, protocol: 'TCP' },
       ...distinctPorts(needs).map(({ port, protocol }) => ({ containerPort: port, protocol })),
@@ -132,10 +130,20 @@ function container({ needs, parameters, settings }: PodInput, pagesPort: number)
       },
     },
     volumeMounts: [
-      { name: 'config', mountPath: CONFIG, readOnly: true },
-      { name: 'state', mountPath: STATE },
-      { name: 'secrets', mountPath: SECRETS, readOnly: true },
+      { name: 'config', mountPath: OWN_FILES.config, readOnly: true },
+      { name: 'state', mountPath: OWN_FILES.state },
+      { name: 'secrets', mountPath: OWN_FILES.secrets, readOnly: true },
+      ...(parameters.volumeMounts ?? []).map((each) => ({ ...each, readOnly: true })),
     ],
+  };
+}
+
+/** Whose the telemetry is, in OpenTelemetry's words: a service is a Gateway. */
+function resourceAttributes({ name, needs, parameters }: PodInput): Readonly<Record<string, string>> {
+  return {
+    'service.name': needs.gateway.name,
+    [parameters.workload === 'DaemonSet' ? 'k8s.daemonset.name' : 'k8s.deployment.name']: name,
+    'k8s.container.name': CONTAINER,
   };
 }
 

@@ -4,6 +4,8 @@ import type { GatewayNeeds } from '../api/gateway-needs.ts';
 import type { Opaque } from '../api/gateway-parameters.ts';
 import { GATEWAY_NAME_LABEL, gatewayWorkloadName, MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import type { KubeObject } from '../api/object.ts';
+import { envFaults, otelFaults } from '../api/proxy-env.ts';
+import { fileFaults } from './files.ts';
 import { mergeParameters, type Parameters } from './parameters.ts';
 import { type PodInput, podTemplate, proxyConfig } from './pod.ts';
 import { addressFaults, serviceSpec } from './service.ts';
@@ -24,7 +26,7 @@ const MAX_LABEL_VALUE = 63;
 export function renderGateway(needs: GatewayNeeds, settings: InfrastructureSettings): Rendered {
   const { gateway } = needs;
   const parameters = mergeParameters(settings, needs.parameters);
-  const faults = addressFaults(needs, parameters);
+  const faults = [...addressFaults(needs, parameters), ...parameterFaults(parameters)];
   if (gateway.name.length > MAX_LABEL_VALUE) {
     const expected = `at most ${MAX_LABEL_VALUE} characters, as pods carry it in a label`;
     faults.unshift({ path: 'metadata.name', expected, found: String(gateway.name.length) });
@@ -76,6 +78,13 @@ export function renderGateway(needs: GatewayNeeds, settings: InfrastructureSetti
         : []),
     ],
   };
+}
+
+/** What the API server takes, and the proxy would not start with. */
+function parameterFaults(parameters: Parameters): Fault[] {
+  const { env = [] } = parameters;
+  const faults = envFaults(env, 'env');
+  return [...faults, ...(faults.length > 0 ? [] : otelFaults(env, 'env')), ...fileFaults(parameters)];
 }
 
 function workloadSpec(input: PodInput): Opaque {

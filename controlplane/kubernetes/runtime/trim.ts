@@ -1,5 +1,5 @@
 /** Leaves out of objects what nobody here reads: it is the larger part of many, and changes more often than the rest. */
-import type { ConfigMap, EndpointSlice, Pod } from '../api/core-kinds.ts';
+import type { ConfigMap, EndpointSlice, Pod, PodStatus } from '../api/core-kinds.ts';
 import { CONTROL_PLANE, MANAGED_BY, MANAGED_BY_LABEL } from '../api/names.ts';
 import type { KubeObject } from '../api/object.ts';
 
@@ -23,21 +23,42 @@ export function trimMetadata(object: KubeObject): KubeObject {
   return object;
 }
 
-/** Of pods: where they are, their labels, and whether they are ready. */
+/** Of pods: where they are, their labels, and whether they are ready; of those of Gateways also why they don't start. */
 export function trimPod(object: KubeObject): KubeObject {
   const { spec = {}, status = {} } = object as Pod;
   const { nodeName, serviceAccountName } = spec;
   const { phase, podIP, conditions = [] } = status;
+  const isOurs = object.metadata.labels?.[MANAGED_BY_LABEL] === MANAGED_BY;
   return {
     ...named(object),
     spec: present({ nodeName, serviceAccountName }),
     status: {
       ...present({ phase, podIP }),
-      conditions: conditions
-        .filter(({ type }) => type === 'Ready')
-        .map(({ type, status: value }) => ({ type, status: value })),
+      conditions: readiness(conditions),
+      ...(isOurs && troublesOf(status)),
     },
   };
+}
+
+/** What keeps a pod from a node, and its containers from running. */
+function troublesOf({ conditions = [], containerStatuses = [] }: PodStatus): PodStatus {
+  const unscheduled = conditions.filter(({ type, status }) => type === 'PodScheduled' && status === 'False');
+  const waiting = containerStatuses.filter(({ state }) => state?.waiting);
+  return {
+    ...(waiting.length > 0 && {
+      containerStatuses: waiting.map(({ name, state, lastState }) => ({ name, ...present({ state, lastState }) })),
+    }),
+    ...(unscheduled.length > 0 && {
+      conditions: [
+        ...readiness(conditions),
+        ...unscheduled.map(({ type, status, reason, message }) => ({ type, status, ...present({ reason, message }) })),
+      ],
+    }),
+  };
+}
+
+function readiness(conditions: NonNullable<PodStatus['conditions']>): NonNullable<PodStatus['conditions']> {
+  return conditions.filter(({ type }) => type === 'Ready').map(({ type, status }) => ({ type, status }));
 }
 
 /** Of slices: addresses, ports and conditions. */

@@ -31,7 +31,8 @@ export function injectSidecar({ kind, operation, object }: AdmissionRequest, set
   const faults = [...(isRead ? volumeFaults(spec, parameters) : parameters), ...clashes(spec, settings)];
   if (!isRead || faults.length > 0) return { faults };
   const { terminationGracePeriodSeconds: grace } = spec;
-  const container = sidecarContainer(parameters, settings, typeof grace === 'number' ? grace : undefined);
+  const graceSeconds = typeof grace === 'number' ? grace : undefined;
+  const container = sidecarContainer(parameters, settings, serviceOf(metadata), graceSeconds);
   return {
     patch: [
       ...entries(metadata, '/metadata', 'labels', {
@@ -53,6 +54,20 @@ export function injectSidecar({ kind, operation, object }: AdmissionRequest, set
 function scrapeAnnotations(annotations: Plain, { pagesPort }: InjectorSettings): Plain {
   if (Object.keys(annotations).some((name) => name.startsWith('prometheus.io/'))) return {};
   return { 'prometheus.io/scrape': 'true', 'prometheus.io/port': String(pagesPort) };
+}
+
+/**
+ * The application's name, as OpenTelemetry's operator finds it: by the usual labels, else by the workload that made the pod. Labels and
+ * names need no escapes in a list of attributes.
+ */
+function serviceOf({ labels, ownerReferences }: Plain): string | undefined {
+  const { 'app.kubernetes.io/name': name, app, 'pod-template-hash': hash } = plain(labels);
+  const owner = listOf(ownerReferences).find(({ controller }) => controller === true);
+  const workload = typeof owner?.['name'] === 'string' ? owner['name'] : undefined;
+  // A Deployment's ReplicaSet is called after it, and what its template comes to.
+  const isMade = typeof hash === 'string' && workload?.endsWith(`-${hash}`) === true;
+  const found = [name, app, isMade ? workload.slice(0, -hash.length - 1) : workload];
+  return found.find((each): each is string => typeof each === 'string' && each !== '');
 }
 
 const UNCHANGED: Verdict = { patch: [] };

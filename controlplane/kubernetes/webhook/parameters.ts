@@ -2,6 +2,9 @@
 import type { Fault } from '../../../common/errors.ts';
 import { nearest } from '../../../common/nearest.ts';
 import { parseCidr, parsePortRange } from '../../../common/networks.ts';
+import type { EnvVar } from '../api/env-var.ts';
+import { mergeEnv, otelFaults } from '../api/proxy-env.ts';
+import { parseSidecarEnv } from './sidecar-env.ts';
 import type { CaptureMode, InjectorSettings, Resources } from './settings.ts';
 
 /** Annotations of pods. */
@@ -24,6 +27,7 @@ export const ANNOTATIONS = {
   logLevel: 'l7mp.io/proxy-log-level',
   drainSeconds: 'l7mp.io/proxy-drain-seconds',
   volumes: 'l7mp.io/proxy-volumes',
+  env: 'l7mp.io/proxy-env',
 } as const;
 
 type Name = keyof typeof ANNOTATIONS;
@@ -44,6 +48,8 @@ export interface Parameters {
   readonly resources: Resources;
   readonly logLevel: string;
   readonly drainSeconds: number;
+  /** Of the proxy's environment: the pod's beside the settings', by name. */
+  readonly env: readonly EnvVar[];
   /** Volumes of the pod that the proxy has, too: names by paths. */
   readonly volumes: ReadonlyMap<string, string>;
 }
@@ -85,6 +91,8 @@ export function readParameters(
     return { ...(ofCpu !== undefined && { cpu: ofCpu }), ...(ofMemory !== undefined && { memory: ofMemory }) };
   };
   const { capture, resources, logLevel, drainSeconds } = settings;
+  const where = `metadata.annotations[${ANNOTATIONS.env}]`;
+  const own = parseSidecarEnv(read('env', 'a list of variables', (text) => text !== '') ?? '[]', where);
   const isSeconds = (text: string): boolean => /^\d{1,5}$/u.test(text) && Number(text) <= LONGEST_DRAIN;
   const parameters: Parameters = {
     // One of these words, or nothing.
@@ -102,9 +110,10 @@ export function readParameters(
         return [path, name];
       }),
     ),
+    env: mergeEnv(settings.env, own.env),
     drainSeconds: Number(read('drainSeconds', `seconds, from 0 to ${LONGEST_DRAIN}`, isSeconds) ?? drainSeconds),
   };
-  faults.push(...unknown(annotations));
+  faults.push(...(own.faults.length > 0 ? own.faults : otelFaults(parameters.env, where)), ...unknown(annotations));
   return faults.length > 0 ? faults : parameters;
 }
 

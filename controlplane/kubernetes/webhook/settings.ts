@@ -1,4 +1,5 @@
 /** What the webhook gives to each pod: decided by whoever runs the control plane. Types only. */
+import type { EnvVar } from '../api/env-var.ts';
 
 export interface InjectorSettings {
   /** Of the proxy's image. */
@@ -12,6 +13,8 @@ export interface InjectorSettings {
   readonly caConfigMap: string;
   /** Its key. */
   readonly caKey: string;
+  /** Of the proxy's environment, where the pod does not say. */
+  readonly env: readonly EnvVar[];
   readonly logLevel: string;
   /** How long sessions may go on after the application has ended, in s; less where the pod's grace period is shorter. */
   readonly drainSeconds: number;

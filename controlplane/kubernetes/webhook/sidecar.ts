@@ -1,4 +1,5 @@
 /** The proxy beside an application: its container, its volumes, and the configuration of its process. Pure. */
+import { proxyEnv } from '../api/proxy-env.ts';
 import { ANNOTATIONS, type Parameters } from './parameters.ts';
 import type { InjectorSettings } from './settings.ts';
 
@@ -42,10 +43,13 @@ export function proxyConfig({ capture, inbound, outbound }: Parameters, { pagesP
 /**
  * A container that starts before all others and ends after the application (KEP-753, Kubernetes 1.29): an init container that is
  * started again.
+ *
+ * @param service whose telemetry its proxy's is; `l7mp` where nothing says
  */
 export function sidecarContainer(
   parameters: Parameters,
   settings: InjectorSettings,
+  service: string | undefined,
   graceSeconds: number = GRACE_SECONDS,
 ): object {
   const { image, imagePullPolicy = 'IfNotPresent', controlPlane, caKey, pagesPort } = settings;
@@ -71,10 +75,10 @@ export function sidecarContainer(
       ...['--controlplane-token-file', `${SECRETS}/token`],
       ...['--id', '$(POD_NAMESPACE)/$(POD_NAME)', '--state-dir', STATE],
     ],
-    env: [
-      { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
-      { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-    ],
+    env: proxyEnv(
+      { ...(service !== undefined && { 'service.name': service }), 'k8s.container.name': CONTAINER },
+      parameters.env,
+    ),
     ports: [{ name: 'l7mp-pages', containerPort: pagesPort, protocol: 'TCP' }],
     // The application starts when the proxy answers, with a control plane or without.
     startupProbe: probe('/healthz', 1, 60),

@@ -52,6 +52,15 @@ const proxies: Row = {
       [`sum by (type) (${rate('l7mp_controlplane_nacks_total')})`, '{{type}} NACK'],
     ),
     series(
+      'Resources with faults',
+      {
+        unit: 'short',
+        stacked: true,
+        description: 'Refused, failed, or waiting for others; each as often as there are proxies.',
+      },
+      [`sum by (type, kind) (l7mp_controlplane_resource_faults{${INSTANCE}})`, '{{type}} {{kind}}'],
+    ),
+    series(
       'Time from a response to its answer',
       { unit: 's' },
       ...quantiles('l7mp_controlplane_answer_duration_seconds', INSTANCE, ['type']),

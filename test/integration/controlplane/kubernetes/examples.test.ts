@@ -177,9 +177,6 @@ describe('examples for Kubernetes', function () {
         .and.satisfy(([name = '']: string[]) => name.startsWith('media-'));
     },
     async 'telemetry.yaml'() {
-      const text = readFileSync(join(EXAMPLES, 'telemetry.yaml'), 'utf8');
-      await kubectl('set', ...(/kubectl set (.*)/u.exec(text)?.[1]?.split(' ') ?? []));
-      await kubectl('rollout', 'status', 'deployment/shop-l7mp', '--timeout=60s');
       const address = await addressOf('shop');
       const asks = (tenant: string, to: string, ...more: string[]): string[] => [
         ...['-sS', '--fail', '-H', `x-tenant: ${tenant}`, ...more, `http://${address}${to}?[1-200]`],
@@ -199,6 +196,13 @@ describe('examples for Kubernetes', function () {
       for (const [what, count] of Object.entries({ lines: lines.length, traces: times(traces, 'blue') })) {
         expect(count, what).to.be.within(3, 45); // a tenth of 200, within five standard deviations
       }
+      // Keys and values of the resource, as OTLP has them, one after the other.
+      const resource = (await kubectl('logs', 'deployment/collector', '--tail=-1')).split('\n');
+      const valueOf = (key: string): string | undefined => resource[resource.indexOf(key) + 1];
+      const keys = ['service.name', 'k8s.namespace.name', 'k8s.pod.name', 'deployment.environment.name'];
+      const [service, place, instance = '', environment] = keys.map(valueOf);
+      expect([service, place, environment]).to.deep.equal(['shop', namespace, 'test']);
+      expect(instance).to.match(/^shop-l7mp-/u);
       // Theirs would be JSON.
       expect([times(log, '"duration_ms"'), times(traces, 'watchman')], 'of probes').to.deep.equal([0, 0]);
     },

@@ -67,6 +67,8 @@ describe('installing on Kubernetes', function () {
       ['gateways.defaults.offload.enable=true', /enable/u],
       ['controlPlane.replicas=0', /controlPlane.*replicas/su],
       ['injector.timeoutSeconds=60', /timeoutSeconds/u],
+      ['injector.env[0].name=NODE_OPTIONS', /injector.*env/su],
+      ['gateways.defaults.env[0].value=a', /env.*name/su],
       ['injector.label=a b', /injector.*label/su],
       ['controlPlane.store=embedded:/var/lib/l7mp', /expected 1 with an embedded store, found 2/u],
       ['controlPlane.store=mysql://x', /store/u],

@@ -80,7 +80,10 @@ describe('the status of objects and proxies', () => {
     expect(await counts()).to.deep.equal([2, 2, 1]);
     await report.send('c', version, 'failed', 'no such host');
     expect((await status()).failed).to.deep.equal([{ proxy: 'edge-2', kind: 'failed', message: 'c: no such host' }]);
+    const faults = (): unknown => rig.configuration.figures().faults;
+    expect(faults()).to.deep.include({ type: typeUrlOf('Cluster'), kind: 'failed', count: 1 });
     await report.send('c', version, 'serving');
+    expect(faults()).to.deep.equal([]);
     expect([await counts(), (await status()).failed]).to.deep.equal([[2, 2, 2], []]);
     await report.end();
     two.leave();

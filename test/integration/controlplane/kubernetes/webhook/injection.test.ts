@@ -82,6 +82,15 @@ describe('sidecars on a real API server', function () {
     });
   });
 
+  it('have the variables that a pod asks for, as the API server takes them', async () => {
+    const env = [
+      { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://collector:4318' },
+      { name: 'OTEL_EXPORTER_OTLP_HEADERS', valueFrom: { secretKeyRef: { name: 'collector', key: 'headers' } } },
+    ];
+    const made = await create(named('exports', { annotations: { 'l7mp.io/proxy-env': JSON.stringify(env) } }));
+    expect(made.spec.initContainers?.[0]?.['env']).to.deep.include.members(env);
+  });
+
   it('are refused with what is wrong', async () => {
     const object = named('wrong', { annotations: { 'l7mp.io/capture': 'some', 'l7mp.io/proxy-cpu': 'lots' } });
     const { code, stderr } = await kube().tryKubectl(['create', '-f', '-', '--namespace', namespace], object);

@@ -32,6 +32,23 @@ describe('what is kept of objects', () => {
     });
   });
 
+  it("of a Gateway's pod: also why it does not start", () => {
+    const labels = { [MANAGED_BY_LABEL]: MANAGED_BY };
+    const unscheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/3 nodes' };
+    const state = { waiting: { reason: 'ErrImagePull', message: 'none' } };
+    const status = {
+      conditions: [{ ...unscheduled, lastTransitionTime: '1' }],
+      containerStatuses: [
+        { name: 'proxy', state, restartCount: 3 },
+        { name: 'other', state: { running: {} } },
+      ],
+    };
+    const kept = (own: Record<string, string>): unknown =>
+      trimPod({ ...{ apiVersion: 'v1', kind: 'Pod' }, metadata: { ...NAMED, labels: own }, status }).status;
+    expect(kept(labels)).to.deep.equal({ conditions: [unscheduled], containerStatuses: [{ name: 'proxy', state }] });
+    expect(kept({})).to.deep.equal({ conditions: [] });
+  });
+
   it('of an EndpointSlice: addresses, ports and conditions', () => {
     const targetRef = { kind: 'Pod', name: 'web', uid: 'u-2' };
     const conditions = { ready: true };

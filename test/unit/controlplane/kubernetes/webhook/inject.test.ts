@@ -4,19 +4,21 @@ import { formatFault } from '../../../../../common/errors.ts';
 import { decodeConfig } from '../../../../../config/decode.ts';
 import type { Verdict } from '../../../../../controlplane/kubernetes/webhook/admission.ts';
 import { injectSidecar } from '../../../../../controlplane/kubernetes/webhook/inject.ts';
+import type { InjectorSettings } from '../../../../../controlplane/kubernetes/webhook/settings.ts';
 import { patched, pod, type Pod, request, SETTINGS } from './pods.ts';
 
-const inject = (object: Pod): Verdict => injectSidecar(request(object), SETTINGS);
+const inject = (object: Pod, settings = SETTINGS): Verdict => injectSidecar(request(object), settings);
 
 /** The pod as it becomes. */
-function injected(object: Pod): Pod {
-  const verdict = inject(object);
+function injected(object: Pod, settings = SETTINGS): Pod {
+  const verdict = inject(object, settings);
   if (verdict.faults) throw new Error(verdict.faults.map(formatFault).join('\n'));
   return patched(object, verdict.patch);
 }
 
 interface Container extends Record<string, unknown> {
   readonly args: readonly string[];
+  readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly resources: unknown;
   readonly securityContext: { readonly runAsUser: number; readonly capabilities: { readonly add?: readonly string[] } };
 }
@@ -133,6 +135,69 @@ describe('the injection of a sidecar', () => {
     const short = sidecarOf(injected(pod({}, { terminationGracePeriodSeconds: 0 })));
     expect(short.args.join(' ')).to.include('--drain-timeout 0');
   });
+
+  it('has the proxy say whose its telemetry is, with variables of the installation and of annotations', () => {
+    const settings: InjectorSettings = {
+      ...SETTINGS,
+      env: [
+        { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://collector:4318' },
+        { name: 'OTEL_TRACES_SAMPLER_ARG', value: '0.1' },
+      ],
+    };
+    const annotations = {
+      'l7mp.io/proxy-env': `
+        - { name: OTEL_TRACES_SAMPLER_ARG, value: '1' }
+        - { name: OTEL_EXPORTER_OTLP_HEADERS, valueFrom: { secretKeyRef: { name: a, key: b } } }
+        - { name: OTEL_RESOURCE_ATTRIBUTES, value: team=blue }`,
+    };
+    const { env } = sidecarOf(injected(pod({ annotations, labels: { app: 'shop' } }), settings));
+    expect(env.slice(3)).to.deep.equal([
+      { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://collector:4318' },
+      { name: 'OTEL_TRACES_SAMPLER_ARG', value: '1' },
+      { name: 'OTEL_EXPORTER_OTLP_HEADERS', valueFrom: { secretKeyRef: { name: 'a', key: 'b' } } },
+      {
+        name: 'OTEL_RESOURCE_ATTRIBUTES',
+        value:
+          'service.name=shop,k8s.container.name=l7mp,service.namespace=$(POD_NAMESPACE),' +
+          'k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME),k8s.node.name=$(NODE_NAME),team=blue',
+      },
+    ]);
+  });
+
+  for (const [name, metadata, service] of [
+    ['its label', { labels: { 'app.kubernetes.io/name': 'a', app: 'b' } }, 'a'],
+    [
+      'its Deployment',
+      { labels: { 'pod-template-hash': '7d9' }, ownerReferences: [{ name: 'shop-7d9', controller: true }] },
+      'shop',
+    ],
+    ['its StatefulSet', { ownerReferences: [{ name: 'db', controller: true }] }, 'db'],
+    ['nothing', {}, undefined],
+  ] as const) {
+    it(`calls the service of a pod after ${name}`, () => {
+      const text = sidecarOf(injected(pod(metadata))).env.at(-1)?.value ?? '';
+      expect(/service\.name=([^,]*)/u.exec(text)?.[1]).to.equal(service);
+    });
+  }
+
+  for (const [value, says] of [
+    ['- {', 'expected YAML, found '],
+    ['OTEL_A=b', "expected a list of variables, as a container's env, found OTEL_A=b"],
+    ['[{ name: NODE_OPTIONS, value: a }]', '[0].name: expected a name as ^OTEL_, found NODE_OPTIONS'],
+    ['[{ name: OTEL_A, value: 1 }]', '[0].value: expected text, in quotes, found 1'],
+    ['[{ name: OTEL_A }, { name: OTEL_A }]', '[1].name: expected each name once, found OTEL_A'],
+    ['[{ name: OTEL_A, valueFrom: { secretKeyRef: { name: a } } }]', '[0].valueFrom: expected secretKeyRef or'],
+    [
+      "[{ name: OTEL_EXPORTER_OTLP_ENDPOINT, value: 'http://a' }, { name: OTEL_TRACES_SAMPLER_ARG, value: '2' }]",
+      '[OTEL_TRACES_SAMPLER_ARG]: expected a number from 0 to 1, found 2',
+    ],
+  ] as const) {
+    it(`refuses variables ${value}`, () => {
+      const [fault = '', ...more] = faultsOf(pod({ annotations: { 'l7mp.io/proxy-env': value } }));
+      expect(fault).to.include('metadata.annotations[l7mp.io/proxy-env]').and.include(says);
+      expect(more).to.deep.equal([]);
+    });
+  }
 
   it('refuses annotations that say nothing sensible, and names that are taken, all at once', () => {
     const annotations = {

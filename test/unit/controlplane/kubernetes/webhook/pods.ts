@@ -8,6 +8,7 @@ export const SETTINGS: InjectorSettings = {
   audience: 'l7mp',
   caConfigMap: 'l7mp-ca',
   caKey: 'ca.crt',
+  env: [],
   logLevel: 'info',
   drainSeconds: 10,
   capture: 'all',
