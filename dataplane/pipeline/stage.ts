@@ -196,6 +196,7 @@ export class Stage {
   /** Its stream told of what goes beside the payload. */
   signalled(signal: Signal): void {
     if (signal.type === 'response') {
+      this.opened?.answered(signal.status);
       this.span?.answered(signal.status);
       if (this.isRepeated(signal)) return;
     }

@@ -1,5 +1,6 @@
 /** What all sessions have done, by listener and by cluster: those that ended, plus those that live. */
 import type { ErrorCode } from '../../common/errors.ts';
+import { Recent } from '../../common/recent.ts';
 import type { CountedTraffic, FlowTraffic } from '../core/offload.ts';
 import type { DirectionCounters, SessionView } from '../core/session.ts';
 import { addTraffic, NO_TRAFFIC, subtractTraffic } from '../core/traffic.ts';
@@ -42,21 +43,21 @@ export class SessionTotals {
   private readonly refused: Recent<Map<ErrorCode, number>>;
 
   constructor(limit = MAX_NAMES) {
-    this.listeners = new Recent(limit, newSums);
-    this.clusters = new Recent(limit, newSums);
-    this.refused = new Recent(limit, () => new Map<ErrorCode, number>());
+    this.listeners = new Recent(limit);
+    this.clusters = new Recent(limit);
+    this.refused = new Recent(limit);
   }
 
   /** Adds a session that has ended. */
   ended(session: SessionView): void {
     const { listener, destination } = session;
-    addEnded(this.listeners.touch(listener), session);
-    if (destination) addEnded(this.clusters.touch(destination.origin), session);
+    addEnded(this.listeners.touch(listener, newSums), session);
+    if (destination) addEnded(this.clusters.touch(destination.origin, newSums), session);
   }
 
   /** Adds a session that was not taken. */
   refuse(listener: string, code: ErrorCode): void {
-    const codes = this.refused.touch(listener);
+    const codes = this.refused.touch(listener, () => new Map<ErrorCode, number>());
     codes.set(code, (codes.get(code) ?? 0) + 1);
   }
 
@@ -70,33 +71,6 @@ export class SessionTotals {
       if (session.destination) addLive(clusters, session.destination.origin, session);
     }
     return { listeners, clusters, refused: this.refused.entries };
-  }
-}
-
-/** Entries by name; beyond the limit the one goes that was not touched for the longest. */
-class Recent<T> {
-  readonly entries = new Map<string, T>();
-  private readonly limit: number;
-  private readonly make: () => T;
-  private newest: string | undefined;
-
-  constructor(limit: number, make: () => T) {
-    this.limit = limit;
-    this.make = make;
-  }
-
-  /** The entry of a name, which becomes the most recent one. */
-  touch(name: string): T {
-    const entry = this.entries.get(name) ?? this.make();
-    if (name === this.newest) return entry;
-    this.newest = name;
-    this.entries.delete(name);
-    this.entries.set(name, entry);
-    if (this.entries.size > this.limit) {
-      const [oldest = ''] = this.entries.keys();
-      this.entries.delete(oldest);
-    }
-    return entry;
   }
 }
 

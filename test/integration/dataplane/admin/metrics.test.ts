@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { RequestDurations } from '../../../../dataplane/core/request-durations.ts';
 import { createMetrics } from '../../../../dataplane/telemetry/metrics.ts';
 import type { MetricsSource } from '../../../../dataplane/telemetry/metrics-source.ts';
 import { NamedCounters } from '../../../../dataplane/telemetry/named-counters.ts';
@@ -88,6 +89,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
         listeners: () => [],
         clusters: () => clusters,
         sessionDurations: () => [],
+        requestDurations: () => [],
         controlPlane: () => undefined,
         offload: () => undefined,
         taps: () => ({ active: 0, started: 0, messages: 0, bytes: 0, dropped: 0 }),
@@ -109,7 +111,8 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
 
     it('connect times, as a histogram in seconds', async () => {
       const connectLatency = { bounds: [1, 10], counts: [3, 2, 1], sum: 1234 };
-      clusters = [{ name: 'c', endpoints: [], failures: new Map([['CONNECT_REFUSED', 4]]), connectLatency }];
+      const failures = new Map([['CONNECT_REFUSED', 4]]);
+      clusters = [{ name: 'c', endpoints: [], failures, connectLatency, requests: new RequestDurations() }];
       const samples = await parseMetrics(await page());
       const name = 'l7mp_cluster_connect_duration_seconds';
       const buckets = samples.filter((sample) => sample.name === `${name}_bucket`);
