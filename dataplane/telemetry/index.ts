@@ -33,7 +33,9 @@ export interface Telemetry {
   ended(session: SessionView, goesOn: boolean): void;
   refused(listener: string, code: ErrorCode): void;
   /** Where metrics come from: gives the page, and has them exported from now on. */
-  follow(source: Omit<MetricsSource, 'sessionDurations' | 'requestDurations' | 'accessLogLost'>): MetricsPage;
+  follow(
+    source: Omit<MetricsSource, 'sessionDurations' | 'requestDurations' | 'accessLogLost' | 'logLost'>,
+  ): MetricsPage;
   /** Opens the access log's file anew. */
   reopen(): void;
   /** Sends and writes what waits. */
@@ -70,6 +72,7 @@ export async function openTelemetry({ admin, otel, instance, log }: TelemetryOpt
         sessionDurations: () => durations.all(),
         requestDurations: () => requests.all(),
         accessLogLost: () => accessLog?.linesLost,
+        logLost: () => log.linesLost,
       };
       exported?.follow(all, counters);
       return createMetrics(all, counters, exported?.otlp.ownMetrics);

@@ -50,4 +50,6 @@ export interface MetricsSource {
   reloads(): Reloads | undefined;
   /** Lines of the access log that were lost; undefined where none is written to a file. */
   accessLogLost(): number | undefined;
+  /** Lines of the log of the process that were lost. */
+  logLost(): number;
 }

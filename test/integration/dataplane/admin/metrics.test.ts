@@ -94,6 +94,7 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
         offload: () => undefined,
         taps: () => ({ active: 0, started: 0, messages: 0, bytes: 0, dropped: 0 }),
         accessLogLost: () => undefined,
+        logLost: () => 3,
         reloads: () => undefined,
       },
       named,
@@ -107,6 +108,13 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       const samples = await parseMetrics(await page());
       expect(valueOf(samples, 'l7mp_sessions_active', { listener: name })).to.equal(1);
       expect(valueOf(samples, 'l7mp_metric_bytes_total', { name, _1st: 'x', a_b: 'y' })).to.equal(7);
+    });
+
+    it('one sum of names and labels that Prometheus can not tell apart', async () => {
+      for (const label of ['kind-of', 'kind.of', 'kind of'])
+        named.counter('same', { [label]: 'x', name: label }).bytes += 5;
+      const samples = await parseMetrics(await page());
+      expect(valueOf(samples, 'l7mp_metric_bytes_total', { name: 'same', kind_of: 'x' })).to.equal(15);
     });
 
     it('connect times, as a histogram in seconds', async () => {
@@ -151,6 +159,10 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       expect(await page()).to.include('short-lived');
       live = [];
       expect(await page()).not.to.include('short-lived');
+    });
+
+    it('lines of the log that were lost', async () => {
+      expect(valueOf(await parseMetrics(await page()), 'l7mp_log_lines_lost_total')).to.equal(3);
     });
 
     it('sums that survive their session', async () => {

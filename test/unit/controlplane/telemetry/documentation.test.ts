@@ -12,7 +12,17 @@ async function page(more: Partial<Figures> = {}): Promise<string> {
   const totals = new ControlPlaneTotals();
   totals.observe({ type: 'ack', id: 'p', typeUrl: 't', versions: new Map(), removed: [], elapsedMs: 1 });
   const figures: Figures = {
-    ...{ totals, connections: 1, views: 1, objects: 3, quarantined: 1, pushFailures: 0, revision: 7, leads: true },
+    ...{
+      totals,
+      linesLost: 0,
+      connections: 1,
+      views: 1,
+      objects: 3,
+      quarantined: 1,
+      pushFailures: 0,
+      revision: 7,
+      leads: true,
+    },
     ...more,
   };
   // The event loop is sampled from the first page on.

@@ -60,6 +60,7 @@ describe('docs/observability.md', () => {
       offload: () => offload,
       taps: () => ({ active: 1, started: 1, messages: 1, bytes: 1, dropped: 0 }),
       accessLogLost: () => 1,
+      logLost: () => 0,
       reloads: () => ({ succeeded: 1, failed: 1, refusal: undefined }),
     };
     const make = createMetrics(source, named);
