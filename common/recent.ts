@@ -2,12 +2,14 @@
 
 /** Beyond the limit the entry goes that was not touched for the longest. */
 export class Recent<T> {
-  readonly entries = new Map<string, T>();
+  readonly entries: Map<string, T>;
   private readonly limit: number;
   private newest: string | undefined;
 
-  constructor(limit: number) {
+  /** `entries`: what there is at first, the most recent last. */
+  constructor(limit: number, entries: Iterable<readonly [string, T]> = []) {
     this.limit = limit;
+    this.entries = new Map(entries);
   }
 
   /** The entry of a name, made where there is none: it becomes the most recent one. */

@@ -1,19 +1,12 @@
 /** What all sessions have done, by listener and by cluster: those that ended, plus those that live. */
 import type { ErrorCode } from '../../common/errors.ts';
 import { Recent } from '../../common/recent.ts';
-import type { CountedTraffic, FlowTraffic } from '../core/offload.ts';
-import type { DirectionCounters, SessionView } from '../core/session.ts';
-import { addTraffic, NO_TRAFFIC, subtractTraffic } from '../core/traffic.ts';
+import type { SessionView } from '../core/session.ts';
+import { addSession, copySums, living, noSums, type SessionSums } from '../core/session-sums.ts';
 
 /** Sums of one listener or cluster. */
-export interface Sums {
-  opened: number;
-  active: number;
+export interface Sums extends SessionSums {
   retries: number;
-  readonly ingress: DirectionCounters;
-  readonly egress: DirectionCounters;
-  /** What of that the kernel relayed. */
-  readonly kernel: { ingress: FlowTraffic; egress: FlowTraffic };
   /** Ended sessions by why they ended. */
   readonly closed: Map<string, number>;
   /** Answers that HTTP clients got, by class of status: at 5 those of 500 and above. */
@@ -34,8 +27,6 @@ export interface Totals {
  * Listeners and clusters may come and go for years.
  */
 const MAX_NAMES = 2000;
-
-const NOTHING: CountedTraffic = { ...NO_TRAFFIC, dropped: 0 };
 
 export class SessionTotals {
   private readonly listeners: Recent<Sums>;
@@ -65,8 +56,7 @@ export class SessionTotals {
   with(live: Iterable<SessionView>): Totals {
     const listeners = copy(this.listeners.entries);
     const clusters = copy(this.clusters.entries);
-    for (const session of live) {
-      if (session.status === 'DESTROYED') continue; // listed for a while, and counted already
+    for (const session of living(live)) {
       addLive(listeners, session.listener, session);
       if (session.destination) addLive(clusters, session.destination.origin, session);
     }
@@ -87,36 +77,19 @@ function addLive(all: Map<string, Sums>, name: string, session: SessionView): vo
   sums.active++;
 }
 
-/** What a session has from an earlier process was counted there. */
 function add(sums: Sums, session: SessionView): void {
-  const { retries, counters, kernelTraffic, inherited, httpStatus } = session;
-  if (httpStatus !== undefined) {
-    const statusClass = Math.min(Math.floor(httpStatus / 100), 5);
-    sums.httpResponses[statusClass] = (sums.httpResponses[statusClass] ?? 0) + 1;
-    const { grpcStatus } = session;
-    if (grpcStatus !== undefined) sums.grpcResponses.set(grpcStatus, (sums.grpcResponses.get(grpcStatus) ?? 0) + 1);
-  }
-  sums.opened++;
+  const { retries, httpStatus, grpcStatus } = session;
+  addSession(sums, session);
   sums.retries += retries;
-  for (const direction of ['ingress', 'egress'] as const) {
-    addCounters(sums[direction], counters[direction], inherited?.passed[direction]);
-    if (kernelTraffic === undefined) continue;
-    const relayed = subtractTraffic(kernelTraffic[direction], inherited?.relayed[direction] ?? NO_TRAFFIC);
-    sums.kernel[direction] = addTraffic(sums.kernel[direction], relayed);
-  }
-}
-
-function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: CountedTraffic, less = NOTHING): void {
-  sum.bytes += bytes - less.bytes;
-  sum.packets += packets - less.packets;
-  sum.dropped += dropped - less.dropped;
+  if (httpStatus === undefined) return;
+  const statusClass = Math.min(Math.floor(httpStatus / 100), 5);
+  sums.httpResponses[statusClass] = (sums.httpResponses[statusClass] ?? 0) + 1;
+  if (grpcStatus !== undefined) sums.grpcResponses.set(grpcStatus, (sums.grpcResponses.get(grpcStatus) ?? 0) + 1);
 }
 
 function newSums(): Sums {
-  const none = (): DirectionCounters => ({ bytes: 0, packets: 0, dropped: 0 });
-  const kernel = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC };
   const answers = { httpResponses: [0, 0, 0, 0, 0, 0], grpcResponses: new Map<number, number>() };
-  return { opened: 0, active: 0, retries: 0, ingress: none(), egress: none(), kernel, closed: new Map(), ...answers };
+  return { ...noSums(), retries: 0, closed: new Map(), ...answers };
 }
 
 function copy(all: ReadonlyMap<string, Sums>): Map<string, Sums> {
@@ -124,10 +97,8 @@ function copy(all: ReadonlyMap<string, Sums>): Map<string, Sums> {
     [...all].map(([name, sums]) => [
       name,
       {
-        ...sums,
-        ingress: { ...sums.ingress },
-        egress: { ...sums.egress },
-        kernel: { ...sums.kernel },
+        ...copySums(sums),
+        retries: sums.retries,
         closed: new Map(sums.closed),
         httpResponses: [...sums.httpResponses],
         grpcResponses: new Map(sums.grpcResponses),
