@@ -65,13 +65,13 @@ export async function pipe(a: string, b: string, options: PipeOptions): Promise<
 }
 
 /** What `-v` tells of a session. */
-function summary({ name, reason, startedAt, endedAt, counters, events }: SessionView): LogFields {
+function summary({ name, reason, elapsed, counters, events }: SessionView): LogFields {
   return {
     session: name,
     reason,
     bytes_in: counters.ingress.bytes,
     bytes_out: counters.egress.bytes,
-    duration_ms: (endedAt ?? Date.now()) - startedAt,
+    duration_ms: Math.round(elapsed),
     events: events.map(({ event, message }) => `${event}: ${message}`),
   };
 }

@@ -209,7 +209,10 @@ export function createConfiguration(options: ConfigurationOptions): Configuratio
       traced?.failed(error);
       throw error;
     });
-    if (stopped.signal.aborted) return;
+    if (stopped.signal.aborted) {
+      traced?.dropped();
+      return;
+    }
     traced?.translated(translation);
     // In one go: whoever reads finds all of the old, or all of the new.
     commitSource();

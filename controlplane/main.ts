@@ -155,6 +155,7 @@ export async function createControlPlane(options: ControlPlaneOptions): Promise<
     };
     const figures = (): Figures => ({
       ...configuration.figures(),
+      linesLost: log.linesLost,
       connections: server.connections,
       totals,
       certificateExpiry: expiryOf((security.tls ?? kubernetes?.certificates?.current)?.cert ?? ''),

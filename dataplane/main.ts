@@ -194,6 +194,7 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
       overflow: cluster.overflow,
       failures: cluster.totals.failures,
       connectLatency: cluster.totals.connectLatency,
+      requests: cluster.totals.requests,
     }));
   const totals = () => telemetry.totals.with(sessions.list());
   const metrics = telemetry.follow({

@@ -38,6 +38,9 @@ interface ServeOptions {
   readonly drainTimeout: number;
 }
 
+/** How long the process may stay when all is closed, in ms. */
+const LINGER = 1000;
+
 export async function serve(options: ServeOptions): Promise<void> {
   const {
     listen,
@@ -93,6 +96,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   log.info({ address, http: httpAddress, store: options.store, pid: process.pid }, 'ready');
   await end;
   await log.close();
+  setTimeout(() => process.exit(), LINGER).unref(); // a collector that does not answer would hold the process for its timeout
 }
 
 function httpFaults({ http, httpTls, tlsCert, kubernetes }: ServeOptions): string[] {

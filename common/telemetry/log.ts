@@ -29,6 +29,8 @@ export type LineSink = (level: LineLevel, fields: LogFields, message: string) =>
 
 /** A logger that is told where it writes, and closed. */
 export interface ProcessLogger extends Logger {
+  /** Lines that found no room, or could not be written. */
+  readonly linesLost: number;
   /** Changes the level from the next line on. */
   setLevel(level: LogLevel): void;
   /** Lines go there, too, from now on. */
@@ -57,6 +59,9 @@ export function createLogger(level: LogLevel, target: string): ProcessLogger {
       for (const sink of sinks) sink(lineLevel, all, message);
     };
   return {
+    get linesLost() {
+      return writer.linesLost;
+    },
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),

@@ -1,15 +1,18 @@
 /** Instruments of the process itself, by the names of OpenTelemetry's semantic conventions. */
 import { readdir, readFile } from 'node:fs/promises';
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Meter } from '@opentelemetry/api';
-
-/** How often the event loop's delay is sampled, in ms. */
-const DELAY_RESOLUTION = 20;
+import { EventLoopDelays, DELAY_RESOLUTION } from './event-loop-delays.ts';
 
 /** Runs from the first page on. */
-let delays: IntervalHistogram | undefined;
+let delays: EventLoopDelays | undefined;
 
-export function observeProcess(meter: Meter): void {
+/** `linesLost`: how many lines of its log were lost. */
+export function observeProcess(meter: Meter, linesLost: () => number): void {
+  meter
+    .createObservableCounter('l7mp.log.lines.lost', {
+      description: 'Lines of the log that found no room, or could not be written',
+    })
+    .addCallback((result) => result.observe(linesLost()));
   meter
     .createObservableGauge('process.memory.usage', { description: 'Resident memory', unit: 'By' })
     .addCallback((result) => result.observe(process.memoryUsage.rss()));
@@ -38,27 +41,22 @@ export function observeProcess(meter: Meter): void {
   observeEventLoop(meter);
 }
 
-/** How much later than asked the event loop comes round: since the page before this one. */
+/** How much later than asked the event loop comes round: of late, the same for whoever asks. */
 function observeEventLoop(meter: Meter): void {
-  if (delays === undefined) {
-    delays = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION });
-    delays.enable();
-  }
-  const histogram = delays;
+  const all = (delays ??= new EventLoopDelays());
   const gauge = (name: string, description: string) =>
     meter.createObservableGauge(`nodejs.eventloop.delay.${name}`, { description, unit: 's' });
-  const p50 = gauge('p50', 'Event loop delay, median since the last page');
-  const p99 = gauge('p99', 'Event loop delay, 99th percentile since the last page');
-  const max = gauge('max', 'Event loop delay, largest since the last page');
+  const p50 = gauge('p50', 'Event loop delay, median of the last minute or two');
+  const p99 = gauge('p99', 'Event loop delay, 99th percentile of the last minute or two');
+  const max = gauge('max', 'Event loop delay, largest of the last minute or two');
   meter.addBatchObservableCallback(
     (result) => {
-      // Reset before it has a sample, it would never have one where pages come fast.
+      const histogram = all.recent();
       if (histogram.count === 0) return;
       const late = (nanoseconds: number): number => Math.max(0, nanoseconds / 1e9 - DELAY_RESOLUTION / 1000);
       result.observe(p50, late(histogram.percentile(50)));
       result.observe(p99, late(histogram.percentile(99)));
       result.observe(max, late(histogram.max));
-      histogram.reset();
     },
     [p50, p99, max],
   );

@@ -8,6 +8,9 @@ import { errorText } from './error-text.ts';
 const WINDOW = 60_000;
 const MOST = 5;
 
+/** How exporters begin what they say of it (`@opentelemetry/otlp-exporter-base`). */
+const PARTIAL_SUCCESS = 'Received Partial Success response';
+
 export class SdkErrors {
   private readonly log: Logger;
   private readonly now: () => number;
@@ -26,9 +29,14 @@ export class SdkErrors {
   open(): void {
     const ignore = (): void => undefined;
     const error = (...parts: readonly unknown[]): void => this.tell(parts.map(errorText).join(' '));
+    // The only place where exporters tell of an answer that takes a part.
+    const warn = (message: string, answer?: unknown): void => {
+      const refusal = message.startsWith(PARTIAL_SUCCESS) ? refusalOf(String(answer)) : undefined;
+      if (refusal !== undefined) this.tell(refusal, 'the collector has not taken all that was exported');
+    };
     diag.setLogger(
-      { error, warn: ignore, info: ignore, debug: ignore, verbose: ignore },
-      { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true },
+      { error, warn, info: ignore, debug: ignore, verbose: ignore },
+      { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
     );
     setGlobalErrorHandler((exception) => {
       // Readers and processors hand on what exporters have failed with, some of them in words of their own.
@@ -47,7 +55,7 @@ export class SdkErrors {
     if (error !== undefined) this.elsewhere.set(signal, String(error));
   }
 
-  tell(error: string): void {
+  tell(error: string, message = "OpenTelemetry's SDK has failed"): void {
     const now = this.now();
     if (now - this.since >= WINDOW) {
       this.since = now;
@@ -60,6 +68,17 @@ export class SdkErrors {
     this.told.add(error);
     const { suppressed } = this;
     this.suppressed = 0;
-    this.log.warn({ error, ...(suppressed > 0 && { suppressed }) }, "OpenTelemetry's SDK has failed");
+    this.log.warn({ error, ...(suppressed > 0 && { suppressed }) }, message);
+  }
+}
+
+/** What an answer says that something was refused, or wrong; undefined: it does not (OTLP, "Partial Success"). */
+function refusalOf(answer: string): string | undefined {
+  const isTold = ([name, value]: [string, unknown]): boolean =>
+    name === 'errorMessage' ? value !== '' : value !== 0 && value !== '0';
+  try {
+    return Object.entries(JSON.parse(answer) as object).some(isTold) ? answer : undefined;
+  } catch {
+    return answer;
   }
 }

@@ -38,6 +38,8 @@ export interface ChangeTrace {
   /** It is translated; where proxies get something of it, that is awaited. */
   translated(translation: PushedTranslation): void;
   failed(error: unknown): void;
+  /** The control plane stops before it is brought to anybody. */
+  dropped(): void;
 }
 
 /** A push that is recorded. */

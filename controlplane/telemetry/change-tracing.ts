@@ -53,6 +53,9 @@ export function createChangeTracing(tracer: Tracer, decide: Decide, ids: SpanIdS
       failed: (error) => {
         for (const each of [translating, span]) endWith(each, error);
       },
+      dropped: () => {
+        for (const each of [translating, span]) each.end();
+      },
     };
   }
 

@@ -10,6 +10,8 @@ import type { ControlPlaneTotals } from './totals.ts';
 /** What is counted. */
 export interface Figures {
   readonly totals: ControlPlaneTotals;
+  /** Lines of the log that were lost. */
+  readonly linesLost: number;
   /** Connections that are open. */
   readonly connections: number;
   /** Groups of proxies that see the same. */
@@ -39,7 +41,7 @@ export function controlPlaneMetrics(figures: () => Figures, others: MetricSource
       const now = figures();
       observeControlPlane(meter, now);
       if (now.kubernetes) observeKubernetes(meter, now.kubernetes);
-      observeProcess(meter);
+      observeProcess(meter, () => now.linesLost);
     },
     histograms: () => {
       const { totals, kubernetes } = figures();

@@ -25,7 +25,7 @@ export const ORDERS: Readonly<Record<string, Order>> = {
   rate: most(({ rate }) => rate),
   packets: most(({ rates }) => rates.ingress.packets + rates.egress.packets),
   bytes: most(({ counters }) => counters.ingress.bytes + counters.egress.bytes),
-  age: most(({ startedAt, endedAt = Date.now() }) => endedAt - startedAt),
+  age: most(({ elapsed }) => elapsed),
 };
 
 export interface SessionPage {

@@ -1,7 +1,7 @@
 /** One session's way to an endpoint: what its connector is asked, then the session's hold on what was connected. */
 import type { Opened, OpenRequest } from '../core/cluster.ts';
 import type { ProxyError } from '../../common/errors.ts';
-import type { TraceContext } from '../../common/telemetry/trace-context.ts';
+import type { SpanIds, TraceContext } from '../../common/telemetry/trace-context.ts';
 import type { ConnectRequest } from '../core/protocol.ts';
 import type { Metadata } from '../core/session.ts';
 import type { Stream } from '../core/stream.ts';
@@ -12,7 +12,7 @@ export interface AttemptOwner {
   /** The endpoint served a session, or failed it. */
   outcome(endpoint: Endpoint, ok: boolean): void;
   /** A session has done with its stream; `verdict` is what the protocol reported last. */
-  released(endpoint: Endpoint, error: ProxyError | undefined, verdict: boolean | undefined): void;
+  released(attempt: Attempt, error: ProxyError | undefined, verdict: boolean | undefined): void;
 }
 
 /** One object for both, as requests over kept connections are many: there it is all that `open` allocates. */
@@ -24,6 +24,12 @@ export class Attempt implements ConnectRequest, Opened {
   readonly target: Endpoint;
   readonly from: ConnectRequest['from'];
   readonly trace: TraceContext | undefined;
+  /** When it began, in ms, by a clock that never steps. */
+  readonly beganAt = performance.now();
+  /** Of the answer, in words of HTTP; 0: none has come. */
+  httpStatus = 0;
+  /** Its span, where it is recorded. */
+  readonly recorded: SpanIds | undefined;
   /** There once it is connected. */
   stream!: Stream;
   private readonly owner: AttemptOwner;
@@ -41,6 +47,7 @@ export class Attempt implements ConnectRequest, Opened {
     this.target = target;
     this.from = request.flow?.local;
     this.trace = request.trace;
+    this.recorded = request.span?.ids;
     this.owner = owner;
   }
 
@@ -75,9 +82,13 @@ export class Attempt implements ConnectRequest, Opened {
     this.abortHandler?.(error);
   }
 
+  answered(status: number): void {
+    this.httpStatus = status;
+  }
+
   release(error?: ProxyError): void {
     if (this.released) return;
     this.released = true;
-    this.owner.released(this.target, error, this.verdict);
+    this.owner.released(this, error, this.verdict);
   }
 }

@@ -2,6 +2,7 @@
 import type { Cluster as Config } from '../../gen/l7mp/config/v1/types.ts';
 import type { ClusterHandle, Opened, Opening, OpenRequest } from '../core/cluster.ts';
 import { ProxyError } from '../../common/errors.ts';
+import { jsonObject } from '../../common/json.ts';
 import type { LoadBalancer } from '../core/load-balancer.ts';
 import type { Logger } from '../../common/log.ts';
 import type { Connector } from '../core/protocol.ts';
@@ -16,6 +17,9 @@ import { HealthChecker, type Probe } from './health.ts';
 import { isFault, recordFailure, recordSuccess } from './outlier.ts';
 import { Pending, type PendingHandlers } from './pending.ts';
 import { ClusterTotals } from './totals.ts';
+
+/** A session has let go of a request that was not answered. */
+const OTHER_ERROR = '_OTHER';
 
 export interface ClusterOptions {
   readonly config: Config;
@@ -161,7 +165,9 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     else this.blame(endpoint);
   }
 
-  released(endpoint: Endpoint, error: ProxyError | undefined, verdict: boolean | undefined): void {
+  released(attempt: Attempt, error: ProxyError | undefined, verdict: boolean | undefined): void {
+    const endpoint = attempt.target;
+    this.countRequest(attempt, error);
     this.sessions--;
     endpoint.sessions--;
     if (error) this.totals.countFailure(error.code);
@@ -184,7 +190,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
       : this.awaited
         ? new ProxyError('NO_ENDPOINT', `cluster ${name} has no endpoints from the control plane ${after}`)
         : new ProxyError('HOST_NOT_FOUND', `cluster ${name} has no address of its endpoints ${after}`);
-    pending.abort(this.failed(error, attempt?.target));
+    pending.abort(this.failed(error, attempt));
   }
 
   onOver(pending: Pending): void {
@@ -234,7 +240,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
     try {
       return this.options.connector.connect(attempt);
     } catch (error) {
-      throw this.failed(error, attempt.target);
+      throw this.failed(error, attempt);
     }
   }
 
@@ -268,7 +274,7 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
         pending.succeed(this.opened(attempt, stream));
       },
       (error: unknown) => {
-        if (!pending.over) pending.abort(this.failed(error, attempt.target));
+        if (!pending.over) pending.abort(this.failed(error, attempt));
       },
     );
   }
@@ -325,11 +331,23 @@ export class Cluster implements ClusterHandle, AttemptOwner, PendingHandlers {
   }
 
   /** Counts a failure, and holds it against the endpoint whose fault it is. */
-  private failed(error: unknown, endpoint?: Endpoint): ProxyError {
+  private failed(error: unknown, attempt?: Attempt): ProxyError {
     const failure = ProxyError.from(error, 'CONNECT_FAILED');
     this.totals.countFailure(failure.code);
-    if (endpoint && isFault(failure.code)) this.blame(endpoint);
+    if (attempt) this.countRequest(attempt, failure);
+    if (attempt && isFault(failure.code)) this.blame(attempt.target);
     return failure;
+  }
+
+  /** An attempt is over that was a request of HTTP. Clients take an answer of 400 and above for a failure. */
+  private countRequest({ beganAt, httpStatus, metadata, recorded }: Attempt, error: ProxyError | undefined): void {
+    const { spec } = this.config;
+    if (spec.protocol !== 'HTTP') return;
+    const { method = spec.method } = jsonObject(metadata['HTTP']);
+    const status = httpStatus >= 400 ? String(httpStatus) : httpStatus === 0 ? OTHER_ERROR : undefined;
+    const scheme = spec.tls === undefined ? 'http' : 'https';
+    const elapsed = performance.now() - beganAt;
+    this.totals.requests.add(elapsed, method, scheme, httpStatus, error?.code ?? status, recorded);
   }
 
   private blame(endpoint: Endpoint): void {

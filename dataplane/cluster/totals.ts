@@ -1,6 +1,7 @@
 /** What a cluster has counted since it was made. */
 import type { ErrorCode } from '../../common/errors.ts';
 import { Histogram } from '../../common/histogram.ts';
+import { RequestDurations } from '../core/request-durations.ts';
 import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 
 /** Upper bounds of the buckets of connect times, in ms. */
@@ -13,6 +14,8 @@ export class ClusterTotals {
   readonly failures = new Map<ErrorCode, number>();
   /** How long connects took. */
   readonly connectLatency = new Histogram(LATENCY_BOUNDS);
+  /** How long requests of HTTP took, each attempt for itself. */
+  readonly requests = new RequestDurations();
 
   countFailure(code: ErrorCode): void {
     this.failures.set(code, (this.failures.get(code) ?? 0) + 1);

@@ -39,6 +39,8 @@ export interface Opened {
     /** See `Candidate.hashKey`. */
     readonly hashKey: string;
   };
+  /** The head of an answer came, in words of HTTP. */
+  answered(status: number): void;
   /** Once, when the session has done with it: with the error where the endpoint failed. */
   release(error?: ProxyError): void;
 }

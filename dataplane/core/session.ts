@@ -82,6 +82,8 @@ export interface SessionView {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   readonly endedAt: number | undefined;
+  /** How long it has lasted, so far or in all, in ms: by a clock that never steps. */
+  readonly elapsed: number;
   /** From the client, and to it. */
   readonly counters: { readonly ingress: DirectionCounters; readonly egress: DirectionCounters };
   /** What of that the kernel relayed; undefined: nothing. */
@@ -101,6 +103,8 @@ export interface SessionView {
   /** Why it ended: `OK`, or a code of the catalogue. */
   readonly reason: ErrorCode | 'OK' | undefined;
   readonly retries: number;
+  /** It is a request of HTTP. */
+  readonly isHttpRequest?: boolean | undefined;
   /** What the client was answered with, where it speaks HTTP. */
   readonly httpStatus?: number | undefined;
   /** The status of gRPC that its call ended with. */

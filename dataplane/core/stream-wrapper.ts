@@ -39,6 +39,10 @@ export abstract class StreamWrapper implements Whole {
     return this.inner.altered;
   }
 
+  get isHttpRequest(): boolean | undefined {
+    return this.inner.isHttpRequest;
+  }
+
   get httpStatus(): number | undefined {
     return this.inner.httpStatus;
   }

@@ -111,6 +111,8 @@ export interface Stream {
   resume(): void;
   /** Ends both sides at once; what was written may be lost. With an error a peer is told, where there is a way (RST). */
   destroy(error?: ProxyError): void;
+  /** Server side: it is a request of HTTP, and the answer to it. */
+  readonly isHttpRequest?: boolean | undefined;
   /** Server side: the HTTP status that the client was answered with, once it was. */
   readonly httpStatus?: number | undefined;
   /** Server side: the status of gRPC that the client's call ended with, once it has, where it was one. */

@@ -3,7 +3,7 @@ import type { Listener } from '../../gen/l7mp/config/v1/types.ts';
 import type { ProxyError } from '../../common/errors.ts';
 import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import type { Incoming, SessionEvent, SessionView } from './session.ts';
-import type { Stream } from './stream.ts';
+import type { HeaderList, Stream } from './stream.ts';
 
 /** Whoever records traces. */
 export interface Tracing {
@@ -36,7 +36,9 @@ export interface AttemptSpan {
   picked(endpoint: { readonly name: string; readonly address: string; readonly port?: number }): void;
   connected(stream: Stream): void;
   /** It answered, in words of HTTP. */
-  answered(status: number): void;
+  answered(status: number, headers: HeaderList): void;
+  /** Trailers came with the answer, which gRPC has its status in. */
+  trailers(headers: HeaderList): void;
   /** With an error where it failed. Once. */
   end(error?: ProxyError): void;
 }

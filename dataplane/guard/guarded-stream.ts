@@ -45,6 +45,10 @@ export class GuardedStream extends StreamWrapper {
     return this.read('retriable', () => super.retriable);
   }
 
+  override get isHttpRequest(): boolean | undefined {
+    return this.read('isHttpRequest', () => super.isHttpRequest);
+  }
+
   override get httpStatus(): number | undefined {
     return this.read('httpStatus', () => super.httpStatus);
   }

@@ -25,6 +25,8 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'te
   /** The same by the clock that never steps, in ms. */
   protected readonly beganAt: number;
   endedAt: number | undefined;
+  /** The end, by the clock of `beganAt`. */
+  protected overAt: number | undefined;
   status: SessionStatus = 'INIT';
   reason: ErrorCode | 'OK' | undefined;
   retries = 0;
@@ -104,6 +106,10 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'te
     return this.status === 'FINALIZING' || this.status === 'DESTROYED';
   }
 
+  get elapsed(): number {
+    return (this.overAt ?? performance.now()) - this.beganAt;
+  }
+
   get counters(): SessionView['counters'] {
     return this.activity.counters;
   }
@@ -155,6 +161,10 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'te
 
   get egress(): readonly StageView[] {
     return this.stages.slice(this.destinationAt + 1).map((stage) => stage.view);
+  }
+
+  get isHttpRequest(): boolean | undefined {
+    return this.client.stream.isHttpRequest;
   }
 
   get httpStatus(): number | undefined {

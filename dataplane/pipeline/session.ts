@@ -500,6 +500,7 @@ export class PipelineSession
     if (this.stages.some((stage) => stage.status !== 'FINALIZED')) return;
     this.status = 'DESTROYED';
     this.endedAt = Date.now();
+    this.overAt = performance.now();
     this.activity.stop();
     this.event('DESTROYED', `ended: ${this.reason ?? 'OK'}`);
     this.traced?.span?.end(this);

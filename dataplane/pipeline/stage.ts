@@ -196,9 +196,10 @@ export class Stage {
   /** Its stream told of what goes beside the payload. */
   signalled(signal: Signal): void {
     if (signal.type === 'response') {
-      this.span?.answered(signal.status);
+      this.opened?.answered(signal.status);
+      this.span?.answered(signal.status, signal.headers);
       if (this.isRepeated(signal)) return;
-    }
+    } else this.span?.trailers(signal.headers);
     const isOff = signal.type === 'response' && (this.altered || this.stream?.altered === true);
     this.output.signal(isOff ? { ...signal, altered: true } : signal);
   }

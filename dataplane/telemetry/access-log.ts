@@ -22,7 +22,7 @@ export const FIELDS: Readonly<Record<string, Field>> = {
   endpoint: ({ destination }) => destination?.endpoint?.name,
   endpoint_address: ({ destination }) =>
     destination?.endpoint && formatEnd(destination.endpoint.address, destination.endpoint.port),
-  duration_ms: ({ startedAt, endedAt }) => (endedAt ?? Date.now()) - startedAt,
+  duration_ms: ({ elapsed }) => Math.round(elapsed),
   bytes_in: ({ counters }) => counters.ingress.bytes,
   bytes_out: ({ counters }) => counters.egress.bytes,
   packets_in: ({ counters }) => counters.ingress.packets,

@@ -2,6 +2,7 @@
 import type { MetricLabel } from '../../gen/l7mp/config/v1/types.ts';
 import { Histogram } from '../../common/histogram.ts';
 import { getAt, parsePointer } from '../../common/json-pointer.ts';
+import { Recent } from '../../common/recent.ts';
 import type { Durations } from '../../common/telemetry/durations.ts';
 import type { Metadata, SessionView } from '../core/session.ts';
 
@@ -11,7 +12,7 @@ const BOUNDS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 1
 /** Values of a listener's label that are told apart. */
 const MAX_VALUES = 50;
 const OTHERS = 'others';
-/** Listeners that are kept: the oldest goes for a new one. */
+/** Listeners that are kept: for a new one that goes in which no session has ended for the longest. */
 const MAX_LISTENERS = 2000;
 const MAX_LENGTH = 128;
 
@@ -24,21 +25,25 @@ interface OfListener {
 }
 
 export class SessionDurations {
-  private readonly listeners = new Map<string, OfListener>();
+  private readonly listeners: Recent<OfListener>;
+
+  constructor(limit = MAX_LISTENERS) {
+    this.listeners = new Recent(limit);
+  }
 
   /** Adds a session that has ended. */
-  add({ id, listener, metadata, startedAt, endedAt = startedAt, telemetry, recorded }: SessionView): void {
+  add({ id, listener, metadata, elapsed, telemetry, recorded }: SessionView): void {
     const found = this.of(listener, telemetry?.metric_label, id);
     const value = valueOf(found, metadata, telemetry?.metric_label);
     const known = found.byValue.has(value) || found.byValue.size < MAX_VALUES;
     const key = known ? value : OTHERS;
     let histogram = found.byValue.get(key);
     if (histogram === undefined) found.byValue.set(key, (histogram = new Histogram(BOUNDS)));
-    histogram.add(Math.max(0, endedAt - startedAt), recorded); // the clock may have stepped back
+    histogram.add(elapsed, recorded);
   }
 
   *all(): Iterable<Durations> {
-    for (const [listener, { label, byValue }] of this.listeners) {
+    for (const [listener, { label, byValue }] of this.listeners.entries) {
       for (const [value, counted] of byValue) {
         yield { attributes: { ...(label && { [label.name]: value }), listener }, counted };
       }
@@ -47,17 +52,19 @@ export class SessionDurations {
 
   /** Another label is another count, from the first session on that has it: those that came before may end later. */
   private of(listener: string, label: MetricLabel | undefined, id: number): OfListener {
-    const known = this.listeners.get(listener);
-    if (known && (id < known.newest || isSame(known.label, label))) {
+    const make = (): OfListener => ({
+      newest: id,
+      label,
+      pointer: parsePointer(label?.path ?? ''),
+      byValue: new Map(),
+    });
+    const known = this.listeners.touch(listener, make);
+    if (id < known.newest || isSame(known.label, label)) {
       known.newest = Math.max(known.newest, id);
       return known;
     }
-    const pointer = parsePointer(label?.path ?? '');
-    const found = { newest: id, label, pointer, byValue: new Map<string, Histogram>() };
-    this.listeners.delete(listener);
-    this.listeners.set(listener, found);
-    const [oldest = ''] = this.listeners.keys();
-    if (this.listeners.size > MAX_LISTENERS) this.listeners.delete(oldest);
+    const found = make();
+    this.listeners.put(listener, found);
     return found;
   }
 }

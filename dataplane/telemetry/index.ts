@@ -9,6 +9,7 @@ import type { SessionView } from '../core/session.ts';
 import type { Tracing } from '../core/trace.ts';
 import { type AccessLog, createAccessLog, isLogged } from './access-log.ts';
 import { SessionDurations } from './durations.ts';
+import { ServerDurations } from './server-durations.ts';
 import { createMetrics } from './metrics.ts';
 import type { MetricsSource } from './metrics-source.ts';
 import { NamedCounters } from './named-counters.ts';
@@ -32,7 +33,9 @@ export interface Telemetry {
   ended(session: SessionView, goesOn: boolean): void;
   refused(listener: string, code: ErrorCode): void;
   /** Where metrics come from: gives the page, and has them exported from now on. */
-  follow(source: Omit<MetricsSource, 'sessionDurations' | 'accessLogLost'>): MetricsPage;
+  follow(
+    source: Omit<MetricsSource, 'sessionDurations' | 'requestDurations' | 'accessLogLost' | 'logLost'>,
+  ): MetricsPage;
   /** Opens the access log's file anew. */
   reopen(): void;
   /** Sends and writes what waits. */
@@ -43,6 +46,7 @@ export async function openTelemetry({ admin, otel, instance, log }: TelemetryOpt
   const totals = new SessionTotals();
   const counters = new NamedCounters();
   const durations = new SessionDurations();
+  const requests = new ServerDurations();
   const exported = otel && (await openExports(otel, instance, log));
   const { access_log_path: path, access_log_format: format } = admin;
   let accessLog: AccessLog | undefined;
@@ -58,6 +62,7 @@ export async function openTelemetry({ admin, otel, instance, log }: TelemetryOpt
       totals.ended(session);
       if (goesOn) return;
       durations.add(session);
+      requests.add(session);
       if (accessLog && isLogged(session)) accessLog.write(session);
     },
     refused: (listener, code) => totals.refuse(listener, code),
@@ -65,7 +70,9 @@ export async function openTelemetry({ admin, otel, instance, log }: TelemetryOpt
       const all = {
         ...source,
         sessionDurations: () => durations.all(),
+        requestDurations: () => requests.all(),
         accessLogLost: () => accessLog?.linesLost,
+        logLost: () => log.linesLost,
       };
       exported?.follow(all, counters);
       return createMetrics(all, counters, exported?.otlp.ownMetrics);

@@ -16,7 +16,7 @@ export function observeAll(meter: Meter, source: MetricsSource, named: NamedCoun
   observeOffload(meter, source);
   observeTaps(meter, source);
   observeAccessLog(meter, source);
-  observeProcess(meter);
+  observeProcess(meter, () => source.logLost());
 }
 
 function observeSessions(meter: Meter, source: MetricsSource): void {
@@ -303,14 +303,33 @@ function observeNamed(meter: Meter, named: NamedCounters): void {
   });
   meter.addBatchObservableCallback(
     (result) => {
-      for (const { name, labels, ...counts } of named.all()) {
-        const attributes = { ...toLabels(labels), name };
-        result.observe(bytes, counts.bytes, attributes);
-        result.observe(packets, counts.packets, attributes);
+      for (const { attributes, ...sums } of summed(named)) {
+        result.observe(bytes, sums.bytes, attributes);
+        result.observe(packets, sums.packets, attributes);
       }
     },
     [bytes, packets],
   );
+}
+
+interface NamedSums {
+  readonly attributes: Attributes;
+  bytes: number;
+  packets: number;
+}
+
+/** Labels that differ by what Prometheus can't read alone are the same to it: of two counts of the same labels one would be lost. */
+function summed(named: NamedCounters): Iterable<NamedSums> {
+  const byLabels = new Map<string, NamedSums>();
+  for (const { name, labels, bytes, packets } of named.all()) {
+    const attributes = { ...toLabels(labels), name };
+    const key = JSON.stringify(Object.entries(attributes).sort());
+    const sums = byLabels.get(key) ?? { attributes, bytes: 0, packets: 0 };
+    byLabels.set(key, sums);
+    sums.bytes += bytes;
+    sums.packets += packets;
+  }
+  return byLabels.values();
 }
 
 /** Labels of the configuration by names that Prometheus can read; of names that become the same, the first stays. */

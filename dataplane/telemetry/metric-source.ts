@@ -29,6 +29,16 @@ export function metricSource(
           counted,
         })),
       }),
+      durationMetric({
+        name: 'http.server.request.duration',
+        description: 'Duration of HTTP server requests, by listener',
+        durations: [...source.requestDurations()],
+      }),
+      durationMetric({
+        name: 'http.client.request.duration',
+        description: 'Duration of HTTP client requests, by cluster: each attempt is one',
+        durations: [...source.clusters()].flatMap(({ name, requests }) => [...requests.all({ cluster: name })]),
+      }),
     ],
     others,
   };

@@ -2,6 +2,7 @@
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import type { Durations } from '../../common/telemetry/durations.ts';
 import type { OffloadStatus } from '../core/offload.ts';
+import type { RequestDurations } from '../core/request-durations.ts';
 import type { Serving } from '../core/serving.ts';
 import type { TapSums } from '../core/tap.ts';
 import type { Reloads } from '../../config/reloads.ts';
@@ -27,6 +28,8 @@ export interface ClusterMetrics {
   readonly failures: ReadonlyMap<string, number>;
   /** How long connects took. */
   readonly connectLatency: Durations['counted'];
+  /** How long requests of HTTP took, each attempt for itself. */
+  readonly requests: Pick<RequestDurations, 'all'>;
 }
 
 /** Asked anew for each page. */
@@ -36,6 +39,8 @@ export interface MetricsSource {
   clusters(): Iterable<ClusterMetrics>;
   /** Of sessions that have ended. */
   sessionDurations(): Iterable<Durations>;
+  /** How long requests of HTTP took, by listener. */
+  requestDurations(): Iterable<Durations>;
   /** Undefined where there is none. */
   controlPlane(): ControlPlaneState | undefined;
   /** Undefined where nobody asks for kernel offload. */
@@ -45,4 +50,6 @@ export interface MetricsSource {
   reloads(): Reloads | undefined;
   /** Lines of the access log that were lost; undefined where none is written to a file. */
   accessLogLost(): number | undefined;
+  /** Lines of the log of the process that were lost. */
+  logLost(): number;
 }

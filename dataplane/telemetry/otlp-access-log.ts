@@ -12,16 +12,15 @@ export function createOtlpAccessLog(logger: Logger, format: string): AccessLog {
     linesLost: undefined, // the exporter's own metrics have them
     write: (session) => {
       const failure = failureOf(session);
-      const endedAt = session.endedAt ?? Date.now();
       logger.emit({
         eventName: 'l7mp.session.end',
-        timestamp: endedAt,
+        timestamp: session.endedAt ?? Date.now(),
         severityNumber: failure === undefined ? SeverityNumber.INFO : SeverityNumber.WARN,
         severityText: failure === undefined ? 'INFO' : 'WARN',
         body: line(session),
         attributes: {
           ...attributesOf(session),
-          'l7mp.duration': (endedAt - session.startedAt) / 1000,
+          'l7mp.duration': session.elapsed / 1000,
           ...(failure !== undefined && { 'error.type': failure }),
         },
         ...(session.trace && { context: contextOf(session.trace) }),

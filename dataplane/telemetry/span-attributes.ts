@@ -3,16 +3,14 @@ import type { AttributeValue, Attributes } from '@opentelemetry/api';
 import type { Json } from '../../gen/l7mp/config/v1/types.ts';
 import { getAt } from '../../common/json-pointer.ts';
 import { grpcStatusName } from '../core/grpc-status.ts';
+import { METHODS, OTHER_METHOD } from '../core/http-method.ts';
 import type { Metadata, SessionView } from '../core/session.ts';
-
-/** Methods that are told apart (semantic conventions for HTTP spans): a client can send any. */
-const METHODS: ReadonlySet<string> = new Set('CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE'.split(' '));
 
 /** `GET users` for HTTP, by method and route; else the listener's name. */
 export function spanNameOf({ metadata, listener, route }: SessionView): string {
   const method = getAt(metadata, ['HTTP', 'method']);
   if (typeof method !== 'string') return listener;
-  const known = METHODS.has(method) ? method : 'HTTP';
+  const known = METHODS.includes(method) ? method : 'HTTP';
   return route === undefined ? known : `${known} ${route}`;
 }
 
@@ -64,11 +62,11 @@ function networkOf(metadata: Metadata): Record<string, Json | undefined> {
 function httpOf({ metadata, httpStatus }: SessionView): Record<string, Json | undefined> {
   const method = getAt(metadata, ['HTTP', 'method']);
   if (typeof method !== 'string') return {};
-  const known = METHODS.has(method);
+  const known = METHODS.includes(method);
   const host = getAt(metadata, ['HTTP', 'url', 'host']);
   const port = getAt(metadata, ['HTTP', 'url', 'port']);
   return {
-    'http.request.method': known ? method : '_OTHER',
+    'http.request.method': known ? method : OTHER_METHOD,
     'http.request.method_original': known ? undefined : method,
     'http.response.status_code': httpStatus,
     'url.scheme': getAt(metadata, ['HTTP', 'url', 'scheme']),

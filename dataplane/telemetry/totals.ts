@@ -1,18 +1,12 @@
 /** What all sessions have done, by listener and by cluster: those that ended, plus those that live. */
 import type { ErrorCode } from '../../common/errors.ts';
-import type { CountedTraffic, FlowTraffic } from '../core/offload.ts';
-import type { DirectionCounters, SessionView } from '../core/session.ts';
-import { addTraffic, NO_TRAFFIC, subtractTraffic } from '../core/traffic.ts';
+import { Recent } from '../../common/recent.ts';
+import type { SessionView } from '../core/session.ts';
+import { addSession, copySums, living, noSums, type SessionSums } from '../core/session-sums.ts';
 
 /** Sums of one listener or cluster. */
-export interface Sums {
-  opened: number;
-  active: number;
+export interface Sums extends SessionSums {
   retries: number;
-  readonly ingress: DirectionCounters;
-  readonly egress: DirectionCounters;
-  /** What of that the kernel relayed. */
-  readonly kernel: { ingress: FlowTraffic; egress: FlowTraffic };
   /** Ended sessions by why they ended. */
   readonly closed: Map<string, number>;
   /** Answers that HTTP clients got, by class of status: at 5 those of 500 and above. */
@@ -34,29 +28,27 @@ export interface Totals {
  */
 const MAX_NAMES = 2000;
 
-const NOTHING: CountedTraffic = { ...NO_TRAFFIC, dropped: 0 };
-
 export class SessionTotals {
   private readonly listeners: Recent<Sums>;
   private readonly clusters: Recent<Sums>;
   private readonly refused: Recent<Map<ErrorCode, number>>;
 
   constructor(limit = MAX_NAMES) {
-    this.listeners = new Recent(limit, newSums);
-    this.clusters = new Recent(limit, newSums);
-    this.refused = new Recent(limit, () => new Map<ErrorCode, number>());
+    this.listeners = new Recent(limit);
+    this.clusters = new Recent(limit);
+    this.refused = new Recent(limit);
   }
 
   /** Adds a session that has ended. */
   ended(session: SessionView): void {
     const { listener, destination } = session;
-    addEnded(this.listeners.touch(listener), session);
-    if (destination) addEnded(this.clusters.touch(destination.origin), session);
+    addEnded(this.listeners.touch(listener, newSums), session);
+    if (destination) addEnded(this.clusters.touch(destination.origin, newSums), session);
   }
 
   /** Adds a session that was not taken. */
   refuse(listener: string, code: ErrorCode): void {
-    const codes = this.refused.touch(listener);
+    const codes = this.refused.touch(listener, () => new Map<ErrorCode, number>());
     codes.set(code, (codes.get(code) ?? 0) + 1);
   }
 
@@ -64,39 +56,11 @@ export class SessionTotals {
   with(live: Iterable<SessionView>): Totals {
     const listeners = copy(this.listeners.entries);
     const clusters = copy(this.clusters.entries);
-    for (const session of live) {
-      if (session.status === 'DESTROYED') continue; // listed for a while, and counted already
+    for (const session of living(live)) {
       addLive(listeners, session.listener, session);
       if (session.destination) addLive(clusters, session.destination.origin, session);
     }
     return { listeners, clusters, refused: this.refused.entries };
-  }
-}
-
-/** Entries by name; beyond the limit the one goes that was not touched for the longest. */
-class Recent<T> {
-  readonly entries = new Map<string, T>();
-  private readonly limit: number;
-  private readonly make: () => T;
-  private newest: string | undefined;
-
-  constructor(limit: number, make: () => T) {
-    this.limit = limit;
-    this.make = make;
-  }
-
-  /** The entry of a name, which becomes the most recent one. */
-  touch(name: string): T {
-    const entry = this.entries.get(name) ?? this.make();
-    if (name === this.newest) return entry;
-    this.newest = name;
-    this.entries.delete(name);
-    this.entries.set(name, entry);
-    if (this.entries.size > this.limit) {
-      const [oldest = ''] = this.entries.keys();
-      this.entries.delete(oldest);
-    }
-    return entry;
   }
 }
 
@@ -113,36 +77,19 @@ function addLive(all: Map<string, Sums>, name: string, session: SessionView): vo
   sums.active++;
 }
 
-/** What a session has from an earlier process was counted there. */
 function add(sums: Sums, session: SessionView): void {
-  const { retries, counters, kernelTraffic, inherited, httpStatus } = session;
-  if (httpStatus !== undefined) {
-    const statusClass = Math.min(Math.floor(httpStatus / 100), 5);
-    sums.httpResponses[statusClass] = (sums.httpResponses[statusClass] ?? 0) + 1;
-    const { grpcStatus } = session;
-    if (grpcStatus !== undefined) sums.grpcResponses.set(grpcStatus, (sums.grpcResponses.get(grpcStatus) ?? 0) + 1);
-  }
-  sums.opened++;
+  const { retries, httpStatus, grpcStatus } = session;
+  addSession(sums, session);
   sums.retries += retries;
-  for (const direction of ['ingress', 'egress'] as const) {
-    addCounters(sums[direction], counters[direction], inherited?.passed[direction]);
-    if (kernelTraffic === undefined) continue;
-    const relayed = subtractTraffic(kernelTraffic[direction], inherited?.relayed[direction] ?? NO_TRAFFIC);
-    sums.kernel[direction] = addTraffic(sums.kernel[direction], relayed);
-  }
-}
-
-function addCounters(sum: DirectionCounters, { bytes, packets, dropped }: CountedTraffic, less = NOTHING): void {
-  sum.bytes += bytes - less.bytes;
-  sum.packets += packets - less.packets;
-  sum.dropped += dropped - less.dropped;
+  if (httpStatus === undefined) return;
+  const statusClass = Math.min(Math.floor(httpStatus / 100), 5);
+  sums.httpResponses[statusClass] = (sums.httpResponses[statusClass] ?? 0) + 1;
+  if (grpcStatus !== undefined) sums.grpcResponses.set(grpcStatus, (sums.grpcResponses.get(grpcStatus) ?? 0) + 1);
 }
 
 function newSums(): Sums {
-  const none = (): DirectionCounters => ({ bytes: 0, packets: 0, dropped: 0 });
-  const kernel = { ingress: NO_TRAFFIC, egress: NO_TRAFFIC };
   const answers = { httpResponses: [0, 0, 0, 0, 0, 0], grpcResponses: new Map<number, number>() };
-  return { opened: 0, active: 0, retries: 0, ingress: none(), egress: none(), kernel, closed: new Map(), ...answers };
+  return { ...noSums(), retries: 0, closed: new Map(), ...answers };
 }
 
 function copy(all: ReadonlyMap<string, Sums>): Map<string, Sums> {
@@ -150,10 +97,8 @@ function copy(all: ReadonlyMap<string, Sums>): Map<string, Sums> {
     [...all].map(([name, sums]) => [
       name,
       {
-        ...sums,
-        ingress: { ...sums.ingress },
-        egress: { ...sums.egress },
-        kernel: { ...sums.kernel },
+        ...copySums(sums),
+        retries: sums.retries,
         closed: new Map(sums.closed),
         httpResponses: [...sums.httpResponses],
         grpcResponses: new Map(sums.grpcResponses),

@@ -12,6 +12,8 @@ import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import type { SessionEvent, SessionView } from '../core/session.ts';
 import type { AttemptSpan, SessionSpan, Tracing } from '../core/trace.ts';
 import { failureOf } from '../core/failures.ts';
+import { grpcStatusName, isGrpc, parseGrpcStatus } from '../core/grpc-status.ts';
+import type { HeaderList } from '../core/stream.ts';
 import { attributesOf, spanNameOf, toAttribute } from './span-attributes.ts';
 
 /** Whoever records, and is asked for those that are recorded. */
@@ -117,6 +119,8 @@ class RecordedAttempt implements AttemptSpan {
   readonly ids: SpanIds;
   private readonly span: Span;
   private status: number | undefined;
+  private isGrpc = false;
+  private grpcStatus: number | undefined;
 
   constructor(span: Span) {
     this.span = span;
@@ -133,19 +137,40 @@ class RecordedAttempt implements AttemptSpan {
     this.span.addEvent('connect');
   }
 
-  answered(status: number): void {
+  answered(status: number, headers: HeaderList): void {
     this.status = status;
     this.span.setAttribute('http.response.status_code', status);
+    this.isGrpc = isGrpc(valueOf(headers, 'content-type'));
+    this.trailers(headers); // an answer without messages has the status there
   }
 
-  /** Clients take an answer of 400 and above for a failure (semantic conventions for HTTP spans). */
+  trailers(headers: HeaderList): void {
+    const status = this.isGrpc ? valueOf(headers, 'grpc-status') : undefined;
+    if (status !== undefined) this.grpcStatus = parseGrpcStatus(status);
+  }
+
+  /** Clients take an answer of 400 and above, and any status of gRPC but `OK`, for a failure (semantic conventions for spans of both). */
   end(error?: ProxyError): void {
-    const { span, status } = this;
-    const failure = error?.code ?? (status !== undefined && status >= 400 ? String(status) : undefined);
+    const { span, status, grpcStatus } = this;
+    let failure: string | undefined = error?.code;
+    // A handshake of WebSocket that was refused.
+    if (error && 'status' in error) span.setAttribute('http.response.status_code', Number(error.status));
+    if (grpcStatus !== undefined) {
+      const name = grpcStatusName(grpcStatus);
+      span.setAttributes({ 'rpc.system.name': 'grpc', 'rpc.response.status_code': name });
+      if (grpcStatus !== 0) failure ??= name;
+    }
+    if (status !== undefined && status >= 400) failure ??= String(status);
     if (failure !== undefined) {
       span.setAttribute('error.type', failure);
       span.setStatus({ code: SpanStatusCode.ERROR, ...(error && { message: error.message }) });
     }
     span.end();
   }
+}
+
+/** Of a field by its name in lower case; undefined where there is none. */
+function valueOf(headers: HeaderList, name: string): string | undefined {
+  for (let at = 0; at < headers.length; at += 2) if (headers[at]?.toLowerCase() === name) return headers[at + 1];
+  return undefined;
 }

@@ -5,7 +5,8 @@ import type { Histogram } from '../../common/histogram.ts';
 import type { ConfigSnapshot } from '../../config/snapshot.ts';
 import type { OffloadStatus } from '../core/offload.ts';
 import type { SessionView } from '../core/session.ts';
-import { noSums, type SessionWays, type Sums, type Way, wayKey, type WaySums } from './way-totals.ts';
+import { addSums } from '../core/session-sums.ts';
+import { noWaySums, type SessionWays, type Sums, type Way, wayKey, type WaySums } from './way-totals.ts';
 import { waysOf } from './ways.ts';
 
 /** What a report is made of. */
@@ -53,13 +54,13 @@ function* itemsOf(source: TopologySource): Iterable<TrafficItem> {
     if (way.cluster !== '') addTo(byCluster, way.cluster, sums);
   }
   for (const [listener, { value }] of snapshot.listeners) {
-    const sums = byListener.get(listener) ?? noSums();
+    const sums = byListener.get(listener) ?? noWaySums();
     const failed = sums.failed + source.ways.refusedAt(listener);
     const address = source.addressOf(listener) ?? '';
     yield item('listener', { ...figures({ ...sums, failed }), listener, address, detail: value.spec.protocol });
   }
   for (const { name: cluster, connectLatency, endpoints } of source.clusters()) {
-    const sums = byCluster.get(cluster) ?? noSums();
+    const sums = byCluster.get(cluster) ?? noWaySums();
     const connects = connectLatency.counts.reduce((sum, count) => sum + count, 0);
     const detail = snapshot.clusters.get(cluster)?.value.spec.protocol ?? '';
     yield item('cluster', {
@@ -70,7 +71,7 @@ function* itemsOf(source: TopologySource): Iterable<TrafficItem> {
       connect_ms: connectLatency.sum,
     });
     for (const { name: endpoint, address, port, health, totalAttempts, totalFailures } of endpoints) {
-      const own = totals.endpoints.get(`${cluster}\n${endpoint}`) ?? noSums();
+      const own = totals.endpoints.get(`${cluster}\n${endpoint}`) ?? noWaySums();
       yield item('endpoint', {
         // A session is at one endpoint in the end; it has been opened at each that it was sent to, and may have failed there.
         ...figures({ ...own, opened: totalAttempts, failed: totalFailures }),
@@ -96,17 +97,19 @@ function* kernelItems(offload: OffloadStatus | undefined): Iterable<TrafficItem>
 /** Those that sessions took, and those that they might. */
 function* all(counted: ReadonlyMap<string, WaySums>, configured: readonly Way[]): Iterable<WaySums> {
   yield* counted.values();
-  for (const way of configured) if (!counted.has(wayKey(way))) yield { way, ...noSums() };
+  for (const way of configured) if (!counted.has(wayKey(way))) yield { way, ...noWaySums() };
 }
 
 function addTo(all: Map<string, Sums>, name: string, more: Sums): void {
-  const sums = all.get(name) ?? noSums();
+  const sums = all.get(name) ?? noWaySums();
   all.set(name, sums);
-  for (const field of Object.keys(sums) as (keyof Sums)[]) sums[field] += more[field];
+  sums.failed += more.failed;
+  addSums(sums, more);
 }
 
-function figures({ active, opened, failed, bytesIn, bytesOut, bytesKernel }: Sums): Partial<TrafficItem> {
-  return { active, opened, failed, bytes_in: bytesIn, bytes_out: bytesOut, bytes_kernel: bytesKernel };
+function figures({ active, opened, failed, ingress, egress, kernel }: Sums): Partial<TrafficItem> {
+  const bytes = { bytes_in: ingress.bytes, bytes_out: egress.bytes };
+  return { active, opened, failed, ...bytes, bytes_kernel: kernel.ingress.bytes + kernel.egress.bytes };
 }
 
 const EMPTY: Omit<TrafficItem, 'type'> = {

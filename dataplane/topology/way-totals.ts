@@ -1,7 +1,9 @@
 /** What sessions have done, by the way that they took and by endpoint: those that ended, plus those that live. */
 import type { SessionFault } from '../../gen/messages.ts';
+import { Recent } from '../../common/recent.ts';
 import { failureOf } from '../core/failures.ts';
 import type { SessionView } from '../core/session.ts';
+import { addSession, copySums, living, noSums, type SessionSums } from '../core/session-sums.ts';
 
 /** From a listener by a rule and a route to a cluster. Names that there are none of are empty. */
 export interface Way {
@@ -11,15 +13,8 @@ export interface Way {
   readonly cluster: string;
 }
 
-export interface Sums {
-  active: number;
-  opened: number;
+export interface Sums extends SessionSums {
   failed: number;
-  /** From clients, and to them. */
-  bytesIn: number;
-  bytesOut: number;
-  /** What of both the kernel relayed. */
-  bytesKernel: number;
 }
 
 export interface WaySums extends Sums {
@@ -36,53 +31,59 @@ export interface WayTotals {
   readonly endpoints: ReadonlyMap<string, EndpointSums>;
 }
 
-/** Ways, and endpoints, whose sums are kept: beyond, the one goes that was the first to come. Configurations come and go for years. */
+/**
+ * Ways, and endpoints, whose sums are kept: beyond, the one goes in which no session has ended for the longest. Configurations come and
+ * go for years.
+ */
 const MAX_KEPT = 2000;
 /** Of sessions that failed. */
 const MAX_FAULTS = 20;
 
+interface Kept {
+  readonly ways: Recent<WaySums>;
+  readonly endpoints: Recent<EndpointSums>;
+}
+
 export class SessionWays {
-  private readonly kept: { ways: Map<string, WaySums>; endpoints: Map<string, EndpointSums> } = {
-    ways: new Map(),
-    endpoints: new Map(),
-  };
-  private readonly refused = new Map<string, number>();
+  private readonly kept: Kept;
+  private readonly refused: Recent<{ count: number }>;
   /** The last sessions that failed, the newest last. */
   readonly faults: SessionFault[] = [];
+
+  constructor(limit = MAX_KEPT) {
+    this.kept = { ways: new Recent(limit), endpoints: new Recent(limit) };
+    this.refused = new Recent(limit);
+  }
 
   /** Adds a session that has ended. */
   ended(session: SessionView): void {
     const failure = failureOf(session);
     for (const sums of sumsOf(this.kept, session)) {
-      add(sums, session);
+      addSession(sums, session);
       if (failure !== undefined) sums.failed++;
     }
-    bound(this.kept.ways);
-    bound(this.kept.endpoints);
     if (failure !== undefined) this.remember(session, failure);
   }
 
   /** Adds a session that was not taken. */
   refuse(listener: string): void {
-    this.refused.set(listener, (this.refused.get(listener) ?? 0) + 1);
-    bound(this.refused);
+    this.refused.touch(listener, () => ({ count: 0 })).count++;
   }
 
   refusedAt(listener: string): number {
-    return this.refused.get(listener) ?? 0;
+    return this.refused.entries.get(listener)?.count ?? 0;
   }
 
   /** The sums of now, with the live sessions in. */
   with(live: Iterable<SessionView>): WayTotals {
     const now = { ways: copy(this.kept.ways), endpoints: copy(this.kept.endpoints) };
-    for (const session of live) {
-      if (session.status === 'DESTROYED') continue; // listed for a while, and counted already
+    for (const session of living(live)) {
       for (const sums of sumsOf(now, session)) {
-        add(sums, session);
+        addSession(sums, session);
         sums.active++;
       }
     }
-    return now;
+    return { ways: now.ways.entries, endpoints: now.endpoints.entries };
   }
 
   private remember({ name, listener, destination, events, endedAt = Date.now() }: SessionView, code: string): void {
@@ -109,48 +110,25 @@ export function wayKey({ listener, rule, route, cluster }: Way): string {
   return `${listener}\n${rule}\n${route}\n${cluster}`;
 }
 
-export function noSums(): Sums {
-  return { active: 0, opened: 0, failed: 0, bytesIn: 0, bytesOut: 0, bytesKernel: 0 };
+export function noWaySums(): Sums {
+  return { ...noSums(), failed: 0 };
 }
 
 /** Those that a session belongs to. */
-function sumsOf(
-  { ways, endpoints }: { readonly ways: Map<string, WaySums>; readonly endpoints: Map<string, EndpointSums> },
-  { listener, rule = '', route = '', destination }: SessionView,
-): Sums[] {
+function sumsOf({ ways, endpoints }: Kept, { listener, rule = '', route = '', destination }: SessionView): Sums[] {
   const cluster = destination?.origin ?? '';
   const way = { listener, rule, route, cluster };
-  const found: Sums[] = [entry(ways, wayKey(way), () => ({ way, ...noSums() }))];
+  const found: Sums[] = [ways.touch(wayKey(way), () => ({ way, ...noWaySums() }))];
   const endpoint = destination?.endpoint?.name;
   if (endpoint !== undefined)
-    found.push(entry(endpoints, `${cluster}\n${endpoint}`, () => ({ cluster, endpoint, ...noSums() })));
+    found.push(endpoints.touch(`${cluster}\n${endpoint}`, () => ({ cluster, endpoint, ...noWaySums() })));
   return found;
 }
 
-function entry<T>(all: Map<string, T>, key: string, make: () => T): T {
-  const known = all.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  all.set(key, made);
-  return made;
-}
-
-/** What a session has from an earlier process was counted there. */
-function add(sums: Sums, { counters, kernelTraffic, inherited }: SessionView): void {
-  sums.opened++;
-  sums.bytesIn += counters.ingress.bytes - (inherited?.passed.ingress.bytes ?? 0);
-  sums.bytesOut += counters.egress.bytes - (inherited?.passed.egress.bytes ?? 0);
-  if (kernelTraffic === undefined) return;
-  for (const direction of ['ingress', 'egress'] as const)
-    sums.bytesKernel += kernelTraffic[direction].bytes - (inherited?.relayed[direction].bytes ?? 0);
-}
-
-function bound(all: Map<string, unknown>): void {
-  if (all.size <= MAX_KEPT) return;
-  const [oldest = ''] = all.keys();
-  all.delete(oldest);
-}
-
-function copy<T extends object>(all: ReadonlyMap<string, T>): Map<string, T> {
-  return new Map([...all].map(([key, sums]) => [key, { ...sums }]));
+/** Bounded by the sessions that live. */
+function copy<T extends Sums>({ entries }: Recent<T>): Recent<T> {
+  return new Recent(
+    Infinity,
+    [...entries].map(([key, sums]) => [key, { ...sums, ...copySums(sums) }] as const),
+  );
 }

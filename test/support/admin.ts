@@ -291,6 +291,7 @@ export function fakeSession(overrides: Partial<SessionView> = {}): FakeSession {
     ],
     startedAt: 1_600_000_000_000,
     endedAt: undefined,
+    elapsed: 0,
     counters: { ingress: { bytes: 10, packets: 2, dropped: 0 }, egress: { bytes: 5, packets: 1, dropped: 0 } },
     offload: { state: 'user', reason: 'expected UDP on both sides' },
     rate: 0,

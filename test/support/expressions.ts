@@ -3,7 +3,10 @@
 /** Names of metrics that we export; those of recording rules have colons. */
 export const metricsOf = (expr: string): string[] => [
   ...new Set(
-    Array.from(expr.matchAll(/(?<![\w:])(?:l7mp|otel_sdk|process|nodejs|target)_\w+(?![\w:])/gu), ([name]) => name),
+    Array.from(
+      expr.matchAll(/(?<![\w:])(?:l7mp|http_server|http_client|otel_sdk|process|nodejs|target)_\w+(?![\w:])/gu),
+      ([name]) => name,
+    ),
   ),
 ];
 

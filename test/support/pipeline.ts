@@ -17,6 +17,7 @@ export class FakeCluster implements ClusterHandle {
   /** The streams that were given, in order. */
   readonly streams: FakeStream[] = [];
   readonly released: (ProxyError | undefined)[] = [];
+  readonly answers: number[] = [];
   /** How the next attempts end: a stream, an error, or never. The last is repeated. */
   plan: (() => FakeStream | ProxyError | 'never')[] = [() => new FakeStream()];
   aborted: ProxyError | undefined;
@@ -58,7 +59,12 @@ export class FakeCluster implements ClusterHandle {
     if (outcome instanceof ProxyError) throw outcome;
     this.streams.push(outcome);
     const endpoint = { name, address: '127.0.0.1', port: 1, hashKey: name };
-    const opened: Opened = { stream: outcome, endpoint, release: (error) => this.released.push(error) };
+    const opened: Opened = {
+      stream: outcome,
+      endpoint,
+      answered: (status) => this.answers.push(status),
+      release: (error) => this.released.push(error),
+    };
     return this.wait ? { opened: this.wait.then(() => opened), abort: () => undefined } : opened;
   }
 }

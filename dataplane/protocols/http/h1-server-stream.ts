@@ -20,6 +20,7 @@ export interface AnsweredConnection extends Http1Connection {
 /** One request and its response. */
 export class ServerStream extends Http1Stream implements Stream {
   readonly tunnel: boolean;
+  readonly isHttpRequest = true;
   httpStatus: number | undefined;
   protected readonly connection: AnsweredConnection;
   private readonly request: RequestHead;

@@ -82,6 +82,7 @@ class ServerStream extends BaseStream implements Stream {
   readonly framing = 'bytes';
   readonly reliable = true;
   readonly halfClose = true;
+  readonly isHttpRequest = true;
   httpStatus: number | undefined;
   grpcStatus: number | undefined;
   /** The answer is of gRPC: its status comes with the trailers. */

@@ -14,6 +14,7 @@ export class HandshakeStream extends StreamWrapper {
   private readonly handshake: Handshake;
   private readonly upgrade: Upgrade;
   private adopted: Framing | undefined;
+  private upgraded = false;
 
   constructor(socket: Socket, upgrade: Upgrade) {
     const handshake = new Handshake(socket);
@@ -26,10 +27,15 @@ export class HandshakeStream extends StreamWrapper {
     if (this.handshake.isOver) return;
     this.upgrade((stream) => {
       const sink = this.handshake.release();
+      this.upgraded = true;
       this.inner = stream;
       if (this.adopted) stream.adoptFraming?.(this.adopted);
       stream.open(sink);
     });
+  }
+
+  override get httpStatus(): number | undefined {
+    return this.upgraded ? 101 : this.handshake.httpStatus;
   }
 
   override flow(): Flow | string {
@@ -47,6 +53,7 @@ class Handshake extends BaseStream implements Stream {
   readonly framing = 'datagrams';
   readonly reliable = true;
   readonly halfClose = true;
+  httpStatus: number | undefined;
   private readonly socket: Socket;
 
   constructor(socket: Socket) {
@@ -89,7 +96,7 @@ class Handshake extends BaseStream implements Stream {
 
   refuse(error: ProxyError): void {
     if (this.closed) return;
-    refuse(this.socket, error);
+    this.httpStatus = refuse(this.socket, error);
     this.emitClose();
   }
 

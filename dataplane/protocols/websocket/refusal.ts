@@ -17,10 +17,15 @@ export class HandshakeRefused extends ProxyError {
   }
 }
 
-/** Tells a client that its session could not be connected: with the endpoint's own status where that is an error. */
-export function refuse(socket: Socket, error: ProxyError): void {
+/**
+ * Tells a client that its session could not be connected: with the endpoint's own status where that is an error. Gives the status that
+ * it is told.
+ */
+export function refuse(socket: Socket, error: ProxyError): number {
   const answer = answerOf(error);
-  send(socket, error instanceof HandshakeRefused && error.status >= 400 ? { ...answer, status: error.status } : answer);
+  const status = error instanceof HandshakeRefused && error.status >= 400 ? error.status : answer.status;
+  send(socket, { ...answer, status });
+  return status;
 }
 
 /** Answers a request, and closes the connection. */

@@ -26,6 +26,11 @@ export function processRow(selector: string): Row {
         [`process_open_file_descriptors{${selector}}`, '{{instance}}'],
         [`process_open_file_descriptor_limit{${selector}}`, '{{instance}} limit'],
       ),
+      series(
+        'Lines of the log that were lost',
+        { unit: 'cps', description: 'The disk is full, or too slow: the process says on stderr which.' },
+        [`rate(l7mp_log_lines_lost_total{${selector}}[$__rate_interval])`, '{{instance}}'],
+      ),
       series('Uptime', { unit: 's', description: 'It falls to 0 when the process starts again.' }, [
         `process_uptime_seconds{${selector}}`,
         '{{instance}}',

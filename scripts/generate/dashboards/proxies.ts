@@ -69,6 +69,16 @@ const answers: Row = {
   title: 'Answers',
   panels: [
     series(
+      'How long HTTP requests took',
+      { unit: 's', description: 'By listener.' },
+      ...quantiles('http_server_request_duration_seconds', LISTENER, ['listener']),
+    ),
+    series(
+      'How long HTTP endpoints took',
+      { unit: 's', description: 'Each attempt, by cluster.' },
+      ...quantiles('http_client_request_duration_seconds', CLUSTER, ['cluster']),
+    ),
+    series(
       'HTTP answers by listener',
       { unit: 'cps', description: 'By class of status, those of the proxy itself included.' },
       [

@@ -1,6 +1,8 @@
 /** Changes of the configuration as traces: from the command to the answers of proxies, at a real collector. */
 import { expect } from 'chai';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { l7mp, L7MP } from '../../../support/command.ts';
@@ -107,5 +109,29 @@ clusters:
     expect(change?.attributes['l7mp.objects.changed']).to.equal(2);
     const [push] = await until('the push', () => named('push').length > 0 && named('push'));
     expect(push?.attributes['l7mp.proxies']).to.equal(0);
+  });
+
+  it('a collector that does not answer holds nothing up at the end', async () => {
+    const connections = new Set<Socket>();
+    const silent = createServer((socket) => {
+      connections.add(socket);
+      socket.on('error', () => undefined).resume();
+    }).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    ends.push(async () => {
+      for (const socket of connections) socket.destroy();
+      await new Promise((resolve) => silent.close(resolve));
+    });
+    const { port } = silent.address() as AddressInfo;
+    const args = ['controlplane', '--listen', '127.0.0.1:0', '--store', `embedded:${join(directory, 'store')}`];
+    const env = [`OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:${port}`, 'OTEL_BLRP_SCHEDULE_DELAY=50'];
+    const peer = new Peer('env', [...env, L7MP, ...args]);
+    ends.push(() => peer.stop());
+    await peer.output(/"msg":"ready"/u);
+    await until('an export', () => connections.size > 0);
+    const since = performance.now();
+    peer.signal('SIGTERM');
+    expect(await peer.exit).to.equal(0);
+    expect(performance.now() - since).to.be.below(7000);
   });
 });

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { RequestDurations } from '../../../../dataplane/core/request-durations.ts';
 import { createMetrics } from '../../../../dataplane/telemetry/metrics.ts';
 import type { MetricsSource } from '../../../../dataplane/telemetry/metrics-source.ts';
 import { NamedCounters } from '../../../../dataplane/telemetry/named-counters.ts';
@@ -88,10 +89,12 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
         listeners: () => [],
         clusters: () => clusters,
         sessionDurations: () => [],
+        requestDurations: () => [],
         controlPlane: () => undefined,
         offload: () => undefined,
         taps: () => ({ active: 0, started: 0, messages: 0, bytes: 0, dropped: 0 }),
         accessLogLost: () => undefined,
+        logLost: () => 3,
         reloads: () => undefined,
       },
       named,
@@ -107,9 +110,17 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       expect(valueOf(samples, 'l7mp_metric_bytes_total', { name, _1st: 'x', a_b: 'y' })).to.equal(7);
     });
 
+    it('one sum of names and labels that Prometheus can not tell apart', async () => {
+      for (const label of ['kind-of', 'kind.of', 'kind of'])
+        named.counter('same', { [label]: 'x', name: label }).bytes += 5;
+      const samples = await parseMetrics(await page());
+      expect(valueOf(samples, 'l7mp_metric_bytes_total', { name: 'same', kind_of: 'x' })).to.equal(15);
+    });
+
     it('connect times, as a histogram in seconds', async () => {
       const connectLatency = { bounds: [1, 10], counts: [3, 2, 1], sum: 1234 };
-      clusters = [{ name: 'c', endpoints: [], failures: new Map([['CONNECT_REFUSED', 4]]), connectLatency }];
+      const failures = new Map([['CONNECT_REFUSED', 4]]);
+      clusters = [{ name: 'c', endpoints: [], failures, connectLatency, requests: new RequestDurations() }];
       const samples = await parseMetrics(await page());
       const name = 'l7mp_cluster_connect_duration_seconds';
       const buckets = samples.filter((sample) => sample.name === `${name}_bucket`);
@@ -148,6 +159,10 @@ describe(`metrics, read by prometheus_client ${parser}`, () => {
       expect(await page()).to.include('short-lived');
       live = [];
       expect(await page()).not.to.include('short-lived');
+    });
+
+    it('lines of the log that were lost', async () => {
+      expect(valueOf(await parseMetrics(await page()), 'l7mp_log_lines_lost_total')).to.equal(3);
     });
 
     it('sums that survive their session', async () => {

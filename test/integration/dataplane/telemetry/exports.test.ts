@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { l7mp, ProxyProcess, runCommand } from '../../../support/command.ts';
 import { OtelCollector } from '../../../support/otel-collector.ts';
 import { relay } from '../../../support/proxy.ts';
+import { parseMetrics, valueOf } from '../admin/tools.ts';
 import { until } from '../../../support/until.ts';
 
 /** Everything is recorded, and soon told. */
@@ -125,6 +126,16 @@ describe('metrics and logs by OTLP', () => {
     );
     const { text: page } = await proxy.get('/metrics');
     expect(page).to.match(/^l7mp_session_duration_seconds_count\{[^}]*listener="quiet"[^}]*\} 1$/mu);
+    const samples = await parseMetrics(page);
+    const method = { http_request_method: 'POST' };
+    const [server, client] = ['http_server_request_duration_seconds', 'http_client_request_duration_seconds'];
+    const labels = { ...method, http_response_status_code: '502', url_scheme: 'http', error_type: 'CONNECT_REFUSED' };
+    for (const listener of ['quiet', 'bad'])
+      expect(valueOf(samples, `${server}_count`, { listener, ...labels }), page).to.equal(1);
+    const ok = { listener: 'told', ...method, http_response_status_code: '200' };
+    expect(valueOf(samples, `${server}_count`, ok)).to.equal(1);
+    const error = { cluster: 'away', ...method, error_type: 'CONNECT_REFUSED' };
+    expect(valueOf(samples, `${client}_count`, error)).to.equal(2);
   });
 
   it('lines of a session have its span', async () => {

@@ -3,6 +3,7 @@ import { credentials, Client, Metadata } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -294,6 +295,92 @@ server.wait_for_termination()`;
     }
     expect(by(spans, 'one', SERVER).attributes['http.response.status_code']).to.equal(502);
     expect(by(spans, 'one', CLIENT).attributes['server.port']).to.equal(1);
+  });
+
+  describe('a handshake of WebSocket', () => {
+    const handshake = (port: number): Promise<string> =>
+      curl(
+        ...['-o', '/dev/null', '-w', '%{http_code}', '-H', 'Connection: Upgrade', '-H', 'Upgrade: websocket'],
+        ...['-H', 'Sec-WebSocket-Version: 13', '-H', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='],
+        `http://127.0.0.1:${port}/`,
+      );
+
+    it('has the status that its client is told, where nobody is there', async () => {
+      const { port } = await start(
+        'one',
+        relay({ protocol: 'WebSocket', port: 0 }, { spec: { protocol: 'TCP', port: 1 }, endpoints: ['127.0.0.1'] }),
+      ).then((proxy) => ({ port: proxy.port() }));
+      expect(await handshake(port)).to.equal('502');
+      const { status, attributes } = by(await spansOf(2), 'one', SERVER);
+      expect(status).to.equal(ERROR);
+      expect(attributes).to.include({ 'http.response.status_code': 502, 'error.type': 'CONNECT_REFUSED' });
+    });
+
+    it('has the status that its endpoint has refused it with', async () => {
+      const server = createHttpServer().listen(0, '127.0.0.1');
+      server.on('upgrade', (_request, socket) => {
+        socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+      });
+      await once(server, 'listening');
+      ends.push(async () => {
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      });
+      const { port } = server.address() as AddressInfo;
+      const proxy = await start(
+        'one',
+        relay({ protocol: 'WebSocket', port: 0 }, { spec: { protocol: 'WebSocket', port }, endpoints: ['127.0.0.1'] }),
+      );
+      expect(await handshake(proxy.port())).to.equal('503');
+      for (const { status, attributes } of await spansOf(2)) {
+        expect(status).to.equal(ERROR);
+        expect(attributes).to.include({ 'http.response.status_code': 503, 'error.type': 'CONNECT_FAILED' });
+      }
+    });
+  });
+
+  it('an attempt has the status of gRPC that its call ended with', async () => {
+    const server = createServer();
+    server.on('stream', (stream, { ':path': path }) => {
+      const isWhole = path === '/whole/Call';
+      const head = { ':status': 200, 'content-type': 'application/grpc' };
+      stream.resume();
+      if (isWhole) {
+        stream.respond({ ...head, 'grpc-status': '5' }, { endStream: true });
+        return;
+      }
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '14' }));
+      stream.respond(head, { waitForTrailers: true });
+      stream.end(Buffer.from([0, 0, 0, 0, 0]));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    ends.push(() => new Promise((resolve) => server.close(resolve)));
+    const { port } = server.address() as AddressInfo;
+    const proxy = await start(
+      'one',
+      relay(
+        { protocol: 'HTTP', port: 0 },
+        { spec: { protocol: 'HTTP', port, version: '2' }, endpoints: ['127.0.0.1'] },
+      ),
+    );
+    const client = new Client(`127.0.0.1:${proxy.port()}`, credentials.createInsecure());
+    ends.push(() => Promise.resolve(client.close()));
+    const plain = (bytes: Buffer): Buffer => bytes;
+    const call = (path: string): Promise<number | undefined> =>
+      new Promise((resolve) => {
+        client.makeUnaryRequest(path, plain, plain, Buffer.from('x'), (error) => resolve(error?.code));
+      });
+    expect([await call('/late/Call'), await call('/whole/Call')]).to.deep.equal([14, 5]);
+    const attempts = (await spansOf(4)).filter(({ kind }) => kind === CLIENT);
+    expect(attempts.map(({ attributes }) => attributes['rpc.response.status_code'])).to.have.members([
+      'UNAVAILABLE',
+      'NOT_FOUND',
+    ]);
+    for (const { status, attributes } of attempts) {
+      expect(status).to.equal(ERROR);
+      expect(attributes['error.type']).to.equal(attributes['rpc.response.status_code']);
+    }
   });
 
   describe('sampling', () => {

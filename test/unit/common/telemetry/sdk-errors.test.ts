@@ -43,6 +43,20 @@ describe("errors of OpenTelemetry's SDK", () => {
   });
   afterEach(() => errors.close());
 
+  it('are beside what a collector has not taken, which is told where anything was refused', () => {
+    const partial = (answer: object): void => diag.warn('Received Partial Success response:', JSON.stringify(answer));
+    partial({ rejectedSpans: '0', errorMessage: '' });
+    partial({ rejectedLogRecords: 0 });
+    partial({ rejectedSpans: '3', errorMessage: 'too old' });
+    partial({ rejectedSpans: '3', errorMessage: 'too old' });
+    partial({ rejectedDataPoints: 0, errorMessage: 'use another endpoint' });
+    const told = 'the collector has not taken all that was exported';
+    expect(lines).to.deep.equal([
+      { error: '{"rejectedSpans":"3","errorMessage":"too old"}', msg: told },
+      { error: '{"rejectedDataPoints":0,"errorMessage":"use another endpoint"}', suppressed: 1, msg: told },
+    ]);
+  });
+
   it('are told in the log, the same once a minute, and at most five', () => {
     globalErrorHandler(refused('::1'));
     globalErrorHandler(refused('::1'));

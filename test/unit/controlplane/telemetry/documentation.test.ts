@@ -14,6 +14,7 @@ async function page(more: Partial<Figures> = {}): Promise<string> {
   const figures: Figures = {
     ...{
       totals,
+      linesLost: 0,
       connections: 1,
       views: 1,
       faults: [{ type: 't', kind: 'failed', count: 1 }],

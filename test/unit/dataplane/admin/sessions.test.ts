@@ -16,11 +16,11 @@ describe('GET /api/v1/sessions', () => {
       api.sessions.set(name, fakeSession({ id, name, listener, ...more }));
     };
     // Not in the order of anything.
-    add(3, 'in', { rate: 7, counters: counted(1), startedAt: 50 });
-    add(1, 'in', { rate: 1, counters: counted(9), startedAt: 10 });
-    add(5, 'other', { rate: 3, counters: counted(5), startedAt: 30 });
-    add(2, 'other', { rate: 9, counters: counted(3), startedAt: 20, status: 'DESTROYED', endedAt: 21 });
-    add(4, 'in', { rate: 5, counters: counted(7), startedAt: 40 });
+    add(3, 'in', { rate: 7, counters: counted(1), startedAt: 50, elapsed: 50 });
+    add(1, 'in', { rate: 1, counters: counted(9), startedAt: 10, elapsed: 90 });
+    add(5, 'other', { rate: 3, counters: counted(5), startedAt: 30, elapsed: 70 });
+    add(2, 'other', { rate: 9, counters: counted(3), startedAt: 20, elapsed: 1, status: 'DESTROYED', endedAt: 21 });
+    add(4, 'in', { rate: 5, counters: counted(7), startedAt: 40, elapsed: 60 });
   });
 
   async function ids(query: string): Promise<readonly number[]> {

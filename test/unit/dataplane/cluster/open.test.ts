@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { decodeConfig } from '../../../../config/decode.ts';
+import type { Metadata } from '../../../../dataplane/core/session.ts';
 import type { Opening } from '../../../../dataplane/core/cluster.ts';
 import { type ErrorCode, ProxyError } from '../../../../common/errors.ts';
 import { FakeStream } from '../../../support/fake-stream.ts';
@@ -165,6 +167,48 @@ describe('opening a session of a cluster', () => {
     const { counts, sum } = test.cluster.totals.connectLatency;
     expect(counts.reduce((total, count) => total + count, 0)).to.equal(1);
     expect(sum).to.be.above(0);
+  });
+
+  it('counts requests of HTTP that are over, by what they were and what became of them', async () => {
+    const config = { clusters: [{ name: 'cluster', spec: { protocol: 'HTTP', method: 'PUT' } }] };
+    const spec = decodeConfig(config).value?.clusters.get('cluster')?.value.spec;
+    const test = testCluster({ spec: spec! });
+    const asked = (metadata: Metadata, status: number | undefined, error?: ProxyError): void => {
+      test.connector.plan = () => new FakeStream();
+      const opened = test.cluster.open(request({ metadata }));
+      if (!('stream' in opened)) throw new Error('expected a stream, found an opening');
+      if (status !== undefined) opened.answered(status);
+      opened.release(error);
+      opened.release(error);
+    };
+    asked({ HTTP: { method: 'GET' } }, 200);
+    asked({ HTTP: { method: 'GET' } }, 404);
+    asked({ HTTP: { method: 'WEIRD' } }, undefined, REFUSED);
+    asked({}, undefined);
+    const opening = openLater(test, { metadata: { HTTP: { method: 'GET' } } });
+    test.connector.connecting[0]!.fail(REFUSED);
+    expect(await codeOf(opening)).to.equal('CONNECT_REFUSED');
+    const counted = [...test.cluster.totals.requests.all({})].map(({ attributes, counted: { counts } }) => [
+      attributes['http.request.method'],
+      attributes['http.response.status_code'],
+      attributes['error.type'],
+      counts.reduce((sum, count) => sum + count),
+    ]);
+    expect(counted).to.have.deep.members([
+      ['GET', 200, undefined, 1],
+      ['GET', 404, '404', 1],
+      ['_OTHER', undefined, 'CONNECT_REFUSED', 1],
+      ['PUT', undefined, '_OTHER', 1],
+      ['GET', undefined, 'CONNECT_REFUSED', 1],
+    ]);
+  });
+
+  it('counts no requests of protocols that have none', () => {
+    const { cluster, connector } = testCluster();
+    connector.plan = () => new FakeStream();
+    const opened = cluster.open(request({ metadata: { HTTP: { method: 'GET' } } }));
+    if ('stream' in opened) opened.release();
+    expect([...cluster.totals.requests.all({})]).to.deep.equal([]);
   });
 
   it('puts each connect time into its bucket', () => {

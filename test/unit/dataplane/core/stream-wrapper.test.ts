@@ -25,6 +25,7 @@ const MEMBERS: {
   maxDatagram: 1234,
   retriable: false,
   altered: true,
+  isHttpRequest: true,
   httpStatus: 418,
   grpcStatus: 14,
   responds: true,

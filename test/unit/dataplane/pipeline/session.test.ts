@@ -341,7 +341,22 @@ describe('a session', () => {
     client.says('x');
     await until('DESTROYED', () => session.status === 'DESTROYED');
     expect(session.reason).to.equal('IDLE_TIMEOUT');
-    expect((session.endedAt ?? 0) - session.startedAt).to.be.at.least(300);
+    expect(session.elapsed).to.be.at.least(300);
+  });
+
+  it('has lasted for as long, though the clock was set back', () => {
+    const { session } = start();
+    const { elapsed, startedAt } = session;
+    const clock = mock.method(Date, 'now', () => startedAt - 60_000);
+    try {
+      session.destroy(RESET);
+    } finally {
+      clock.mock.restore();
+    }
+    expect(session.status).to.equal('DESTROYED');
+    expect(session.endedAt).to.be.below(startedAt);
+    expect(session.elapsed).to.be.within(elapsed, 60_000);
+    expect(session.elapsed).to.equal(session.elapsed);
   });
 
   it('ends after its longest time', async () => {

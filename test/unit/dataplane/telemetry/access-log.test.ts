@@ -12,6 +12,7 @@ const ended = fakeSession({
   name: 'UDP:[::1]:46876-[::1]:9002-0',
   metadata: { IP: { src_addr: '::1' }, UDP: { src_port: 46876 }, HTTP: { url: { path: '/a b' } }, 'a/b': 7 },
   endedAt: 1_600_000_000_250,
+  elapsed: 249.6,
   status: 'DESTROYED',
   reason: 'PEER_RESET',
   retries: 2,

@@ -4,7 +4,9 @@ import type { OffloadStatus } from '../../../../dataplane/core/offload.ts';
 import type { ControlPlaneState } from '../../../../dataplane/core/control-plane.ts';
 import { FIELDS } from '../../../../dataplane/telemetry/access-log.ts';
 import { SessionDurations } from '../../../../dataplane/telemetry/durations.ts';
+import { RequestDurations } from '../../../../dataplane/core/request-durations.ts';
 import { createMetrics } from '../../../../dataplane/telemetry/metrics.ts';
+import { ServerDurations } from '../../../../dataplane/telemetry/server-durations.ts';
 import { NamedCounters } from '../../../../dataplane/telemetry/named-counters.ts';
 import { SessionTotals } from '../../../../dataplane/telemetry/totals.ts';
 import { fakeSession } from '../../../support/admin.ts';
@@ -25,9 +27,13 @@ describe('docs/observability.md', () => {
     totals.ended(fakeSession({ status: 'DESTROYED', endedAt: 1, reason: 'OK', httpStatus: 200, grpcStatus: 0 }));
     totals.refuse('in', 'RATE_LIMITED');
     const durations = new SessionDurations();
-    durations.add(fakeSession({ startedAt: 0, endedAt: 1 }));
+    durations.add(fakeSession());
+    const serverDurations = new ServerDurations();
+    serverDurations.add(fakeSession({ isHttpRequest: true, httpStatus: 200 }));
+    const requests = new RequestDurations();
+    requests.add(1, 'GET', 'http', 200);
     const connectLatency = { bounds: [1], counts: [0, 0], sum: 0 };
-    const clusters = [{ name: 'c', endpoints: [], failures: new Map([['NO_ENDPOINT', 1]]), connectLatency }];
+    const clusters = [{ name: 'c', endpoints: [], failures: new Map([['NO_ENDPOINT', 1]]), connectLatency, requests }];
     const named = new NamedCounters();
     named.counter('n', {});
     const controlPlane: ControlPlaneState = {
@@ -49,10 +55,12 @@ describe('docs/observability.md', () => {
       listeners: () => listeners,
       clusters: () => clusters,
       sessionDurations: () => durations.all(),
+      requestDurations: () => serverDurations.all(),
       controlPlane: () => controlPlane,
       offload: () => offload,
       taps: () => ({ active: 1, started: 1, messages: 1, bytes: 1, dropped: 0 }),
       accessLogLost: () => 1,
+      logLost: () => 0,
       reloads: () => ({ succeeded: 1, failed: 1, refusal: undefined }),
     };
     const make = createMetrics(source, named);
@@ -65,7 +73,9 @@ describe('docs/observability.md', () => {
       .map(([, name]) => name)
       .filter((name) => name !== 'target_info');
     const [ofProxy = ''] = page.split('## Metrics of the control plane');
-    const explained = [...ofProxy.matchAll(/`((?:l7mp|process|nodejs)_[a-z0-9_]+)`/gu)].map(([, name]) => name);
+    const explained = [...ofProxy.matchAll(/`((?:l7mp|http_server|http_client|process|nodejs)_[a-z0-9_]+)`/gu)].map(
+      ([, name]) => name,
+    );
     expect(served).to.have.length.above(20);
     expect(explained).to.have.members(served);
   });

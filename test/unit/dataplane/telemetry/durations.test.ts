@@ -11,8 +11,7 @@ describe('durations of sessions', () => {
   });
   const ended = (method: string, more = {}) =>
     fakeSession({
-      startedAt: 0,
-      endedAt: 20,
+      elapsed: 20,
       metadata: { HTTP: { method } },
       telemetry: telemetry('method', '/HTTP/method'),
       ...more,
@@ -55,10 +54,20 @@ describe('durations of sessions', () => {
     ]);
   });
 
-  it('are never negative, though the clock may have stepped', () => {
+  it('are of the clock that never steps', () => {
     const durations = new SessionDurations();
-    durations.add(ended('GET', { endedAt: -5 }));
-    expect([...durations.all()][0]?.counted.sum).to.equal(0);
+    durations.add(ended('GET', { startedAt: 1000, endedAt: 0 }));
+    expect([...durations.all()][0]?.counted.sum).to.equal(20);
+  });
+
+  it('go of the listener that was quiet for the longest, where there are too many', () => {
+    const durations = new SessionDurations(2);
+    for (const listener of ['a', 'b', 'a', 'c']) durations.add(ended('GET', { listener }));
+    const kept = [...durations.all()].map(({ attributes, counted }) => [attributes['listener'], counted.sum]);
+    expect(kept).to.deep.equal([
+      ['a', 40],
+      ['c', 20],
+    ]);
   });
 
   it('have exemplars of sessions that are recorded, and drop them with their label', () => {

@@ -111,6 +111,21 @@ describe('the topology of a proxy', () => {
     ]);
   });
 
+  it('keeps the ways that were used last', () => {
+    const kept = new SessionWays(2);
+    for (const rule of ['a', 'b', 'a', 'c']) {
+      kept.ended(fakeSession({ rule, reason: 'OK' }));
+      kept.refuse(rule);
+    }
+    const { ways: sums } = kept.with([fakeSession({ rule: 'd' }), fakeSession({ rule: 'a' })]);
+    expect([...sums.values()].map(({ way: { rule }, opened, active }) => [rule, opened, active])).to.have.deep.members([
+      ['a', 3, 1],
+      ['c', 1, 0],
+      ['d', 1, 1],
+    ]);
+    expect(['a', 'b', 'c'].map((listener) => kept.refusedAt(listener))).to.deep.equal([2, 0, 1]);
+  });
+
   it('leaves out what an earlier process has counted', () => {
     const none = { bytes: 0, packets: 0, dropped: 0 };
     const passed = { ingress: { bytes: 4, packets: 1, dropped: 0 }, egress: none };

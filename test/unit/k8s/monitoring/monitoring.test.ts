@@ -49,7 +49,10 @@ describe('rules and dashboards', () => {
 
   it('show every metric of ours that docs/observability.md explains', () => {
     const page = readFileSync('docs/observability.md', 'utf8');
-    const explained = Array.from(page.matchAll(/`(l7mp_[a-z0-9_]+)`/gu), ([, name = '']) => name);
+    const explained = Array.from(
+      page.matchAll(/`((?:l7mp|http_server|http_client)_[a-z0-9_]+)`/gu),
+      ([, name = '']) => name,
+    );
     const exprs = dashboards.flatMap((each) => panelsOf(each).flatMap(({ targets = [] }) => targets));
     const shown = new Set(exprs.flatMap(({ expr }) => metricsOf(expr).flatMap((name) => [name, baseOf(name)])));
     expect(explained.filter((name) => !shown.has(name))).to.deep.equal([]);
