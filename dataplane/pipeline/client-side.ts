@@ -14,6 +14,8 @@ export interface ClientOwner {
 export class ClientSide implements Sink {
   /** Another one once its frames are left to its ends. */
   stream: Stream;
+  /** What an earlier stream of it was answered with. */
+  private statusBefore: number | undefined;
   isOpen = true;
   /** What it reads goes here, the first link of the session. */
   readonly output: Link;
@@ -43,8 +45,14 @@ export class ClientSide implements Sink {
     this.input.setWriter(this.stream);
   }
 
+  /** What it was answered with, where it speaks HTTP. */
+  get httpStatus(): number | undefined {
+    return this.stream.httpStatus ?? this.statusBefore;
+  }
+
   /** Its connection goes on with another stream, while nothing waits. */
   exchange(stream: Stream): void {
+    this.statusBefore = this.httpStatus;
     this.stream = stream;
     this.output.setReader(stream);
     stream.open(this);

@@ -168,7 +168,7 @@ export abstract class SessionRecord implements Omit<SessionView, 'offload' | 'te
   }
 
   get httpStatus(): number | undefined {
-    return this.client.stream.httpStatus;
+    return this.client.httpStatus;
   }
 
   get grpcStatus(): number | undefined {

@@ -14,7 +14,6 @@ export class HandshakeStream extends StreamWrapper {
   private readonly handshake: Handshake;
   private readonly upgrade: Upgrade;
   private adopted: Framing | undefined;
-  private upgraded = false;
 
   constructor(socket: Socket, upgrade: Upgrade) {
     const handshake = new Handshake(socket);
@@ -27,15 +26,10 @@ export class HandshakeStream extends StreamWrapper {
     if (this.handshake.isOver) return;
     this.upgrade((stream) => {
       const sink = this.handshake.release();
-      this.upgraded = true;
       this.inner = stream;
       if (this.adopted) stream.adoptFraming?.(this.adopted);
       stream.open(sink);
     });
-  }
-
-  override get httpStatus(): number | undefined {
-    return this.upgraded ? 101 : this.handshake.httpStatus;
   }
 
   override flow(): Flow | string {

@@ -41,6 +41,8 @@ export class WebSocketStream extends BaseStream implements Stream {
    * WebSocket, too, which has a reason to tell.
    */
   readonly halfClose: boolean;
+  /** Its handshake was answered. */
+  readonly httpStatus: number | undefined;
   private readonly socket: WebSocket;
   private readonly transport: Duplex;
   private readonly bytesAsText: boolean;
@@ -71,6 +73,7 @@ export class WebSocketStream extends BaseStream implements Stream {
     this.socket = socket;
     this.transport = transport;
     this.halfClose = side === 'server';
+    this.httpStatus = side === 'server' ? 101 : undefined;
     this.bytesAsText = bytesAsText;
     this.compresses = socket.extensions !== '';
     if (this.compresses) this.inspected = 'a WebSocket that compresses (compress)';

@@ -222,7 +222,7 @@ describe('a session and the kernel', () => {
 
     it('leaves frames to its ends once those of both sides are whole, and passes bytes from then on', () => {
       const [here, there] = [framesOf('A'), framesOf('A', false)];
-      const session = begin(here, there);
+      const session = begin({ ...here, httpStatus: 101 }, there);
       expect(session.settle()).to.equal(false);
       expect(here.bare.calls).to.deep.equal([]);
       there.frames.areWhole = true;
@@ -234,6 +234,7 @@ describe('a session and the kernel', () => {
       expect([here.bare.written, there.bare.written]).to.deep.equal([['from the cluster'], ['from the client']]);
       expect(session.counters.ingress.bytes).to.equal('from the client'.length);
       expect(session.events.map(({ event }) => event)).to.include('BYTES');
+      expect(session.httpStatus).to.equal(101);
       here.bare.closes();
       there.bare.closes();
       expect(session.status).to.equal('DESTROYED');
