@@ -1,46 +1,85 @@
 /** Dialogs: the browser's own, which keep the focus, and end by Escape. */
-import { button, h } from './dom.ts';
+import { button, h, setText } from './dom.ts';
 
 export interface Panel {
   /** Where its content goes. */
   readonly body: HTMLElement;
+  /** Says what it is of. */
+  readonly entitle: (title: string) => void;
   /** Asks nothing. */
   readonly close: () => void;
+  /** Calls once it is closed. */
+  readonly onClose: (listener: () => void) => void;
   /** From now on its user is asked before it closes, where something in it would be lost. */
   readonly guard: (isUnsaved: () => boolean) => void;
+  readonly isUnsaved: () => boolean;
+  /** Does something by which it closes: at once, or when its user has said that what is written may be lost. */
+  readonly leave: (act: () => void) => void;
 }
 
-/** A panel at the side with a title. `onClose` is called once. */
-export function openPanel(title: string, onClose: () => void = () => undefined): Panel {
+/** A panel at the side with a title. */
+export function openPanel(title: string): Panel {
   const body = h('div', { class: 'panel-body' });
-  const dialog = h('dialog', { class: 'panel', 'aria-label': title });
+  const dialog = h('dialog', { class: 'panel' });
+  const heading = h('h2');
   let isUnsaved = (): boolean => false;
+  let isAsking = false;
+  const entitle = (text: string): void => {
+    dialog.setAttribute('aria-label', text);
+    setText(heading, text);
+  };
   const close = (): void => dialog.close();
-  const leave = (): void => {
-    if (isUnsaved()) confirm('Discard what is not applied?', [], 'Discard', () => Promise.resolve(close()));
-    else close();
+  const leave = (act: () => void): void => {
+    if (!isUnsaved()) act();
+    else if (!isAsking) {
+      isAsking = true;
+      const discard = (): Promise<void> => {
+        isUnsaved = () => false;
+        act();
+        return Promise.resolve();
+      };
+      confirm('Discard what is not applied?', [], 'Discard', discard, () => (isAsking = false));
+    }
   };
   // Before the browser sees it: a second Escape would close the dialog whatever is said of `cancel`.
   dialog.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') return;
     event.preventDefault();
-    leave();
+    leave(close);
   });
   dialog.addEventListener('cancel', (event) => {
     event.preventDefault();
-    leave();
+    leave(close);
   });
-  dialog.append(h('div', { class: 'panel-head' }, h('h2', {}, title), button('Close', leave)), body);
-  show(dialog, onClose);
-  return { body, close, guard: (asked) => (isUnsaved = asked) };
+  dialog.append(
+    h(
+      'div',
+      { class: 'panel-head' },
+      heading,
+      button('Close', () => leave(close)),
+    ),
+    body,
+  );
+  entitle(title);
+  show(dialog);
+  return {
+    body,
+    entitle,
+    close,
+    onClose: (listener) => dialog.addEventListener('close', listener, { once: true }),
+    guard: (asked) => (isUnsaved = asked),
+    isUnsaved: () => isUnsaved(),
+    leave,
+  };
 }
 
-/** Asks before something is done. What is done may fail: then the dialog says so, and stays. */
+/** Asks before something is done. What is done may fail: then the dialog says so, and stays. `onEnd`: it was done, or not. */
 export function confirm(
   title: string,
   content: readonly (Node | string)[],
   action: string,
   run: () => Promise<void>,
+  onEnd?: () => void,
 ): void {
   const problem = h('p', { class: 'problem', role: 'alert' });
   const dialog = h('dialog', { class: 'ask', 'aria-label': title });
@@ -69,7 +108,7 @@ export function confirm(
       go,
     ),
   );
-  show(dialog);
+  show(dialog, onEnd);
 }
 
 /** Asks for a token. Undefined: it was not given. `problem`: what is wrong with the last one. */

@@ -1,7 +1,8 @@
-/** The page: its views by the address, its connection, and who looks at it. */
+/** The page: its views, its connection, and who looks at it. */
 import { ApiError, get } from './api.ts';
 import { button, fill, h, setText } from './dom.ts';
 import { follow, type LinkState } from './live.ts';
+import { Navigation } from './navigation.ts';
 import { onSignedOut, signIn } from './sign-in.ts';
 import { switchTheme } from './theme.ts';
 import type { Server } from './types.ts';
@@ -60,17 +61,17 @@ async function start(): Promise<void> {
       ends.push(end);
       return end;
     },
-    go: (view, query = {}) => {
-      const text = new URLSearchParams(query).toString();
-      location.hash = text === '' ? view : `${view}?${text}`;
-    },
+    onEnd: (end) => void ends.push(end),
+    go: (view, query = {}) => navigation.go(view, query),
+    opens: (opener) => navigation.opens(opener),
+    open: (key) => navigation.open(key),
+    keep: (name, value) => navigation.keep(name, value),
   };
-  const show = (): void => {
+  const viewOf = (id: string): View | undefined => views.find((each) => each.id === id) ?? views[0];
+  const show = (id: string, query: URLSearchParams): void => {
     for (const end of ends) end();
     ends = [];
-    for (const dialog of document.querySelectorAll<HTMLDialogElement>('dialog:not(.sign-in)')) dialog.close();
-    const [id = '', query = ''] = location.hash.slice(1).split('?');
-    const view = views.find((each) => each.id === id) ?? views[0];
+    const view = viewOf(id);
     if (view === undefined) return;
     fill(
       element('tabs'),
@@ -79,14 +80,15 @@ async function start(): Promise<void> {
       ),
     );
     document.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
-    document.title = `${view.title} · l7mp`;
     const heading = h('h1', {}, view.title);
     const root = h('div', { class: `view ${view.id}` });
     fill(content, heading, root);
-    view.show(root, app, new URLSearchParams(query));
+    view.show(root, app, query);
   };
-  window.addEventListener('hashchange', show);
-  show();
+  const navigation = new Navigation(show, ({ view, open }) => {
+    document.title = [open, viewOf(view)?.title, 'l7mp'].filter((each) => each !== undefined).join(' · ');
+  });
+  navigation.start();
 }
 
 const signInButton = button('Sign in', () => void signIn('The server wants a token.', false));
@@ -97,6 +99,11 @@ onSignedOut((isOut) => {
     startAgain();
     startAgain = () => undefined;
   }
+});
+// By the fragment it would lead to a view of that name.
+element('skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  content.focus();
 });
 switchTheme(element('theme'));
 void start();

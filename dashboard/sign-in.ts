@@ -1,15 +1,16 @@
 /** Who looks at the page: the token, asked for whenever the server wants another one. */
 import { askToken } from './dialog.ts';
+import { keptIn } from './kept.ts';
 
 /** For this tab only: it is gone with it. */
-const TOKEN = 'l7mp-token';
+const stored = keptIn(() => sessionStorage, 'l7mp-token');
 
 let asking: Promise<boolean> | undefined;
 let isOut = false;
 let tell: (isOut: boolean) => void = () => undefined;
 
 export function currentToken(): string | undefined {
-  return sessionStorage.getItem(TOKEN) ?? undefined;
+  return stored.get();
 }
 
 /** Whether a token was asked for and not given: nothing asks again by itself. */
@@ -28,7 +29,7 @@ export function signIn(reason: string, refused: boolean): Promise<boolean> {
     askToken(reason, refused ? 'The server has refused the last token.' : '', (token) => {
       asking = undefined;
       isOut = token === undefined;
-      if (token !== undefined) sessionStorage.setItem(TOKEN, token);
+      if (token !== undefined) stored.set(token);
       tell(isOut);
       resolve(!isOut);
     });

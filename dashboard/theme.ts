@@ -1,7 +1,8 @@
 /** Light or dark: as the system has it, unless somebody says something else. */
 import { setText } from './dom.ts';
+import { keptIn } from './kept.ts';
 
-const KEY = 'l7mp-theme';
+const stored = keptIn(() => localStorage, 'l7mp-theme');
 const CHOICES = ['system', 'light', 'dark'] as const;
 type Choice = (typeof CHOICES)[number];
 
@@ -17,13 +18,13 @@ export function switchTheme(button: HTMLElement): void {
   };
   button.addEventListener('click', () => {
     choice = CHOICES[(CHOICES.indexOf(choice) + 1) % CHOICES.length] ?? 'system';
-    localStorage.setItem(KEY, choice);
+    stored.set(choice);
     show();
   });
   show();
 }
 
 function known(): Choice {
-  const stored = localStorage.getItem(KEY);
-  return CHOICES.find((each) => each === stored) ?? 'system';
+  const value = stored.get();
+  return CHOICES.find((each) => each === value) ?? 'system';
 }

@@ -81,8 +81,10 @@ export function pcapFormat(): Format {
   };
 }
 
-function pieceOf({ payload = '', encoding, length }: DataRecord): Piece {
-  return { bytes: Buffer.from(payload, encoding ?? 'utf8'), length };
+/** Of what is redacted in part, the length is that of what is shown: as much as passed would say that some of it is cut. */
+function pieceOf({ payload, encoding, length, redacted }: DataRecord): Piece {
+  const bytes = Buffer.from(payload ?? '', encoding ?? 'utf8');
+  return { bytes, length: redacted && payload !== undefined ? bytes.length : length };
 }
 
 function wireOf(session: SessionRecord, isExact: boolean): Wire {

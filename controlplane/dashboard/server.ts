@@ -138,6 +138,11 @@ export function createDashboard(options: DashboardOptions): Dashboard {
     }
     topicsOf(names, question, call, { bridge, board, figures }); // what is wrong with the query is told at once
     if (streams >= MAX_STREAMS) throw new HttpError(503, `expected at most ${MAX_STREAMS} streams of events at once`);
+    // From now on: many that come at once are all answered before the first of them begins.
+    if (!isOver(call.signal)) {
+      streams++;
+      call.signal.addEventListener('abort', () => streams--, { once: true });
+    }
     return {
       status: 200,
       headers: EVENT_HEADERS,
@@ -148,11 +153,9 @@ export function createDashboard(options: DashboardOptions): Dashboard {
         const leave = names.some((name) => OF_PROXIES.has(name))
           ? board.watch({ intervalMs, ...(proxy !== undefined && { proxy, sessions, details }) })
           : () => undefined;
-        streams++;
         try {
           yield* eventsOf(topics, { intervalMs, signal: gone });
         } finally {
-          streams--;
           leave();
         }
       },

@@ -105,7 +105,7 @@ export class TrafficBoard {
   /** The newest first, each with its proxy. */
   faults(proxy?: string): (SessionFault & { readonly proxy: string })[] {
     const all = this.entries(proxy).flatMap(([id, { faults }]) => faults.map((each) => ({ ...each, proxy: id })));
-    return all.sort((one, other) => ((one.time ?? '') < (other.time ?? '') ? 1 : -1)).slice(0, 200);
+    return all.sort((one, other) => timeOf(other) - timeOf(one)).slice(0, 200);
   }
 
   /** Undefined: nothing was told yet. */
@@ -179,4 +179,9 @@ export class TrafficBoard {
     }
     return { items: sumTraffic(told), omitted, reporting };
   }
+}
+
+/** In ms since the epoch. Texts have as many digits of a second as whoever wrote them, so that they have no order of their own. */
+function timeOf({ time }: SessionFault): number {
+  return time === undefined ? 0 : Date.parse(time);
 }

@@ -1,7 +1,7 @@
 /** Who changed what, when and why, and the way back. */
 import { call, get } from '../api.ts';
 import { changesView } from '../changes.ts';
-import { confirm, openPanel } from '../dialog.ts';
+import { confirm, openPanel, type Panel } from '../dialog.ts';
 import { badge, button, facts, fill, h } from '../dom.ts';
 import { ago, clock, count } from '../format.ts';
 import type { Changes } from '../types.ts';
@@ -55,7 +55,7 @@ export const history: View = {
         });
         if (own !== turn) return;
         if (from === 0) fill(list);
-        list.append(...versions.map((version) => rowOf(version, app, again)));
+        list.append(...versions.map((version) => rowOf(version, app)));
         before = versions.at(-1)?.number ?? from;
         more.hidden = versions.length < PAGE;
         if (list.childElementCount === 0) list.append(h('li', { class: 'empty' }, 'Nothing was changed yet.'));
@@ -65,6 +65,11 @@ export const history: View = {
       }
     };
     const again = (): void => void load(0);
+    app.opens((key) => {
+      const panel = openPanel(`Version ${key}`);
+      void showVersion(panel, Number(key), app, again);
+      return panel;
+    });
     // Each change of an object is a version, or a rollout's.
     let seen = '';
     app.follow({
@@ -80,29 +85,21 @@ export const history: View = {
   },
 };
 
-function rowOf(version: Version, app: App, done: () => void): HTMLElement {
-  const { number, time, author, message, changes } = version;
+function rowOf({ number, time, author, message, changes }: Version, app: App): HTMLElement {
   return h(
     'li',
     {},
-    button(`Version ${number}`, () => void open(version, app, done), { class: 'open' }),
+    button(`Version ${number}`, () => app.open(String(number)), { class: 'open' }),
     h('span', { class: 'why' }, message === '' ? 'no reason given' : message),
     h('span', { class: 'who' }, `${author}, ${ago(time)}, ${count(changes.length, 'object')}`),
   );
 }
 
-async function open({ number, time, author, message }: Version, app: App, done: () => void): Promise<void> {
-  const { body, close } = openPanel(`Version ${number}`);
-  fill(
-    body,
-    facts([
-      ['When', clock(time)],
-      ['Who', author],
-      ['Why', message],
-    ]),
-  );
+async function showVersion(panel: Panel, number: number, app: App, done: () => void): Promise<void> {
+  const { body, close } = panel;
   try {
-    const found = await get<Changes>(`/api/v1/version?number=${number}`);
+    const found = await get<Changes & Omit<Version, 'changes'>>(`/api/v1/version?number=${number}`);
+    const { time, author, message } = found;
     const undo = (to: number, title: string, action: string): HTMLElement =>
       button(action, () => {
         askRollback(to, title, () => {
@@ -110,7 +107,13 @@ async function open({ number, time, author, message }: Version, app: App, done: 
           done();
         });
       });
-    body.append(
+    fill(
+      body,
+      facts([
+        ['When', clock(time)],
+        ['Who', author],
+        ['Why', message],
+      ]),
       ...(app.server.admin
         ? [
             h(

@@ -12,6 +12,9 @@ import { type App, isControlPlane, type View } from '../view.ts';
 import { exampleOf } from './example.ts';
 import { plainTable } from './proxies.ts';
 
+/** What the address has for the editor, as it has an object's key. */
+const EDITOR = 'editor';
+
 export const objects: View = {
   id: 'objects',
   title: 'Configuration',
@@ -19,7 +22,7 @@ export const objects: View = {
   show: (root, app, query) => {
     const ofControlPlane = isControlPlane(app.server);
     let last: Lists | undefined;
-    let open: { key: string; facts: HTMLElement } | undefined;
+    let open: ((lists: Lists) => void) | undefined;
     const table = new Table<ObjectRow>({
       label: 'Objects',
       empty: 'There are no objects (like this).',
@@ -46,21 +49,13 @@ export const objects: View = {
         { title: 'From', text: ({ source = '' }) => source, wide: true },
         { title: 'Faults', text: faultText, wide: true },
       ],
-      onOpen: (key, row) => {
-        const panel = openPanel(`${row.kind} ${row.name}`, () => (open = undefined));
-        const known = h('div');
-        open = { key, facts: known };
-        fill(known, ...describe(row));
-        panel.body.append(known);
-        if (row.file === undefined) void showContent(panel, row, app);
-      },
+      onOpen: (key) => app.open(key),
     });
     const search = h('input', { type: 'search', placeholder: 'Kind, name or state', 'aria-label': 'Filter objects' });
     search.value = query.get('search') ?? '';
     const total = h('p', { class: 'total', role: 'status' });
     const edit =
-      app.server.admin &&
-      button(ofControlPlane ? 'New' : 'Edit', () => void openEditor(app, namesOf(last)), { class: 'primary' });
+      app.server.admin && button(ofControlPlane ? 'New' : 'Edit', () => app.open(EDITOR), { class: 'primary' });
     root.append(h('div', { class: 'bar' }, search, total, ...(edit ? [edit] : [])), table.element);
     const draw = (): void => {
       const all = [...(last?.of<ObjectRow>('objects') ?? [])];
@@ -69,10 +64,21 @@ export const objects: View = {
       table.show(found);
       const left = last?.omitted('objects') ?? 0;
       total.textContent = `${found.length === all.length ? '' : `${found.length} of `}${count(all.length, 'object')}${left > 0 ? ' and more' : ''}`;
-      const row = open && last?.of<ObjectRow>('objects').get(open.key);
-      if (open && row) fill(open.facts, ...describe(row));
+      if (last !== undefined) open?.(last);
     };
-    search.addEventListener('input', draw);
+    app.opens((key) => {
+      const { panel, update } = key === EDITOR && app.server.admin ? openEditor(app) : openObject(key, app);
+      open = update;
+      if (last !== undefined) update(last);
+      panel.onClose(() => {
+        if (open === update) open = undefined;
+      });
+      return panel;
+    });
+    search.addEventListener('input', () => {
+      draw();
+      app.keep('search', search.value);
+    });
     app.follow({
       topics: ['objects'],
       onChange: (lists) => {
@@ -142,6 +148,36 @@ function describe(row: ObjectRow): Node[] {
   ];
 }
 
+/** A panel, and what is called when there are other lists. */
+interface Opened {
+  readonly panel: Panel;
+  readonly update: (lists: Lists) => void;
+}
+
+function openObject(key: string, app: App): Opened {
+  const panel = openPanel(key);
+  const known = h('div', {}, h('p', {}, '…'));
+  panel.body.append(known);
+  let isThere = false;
+  return {
+    panel,
+    update: (lists) => {
+      const row = lists.of<ObjectRow>('objects').get(key);
+      if (row === undefined) {
+        const left =
+          lists.omitted('objects') > 0 ? 'It is not among those that are listed.' : 'There is no such object.';
+        fill(known, h('p', { class: 'problem', role: 'status' }, left));
+        return;
+      }
+      fill(known, ...describe(row));
+      if (isThere) return;
+      isThere = true;
+      panel.entitle(`${row.kind} ${row.name}`);
+      if (row.file === undefined) void showContent(panel, row, app);
+    },
+  };
+}
+
 async function showContent(panel: Panel, row: ObjectRow, app: App): Promise<void> {
   const { kind, name, source = '' } = row;
   if (!isControlPlane(app.server)) {
@@ -165,17 +201,25 @@ async function showContent(panel: Panel, row: ObjectRow, app: App): Promise<void
   }
 }
 
-function namesOf(lists: Lists | undefined): string[] {
-  return [...(lists?.of<ObjectRow>('objects') ?? [])].map(([, { name }]) => name);
+/** An editor of new objects; of a proxy's page, of all that is its own. */
+function openEditor(app: App): Opened {
+  const isOfMany = isControlPlane(app.server);
+  const panel = openPanel(isOfMany ? 'New objects' : "The proxy's own configuration");
+  let isShown = false;
+  return {
+    panel,
+    update: (lists) => {
+      if (isShown) return;
+      isShown = true;
+      const names = [...lists.of<ObjectRow>('objects').values()].map(({ name }) => name);
+      if (isOfMany) addEditor(panel, manifestEditor(exampleOf(names)));
+      else void showOwnEditor(panel, names);
+    },
+  };
 }
 
 /** `names`: of the objects that there are. */
-async function openEditor(app: App, names: readonly string[]): Promise<void> {
-  if (isControlPlane(app.server)) {
-    addEditor(openPanel('New objects'), manifestEditor(exampleOf(names)));
-    return;
-  }
-  const panel = openPanel("The proxy's own configuration");
+async function showOwnEditor(panel: Panel, names: readonly string[]): Promise<void> {
   const { body } = panel;
   body.append(
     h(

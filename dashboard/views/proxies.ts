@@ -1,7 +1,7 @@
 /** The proxies and how far each is with its configuration; of a proxy's own page, that proxy. */
 import { badge, facts, fill, h } from '../dom.ts';
 import { ago, count } from '../format.ts';
-import { openPanel } from '../dialog.ts';
+import { openPanel, type Panel } from '../dialog.ts';
 import type { Lists } from '../live.ts';
 import { Table } from '../table.ts';
 import type { ProxyRow } from '../types.ts';
@@ -17,6 +17,8 @@ export const proxies: View = {
   },
 };
 
+const GONE = 'It is not connected.';
+
 /** How far a proxy is, in a word. */
 export function syncOf({ types, faults }: ProxyRow): string {
   if (types.some(({ nack }) => nack !== '')) return 'NACK';
@@ -31,7 +33,7 @@ const labels = (row: ProxyRow): string =>
     .join(', ');
 
 function showAll(root: HTMLElement, app: App, query: URLSearchParams): void {
-  let open: { key: string; body: HTMLElement } | undefined;
+  let open: { readonly key: string; readonly panel: Panel } | undefined;
   const table = new Table<ProxyRow>({
     label: 'Proxies',
     empty: 'No proxy is connected: l7mp proxy --controlplane HOST:PORT --id NAME',
@@ -51,10 +53,7 @@ function showAll(root: HTMLElement, app: App, query: URLSearchParams): void {
       { title: 'Control plane', text: (row) => row.control_plane, wide: true },
       { title: 'Connected', text: (row) => ago(row.connected_at), value: (row) => row.connected_at ?? '', wide: true },
     ],
-    onOpen: (key, row) => {
-      open = { key, body: openPanel(row.id, () => (open = undefined)).body };
-      fill(open.body, ...describe(row, app));
-    },
+    onOpen: (key) => app.open(key),
   });
   const search = h('input', { type: 'search', placeholder: 'Name, label or state', 'aria-label': 'Filter proxies' });
   search.value = query.get('search') ?? '';
@@ -70,10 +69,30 @@ function showAll(root: HTMLElement, app: App, query: URLSearchParams): void {
     table.show(found);
     const left = last?.omitted('proxies') ?? 0;
     total.textContent = `${found.length === all.length ? '' : `${found.length} of `}${count(all.length, 'proxy', 'proxies')}${left > 0 ? ' and more' : ''}`;
-    const row = open && last?.of<ProxyRow>('proxies').get(open.key);
-    if (open && row) fill(open.body, ...describe(row, app));
+    drawOpen();
   };
-  search.addEventListener('input', draw);
+  const drawOpen = (): void => {
+    if (open === undefined || last === undefined) return;
+    const row = last.of<ProxyRow>('proxies').get(open.key);
+    fill(
+      open.panel.body,
+      ...(row === undefined ? [h('p', { class: 'problem', role: 'status' }, GONE)] : describe(row, app)),
+    );
+  };
+  app.opens((key) => {
+    const panel = openPanel(key);
+    fill(panel.body, h('p', {}, '…'));
+    open = { key, panel };
+    panel.onClose(() => {
+      if (open?.panel === panel) open = undefined;
+    });
+    drawOpen();
+    return panel;
+  });
+  search.addEventListener('input', () => {
+    draw();
+    app.keep('search', search.value);
+  });
   app.follow({
     topics: ['proxies'],
     onChange: (lists) => {

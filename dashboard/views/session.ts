@@ -1,6 +1,6 @@
 /** One session: what became of it and why, in the order of its life, and a way to end it. */
 import { ApiError, get, send } from '../api.ts';
-import { confirm, openPanel } from '../dialog.ts';
+import { confirm, openPanel, type Panel } from '../dialog.ts';
 import { badge, button, facts, fill, h } from '../dom.ts';
 import { addressText, duration, size } from '../format.ts';
 import type { Session, Stage } from '../types.ts';
@@ -11,9 +11,9 @@ const PATIENCE_MS = 4000;
 const GONE = 'It has ended, and is not kept (options.track of its listener keeps sessions for a while).';
 
 /** Shows it until the panel is closed. `proxy`: of which proxy of a control plane it is. */
-export function openSession(name: string, proxy: string | undefined, app: App): void {
-  let end = (): void => undefined;
-  const { body } = openPanel(name, () => end());
+export function openSession(name: string, proxy: string | undefined, app: App): Panel {
+  const panel = openPanel(name);
+  const { body } = panel;
   fill(body, h('p', {}, '…'));
   const path = `/sessions/${encodeURIComponent(name)}`;
   const kill = (): void =>
@@ -53,19 +53,19 @@ export function openSession(name: string, proxy: string | undefined, app: App): 
         else if (isShown) tellGone();
       },
     });
-    end = () => {
+    panel.onClose(() => {
       clearTimeout(patience);
       leave();
-    };
-    return;
+    });
+    return panel;
   }
   const problem = h('p', { class: 'problem', role: 'alert' });
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isOver = false;
-  end = () => {
+  panel.onClose(() => {
     isOver = true;
     clearTimeout(timer);
-  };
+  });
   // The next look is made when the one before it was answered: a proxy that is slow is not asked more.
   const look = async (): Promise<void> => {
     try {
@@ -82,6 +82,7 @@ export function openSession(name: string, proxy: string | undefined, app: App): 
     if (!isOver) timer = setTimeout(() => void look(), PACE_MS);
   };
   void look();
+  return panel;
 }
 
 /** As the REST API says it. */

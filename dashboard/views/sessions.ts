@@ -17,7 +17,8 @@ export const sessions: View = {
   isFor: ({ admin }) => admin,
   show: (root, app, query) => {
     if (!isControlPlane(app.server)) {
-      showSessions(root, app, undefined);
+      app.opens((name) => openSession(name, undefined, app));
+      showSessions(root, app, query, undefined);
       return;
     }
     const proxy = query.get('proxy') ?? undefined;
@@ -26,6 +27,7 @@ export const sessions: View = {
     if (proxy !== undefined) choice.append(h('option', { value: proxy, selected: true }, proxy));
     const list = h('div');
     root.append(h('div', { class: 'bar' }, h('label', { for: 'proxy' }, 'Proxy'), choice), list);
+    if (proxy !== undefined) app.opens((name) => openSession(name, proxy, app));
     // The list of proxies is asked for once: one that stays the same should not move under the pointer.
     const end = app.follow({
       topics: ['proxies'],
@@ -34,13 +36,13 @@ export const sessions: View = {
         for (const id of [...lists.of<ProxyRow>('proxies').keys()].sort())
           if (id !== proxy) choice.append(h('option', { value: id }, id));
         if (proxy === undefined) fill(list, h('p', { class: 'empty' }, 'Sessions are shown of one proxy at a time.'));
-        else showSessions(list, app, proxy);
+        else showSessions(list, app, query, proxy);
       },
     });
   },
 };
 
-function showSessions(root: HTMLElement, app: App, proxy: string | undefined): void {
+function showSessions(root: HTMLElement, app: App, query: URLSearchParams, proxy: string | undefined): void {
   let last: Lists | undefined;
   const table = new Table<SessionRow>({
     label: 'Sessions',
@@ -62,18 +64,19 @@ function showSessions(root: HTMLElement, app: App, proxy: string | undefined): v
       { title: 'Way', text: ({ path }) => path, look: 'badge', wide: true },
       { title: 'End', text: ({ reason }) => reason, wide: true },
     ],
-    onOpen: (_key, { name }) => openSession(name, proxy, app),
+    onOpen: (_key, { name }) => app.open(name),
   });
   const search = h('input', {
     type: 'search',
     placeholder: 'Name, listener or cluster',
     'aria-label': 'Filter sessions',
   });
+  search.value = query.get('search') ?? '';
   const status = h(
     'select',
     { 'aria-label': 'State' },
     h('option', { value: '' }, 'Any state'),
-    ...STATUSES.map((each) => h('option', { value: each }, each)),
+    ...STATUSES.map((each) => h('option', { value: each, selected: each === query.get('state') }, each)),
   );
   const total = h('p', { class: 'total', role: 'status' });
   const draw = (): void => {
@@ -91,12 +94,14 @@ function showSessions(root: HTMLElement, app: App, proxy: string | undefined): v
   };
   // Of more than the server lists the filter is the server's: what is found may be among those that move less.
   let end = (): void => undefined;
+  let asked: string | undefined;
   const ask = (): void => {
+    if (asked === search.value) return;
+    asked = search.value;
     end();
-    const query = proxy === undefined ? { sort: 'rate', limit: String(MOST), search: search.value } : { proxy };
     end = app.follow({
       topics: ['sessions'],
-      query,
+      query: proxy === undefined ? { sort: 'rate', limit: String(MOST), search: asked } : { proxy },
       onChange: (lists) => {
         last = lists;
         draw();
@@ -104,13 +109,17 @@ function showSessions(root: HTMLElement, app: App, proxy: string | undefined): v
     });
   };
   let typing: ReturnType<typeof setTimeout> | undefined;
+  app.onEnd(() => clearTimeout(typing));
   search.addEventListener('input', () => {
     draw();
     clearTimeout(typing);
-    if (proxy === undefined && (last?.omitted('sessions') ?? 0) + search.value.length > 0)
-      typing = setTimeout(ask, 300);
+    if (proxy === undefined) typing = setTimeout(ask, 300);
+    app.keep('search', search.value);
   });
-  status.addEventListener('change', draw);
+  status.addEventListener('change', () => {
+    draw();
+    app.keep('state', status.value);
+  });
   fill(root, h('div', { class: 'bar' }, search, status, total), table.element);
   ask();
 }

@@ -13,7 +13,7 @@ export const topology: View = {
   isFor: () => true,
   show: (root, app, query) => {
     const proxy = query.get('proxy') ?? undefined;
-    let focus: string | undefined;
+    let focus = query.get('node') ?? undefined;
     let last: Lists | undefined;
     const summary = h('p', { class: 'total' });
     const back = h('div', { class: 'back' });
@@ -25,23 +25,20 @@ export const topology: View = {
       if (last === undefined) return;
       const items = [...last.of<Traffic>('traffic').values()];
       summary.textContent = summaryOf(items, last, isControlPlane(app.server), proxy);
-      const choose = (node: GraphNode): void => {
-        focus = focus === node.id ? undefined : node.id;
-        draw();
-      };
       const graph = graphOf(items, focus);
-      drawGraph(picture, graph, focus, choose);
+      drawGraph(picture, graph, focus, ({ id }) => choose(focus === id ? undefined : id));
       fill(
         back,
         proxy !== undefined && button('All proxies', () => app.go('topology')),
-        focus !== undefined &&
-          button('Show all', () => {
-            focus = undefined;
-            draw();
-          }),
+        focus !== undefined && button('Show all', () => choose(undefined)),
         graph.left > 0 && h('span', {}, `${count(graph.left, 'node')} with less traffic not drawn: choose a node`),
       );
       table.show(last.of<Traffic>('traffic'));
+    };
+    const choose = (node: string | undefined): void => {
+      focus = node;
+      draw();
+      app.keep('node', node ?? '');
     };
     app.follow({
       topics: isControlPlane(app.server) ? ['traffic', 'status'] : ['traffic'],

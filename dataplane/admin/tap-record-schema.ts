@@ -43,7 +43,7 @@ export const tapRecord: Json = {
     record('data', 'A message, or a chunk of bytes', {
       ...passing,
       offset: { ...integer, description: 'Bytes of this direction before it' },
-      length: { ...integer, description: 'In bytes, also where the payload is cut' },
+      length: { ...integer, description: 'In bytes, as it passed, also where the payload is cut or redacted' },
       'payload?': { ...string, description: 'UTF-8, unless `encoding` says otherwise' },
       'encoding?': { const: 'base64' },
       'text?': { const: true },

@@ -67,7 +67,7 @@ export interface DataRecord extends Passing {
   readonly type: 'data';
   /** Bytes of the same direction before it, seen or not. */
   readonly offset: number;
-  /** In bytes; more than `payload` has where that is cut. */
+  /** In bytes, as it passed: more than `payload` has where that is cut, and another number where it is redacted. */
   readonly length: number;
   /** Absent where all of it is redacted. */
   readonly payload?: string;

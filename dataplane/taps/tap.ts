@@ -80,7 +80,7 @@ export class Tap implements TapEar {
     if (this.stopped) return;
     const known = this.knownOf(session);
     const shown = this.redaction.payload(chunk);
-    const length = shown?.length ?? chunk.length;
+    const { length } = chunk;
     const offset = known[direction];
     known[direction] += length;
     const cut = shown?.subarray(0, this.request.bytes);

@@ -47,6 +47,12 @@ export interface Panel {
   readonly title: string;
   readonly description?: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly fieldConfig?: {
+    readonly defaults: {
+      readonly min?: number;
+      readonly thresholds?: { readonly steps: readonly { readonly value: number | null; readonly color: string }[] };
+    };
+  };
   readonly targets?: readonly { readonly expr: string; readonly exemplar?: boolean }[];
   readonly panels?: readonly Panel[];
 }

@@ -9,7 +9,7 @@ const overview: Row = {
   title: 'Overview',
   panels: [
     stat('Replicas', { unit: 'short', good: 1 }, [`count(l7mp_controlplane_leader{${INSTANCE}})`, '']),
-    stat('Leaders', { unit: 'short', good: 1, description: 'One, whatever the number of replicas.' }, [
+    stat('Leaders', { unit: 'short', good: 1, bad: 2, description: 'One, whatever the number of replicas.' }, [
       `sum(l7mp_controlplane_leader{${INSTANCE}})`,
       '',
     ]),

@@ -47,10 +47,12 @@ export interface PanelOptions {
 export interface SeriesOptions extends PanelOptions {
   /** Series upon each other: where their sum says something. */
   readonly stacked?: boolean;
+  /** Values may be below zero, and say something there. */
+  readonly signed?: boolean;
 }
 
 export interface StatOptions extends PanelOptions {
-  /** From which value on it is a warning, and an alarm. */
+  /** From which value on it is an alarm. */
   readonly bad?: number;
   /** Below which value it is an alarm. */
   readonly good?: number;
@@ -67,14 +69,13 @@ const STAT_SIZE = { width: 4, height: 4 };
 /** What changes over time. */
 export function series(
   title: string,
-  { unit, description, stacked = false }: SeriesOptions,
+  { unit, description, stacked = false, signed = false }: SeriesOptions,
   ...queries: Query[]
 ): PanelMaker {
   const panel = new TimeseriesBuilder()
     .title(title)
     .datasource(SOURCE)
     .unit(unit)
-    .min(0)
     .span(SERIES_SIZE.width)
     .height(SERIES_SIZE.height)
     .drawStyle(GraphDrawStyle.Line)
@@ -88,6 +89,7 @@ export function series(
     )
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi));
   if (description !== undefined) panel.description(description);
+  if (!signed) panel.min(0);
   if (stacked) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal));
   targetsOf(queries).forEach((target) => panel.withTarget(target));
   return panel;
@@ -109,12 +111,11 @@ export function stat(title: string, { unit, description, bad, good }: StatOption
 }
 
 function stepsOf(bad: number | undefined, good: number | undefined): Threshold[] {
-  if (good !== undefined)
-    return [
-      { value: null, color: 'red' },
-      { value: good, color: 'green' },
-    ];
-  return [{ value: null, color: 'green' }, ...(bad === undefined ? [] : [{ value: bad, color: 'red' }])];
+  return [
+    { value: null, color: good === undefined ? 'green' : 'red' },
+    ...(good === undefined ? [] : [{ value: good, color: 'green' }]),
+    ...(bad === undefined ? [] : [{ value: bad, color: 'red' }]),
+  ];
 }
 
 function targetsOf(queries: readonly Query[]): Builder<Dataquery>[] {

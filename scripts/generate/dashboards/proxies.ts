@@ -58,10 +58,15 @@ const sessions: Row = {
       sumRate('listener', 'l7mp_sessions_retries_total', LISTENER),
       '{{listener}}',
     ]),
-    series('Certificates end in', { unit: 's', description: 'The first that ends of those that a listener shows.' }, [
-      `min by (listener) (l7mp_listener_certificate_expiry_timestamp_seconds{${LISTENER}}) - time()`,
-      '{{listener}}',
-    ]),
+    series(
+      'Certificates end in',
+      {
+        unit: 's',
+        signed: true,
+        description: 'The first that ends of those that a listener shows; below zero it has ended.',
+      },
+      [`min by (listener) (l7mp_listener_certificate_expiry_timestamp_seconds{${LISTENER}}) - time()`, '{{listener}}'],
+    ),
   ],
 };
 

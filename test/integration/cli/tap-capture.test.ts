@@ -316,6 +316,20 @@ s.sendall(b"x"); s.recv(1); s.close()
     expect(column('data.data', 'data.data')).to.deep.equal([]);
   });
 
+  it('have what is redacted in part as it is shown, without gaps', async () => {
+    await start(listener('tcp', { protocol: 'TCP', ...local }, echo));
+    const shown = await tap('tcp', '--redact', 'payload:/pin', '--direction', 'in');
+    const client = run('socat', '-', `TCP:127.0.0.1:${port('tcp')}`);
+    for (const text of ['{"pin":1234567890123456}', '{"pin":7}', '{"a":true}']) {
+      client.write(text);
+      await client.output(new RegExp(text.slice(1, -1), 'u'));
+    }
+    await client.stop();
+    await endTap(shown);
+    expect(column('tcp.len', 'tcp.len > 0')).to.deep.equal(['20', '20', '10']);
+    expect(column('frame.number', 'tcp.analysis.flags')).to.deep.equal([]);
+  });
+
   it('go to a program that reads them', async () => {
     await start(listener('web', { protocol: 'HTTP', ...local }, at('HTTP', await web())));
     const words = `'${join('bin', 'l7mp')}' tap web --api ${running().api} --format pcap | tshark -l -r - -T fields -e http.request.uri -Y http.request`;

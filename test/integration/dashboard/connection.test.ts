@@ -1,4 +1,5 @@
 /** What the page makes of streams of events that go wrong: the server here is a test's. */
+import { expect } from 'chai';
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,6 +18,8 @@ describe("the page's connection, in Chromium", function () {
   let server: Server;
   let page: Page;
   const streams: ServerResponse[] = [];
+  /** What was asked for by each stream. */
+  const asked: URLSearchParams[] = [];
   const pages = new Pages(() => browser);
 
   before(async () => {
@@ -31,6 +34,7 @@ describe("the page's connection, in Chromium", function () {
       else {
         response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
         streams.push(response);
+        asked.push(new URL(url, 'http://server').searchParams);
       }
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -42,6 +46,7 @@ describe("the page's connection, in Chromium", function () {
   afterEach(async () => {
     await pages.close();
     streams.length = 0;
+    asked.length = 0;
     server.closeAllConnections();
     server.close();
   });
@@ -67,5 +72,24 @@ describe("the page's connection, in Chromium", function () {
     await page.getByText('not live: the server says nothing').waitFor();
     await page.clock.fastForward(1000);
     await until('the next stream', () => streams.length === 3);
+  });
+
+  it('asks for what is filtered, for all again, and for nothing more when the view is left', async () => {
+    await page.getByRole('link', { name: 'Sessions' }).click();
+    await until('the stream of sessions', () => streams.length === 3);
+    const search = page.getByRole('searchbox');
+    for (const text of ['edge', '']) {
+      await search.fill(text);
+      await page.clock.fastForward(300);
+      await until('the next stream', () => asked.at(-1)?.get('search') === text);
+    }
+    expect(streams).to.have.lengthOf(5);
+    await search.fill('late');
+    await page.getByRole('link', { name: 'Proxies' }).click();
+    await until('the stream of the other view', () => asked.at(-1)?.get('topics') === 'status');
+    await page.clock.fastForward(1000);
+    await page.evaluate("void fetch('/api/v1/events?topics=mark')");
+    await until('what was asked last', () => asked.at(-1)?.get('topics') === 'mark');
+    expect(asked.map((each) => each.get('search'))).to.not.include('late');
   });
 });

@@ -227,6 +227,26 @@ describe('the dashboard of a control plane, in Chromium', function () {
     await page.getByRole('button', { name: 'Listener/made' }).waitFor({ state: 'detached' });
   });
 
+  it('has addresses of proxies, sessions and versions', async () => {
+    const socket = await session();
+    const name = new RegExp(`TCP:127\\.0\\.0\\.1:${socket.localPort}-`, 'u');
+    const page = await pages.at(`${controlPlane.http}/ui/#proxies?open=edge-1`);
+    const panel = page.getByRole('dialog', { name: 'edge-1' });
+    await panel.getByText('Listener/broken').waitFor();
+    await panel.getByRole('link', { name: 'Its sessions' }).click();
+    await page.getByRole('button', { name }).click();
+    await page.getByRole('dialog', { name }).getByText('LOOKUP SUCCESS').waitFor();
+    await page.reload();
+    await page.getByRole('dialog', { name }).getByText('LOOKUP SUCCESS').waitFor();
+    await page.goBack();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.goBack();
+    await panel.waitFor();
+    await page.goto(`${controlPlane.http}/ui/#history?open=1`);
+    await page.getByRole('dialog', { name: 'Version 1' }).getByText('opens the shop').waitFor();
+    socket.destroy();
+  });
+
   it('lists what is wrong, of objects and of sessions', async () => {
     const page = await pages.at(`${controlPlane.http}/ui/#faults`);
     await page

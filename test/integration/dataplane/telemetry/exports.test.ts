@@ -1,47 +1,31 @@
 /** Metrics and logs by OTLP: real collector, whole proxies as processes. */
 import { expect } from 'chai';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { l7mp, ProxyProcess, runCommand } from '../../../support/command.ts';
-import { OtelCollector } from '../../../support/otel-collector.ts';
+import { l7mp, type ProxyProcess, runCommand } from '../../../support/command.ts';
+import type { OtelCollector } from '../../../support/otel-collector.ts';
 import { relay } from '../../../support/proxy.ts';
 import { parseMetrics, valueOf } from '../admin/tools.ts';
 import { until } from '../../../support/until.ts';
+import { Lab } from './lab.ts';
 
-/** Everything is recorded, and soon told. */
-const EAGER = {
-  OTEL_TRACES_SAMPLER: 'always_on',
-  OTEL_BSP_SCHEDULE_DELAY: '50',
-  OTEL_BLRP_SCHEDULE_DELAY: '50',
-  OTEL_METRIC_EXPORT_INTERVAL: '200',
-};
+/** Everything is recorded. */
+const ALL = { OTEL_TRACES_SAMPLER: 'always_on' };
 
 const ECHO = relay({ protocol: 'TCP', port: 0 }, { spec: { protocol: 'Echo' } });
 
 describe('metrics and logs by OTLP', () => {
+  let lab: Lab;
   let collector: OtelCollector;
-  let directory: string;
-  const ends: (() => Promise<unknown>)[] = [];
 
   beforeEach(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'l7mp-otel-'));
-    collector = await OtelCollector.start();
+    lab = await Lab.start();
+    ({ collector } = lab);
   });
+  afterEach(() => lab.end());
 
-  afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-    await collector.stop();
-    rmSync(directory, { recursive: true });
-  });
-
-  async function start(config: object, env: Record<string, string> = {}): Promise<ProxyProcess> {
-    const all = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint(), ...EAGER, ...env };
-    const shell = Object.entries(all).map(([key, value]) => `export ${key}='${value}';`);
-    const proxy = await ProxyProcess.start(config, ['--id', 'one'], shell.join(' '));
-    ends.push(() => proxy.stop());
-    return proxy;
-  }
+  const start = (config: object, env: Readonly<Record<string, string>> = {}): Promise<ProxyProcess> =>
+    lab.proxy(config, { ...ALL, ...env }, ['--id', 'one']);
 
   async function send(port: number, text: string): Promise<void> {
     const { code, stdout, stderr } = await runCommand('socat', ['-t', '10', '-', `TCP:127.0.0.1:${port}`], text);
@@ -83,7 +67,7 @@ describe('metrics and logs by OTLP', () => {
   });
 
   it('a listener chooses what is told of its sessions', async () => {
-    const file = join(directory, 'access.log');
+    const file = join(lab.directory, 'access.log');
     const telemetry = {
       access_log: { sessions: 'failed', format: '%LISTENER% %METHOD% %HTTP_STATUS%' },
       tracing: { attributes: [{ name: 'tenant', path: '/HTTP/headers/x-tenant' }] },
@@ -202,7 +186,7 @@ describe('metrics and logs by OTLP', () => {
   });
 
   it('an access log by OTLP without an exporter is a fault', async () => {
-    const file = join(directory, 'config.json');
+    const file = join(lab.directory, 'config.json');
     writeFileSync(file, JSON.stringify({ ...ECHO, admin: { access_log_path: 'otlp' } }));
     const { code, stderr } = await l7mp(['proxy', '-c', file]);
     expect(code).not.to.equal(0);

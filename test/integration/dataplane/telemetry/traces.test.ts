@@ -2,57 +2,45 @@
 import { credentials, Client, Metadata } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ProxyProcess, runCommand } from '../../../support/command.ts';
-import { OtelCollector, type Span } from '../../../support/otel-collector.ts';
+import { type ProxyProcess, runCommand } from '../../../support/command.ts';
+import type { OtelCollector, Span } from '../../../support/otel-collector.ts';
 import { Peer, PYTHON } from '../../../support/peer.ts';
 import { relay } from '../../../support/proxy.ts';
 import { until } from '../../../support/until.ts';
+import { Lab } from './lab.ts';
 
 const SERVER = 2;
 const CLIENT = 3;
 const ERROR = 2;
 
-/** Everything is recorded, and soon told. */
-const EAGER = { OTEL_TRACES_SAMPLER: 'parentbased_always_on', OTEL_BSP_SCHEDULE_DELAY: '50' };
+/** Everything is recorded. */
+const ALL = { OTEL_TRACES_SAMPLER: 'parentbased_always_on' };
 
 describe('traces by OTLP', () => {
+  let lab: Lab;
   let collector: OtelCollector;
-  let directory: string;
-  const ends: (() => Promise<unknown>)[] = [];
 
   beforeEach(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'l7mp-otel-'));
-    collector = await OtelCollector.start();
+    lab = await Lab.start();
+    ({ collector } = lab);
   });
+  afterEach(() => lab.end());
 
-  afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-    await collector.stop();
-    rmSync(directory, { recursive: true });
-  });
-
-  async function start(name: string, config: object, env: Record<string, string> = {}): Promise<ProxyProcess> {
-    const all = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint(), OTEL_SERVICE_NAME: name, ...EAGER, ...env };
-    const shell = Object.entries(all).map(([key, value]) => `export ${key}='${value}';`);
-    const proxy = await ProxyProcess.start(config, [], shell.join(' '));
-    ends.push(() => proxy.stop());
-    return proxy;
-  }
+  const start = (name: string, config: object, env: Readonly<Record<string, string>> = {}): Promise<ProxyProcess> =>
+    lab.proxy(config, { OTEL_SERVICE_NAME: name, ...ALL, ...env });
 
   function socat(...args: string[]): Peer {
     const peer = new Peer('socat', args);
-    ends.push(() => peer.stop());
+    lab.atEnd(() => peer.stop());
     return peer;
   }
 
   async function echoAt(name: string): Promise<string> {
-    const filename = join(directory, name);
+    const filename = join(lab.directory, name);
     socat(`UNIX-LISTEN:${filename},fork`, 'PIPE');
     await until('the socket', () => runCommand('test', ['-S', filename]).then(({ code }) => code === 0));
     return filename;
@@ -74,7 +62,7 @@ server = http.server.HTTPServer(('127.0.0.1', 0), Teller)
 print('port', server.server_port, flush=True)
 server.serve_forever()`;
     const peer = new Peer('python3', ['-u', '-c', code]);
-    ends.push(() => peer.stop());
+    lab.atEnd(() => peer.stop());
     const [, port] = await peer.output(/port (\d+)/u);
     return Number(port);
   }
@@ -181,7 +169,7 @@ server.serve_forever()`;
     it('of an HTTP request', async () => {
       const server = createServer((request, response) => response.end(JSON.stringify(request.headers)));
       server.listen(0, '127.0.0.1');
-      ends.push(() => new Promise((resolve) => server.close(resolve)));
+      lab.atEnd(() => new Promise((resolve) => server.close(resolve)));
       await once(server, 'listening');
       const proxy = await startHttp2((server.address() as AddressInfo).port);
       const headers = Object.entries(CONTEXT).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
@@ -202,11 +190,11 @@ print('port', server.add_insecure_port('127.0.0.1:0'), flush=True)
 server.start()
 server.wait_for_termination()`;
       const peer = new Peer(PYTHON, ['-c', code]);
-      ends.push(() => peer.stop());
+      lab.atEnd(() => peer.stop());
       const [, port] = await peer.output(/port (\d+)/u);
       const proxy = await startHttp2(Number(port));
       const client = new Client(`127.0.0.1:${proxy.port()}`, credentials.createInsecure());
-      ends.push(() => Promise.resolve(client.close()));
+      lab.atEnd(() => client.close());
       const metadata = new Metadata();
       for (const [name, value] of Object.entries(CONTEXT)) metadata.set(name, value);
       const plain = (bytes: Buffer): Buffer => bytes;
@@ -246,7 +234,7 @@ server.wait_for_termination()`;
 
   it('a retry is a span of its own, and failures are errors', async () => {
     const filename = await echoAt('echo');
-    const nobody = join(directory, 'nobody');
+    const nobody = join(lab.directory, 'nobody');
     const { port } = await start('one', {
       listeners: [
         {
@@ -322,7 +310,7 @@ server.wait_for_termination()`;
         socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
       });
       await once(server, 'listening');
-      ends.push(async () => {
+      lab.atEnd(async () => {
         server.closeAllConnections();
         await new Promise((resolve) => server.close(resolve));
       });
@@ -355,7 +343,7 @@ server.wait_for_termination()`;
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
-    ends.push(() => new Promise((resolve) => server.close(resolve)));
+    lab.atEnd(() => new Promise((resolve) => server.close(resolve)));
     const { port } = server.address() as AddressInfo;
     const proxy = await start(
       'one',
@@ -365,7 +353,7 @@ server.wait_for_termination()`;
       ),
     );
     const client = new Client(`127.0.0.1:${proxy.port()}`, credentials.createInsecure());
-    ends.push(() => Promise.resolve(client.close()));
+    lab.atEnd(() => client.close());
     const plain = (bytes: Buffer): Buffer => bytes;
     const call = (path: string): Promise<number | undefined> =>
       new Promise((resolve) => {

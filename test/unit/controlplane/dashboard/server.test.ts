@@ -29,6 +29,9 @@ describe("the dashboard's server", () => {
   let dashboard: Dashboard;
   let pages: Pages;
   let authenticates: boolean;
+  /** Who asks is known when it is open. */
+  let gate: Promise<void> | undefined;
+  let waiting: number;
 
   async function start(): Promise<void> {
     const service = rig.configuration.services.find(({ name }) => name === 'l7mp.admin.v1.ConfigService')!;
@@ -39,7 +42,9 @@ describe("the dashboard's server", () => {
       readObjects,
       authenticates,
       insecure: false,
-      authenticate: ({ metadata: { authorization } }) => {
+      authenticate: async ({ metadata: { authorization } }) => {
+        waiting++;
+        await gate;
         if (!authenticates || authorization === 'Bearer admin') return ADMIN;
         if (authorization === 'Bearer reader') return READER;
         throw new RpcError(STATUS.UNAUTHENTICATED, 'expected a bearer token, found nothing');
@@ -56,6 +61,8 @@ describe("the dashboard's server", () => {
   beforeEach(async () => {
     rig = await startRig();
     authenticates = false;
+    gate = undefined;
+    waiting = 0;
     await start();
   });
   afterEach(async () => {
@@ -217,6 +224,26 @@ describe("the dashboard's server", () => {
     const seat = rig.configuration.board.join('edge-1', () => undefined);
     expect((await ask('HEAD', '/api/v1/events?topics=traffic')).status).to.equal(200);
     expect(seat.wants().traffic_interval_ms).to.equal(0);
+  });
+
+  it('has at most 64 streams, though more are asked for at once, and room again when they are left', async () => {
+    const gone = new AbortController();
+    const path = `http://${pages.address}/api/v1/events?topics=objects`;
+    let open = (): void => undefined;
+    gate = new Promise((resolve) => (open = resolve));
+    const asking = Promise.all(
+      Array.from({ length: 80 }, async () => (await fetch(path, { signal: gone.signal })).status),
+    );
+    await until('all of them', () => waiting === 80);
+    open();
+    const codes = await asking;
+    expect(codes.filter((code) => code === 200)).to.have.lengthOf(64);
+    expect(codes.filter((code) => code === 503)).to.have.lengthOf(16);
+    gone.abort();
+    await until('room', async () => (await ask('HEAD', '/api/v1/events?topics=objects')).status === 200);
+    for (let index = 0; index < 100; index++) {
+      expect((await ask('HEAD', '/api/v1/events?topics=objects')).status, 'what is over is not counted').to.equal(200);
+    }
   });
 
   it('says what is wrong with a path', async () => {

@@ -70,6 +70,16 @@ describe('the board of traffic', () => {
     expect([...board.traffic().items.values()][0]).to.include({ opened: 21 });
   });
 
+  it('lists what failed at once in the order of the proxies, and the newest first', () => {
+    board.watch({ intervalMs: 1000 });
+    const fault = { session: '', listener: '', cluster: '', code: '', message: '' };
+    const times = { a: '2026-01-01T00:00:01Z', b: '2026-01-01T00:00:01.000Z', c: '2026-01-01T00:00:01.500Z' };
+    for (const [id, time] of Object.entries(times)) {
+      join(id).take({ traffic: { time, items: [], omitted: 0, faults: [{ ...fault, time }, fault] } });
+    }
+    expect(board.faults().map(({ proxy }) => proxy)).to.deep.equal(['c', 'a', 'b', 'a', 'b', 'c']);
+  });
+
   it('has sessions ended once, by proxies that report', () => {
     const seat = join('a');
     expect(board.end('b', ['s'])).to.equal(false);

@@ -126,6 +126,20 @@ describe('taps', () => {
     expect(Math.abs((times[0] ?? 0) - Date.now())).to.be.below(5000);
   });
 
+  it('count what passes, however much of it is shown', async () => {
+    const { reader, ear } = start({ redact: ['payload:/pin'] });
+    say(ear, '{"pin":1234567890123456}');
+    say(ear, '{"pin":1}');
+    say(ear, '{}');
+    const data = (await read(reader)).filter((record) => record.type === 'data');
+    expect(data.map(({ offset, length, payload }) => [offset, length, payload])).to.deep.equal([
+      [0, 24, '{"pin":"<REDACTED>"}'],
+      [24, 9, '{"pin":"<REDACTED>"}'],
+      [33, 2, '{}'],
+    ]);
+    expect(list.list()[0]).to.deep.include({ messages: 3, bytes: 35 });
+  });
+
   it('give so much of each message, and count all of it', async () => {
     const { reader, ear } = start({ bytes: 3 });
     say(ear, 'abcdef');

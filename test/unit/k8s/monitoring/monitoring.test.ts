@@ -92,6 +92,21 @@ describe('rules and dashboards', () => {
     expect(new Set(dashboards.map(({ uid }) => uid)).size).to.equal(dashboards.length);
   });
 
+  it('show what is below zero where that says something: for how long a certificate has ended', () => {
+    const panels = dashboards
+      .flatMap(panelsOf)
+      .filter(({ targets = [] }) => targets.some(({ expr }) => expr.endsWith('- time()')));
+    expect(panels.length).to.be.above(1);
+    for (const { title, fieldConfig } of panels) expect(fieldConfig?.defaults.min, title).to.equal(undefined);
+  });
+
+  it('alarm where there is no leader, or more than one', () => {
+    const leaders = dashboards.flatMap(panelsOf).find(({ title }) => title === 'Leaders');
+    const steps = leaders?.fieldConfig?.defaults.thresholds?.steps ?? [];
+    const colourOf = (value: number) => steps.findLast((step) => (step.value ?? -Infinity) <= value)?.color;
+    expect([0, 1, 2, 3].map(colourOf)).to.deep.equal(['red', 'green', 'red', 'red']);
+  });
+
   it('ask only for variables that the dashboards have', () => {
     for (const dashboard of dashboards) {
       const names = dashboard.templating.list.map(({ name }) => name);
