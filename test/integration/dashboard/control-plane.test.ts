@@ -264,6 +264,12 @@ describe('the dashboard of a control plane, in Chromium', function () {
       .filter({ hasText: 'edge-1 → lost → dead' })
       .first()
       .waitFor();
+    await page.getByRole('button', { name: 'Listener/broken' }).first().press('Enter');
+    await page.getByRole('dialog', { name: 'Listener broken' }).getByText('edge-1').waitFor();
+    await page.goBack();
+    await page.getByRole('row').filter({ hasText: 'CONNECT_REFUSED' }).first().getByRole('button').click();
+    await page.getByRole('dialog', { name: /^TCP:/u }).waitFor();
+    expect(page.url()).to.match(/#sessions\?proxy=edge-1&open=TCP/u);
   });
 
   for (const [name, short, options] of [
