@@ -335,6 +335,19 @@ describe('the dashboard of a control plane, in Chromium', function () {
     expect(await focused(), 'it goes back to where it was').to.equal('Listener/web');
   });
 
+  it('keeps the focus in what is open while other proxies come', async () => {
+    const page = await pages.at(`${controlPlane.http}/ui/#proxies?open=edge-1`);
+    const panel = page.getByRole('dialog', { name: 'edge-1' });
+    await panel.getByRole('link', { name: 'Its topology' }).focus();
+    const other = await controlPlane.proxy('edge-3');
+    try {
+      await page.locator('.total').filter({ hasText: '3 proxies' }).waitFor();
+      expect(await page.evaluate('document.activeElement.textContent')).to.equal('Its topology');
+    } finally {
+      await other.stop();
+    }
+  });
+
   it('follows on by itself when the control plane was away', async () => {
     const http = ['--http', `127.0.0.1:${await freePort()}`];
     const other = await ControlPlaneProcess.start(...http);
