@@ -32,6 +32,7 @@ export const faults: View = {
         { title: 'Message', text: ({ message }) => message },
         { title: 'Since', text: ({ time }) => clock(time), value: ({ time }) => time, wide: true },
       ],
+      onOpen: (_key, { at: { view, query } }) => app.go(view, query),
     });
     const hint = h('p', { class: 'hint' });
     hint.textContent =
@@ -40,22 +41,31 @@ export const faults: View = {
     app.follow({
       topics: isControlPlane(app.server) ? ['objects', 'proxies', 'faults'] : ['objects', 'status', 'faults'],
       onChange: (lists) => {
-        note(lists);
+        note(lists, app.server.admin);
         table.show(seen);
       },
     });
   },
 };
 
-function note(lists: Lists): void {
+/** `admin`: whether who looks may see sessions. */
+function note(lists: Lists, admin: boolean): void {
   const now = new Map<string, Found>();
   for (const [key, row] of lists.of<ObjectRow>('objects')) {
     const what = `${row.kind}/${row.name}`;
+    const at = { view: 'objects', query: { open: key } };
     for (const { path, expected, found } of faultsOf(row))
-      now.set(`${key} ${path}`, { of: 'object', what, where: path, message: `expected ${expected}, found ${found}` });
+      now.set(`${key} ${path}`, {
+        of: 'object',
+        what,
+        where: path,
+        message: `expected ${expected}, found ${found}`,
+        at,
+      });
     for (const { proxy, message } of row.status?.failed ?? [])
-      now.set(`${key} in ${proxy}`, { of: 'object', what, where: proxy, message });
-    if (row.state === 'failed') now.set(`${key} failed`, { of: 'object', what, where: '', message: row.reason ?? '' });
+      now.set(`${key} in ${proxy}`, { of: 'object', what, where: proxy, message, at });
+    if (row.state === 'failed')
+      now.set(`${key} failed`, { of: 'object', what, where: '', message: row.reason ?? '', at });
   }
   for (const [id, { types }] of lists.of<ProxyRow>('proxies'))
     for (const { type_url, nack } of types)
@@ -65,6 +75,7 @@ function note(lists: Lists): void {
           what: id,
           where: type_url.slice(type_url.lastIndexOf('.') + 1),
           message: nack,
+          at: { view: 'proxies', query: { open: id } },
         });
   const { controlplane } =
     lists
@@ -78,22 +89,27 @@ function note(lists: Lists): void {
       what: 'control plane',
       where: controlplane.server,
       message: controlplane.last_error ?? 'not connected',
+      at: { view: 'proxies', query: {} },
     });
   for (const [key, row] of lists.of<FaultRow | FileFault>('faults'))
-    now.set(key, 'file' in row ? ofFile(row) : ofSession(row));
+    now.set(key, 'file' in row ? ofFile(row) : ofSession(row, admin));
   remember(seen, now);
 }
 
 function ofFile({ file, message, time }: FileFault): Found {
-  return { of: 'configuration', what: file, where: '', message, time };
+  return { of: 'configuration', what: file, where: '', message, time, at: { view: 'objects', query: {} } };
 }
 
-function ofSession({ session, listener, cluster, code, message, time, proxy }: FaultRow): Found {
+function ofSession({ session, listener, cluster, code, message, time, proxy }: FaultRow, admin: boolean): Found {
+  const ofProxy = proxy === undefined ? {} : { proxy };
   return {
     of: 'session',
     what: session,
     where: [proxy, listener, cluster].filter((each) => each !== undefined && each !== '').join(' → '),
     message: `${code}: ${message}`,
+    at: admin
+      ? { view: 'sessions', query: { ...ofProxy, open: session } }
+      : { view: 'proxies', query: { open: proxy ?? '' } },
     ...(time !== undefined && { time }),
   };
 }

@@ -33,7 +33,7 @@ const labels = (row: ProxyRow): string =>
     .join(', ');
 
 function showAll(root: HTMLElement, app: App, query: URLSearchParams): void {
-  let open: { readonly key: string; readonly panel: Panel } | undefined;
+  let open: { readonly key: string; readonly panel: Panel; drawn: boolean; row?: ProxyRow } | undefined;
   const table = new Table<ProxyRow>({
     label: 'Proxies',
     empty: 'No proxy is connected: l7mp proxy --controlplane HOST:PORT --id NAME',
@@ -74,6 +74,9 @@ function showAll(root: HTMLElement, app: App, query: URLSearchParams): void {
   const drawOpen = (): void => {
     if (open === undefined || last === undefined) return;
     const row = last.of<ProxyRow>('proxies').get(open.key);
+    // What has the focus or is selected stays so while other proxies change.
+    if (open.drawn && open.row === row) return;
+    Object.assign(open, { row, drawn: true });
     fill(
       open.panel.body,
       ...(row === undefined ? [h('p', { class: 'problem', role: 'status' }, GONE)] : describe(row, app)),
@@ -82,7 +85,7 @@ function showAll(root: HTMLElement, app: App, query: URLSearchParams): void {
   app.opens((key) => {
     const panel = openPanel(key);
     fill(panel.body, h('p', {}, '…'));
-    open = { key, panel };
+    open = { key, panel, drawn: false };
     panel.onClose(() => {
       if (open?.panel === panel) open = undefined;
     });

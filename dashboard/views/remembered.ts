@@ -9,6 +9,8 @@ export interface Row {
   readonly what: string;
   readonly where: string;
   readonly message: string;
+  /** Where more of it is shown. */
+  readonly at: { readonly view: string; readonly query: Readonly<Record<string, string>> };
 }
 
 /** What is found now. */

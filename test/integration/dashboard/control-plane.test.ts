@@ -264,6 +264,12 @@ describe('the dashboard of a control plane, in Chromium', function () {
       .filter({ hasText: 'edge-1 → lost → dead' })
       .first()
       .waitFor();
+    await page.getByRole('button', { name: 'Listener/broken' }).first().press('Enter');
+    await page.getByRole('dialog', { name: 'Listener broken' }).getByText('edge-1').waitFor();
+    await page.goBack();
+    await page.getByRole('row').filter({ hasText: 'CONNECT_REFUSED' }).first().getByRole('button').click();
+    await page.getByRole('dialog', { name: /^TCP:/u }).waitFor();
+    expect(page.url()).to.match(/#sessions\?proxy=edge-1&open=TCP/u);
   });
 
   for (const [name, short, options] of [
@@ -327,6 +333,19 @@ describe('the dashboard of a control plane, in Chromium', function () {
     await page.getByRole('dialog', { name: 'Listener web' }).waitFor();
     await page.keyboard.press('Escape');
     expect(await focused(), 'it goes back to where it was').to.equal('Listener/web');
+  });
+
+  it('keeps the focus in what is open while other proxies come', async () => {
+    const page = await pages.at(`${controlPlane.http}/ui/#proxies?open=edge-1`);
+    const panel = page.getByRole('dialog', { name: 'edge-1' });
+    await panel.getByRole('link', { name: 'Its topology' }).focus();
+    const other = await controlPlane.proxy('edge-3');
+    try {
+      await page.locator('.total').filter({ hasText: '3 proxies' }).waitFor();
+      expect(await page.evaluate('document.activeElement.textContent')).to.equal('Its topology');
+    } finally {
+      await other.stop();
+    }
   });
 
   it('follows on by itself when the control plane was away', async () => {
