@@ -69,7 +69,8 @@ describe(`traces of sessions in the kernel, with ${versionOf(PYTHON, '--version'
     expect(told[3]?.[1]).to.match(/^the kernel relays it/u);
     expect(told[4]?.[1]).to.equal('expected nobody to look at it, found a tap');
     for (const [index, { name, time }] of events.entries()) {
-      expect(Number(time / 1000n) / 1000, name).to.be.closeTo(Date.parse(session.events[index]?.timestamp ?? ''), 1);
+      // Either reads the clock for itself, between which a machine may stall.
+      expect(Number(time / 1_000_000n), name).to.be.closeTo(Date.parse(session.events[index]?.timestamp ?? ''), 2000);
     }
 
     const { ingress, egress } = session.offload.traffic ?? {};
