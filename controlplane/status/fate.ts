@@ -1,13 +1,11 @@
 /** How the resources of an object fare in one proxy, from what is known of that, here and on other replicas. */
 import type { ObjectFate, Proxy } from '../../gen/messages.ts';
+import { FAULT_KINDS } from '../core/fault-kinds.ts';
 import type { ResourceKey } from '../core/resource.ts';
-
-/** The worst first. */
-const KINDS = ['NACK', 'failed', 'waiting'] as const;
 
 /** `resources`: those of the object, itself first. */
 export function fateOf({ types, faults }: Proxy, resources: readonly ResourceKey[]): Omit<ObjectFate, 'version'> {
-  for (const kind of KINDS) {
+  for (const kind of FAULT_KINDS) {
     for (const { typeUrl, name } of resources) {
       const fault = faults.find((each) => each.kind === kind && each.type_url === typeUrl && each.name === name);
       if (fault === undefined) continue;

@@ -3,6 +3,7 @@ import type { BatchObservableResult, Meter } from '@opentelemetry/api';
 import type { MetricSource } from '../../common/telemetry/collect.ts';
 import { durationMetric } from '../../common/telemetry/durations.ts';
 import { observeProcess } from '../../common/telemetry/process-instruments.ts';
+import { FAULT_KINDS } from '../core/fault-kinds.ts';
 import type { KubernetesFigures } from '../core/kubernetes-figures.ts';
 import { observeKubernetes, reconcileDurations } from './kubernetes-metrics.ts';
 import type { ControlPlaneTotals } from './totals.ts';
@@ -92,7 +93,9 @@ function observeControlPlane(meter: Meter, figures: Figures): void {
     for (const [type, { acks: taken, nacks: refused }] of totals.types) {
       result.observe(acks, taken, { type });
       result.observe(nacks, refused, { type });
+      for (const kind of FAULT_KINDS) result.observe(faults, 0, { type, kind });
     }
+    // In the place of the zeros: of what is observed twice the last counts.
     for (const { type, kind, count } of figures.faults) result.observe(faults, count, { type, kind });
     result.observe(objects, figures.objects - figures.quarantined, { state: 'valid' });
     result.observe(objects, figures.quarantined, { state: 'invalid' });

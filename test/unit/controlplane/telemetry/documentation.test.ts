@@ -87,6 +87,13 @@ describe("the control plane's metrics", () => {
     }
   });
 
+  it('have each kind of fault of each type, also where there is none', async () => {
+    const text = await page();
+    for (const [kind, count] of Object.entries({ NACK: 0, failed: 1, waiting: 0 })) {
+      expect(text).to.include(`l7mp_controlplane_resource_faults{type="t",kind="${kind}"} ${count}\n`);
+    }
+  });
+
   it('tell how many descriptors there may be', async () => {
     const limit = execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' }).trim();
     expect(await page()).to.include(`process_open_file_descriptor_limit ${limit}\n`);
