@@ -83,6 +83,8 @@ function medianOf(values: readonly number[] = []): number | undefined {
  */
 function medianRatio(values: readonly number[], baselines: readonly number[]): number | undefined {
   if (values.length === 0 || baselines.length === 0) return undefined;
+  // Of differences that are lost in the noise: a ratio to none, or to less than none, says nothing.
+  if (baselines.some((baseline) => baseline <= 0)) return undefined;
   const ratio =
     values.length === baselines.length
       ? median(values.map((value, repeat) => value / (baselines[repeat] ?? NaN)))
