@@ -1,5 +1,6 @@
 /** Whether what begins is recorded: before anything is made for it. */
 import { type Context, ROOT_CONTEXT } from '@opentelemetry/api';
+import { TokenBucket } from '../token-bucket.ts';
 import type { SamplerSettings } from './otel-settings.ts';
 import { contextOf } from './span-context.ts';
 import { DrawnIds, shareOf, type SpanIdSource } from './span-ids.ts';
@@ -17,7 +18,7 @@ export type Decide = (came: TraceContext | undefined, settings?: SamplerSettings
 
 /** `now`: a clock in ms, for what is bounded a second. */
 export function createSampling(settings: SamplerSettings, now = (): number => performance.now()): Decide {
-  const allowed = new Allowance(now);
+  const bucket = settings.perSecond === undefined ? undefined : new TokenBucket(settings.perSecond, now);
   return (came, { parentBased, ratio, perSecond } = settings) => {
     const parent = came && parseTraceparent(came.traceparent);
     if (parent === undefined) {
@@ -25,33 +26,12 @@ export function createSampling(settings: SamplerSettings, now = (): number => pe
       return {
         parent,
         ids,
-        sampled: isInShare(ids.share, ratio) && (perSecond === undefined || allowed.take(perSecond)),
+        sampled: isInShare(ids.share, ratio) && (perSecond === undefined || bucket?.take() === true),
       };
     }
     const sampled = parentBased ? parent.sampled : isInShare(shareOf(parent.traceId), ratio);
     return { parent, ids: parent.sampled && !sampled ? { ...parent, sampled } : parent, sampled };
   };
-}
-
-/** So many a second, evenly, and as many at once after a pause. */
-class Allowance {
-  private readonly now: () => number;
-  private left = Infinity;
-  private since: number;
-
-  constructor(now: () => number) {
-    this.now = now;
-    this.since = now();
-  }
-
-  take(perSecond: number): boolean {
-    const now = this.now();
-    this.left = Math.min(perSecond, this.left + ((now - this.since) / 1000) * perSecond);
-    this.since = now;
-    if (this.left < 1) return false;
-    this.left--;
-    return true;
-  }
 }
 
 /** As OpenTelemetry's `TraceIdRatioBasedSampler` for JavaScript has it: those of its users decide the same of a trace. */

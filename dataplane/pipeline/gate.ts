@@ -3,7 +3,7 @@ import type { ListenerOptions } from '../../gen/l7mp/config/v1/types.ts';
 import type { OffloadRefusal } from '../core/offload.ts';
 import type { Signal } from '../core/stream.ts';
 import type { Gate, Link } from './link.ts';
-import { TokenBucket } from '../core/token-bucket.ts';
+import { TokenBucket } from '../../common/token-bucket.ts';
 
 /** What may come of one session a second; 0 is no limit. */
 export type Rates = Pick<ListenerOptions, 'datagrams_per_second' | 'bytes_per_second'>;

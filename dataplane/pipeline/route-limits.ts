@@ -1,7 +1,7 @@
 /** How many sessions are on each route that has limits, and how many come to it a second. */
 import type { Route } from '../../gen/l7mp/config/v1/types.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { TokenBucket } from '../core/token-bucket.ts';
+import { TokenBucket } from '../../common/token-bucket.ts';
 
 interface Count {
   active: number;

@@ -10,7 +10,7 @@ import { DropGate } from './faults.ts';
 import { Gates, RateGate } from './gate.ts';
 import type { Gate } from './link.ts';
 import { MirrorGate } from './mirror.ts';
-import { TokenBucket } from '../core/token-bucket.ts';
+import { TokenBucket } from '../../common/token-bucket.ts';
 import type { RoutingTable } from './routing.ts';
 import { RouteCounts } from './route-limits.ts';
 import { RefusalLog } from './refusal-log.ts';

@@ -4,7 +4,7 @@ import type { Taps as Limits, Tap as TapRequest } from '../../gen/l7mp/config/v1
 import type { SessionView } from '../core/session.ts';
 import type { EndReason, Signal } from '../core/stream.ts';
 import type { TapDirection, TapEar, TappedSession, TapSide } from '../core/tap.ts';
-import { TokenBucket } from '../core/token-bucket.ts';
+import { TokenBucket } from '../../common/token-bucket.ts';
 import { RecordQueue } from './record-queue.ts';
 import type { DataRecord, TapRecord } from './records.ts';
 import { createRedaction, type Redaction } from './redaction.ts';

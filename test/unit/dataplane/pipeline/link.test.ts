@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { DirectionCounters } from '../../../../dataplane/core/session.ts';
 import { Gates, RateGate } from '../../../../dataplane/pipeline/gate.ts';
 import { type Gate, Link } from '../../../../dataplane/pipeline/link.ts';
-import { TokenBucket } from '../../../../dataplane/core/token-bucket.ts';
+import { TokenBucket } from '../../../../common/token-bucket.ts';
 import { stopClock } from '../../../support/cluster.ts';
 import { type FakeOptions, FakeStream } from '../../../support/fake-stream.ts';
 import { RecordingSink } from '../../../support/recording-sink.ts';

@@ -1,4 +1,4 @@
-/** Token buckets: sessions of a listener, datagrams and bytes of a session. */
+/** Token buckets: sessions of a listener, datagrams and bytes of a session, traces of a process. */
 
 /** Allows `rate` a second, and a burst of a second's worth. */
 export class TokenBucket {
