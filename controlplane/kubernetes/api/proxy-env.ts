@@ -2,8 +2,7 @@
 import { type Fault, FaultsError } from '../../../common/errors.ts';
 import { readOtelSettings } from '../../../common/telemetry/otel-settings.ts';
 import type { EnvVar } from './env-var.ts';
-
-type Plain = Readonly<Record<string, unknown>>;
+import { isPlain } from './plain.ts';
 
 /** Of which the control plane knows a proxy, and resource attributes are made. */
 const OWN: readonly EnvVar[] = [
@@ -44,11 +43,6 @@ export function proxyEnv(attributes: Readonly<Record<string, string>>, env: read
   // Of an attribute that is there twice the later one counts. What a Secret or ConfigMap says can't be added to.
   const all = given?.valueFrom ? given : { name: ATTRIBUTES, value: joined(text, given?.value) };
   return [...OWN, ...others, all];
-}
-
-/** The variables of both; those of `over` count more. */
-export function mergeEnv(under: readonly EnvVar[], over: readonly EnvVar[]): EnvVar[] {
-  return [...under.filter(({ name }) => !over.some((each) => each.name === name)), ...over];
 }
 
 function joined(text: string, more = ''): string {
@@ -121,8 +115,4 @@ function isAttributes(text: string): boolean {
 function fault(path: string, expected: string, found: unknown): Fault {
   const text = typeof found === 'string' ? found : found === undefined ? 'nothing' : JSON.stringify(found);
   return { path, expected, found: text.slice(0, 100) };
-}
-
-function isPlain(value: unknown): value is Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,8 +1,7 @@
 /** Parameters of a Gateway, out of those that stand above each other: ours, the operator's, the class's, its own. */
 import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
+import { isPlain, mergeItems, type Plain } from '../api/plain.ts';
 import type { InfrastructureSettings } from './settings.ts';
-
-type Plain = Readonly<Record<string, unknown>>;
 
 /** What counts where nobody says anything; k8s/crds says the same to readers. */
 const DEFAULTS = {
@@ -35,7 +34,8 @@ function merge(under: Plain, over: object): Plain {
     if (value === null || value === undefined) continue;
     const below = merged[key];
     const itemKey = KEYS.get(key);
-    if (itemKey !== undefined && Array.isArray(value)) merged[key] = mergeItems(itemKey, below, value);
+    if (itemKey !== undefined && Array.isArray(value))
+      merged[key] = mergeItems<unknown>(itemKey, Array.isArray(below) ? below : [], value);
     else merged[key] = isPlain(value) ? merge(isPlain(below) && !isWhole(key) ? below : {}, value) : value;
   }
   return merged;
@@ -48,18 +48,7 @@ const KEYS: ReadonlyMap<string, string> = new Map([
   ['volumeMounts', 'mountPath'],
 ]);
 
-function mergeItems(key: string, under: unknown, over: readonly unknown[]): unknown[] {
-  const keyOf = (item: unknown): unknown => (isPlain(item) ? item[key] : undefined);
-  const replaced = new Set(over.map(keyOf));
-  const kept = Array.isArray(under) ? (under as readonly unknown[]).filter((item) => !replaced.has(keyOf(item))) : [];
-  return [...kept, ...over];
-}
-
 /** Parts of one of these say little without the rest: two of them are no sensible third. */
 function isWhole(key: string): boolean {
   return key === 'affinity' || key === 'disruptionBudget';
-}
-
-function isPlain(value: unknown): value is Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,7 +3,8 @@ import type { Fault } from '../../../common/errors.ts';
 import { nearest } from '../../../common/nearest.ts';
 import { parseCidr, parsePortRange } from '../../../common/networks.ts';
 import type { EnvVar } from '../api/env-var.ts';
-import { mergeEnv, otelFaults } from '../api/proxy-env.ts';
+import { mergeItems } from '../api/plain.ts';
+import { otelFaults } from '../api/proxy-env.ts';
 import { parseSidecarEnv } from './sidecar-env.ts';
 import type { CaptureMode, InjectorSettings, Resources } from './settings.ts';
 
@@ -110,7 +111,7 @@ export function readParameters(
         return [path, name];
       }),
     ),
-    env: mergeEnv(settings.env, own.env),
+    env: mergeItems('name', settings.env, own.env),
     drainSeconds: Number(read('drainSeconds', `seconds, from 0 to ${LONGEST_DRAIN}`, isSeconds) ?? drainSeconds),
   };
   faults.push(...(own.faults.length > 0 ? own.faults : otelFaults(parameters.env, where)), ...unknown(annotations));
