@@ -1,7 +1,7 @@
 /**
  * Runs all tests, some folders beside each other, each folder in a mocha of its own: many wait more than they work. What a folder's
- * tests print stays together, in the order of the folders. What failed is printed once more at the end, where a log that is cut
- * still shows it. The last line tells how many tests passed and failed.
+ * tests print stays together, in the order of the folders. What failed, or passed at the second go only, is printed once more at the
+ * end, where a log that is cut still shows it. The last line tells how many tests passed and failed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -34,9 +34,10 @@ interface Outcome {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  readonly retried: number;
   readonly seconds: number;
-  /** What mocha says of those that failed. */
-  readonly failures: string;
+  /** What mocha says of those that failed or were retried. */
+  readonly report: string;
 }
 
 const running = new Set<ChildProcess>();
@@ -95,9 +96,11 @@ async function execute(run: Run, told: () => void): Promise<Outcome> {
   }
   run.isDone = true;
   told();
-  const failing = failed > 0 ? text.lastIndexOf(`\n  ${failed} failing`) : -1;
+  const retried = count('retried') ?? 0;
+  const report = failed > 0 ? `\n  ${failed} failing` : `\n  ${retried} retried`;
   return {
-    failures: failing < 0 ? '' : text.slice(failing).trim(),
+    report: failed + retried > 0 ? text.slice(text.lastIndexOf(report)).trim() : '',
+    retried,
     passed: passed ?? 0,
     failed: isWhole ? failed : failed + 1,
     skipped: count('pending') ?? 0,
@@ -123,18 +126,17 @@ const lane = async (): Promise<void> => {
 };
 await Promise.all(Array.from({ length: LANES }, lane));
 
-for (const [{ folder }, { failures }] of outcomes) {
-  if (failures) console.log(`${folder}: ${failures}\n`);
+for (const [{ folder }, { report }] of outcomes) {
+  if (report) console.log(`${folder}: ${report}\n`);
 }
 let passed = 0;
 let failed = 0;
 for (const run of runs) {
   const outcome = outcomes.get(run);
   if (!outcome) throw new Error(`expected ${run.folder} to have run`);
-  const { skipped, seconds } = outcome;
-  console.log(
-    `${run.folder}: ${outcome.passed} passed, ${outcome.failed} failed, ${skipped} not run, in ${seconds.toFixed()} s`,
-  );
+  const { retried, skipped, seconds } = outcome;
+  const counts = `${outcome.passed} passed, ${outcome.failed} failed, ${retried} retried, ${skipped} not run`;
+  console.log(`${run.folder}: ${counts}, in ${seconds.toFixed()} s`);
   passed += outcome.passed;
   failed += outcome.failed;
 }
