@@ -19,6 +19,8 @@ export const SERVER = '10.71.2.2';
 export type Place = 'client' | 'proxy' | 'server';
 
 const PREFIX = 'l7mp-bench';
+/** Several of one process may be there at once. */
+let labs = 0;
 export const CORES: Readonly<Record<Place, string>> = { client: '1', proxy: '0', server: '1' };
 
 /** A process of the lab. */
@@ -35,6 +37,7 @@ export class Lab {
   readonly directory: string;
   private readonly children = new Set<ChildProcess>();
   private readonly latency: number | undefined;
+  private readonly number = labs++;
   private closed = false;
 
   constructor() {
@@ -52,7 +55,7 @@ export class Lab {
   }
 
   namespace(place: Place): string {
-    return `${PREFIX}-${process.pid}-${place}`;
+    return `${PREFIX}-${process.pid}-${this.number}-${place}`;
   }
 
   /** A directory of its own for one server's files. */

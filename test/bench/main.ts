@@ -12,11 +12,12 @@ import { telemetryHttp, telemetryTcp, telemetryUdp } from './cases/telemetry.ts'
 import { udp } from './cases/udp.ts';
 import { websocket } from './cases/websocket.ts';
 import { xds } from './cases/xds.ts';
-import { type Contender, CONTENDERS, PEERS } from './contenders.ts';
+import { CONTENDERS, PEERS } from './contenders.ts';
 import { Lab } from './lab.ts';
 import type { Benchmark } from './measurement.ts';
 import { formatGrowth, type GrowthLine, measureGrowth } from './xds/growth.ts';
-import { createLine, formatTable, type Line } from './report.ts';
+import { formatTable, type Line } from './report.ts';
+import { failures, runBenchmark } from './rounds.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [
   udp,
@@ -45,7 +46,7 @@ Needs root, and what scripts/setup-bench.sh installs. A name stands for all that
 offload-udp and offload-tcp.
 
   --peers        also measure Envoy, HAProxy, nginx and socat (scripts/setup-bench.sh --peers)
-  --repeats N    take the medians of N (default: 3; connections: 11, http: 7, telemetry: 10, xds
+  --repeats N    take the medians of N (default: 3; connections: 11, http: 7, telemetry: 5, xds
                  kubernetes and dashboard: 1)
   --growth       only how the discovery service does with 250 to 4,000 proxies and 1,000 to 100,000 resources: tables
                  without bars, some minutes
@@ -54,48 +55,6 @@ offload-udp and offload-tcp.
 
 Exits with 1 where a bar is missed, and with 2 where something could not be measured.
 `;
-
-interface Settings {
-  readonly contenders: readonly Contender[];
-  /** Undefined: what the benchmark says. */
-  readonly repeats: number | undefined;
-  readonly quick: boolean;
-}
-
-let failures = 0;
-
-/**
- * One round after the other over all contenders, so that whatever drifts drifts for all of them; each second one backwards, so that
- * nobody gets a machine that the one before has worn out more often than others. The baseline comes first in the first.
- */
-async function run(lab: Lab, benchmark: Benchmark, { contenders, quick, ...asked }: Settings): Promise<Line[]> {
-  const repeats = asked.repeats ?? benchmark.repeats ?? 3;
-  const shared = new Map<string, number>();
-  const figures = new Map(benchmark.metrics.map(({ name }) => [name, new Map<string, number[]>()]));
-  const taking = contenders.filter(
-    ({ name, command }) => !benchmark.without?.includes(name) && command(benchmark.kind, lab.directory) !== undefined,
-  );
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    for (const contender of repeat % 2 === 0 ? taking : taking.toReversed()) {
-      console.error(`${benchmark.name}: ${contender.name} (${repeat + 1} of ${repeats})`);
-      try {
-        const values = await benchmark.measure({ lab, contender, durationMs: quick ? 1000 : 3000, quick, shared });
-        for (const [name, value] of Object.entries(values)) {
-          const of = figures.get(name);
-          of?.set(contender.name, [...(of.get(contender.name) ?? []), value]);
-        }
-      } catch (error) {
-        failures++;
-        console.error(
-          `${benchmark.name}: ${contender.name} failed: ${error instanceof Error ? error.message : String(error)}`,
-        );
-      }
-    }
-  }
-  return benchmark.metrics.map((metric) =>
-    createLine(metric, figures.get(metric.name) ?? new Map(), metric.baseline ?? benchmark.baseline),
-  );
-}
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -133,11 +92,11 @@ const settings = { contenders: options.peers ? [...CONTENDERS, ...PEERS] : CONTE
 const lines: Line[] = [];
 for (const benchmark of BENCHMARKS) {
   if (positionals.length > 0 && !positionals.some((word) => asksFor(word, benchmark))) continue;
-  for (const line of await run(lab, benchmark, settings)) {
+  for (const line of await runBenchmark(lab, benchmark, settings)) {
     console.log(JSON.stringify(line));
     lines.push(line);
   }
 }
 lab.close();
 console.error(`\n${formatTable(lines)}`);
-process.exit(failures > 0 ? 2 : lines.some((line) => line.pass === false) ? 1 : 0);
+process.exit(failures() > 0 ? 2 : lines.some((line) => line.pass === false) ? 1 : 0);

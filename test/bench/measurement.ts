@@ -31,7 +31,10 @@ export interface Measurement {
   readonly shared: Map<string, number>;
 }
 
-export interface Benchmark {
+/** A value for each metric, by name, in its unit. */
+export type Values = Readonly<Record<string, number>>;
+
+interface Described {
   readonly name: string;
   /** What a contender must be able to do. */
   readonly kind: Kind;
@@ -42,9 +45,25 @@ export interface Benchmark {
   readonly without?: readonly string[];
   /** How many repeats there are unless something else is asked for. Default: 3. */
   readonly repeats?: number;
-  /** One value for each metric (by name), in its unit. */
-  measure(measurement: Measurement): Promise<Readonly<Record<string, number>>>;
 }
+
+/** Contenders have the lab one after the other. */
+export interface Successive extends Described {
+  measure(measurement: Measurement): Promise<Values>;
+}
+
+/**
+ * Contenders live beside each other, each in a lab of its own, and are measured in short slices in turn: what slows the machine for
+ * some seconds slows neighbours alike. For figures that are so close that nothing else tells them apart.
+ */
+export interface Sliced extends Described {
+  /** How many slices each has in a repeat, in which processes stay the same. */
+  readonly slices: number;
+  /** Runs `use` with what measures one slice, while all that it takes is there and warm. */
+  open(measurement: Measurement, use: (slice: () => Promise<Values>) => Promise<void>): Promise<void>;
+}
+
+export type Benchmark = Successive | Sliced;
 
 /** Runs `use` while the contender relays `kind`. */
 export async function withProxy<T>(

@@ -7,7 +7,7 @@ import { PROXY_PORT, SERVER_PORT } from '../route.ts';
 
 const CONNECTIONS = 50;
 /** Until V8 has compiled what is hot: with the one core that a contender has, that goes on beside its work for seconds. */
-const WARM_UP_MS = 5000;
+export const WARM_UP_MS = 5000;
 const URL = `http://${PROXY}:${PROXY_PORT}/`;
 
 /** Runs `use` while nginx answers with 1 KB. */
@@ -30,18 +30,19 @@ export async function withServer<T>(lab: Lab, http2: boolean, use: () => Promise
   }
 }
 
-/** Requests a second; the first run warms up. */
-export async function wrk(lab: Lab, durationMs: number, headers: readonly string[]): Promise<number> {
-  const run = async (milliseconds: number): Promise<number> => {
-    const seconds = `${Math.ceil(milliseconds / 1000)}s`;
-    const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', seconds, ...headers.flatMap((line) => ['-H', line])];
-    const output = await lab.run('client', ['wrk', ...options, URL], milliseconds * 2 + 10_000);
-    const errors = /Non-2xx.*/.exec(output)?.[0];
-    if (errors) throw new Error(`wrk: ${errors}`);
-    return Number(/Requests\/sec: +([\d.]+)/.exec(output)?.[1] ?? NaN);
-  };
-  await run(WARM_UP_MS);
-  return run(durationMs);
+/** Requests a second. */
+export async function wrk(lab: Lab, durationMs: number, headers: readonly string[] = []): Promise<number> {
+  const seconds = `${Math.ceil(durationMs / 1000)}s`;
+  const options = ['-t', '1', '-c', String(CONNECTIONS), '-d', seconds, ...headers.flatMap((line) => ['-H', line])];
+  const output = await lab.run('client', ['wrk', ...options, URL], durationMs * 2 + 10_000);
+  const errors = /Non-2xx.*/.exec(output)?.[0];
+  if (errors) throw new Error(`wrk: ${errors}`);
+  return Number(/Requests\/sec: +([\d.]+)/.exec(output)?.[1] ?? NaN);
+}
+
+async function warmWrk(lab: Lab, durationMs: number, headers: readonly string[] = []): Promise<number> {
+  await wrk(lab, WARM_UP_MS, headers);
+  return wrk(lab, durationMs, headers);
 }
 
 export const connections: Benchmark = {
@@ -52,7 +53,7 @@ export const connections: Benchmark = {
   measure: (measurement) =>
     withProxy(measurement, 'tcp', () =>
       withServer(measurement.lab, false, async () => ({
-        'tcp-connections': await wrk(measurement.lab, measurement.durationMs, ['Connection: close']),
+        'tcp-connections': await warmWrk(measurement.lab, measurement.durationMs, ['Connection: close']),
       })),
     ),
 };
@@ -69,7 +70,7 @@ export const http: Benchmark = {
   measure: (measurement) =>
     withProxy(measurement, 'http', async () => {
       const { lab, durationMs, shared } = measurement;
-      const requests = await withServer(lab, false, () => wrk(lab, durationMs, []));
+      const requests = await withServer(lab, false, () => warmWrk(lab, durationMs));
       const rate = shared.get('http1-rate') ?? requests / 2;
       shared.set('http1-rate', rate);
       const options = { connections: CONNECTIONS, rate, milliseconds: durationMs } satisfies Partial<HttpOptions>;

@@ -1,18 +1,30 @@
 /** What it costs to tell: traces, metrics and logs exported at their defaults, beside the same proxy that exports nothing. */
 import { join } from 'node:path';
 import type { UdpResult } from '../load/udp.ts';
-import { type Benchmark, type Measurement, runLoad, withProxy } from '../measurement.ts';
+import { type Measurement, runLoad, type Sliced, type Values, withProxy } from '../measurement.ts';
 import { COLLECTOR_PORT, type Kind } from '../route.ts';
-import { withServer, wrk } from './http.ts';
-import { tcp } from './tcp.ts';
+import { WARM_UP_MS, withServer as withNginx, wrk } from './http.ts';
+import { iperf, withServer as withIperf } from './tcp.ts';
 
-const BAR = { of: 'ratio', atLeast: 0.95 } as const;
-/** Figures are close: more of them than elsewhere. */
 const common = {
-  repeats: 10,
+  repeats: 5,
+  slices: 12,
   baseline: 'l7mp without telemetry',
   without: ['bare', 'envoy', 'haproxy', 'nginx', 'socat'],
 };
+
+type Kinds = Extract<Kind, `telemetry-${string}`>;
+
+function benchmark(kind: Kinds, metric: { name: string; unit: string }, open: Sliced['open']): Sliced {
+  return {
+    ...common,
+    name: kind,
+    kind,
+    metrics: [{ ...metric, bar: { of: 'ratio', atLeast: 0.95 } }],
+    open: (measurement, use) =>
+      withCollector(measurement, () => withProxy(measurement, kind, () => open(measurement, use))),
+  };
+}
 
 /** For both, whether they tell it anything or not. */
 async function withCollector<T>({ lab }: Measurement, use: () => Promise<T>): Promise<T> {
@@ -25,57 +37,43 @@ async function withCollector<T>({ lab }: Measurement, use: () => Promise<T>): Pr
   }
 }
 
-export const telemetryHttp: Benchmark = {
-  ...common,
-  name: 'telemetry-http',
-  kind: 'telemetry-http',
-  metrics: [{ name: 'telemetry-http1-requests', unit: 'requests/s', bar: BAR }],
-  measure: (measurement) =>
-    withCollector(measurement, () =>
-      withProxy(measurement, 'telemetry-http', () =>
-        withServer(measurement.lab, false, async () => ({
-          'telemetry-http1-requests': await wrk(measurement.lab, measurement.durationMs, []),
-        })),
-      ),
-    ),
-};
-
-export const telemetryTcp: Benchmark = {
-  ...common,
-  name: 'telemetry-tcp',
-  kind: 'telemetry-tcp',
-  metrics: [{ name: 'telemetry-tcp-8-streams', unit: 'Gbit/s', bar: BAR }],
-  measure: (measurement) =>
-    withCollector(measurement, async () => {
-      const values = await tcp.measure({ ...measurement, contender: asTcp(measurement) });
-      return { 'telemetry-tcp-8-streams': values['tcp-8-streams'] ?? NaN };
+export const telemetryHttp = benchmark(
+  'telemetry-http',
+  { name: 'telemetry-http1-requests', unit: 'requests/s' },
+  ({ lab, durationMs }, use) =>
+    withNginx(lab, false, async () => {
+      await wrk(lab, WARM_UP_MS);
+      await use(async () => ({ 'telemetry-http1-requests': await wrk(lab, durationMs) }));
     }),
-};
+);
 
-/** The contender as it is while it tells, for who asks for TCP. */
-function asTcp({ contender }: Measurement): Measurement['contender'] {
-  const kind: Kind = 'telemetry-tcp';
-  return { name: contender.name, command: (_kind, directory) => contender.command(kind, directory) };
-}
+export const telemetryTcp = benchmark(
+  'telemetry-tcp',
+  { name: 'telemetry-tcp-8-streams', unit: 'Gbit/s' },
+  ({ lab, durationMs }, use) =>
+    withIperf(lab, async () => {
+      const slice = async (): Promise<Values> => ({ 'telemetry-tcp-8-streams': await iperf(lab, 8, durationMs) });
+      await slice();
+      await use(slice);
+    }),
+);
 
-export const telemetryUdp: Benchmark = {
-  ...common,
-  name: 'telemetry-udp',
-  kind: 'telemetry-udp',
-  metrics: [{ name: 'telemetry-udp-100-flows', unit: 'packets/s', bar: BAR }],
-  measure: (measurement) =>
-    withCollector(measurement, () =>
-      withProxy(measurement, 'telemetry-udp', async () => {
-        const { lab, quick } = measurement;
-        const options = {
-          flows: [100],
-          trialMs: quick ? 100 : 300,
-          trials: quick ? 4 : 7,
-          blastRate: 1_500_000,
-          echoMs: 500,
-        };
-        const { rates } = await runLoad<UdpResult>(lab, 'udp', options, 60_000);
-        return { 'telemetry-udp-100-flows': rates[100]?.top ?? NaN };
-      }),
-    ),
-};
+export const telemetryUdp = benchmark(
+  'telemetry-udp',
+  { name: 'telemetry-udp-100-flows', unit: 'packets/s' },
+  async ({ lab, quick }, use) => {
+    const options = {
+      flows: [100],
+      trialMs: quick ? 100 : 300,
+      trials: quick ? 4 : 7,
+      blastRate: 1_500_000,
+      echoMs: 500,
+    };
+    const slice = async (): Promise<Values> => {
+      const { rates } = await runLoad<UdpResult>(lab, 'udp', options, 60_000);
+      return { 'telemetry-udp-100-flows': rates[100]?.top ?? NaN };
+    };
+    await slice();
+    await use(slice);
+  },
+);
