@@ -50,8 +50,8 @@ describe('the run of all tests', () => {
     });
     expect(code, stdout + stderr).to.equal(0);
     expect(stdout).to.match(/waits for the other.*goes first/su);
-    expect(stdout).to.match(/^test\/integration: 1 passed, 0 failed, 0 not run, in \d+ s$/mu);
-    expect(stdout).to.match(/^test\/unit: 2 passed, 0 failed, 1 not run, in \d+ s$/mu);
+    expect(stdout).to.match(/^test\/integration: 1 passed, 0 failed, 0 retried, 0 not run, in \d+ s$/mu);
+    expect(stdout).to.match(/^test\/unit: 2 passed, 0 failed, 0 retried, 1 not run, in \d+ s$/mu);
     expect(stdout).to.match(/\n3 passed, 0 failed\n$/u);
   });
 

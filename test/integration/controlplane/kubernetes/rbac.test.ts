@@ -129,6 +129,10 @@ describe('kubernetes: the rights of the control plane', function () {
     const parametersRef = { group: 'l7mp.io', kind: 'GatewayParameters', name: 'one' };
     const listeners = [{ name: 'http', port, protocol: 'HTTP' }];
     const rules = [{ action: { route: { destination: 'origin' } } }];
+    const session = (ttl: string): object => ({
+      ttl,
+      listeners: [{ name: 'a', spec: { TCP: { port: 9998 } }, rules }],
+    });
     const objects: readonly [KindName, object][] = [
       ['GatewayParameters', { autoscaling: { maxReplicas: 2 }, disruptionBudget: { minAvailable: 1 } }],
       ['Gateway', { gatewayClassName: CLASS, infrastructure: { parametersRef }, listeners }],
@@ -150,7 +154,7 @@ describe('kubernetes: the rights of the control plane', function () {
       ['Route', { destination: 'origin' }],
       ['RuleList', { rules }],
       ['VirtualService', { listener: { spec: { TCP: { port: 9999 } }, rules } }],
-      ['Session', { ttl: '2s', listeners: [{ name: 'a', spec: { TCP: { port: 9998 } }, rules }] }],
+      ['Session', session('1h')],
       [
         'OffloadPolicy',
         { targetRefs: [{ kind: 'VirtualService', name: 'VirtualService' }], offload: { policy: 'never' } },
@@ -171,6 +175,8 @@ describe('kubernetes: the rights of the control plane', function () {
     await rig.controlPlane.l7mp('status', '--token-file', token);
     for (const kind of ['deployments.apps', 'horizontalpodautoscalers.autoscaling', 'poddisruptionbudgets.policy'])
       await uses(`${kind} patch`);
+    await uses('sessions.l7mp.io/status patch');
+    await rig.apply('Session', 'session', { spec: session('1s') });
     await uses('sessions.l7mp.io delete');
     await rig.apply('GatewayParameters', 'one', { spec: { workload: 'DaemonSet' } });
     await uses('daemonsets.apps patch');

@@ -316,7 +316,15 @@ describe('The testbed', function () {
     const directory = execFileSync('mktemp', ['-d'], { encoding: 'utf8' }).trim();
     try {
       const volumeMounts = [{ name: 'notes', mountPath: '/notes' }];
-      const sidecar = { name: 'side', image: 'host', command: noting('side'), restartPolicy: 'Always', volumeMounts };
+      const sidecar = {
+        name: 'side',
+        image: 'host',
+        command: noting('side'),
+        restartPolicy: 'Always',
+        // Without it, it has started as soon as its process is there, which may not have noted anything yet.
+        startupProbe: { exec: { command: ['test', '-e', '/notes/all'] }, periodSeconds: 1 },
+        volumeMounts,
+      };
       await run(
         '',
         { command: noting('main'), volumeMounts },
