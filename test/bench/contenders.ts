@@ -13,6 +13,11 @@ export interface Contender {
 
 /** Of the project: this is compiled to .cache/bench/test/bench. */
 export const ROOT = join(import.meta.dirname, '../../../..');
+/** Runs parts of ours as bin/l7mp has the whole run. */
+export const NODE: readonly string[] = [
+  ...['env', 'MALLOC_TRIM_THRESHOLD_=67108864', 'MALLOC_TOP_PAD_=8388608', 'MALLOC_MMAP_THRESHOLD_=1073741824'],
+  ...[process.execPath, '--max-semi-space-size=8'],
+];
 const TO_SERVER = `${SERVER}:${SERVER_PORT}`;
 
 /** What everything is compared with: the relay that one writes with Node.js alone. */
@@ -37,10 +42,7 @@ const l7mp: Contender = {
   name: 'l7mp',
   command: (kind, directory) => {
     // The discovery service alone, as the library that it is compared with is a discovery service alone.
-    // It runs as bin/l7mp has it run.
-    if (kind === 'xds') {
-      return [process.execPath, '--max-semi-space-size=8', join(import.meta.dirname, '../support/view-server.js')];
-    }
+    if (kind === 'xds') return [...NODE, join(import.meta.dirname, '../support/view-server.js')];
     // What it follows is not there yet.
     if (kind === 'kubernetes') return [join(ROOT, 'bin/l7mp'), 'controlplane', '--kubernetes'];
     if (kind === 'dashboard') return [join(ROOT, 'bin/l7mp'), 'controlplane', '--http'];

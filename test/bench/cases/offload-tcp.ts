@@ -1,6 +1,7 @@
 /** Kernel offload: TCP sessions that the kernel relays, beside plain forwarding of IP packets between the same hosts. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NODE } from '../contenders.ts';
 import { countKernelSessions, untilInKernel } from '../kernel-sessions.ts';
 import type { RelayOptions, RelayResult } from '../load/splice-relay.ts';
 import type { GapsResult } from '../load/tcp-gaps.ts';
@@ -157,7 +158,7 @@ async function switches({ lab, contender, quick }: Measurement): Promise<Readonl
     inUserSpace: contender.name === IN_USER_SPACE,
   };
   const file = join(import.meta.dirname, '../load/splice-relay.js');
-  const relay = await lab.serve('proxy', [process.execPath, file, JSON.stringify(options)], 'tcp', PROXY_PORT);
+  const relay = await lab.serve('proxy', [...NODE, file, JSON.stringify(options)], 'tcp', PROXY_PORT);
   try {
     const gaps = await runLoad<GapsResult>(lab, 'tcp-gaps', {}, 120_000);
     const { intoKernel, back } = JSON.parse(await relay.output) as RelayResult;
