@@ -5,8 +5,7 @@ import type { Service, ServicePort } from './core-kinds.ts';
 import type { KubeObject } from './object.ts';
 import { fullName } from './order.ts';
 import { type Policies, type PolicyTarget, targetsOf } from './policies.ts';
-
-type Plain = Readonly<Record<string, Json>>;
+import type { Plain } from './plain.ts';
 
 /** Endpoints have their sessions in turns. */
 export const STANDARD_SETTINGS = { loadbalancer: { policy: 'RoundRobin' } } as const;
