@@ -1,4 +1,5 @@
 /** Work by key: a key is worked on once at a time, and once more if it was added meanwhile; failures wait longer each time. */
+import { backoff } from '../../../common/backoff.ts';
 import { setMaxListeners } from 'node:events';
 import type { WorkFigures } from '../../core/kubernetes-figures.ts';
 import { workDurations } from './work-durations.ts';
@@ -121,8 +122,8 @@ export class WorkQueue implements WorkFigures {
     const failures = this.#failures.get(key);
     if (failures === undefined) return; // it was dropped meanwhile
     const { firstRetryMs = 100, lastRetryMs = 60_000 } = this.#options;
-    const longest = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 30));
-    const timer = setTimeout(() => this.add(key), longest * (0.5 + Math.random() / 2));
+    const delay = backoff(failures, { base: firstRetryMs, cap: lastRetryMs }, 0.5);
+    const timer = setTimeout(() => this.add(key), delay);
     this.#retries.set(key, timer);
   }
 
