@@ -1,6 +1,7 @@
 /** Work by key: a key is worked on once at a time, and once more if it was added meanwhile; failures wait longer each time. */
-import { backoff } from '../../../common/backoff.ts';
 import { setMaxListeners } from 'node:events';
+import { backoff } from '../../../common/backoff.ts';
+import { TokenBucket } from '../../../common/token-bucket.ts';
 import type { WorkFigures } from '../../core/kubernetes-figures.ts';
 import { workDurations } from './work-durations.ts';
 
@@ -32,14 +33,13 @@ export class WorkQueue implements WorkFigures {
   readonly #running = new Set<Promise<void>>();
   readonly #idle = new Set<() => void>();
   readonly #closing = new AbortController();
-  #tokens: number;
-  #refilled = performance.now();
+  readonly #bucket: TokenBucket | undefined;
   #refill: NodeJS.Timeout | undefined;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
     setMaxListeners(0, this.#closing.signal); // whatever the concurrency
-    this.#tokens = options.perSecond ?? 0;
+    if (options.perSecond !== undefined) this.#bucket = new TokenBucket(options.perSecond);
   }
 
   /** Keys that wait, also for another try. */
@@ -132,24 +132,14 @@ export class WorkQueue implements WorkFigures {
     this.#retries.delete(key);
   }
 
-  /** Of a bucket that holds a second's worth. */
+  /** Where there is none, the queue goes on once there is. */
   #takeToken(): boolean {
-    const { perSecond } = this.#options;
-    if (perSecond === undefined) return true;
-    const now = performance.now();
-    this.#tokens = Math.min(perSecond, this.#tokens + ((now - this.#refilled) / 1000) * perSecond);
-    this.#refilled = now;
-    if (this.#tokens >= 1) {
-      this.#tokens -= 1;
-      return true;
-    }
-    this.#refill ??= setTimeout(
-      () => {
-        this.#refill = undefined;
-        this.#pump();
-      },
-      Math.ceil(((1 - this.#tokens) / perSecond) * 1000),
-    );
+    const bucket = this.#bucket;
+    if (bucket === undefined || bucket.take()) return true;
+    this.#refill ??= setTimeout(() => {
+      this.#refill = undefined;
+      this.#pump();
+    }, Math.ceil(bucket.wait()));
     return false;
   }
 
