@@ -82,7 +82,7 @@ type Table = Map<string, Map<string, Failure>>;
 
 function mapAt(table: Table, key: string): Map<string, Failure> {
   let found = table.get(key);
-  if (found === undefined) table.set(key, (found = new Map()));
+  if (found === undefined) table.set(key, (found = new Map<string, Failure>()));
   return found;
 }
 

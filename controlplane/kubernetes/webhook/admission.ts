@@ -33,7 +33,7 @@ export function parseReview(text: string): AdmissionRequest {
   } catch (error) {
     throw new ProxyError('PROTOCOL_ERROR', `expected an AdmissionReview as JSON: ${ProxyError.from(error).message}`);
   }
-  const { apiVersion, kind } = review;
+  const { apiVersion, kind }: Readonly<Record<string, unknown>> = review;
   if (apiVersion !== 'admission.k8s.io/v1' || kind !== 'AdmissionReview') {
     const found = `${String(apiVersion)} ${String(kind)}`;
     throw new ProxyError('PROTOCOL_ERROR', `expected an AdmissionReview of admission.k8s.io/v1, found ${found}`);

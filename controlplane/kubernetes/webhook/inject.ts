@@ -117,7 +117,7 @@ function clashes(spec: Plain, settings: InjectorSettings): Fault[] {
 
 /** Volumes for the proxy that the pod does not have, or that would hide the proxy's own. */
 function volumeFaults(spec: Plain, { volumes }: Parameters): Fault[] {
-  const names = listOf(spec['volumes']).map(({ name }) => name);
+  const names: readonly unknown[] = listOf(spec['volumes']).map(({ name }) => name);
   const path = `metadata.annotations[${ANNOTATIONS.volumes}]`;
   return Array.from(volumes).flatMap(([where, name]): Fault[] => {
     if (!names.includes(name)) {
