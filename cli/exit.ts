@@ -63,6 +63,14 @@ export class TimeoutError extends Error {}
 /** Somebody else was faster. */
 export class ConflictError extends Error {}
 
+/** How long what is still open may keep the process when all is done, in ms. */
+const LINGER = 1000;
+
+/** Ends the process where it has not ended by itself a second from now. */
+export function endSoon(end: () => void = () => process.exit()): void {
+  setTimeout(end, LINGER).unref();
+}
+
 /** Says what is wrong on stderr, and gives the exit code. No stack traces: those are for bugs. */
 export function reportError(error: unknown): number {
   if (error instanceof FaultsError) {

@@ -1,10 +1,7 @@
 /** `l7mp`: finds the subcommand and runs it. */
 import { Command, CommanderError } from 'commander';
 import { addCommands } from './commands.ts';
-import { EXIT, reportError } from './exit.ts';
-
-/** How long what a failed command has left open may keep the process, in ms. */
-const LINGER = 1000;
+import { endSoon, EXIT, reportError } from './exit.ts';
 
 const program = new Command('l7mp');
 addCommands(program);
@@ -26,6 +23,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
   else {
     process.exitCode = reportError(error);
-    setTimeout(() => process.exit(), LINGER).unref();
+    endSoon();
   }
 }

@@ -10,7 +10,7 @@ import { readOtelSettings, TRACES_PER_SECOND } from '../common/telemetry/otel-se
 import { LONGEST_TIMER } from '../common/timer.ts';
 import { createProxy, type Proxy } from '../dataplane/main.ts';
 import { type ControlPlaneFlags, controlPlaneOf } from './control-plane-flags.ts';
-import { UsageError } from './exit.ts';
+import { endSoon, UsageError } from './exit.ts';
 import { ofFile } from './in-file.ts';
 import { toAddress } from './listen-address.ts';
 import { loadPlugins } from './plugins.ts';
@@ -25,9 +25,6 @@ interface ProxyOptions extends ControlPlaneFlags {
   readonly http?: string;
   readonly drainTimeout?: number;
 }
-
-/** How long the process may stay when all is closed, in ms. */
-const LINGER = 1000;
 
 export async function proxy(options: ProxyOptions): Promise<void> {
   const controlPlane = controlPlaneOf(options);
@@ -84,10 +81,10 @@ export async function proxy(options: ProxyOptions): Promise<void> {
     await pages?.close(); // until all has drained, probes are told that it is on its way out
   }
   // A file system that does not answer holds the process by the thread that waits for it, which process.exit waits for, too.
-  setTimeout(() => {
+  endSoon(() => {
     process.removeAllListeners('SIGTERM');
     process.kill(process.pid, 'SIGTERM');
-  }, LINGER).unref();
+  });
 }
 
 /** Resolves when the proxy has drained after the first signal, or was cut by the second. */

@@ -1,4 +1,4 @@
-/** Token buckets: sessions of a listener, datagrams and bytes of a session, traces of a process. */
+/** Token buckets: sessions of a listener, datagrams and bytes of a session, traces of a process, writes to a cluster. */
 
 /** Allows `rate` a second, and a burst of a second's worth. */
 export class TokenBucket {
@@ -27,6 +27,12 @@ export class TokenBucket {
     if (!this.has(count)) return false;
     this.tokens -= count;
     return true;
+  }
+
+  /** How long until there are enough, in ms. */
+  wait(count = 1): number {
+    this.fill();
+    return (Math.max(0, Math.min(count, this.burst) - this.tokens) / this.rate) * 1000;
   }
 
   /** Takes the tokens even if there are not enough. Gives how long to wait until the debt is paid, in ms. */

@@ -112,7 +112,7 @@ const BUSY = new Set([
   'updated',
 ]);
 
-export function toneOf(word: string): string {
+function toneOf(word: string): string {
   if (GOOD.has(word)) return 'good';
   if (BAD.has(word)) return 'bad';
   return BUSY.has(word) ? 'busy' : 'plain';

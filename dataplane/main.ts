@@ -1,6 +1,5 @@
 /** The proxy: its parts are made and joined here, and nowhere else. */
 import { hostname } from 'node:os';
-import type { Admin, Route, Rule, RuleList } from '../gen/l7mp/config/v1/types.ts';
 import type { TrafficReport } from '../gen/messages.ts';
 import { createAdminApi } from './admin/index.ts';
 import { ApiListener } from './api-listener.ts';
@@ -11,25 +10,22 @@ import { parseText } from '../config/parse.ts';
 import { compact, toPlain } from '../config/print.ts';
 import type { Reloads } from '../config/reloads.ts';
 import type { ConfigSnapshot } from '../config/snapshot.ts';
-import { type Fault, FaultsError, ProxyError } from '../common/errors.ts';
-import { checkTarget } from '../common/line-writer.ts';
-import type { OpenCapture } from './capture/index.ts';
+import { ProxyError } from '../common/errors.ts';
 import type { Plugin, Services } from './core/protocol.ts';
-import type { OffloadStatus } from './core/offload.ts';
 import type { SessionView } from './core/session.ts';
 import { PluginGuard } from './guard/plugin-guard.ts';
 import { catchFor } from './guard/uncaught.ts';
+import { NO_CAPTURE, openCapture, openKernelPath } from './kernel-parts.ts';
 import { createLoadBalancer } from './lb/index.ts';
-import type { KernelPath } from './core/kernel-path.ts';
-import type { PinOptions } from './offload/pin-folder.ts';
+import { LiveTable } from './live-table.ts';
+import { checkLogFiles } from './log-files.ts';
 import { predicateOf } from './pipeline/match.ts';
-import type { RoutingTable } from './pipeline/routing.ts';
 import { Sessions } from './pipeline/sessions.ts';
 import { protocols as builtin } from './protocols/index.ts';
 import { resumeSessions } from './resume.ts';
 import { withLocal } from './runtime/plan.ts';
 import { ProtocolRegistry } from './runtime/protocols.ts';
-import { type Live, Reconciler } from './runtime/reconciler.ts';
+import { Reconciler } from './runtime/reconciler.ts';
 import { TapList } from './taps/tap-list.ts';
 import { openTelemetry } from './telemetry/index.ts';
 import type { MetricsPage } from '../common/telemetry/metrics-format.ts';
@@ -92,7 +88,7 @@ export interface Proxy {
 export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
   const first = options.config ?? emptySnapshot();
   const { admin } = first;
-  checkFiles(admin, options.log === undefined, options.dryRun === true || options.otel?.logs !== undefined);
+  checkLogFiles(admin, options.log === undefined, options.dryRun === true || options.otel?.logs !== undefined);
   const log = options.log ?? createLogger(options.logLevel ?? admin.log_level, admin.log_file);
   const instance = options.id ?? hostname();
   const telemetry = await openTelemetry({ admin, otel: options.dryRun ? undefined : options.otel, instance, log });
@@ -351,99 +347,4 @@ export async function createProxy(options: ProxyOptions = {}): Promise<Proxy> {
     close: () => close(endAll),
     abandonKernel: () => kernel?.close(),
   };
-}
-
-/** @throws FaultsError where a log's file can't be opened: afterwards, what fails is told, and costs lines only. */
-function checkFiles({ log_file, access_log_path }: Admin, ownLog: boolean, exportsLogs: boolean): void {
-  const faults: Fault[] = [];
-  if (access_log_path === 'otlp' && !exportsLogs) {
-    const expected = 'an endpoint for logs in OTEL_EXPORTER_OTLP_ENDPOINT, or otlp in OTEL_LOGS_EXPORTER';
-    faults.push({ path: 'admin.access_log_path', expected, found: 'otlp, and neither' });
-  }
-  for (const [field, target] of Object.entries({ ...(ownLog && { log_file }), access_log_path })) {
-    try {
-      if (target && (target !== 'otlp' || field === 'log_file')) checkTarget(target);
-    } catch (error) {
-      const { code, message } = ProxyError.from(error);
-      faults.push({ path: `admin.${field}`, expected: 'a file that can be written to', found: message, code });
-    }
-  }
-  if (faults.length > 0) throw new FaultsError(faults);
-}
-
-/** The kernel's way for hot sessions, or what says why there is none; undefined where nobody asks for it. */
-async function openKernelPath(
-  { offload, offload_ifs: interfaces, offload_pin: folder = '' }: Admin,
-  id: string,
-  log: ProcessLogger,
-): Promise<(KernelPath & OffloadStatus & { close(): void }) | undefined> {
-  const pins = folder === '' ? undefined : { folder, id, log };
-  if (offload !== 'init') {
-    if (pins) await removePins(pins);
-    return undefined;
-  }
-  const [{ findMissing, openOffloadEngine, openSpliceEngine }, { OffloadPolicy }, { SplicePath }, { KernelPaths }] =
-    await Promise.all([
-      import('./offload/index.ts'),
-      import('./offload/policy.ts'),
-      import('./offload/splice-path.ts'),
-      import('./offload/kernel-paths.ts'),
-    ]);
-  const { missing, there } = findMissing(interfaces);
-  if (missing.length > 0) {
-    // They may come later.
-    log.warn({ missing, interfaces: there }, 'admin.offload_ifs names interfaces that are not there');
-  }
-  const options = interfaces.length > 0 ? { interfaces } : {};
-  const datagrams = new OffloadPolicy(await openOffloadEngine({ ...options, pins }), log);
-  const connections = new SplicePath(await openSpliceEngine(options), log);
-  return new KernelPaths(datagrams, connections);
-}
-
-/** What leads other programs' sessions here; undefined where nobody asks for it. */
-async function openCapture({ capture }: Admin, log: ProcessLogger): Promise<OpenCapture | undefined> {
-  if (capture === undefined) return undefined;
-  const { openCapture: open } = await import('./capture/index.ts');
-  return open(capture, log);
-}
-
-/** For those who only look whether a configuration would do. */
-const NO_CAPTURE: OpenCapture = { open: () => () => undefined, original: () => undefined, close: () => undefined };
-
-/** Nothing is to be relayed by the kernel any more; where that can't be had, the proxy does its work nevertheless. */
-async function removePins(pins: PinOptions): Promise<void> {
-  const { removePins: remove } = await import('./offload/index.ts');
-  try {
-    await remove(pins);
-  } catch (error) {
-    pins.log.error(
-      { path: pins.folder, error: ProxyError.from(error).message },
-      'what an earlier process has left in the kernel can not be removed',
-    );
-  }
-}
-
-/** The live configuration by name, as sessions look it up. */
-class LiveTable implements RoutingTable {
-  readonly live: Live<Cluster>;
-
-  constructor(live: Live<Cluster>) {
-    this.live = live;
-  }
-
-  rulelist(name: string): RuleList | undefined {
-    return this.live.snapshot.rulelists.get(name)?.value;
-  }
-
-  rule(name: string): Rule | undefined {
-    return this.live.snapshot.rules.get(name)?.value;
-  }
-
-  route(name: string): Route | undefined {
-    return this.live.snapshot.routes.get(name)?.value;
-  }
-
-  cluster(name: string): Cluster | undefined {
-    return this.live.clusters.get(name);
-  }
 }

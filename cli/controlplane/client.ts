@@ -253,7 +253,7 @@ function toAddress({ server, ca, cert, tlsServerName }: ServerOptions): Address 
 }
 
 /** Where a control plane listens when it is told nothing. */
-export const DEFAULT_PORT = 1235;
+const DEFAULT_PORT = 1235;
 
 function secure({ ca, cert, key }: ServerOptions): ReturnType<typeof credentials.createSsl> {
   if ((cert === undefined) !== (key === undefined)) {

@@ -75,7 +75,7 @@ async function find(
 }
 
 /** All pages of a listing. */
-export async function listAll(controlPlane: ControlPlane, request: object = {}): Promise<ConfigObject[]> {
+async function listAll(controlPlane: ControlPlane, request: object = {}): Promise<ConfigObject[]> {
   return listPages(controlPlane, 'List', request, ({ objects }: ListResponse) => objects);
 }
 

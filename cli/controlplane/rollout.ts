@@ -11,7 +11,7 @@ import { listPages } from './pages.ts';
 
 /** What can be done with a rollout beside looking at it. */
 const CONTROLS = ['next', 'pause', 'resume', 'promote', 'abort'] as const;
-export const ROLLOUT_ACTIONS = ['list', 'status', ...CONTROLS] as const;
+const ROLLOUT_ACTIONS = ['list', 'status', ...CONTROLS] as const;
 type Action = (typeof ROLLOUT_ACTIONS)[number];
 
 const UNDER_WAY = ['progressing', 'paused'];

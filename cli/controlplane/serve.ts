@@ -7,7 +7,7 @@ import { listeningFaults } from '../../controlplane/security/listening.ts';
 import { createLogger, type LogLevel } from '../../common/telemetry/log.ts';
 import { readOtelSettings } from '../../common/telemetry/otel-settings.ts';
 import { ProxyError } from '../../common/errors.ts';
-import { ApiError, UsageError } from '../exit.ts';
+import { ApiError, endSoon, UsageError } from '../exit.ts';
 import { toAddress } from '../listen-address.ts';
 import { kubernetesFaults, kubernetesOf } from './kubernetes-options.ts';
 
@@ -37,9 +37,6 @@ interface ServeOptions {
   readonly logLevel: LogLevel;
   readonly drainTimeout: number;
 }
-
-/** How long the process may stay when all is closed, in ms. */
-const LINGER = 1000;
 
 export async function serve(options: ServeOptions): Promise<void> {
   const {
@@ -96,7 +93,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   log.info({ address, http: httpAddress, store: options.store, pid: process.pid }, 'ready');
   await end;
   await log.close();
-  setTimeout(() => process.exit(), LINGER).unref(); // a collector that does not answer would hold the process for its timeout
+  endSoon(); // a collector that does not answer would hold the process for its timeout
 }
 
 function httpFaults({ http, httpTls, tlsCert, kubernetes }: ServeOptions): string[] {

@@ -56,7 +56,7 @@ async function bring(cluster: Cluster, manifests: readonly Manifest[], options: 
 }
 
 /** What the command line says that must not be: everything at once. */
-export function settingsFaults({ namespace, image, proxyImage, store, replicas = 2 }: InstallSettings): string[] {
+function settingsFaults({ namespace, image, proxyImage, store, replicas = 2 }: InstallSettings): string[] {
   const faults: string[] = [];
   if (!isNamespace(namespace))
     faults.push(`--namespace: expected a name of a namespace, found ${JSON.stringify(namespace)}`);

@@ -1,6 +1,7 @@
 /** What the dashboard's server answers, and what errors of the services are in words of HTTP. */
 import { STATUS_CODES } from 'node:http';
-import { type Fault, FaultsError } from '../../common/errors.ts';
+import { FaultsError } from '../../common/errors.ts';
+import { HttpError } from '../../common/http-error.ts';
 import type { ObjectFaults } from '../../gen/messages.ts';
 import { codecOf } from '../../rpc/protos.ts';
 import { RpcError, STATUS, type StatusCode } from '../core/rpc.ts';
@@ -12,20 +13,6 @@ export interface Answer {
   /** Text, or a stream that ends when the signal aborts. */
   readonly body: string | Buffer | ((gone: AbortSignal) => AsyncIterable<string>);
 }
-
-/** A request that fails with this status of HTTP. */
-export class HttpError extends Error {
-  readonly status: number;
-  readonly faults: readonly Fault[];
-
-  constructor(status: number, message: string, faults: readonly Fault[] = []) {
-    super(message);
-    this.status = status;
-    this.faults = faults;
-  }
-}
-
-export const badRequest = (message: string): HttpError => new HttpError(400, message);
 
 /** As google.rpc.Code maps them to HTTP. */
 const HTTP_OF: Readonly<Partial<Record<StatusCode, number>>> = {
@@ -58,24 +45,20 @@ export function text(status: number, body: string, type = 'text/plain; charset=u
 
 /** In the form of a proxy's REST API: `{status, message, content, faults?}`. */
 export function failure(error: unknown): Answer {
-  const { status, message, faults } = toHttpError(error);
-  const answer = json(status, {
-    status,
-    message: STATUS_CODES[status] ?? 'Error',
-    content: message,
-    ...(faults.length > 0 && { faults }),
-  });
+  const failed = toHttpError(error);
+  const { status } = failed;
+  const answer = json(status, failed.toBody(STATUS_CODES[status] ?? 'Error'));
   return status === 401 ? { ...answer, headers: { ...answer.headers, 'www-authenticate': 'Bearer' } } : answer;
 }
 
 function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
-  if (error instanceof FaultsError) return new HttpError(400, error.message, error.faults);
+  if (error instanceof FaultsError) return new HttpError(400, error.message, { faults: error.faults });
   if (error instanceof RpcError) {
     const faults = faultsOf(error).flatMap(({ key, faults: own }) =>
       own.map((each) => ({ ...each, path: [`${key?.kind ?? ''}/${key?.name ?? ''}`, each.path].join(': ') })),
     );
-    return new HttpError(HTTP_OF[error.code] ?? 500, error.message, faults);
+    return new HttpError(HTTP_OF[error.code] ?? 500, error.message, { faults });
   }
   return new HttpError(500, error instanceof Error ? error.message : String(error));
 }

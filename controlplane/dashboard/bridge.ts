@@ -3,7 +3,8 @@ import { EVENT_HEADERS } from '../../common/web/events.ts';
 import { serviceOf } from '../../rpc/services.ts';
 import type { Call, Service } from '../core/rpc.ts';
 import { toJson } from '../model/object-text.ts';
-import { type Answer, HttpError, json } from './answers.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { type Answer, json } from './answers.ts';
 
 /** Backups have the secrets, and Restore takes a stream: those are for `l7mp backup` and `l7mp restore`. */
 const METHODS: ReadonlySet<string> = new Set([

@@ -5,7 +5,8 @@ import type { ApplyResponse, Change, Object as ConfigObject, ObjectFaults } from
 import { type Call, RpcError, STATUS } from '../core/rpc.ts';
 import { idOf, type ObjectContent } from '../model/object.ts';
 import { toYaml } from '../model/object-text.ts';
-import { type Answer, faultsOf, HttpError, json, text } from './answers.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { type Answer, faultsOf, json, text } from './answers.ts';
 import type { Bridge } from './bridge.ts';
 
 /** Reads a file's text. @throws FaultsError with all that is wrong, and the lines. */

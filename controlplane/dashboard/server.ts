@@ -12,7 +12,8 @@ import { intervalOf, languageOf, topicNames } from '../../common/web/queries.ts'
 import { isSameOrigin, strangerFault } from '../../common/web/strangers.ts';
 import type { Identity } from '../core/identity.ts';
 import { type Call, RpcError, STATUS } from '../core/rpc.ts';
-import { type Answer, badRequest, failure, HttpError, json, text } from './answers.ts';
+import { badRequest, HttpError } from '../../common/http-error.ts';
+import { type Answer, failure, json, text } from './answers.ts';
 import { createBridge } from './bridge.ts';
 import { applyManifest, showManifest, withDifference } from './manifest.ts';
 import { needsAdmin, TOPICS, topicsOf } from './topics.ts';

@@ -1,4 +1,5 @@
 /** What the dashboard follows: lists of the configuration service, and what proxies tell of their sessions. */
+import { badRequest } from '../../common/http-error.ts';
 import type { Listing, Topic } from '../../common/web/events.ts';
 import { knownTopic } from '../../common/web/queries.ts';
 import type {
@@ -10,7 +11,6 @@ import type {
 import { type Call, RpcError, STATUS } from '../core/rpc.ts';
 import { stateOf } from '../model/object-state.ts';
 import type { Bridge } from './bridge.ts';
-import { badRequest } from './answers.ts';
 import type { Board, Figures, Question } from './types.ts';
 
 export const TOPICS = ['status', 'proxies', 'traffic', 'faults', 'sessions', 'objects', 'rollouts', 'offload'] as const;

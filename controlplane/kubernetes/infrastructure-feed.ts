@@ -31,7 +31,7 @@ export interface InfrastructureFeedOptions {
 
 const KINDS = INFRASTRUCTURE_TYPES.map(({ kind }) => kind as KindName);
 /** The index of what was made, by its Gateway, `NAMESPACE/NAME`. */
-export const BY_GATEWAY = 'gateway';
+const BY_GATEWAY = 'gateway';
 
 export class InfrastructureFeed {
   readonly #reader: Indexer;
@@ -139,7 +139,7 @@ export class InfrastructureFeed {
 }
 
 /** `NAMESPACE/NAME` of the Gateway that something was made for; undefined where it was made by somebody else. */
-export function gatewayOf({ metadata }: Pick<KubeObject, 'metadata'>): string | undefined {
+function gatewayOf({ metadata }: Pick<KubeObject, 'metadata'>): string | undefined {
   const { labels = {}, namespace = '' } = metadata;
   const name = labels[GATEWAY_NAME_LABEL];
   return labels[MANAGED_BY_LABEL] === MANAGED_BY && name !== undefined ? `${namespace}/${name}` : undefined;

@@ -6,7 +6,7 @@ import { versionKey, versionPartKey } from '../model/keys.ts';
 import { type ConfigObject, fromStored, toStored } from '../model/object.ts';
 
 /** Versions that are kept. */
-export const MAX_VERSIONS = 1000;
+const MAX_VERSIONS = 1000;
 /** The most of one value: stores take 1 MiB. */
 const MAX_PART_BYTES = 900 * 1024;
 

@@ -29,7 +29,7 @@ export function objectKey({ kind, name }: ObjectKey): string {
   return `${OBJECTS}${encodeURIComponent(kind)}/${name}`;
 }
 
-export function candidatesOf(rollout: string): string {
+function candidatesOf(rollout: string): string {
   return `${CANDIDATES}${rollout}/`;
 }
 

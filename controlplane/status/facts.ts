@@ -2,7 +2,10 @@
  * What proxies hold, in memory that proxies share: those that are told the same come to hold the same. A state is
  * immutable and remembers the states that came after it, so that 2,000 proxies with 10,000 resources each are a few maps.
  */
+import type { Resource } from '../core/resource.ts';
 import { shortHash } from '../model/canonical.ts';
+import { resourceId } from '../model/resource-id.ts';
+import { particularsOf } from '../model/resource-types.ts';
 
 let serials = 0;
 
@@ -36,6 +39,11 @@ export class Acked {
   }
 }
 
+/** Whether what was taken, by type URL, has the resource in its version. */
+export function holds(acked: ReadonlyMap<string, Acked>, { typeUrl, name, version }: Resource): boolean {
+  return acked.get(typeUrl)?.versions.get(name) === version;
+}
+
 /** How a resource fares in a proxy. */
 export interface Fact {
   readonly version: string;
@@ -64,6 +72,13 @@ export class Facts {
   private constructor(facts: ReadonlyMap<string, Fact>) {
     this.facts = facts;
     for (const [key, { version }] of facts) this.size += OVERHEAD + key.length + version.length;
+  }
+
+  /** Whether the resource does its work in this version, as far as those of its type have any. */
+  serves(resource: Resource): boolean {
+    const fact = this.facts.get(resourceId(resource));
+    if (fact?.version !== resource.version) return false;
+    return fact.state === 'serving' || (fact.state === 'accepted' && !particularsOf(resource.typeUrl).works);
   }
 
   after(reports: readonly Reported[]): Facts {

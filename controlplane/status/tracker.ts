@@ -1,17 +1,18 @@
 /** What the proxies that are connected here hold, and how it fares in them: from their ACKs, NACKs and reports. */
-import type { Proxy, ProxyFault, ResourceFault, ResourceReport } from '../../gen/messages.ts';
+import type { Proxy, ProxyFault, ResourceReport } from '../../gen/messages.ts';
 import type { View } from '../core/catalog.ts';
 import type { NodeEvent, NodeFacts, Resource, ResourceKey } from '../core/resource.ts';
 import { resourceId } from '../model/resource-id.ts';
 import { particularsOf } from '../model/resource-types.ts';
+import { type Alike, groupAlike, shares, type Wanted } from './alike.ts';
 import { Asking, leadsOn } from './asking.ts';
 import { REPORTS } from '../../rpc/features.ts';
-import { Acked, Facts } from './facts.ts';
+import { Acked, Facts, holds } from './facts.ts';
+import { type FaultCount, Failures, MAX_FAULTS } from './failures.ts';
+import { createLister } from './listing.ts';
 import { MAX_MESSAGE, readRefusal } from './refusal.ts';
-
-/** Faults of one proxy, or of one object, that are shown. What is counted has all of them, those beyond it without their words. */
-const MAX_FAULTS = 100;
-const ONE_OF_MANY = `one of more than ${MAX_FAULTS} faults of this proxy`;
+import { Settling } from './settling.ts';
+import type { Tracked } from './tracked.ts';
 
 /** A proxy that asks for nothing new for so long asks for all that it wants, in ms. */
 const QUIET_MS = 5000;
@@ -25,47 +26,6 @@ export interface TrackerOptions {
   readonly referrersOf: (resource: ResourceKey) => Iterable<ResourceKey>;
   /** How long it takes until what a proxy does not ask for is not waited for, in ms. 5,000 when absent. */
   readonly quiet?: number;
-}
-
-interface Failure extends ProxyFault {
-  readonly typeUrl: string;
-  readonly name: string;
-  readonly version: string;
-}
-
-interface Tracked {
-  readonly node: NodeFacts;
-  readonly connectedAt: string;
-  readonly asking: Asking;
-  readonly acked: Map<string, Acked>;
-  /** What the last NACK of a type said. */
-  readonly nacks: Map<string, string>;
-  /** By resource. */
-  readonly failures: Map<string, Failure>;
-}
-
-/** Resources in all proxies with one fault, each as often as there are proxies. */
-export interface FaultCount {
-  /** The type URL. */
-  readonly type: string;
-  /** `NACK`, `failed` or `waiting`. */
-  readonly kind: string;
-  readonly count: number;
-}
-
-/** Proxies that hold the very same, and ask for the same but for names. */
-interface Alike {
-  readonly asking: Asking;
-  readonly acked: ReadonlyMap<string, Acked>;
-  /** Absent: they do not report. */
-  readonly facts: Facts | undefined;
-  readonly proxies: Tracked[];
-}
-
-/** A resource, and those that lead proxies to it. */
-interface Wanted {
-  readonly resource: Resource;
-  readonly referrers: readonly ResourceKey[];
 }
 
 export interface Counts {
@@ -83,21 +43,19 @@ export class Tracker {
   generation = 0;
   private readonly proxies = new Map<string, Tracked>();
   private readonly reports = new Map<string, Facts>();
-  /** By resource, then by proxy. */
-  private readonly failures = new Map<string, Map<string, Failure>>();
+  private readonly failures = new Failures();
   private readonly listeners = new Set<() => void>();
-  /** Those that may yet ask for more, and when that is over, by `performance.now()`; in the order of that. */
-  private readonly unsettled = new Map<string, number>();
-  private settling: NodeJS.Timeout | undefined;
+  private readonly settling: Settling;
   private readonly options: TrackerOptions;
   private tallies = new WeakMap<object, { readonly generation: number; readonly alike: readonly Alike[] }>();
 
   constructor(options: TrackerOptions) {
     this.options = options;
+    this.settling = new Settling(options.quiet ?? QUIET_MS, (ids) => this.settle(ids));
   }
 
   close(): void {
-    clearTimeout(this.settling);
+    this.settling.close();
   }
 
   /** Hears that something changed: often, so do little. */
@@ -139,14 +97,15 @@ export class Tracker {
     }));
     const facts = (first ? Facts.none : (this.reports.get(id) ?? Facts.none)).after(reports);
     this.reports.set(id, facts);
-    const proxy = this.proxies.get(id);
-    for (const each of resources) {
+    for (const each of this.has(id) ? resources : []) {
       const { type_url: typeUrl, name, version, reason: message } = each;
-      const known = proxy?.failures.get(resourceId({ typeUrl, name }));
+      const known = this.failures.get(id, { typeUrl, name });
       const kind = stateOf(each);
-      if (proxy && (kind === 'failed' || kind === 'waiting'))
-        this.fail(proxy, { typeUrl, name, version, kind, message });
-      else if (known && known.kind !== 'NACK') this.heal(id, known);
+      if (kind === 'failed' || kind === 'waiting') {
+        this.failures.set({ proxy: id, typeUrl, name, version, kind, message });
+      } else if (known && known.kind !== 'NACK') {
+        this.failures.delete(known);
+      }
     }
     this.changed();
     return facts.size;
@@ -163,14 +122,7 @@ export class Tracker {
 
   /** How many resources were refused, fail, or wait for what is not there, in the proxies that are connected. */
   faults(): FaultCount[] {
-    const counts = new Map<string, FaultCount>();
-    for (const { failures } of this.proxies.values()) {
-      for (const { typeUrl, kind } of failures.values()) {
-        const key = `${kind} ${typeUrl}`;
-        counts.set(key, { type: typeUrl, kind, count: (counts.get(key)?.count ?? 0) + 1 });
-      }
-    }
-    return [...counts.values()];
+    return this.failures.count();
   }
 
   has(id: string): boolean {
@@ -193,7 +145,7 @@ export class Tracker {
           selected += count;
           if (!asked.every((each) => holds(alike.acked, each))) continue;
           acked += count;
-          if (alike.facts === undefined || asked.every((each) => serves(alike.facts, each))) serving += count;
+          if (alike.facts === undefined || asked.every((each) => alike.facts?.serves(each))) serving += count;
         }
       }
     }
@@ -202,15 +154,7 @@ export class Tracker {
 
   /** Proxies that refused these very versions, or in which they failed. */
   failuresOf(resources: readonly Resource[], audiences: Audiences): ProxyFault[] {
-    const failed = new Map<string, ProxyFault>();
-    for (const resource of resources) {
-      for (const [id, { version, kind, message }] of this.failures.get(resourceId(resource)) ?? []) {
-        if (kind === 'waiting' || version !== resource.version || !audiences.some((audience) => audience.has(id)))
-          continue;
-        failed.set(id, { proxy: id, kind, message: `${resource.name}: ${message}` });
-      }
-    }
-    return [...failed.values()];
+    return this.failures.proxiesFailing(resources, (id) => audiences.some((audience) => audience.has(id)));
   }
 
   /** Those of the resources that one proxy asks for. One that is not connected here asks for all. */
@@ -228,12 +172,12 @@ export class Tracker {
     const proxy = this.proxies.get(id);
     const asked = this.askedOf(id, resources);
     for (const each of asked) {
-      const failure = this.failures.get(resourceId(each))?.get(id);
+      const failure = this.failures.get(id, each);
       if (failure?.version === each.version) return failure;
     }
     if (proxy === undefined || asked.length === 0 || !this.hasAcked(id, asked)) return undefined;
     const facts = this.factsOf(proxy);
-    return facts === undefined || asked.every((each) => serves(facts, each)) ? 'serving' : undefined;
+    return facts === undefined || asked.every((each) => facts.serves(each)) ? 'serving' : undefined;
   }
 
   /** Whether one proxy has taken these versions. */
@@ -258,36 +202,10 @@ export class Tracker {
 
   /** The proxies that are connected here. */
   *show(controlPlane: string): Iterable<Proxy> {
-    const syncOf = syncs();
+    const list = createLister(controlPlane);
     for (const [id, proxy] of this.proxies) {
-      const { node, connectedAt: connected_at, asking, acked, nacks, failures } = proxy;
-      const { user_agent_name: agent, user_agent_version: version } = node.node;
-      const view = this.options.viewOf(id);
-      const types = [...new Set([...asking.asked(), ...acked.keys(), ...nacks.keys()])].sort();
-      yield {
-        id,
-        labels: node.labels,
-        agent: [agent, version].filter((part) => part !== '').join('/'),
-        address: node.peer,
-        control_plane: controlPlane,
-        connected_at,
-        variant: node.variant,
-        types: types.map((type_url) => {
-          const held = acked.get(type_url) ?? Acked.none;
-          const facts = this.factsOf(proxy);
-          const { synced, serving } = syncOf(view, type_url, asking.asksForAll(type_url), held, facts);
-          const nack = nacks.get(type_url) ?? '';
-          return { type_url, resources: held.versions.size, synced: synced && nack === '', nack, serving };
-        }),
-        faults: [...failures.values()]
-          .slice(0, MAX_FAULTS)
-          .map(({ typeUrl: type_url, name, kind, message }): ResourceFault => ({
-            type_url,
-            name,
-            kind,
-            message,
-          })),
-      };
+      const [view, facts, failures] = [this.options.viewOf(id), this.factsOf(proxy), this.failures.of(id)];
+      yield list(proxy, { view, facts, failures });
     }
   }
 
@@ -298,7 +216,7 @@ export class Tracker {
 
   /** A further stream of a proxy takes nothing away from what the others said. */
   private connect(node: NodeFacts): void {
-    const rest = { asking: new Asking(), acked: new Map(), nacks: new Map(), failures: new Map() };
+    const rest = { asking: new Asking(), acked: new Map(), nacks: new Map() };
     const connectedAt = new Date().toISOString();
     this.proxies.set(node.id, { ...(this.proxies.get(node.id) ?? rest), node, connectedAt });
   }
@@ -310,8 +228,8 @@ export class Tracker {
     const held = proxy.acked.get(typeUrl) ?? Acked.none;
     if (dropped.some((name) => held.versions.has(name))) proxy.acked.set(typeUrl, held.after(NO_VERSIONS, dropped));
     for (const name of dropped) {
-      const failure = proxy.failures.get(resourceId({ typeUrl, name }));
-      if (failure) this.heal(id, failure);
+      const failure = this.failures.get(id, { typeUrl, name });
+      if (failure) this.failures.delete(failure);
     }
   }
 
@@ -322,7 +240,7 @@ export class Tracker {
     proxy.asking.delete(typeUrl);
     proxy.acked.delete(typeUrl);
     proxy.nacks.delete(typeUrl);
-    for (const failure of [...proxy.failures.values()]) if (failure.typeUrl === typeUrl) this.heal(id, failure);
+    for (const failure of this.failures.of(id)) if (failure.typeUrl === typeUrl) this.failures.delete(failure);
   }
 
   /** It may ask for more because of what it did now. */
@@ -330,21 +248,11 @@ export class Tracker {
     const proxy = this.proxies.get(id);
     if (proxy === undefined) return;
     proxy.asking.settled = false;
-    const quiet = this.options.quiet ?? QUIET_MS;
-    this.unsettled.delete(id); // to the end
-    this.unsettled.set(id, performance.now() + quiet);
-    this.settling ??= setTimeout(() => this.settle(), quiet).unref();
+    this.settling.restart(id);
   }
 
-  private settle(): void {
-    this.settling = undefined;
-    const now = performance.now();
-    for (const [id, due] of this.unsettled) {
-      if (due > now) {
-        this.settling = setTimeout(() => this.settle(), due - now).unref();
-        break;
-      }
-      this.unsettled.delete(id);
+  private settle(ids: readonly string[]): void {
+    for (const id of ids) {
       const proxy = this.proxies.get(id);
       if (proxy) proxy.asking.settled = true;
     }
@@ -357,12 +265,12 @@ export class Tracker {
     proxy.acked.set(typeUrl, (proxy.acked.get(typeUrl) ?? Acked.none).after(versions, removed));
     proxy.nacks.delete(typeUrl);
     if (versions.size > 0 && leadsOn(typeUrl)) this.unsettle(id);
-    for (const failure of [...proxy.failures.values()]) {
-      const { name } = failure;
+    for (const failure of this.failures.of(id)) {
+      const { name, version, kind } = failure;
       if (failure.typeUrl !== typeUrl) continue;
-      if (removed.includes(name) || (versions.has(name) && versions.get(name) !== failure.version))
-        this.heal(id, failure);
-      else if (failure.kind === 'NACK' && versions.get(name) === failure.version) this.heal(id, failure);
+      const isOther = versions.has(name) && versions.get(name) !== version;
+      const isTaken = kind === 'NACK' && versions.get(name) === version;
+      if (removed.includes(name) || isOther || isTaken) this.failures.delete(failure);
     }
   }
 
@@ -380,33 +288,14 @@ export class Tracker {
     const refused = named.size > 0 ? named.keys() : versions.keys();
     for (const name of refused) {
       const version = versions.get(name) ?? '';
-      this.fail(proxy, { typeUrl, name, version, kind: 'NACK', message: named.get(name) ?? message });
+      this.failures.set({ proxy: id, typeUrl, name, version, kind: 'NACK', message: named.get(name) ?? message });
     }
   }
 
-  private fail(proxy: Tracked, { message, ...rest }: Omit<Failure, 'proxy'>): void {
-    const { id } = proxy.node;
-    const key = resourceId(rest);
-    const isShown = proxy.failures.has(key) || proxy.failures.size < MAX_FAULTS;
-    const failure: Failure = { ...rest, proxy: id, message: isShown ? message.slice(0, MAX_MESSAGE) : ONE_OF_MANY };
-    proxy.failures.set(key, failure);
-    const others = this.failures.get(key);
-    if (others) others.set(id, failure);
-    else this.failures.set(key, new Map([[id, failure]]));
-  }
-
-  private heal(id: string, failure: Failure): void {
-    const key = resourceId(failure);
-    this.proxies.get(id)?.failures.delete(key);
-    const others = this.failures.get(key);
-    others?.delete(id);
-    if (others?.size === 0) this.failures.delete(key);
-  }
-
   private forget(id: string): void {
-    for (const failure of [...(this.proxies.get(id)?.failures.values() ?? [])]) this.heal(id, failure);
+    for (const failure of this.failures.of(id)) this.failures.delete(failure);
     this.proxies.delete(id);
-    this.unsettled.delete(id);
+    this.settling.delete(id);
   }
 
   private wantedOf(audience: ReadonlyMap<string, NodeFacts>, resources: readonly Resource[]): readonly Wanted[] {
@@ -424,19 +313,10 @@ export class Tracker {
   private tally(audience: ReadonlyMap<string, NodeFacts>): readonly Alike[] {
     const known = this.tallies.get(audience);
     if (known?.generation === this.generation) return known.alike;
-    const alike = new Map<string, Alike>();
-    for (const id of audience.keys()) {
-      const proxy = this.proxies.get(id);
-      if (proxy === undefined) continue;
-      const facts = this.factsOf(proxy);
-      const serials = [...proxy.acked].map(([typeUrl, { serial }]) => `${typeUrl} ${serial}`).sort();
-      const key = [...serials, `${facts?.serial ?? 0}`, proxy.asking.signature].join('\n');
-      const found = alike.get(key);
-      if (found) found.proxies.push(proxy);
-      else alike.set(key, { asking: proxy.asking, acked: new Map(proxy.acked), facts, proxies: [proxy] });
-    }
-    this.tallies.set(audience, { generation: this.generation, alike: [...alike.values()] });
-    return [...alike.values()];
+    const proxies = [...audience.keys()].flatMap((id) => this.proxies.get(id) ?? []);
+    const alike = groupAlike(proxies, (proxy) => this.factsOf(proxy));
+    this.tallies.set(audience, { generation: this.generation, alike });
+    return alike;
   }
 
   /** After proxies were moved, too. */
@@ -449,71 +329,4 @@ export class Tracker {
 /** What was accepted and says what it waits for, or what it lacks, does not serve, whatever it is. */
 function stateOf({ state, reason }: ResourceReport): string {
   return state === 'accepted' && reason !== '' ? 'waiting' : state;
-}
-
-function serves(facts: Facts | undefined, resource: Resource): boolean {
-  const fact = facts?.facts.get(resourceId(resource));
-  if (fact?.version !== resource.version) return false;
-  return fact.state === 'serving' || (fact.state === 'accepted' && !particularsOf(resource.typeUrl).works);
-}
-
-function holds(acked: ReadonlyMap<string, Acked>, { typeUrl, name, version }: Resource): boolean {
-  return acked.get(typeUrl)?.versions.get(name) === version;
-}
-
-/** How many of those that are alike ask for which of the resources. */
-function* shares(
-  { asking, acked, proxies }: Alike,
-  wanted: readonly Wanted[],
-): Iterable<readonly [asked: readonly Resource[], count: number]> {
-  const verdicts = wanted.map((each) => {
-    const { resource, referrers } = each;
-    const verdict = asking.verdict(resource, referrers);
-    // What it does not ask for any more it is not said to hold: no names are looked at for what all have.
-    return { ...each, verdict: verdict === 'by-name' && holds(acked, resource) ? 'yes' : verdict };
-  });
-  if (!verdicts.some(({ verdict }) => verdict === 'by-name')) {
-    yield [verdicts.flatMap(({ resource, verdict }) => (verdict === 'yes' ? [resource] : [])), proxies.length];
-    return;
-  }
-  for (const { asking: own } of proxies) {
-    const asked = verdicts.filter(
-      ({ resource, referrers, verdict }) =>
-        verdict === 'yes' || (verdict === 'by-name' && own.covers(resource, () => referrers)),
-    );
-    yield [asked.map(({ resource }) => resource), 1];
-  }
-}
-
-interface Sync {
-  readonly synced: boolean;
-  readonly serving: number;
-}
-
-/** How far proxies are with the resources of a type: looked at once for all that hold the same. */
-function syncs() {
-  const known = new Map<View | undefined, Map<string, Sync>>();
-  return (
-    view: View | undefined,
-    typeUrl: string,
-    all: boolean,
-    { serial, versions }: Acked,
-    facts: Facts | undefined,
-  ): Sync => {
-    const ofView = known.get(view) ?? new Map<string, Sync>();
-    known.set(view, ofView);
-    const key = `${typeUrl} ${all} ${serial} ${facts?.serial ?? 0}`;
-    let sync = ofView.get(key);
-    if (sync === undefined) {
-      const resources = view?.resources(typeUrl) ?? new Map<string, Resource>();
-      const whole = !all || [...resources.keys()].every((name) => versions.has(name));
-      const synced = whole && [...versions].every(([name, held]) => (resources.get(name)?.version ?? held) === held);
-      const inUse = ({ name, version }: Resource): boolean => versions.get(name) === version;
-      const serving = [...resources.values()].filter((each) =>
-        facts === undefined ? inUse(each) : serves(facts, each),
-      ).length;
-      ofView.set(key, (sync = { synced, serving }));
-    }
-    return sync;
-  };
 }

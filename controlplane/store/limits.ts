@@ -2,9 +2,9 @@
 import { type Condition, type Entry, type Operation, StoreError } from '../core/store.ts';
 
 /** The longest key, in bytes of UTF-8. */
-export const MAX_KEY_BYTES = 1024;
+const MAX_KEY_BYTES = 1024;
 /** The largest value, in bytes. */
-export const MAX_VALUE_BYTES = 1024 * 1024;
+const MAX_VALUE_BYTES = 1024 * 1024;
 
 /**
  * @throws StoreError `TOO_LARGE`.

@@ -12,7 +12,8 @@ import { nodeIdOf, nodeOf, TTL_FEATURE } from './node.ts';
 import { readDeltaRequest, readSotwRequest, type Request } from './requests.ts';
 import type { Encoding, Variant } from './responses.ts';
 import { subscribeDelta, subscribeSotw, type TypeState } from './subscribe.ts';
-import { type InFlight, Subscription, type SubscriptionHost } from './subscription.ts';
+import type { InFlight } from './sent.ts';
+import { Subscription, type SubscriptionHost } from './subscription.ts';
 import { compareTypes } from './types.ts';
 import type { ServedView } from './view.ts';
 
@@ -205,7 +206,7 @@ export class DiscoveryStream implements SubscriptionHost {
     }
     const state = this.#types.get(typeUrl) ?? this.#addType(typeUrl, view);
     const { subscription } = state;
-    if (request.nonce !== '') this.#observe(subscription, subscription.answer(request.nonce), request.error);
+    if (request.nonce !== '') this.#observe(subscription, subscription.sent.answer(request.nonce), request.error);
     const before = { names: subscription.names.size, characters: subscription.nameCharacters };
     if ('subscribe' in request) {
       const { initialVersions } = request;
@@ -294,7 +295,7 @@ export class DiscoveryStream implements SubscriptionHost {
     if (answered === undefined || id === undefined) return;
     const { typeUrl } = subscription;
     const { versions } = answered.body;
-    const removed = error === undefined ? subscription.goneAfter(answered) : answered.body.removed;
+    const removed = error === undefined ? subscription.sent.goneAfter(answered) : answered.body.removed;
     const elapsedMs = performance.now() - answered.sentAt;
     let event: NodeEvent;
     if (error !== undefined) event = { type: 'nack', id, typeUrl, versions, removed, message: error, elapsedMs };
@@ -339,7 +340,7 @@ export class DiscoveryStream implements SubscriptionHost {
           this.#awaitCompanions(each.sendUpserts());
         }
       }
-      unanswered = Math.min(unanswered, each.unanswered);
+      unanswered = Math.min(unanswered, each.sent.oldest);
       answering ||= each.hasAnswers();
     }
     return true;
@@ -366,7 +367,7 @@ export class DiscoveryStream implements SubscriptionHost {
     let [state, unanswered, awaits] = [0, Infinity, this.#gate.awaits];
     for (const each of this.#ordered) {
       state += each.removals;
-      unanswered = Math.min(unanswered, each.unanswered);
+      unanswered = Math.min(unanswered, each.sent.oldest);
       awaits ||= each.hasAnswers();
     }
     if (!this.#gate.passes({ what: 'removals', state, unanswered, last: this.#nonces, awaits })) return false;

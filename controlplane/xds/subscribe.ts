@@ -17,7 +17,7 @@ export interface TypeState {
 /** State of the world: the list is all that the client wants. */
 export function subscribeSotw(state: TypeState, { names, nonce }: SotwRequest): void {
   // It was sent before the client saw the last response: another one follows (rule 10).
-  if (state.known && nonce !== state.subscription.lastNonce) return;
+  if (state.known && nonce !== state.subscription.sent.lastNonce) return;
   const { subscription } = state;
   if (names.length > 0) state.named = true;
   const wanted = new Set(names);

@@ -1,9 +1,10 @@
-/** What one stream is subscribed to of one type, what of it is to be sent, and what was not answered yet. */
+/** What one stream is subscribed to of one type, and what of it is to be sent. */
 import type { Asked, Resource, ResourceKey } from '../core/resource.ts';
 import type { Body } from './body.ts';
 import { type Difference, differenceOfLogs } from './difference.ts';
 import { takeNames, wholeOf } from './compose.ts';
 import type { Encoding, Variant } from './responses.ts';
+import { Sent } from './sent.ts';
 import type { Entry, TypeLog } from './type-log.ts';
 import type { Subscriber, TypeView } from './view.ts';
 
@@ -22,18 +23,9 @@ export interface SubscriptionHost {
   force(key: ResourceKey): void;
 }
 
-/** A response that is not answered yet. */
-export interface InFlight {
-  readonly nonce: string;
-  readonly body: Body;
-  /** It holds all that there is: what it lacks is gone (rule 10). */
-  readonly whole: boolean;
-  /** By `performance.now()`. */
-  readonly sentAt: number;
-}
-
 export class Subscription implements Subscriber, Asked {
   readonly typeUrl: string;
+  readonly sent = new Sent();
   readonly #host: SubscriptionHost;
   #type: TypeView;
   #wildcard = false;
@@ -62,10 +54,6 @@ export class Subscription implements Subscriber, Asked {
   #greeting = false;
   /** Up to which place of the log's resources with a TTL it was told that they are still good; undefined: it is not time. */
   #beatsTo: number | undefined;
-  readonly #inFlight: InFlight[] = [];
-  /** The versions of the last complete response that was taken. */
-  #taken: ReadonlyMap<string, string> = new Map();
-  #lastNonce = '';
 
   constructor(host: SubscriptionHost, type: TypeView) {
     this.#host = host;
@@ -87,24 +75,9 @@ export class Subscription implements Subscriber, Asked {
     return this.#wildcard;
   }
 
-  /** The nonce of its last response; empty: there was none. */
-  get lastNonce(): string {
-    return this.#lastNonce;
-  }
-
   /** There is room for one more response. */
   get free(): boolean {
-    return this.#inFlight.length < this.#host.maxInFlight;
-  }
-
-  /** The number of the oldest response that is not answered; infinite where all are. */
-  get unanswered(): number {
-    return Number(this.#inFlight[0]?.nonce ?? Infinity);
-  }
-
-  /** Everything that was sent is answered. */
-  get answered(): boolean {
-    return this.#inFlight.length === 0;
+    return this.sent.unanswered < this.#host.maxInFlight;
   }
 
   /** Another number whenever something changes that the client asks for. */
@@ -266,21 +239,6 @@ export class Subscription implements Subscriber, Asked {
     if (this.covers(name) && !sendsAll) this.#changed.add(name);
   }
 
-  /** The response of a nonce was answered; gives it back. Earlier ones that were passed over are dropped. */
-  answer(nonce: string): InFlight | undefined {
-    const index = this.#inFlight.findIndex((each) => each.nonce === nonce);
-    if (index < 0) return undefined;
-    return this.#inFlight.splice(0, index + 1).at(-1);
-  }
-
-  /** What the client no longer has after it took a response. */
-  goneAfter({ body, whole }: InFlight): readonly string[] {
-    if (!whole) return body.removed;
-    const gone = body.goneSince(this.#taken);
-    this.#taken = body.versions;
-    return gone;
-  }
-
   close(): void {
     this.#leave();
   }
@@ -375,7 +333,7 @@ export class Subscription implements Subscriber, Asked {
   /** Only where all has been sent: what is not there can't be still good. */
   hasHeartbeats(): boolean {
     if (this.#beatsTo === undefined || this.hasAnswers() || this.hasUpserts()) return false;
-    return this.#beatsTo > 0 || this.answered;
+    return this.#beatsTo > 0 || this.sent.unanswered === 0;
   }
 
   /** Sends one response of them, where there is one left. */
@@ -414,8 +372,7 @@ export class Subscription implements Subscriber, Asked {
 
   #send(body: Body, whole = false): void {
     this.#mayHold = true;
-    this.#lastNonce = this.#host.send(body);
-    this.#inFlight.push({ nonce: this.#lastNonce, body, whole, sentAt: performance.now() });
+    this.sent.add(this.#host.send(body), body, whole);
   }
 
   #greetAll(): void {

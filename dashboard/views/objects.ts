@@ -90,7 +90,7 @@ export const objects: View = {
 };
 
 /** How an object fares. */
-export function wordOf({ state = '', file }: ObjectRow): string {
+function wordOf({ state = '', file }: ObjectRow): string {
   return file === undefined ? state : 'Invalid';
 }
 

@@ -5,7 +5,8 @@ import { languageOf } from '../../common/web/queries.ts';
 import type { Parsed } from '../../config/parse.ts';
 import { isPlain } from '../../config/scalars.ts';
 import type { Request } from '../core/protocol.ts';
-import { HttpError } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { errorOfFaults } from './respond.ts';
 
 type Parse = (text: string) => Promise<Parsed>;
 
@@ -48,7 +49,7 @@ async function parseYaml(parse: Parse, text: string): Promise<unknown> {
   try {
     return (await parse(text)).raw;
   } catch (error) {
-    if (error instanceof FaultsError) throw HttpError.ofFaults(error.faults, false);
+    if (error instanceof FaultsError) throw errorOfFaults(error.faults, false);
     throw error;
   }
 }

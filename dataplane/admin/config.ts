@@ -7,7 +7,8 @@ import type { Response } from '../core/protocol.ts';
 import { type Document, readDocument, without } from './body.ts';
 import { accept, type Context, show, viewsOf } from './context.ts';
 import { adminView } from './process.ts';
-import { HttpError, hideKeys, ok, text } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { errorOfFaults, hideKeys, ok, text } from './respond.ts';
 import type { Call, Route } from './router.ts';
 import { sessionView } from './views.ts';
 
@@ -67,7 +68,7 @@ async function replaceConfig(context: Context, { query }: Call, document: Docume
 }
 
 async function located(context: Context, document: Document, faults: readonly Fault[]): Promise<HttpError> {
-  return HttpError.ofFaults(await document.locate(faults), context.strict);
+  return errorOfFaults(await document.locate(faults), context.strict);
 }
 
 /** A file's objects come before the control plane's; a request's don't. @throws HttpError */

@@ -1,7 +1,8 @@
 /** What handlers share: the dependencies, and the few questions that all of them ask. */
 import type { Admin } from '../../gen/l7mp/config/v1/types.ts';
 import type { Response } from '../core/protocol.ts';
-import { HttpError, json, notFound } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { errorOfFaults, json, notFound } from './respond.ts';
 import type { Call } from './router.ts';
 import type { AdminDependencies, Checked } from './types.ts';
 import { createViewContext, type ViewContext } from './views.ts';
@@ -15,7 +16,7 @@ export interface Context extends AdminDependencies {
 
 /** The value, or all its faults: 422 in strict mode, else 400. */
 export function accept<T>({ strict }: Context, { value, faults }: Checked<T>): T {
-  if (value === undefined) throw HttpError.ofFaults(faults, strict);
+  if (value === undefined) throw errorOfFaults(faults, strict);
   return value;
 }
 

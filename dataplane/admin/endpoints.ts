@@ -5,7 +5,8 @@ import type { ConfigDelta, ConfigSnapshot } from '../../config/snapshot.ts';
 import { nameOf, readBody, unwrap } from './body.ts';
 import { type Found, replaced, upsert } from './changes.ts';
 import { accept, type Context, found, show, viewsOf } from './context.ts';
-import { HttpError, notFound, ok } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { notFound, ok } from './respond.ts';
 import type { Route } from './router.ts';
 import { endpointView, endpointViews } from './views.ts';
 

@@ -14,7 +14,8 @@ import { objectRoutes } from './objects.ts';
 import { offloadRoutes } from './offload.ts';
 import { positionRoutes } from './positions.ts';
 import { isBrowser, processRoutes } from './process.ts';
-import { failure, HttpError } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { failure, toHttpError } from './respond.ts';
 import { createRouter, readTarget, type Target } from './router.ts';
 import { reportSessions } from './session-report.ts';
 import { sessionRoutes } from './sessions.ts';
@@ -74,7 +75,7 @@ export function createAdminApi(dependencies: AdminDependencies): AdminApi {
       if (isChange(target)) log.info(auditOf(request, target), 'the REST API has changed something');
       return answer;
     } catch (error) {
-      return failure(HttpError.from(error));
+      return failure(toHttpError(error));
     }
   };
   const operations = routes

@@ -6,7 +6,8 @@ import { KIND_OF, LISTS } from '../../config/kinds.ts';
 import { nameOf, readBody, unwrap } from './body.ts';
 import { type Collection, labelOf, removal, upsert } from './changes.ts';
 import { accept, type Context, found, isRecursive, show, viewsOf } from './context.ts';
-import { HttpError, ok } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { ok } from './respond.ts';
 import type { Route } from './router.ts';
 import { clusterView, listenerView, routeView, ruleListView, ruleView, type ViewContext } from './views.ts';
 

@@ -3,7 +3,8 @@ import type { RuleList } from '../../gen/l7mp/config/v1/types.ts';
 import { nameOf, readBody, unwrap } from './body.ts';
 import { replaced, upsert } from './changes.ts';
 import { accept, type Context, found, show, viewsOf } from './context.ts';
-import { HttpError, ok } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { ok } from './respond.ts';
 import type { Route } from './router.ts';
 import { ruleView } from './views.ts';
 

@@ -6,7 +6,8 @@ import { productVersion } from '../../common/version.ts';
 import type { Request } from '../core/protocol.ts';
 import { readBody, unwrapObject, without } from './body.ts';
 import { accept, type Context, show } from './context.ts';
-import { HttpError, ok, redirect, text } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
+import { ok, redirect, text } from './respond.ts';
 import type { Route } from './router.ts';
 
 export function processRoutes(context: Context): Route[] {

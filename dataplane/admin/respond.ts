@@ -1,5 +1,6 @@
 /** Answers of the REST API, in l7mp's form: `{status, message, content?}`, and whatever helps beside it. */
 import { type ErrorCode, type Fault, FaultsError, formatFault, ProxyError } from '../../common/errors.ts';
+import { HttpError } from '../../common/http-error.ts';
 import type { Response } from '../core/protocol.ts';
 import { HIDDEN } from '../../common/secrets.ts';
 import { reasonOf } from '../core/status.ts';
@@ -13,41 +14,20 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
   UNSUPPORTED: 501,
 };
 
-interface Details {
-  /** What was wrong, each with its place. */
-  readonly faults?: readonly Fault[];
-  /** The methods that the path has. */
-  readonly allow?: readonly string[];
+/**
+ * In strict mode 422 with each fault in the form of l7mp's validator; else all in the text, with 400, or 501 where
+ * nothing is wrong but that the system lacks something.
+ */
+export function errorOfFaults(faults: readonly Fault[], strict: boolean): HttpError {
+  if (!strict) return new HttpError(isLack(faults) ? 501 : 400, faults.map(formatFault).join('; '), { faults });
+  return new HttpError(422, faults.map(toValidation), { faults });
 }
 
-/** A request that fails with this status. */
-export class HttpError extends Error {
-  readonly status: number;
-  readonly content: unknown;
-  readonly details: Details;
-
-  constructor(status: number, content: unknown, details: Details = {}) {
-    super(typeof content === 'string' ? content : reasonOf(status));
-    this.status = status;
-    this.content = content;
-    this.details = details;
-  }
-
-  /**
-   * In strict mode 422 with each fault in the form of l7mp's validator; else all in the text, with 400, or 501 where
-   * nothing is wrong but that the system lacks something.
-   */
-  static ofFaults(faults: readonly Fault[], strict: boolean): HttpError {
-    if (!strict) return new HttpError(isLack(faults) ? 501 : 400, faults.map(formatFault).join('; '), { faults });
-    return new HttpError(422, faults.map(toValidation), { faults });
-  }
-
-  static from(error: unknown): HttpError {
-    if (error instanceof HttpError) return error;
-    if (error instanceof FaultsError) return HttpError.ofFaults(error.faults, false);
-    const { code, message } = ProxyError.from(error);
-    return new HttpError(STATUS_OF[code] ?? 500, `${code}: ${message}`);
-  }
+export function toHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
+  if (error instanceof FaultsError) return errorOfFaults(error.faults, false);
+  const { code, message } = ProxyError.from(error);
+  return new HttpError(STATUS_OF[code] ?? 500, `${code}: ${message}`);
 }
 
 function isLack(faults: readonly Fault[]): boolean {
@@ -68,8 +48,6 @@ function keywordOf(expected: string, found: string): string {
   if (found === 'nothing') return 'required';
   return expected.startsWith('one of ') ? 'enum' : 'type';
 }
-
-export const badRequest = (message: string): HttpError => new HttpError(400, message);
 
 /** What l7mp answers where a name is unknown: 400, not 404. */
 export const notFound = (): HttpError => new HttpError(400, 'Not Found');
@@ -98,10 +76,12 @@ export function redirect(location: string): Response {
 
 export const ok = (): Response => json(200, { status: 200, message: 'OK' });
 
-export function failure({ status, content, details: { faults, allow = [] } }: HttpError): Response {
+export function failure(error: HttpError): Response {
+  const { status, details } = error;
+  const { allow = [] } = details;
   const reason = reasonOf(status) || 'Error';
   const message = status === 422 ? `${reason}: the request does not fit the schema` : reason;
-  const { headers, ...rest } = json(status, { status, message, content, ...(faults && { faults }) });
+  const { headers, ...rest } = json(status, error.toBody(message));
   return {
     ...rest,
     headers: {

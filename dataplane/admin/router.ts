@@ -1,6 +1,6 @@
 /** Which handler answers a request: by its method and path, names in it percent-encoded. */
 import type { Request, Response } from '../core/protocol.ts';
-import { HttpError } from './respond.ts';
+import { HttpError } from '../../common/http-error.ts';
 
 /** A request, taken apart. */
 export interface Call {

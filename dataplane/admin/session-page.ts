@@ -1,7 +1,7 @@
 /** Which sessions a request asks for: those that match, in an order, as many as it wants. */
 import { numberOf } from '../../common/web/queries.ts';
 import type { SessionStatus, SessionView } from '../core/session.ts';
-import { badRequest, HttpError } from './respond.ts';
+import { badRequest, HttpError } from '../../common/http-error.ts';
 
 /** The most sessions of one page. */
 export const MAX_PAGE = 1000;

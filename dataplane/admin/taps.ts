@@ -6,7 +6,8 @@ import type { Request, Response } from '../core/protocol.ts';
 import type { TapView } from '../core/tap.ts';
 import { readBody, unwrap } from './body.ts';
 import { accept, type Context, show } from './context.ts';
-import { badRequest, HttpError, notFound, ok } from './respond.ts';
+import { badRequest, HttpError } from '../../common/http-error.ts';
+import { notFound, ok } from './respond.ts';
 import type { Route } from './router.ts';
 
 /** Lines of JSON. */

@@ -9,7 +9,7 @@ import type { SpanIds } from '../../common/telemetry/trace-context.ts';
 import { METHODS, OTHER_METHOD } from './http-method.ts';
 
 /** Upper bounds of the buckets, in ms: those of the conventions. */
-const BOUNDS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
+export const REQUEST_BOUNDS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000];
 
 /** Sets of labels that are told apart; further ones are counted together. */
 const MAX_SERIES = 100;
@@ -47,9 +47,9 @@ export class RequestDurations {
   }
 
   private make(key: number, failure: string | undefined): Histogram {
-    if (this.size >= MAX_SERIES) return (this.overflow ??= new Histogram(BOUNDS));
+    if (this.size >= MAX_SERIES) return (this.overflow ??= new Histogram(REQUEST_BOUNDS));
     this.size++;
-    const histogram = new Histogram(BOUNDS);
+    const histogram = new Histogram(REQUEST_BOUNDS);
     const byKey = this.series.get(failure);
     if (byKey) byKey.set(key, histogram);
     else this.series.set(failure, new Map([[key, histogram]]));

@@ -49,7 +49,7 @@ export const STREAM = {
   reach: 148,
 } as const;
 
-export const HALF = { size: 24, next: 0, acked: 4, window: 8, value: 12, fin: 16, flags: 20 } as const;
+const HALF = { size: 24, next: 0, acked: 4, window: 8, value: 12, fin: 16, flags: 20 } as const;
 export const PAIR_SIZE = 2 * HALF.size;
 
 /** What is noted beside a pair, as JSON; `format` is another where the JSON is. */
@@ -61,8 +61,8 @@ export const PORTS_SIZE = 8192;
 export const COUNTERS = { size: 24, packets: 0, bytes: 8, lastSeen: 16 } as const;
 
 /** Of struct stream (ebpf/stream.h). */
-export const STREAM_STATE = { observe: 0, narrow: 1, widen: 2, spliced: 3, drain: 4, hold: 5 } as const;
-export const STREAM_OPTION = { timestamps: 1, sack: 2 } as const;
+const STREAM_STATE = { observe: 0, narrow: 1, widen: 2, spliced: 3, drain: 4, hold: 5 } as const;
+const STREAM_OPTION = { timestamps: 1, sack: 2 } as const;
 /** Of struct half. */
 export const HALF_FLAG = { seen: 1, fin: 2, reset: 4, timestamp: 8 } as const;
 

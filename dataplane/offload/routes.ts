@@ -7,7 +7,6 @@ import { findAttribute, LO, type Message, type Netlink, NLM_F_CREATE } from '../
 import { Turns } from './turns.ts';
 
 // linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h, linux/if_arp.h, linux/if.h
-export const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
 const RTM_GETROUTE = 26;
 const RTM_NEWNEIGH = 28;

@@ -14,7 +14,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Listener as ListenerConfig } from '../../gen/l7mp/config/v1/types.ts';
-import { backoff } from '../core/backoff.ts';
+import { backoff } from '../../common/backoff.ts';
 import type { ConfigSnapshot, Owned } from '../../config/snapshot.ts';
 import { type Fault, FaultsError, ProxyError } from '../../common/errors.ts';
 import type { Logger } from '../../common/log.ts';

@@ -10,7 +10,7 @@ import type { HeaderList } from '../core/stream.ts';
 export const REDACTED = '<REDACTED>';
 
 /** What is not shown unless it is asked for: what lets its reader be somebody else. */
-export const SECRET_FIELDS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie', 'set-cookie'];
+const SECRET_FIELDS: readonly string[] = ['authorization', 'proxy-authorization', 'cookie', 'set-cookie'];
 
 /** The largest payload that is read as JSON, in bytes. */
 const MAX_JSON = 1024 * 1024;

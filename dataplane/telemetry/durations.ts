@@ -4,10 +4,11 @@ import { Histogram } from '../../common/histogram.ts';
 import { getAt, parsePointer } from '../../common/json-pointer.ts';
 import { Recent } from '../../common/recent.ts';
 import type { Durations } from '../../common/telemetry/durations.ts';
+import { REQUEST_BOUNDS } from '../core/request-durations.ts';
 import type { Metadata, SessionView } from '../core/session.ts';
 
 /** Upper bounds of the buckets, in ms: those of HTTP's conventions, and longer ones, as sessions may last for hours. */
-const BOUNDS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000, 60_000, 600_000, 3_600_000];
+const BOUNDS = [...REQUEST_BOUNDS, 60_000, 600_000, 3_600_000];
 
 /** Values of a listener's label that are told apart. */
 const MAX_VALUES = 50;

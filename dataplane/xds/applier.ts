@@ -8,7 +8,7 @@ import type {
   Kind,
   Owned,
 } from '../../config/snapshot.ts';
-import { backoff } from '../core/backoff.ts';
+import { backoff } from '../../common/backoff.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { KINDS, LIST_OF, type ListName } from '../../config/kinds.ts';
 import type { Logger } from '../../common/log.ts';

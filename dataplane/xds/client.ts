@@ -9,7 +9,7 @@
  */
 import { setTimeout as delayFor } from 'node:timers/promises';
 import type { Node } from '../../gen/messages.ts';
-import { backoff } from '../core/backoff.ts';
+import { backoff } from '../../common/backoff.ts';
 import type { ControlPlaneState } from '../core/control-plane.ts';
 import { ProxyError } from '../../common/errors.ts';
 import { productVersion } from '../../common/version.ts';

@@ -2,7 +2,7 @@
 import type { FieldSchema } from '../../gen/schema-types.ts';
 import { loadProtos, optionOf, readSource, type Source } from './schema.ts';
 
-export const KUBERNETES_PACKAGE = 'l7mp/kubernetes/v1';
+const KUBERNETES_PACKAGE = 'l7mp/kubernetes/v1';
 
 /** What a field has beside its `FieldSchema`: see SchemaRules. */
 export interface SchemaRules {

@@ -1,9 +1,7 @@
 /** What policies say, for those who translate what they are attached to. Types, and what holds without policies. */
-import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { MirrorBackend } from '../../../gen/l7mp/kubernetes/v1/types.ts';
 import type { Referrer } from './grants.ts';
-
-type Plain = Readonly<Record<string, Json>>;
+import type { Plain } from './plain.ts';
 
 /** What a policy may be attached to, or a part of it. */
 export interface PolicyTarget {

@@ -2,7 +2,7 @@
 import { type Fault, FaultsError } from '../../../common/errors.ts';
 import { readOtelSettings } from '../../../common/telemetry/otel-settings.ts';
 import type { EnvVar } from './env-var.ts';
-import { isPlain } from './plain.ts';
+import { isJsonObject } from '../../../common/json.ts';
 
 /** Of which the control plane knows a proxy, and resource attributes are made. */
 const OWN: readonly EnvVar[] = [
@@ -62,7 +62,7 @@ export function envFaults(value: unknown, path: string, names: RegExp = NAME): F
 }
 
 function variableFaults(value: unknown, path: string, names: RegExp): Fault[] {
-  if (!isPlain(value)) return [fault(path, 'a variable with a name', value)];
+  if (!isJsonObject(value)) return [fault(path, 'a variable with a name', value)];
   const { name, value: text, valueFrom, ...others } = value;
   const faults: Fault[] = Object.keys(others).map((key) => fault(path, 'name, value or valueFrom', key));
   if (typeof name !== 'string' || !NAME.test(name)) faults.push(fault(`${path}.name`, "a variable's name", name));
@@ -73,10 +73,11 @@ function variableFaults(value: unknown, path: string, names: RegExp): Fault[] {
   if (text !== undefined && typeof text !== 'string') faults.push(fault(`${path}.value`, 'text, in quotes', text));
   if (valueFrom === undefined) return faults;
   if (text !== undefined) faults.push(fault(path, 'value or valueFrom', 'both'));
-  const [kind = '', more] = isPlain(valueFrom) ? Object.keys(valueFrom) : [];
-  const source = isPlain(valueFrom) && Object.hasOwn(SOURCES, kind) && more === undefined ? valueFrom[kind] : undefined;
+  const [kind = '', more] = isJsonObject(valueFrom) ? Object.keys(valueFrom) : [];
+  const source =
+    isJsonObject(valueFrom) && Object.hasOwn(SOURCES, kind) && more === undefined ? valueFrom[kind] : undefined;
   const fields = SOURCES[kind] ?? [];
-  if (!isPlain(source) || !fields.every((field) => typeof source[field] === 'string' && source[field] !== '')) {
+  if (!isJsonObject(source) || !fields.every((field) => typeof source[field] === 'string' && source[field] !== '')) {
     const expected = 'secretKeyRef or configMapKeyRef with name and key, or fieldRef with fieldPath';
     faults.push(fault(`${path}.valueFrom`, expected, valueFrom));
   }

@@ -5,11 +5,10 @@ import type { Service, ServicePort } from './core-kinds.ts';
 import type { KubeObject } from './object.ts';
 import { fullName } from './order.ts';
 import { type Policies, type PolicyTarget, targetsOf } from './policies.ts';
-
-type Plain = Readonly<Record<string, Json>>;
+import type { Plain } from './plain.ts';
 
 /** Endpoints have their sessions in turns. */
-export const STANDARD_SETTINGS = { loadbalancer: { policy: 'RoundRobin' } } as const;
+const STANDARD_SETTINGS = { loadbalancer: { policy: 'RoundRobin' } } as const;
 
 /**
  * Fields of the Cluster of a Service's port, as files have them. Policies of `above` count less than those of the Service, those of

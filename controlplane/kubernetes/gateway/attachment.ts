@@ -117,7 +117,7 @@ function isAllowed(reader: KubeReader, route: AnyRoute, { kinds, spec, owner }: 
   return kinds.includes(route.kind as RouteKind) && allowsNamespace(reader, from, 'Same', home, namespace);
 }
 
-export function hostnamesOf({ spec }: AnyRoute): readonly string[] | undefined {
+function hostnamesOf({ spec }: AnyRoute): readonly string[] | undefined {
   return spec !== undefined && 'hostnames' in spec ? spec.hostnames : undefined;
 }
 

@@ -1,5 +1,6 @@
 /** The file with which an installation says how gateways are run: the `spec` of a GatewayParameters, with an image. */
 import { type Fault, FaultsError } from '../../../common/errors.ts';
+import { isJsonObject } from '../../../common/json.ts';
 import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
 import { envFaults } from '../api/proxy-env.ts';
 import type { InfrastructureSettings } from './settings.ts';
@@ -36,7 +37,7 @@ const FITS: Readonly<Record<Shape, (value: unknown) => boolean>> = {
   text: (value) => typeof value === 'string' && value !== '',
   'a whole number': (value) => Number.isSafeInteger(value) && (value as number) >= 0,
   'true or false': (value) => typeof value === 'boolean',
-  'an object': (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'an object': isJsonObject,
   'a list': Array.isArray,
 };
 

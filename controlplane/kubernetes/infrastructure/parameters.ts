@@ -1,6 +1,8 @@
 /** Parameters of a Gateway, out of those that stand above each other: ours, the operator's, the class's, its own. */
 import type { GatewayParametersSpec } from '../api/gateway-parameters.ts';
-import { isPlain, mergeItems, type Plain } from '../api/plain.ts';
+import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
+import { isJsonObject, type JsonObject } from '../../../common/json.ts';
+import { mergeItems, type Plain } from '../api/plain.ts';
 import type { InfrastructureSettings } from './settings.ts';
 
 /** What counts where nobody says anything; k8s/crds says the same to readers. */
@@ -29,14 +31,14 @@ export function mergeParameters(
 }
 
 function merge(under: Plain, over: object): Plain {
-  const merged: Record<string, unknown> = { ...under };
-  for (const [key, value] of Object.entries(over) as [string, unknown][]) {
+  const merged: JsonObject = { ...under };
+  for (const [key, value] of Object.entries(over) as [string, Json | undefined][]) {
     if (value === null || value === undefined) continue;
     const below = merged[key];
     const itemKey = KEYS.get(key);
     if (itemKey !== undefined && Array.isArray(value))
-      merged[key] = mergeItems<unknown>(itemKey, Array.isArray(below) ? below : [], value);
-    else merged[key] = isPlain(value) ? merge(isPlain(below) && !isWhole(key) ? below : {}, value) : value;
+      merged[key] = mergeItems(itemKey, Array.isArray(below) ? below : [], value);
+    else merged[key] = isJsonObject(value) ? merge(isJsonObject(below) && !isWhole(key) ? below : {}, value) : value;
   }
   return merged;
 }

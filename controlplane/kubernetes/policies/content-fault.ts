@@ -1,10 +1,8 @@
 /** What is wrong with what a policy says: that must not be what is wrong with all that it is attached to. */
-import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { formatFault } from '../../../common/errors.ts';
 import { contentFaults } from '../../model/decode-content.ts';
 import type { Verdict } from '../api/verdict.ts';
-
-type Plain = Readonly<Record<string, Json>>;
+import type { Plain } from '../api/plain.ts';
 
 const KINDS = ['Listener', 'Cluster', 'Route'] as const;
 type Kind = (typeof KINDS)[number];

@@ -4,8 +4,8 @@ import type { TrafficPolicySpec, TrafficTarget } from '../../../gen/l7mp/kuberne
 import type { TrafficPolicy } from '../api/own-kinds.ts';
 import type { Verdict } from '../api/verdict.ts';
 import { type Additions, contentFault } from './content-fault.ts';
+import type { Plain } from '../api/plain.ts';
 
-type Plain = Readonly<Record<string, Json>>;
 type Field = Exclude<keyof TrafficPolicySpec, 'targetRefs'>;
 
 const OF_CLUSTERS = [

@@ -4,7 +4,9 @@ import type { Place } from './context.ts';
 import { endpointsOf } from './endpoints.ts';
 import { addPart } from './making.ts';
 import { persistenceIn } from './persistence.ts';
-import { flatSpec, isPlain, keyOf, type Plain } from './plain.ts';
+import { isJsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
+import { flatSpec, keyOf } from './specs.ts';
 import { verdict } from './reasons.ts';
 import { withSecrets } from './secrets.ts';
 
@@ -17,10 +19,10 @@ export function clusterIn(place: Place, name: string, raw: Plain, path: string):
     const message = `${path}.discovery: expected none, found one: endpoints are addresses or selected, or a Service is named`;
     making.faults.push(verdict('Invalid', message));
   }
-  const spec = isPlain(rawSpec) ? withSecrets(place, flatSpec('ClusterSpec', rawSpec), `${path}.spec`) : rawSpec;
+  const spec = isJsonObject(rawSpec) ? withSecrets(place, flatSpec('ClusterSpec', rawSpec), `${path}.spec`) : rawSpec;
   const cluster = { ...others, ...persistenceIn(place, raw, path), ...(spec !== undefined && { spec }) };
   if (!Array.isArray(endpoints)) return { ...cluster, endpoints };
-  if (!isPlain(spec)) return { ...cluster, ...(endpoints.length > 0 && { endpoints }) };
+  if (!isJsonObject(spec)) return { ...cluster, ...(endpoints.length > 0 && { endpoints }) };
   const found = endpointsOf(context, making, spec, endpoints, `${path}.endpoints`);
   if (!endpoints.some(selects)) return { ...cluster, ...(found.length > 0 && { endpoints: found }) };
   const prefix = (field: string): string => `${path}.${field}`;
@@ -35,7 +37,7 @@ export function isSelective({ endpoints }: Plain): boolean {
 }
 
 function selects(endpoint: Json): boolean {
-  return isPlain(endpoint) && endpoint['selector'] !== undefined;
+  return isJsonObject(endpoint) && endpoint['selector'] !== undefined;
 }
 
 /** Where a field of a listener or cluster is in a custom resource: settings may stand below their protocol. */
@@ -44,7 +46,7 @@ export function pathsIn(
   { spec }: { readonly spec?: unknown },
   path: string,
 ): (field: string) => string {
-  const key = isPlain(spec) ? keyOf(name, spec) : undefined;
+  const key = isJsonObject(spec) ? keyOf(name, spec) : undefined;
   return (field) => {
     const below = key !== undefined && field.startsWith('spec.') ? `spec.${key}.${field.slice('spec.'.length)}` : field;
     return below === '' ? path : path === '' ? below : `${path}.${below}`;

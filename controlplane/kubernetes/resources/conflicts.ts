@@ -4,7 +4,9 @@ import { fullName, groupBy, sortByAgeOf } from '../api/order.ts';
 import type { Verdict } from '../api/verdict.ts';
 import { selectorKey } from './audience.ts';
 import type { Making } from './making.ts';
-import { isPlain, type Plain, portOf, protocolOf, transportOf } from './plain.ts';
+import { isJsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
+import { portOf, protocolOf, transportOf } from './specs.ts';
 import { verdict } from './reasons.ts';
 import { selectedPods, type Selecting } from './selectors.ts';
 
@@ -62,7 +64,7 @@ function conflict({ making: { object }, place, address }: Binding): Verdict {
 }
 
 function bindingOf(making: Making, kind: string, { spec }: Plain): Binding[] {
-  if (kind !== 'Listener' || !isPlain(spec)) return [];
+  if (kind !== 'Listener' || !isJsonObject(spec)) return [];
   const transport = transportOf(spec);
   const family = FAMILIES[protocolOf('ListenerSpec', transport['protocol']) ?? ''];
   if (family === undefined) return [];
@@ -73,7 +75,7 @@ function bindingOf(making: Making, kind: string, { spec }: Plain): Binding[] {
   const port = portOf(transport['port']);
   if (port === undefined) return [];
   const { address = '0.0.0.0', options } = transport;
-  const isShared = isPlain(options) && options['reuse_port'] === true;
+  const isShared = isJsonObject(options) && options['reuse_port'] === true;
   return [{ making, place: `${family} port ${port}`, address: typeof address === 'string' ? address : '', isShared }];
 }
 

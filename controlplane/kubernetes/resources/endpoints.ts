@@ -2,7 +2,9 @@
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import type { Pod } from '../api/core-kinds.ts';
 import type { Making } from './making.ts';
-import { hasPort, isPlain, type Plain, portOf, protocolOf, transportOf } from './plain.ts';
+import { isJsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
+import { hasPort, portOf, protocolOf, transportOf } from './specs.ts';
 import { OF_REFERENCES, verdict } from './reasons.ts';
 import { selectedPods, type Selecting, type Selection, selectionOf } from './selectors.ts';
 
@@ -19,28 +21,28 @@ export function endpointsOf(
   const transport = transportOf(spec);
   raw.forEach((endpoint, index) => {
     const at = `${path}[${index}]`;
-    if (!isPlain(endpoint) || endpoint['selector'] === undefined) {
+    if (!isJsonObject(endpoint) || endpoint['selector'] === undefined) {
       others.push(endpoint);
       return;
     }
     const { selector, spec: place = {}, weight, ...rest } = endpoint;
     const protocol = protocolOf('ClusterSpec', transport['protocol']);
     const wrong = Object.keys(rest).map((key) => `${at}.${key}: expected nothing beside selector, found "${key}"`);
-    if (!isPlain(place)) wrong.push(`${at}.spec: expected an object, found something else`);
+    if (!isJsonObject(place)) wrong.push(`${at}.spec: expected an object, found something else`);
     else if (place['address'] !== undefined) wrong.push(`${at}.spec.address: expected none beside selector, found one`);
     if (!hasPort(protocol)) {
       wrong.push(
         `${at}.selector: expected none, as ${protocol ?? 'the protocol'} does not go to other hosts, found one`,
       );
-    } else if (isPlain(place) && (portOf(place['port']) ?? portOf(transport['port'])) === undefined) {
+    } else if (isJsonObject(place) && (portOf(place['port']) ?? portOf(transport['port'])) === undefined) {
       wrong.push(`${at}.spec.port: expected a port, here or in the cluster's spec, found nothing`);
     }
     making.faults.push(...wrong.map((message) => verdict('Invalid', message)));
-    const selection = selectionOf(context, making.object, isPlain(selector) ? selector : {}, `${at}.selector`);
+    const selection = selectionOf(context, making.object, isJsonObject(selector) ? selector : {}, `${at}.selector`);
     for (const fault of selection.faults) {
       (OF_REFERENCES.has(fault.reason) ? making.unresolved : making.faults).push(fault);
     }
-    for (const each of endpointsSelected(context, selection, isPlain(place) ? place : {}, weight)) {
+    for (const each of endpointsSelected(context, selection, isJsonObject(place) ? place : {}, weight)) {
       const { name } = each;
       if (!found.has(name)) found.set(name, each);
     }

@@ -2,7 +2,9 @@
 import type { VirtualService } from '../api/own-kinds.ts';
 import { fullName } from '../api/order.ts';
 import type { Verdict } from '../api/verdict.ts';
-import { flatSpec, isPlain, type Plain, portOf, protocolOf } from './plain.ts';
+import { isJsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
+import { flatSpec, portOf, protocolOf } from './specs.ts';
 import { verdict } from './reasons.ts';
 
 /** The spec of a cluster that a VirtualService's listener understands, or why there is none. */
@@ -10,7 +12,7 @@ export function specTowards(
   service: VirtualService,
 ): { readonly spec: Plain; readonly fault?: undefined } | { readonly spec?: undefined; readonly fault: Verdict } {
   const raw = service.spec?.listener.spec;
-  const spec = isPlain(raw) ? towards(flatSpec('ListenerSpec', raw)) : 'its listener has no spec';
+  const spec = isJsonObject(raw) ? towards(flatSpec('ListenerSpec', raw)) : 'its listener has no spec';
   if (typeof spec !== 'string') return { spec };
   const message = `VirtualService ${fullName(service)}: ${spec}: name a Target instead`;
   return { fault: verdict('UnsupportedProtocol', message) };
@@ -20,7 +22,7 @@ function towards(listener: Plain): Plain | string {
   const protocol = protocolOf('ListenerSpec', listener['protocol']);
   const { transport_spec: transport = listener['transport'], tls, path, version, proxy_protocol: header } = listener;
   if (protocol === 'JSONSocket') {
-    const inner = isPlain(transport) ? towards(transport) : 'its JSONSocket has no transport';
+    const inner = isJsonObject(transport) ? towards(transport) : 'its JSONSocket has no transport';
     return typeof inner === 'string' ? inner : { protocol, transport_spec: inner };
   }
   const port = portOf(listener['port']);
@@ -33,7 +35,7 @@ function towards(listener: Plain): Plain | string {
   return {
     protocol,
     port,
-    ...((protocol === 'TLS' || isPlain(tls)) && { tls: {} }),
+    ...((protocol === 'TLS' || isJsonObject(tls)) && { tls: {} }),
     ...(protocol === 'WebSocket' && path !== undefined && { path }),
     ...(protocol === 'HTTP' && version !== undefined && { version }),
     ...(header === 'required' && { proxy_protocol: 'v2' }),

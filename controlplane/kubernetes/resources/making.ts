@@ -10,7 +10,7 @@ import type { ObjectContent } from '../../model/object.ts';
 import type { KubeObject } from '../api/object.ts';
 import { fullName } from '../api/order.ts';
 import type { Verdict } from '../api/verdict.ts';
-import type { Plain } from './plain.ts';
+import type { Plain } from '../api/plain.ts';
 import { verdict } from './reasons.ts';
 import type { Selection } from './selectors.ts';
 

@@ -9,7 +9,9 @@ import type { Context, Place } from './context.ts';
 import { endpointsSelected } from './endpoints.ts';
 import { specTowards } from './linked.ts';
 import { addPart, type Making, newMaking } from './making.ts';
-import { flatSpec, isPlain, type Plain } from './plain.ts';
+import { isJsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
+import { flatSpec } from './specs.ts';
 import { verdict } from './reasons.ts';
 import { parseReference } from './references.ts';
 import { routeIn, ruleListIn, rulesIn } from './rules.ts';
@@ -88,7 +90,7 @@ function addListener(
   const place = placeIn(context, making);
   const { spec, rules, options } = raw ?? {};
   const listener = {
-    ...(isPlain(spec) && { spec: withSecrets(place, flatSpec('ListenerSpec', spec), `${path}.spec`) }),
+    ...(isJsonObject(spec) && { spec: withSecrets(place, flatSpec('ListenerSpec', spec), `${path}.spec`) }),
     ...(rules !== undefined && { rules: ruleListIn(place, rules, `${path}.rules`) }),
     ...((options ?? offload ?? telemetry) !== undefined && {
       options: {

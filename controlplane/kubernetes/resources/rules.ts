@@ -8,14 +8,15 @@ import type { Place } from './context.ts';
 import { addPart, nameWithin } from './making.ts';
 import { resolveCluster, resolveObject } from './names.ts';
 import { persistenceIn } from './persistence.ts';
-import { isPlain, type Plain } from './plain.ts';
+import { isJsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
 import { verdict } from './reasons.ts';
 
 /** A rule list: its name, its rules, or an object that has them. */
 export function ruleListIn(place: Place, raw: Json, path: string): Json {
   if (typeof raw === 'string') return resolveObject(place, 'RuleList', raw, path);
   if (Array.isArray(raw)) return rulesIn(place, raw, path);
-  if (!isPlain(raw)) return raw;
+  if (!isJsonObject(raw)) return raw;
   const { rules = [] } = raw;
   // Files may have one name here, of a rule: there is no kind of single ones that could be named.
   return { ...named(place, raw), rules: rulesIn(place, Array.isArray(rules) ? rules : [rules], `${path}.rules`) };
@@ -28,7 +29,7 @@ export function rulesIn(place: Place, raw: readonly Json[], path: string): Json[
     if (typeof rule === 'string') {
       place.making.faults.push(verdict('Invalid', `${at}: expected a rule, found the name "${rule}"`));
     }
-    if (!isPlain(rule) || !isPlain(rule['action'])) return rule;
+    if (!isJsonObject(rule) || !isJsonObject(rule['action'])) return rule;
     return { ...named(place, rule), action: actionIn(place, rule['action'], `${at}.action`) };
   });
 }
@@ -38,7 +39,7 @@ function actionIn(place: Place, action: Plain, path: string): Json {
   return {
     ...action,
     ...(typeof route === 'string' && { route: resolveObject(place, 'Route', route, `${path}.route`) }),
-    ...(isPlain(route) && { route: named(place, routeIn(place, route, `${path}.route`)) }),
+    ...(isJsonObject(route) && { route: named(place, routeIn(place, route, `${path}.route`)) }),
     ...(apply !== undefined && { apply: ruleListIn(place, apply, `${path}.apply`) }),
   };
 }
@@ -57,7 +58,7 @@ export function routeIn(place: Place, route: Plain, path: string): Plain {
     };
   };
   const inField = (value: Json, at: string): Json =>
-    isPlain(value) && value['cluster'] !== undefined
+    isJsonObject(value) && value['cluster'] !== undefined
       ? { ...value, cluster: cluster(value['cluster'], `${at}.cluster`) }
       : value;
   return {
@@ -76,7 +77,7 @@ export function routeIn(place: Place, route: Plain, path: string): Plain {
 /** A cluster by its name, by an address in one line, or in place. */
 function clusterNamed(place: Place, raw: Json, path: string): Json {
   if (typeof raw === 'string') return raw.includes('://') ? raw : resolveCluster(place, raw, path);
-  if (!isPlain(raw)) return raw;
+  if (!isJsonObject(raw)) return raw;
   const { making } = place;
   if (!isSelective(raw)) return named(place, clusterIn(place, '', raw, path));
   const { name: given, ...cluster } = raw;

@@ -5,7 +5,8 @@ import { GROUP, secretName } from '../api/names.ts';
 import type { Secret } from '../api/core-kinds.ts';
 import type { Place } from './context.ts';
 import { addPart, given, nameWithin } from './making.ts';
-import { isPlain, type Plain } from './plain.ts';
+import { isJsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
 import { verdict } from './reasons.ts';
 import { parseReference } from './references.ts';
 import { refused } from './selectors.ts';
@@ -19,8 +20,8 @@ export function withSecrets(place: Place, spec: Plain, path: string): Plain {
   const transport = spec[field];
   return {
     ...spec,
-    ...(isPlain(transport) && { [field]: withSecrets(place, transport, `${path}.${field}`) }),
-    ...(isPlain(tls) && { tls: inTls(place, tls, `${path}.tls`) }),
+    ...(isJsonObject(transport) && { [field]: withSecrets(place, transport, `${path}.${field}`) }),
+    ...(isJsonObject(tls) && { tls: inTls(place, tls, `${path}.tls`) }),
   };
 }
 
@@ -32,7 +33,9 @@ function inTls(place: Place, tls: Plain, path: string): Plain {
     return name === undefined ? [] : [[field, resolve(place, name, `${path}.${field}`)] as const];
   });
   const list = Array.isArray(certificates)
-    ? certificates.map((each, index) => (isPlain(each) ? inTls(place, each, `${path}.certificates[${index}]`) : each))
+    ? certificates.map((each, index) =>
+        isJsonObject(each) ? inTls(place, each, `${path}.certificates[${index}]`) : each,
+      )
     : certificates;
   return { ...tls, ...Object.fromEntries(named), ...(list !== undefined && { certificates: list }) };
 }

@@ -5,7 +5,7 @@ import { fullName } from '../api/order.ts';
 import type { Policies } from '../api/policies.ts';
 import { serviceSettings } from '../api/service-settings.ts';
 import type { Verdict } from '../api/verdict.ts';
-import type { Plain } from './plain.ts';
+import type { Plain } from '../api/plain.ts';
 import { verdict } from './reasons.ts';
 
 /** A cluster that is derived, with its name; or why there is none. */

@@ -1,4 +1,5 @@
 /** Keeps a table like what the API server has of one kind: a list, then a watch for as long as it can go on. */
+import { backoff } from '../../../common/backoff.ts';
 import type { Logger } from '../../../common/log.ts';
 import { isOver, pause } from '../../../common/signal.ts';
 import type { KubeObject } from '../api/object.ts';
@@ -130,9 +131,9 @@ export class Reflector {
         log.warn({ kind: type.kind, error: error.message }, 'a watch of Kubernetes failed: it is tried again');
     }
     const { firstRetryMs, lastRetryMs } = this.#timing;
-    const longest = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(this.#failures - 1, 30));
+    const delay = backoff(this.#failures, { base: firstRetryMs, cap: lastRetryMs }, 0.5);
     const asked = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
-    await pause(Math.max(longest * (0.5 + Math.random() / 2), Math.min(asked, lastRetryMs)), this.#closing.signal);
+    await pause(Math.max(delay, Math.min(asked, lastRetryMs)), this.#closing.signal);
   }
 
   /** It goes well: what comes next is the first failure again. */

@@ -1,4 +1,5 @@
 /** What a status is to become: ours, beside what others wrote, with times that tell when conditions really changed. Pure. */
+import { isJsonObject } from '../../../common/json.ts';
 import { canonicalJson } from '../../model/canonical.ts';
 import { WAITING } from '../api/verdict.ts';
 
@@ -67,7 +68,7 @@ export function mergePatchOf(current: Status, next: Status): Status | undefined 
   for (const [key, value] of Object.entries(next)) {
     const before = current[key];
     if (value === undefined || canonicalJson(before) === canonicalJson(value)) continue;
-    patch[key] = isFields(before) && isFields(value) ? mergePatchOf(before, value) : value;
+    patch[key] = isJsonObject(before) && isJsonObject(value) ? mergePatchOf(before, value) : value;
   }
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
@@ -104,8 +105,8 @@ function withTimes(desired: unknown, current: unknown, merging: Merging, isCondi
         : withTimes(item, old, merging);
     });
   }
-  if (!isFields(desired)) return desired;
-  const old = isFields(current) ? current : {};
+  if (!isJsonObject(desired)) return desired;
+  const old = isJsonObject(current) ? current : {};
   const merged = Object.fromEntries(
     Object.entries(desired).map(([key, value]) => [key, withTimes(value, old[key], merging, key === 'conditions')]),
   );
@@ -131,19 +132,15 @@ function timedCondition(condition: Status, old: Status | undefined, { now, isPro
 
 /** What an item of a list is about, through changes of what it says. */
 function identityOf(item: unknown): string {
-  if (!isFields(item)) return canonicalJson(item);
+  if (!isJsonObject(item)) return canonicalJson(item);
   const { type, name, parentRef, ancestorRef } = item;
   const ref = parentRef ?? ancestorRef;
   // The server fills in what is absent.
-  if (isFields(ref)) return canonicalJson({ group: 'gateway.networking.k8s.io', kind: 'Gateway', ...ref });
+  if (isJsonObject(ref)) return canonicalJson({ group: 'gateway.networking.k8s.io', kind: 'Gateway', ...ref });
   return canonicalJson(type ?? name ?? item);
 }
 
 function entriesOf(status: Status, list: string): readonly Status[] {
   const entries = status[list];
   return Array.isArray(entries) ? (entries as Status[]) : [];
-}
-
-function isFields(value: unknown): value is Status {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

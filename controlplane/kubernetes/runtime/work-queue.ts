@@ -1,5 +1,7 @@
 /** Work by key: a key is worked on once at a time, and once more if it was added meanwhile; failures wait longer each time. */
 import { setMaxListeners } from 'node:events';
+import { backoff } from '../../../common/backoff.ts';
+import { TokenBucket } from '../../../common/token-bucket.ts';
 import type { WorkFigures } from '../../core/kubernetes-figures.ts';
 import { workDurations } from './work-durations.ts';
 
@@ -31,14 +33,13 @@ export class WorkQueue implements WorkFigures {
   readonly #running = new Set<Promise<void>>();
   readonly #idle = new Set<() => void>();
   readonly #closing = new AbortController();
-  #tokens: number;
-  #refilled = performance.now();
+  readonly #bucket: TokenBucket | undefined;
   #refill: NodeJS.Timeout | undefined;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
     setMaxListeners(0, this.#closing.signal); // whatever the concurrency
-    this.#tokens = options.perSecond ?? 0;
+    if (options.perSecond !== undefined) this.#bucket = new TokenBucket(options.perSecond);
   }
 
   /** Keys that wait, also for another try. */
@@ -121,8 +122,8 @@ export class WorkQueue implements WorkFigures {
     const failures = this.#failures.get(key);
     if (failures === undefined) return; // it was dropped meanwhile
     const { firstRetryMs = 100, lastRetryMs = 60_000 } = this.#options;
-    const longest = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 30));
-    const timer = setTimeout(() => this.add(key), longest * (0.5 + Math.random() / 2));
+    const delay = backoff(failures, { base: firstRetryMs, cap: lastRetryMs }, 0.5);
+    const timer = setTimeout(() => this.add(key), delay);
     this.#retries.set(key, timer);
   }
 
@@ -131,24 +132,14 @@ export class WorkQueue implements WorkFigures {
     this.#retries.delete(key);
   }
 
-  /** Of a bucket that holds a second's worth. */
+  /** Where there is none, the queue goes on once there is. */
   #takeToken(): boolean {
-    const { perSecond } = this.#options;
-    if (perSecond === undefined) return true;
-    const now = performance.now();
-    this.#tokens = Math.min(perSecond, this.#tokens + ((now - this.#refilled) / 1000) * perSecond);
-    this.#refilled = now;
-    if (this.#tokens >= 1) {
-      this.#tokens -= 1;
-      return true;
-    }
-    this.#refill ??= setTimeout(
-      () => {
-        this.#refill = undefined;
-        this.#pump();
-      },
-      Math.ceil(((1 - this.#tokens) / perSecond) * 1000),
-    );
+    const bucket = this.#bucket;
+    if (bucket === undefined || bucket.take()) return true;
+    this.#refill ??= setTimeout(() => {
+      this.#refill = undefined;
+      this.#pump();
+    }, Math.ceil(bucket.wait()));
     return false;
   }
 

@@ -1,5 +1,7 @@
 /** Admission reviews (admission.k8s.io/v1): what the API server asks, and what it is answered. Pure. */
 import { type Fault, formatFault, ProxyError } from '../../../common/errors.ts';
+import { jsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
 
 export interface AdmissionRequest {
   readonly uid: string;
@@ -23,32 +25,25 @@ export type Verdict =
   | { readonly faults?: undefined; readonly patch: readonly PatchOperation[]; readonly warnings?: readonly string[] }
   | { readonly faults: readonly Fault[] };
 
-type Plain = Readonly<Record<string, unknown>>;
-
-/** A JSON object; an empty one where it is none. */
-export function plain(value: unknown): Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Plain) : {};
-}
-
 /** @throws ProxyError `PROTOCOL_ERROR` where it is no review */
 export function parseReview(text: string): AdmissionRequest {
   let review: Plain;
   try {
-    review = plain(JSON.parse(text));
+    review = jsonObject(JSON.parse(text));
   } catch (error) {
     throw new ProxyError('PROTOCOL_ERROR', `expected an AdmissionReview as JSON: ${ProxyError.from(error).message}`);
   }
-  const { apiVersion, kind } = review;
+  const { apiVersion, kind }: Readonly<Record<string, unknown>> = review;
   if (apiVersion !== 'admission.k8s.io/v1' || kind !== 'AdmissionReview') {
     const found = `${String(apiVersion)} ${String(kind)}`;
     throw new ProxyError('PROTOCOL_ERROR', `expected an AdmissionReview of admission.k8s.io/v1, found ${found}`);
   }
-  const request = plain(review['request']);
+  const request = jsonObject(review['request']);
   const { uid, operation, namespace, object } = request;
   if (typeof uid !== 'string' || uid === '' || typeof operation !== 'string') {
     throw new ProxyError('PROTOCOL_ERROR', 'expected a request with uid and operation, found none');
   }
-  const { kind: name } = plain(request['kind']);
+  const { kind: name } = jsonObject(request['kind']);
   return {
     uid,
     operation,

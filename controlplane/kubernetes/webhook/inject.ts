@@ -1,7 +1,9 @@
 /** Puts a proxy beside an application: a pod, and what is to change of it. Pure. */
 import type { Fault } from '../../../common/errors.ts';
+import { jsonObject } from '../../../common/json.ts';
 import { CAPTURED_LABEL } from '../api/names.ts';
-import { type AdmissionRequest, type PatchOperation, plain, type Verdict } from './admission.ts';
+import type { Plain } from '../api/plain.ts';
+import type { AdmissionRequest, PatchOperation, Verdict } from './admission.ts';
 import { ANNOTATIONS, type Parameters, readParameters } from './parameters.ts';
 import type { InjectorSettings } from './settings.ts';
 import { CONTAINER, OWN_PATHS, proxyConfig, sidecarContainer, sidecarVolumes } from './sidecar.ts';
@@ -12,16 +14,14 @@ const REFUSALS: readonly unknown[] = ['disabled', 'false'];
 /** The label of pods that have one. */
 export const SIDECAR_LABEL = 'l7mp.io/proxy';
 
-type Plain = Readonly<Record<string, unknown>>;
-
 /**
  * The API server asks for pods only whose namespace or label wants a proxy: so each pod gets one that does not refuse it. A pod that
  * has one is left as it is: what is asked again, as others have changed the pod meanwhile, changes nothing.
  */
 export function injectSidecar({ kind, operation, object }: AdmissionRequest, settings: InjectorSettings): Verdict {
-  const pod = plain(object);
-  const [metadata, spec] = [plain(pod['metadata']), plain(pod['spec'])];
-  const [labels, annotations] = [plain(metadata['labels']), plain(metadata['annotations'])];
+  const pod = jsonObject(object);
+  const [metadata, spec] = [jsonObject(pod['metadata']), jsonObject(pod['spec'])];
+  const [labels, annotations] = [jsonObject(metadata['labels']), jsonObject(metadata['annotations'])];
   if (kind !== 'Pod' || operation !== 'CREATE' || REFUSALS.includes(labels[INJECT_LABEL])) return UNCHANGED;
   if (containersOf(spec).includes(CONTAINER)) return UNCHANGED;
   const reason = unfit(spec);
@@ -61,7 +61,7 @@ function scrapeAnnotations(annotations: Plain, { pagesPort }: InjectorSettings):
  * names need no escapes in a list of attributes.
  */
 function serviceOf({ labels, ownerReferences }: Plain): string | undefined {
-  const { 'app.kubernetes.io/name': name, app, 'pod-template-hash': hash } = plain(labels);
+  const { 'app.kubernetes.io/name': name, app, 'pod-template-hash': hash } = jsonObject(labels);
   const owner = listOf(ownerReferences).find(({ controller }) => controller === true);
   const workload = typeof owner?.['name'] === 'string' ? owner['name'] : undefined;
   // A Deployment's ReplicaSet is called after it, and what its template comes to.
@@ -75,7 +75,7 @@ const UNCHANGED: Verdict = { patch: [] };
 /** Why a pod can have none. */
 function unfit({ hostNetwork, os }: Plain): string | undefined {
   if (hostNetwork === true) return "the pod is in its node's network";
-  const { name } = plain(os);
+  const { name } = jsonObject(os);
   if (typeof name === 'string' && name !== 'linux') return `the pod runs on ${name}`;
   return undefined;
 }
@@ -117,7 +117,7 @@ function clashes(spec: Plain, settings: InjectorSettings): Fault[] {
 
 /** Volumes for the proxy that the pod does not have, or that would hide the proxy's own. */
 function volumeFaults(spec: Plain, { volumes }: Parameters): Fault[] {
-  const names = listOf(spec['volumes']).map(({ name }) => name);
+  const names: readonly unknown[] = listOf(spec['volumes']).map(({ name }) => name);
   const path = `metadata.annotations[${ANNOTATIONS.volumes}]`;
   return Array.from(volumes).flatMap(([where, name]): Fault[] => {
     if (!names.includes(name)) {
@@ -151,7 +151,7 @@ function isObject(value: unknown): boolean {
 }
 
 function listOf(value: unknown): Plain[] {
-  return Array.isArray(value) ? value.map(plain) : [];
+  return Array.isArray(value) ? value.map(jsonObject) : [];
 }
 
 /** RFC 6901, section 3. */

@@ -1,5 +1,6 @@
 /** etcd's watch as a sequence of whole revisions that goes on wherever a connection was lost. */
 import type { Event, WatchResponse } from '../../../gen/etcd.ts';
+import { backoff } from '../../../common/backoff.ts';
 import type { Logger } from '../../../common/log.ts';
 import { StoreError } from '../../core/store.ts';
 import type { EtcdClient, EtcdStream } from './client.ts';
@@ -19,8 +20,8 @@ export interface Revision {
 
 /** How long a stream may be silent before etcd is asked, and again before it is taken for lost. */
 const SILENCE_MS = 5000;
-/** Before the first and the last of many tries in a row. */
-const RETRY_MS = { first: 50, last: 3000 };
+/** Between tries in a row. */
+const RETRY = { base: 50, cap: 3000 };
 
 /**
  * Every change of a range after a revision, until `signal` aborts.
@@ -49,9 +50,8 @@ export async function* changes(
       if (error instanceof StoreError && error.code === 'COMPACTED') throw error;
       if (isOver(signal)) return;
       if (tries === 0) log.warn({ error: (error as Error).message }, 'the watch of etcd was lost: it is tried again');
-      const limit = Math.min(RETRY_MS.last, RETRY_MS.first * 2 ** tries);
       tries += 1;
-      await pause(limit * (0.5 + Math.random() / 2), signal);
+      await pause(backoff(tries, RETRY, 0.5), signal);
     }
   }
 }

@@ -29,7 +29,7 @@ const ANSWER_MS = 4000;
 /** Between tries. */
 const PAUSE_MS = 100;
 /** The largest answer that is taken; listings come in pages below it. */
-export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': MAX_ANSWER_BYTES,

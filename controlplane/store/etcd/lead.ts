@@ -8,7 +8,7 @@ import type { EtcdClient } from './client.ts';
 import { isOver, pause } from '../../../common/signal.ts';
 
 /** How long whoever leads may be cut off before another does. */
-export const LEASE_SECONDS = 10;
+const LEASE_SECONDS = 10;
 /** The part of that time after which it takes itself for cut off: before etcd does. */
 const OWN_PART = 0.8;
 const RETRY_MS = 500;

@@ -1,5 +1,6 @@
 /** Transactions that wait become commits: in groups, each a record, and the head names all of a group at once. */
 import { type Condition, type Operation, type Outcome, StoreError } from '../../core/store.ts';
+import { backoff } from '../../../common/backoff.ts';
 import { pause } from '../../../common/signal.ts';
 import type { DatedChange } from '../memory/history.ts';
 import { changeOf, failedConditions, Overlay } from '../memory/plan.ts';
@@ -33,7 +34,7 @@ export const QUOTA_BYTES = 128 * 1024 * 1024;
 const MAX_COMMITS = 5000;
 /** For all tries together, in ms. */
 const DEADLINE_MS = 15_000;
-const RETRY_MS = { first: 5, last: 1000 };
+const RETRY = { base: 5, cap: 1000 };
 
 /** A head that was sent, and whose answer did not come: it is in place now, or it comes to be, or never. */
 interface Sent {
@@ -87,8 +88,7 @@ class Commit {
       if (settled) return settled;
       if (plan.writers.length > 0) {
         if (performance.now() > this.#end) throw new StoreError('UNAVAILABLE', 'others change the store all the time');
-        const longest = Math.min(RETRY_MS.first * 2 ** Math.min(tries, 10), RETRY_MS.last);
-        await pause(Math.random() * longest, scope.signal);
+        await pause(backoff(tries + 1, RETRY), scope.signal);
       }
       await patiently(this.#end, scope, () => this.#replica.refresh());
       isFresh = true;
@@ -212,7 +212,7 @@ async function settle(scope: Scope, group: readonly Waiting[], { writers, outcom
 
 /** Until it is done; what may pass is tried again until the end. @throws what the client throws. */
 export async function patiently<T>(end: number, { signal }: Scope, work: () => Promise<T>): Promise<T> {
-  for (let wait = 50; ; wait = Math.min(2 * wait, RETRY_MS.last)) {
+  for (let wait = 50; ; wait = Math.min(2 * wait, RETRY.cap)) {
     try {
       return await work();
     } catch (error) {

@@ -1,5 +1,6 @@
 /** The store of several replicas inside a cluster of Kubernetes: custom resources of a namespace, in the API server. */
 import { setMaxListeners } from 'node:events';
+import { backoff } from '../../../common/backoff.ts';
 import type { Logger } from '../../../common/log.ts';
 import { isOver, pause } from '../../../common/signal.ts';
 import {
@@ -40,7 +41,9 @@ const GROUP = { transactions: 64, bytes: 4 * 1024 * 1024 };
 const WAITING = { transactions: 10_000, bytes: 64 * 1024 * 1024 };
 /** The server ends the watch after it, in s; it is silent between bookmarks, which come each minute, in ms. */
 const WATCH = { seconds: 600, silenceMs: 150_000 };
-const RETRY_MS = { first: 200, last: 10_000 };
+/** Before the server is asked again for a watch that it has ended, in ms; and where that was lost. */
+const AGAIN_MS = 200;
+const RETRY = { base: 400, cap: 10_000 };
 /** How long writes may take that have come before the end, in ms. */
 const CLOSING_MS = 5000;
 /** After a snapshot that failed, in ms. */
@@ -318,14 +321,13 @@ class KubernetesStore implements Store {
           if (failures > 0) this.#log.info({}, 'the store in Kubernetes is watched again');
           failures = 0;
         }
-        await pause(RETRY_MS.first, signal);
+        await pause(AGAIN_MS, signal);
       } catch (error) {
         if (isOver(signal)) return;
         const isNews = failures++ === 0;
         const message = 'the watch of the store in Kubernetes was lost: it is tried again';
         if (isNews) this.#log.warn({ error: (error as Error).message }, message);
-        const longest = Math.min(RETRY_MS.first * 2 ** Math.min(failures, 20), RETRY_MS.last);
-        await pause(longest * (0.5 + Math.random() / 2), signal);
+        await pause(backoff(failures, RETRY, 0.5), signal);
       }
     }
   }

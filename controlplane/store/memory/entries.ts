@@ -9,7 +9,7 @@ export function sizeOf({ key, value }: Pick<Entry, 'key' | 'value'>): number {
 }
 
 /** The order of UTF-8's bytes, which is that of code points: surrogates stand for the highest ones. */
-export function compareKeys(a: string, b: string): number {
+function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const x = a.charCodeAt(i);

@@ -4,7 +4,7 @@ import { CONTROL } from '../../sockets/native/message-headers.ts';
 const SOL_PACKET = 263;
 const PACKET_AUXDATA = 8;
 /** `struct tpacket_auxdata` */
-export const AUXDATA_SIZE = 20;
+const AUXDATA_SIZE = 20;
 const STATUS = 0;
 const VLAN_TCI = 16;
 const VLAN_TPID = 18;

@@ -81,7 +81,7 @@ export function parseResponseHead(buffer: Buffer, start: number, end: number): R
 }
 
 /** Fields from `at` to the end of the text, each ended by CRLF. */
-export function parseFields(text: string, from: number): Fields {
+function parseFields(text: string, from: number): Fields {
   const names: string[] = [];
   const keys: string[] = [];
   const values: string[] = [];

@@ -14,7 +14,7 @@ import { AuthorityPublisher } from '../../../../controlplane/kubernetes/certific
 import { l7mp } from '../../../support/command.ts';
 import { dyingWithUs } from '../../../support/dying-with-us.ts';
 import { freePort } from '../../../support/free-port.ts';
-import { contentsOf, finalizeNamespace, untilContents } from '../../../support/kubernetes/leftovers.ts';
+import { finalizeNamespace, titlesIn, untilContents } from '../../../support/kubernetes/leftovers.ts';
 import { definition } from '../../../support/kubernetes/definition.ts';
 import { Kube } from '../../../support/kubernetes/kube.ts';
 import { helm } from '../../../support/kubernetes/helm.ts';
@@ -119,10 +119,10 @@ describe('installing on Kubernetes', function () {
     const flags = (): string[] => ['--kubeconfig', cluster.kubeconfig];
 
     it('and uninstall leave the API server as it was, in a namespace of its own', async () => {
-      const before = await contentsOf(cluster);
+      const before = await titlesIn(cluster);
       const dry = await l7mp(['install', ...flags(), '--dry-run']);
       expect(dry.stderr).to.equal('');
-      expect(await contentsOf(cluster)).to.deep.equal(before);
+      expect(await titlesIn(cluster)).to.deep.equal(before);
 
       const first = await l7mp(['install', ...flags()]);
       expect(first.stderr).to.equal('');
@@ -142,12 +142,12 @@ describe('installing on Kubernetes', function () {
       );
       await cluster.tryKubectl(['apply', '-f', '-'], others.join('\n---\n'));
 
-      const installed = await contentsOf(cluster);
+      const installed = await titlesIn(cluster);
       const tried = await l7mp(['uninstall', ...flags(), '--dry-run']);
       expect(tried.stdout).to.contain(
         'customresourcedefinition.apiextensions.k8s.io/targets.l7mp.io deleted (dry run)',
       );
-      expect(await contentsOf(cluster)).to.deep.equal(installed);
+      expect(await titlesIn(cluster)).to.deep.equal(installed);
       const [gone] = await Promise.all([
         l7mp(['uninstall', ...flags(), '--yes']),
         finalizeNamespace(cluster, 'l7mp-system'),
@@ -162,7 +162,7 @@ describe('installing on Kubernetes', function () {
     it('and uninstall leave an installation alone that is in another namespace', async () => {
       await l7mp(['install', ...flags(), '-n', 'here']);
       try {
-        const before = await contentsOf(cluster);
+        const before = await titlesIn(cluster);
         const binding = ['get', 'clusterrolebinding', 'l7mp-controlplane', '-o', 'yaml'];
         const bound = await cluster.kubectl(binding);
         for (const command of [['install'], ['install', '--dry-run'], ['uninstall', '--yes']]) {
@@ -170,7 +170,7 @@ describe('installing on Kubernetes', function () {
           expect([code, stdout]).to.deep.equal([4, '']);
           expect(stderr).to.match(/^l7mp: expected no installation but .* elsewhere, found one in namespace here: /u);
         }
-        expect(await contentsOf(cluster)).to.deep.equal(before);
+        expect(await titlesIn(cluster)).to.deep.equal(before);
         expect(await cluster.kubectl(binding)).to.equal(bound);
       } finally {
         await l7mp(['uninstall', ...flags(), '-n', 'here', '--yes']);
@@ -198,17 +198,17 @@ describe('installing on Kubernetes', function () {
 
     it('leaves a namespace that was there, and definitions where that is wanted', async () => {
       await cluster.tryKubectl(['create', 'namespace', 'mine']);
-      const before = await contentsOf(cluster);
+      const before = await titlesIn(cluster);
       expect((await l7mp(['install', ...flags(), '-n', 'mine', '--no-injector'])).code).to.equal(0);
       const gone = await l7mp(['uninstall', ...flags(), '-n', 'mine', '--keep-crds']);
       expect(gone.code).to.equal(0);
-      const after = await contentsOf(cluster);
+      const after = await titlesIn(cluster);
       expect(after.filter((name) => !before.includes(name))).to.satisfy((names: string[]) =>
-        names.every((name) => name.startsWith('customresourcedefinition') && name.endsWith('.l7mp.io')),
+        names.every((name) => name.startsWith('CustomResourceDefinition ') && name.endsWith('.l7mp.io')),
       );
       expect(after).to.include.members(before);
       await l7mp(['uninstall', ...flags(), '-n', 'mine', '--yes']);
-      expect(await contentsOf(cluster)).to.deep.equal(before);
+      expect(await titlesIn(cluster)).to.deep.equal(before);
     });
 
     it('says what the API server refuses, and waits no longer than it is told', async () => {

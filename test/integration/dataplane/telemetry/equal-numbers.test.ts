@@ -160,6 +160,7 @@ describe(`what passed a session, by ${versionOf(PYTHON, '--version')} and Chromi
     await until('its end by OTLP', () => collector.metric('l7mp.sessions.closed', { listener: 'in', reason }) === 1);
     expect(bed.curl('/metrics')).to.include(`\nl7mp_sessions_closed_total{listener="in",reason="${reason}"} 1\n`);
     const sums = collector.points.filter((point) => point.name === 'l7mp.listener.bytes');
+    expect(sums).to.not.be.empty;
     for (const { start } of sums) expect(Number(start)).to.be.lessThan(Number(span.start));
   }
 

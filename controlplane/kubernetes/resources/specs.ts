@@ -1,23 +1,20 @@
-/** Configuration in custom resources: plain JSON, in the forms that only they have, as files would have it. */
+/** Specs in custom resources: plain JSON, in the forms that only they have, as files would have it. */
 import type { Json } from '../../../gen/l7mp/config/v1/types.ts';
 import { schema } from '../../../gen/l7mp/config/v1/schema.ts';
+import { isJsonObject } from '../../../common/json.ts';
+import type { Plain } from '../api/plain.ts';
 
-export type Plain = Readonly<Record<string, Json>>;
 export type SpecName = 'ListenerSpec' | 'ClusterSpec';
-
-export function isPlain(value: unknown): value is Plain {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** `{UDP: {port: 5000}}` as `{protocol: UDP, port: 5000}`; what is neither is left for the decoder to find. */
 export function flatSpec(name: SpecName, spec: Plain): Plain {
   const key = keyOf(name, spec);
   const settings = key === undefined ? spec : (spec[key] ?? {});
-  if (!isPlain(settings)) return spec;
+  if (!isJsonObject(settings)) return spec;
   const flat: Plain = key === undefined ? settings : { ...settings, protocol: key };
   const field = 'transport_spec' in flat ? 'transport_spec' : 'transport';
   const transport = flat[field];
-  return isPlain(transport) ? { ...flat, [field]: flatSpec(name, transport) } : flat;
+  return isJsonObject(transport) ? { ...flat, [field]: flatSpec(name, transport) } : flat;
 }
 
 /** The protocol that a spec has as its one key. */
@@ -48,7 +45,7 @@ function protocolsOf(name: SpecName): ReadonlyMap<string, string> {
 /** What a flat spec rides on in the end. */
 export function transportOf(spec: Plain): Plain {
   const { transport_spec: transport = spec['transport'] } = spec;
-  return isPlain(transport) ? transportOf(transport) : spec;
+  return isJsonObject(transport) ? transportOf(transport) : spec;
 }
 
 /** Whether endpoints of a protocol have a port. */
