@@ -40,6 +40,12 @@ export function serveHttp2(
   if (keepAliveTimeout > 0) session.setTimeout(keepAliveTimeout, () => session.close());
   const prefix = sessionName('HTTP', facts.ends);
   session.on('stream', (stream, headers, flags, raw: HeaderList = []) => {
+    // Of a client that has not acknowledged the setting yet: nghttp2 resets streams of those that have.
+    if (listSize(raw) > maxHeaderBytes) {
+      stream.respond({ ':status': 431 }, { endStream: true });
+      stream.once('finish', () => dropRequest(stream));
+      return;
+    }
     const empty = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
     const { names, keys, values } = requestFields(raw, headers[':authority'], !empty);
     const method = String(headers[':method']);
@@ -54,6 +60,21 @@ export function serveHttp2(
     });
   });
   return session;
+}
+
+/**
+ * A request that is still coming when it is answered is of no more use: it is dropped, and stopped where it goes on
+ * (RFC 9113, section 8.1). Stopped at once, it could overtake the end of the response.
+ */
+function dropRequest(stream: ServerHttp2Stream): void {
+  stream.resume();
+  const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER).unref();
+  stream.once('close', () => clearTimeout(timer));
+}
+
+/** As SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113, section 6.5.2), for fields of Latin-1. */
+function listSize(raw: HeaderList): number {
+  return raw.reduce((size, text) => size + text.length, (raw.length / 2) * 32);
 }
 
 /** The fields without the pseudo ones; `:authority` stands for Host. Names are in lower case (RFC 9113, section 8.2.1). */
@@ -194,16 +215,9 @@ class ServerStream extends BaseStream implements Stream {
     }
   }
 
-  /**
-   * A request that is still coming when it is answered is of no more use: it is dropped, and stopped where it goes on
-   * (RFC 9113, section 8.1). Stopped at once, it could overtake the end of the response.
-   */
   private stopRequest(): void {
-    const { stream } = this;
-    if (this.empty || stream.readableEnded || stream.closed) return;
-    stream.resume();
-    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), LINGER).unref();
-    stream.once('close', () => clearTimeout(timer));
+    if (this.empty || this.stream.readableEnded || this.stream.closed) return;
+    dropRequest(this.stream);
     this.emitClose();
   }
 

@@ -394,7 +394,10 @@ export interface HttpListener {
   readonly version: 'auto' | '1.1' | '2';
   /** Whether a connection starts with a PROXY protocol header. */
   readonly proxy_protocol: 'off' | 'optional' | 'required';
-  /** The most bytes of a request's line and headers; more is answered with 431. */
+  /**
+   * The most bytes of a request's line and headers; more is answered with 431. Of HTTP/2 it is SETTINGS_MAX_HEADER_LIST_SIZE, and streams
+   * of those who know it are reset with ENHANCE_YOUR_CALM.
+   */
   readonly max_header_bytes: number;
   /**
    * The most time a request's line and headers may take, in ms; longer is answered with 408. HTTP/1.1 only: a connection of

@@ -103,6 +103,12 @@ describe(`HTTP/2, with ${versionOf('nghttp', '--version')}`, () => {
     expect(stdout).to.include('status codes: 1000 2xx');
   });
 
+  it('answers header fields that are too large with 431 where its client does not know yet how large they may be', async () => {
+    const { stdout } = await execute('nghttp', ['--stat', '--timeout=8', `--header=x: ${'y'.repeat(40_000)}`, url]);
+    expect(stdout).to.match(/ 431 /u);
+    expect((await execute('nghttp', ['--stat', '--timeout=8', url])).stdout).to.include(' 200 ');
+  });
+
   it('refuses header fields that are too large, once its client knows how large they may be, and lives on', async () => {
     const session = connect(url);
     try {
