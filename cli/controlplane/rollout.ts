@@ -9,10 +9,7 @@ import { ageOf } from './format.ts';
 import { formatKey } from './kinds.ts';
 import { listPages } from './pages.ts';
 
-/** What can be done with a rollout beside looking at it. */
-const CONTROLS = ['next', 'pause', 'resume', 'promote', 'abort'] as const;
-const ROLLOUT_ACTIONS = ['list', 'status', ...CONTROLS] as const;
-type Action = (typeof ROLLOUT_ACTIONS)[number];
+type Action = 'list' | 'status' | 'next' | 'pause' | 'resume' | 'promote' | 'abort';
 
 const UNDER_WAY = ['progressing', 'paused'];
 

@@ -44,25 +44,29 @@ const outputs: Record<string, string> = {
 for (const [plural, text] of printDefinitions(kinds)) outputs[`k8s/crds/${plural}.yaml`] = text;
 for (const [file, text] of Object.entries(makeDashboards())) outputs[`k8s/monitoring/dashboards/${file}`] = text;
 
+const stale: string[] = [];
+await emit(outputs);
+// Helm reads the chart's files, of which some are among those above.
 const manifests = printManifests();
 if (manifests === undefined)
   console.error('k8s/manifests was left alone: Helm is not there; see scripts/setup-tests.sh');
-else outputs['k8s/manifests/l7mp.yaml'] = manifests;
-
-const stale: string[] = [];
-for (const [path, text] of Object.entries(outputs)) {
-  const isFormatted = !/^(?:man|k8s\/manifests)\//u.test(path);
-  const formatted = isFormatted ? await format(text, { ...(await resolveConfig(path)), filepath: path }) : text;
-  if (process.argv.includes('--check')) {
-    if (read(path) !== formatted) stale.push(path);
-  } else {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, formatted);
-  }
-}
+else await emit({ 'k8s/manifests/l7mp.yaml': manifests });
 if (stale.length > 0) {
   console.error(`stale, run \`npm run generate\`: ${stale.join(', ')}`);
   process.exitCode = 1;
+}
+
+async function emit(texts: Readonly<Record<string, string>>): Promise<void> {
+  for (const [path, text] of Object.entries(texts)) {
+    const isFormatted = !/^(?:man|k8s\/manifests)\//u.test(path);
+    const formatted = isFormatted ? await format(text, { ...(await resolveConfig(path)), filepath: path }) : text;
+    if (process.argv.includes('--check')) {
+      if (read(path) !== formatted) stale.push(path);
+    } else {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, formatted);
+    }
+  }
 }
 
 function read(path: string): string | undefined {

@@ -396,7 +396,7 @@ export interface HttpListener {
   readonly proxy_protocol: 'off' | 'optional' | 'required';
   /**
    * The most bytes of a request's line and headers; more is answered with 431. Of HTTP/2 it is SETTINGS_MAX_HEADER_LIST_SIZE, and streams
-   * of those who know it are reset with ENHANCE_YOUR_CALM.
+   * of clients that know it are reset with ENHANCE_YOUR_CALM.
    */
   readonly max_header_bytes: number;
   /**

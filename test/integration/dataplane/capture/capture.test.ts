@@ -244,7 +244,9 @@ describe(`a proxy that captures a pod's traffic, ${WITH}`, () => {
       await own.exit;
       // A worker of the kernel empties what programs are called by, some time after nobody has it any more.
       for (const { server } of FAMILIES) {
-        await until('the server itself', async () => /^server/u.test(await bed.curl('pod', server).catch(String)));
+        await until('the server itself', async () =>
+          (await bed.curl('pod', server).catch(String)).startsWith('server'),
+        );
       }
       const filters = await bed.run('pod', 'tc', 'filter', 'show', 'dev', 'eth0', 'egress');
       if (end === 'closed') expect(filters).to.equal('');
