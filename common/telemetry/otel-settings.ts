@@ -169,7 +169,7 @@ class Reader {
     const { parentBased, ratio } = SAMPLERS[name] ?? { parentBased: true, ratio: undefined };
     const isOpen = ['OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'].every((each) => this.text(each) === undefined);
     // A sampler that is named without a share takes all, says the specification.
-    const settings = { parentBased, ratio: ratio ?? this.number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1) };
+    const settings = { parentBased, ratio: ratio ?? this.share('OTEL_TRACES_SAMPLER_ARG', 1) };
     return isOpen && this.perSecond !== undefined ? { ...settings, perSecond: this.perSecond } : settings;
   }
 
@@ -231,6 +231,17 @@ class Reader {
     if (found !== undefined && !['gzip', 'none'].includes(found)) this.fault(compression, 'gzip or none', found);
     this.time(this.nameOf(signal, 'TIMEOUT'), 10_000);
     for (const file of ['CERTIFICATE', 'CLIENT_CERTIFICATE', 'CLIENT_KEY']) this.checkFile(this.nameOf(signal, file));
+    // Headers of all signals are sent with those of each.
+    for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', `OTEL_EXPORTER_OTLP_${signal}_HEADERS`]) this.checkHeaders(name);
+  }
+
+  /** Exporters pass over an entry that they can't read. Values are secret: none is told. */
+  private checkHeaders(name: string): void {
+    for (const [index, entry] of (this.text(name) ?? '').split(',').entries()) {
+      const wrong = entry.trim() === '' ? undefined : headerFault(entry);
+      if (wrong === undefined) continue;
+      this.fault(name, '`name=value`, percent-encoded, several by commas', `entry ${index + 1} ${wrong}`);
+    }
   }
 
   private checkFile(name: string): void {
@@ -282,13 +293,22 @@ class Reader {
     return this.number(name, fallback, min, LONGEST_TIMER);
   }
 
-  private number(name: string, fallback: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  private share(name: string, fallback: number): number {
     const text = this.text(name);
     if (text === undefined) return fallback;
     const value = Number(text);
+    if (value >= 0 && value <= 1) return value;
+    this.fault(name, 'a number from 0 to 1', text);
+    return fallback;
+  }
+
+  private number(name: string, fallback: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+    const text = this.text(name);
+    if (text === undefined) return fallback;
+    const value = /^\d+$/u.test(text) ? Number(text) : NaN;
     if (value >= min && value <= max) return value;
     const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-    this.fault(name, `a number ${bounds}`, text);
+    this.fault(name, `a whole number ${bounds}`, text);
     return fallback;
   }
 
@@ -296,6 +316,22 @@ class Reader {
   private fault(path: string, expected: string, found: string): void {
     if (this.faults.some((fault) => fault.path === path && fault.found === found)) return;
     this.faults.push({ path, expected, found });
+  }
+}
+
+/** What keeps an entry from being sent as it is meant: from a `;` on, the format has properties (W3C Baggage, section 3.3.1), which no header has. */
+function headerFault(entry: string): string | undefined {
+  const [name = '', ...rest] = entry.split('=');
+  const value = rest.join('=').trim();
+  if (rest.length === 0) return 'without =';
+  if (!/^[!#$%&'*+.^`|~\w-]+$/u.test(name.trim())) return 'with a name that no header has';
+  if (value === '') return 'without a value';
+  if (value.includes(';')) return 'with ; in its value, which is %3B';
+  try {
+    // eslint-disable-next-line no-control-regex -- those are what is looked for
+    return /[\0-\x1f\x7f]/u.test(decodeURIComponent(value)) ? 'with a value that no header has' : undefined;
+  } catch {
+    return 'with a value that can not be decoded';
   }
 }
 

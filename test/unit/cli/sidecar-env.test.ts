@@ -31,7 +31,7 @@ describe('the variables of all sidecars', () => {
     ]);
     const text = "- { name: OTEL_TRACES_EXPORTER, value: otlp }\n- { name: OTEL_BSP_MAX_QUEUE_SIZE, value: '0' }";
     expect(await read(text)).to.deep.equal([
-      '--sidecar-env FILE: env[OTEL_BSP_MAX_QUEUE_SIZE]: expected a number of at least 1, found 0',
+      '--sidecar-env FILE: env[OTEL_BSP_MAX_QUEUE_SIZE]: expected a whole number of at least 1, found 0',
     ]);
   });
 

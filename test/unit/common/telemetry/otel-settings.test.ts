@@ -1,9 +1,19 @@
 /** The `OTEL_*` variables: what is exported, the defaults, and what is wrong. */
 import { expect } from 'chai';
-import { FaultsError } from '../../../../common/errors.ts';
+import { type Fault, FaultsError } from '../../../../common/errors.ts';
 import { readOtelSettings } from '../../../../common/telemetry/otel-settings.ts';
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+
+function faultsOf(env: Readonly<Record<string, string>>): readonly Fault[] {
+  try {
+    readOtelSettings(env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof FaultsError)) throw error;
+    return error.faults;
+  }
+}
 
 describe('OTEL_* variables', () => {
   const signals = (env: Record<string, string>): string[] => Object.keys(readOtelSettings(env) ?? {}).sort();
@@ -90,12 +100,32 @@ describe('OTEL_* variables', () => {
       OTEL_EXPORTER_OTLP_CERTIFICATE: '/nowhere/ca.pem',
       OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY: '/nowhere/key.pem',
     };
-    try {
-      readOtelSettings(env);
-      expect.fail('it was taken');
-    } catch (error) {
-      if (!(error instanceof FaultsError)) throw error;
-      expect(new Set(error.faults.map(({ path }) => path))).to.deep.equal(new Set(Object.keys(env)));
+    expect(new Set(faultsOf(env).map(({ path }) => path))).to.deep.equal(new Set(Object.keys(env)));
+  });
+
+  it('counts are whole', () => {
+    for (const found of ['2.5', '1e3', '0x10']) {
+      expect(faultsOf({ OTEL_TRACES_EXPORTER: 'otlp', OTEL_BSP_MAX_QUEUE_SIZE: found })).to.deep.equal([
+        { path: 'OTEL_BSP_MAX_QUEUE_SIZE', expected: 'a whole number of at least 1', found },
+      ]);
     }
+  });
+
+  it('headers are told by their place, and without their values', () => {
+    const env = {
+      OTEL_TRACES_EXPORTER: 'otlp',
+      OTEL_EXPORTER_OTLP_HEADERS: 'a=1,secret,b c=secret,d=,e=secret;f,',
+      OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'g=%zz,h=secret%0A,i=%3B',
+    };
+    expect(faultsOf(env).map(({ path, found }) => `${path}: ${found}`)).to.deep.equal([
+      'OTEL_EXPORTER_OTLP_HEADERS: entry 2 without =',
+      'OTEL_EXPORTER_OTLP_HEADERS: entry 3 with a name that no header has',
+      'OTEL_EXPORTER_OTLP_HEADERS: entry 4 without a value',
+      'OTEL_EXPORTER_OTLP_HEADERS: entry 5 with ; in its value, which is %3B',
+      'OTEL_EXPORTER_OTLP_TRACES_HEADERS: entry 1 with a value that can not be decoded',
+      'OTEL_EXPORTER_OTLP_TRACES_HEADERS: entry 2 with a value that no header has',
+    ]);
+    expect(faultsOf({ OTEL_TRACES_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic%20YQ==' })).to.be
+      .empty;
   });
 });
