@@ -41,6 +41,10 @@ export class SplicePath extends SessionBook<ConnectionEngine, Entry> {
       return;
     }
     engine.onEvent((id, event) => this.heard(id, event));
+    log.info(
+      { attachment: engine.attachment, capacity: engine.stats.capacity },
+      'kernel offload of TCP connections is on',
+    );
   }
 
   override sweep(now: number): void {
