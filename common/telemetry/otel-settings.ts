@@ -169,7 +169,7 @@ class Reader {
     const { parentBased, ratio } = SAMPLERS[name] ?? { parentBased: true, ratio: undefined };
     const isOpen = ['OTEL_TRACES_SAMPLER', 'OTEL_TRACES_SAMPLER_ARG'].every((each) => this.text(each) === undefined);
     // A sampler that is named without a share takes all, says the specification.
-    const settings = { parentBased, ratio: ratio ?? this.share('OTEL_TRACES_SAMPLER_ARG', 1) };
+    const settings = { parentBased, ratio: ratio ?? this.number('OTEL_TRACES_SAMPLER_ARG', 1, 0, 1, 'number') };
     return isOpen && this.perSecond !== undefined ? { ...settings, perSecond: this.perSecond } : settings;
   }
 
@@ -293,22 +293,19 @@ class Reader {
     return this.number(name, fallback, min, LONGEST_TIMER);
   }
 
-  private share(name: string, fallback: number): number {
+  private number(
+    name: string,
+    fallback: number,
+    min: number,
+    max = Number.MAX_SAFE_INTEGER,
+    what: 'number' | 'whole number' = 'whole number',
+  ): number {
     const text = this.text(name);
     if (text === undefined) return fallback;
-    const value = Number(text);
-    if (value >= 0 && value <= 1) return value;
-    this.fault(name, 'a number from 0 to 1', text);
-    return fallback;
-  }
-
-  private number(name: string, fallback: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
-    const text = this.text(name);
-    if (text === undefined) return fallback;
-    const value = /^\d+$/u.test(text) ? Number(text) : NaN;
+    const value = what === 'number' || /^\d+$/u.test(text) ? Number(text) : NaN;
     if (value >= min && value <= max) return value;
     const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-    this.fault(name, `a whole number ${bounds}`, text);
+    this.fault(name, `a ${what} ${bounds}`, text);
     return fallback;
   }
 

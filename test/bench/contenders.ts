@@ -209,7 +209,7 @@ function isOffload(kind: Kind): kind is 'offload-udp' | 'offload-tcp' {
   return kind === 'offload-udp' || kind === 'offload-tcp';
 }
 
-type TelemetryKind = Extract<Kind, `telemetry-${string}`>;
+export type TelemetryKind = Extract<Kind, `telemetry-${string}`>;
 
 function isTelemetry(kind: Kind): kind is TelemetryKind {
   return kind.startsWith('telemetry-');

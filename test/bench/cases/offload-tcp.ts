@@ -13,6 +13,7 @@ import { onWire, type Path, withPath } from '../path.ts';
 import { PROXY_PORT, SERVER_PORT } from '../route.ts';
 import { measureEgress, measureStreams } from '../programs.ts';
 import { median } from '../report.ts';
+import { withServer } from './tcp.ts';
 import { standstills } from '../standstill.ts';
 
 const STREAMS = [1, 8];
@@ -82,8 +83,7 @@ async function throughput(
 ): Promise<Readonly<Record<string, number>>> {
   const { lab, contender, durationMs } = measurement;
   const values: Record<string, number> = {};
-  const server = await lab.serve('server', ['iperf3', '-s', '-p', String(SERVER_PORT)], 'tcp', SERVER_PORT);
-  try {
+  await withServer(lab, async () => {
     for (const streams of STREAMS) {
       const words = ['-c', targetAddress, '-p', String(targetPort), '-P', String(streams), '-t', '3600'];
       const client = lab.start('client', ['iperf3', ...words]);
@@ -104,9 +104,7 @@ async function throughput(
         await client.stop();
       }
     }
-  } finally {
-    await server.stop();
-  }
+  });
   return values;
 }
 

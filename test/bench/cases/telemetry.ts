@@ -1,8 +1,9 @@
 /** What it costs to tell: traces, metrics and logs exported at their defaults, beside the same proxy that exports nothing. */
 import { join } from 'node:path';
+import type { TelemetryKind } from '../contenders.ts';
 import type { UdpResult } from '../load/udp.ts';
 import { type Measurement, runLoad, type Sliced, type Values, withProxy } from '../measurement.ts';
-import { COLLECTOR_PORT, type Kind } from '../route.ts';
+import { COLLECTOR_PORT } from '../route.ts';
 import { WARM_UP_MS, withServer as withNginx, wrk } from './http.ts';
 import { iperf, withServer as withIperf } from './tcp.ts';
 
@@ -13,9 +14,7 @@ const common = {
   without: ['bare', 'envoy', 'haproxy', 'nginx', 'socat'],
 };
 
-type Kinds = Extract<Kind, `telemetry-${string}`>;
-
-function benchmark(kind: Kinds, metric: { name: string; unit: string }, open: Sliced['open']): Sliced {
+function benchmark(kind: TelemetryKind, metric: { name: string; unit: string }, open: Sliced['open']): Sliced {
   return {
     ...common,
     name: kind,

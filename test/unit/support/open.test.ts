@@ -53,10 +53,12 @@ describe('What the process has open', () => {
     const before = openDescriptors();
     const other = await listening();
     const fd = socket(AF_UNIX, SOCK_DGRAM);
-    const added = more(openDescriptors(), before);
+    const now = openDescriptors();
+    const added = more(now, before);
     close(fd);
     for (const each of [server, other]) each.close();
-    // Of one kind there is one more, whichever: the new one has the first number that is free.
+    expect(now).to.deep.include({ id: fd, kind: 'descriptor of socket', stack: '' });
+    // Of one kind there is one more, the last of them: the new one has the first number that is free.
     expect(added.map(({ kind, stack }) => [kind, stack])).to.deep.equal([['descriptor of socket', '']]);
     await until('it to be closed', () => more(openDescriptors(), before).length === 0);
   });
